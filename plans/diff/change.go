@@ -1,0 +1,93 @@
+// Package diff finds the fewest steps that bring a router from a snapshot to a rule set, in an
+// order in which every state between two steps is safe.
+//
+// The result is a [ChangeSet]: a value that can be printed, saved, proved, applied and undone, and
+// that carries the digest of the snapshot that it was computed from. Nothing in here talks to a
+// router. Foreign rules are pinned members of the desired order, so no step ever names one
+// except as the anchor of a placement.
+package diff
+
+import "github.com/rosknock/rosknock/routeros"
+
+// Op is the kind of a step.
+type Op string
+
+// The kinds of step. Their texts are the "op" of the JSON output.
+const (
+	Add     Op = "add"
+	Set     Op = "set"
+	Move    Op = "move"
+	Remove  Op = "remove"
+	Enable  Op = "enable"
+	Disable Op = "disable"
+)
+
+// Ref names a row: by its id on the router, or as the row that an earlier step of the same change
+// set adds, whose id is known only when that step has been carried out.
+type Ref struct {
+	ID string // "" when the row is added by Step
+	// Step is the index of the adding step, when ID is empty; -1 in a Ref that names nothing.
+	Step int
+}
+
+// NoRef names no row.
+func NoRef() Ref { return Ref{Step: -1} }
+
+// IsZero reports whether the reference names nothing.
+func (r Ref) IsZero() bool { return r.ID == "" && r.Step < 0 }
+
+// Step is one command to the router.
+type Step struct {
+	Op   Op
+	Menu routeros.Menu
+	// ID is the row that the step changes; empty for Add.
+	ID string
+	// Slot is what the row is for, in the words of its mark: branch/admin/stage-2. Of a service it is
+	// the service's name.
+	Slot string
+	// Before is where Add and Move put the row; NoRef for the end of the table.
+	Before Ref
+	// BeforeText describes Before for people.
+	BeforeText string
+	// Set is what Add and Set write. An attribute of Set with an empty value clears a comment.
+	Set routeros.Attributes
+	// Unset are the attributes that a Set step removes from a rule, each by an unset command.
+	Unset []string
+	// Was is what the row held before, as far as the step changes it; of Remove the whole row.
+	Was routeros.Attributes
+	// Why says in a few words what the step is for.
+	Why string
+}
+
+// ChangeSet is the ordered steps from one snapshot to one rule set.
+type ChangeSet struct {
+	// Snapshot is the digest of the snapshot that the steps start from.
+	Snapshot string
+	// Steps are in the order in which they have to be carried out. Empty: the router is as the
+	// plan wants it.
+	Steps []Step
+	// Notes are remarks about the router that change nothing: a family that it doesn't have,
+	// foreign rules inside our chain.
+	Notes []string
+}
+
+// Changed reports whether there is anything to do.
+func (c ChangeSet) Changed() bool { return len(c.Steps) > 0 }
+
+// RefusalError says why no change set is given: carrying the plan out on this router would be
+// wrong. Exit code 4.
+type RefusalError struct {
+	// Risk is the name under which the refusal is known, such as lose-session.
+	Risk string
+	What string
+	// Remedy is what the operator can do about it.
+	Remedy string
+}
+
+// Error implements error: what, then the remedy.
+func (e *RefusalError) Error() string {
+	if e.Remedy == "" {
+		return e.What
+	}
+	return e.What + ": " + e.Remedy
+}

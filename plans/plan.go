@@ -1,0 +1,160 @@
+// Package plans is what the operator wants: the plan file, read with places, checked,
+// and printed back.
+//
+// A plan names doors (knock sequences and what they open), the gate (what is shut for
+// everybody else), the services to switch off or move, and the allow-list of those who never
+// need to knock. [Read] is strict and reports every mistake of a file at once, each with its
+// line and column. The package knows nothing about any router: plans/compile turns a plan
+// into the rule set for one.
+package plans
+
+import (
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Plan is one plan file.
+type Plan struct {
+	// Name is part of every mark on a router: a-z, 0-9 and -, at most 24 bytes.
+	Name     string
+	Doors    []Door // in the order of the file
+	Allow    Allow
+	Gate     Gate
+	Services Services
+	Firewall Firewall
+}
+
+// Door is one knock sequence, the list that it fills, and what that list may reach.
+type Door struct {
+	Name  string
+	Knock []Stage
+	// StageTimeout is how long each stage's list remembers a source.
+	StageTimeout time.Duration
+	// StageList is the prefix of the stage lists, which are called PREFIX_1, PREFIX_2, …
+	StageList string
+	Trusted   Trusted
+	// Opens is what the trusted list may reach; at least one target.
+	Opens []Target
+	// Log, when set, logs each finished knock.
+	Log *Log
+}
+
+// Stage is one step of a knock.
+type Stage struct {
+	Protocol string // tcp, udp or icmp
+	Port     uint16 // of tcp and udp, 1 to 65535
+	// Size is the whole IP packet of an icmp stage, header included, as RouterOS counts it;
+	// 28 to 65535.
+	Size uint16
+}
+
+// Trusted is the address list that a door fills at its last stage.
+type Trusted struct {
+	List string
+	// For is how long an entry lasts.
+	For routeros.ListTimeout
+}
+
+// Target is something on the router that can be opened or gated.
+type Target struct {
+	Kind TargetKind
+	// Name is the service or VPN, when Kind is ServiceTarget or VPNTarget.
+	Name string
+	// Protocol is tcp or udp and Port the port, when Kind is PortTarget.
+	Protocol string
+	Port     routeros.PortRange
+}
+
+// TargetKind says what a [Target] names.
+type TargetKind uint8
+
+// The kinds of target.
+const (
+	Everything    TargetKind = iota // every protocol and port of the router
+	ServiceTarget                   // a row of /ip/service, on whatever port it listens
+	VPNTarget                       // all protocols and ports of a VPN
+	PortTarget                      // tcp/8443, udp/5000-5010
+)
+
+// Log is the logging of finished knocks.
+type Log struct {
+	Prefix string
+	// Count packets per Per are logged, no more.
+	Count int
+	Per   time.Duration
+}
+
+// Allow is the allow-list: permanent addresses and interface lists that never need to knock.
+type Allow struct {
+	Addresses      []routeros.AddressRange
+	InterfaceLists []string
+}
+
+// Gate is what is shut for everybody who is neither on the allow-list nor trusted.
+type Gate struct {
+	Services []string
+	VPNs     []string
+}
+
+// Targets returns the gate as targets.
+func (g Gate) Targets() []Target {
+	targets := make([]Target, 0, len(g.Services)+len(g.VPNs))
+	for _, name := range g.Services {
+		targets = append(targets, Target{Kind: ServiceTarget, Name: name})
+	}
+	for _, name := range g.VPNs {
+		targets = append(targets, Target{Kind: VPNTarget, Name: name})
+	}
+	return targets
+}
+
+// Services is what the plan wants of /ip/service.
+type Services struct {
+	Disable []string
+	Ports   []ServicePort
+	From    []ServiceFrom
+}
+
+// ServicePort moves a service to a port.
+type ServicePort struct {
+	Name string
+	Port uint16
+}
+
+// ServiceFrom limits a service to prefixes.
+type ServiceFrom struct {
+	Name     string
+	Prefixes []routeros.AddressRange
+}
+
+// Firewall says where and how the rules are laid down.
+type Firewall struct {
+	Families []routeros.Family
+	Layout   Layout
+	// Before is the comment of the rule before which the rules go; empty means that rosknock finds
+	// the place itself.
+	Before string
+}
+
+// Layout is how a rule set lies in the router's table.
+type Layout uint8
+
+// The two layouts: everything in a chain of our own behind one jump, or the rules in input itself.
+const (
+	Chain Layout = iota
+	Inline
+)
+
+// String returns the word of the plan file.
+func (l Layout) String() string {
+	if l == Inline {
+		return "inline"
+	}
+	return "chain"
+}
+
+// What a plan gets when it doesn't say.
+const (
+	DefaultStageTimeout = 10 * time.Second
+)

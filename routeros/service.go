@@ -1,0 +1,95 @@
+package routeros
+
+import (
+	"slices"
+	"strings"
+)
+
+// Service is one row of /ip/service.
+type Service struct {
+	ID          string
+	Name        string
+	Port        uint16
+	Disabled    bool
+	Certificate string
+	// From are the prefixes from which the service answers; empty means everywhere. It does not
+	// hide the port: the handshake completes and the router closes (routeros-facts § 4).
+	From []string
+	// FromName is the attribute that holds From on this router: address, or available-from
+	// from 7.24 on.
+	FromName string
+	// Dynamic rows are ports that other parts of the router listen on, and from 7.19 on each
+	// current connection; set refuses them.
+	Dynamic    bool
+	Connection bool
+	Local      string
+	Remote     string
+}
+
+// ReadService makes a service of a row.
+func ReadService(row Attributes) Service {
+	s := Service{
+		ID:          row.Get(".id"),
+		Name:        row.Get("name"),
+		Disabled:    row.Bool("disabled"),
+		Certificate: row.Get("certificate"),
+		Dynamic:     row.Bool("dynamic"),
+		Connection:  row.Bool("connection"),
+		Local:       row.Get("local"),
+		Remote:      row.Get("remote"),
+		FromName:    "address",
+	}
+	s.Port, _ = ParsePort(row.Get("port"))
+	if row.Has("available-from") {
+		s.FromName = "available-from"
+	}
+	s.From = splitPrefixes(row.Get(s.FromName))
+	return s
+}
+
+func splitPrefixes(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
+
+// SameFrom reports whether two lists of prefixes mean the same, whatever their order and form.
+func SameFrom(a, b []string) bool {
+	return slices.Equal(canonicalPrefixes(a), canonicalPrefixes(b))
+}
+
+func canonicalPrefixes(list []string) []string {
+	out := make([]string, len(list))
+	for i, p := range list {
+		out[i] = Canonical("address", p)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// KnownService returns the default TCP port of a service that every router has, or false.
+func KnownService(name string) (port uint16, ok bool) {
+	for _, s := range Services() {
+		if s.Name == name {
+			return s.Port, true
+		}
+	}
+	return 0, false
+}
+
+// Services lists the static rows of /ip/service with their default ports, in the router's order.
+// reverse-proxy exists from 7.22 on (routeros-facts § 4).
+func Services() []Service {
+	return []Service{
+		{Name: "telnet", Port: 23},
+		{Name: "ftp", Port: 21},
+		{Name: "www", Port: 80},
+		{Name: "ssh", Port: 22},
+		{Name: "www-ssl", Port: 443},
+		{Name: "api", Port: 8728},
+		{Name: "winbox", Port: 8291},
+		{Name: "api-ssl", Port: 8729},
+		{Name: "reverse-proxy", Port: 443},
+	}
+}

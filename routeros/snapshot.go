@@ -1,0 +1,164 @@
+package routeros
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Snapshot is what was read from one router at one moment. It is a value: nothing in it changes
+// when the router does. Tables hold their rows in the router's order, dynamic rows included.
+type Snapshot struct {
+	Identity string
+	Version  Version
+	Board    string
+	Arch     string
+	Uptime   time.Duration
+	// Clock is the router's own date and time, in UTC as far as its offset could be read; zero
+	// where it could not be.
+	Clock time.Time
+
+	// Rules holds each rule table that the router has. A missing key means a missing menu: RouterOS
+	// 6 without the ipv6 package has no /ipv6/firewall/filter.
+	Rules map[Menu][]Rule
+	// Entries holds the rows of both families' address lists, under their menus.
+	Entries  map[Menu][]ListEntry
+	Services []Service
+
+	Interfaces     []Interface
+	InterfaceLists []InterfaceList
+	ListMembers    []ListMember
+	Addresses      []InterfaceAddress
+	Active         []ActiveUser
+}
+
+// Interface is one row of /interface.
+type Interface struct {
+	Name     string
+	Type     string // ether, bridge, vlan, pppoe-out, wg, …
+	Disabled bool
+	Dynamic  bool
+}
+
+// InterfaceList is one row of /interface/list: its members are those of ListMember, plus those of
+// the lists in Include, less those of the lists in Exclude. The router's own all, none, dynamic
+// and static need no members.
+type InterfaceList struct {
+	Name    string
+	Include []string
+	Exclude []string
+}
+
+// ListMember is one row of /interface/list/member.
+type ListMember struct {
+	List      string
+	Interface string
+	Disabled  bool
+}
+
+// InterfaceAddress is one row of /ip/address or /ipv6/address.
+type InterfaceAddress struct {
+	Prefix    netip.Prefix // the address with the length of its network, host bits kept
+	Interface string
+	Disabled  bool
+}
+
+// ActiveUser is one row of /user/active.
+type ActiveUser struct {
+	Name    string
+	Address string
+	Via     string // api, api-ssl, winbox, ssh, console, …
+}
+
+// HasMenu reports whether the router has this rule table.
+func (s Snapshot) HasMenu(m Menu) bool {
+	_, ok := s.Rules[m]
+	return ok
+}
+
+// HasInterfaceList reports whether an interface list of that name exists; all, none, dynamic and
+// static always do.
+func (s Snapshot) HasInterfaceList(name string) bool {
+	switch name {
+	case "all", "none", "dynamic", "static":
+		return true
+	}
+	return slices.ContainsFunc(s.InterfaceLists, func(l InterfaceList) bool { return l.Name == name })
+}
+
+// Service returns the static row of a service. Dynamic rows of the same name, which are listed for
+// every connection from 7.19 on, are never it (routeros-facts § 4).
+func (s Snapshot) Service(name string) (Service, bool) {
+	for _, row := range s.Services {
+		if row.Name == name && !row.Dynamic && !row.Connection {
+			return row, true
+		}
+	}
+	return Service{}, false
+}
+
+// Digest is a SHA-256 over everything that a change set rests on: the rules in their order with
+// their ids, static list entries, static services, interface lists and addresses. Counters, time-outs that
+// run down, dynamic rows and the clock are left out, so that two readings of a router that
+// nobody touched have one digest. Values count by meaning, as in [Rule.Canonical].
+func (s Snapshot) Digest() string {
+	h := sha256.New()
+	line(h, "rosknock.snapshot/1")
+	for _, f := range Families() {
+		for _, m := range []Menu{f.Filter(), f.NAT(), f.Raw()} {
+			digestRules(h, m, s.Rules)
+		}
+		digestEntries(h, f.AddressList(), s.Entries)
+	}
+	for _, row := range s.Services {
+		if !row.Dynamic && !row.Connection {
+			line(h, "service", row.Name, strconv.Itoa(int(row.Port)), FormatBool(row.Disabled), row.Certificate, fmt.Sprint(canonicalPrefixes(row.From)))
+		}
+	}
+	for _, l := range s.InterfaceLists {
+		line(h, "interface-list", l.Name, fmt.Sprint(l.Include), fmt.Sprint(l.Exclude))
+	}
+	for _, m := range s.ListMembers {
+		line(h, "member", m.List, m.Interface, FormatBool(m.Disabled))
+	}
+	for _, a := range s.Addresses {
+		line(h, "address", a.Prefix.String(), a.Interface, FormatBool(a.Disabled))
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+func digestRules(h hash.Hash, m Menu, tables map[Menu][]Rule) {
+	rules, ok := tables[m]
+	line(h, "table", string(m), FormatBool(ok))
+	for _, r := range rules {
+		if r.Dynamic {
+			continue
+		}
+		line(h, "rule", r.ID)
+		for name, value := range r.Canonical().All() {
+			line(h, name, value)
+		}
+	}
+}
+
+func digestEntries(h hash.Hash, m Menu, tables map[Menu][]ListEntry) {
+	line(h, "list", string(m))
+	for _, e := range tables[m] {
+		if !e.Dynamic {
+			line(h, e.ID, e.List, Canonical("address", e.Address), e.Comment, FormatBool(e.Disabled))
+		}
+	}
+}
+
+// line writes fields with their lengths, so that no two lists of fields share an encoding.
+func line(h hash.Hash, fields ...string) {
+	for _, f := range fields {
+		fmt.Fprintf(h, "%d:%s,", len(f), f)
+	}
+	h.Write([]byte{'\n'})
+}

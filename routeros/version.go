@@ -1,0 +1,67 @@
+package routeros
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// Version is a RouterOS version: 6.49.13, 7.17rc3.
+type Version struct {
+	Major, Minor, Patch int
+	// Stage is "alpha", "beta" or "rc" with its number, for a version before the release; else empty.
+	Stage       string
+	StageNumber int
+}
+
+var versionPattern = regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:(alpha|beta|rc)(\d{1,4}))?(?: \([a-z-]+\))?$`)
+
+// ParseVersion reads what /system/resource prints, with or without the channel in
+// parentheses: "7.20.1 (stable)" (routeros-facts § 8).
+func ParseVersion(s string) (Version, error) {
+	m := versionPattern.FindStringSubmatch(s)
+	if m == nil {
+		return Version{}, badValue("RouterOS version", s, "a version such as 7.20.1 is expected")
+	}
+	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
+	return Version{number(m[1]), number(m[2]), number(m[3]), m[4], number(m[5])}, nil
+}
+
+// Compare orders versions by age: alpha, beta, rc, release.
+func (v Version) Compare(o Version) int {
+	return cmp.Or(
+		cmp.Compare(v.Major, o.Major), cmp.Compare(v.Minor, o.Minor), cmp.Compare(v.Patch, o.Patch),
+		cmp.Compare(v.stageRank(), o.stageRank()), cmp.Compare(v.StageNumber, o.StageNumber),
+	)
+}
+
+func (v Version) stageRank() int {
+	switch v.Stage {
+	case "alpha":
+		return 0
+	case "beta":
+		return 1
+	case "rc":
+		return 2
+	}
+	return 3
+}
+
+// AtLeast reports whether the version is major.minor or later. A beta or rc of that
+// version counts: features arrive in them.
+func (v Version) AtLeast(major, minor int) bool {
+	return cmp.Or(cmp.Compare(v.Major, major), cmp.Compare(v.Minor, minor)) >= 0
+}
+
+// String prints the version as the router does, without the channel.
+func (v Version) String() string {
+	s := fmt.Sprintf("%d.%d", v.Major, v.Minor)
+	if v.Patch > 0 {
+		s += fmt.Sprintf(".%d", v.Patch)
+	}
+	if v.Stage != "" {
+		s += v.Stage + strconv.Itoa(v.StageNumber)
+	}
+	return s
+}
