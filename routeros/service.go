@@ -43,16 +43,20 @@ func ReadService(row Attributes) Service {
 	if row.Has("available-from") {
 		s.FromName = "available-from"
 	}
-	s.From = splitPrefixes(row.Get(s.FromName))
+	s.From = SplitPrefixes(row.Get(s.FromName))
 	return s
 }
 
-func splitPrefixes(list string) []string {
+// SplitPrefixes reads a service's comma list of prefixes; empty is none.
+func SplitPrefixes(list string) []string {
 	if list == "" {
 		return nil
 	}
 	return strings.Split(list, ",")
 }
+
+// JoinPrefixes prints a list of prefixes as a service takes it.
+func JoinPrefixes(list []string) string { return strings.Join(list, ",") }
 
 // SameFrom reports whether two lists of prefixes mean the same, whatever their order and form.
 func SameFrom(a, b []string) bool {
