@@ -1,0 +1,114 @@
+package packet
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Lists answers who is in which address list at a moment.
+type Lists interface {
+	Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool
+}
+
+// Memory is a set of address lists that remembers what packets add to it. The zero value is empty.
+type Memory struct {
+	lists map[listKey]*list
+}
+
+type listKey struct {
+	family routeros.Family
+	name   string
+}
+
+type list struct {
+	hosts  map[netip.Addr]*member
+	ranges []rangeMember
+}
+
+type rangeMember struct {
+	addresses routeros.AddressRange
+	member
+}
+
+// member is one entry; the zero until never ends.
+type member struct {
+	until  time.Time
+	static bool
+}
+
+func (m member) holds(at time.Time) bool { return m.until.IsZero() || at.Before(m.until) }
+
+// NewMemory returns the lists of a snapshot that was read at a moment: timed entries end when their
+// remaining time is over. Disabled entries and DNS names count for nothing; the addresses of a name
+// are rows of their own (routeros-facts § 3).
+func NewMemory(s routeros.Snapshot, at time.Time) *Memory {
+	m := &Memory{}
+	for _, f := range routeros.Families() {
+		for _, e := range s.Entries[f.AddressList()] {
+			addresses, ok := e.Range()
+			if !ok || e.Disabled {
+				continue
+			}
+			entry := member{static: !e.Dynamic}
+			if e.Timed {
+				entry.until = at.Add(e.Timeout)
+			}
+			m.list(f, e.List).put(addresses, entry)
+		}
+	}
+	return m
+}
+
+func (m *Memory) list(f routeros.Family, name string) *list {
+	if m.lists == nil {
+		m.lists = map[listKey]*list{}
+	}
+	key := listKey{f, name}
+	if m.lists[key] == nil {
+		m.lists[key] = &list{hosts: map[netip.Addr]*member{}}
+	}
+	return m.lists[key]
+}
+
+func (l *list) put(addresses routeros.AddressRange, entry member) {
+	if addresses.First == addresses.Last {
+		l.hosts[addresses.First] = &entry
+		return
+	}
+	l.ranges = append(l.ranges, rangeMember{addresses, entry})
+}
+
+// Contains implements [Lists].
+func (m *Memory) Contains(f routeros.Family, name string, a netip.Addr, at time.Time) bool {
+	l := m.lists[listKey{f, name}]
+	if l == nil {
+		return false
+	}
+	if e := l.hosts[a]; e != nil && e.holds(at) {
+		return true
+	}
+	for i := range l.ranges {
+		if l.ranges[i].addresses.Contains(a) && l.ranges[i].holds(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// Apply makes the additions of a packet: a new entry starts its time-out, a dynamic one that is there
+// already starts it anew, a static one is left alone (routeros-facts § 2.6, § 3).
+func (m *Memory) Apply(additions []Addition, at time.Time) {
+	for _, a := range additions {
+		l := m.list(a.Family, a.List)
+		if e := l.hosts[a.Address]; e != nil && e.static && e.holds(at) {
+			continue
+		}
+		entry := member{static: a.Timeout.Kind == routeros.NoneStatic}
+		if a.Timeout.Kind == routeros.Timed {
+			entry.until = at.Add(a.Timeout.For)
+		}
+		l.hosts[a.Address] = &entry
+	}
+}

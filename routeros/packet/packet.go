@@ -1,0 +1,174 @@
+// Package packet is the RouterOS firewall as a function: a world (the rules of one router), a packet,
+// the address lists and a time go in, and the packet's fate comes out, with the rules that
+// decided.
+//
+// Everything that rosknock says about reachability rests on this one evaluator: the simulated
+// router runs on it, the place of a rule set is found with it, and a change is checked with it.
+// It never guesses. A matcher that a packet alone can't settle, such as limit or layer7-protocol, is
+// undecided, and [World.Fates] follows both answers.
+//
+//	world := packet.NewWorld(snapshot)
+//	lists := packet.NewMemory(snapshot, at)
+//	fate := world.Input(p, lists, at)
+//	fmt.Println(fate.Verdict, fate.Rule)
+//
+// The package is pure: no clock, no socket, no file.
+package packet
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Packet is one packet as the firewall sees it.
+type Packet struct {
+	Protocol         uint8
+	Src, Dst         netip.Addr
+	SrcPort, DstPort uint16 // of tcp, udp, sctp, dccp and udp-lite
+	// InInterface is where it came in; for a bridged port that is the bridge.
+	InInterface, OutInterface string
+	SrcMAC                    string // upper case, with colons; empty when unknown
+	// Size is the whole IP packet, header included, as packet-size counts it.
+	Size               int
+	TTL                uint8 // or the hop limit of IPv6
+	DSCP               uint8
+	Fragment           bool // a second or later fragment
+	ICMPType, ICMPCode uint8
+	TCPFlags           Flags
+	State              State
+	SrcNAT, DstNAT     bool // the connection's addresses are translated
+	// IPsec says that the packet came out of an IPsec tunnel.
+	IPsec   bool
+	Payload []byte
+}
+
+// Family returns the packet's address family.
+func (p Packet) Family() routeros.Family {
+	if p.Src.Unmap().Is6() {
+		return routeros.IPv6
+	}
+	return routeros.IPv4
+}
+
+func (p Packet) hasPorts() bool {
+	switch p.Protocol {
+	case 6, 17, 33, 132, 136:
+		return true
+	}
+	return false
+}
+
+// State is the connection state that the router's connection tracking gives a packet.
+type State uint8
+
+// The connection states.
+const (
+	New State = iota
+	Established
+	Related
+	Invalid
+	Untracked
+)
+
+// String returns RouterOS's word for the state.
+func (s State) String() string {
+	return [...]string{"new", "established", "related", "invalid", "untracked"}[s]
+}
+
+// Flags are TCP flags.
+type Flags uint8
+
+// The TCP flags.
+const (
+	FIN Flags = 1 << iota
+	SYN
+	RST
+	PSH
+	ACK
+	URG
+	ECE
+	CWR
+)
+
+func parseFlag(name string) (Flags, bool) {
+	for i, n := range []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} {
+		if n == name {
+			return 1 << i, true
+		}
+	}
+	return 0, false
+}
+
+// Verdict is what becomes of a packet.
+type Verdict uint8
+
+// The verdicts. Forwarded means that a dst-nat rule sent the packet elsewhere, so that it never
+// reached the router's own services.
+const (
+	Accept Verdict = iota
+	Drop
+	Reject
+	Tarpit
+	Forwarded
+)
+
+// String returns the verdict as a word.
+func (v Verdict) String() string {
+	return [...]string{"accept", "drop", "reject", "tarpit", "forwarded"}[v]
+}
+
+// Fate is what becomes of a packet, and why.
+type Fate struct {
+	Verdict Verdict
+	// Rule decided; nil at the end of a built-in chain, which accepts. Table is where it stands.
+	Rule  *routeros.Rule
+	Table routeros.Menu
+	// Trail holds the rules that were looked at, in order: those that matched, and from [World.Trace] the
+	// others too.
+	Trail []Look
+	// Additions are the list entries that the packet made, in order.
+	Additions []Addition
+	// Logged are the rules that logged the packet.
+	Logged []*routeros.Rule
+	// Undecided are the rules that hung on a matcher that the packet alone can't settle.
+	Undecided []Look
+}
+
+// Look is one rule that a packet was held against.
+type Look struct {
+	Table   routeros.Menu
+	Index   int // position in the snapshot's table
+	Rule    *routeros.Rule
+	Matched bool
+	// Failed is the matcher that did not match.
+	Failed string
+	// Undecided are the matchers that could not be settled.
+	Undecided []string
+}
+
+// Addition is a list entry that a rule made.
+type Addition struct {
+	Family  routeros.Family
+	List    string
+	Address netip.Addr
+	Timeout routeros.ListTimeout
+	Rule    *routeros.Rule
+}
+
+// String describes a packet for people: tcp 203.0.113.9:51077 → 192.0.2.1:22 on ether1.
+func (p Packet) String() string {
+	var b strings.Builder
+	b.WriteString(routeros.ProtocolName(p.Protocol))
+	b.WriteByte(' ')
+	if p.hasPorts() {
+		b.WriteString(netip.AddrPortFrom(p.Src, p.SrcPort).String() + " → " + netip.AddrPortFrom(p.Dst, p.DstPort).String())
+	} else {
+		b.WriteString(p.Src.String() + " → " + p.Dst.String())
+	}
+	if p.InInterface != "" {
+		b.WriteString(" on " + p.InInterface)
+	}
+	return b.String()
+}

@@ -1,0 +1,146 @@
+package packet
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// walk is one packet on its way.
+type walk struct {
+	world    *World
+	packet   Packet
+	family   routeros.Family
+	lists    Lists
+	at       time.Time
+	toRouter bool
+	option
+	fate Fate
+}
+
+// outcome says whether a chain decided or ran through.
+type outcome uint8
+
+const (
+	through outcome = iota
+	returned
+	ended
+)
+
+// deepest bounds jumps: a loop of chains ends there, with the packet going on behind the jump.
+const deepest = 32
+
+func (k *walk) chain(t *table, name string, depth int) outcome {
+	for _, i := range t.chains[name] {
+		if !k.matches(t, i) {
+			continue
+		}
+		switch k.act(t, i, depth) {
+		case ended:
+			return ended
+		case returned:
+			return through
+		}
+	}
+	return through
+}
+
+// matches holds the packet against one rule and leaves a look in the trail.
+func (k *walk) matches(t *table, i int) bool {
+	var open []string
+	for _, m := range t.rules[i].matchers {
+		switch m.test(k) {
+		case no:
+			if k.all {
+				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: m.name})
+			}
+			return false
+		case unknown:
+			open = append(open, m.name)
+		}
+	}
+	matched := true
+	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Undecided: open}
+	if open != nil {
+		matched = k.oracle != nil && k.oracle(&t.rows[i], open)
+		if !matched {
+			look.Failed = open[0]
+		}
+	}
+	look.Matched = matched
+	if matched || k.all {
+		k.fate.Trail = append(k.fate.Trail, look)
+	}
+	if open != nil {
+		k.fate.Undecided = append(k.fate.Undecided, look)
+	}
+	return matched
+}
+
+// act carries out the action of a rule that matched (routeros-facts § 2.6).
+func (k *walk) act(t *table, i, depth int) outcome {
+	r := &t.rules[i]
+	if r.log || r.action == "log" {
+		k.fate.Logged = append(k.fate.Logged, &t.rows[i])
+	}
+	switch r.action {
+	case "accept":
+		return k.end(t, i, Accept)
+	case "drop":
+		return k.end(t, i, Drop)
+	case "reject":
+		return k.end(t, i, Reject)
+	case "tarpit":
+		return k.end(t, i, Tarpit)
+	case "return":
+		return returned
+	case "jump":
+		if depth < deepest {
+			return k.chain(t, r.target, depth+1)
+		}
+	case "notrack":
+		k.packet.State = Untracked
+	case "add-src-to-address-list", "add-dst-to-address-list":
+		k.add(r.addition, &t.rows[i])
+	case "dst-nat", "netmap", "same", "redirect":
+		return k.translate(t, i)
+	}
+	return through
+}
+
+func (k *walk) end(t *table, i int, v Verdict) outcome {
+	k.fate.Verdict, k.fate.Rule, k.fate.Table = v, &t.rows[i], t.menu
+	return ended
+}
+
+// translate is destination NAT: away from the router, or to another port of it.
+func (k *walk) translate(t *table, i int) outcome {
+	r := &t.rules[i]
+	k.packet.DstNAT = true
+	if !r.toLocal {
+		return k.end(t, i, Forwarded)
+	}
+	if r.toPort != 0 && k.packet.hasPorts() {
+		k.packet.DstPort = r.toPort
+	}
+	return k.end(t, i, Accept)
+}
+
+func (k *walk) add(a *addition, r *routeros.Rule) {
+	addr := k.packet.Dst
+	if a.source {
+		addr = k.packet.Src
+	}
+	k.fate.Additions = append(k.fate.Additions, Addition{k.family, a.list, addr, a.timeout, r})
+}
+
+// listed looks an address up, in what this packet has added itself first: later rules of the same pass see
+// the new membership (routeros-facts § 2.6).
+func (k *walk) listed(name string, a netip.Addr) bool {
+	if slices.ContainsFunc(k.fate.Additions, func(x Addition) bool { return x.List == name && x.Address == a }) {
+		return true
+	}
+	return k.lists != nil && k.lists.Contains(k.family, name, a, k.at)
+}

@@ -1,0 +1,178 @@
+// Package wire is the framing of the RouterOS API: words with a length prefix, sentences that end in an
+// empty word (routeros-facts § 1.1).
+//
+// Both ends of a connection use it: the session in routeros/api for replies, the simulated router for
+// requests. The reader is bounded: a length over its limits is refused before anything is
+// allocated, since lengths arrive before any credential is checked. Nothing in here knows what the words
+// mean.
+//
+//	w := wire.NewWriter(conn)
+//	w.Write("/system/identity/print")
+//	w.Flush()
+//	sentence, err := wire.NewReader(conn, wire.DefaultLimits()).Read()
+package wire
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Sentence is the words of one sentence, without the empty word that ends it. The first is the command
+// or the kind of reply.
+type Sentence []string
+
+// Limits bound what a reader takes.
+type Limits struct {
+	Word     int // bytes of one word
+	Words    int // words of one sentence
+	Sentence int // bytes of one sentence
+}
+
+// DefaultLimits are far above what RouterOS is known to send: script sources of many kilobytes pass
+// (routeros-facts § 1.1), file contents end near 60 kB.
+func DefaultLimits() Limits { return Limits{Word: 1 << 20, Words: 1 << 12, Sentence: 4 << 20} }
+
+// LimitError says that a peer sent more than the limits allow, or bytes that are no framing at all.
+type LimitError struct{ What string }
+
+// Error implements error.
+func (e *LimitError) Error() string {
+	return "the peer does not speak the RouterOS API, or sends too much: " + e.What
+}
+
+// Reader reads sentences.
+type Reader struct {
+	r      *bufio.Reader
+	limits Limits
+	word   []byte
+}
+
+// NewReader returns a reader with limits.
+func NewReader(r io.Reader, limits Limits) *Reader {
+	return &Reader{r: bufio.NewReaderSize(r, 16<<10), limits: limits}
+}
+
+// Buffered returns how many bytes have been received but not yet read as sentences.
+func (r *Reader) Buffered() int { return r.r.Buffered() }
+
+// Read returns the next sentence; empty ones are skipped. The error is io.EOF only between two
+// sentences, io.ErrUnexpectedEOF within one, and a *[LimitError] for what can't be framing.
+func (r *Reader) Read() (Sentence, error) {
+	var s Sentence
+	total := 0
+	for {
+		word, err := r.readWord()
+		switch {
+		case errors.Is(err, io.EOF) && len(s) > 0:
+			return nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, err
+		case word == "" && len(s) > 0:
+			return s, nil
+		case word == "":
+			continue
+		}
+		total += len(word)
+		if len(s) == r.limits.Words || total > r.limits.Sentence {
+			return nil, &LimitError{fmt.Sprintf("a sentence of more than %d words or %d bytes", r.limits.Words, r.limits.Sentence)}
+		}
+		s = append(s, word)
+	}
+}
+
+func (r *Reader) readWord() (string, error) {
+	n, err := r.readLength()
+	if err != nil {
+		return "", err
+	}
+	if n > r.limits.Word {
+		return "", &LimitError{fmt.Sprintf("a word of %d bytes, at most %d are taken", n, r.limits.Word)}
+	}
+	if cap(r.word) < n {
+		r.word = make([]byte, n)
+	}
+	r.word = r.word[:n]
+	if _, err := io.ReadFull(r.r, r.word); err != nil {
+		return "", unexpected(err)
+	}
+	return string(r.word), nil
+}
+
+// readLength reads the prefix: one to five bytes, the leading ones of the first telling how many.
+func (r *Reader) readLength() (int, error) {
+	first, err := r.r.ReadByte()
+	if err != nil {
+		return 0, err
+	}
+	more, n := 0, int(first)
+	switch {
+	case first < 0x80:
+		return n, nil
+	case first < 0xC0:
+		more, n = 1, n&0x3F
+	case first < 0xE0:
+		more, n = 2, n&0x1F
+	case first < 0xF0:
+		more, n = 3, n&0x0F
+	case first == 0xF0:
+		more, n = 4, 0
+	default:
+		return 0, &LimitError{fmt.Sprintf("the reserved byte %#x where a length is expected", first)}
+	}
+	for range more {
+		b, err := r.r.ReadByte()
+		if err != nil {
+			return 0, unexpected(err)
+		}
+		n = n<<8 | int(b)
+	}
+	return n, nil
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Writer writes sentences into a buffer, which Flush sends.
+type Writer struct{ w *bufio.Writer }
+
+// NewWriter returns a writer.
+func NewWriter(w io.Writer) *Writer { return &Writer{bufio.NewWriterSize(w, 4<<10)} }
+
+// Write buffers one sentence. An empty word would end it early and is refused, as is a word longer
+// than the framing can say.
+func (w *Writer) Write(words ...string) error {
+	for _, word := range words {
+		if word == "" || int64(len(word)) > 1<<32-1 {
+			return fmt.Errorf("a word of %d bytes can't be framed", len(word))
+		}
+	}
+	for _, word := range words {
+		w.writeLength(len(word))
+		w.w.WriteString(word)
+	}
+	return w.w.WriteByte(0)
+}
+
+func (w *Writer) writeLength(n int) {
+	switch {
+	case n < 0x80:
+		w.w.WriteByte(byte(n))
+	case n < 0x4000:
+		w.w.Write([]byte{byte(n>>8) | 0x80, byte(n)})
+	case n < 0x200000:
+		w.w.Write([]byte{byte(n>>16) | 0xC0, byte(n >> 8), byte(n)})
+	case n < 0x10000000:
+		w.w.Write([]byte{byte(n>>24) | 0xE0, byte(n >> 16), byte(n >> 8), byte(n)})
+	default:
+		w.w.Write([]byte{0xF0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	}
+}
+
+// Flush sends what has been written.
+func (w *Writer) Flush() error { return w.w.Flush() }
