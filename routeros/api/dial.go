@@ -1,0 +1,348 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	ros "github.com/go-routeros/routeros/v3"
+
+	"github.com/rosknock/rosknock/routeros/wire"
+)
+
+// Transport is the service over which a session runs.
+type Transport string
+
+// The two transports. Plain goes in clear, the password too, and has to be asked for.
+const (
+	TLS   Transport = "api-ssl"
+	Plain Transport = "api"
+)
+
+// Port returns the transport's default port.
+func (t Transport) Port() string {
+	if t == Plain {
+		return "8728"
+	}
+	return "8729"
+}
+
+// Target says which router to talk to, and how.
+type Target struct {
+	Address   string // host, host:port, or [v6]:port
+	User      string
+	Transport Transport // empty: TLS
+	Trust     Trust
+	// Timeout bounds the dial with handshake and login, and each command; zero means 10 s.
+	Timeout time.Duration
+}
+
+// Trust says which certificate a router may show. Exactly one way is used: the pin if there is one, else
+// no check if Insecure, else a chain to Roots, or to the system's roots when Roots is nil.
+type Trust struct {
+	// Pin is "sha256:" and the hex digest of the certificate, which RouterOS shows as its fingerprint in
+	// /certificate print.
+	Pin      string
+	Roots    *x509.CertPool
+	Insecure bool
+}
+
+// Options are what a session needs of its surroundings. The zero value dials TCP and logs nothing.
+type Options struct {
+	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
+	Log    *slog.Logger
+	Limits wire.Limits
+}
+
+func (o Options) complete() Options {
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Limits == (wire.Limits{}) {
+		o.Limits = wire.DefaultLimits()
+	}
+	return o
+}
+
+// HostPort returns the address with the transport's port where it names none.
+func (t Target) HostPort() string {
+	if _, _, err := net.SplitHostPort(t.Address); err == nil {
+		return t.Address
+	}
+	return net.JoinHostPort(strings.Trim(t.Address, "[]"), t.transport().Port())
+}
+
+func (t Target) transport() Transport {
+	if t.Transport == "" {
+		return TLS
+	}
+	return t.Transport
+}
+
+func (t Target) timeout() time.Duration {
+	if t.Timeout <= 0 {
+		return 10 * time.Second
+	}
+	return t.Timeout
+}
+
+// Dial connects to a router and logs in. TCP, TLS and login together take four round trips. The error is
+// one of this package's types, or that of the context.
+func Dial(ctx context.Context, t Target, password string, o Options) (*Session, error) {
+	o = o.complete()
+	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(), errTimeout)
+	defer cancel()
+	conn, err := o.Dial(ctx, "tcp", t.HostPort())
+	if err != nil {
+		return nil, dialError(ctx, t, err)
+	}
+	pin := ""
+	if t.transport() == TLS {
+		secure, err := handshake(ctx, t, conn)
+		if err != nil {
+			conn.Close()
+			return nil, err
+		}
+		pin = Pin(secure.ConnectionState().PeerCertificates[0])
+		conn = secure
+	}
+	s, err := login(ctx, conn, t, password, o)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	s.pin = pin
+	return s, nil
+}
+
+// NewSession logs in over a connection that is there already, such as one end of a net.Pipe.
+func NewSession(ctx context.Context, conn net.Conn, user, password string, o Options) (*Session, error) {
+	t := Target{Address: "the router", User: user, Transport: Plain}
+	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(), errTimeout)
+	defer cancel()
+	return login(ctx, conn, t, password, o.complete())
+}
+
+var errTimeout = errors.New("no answer in time")
+
+func dialError(ctx context.Context, t Target, err error) error {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "refused"):
+		return &RefusedError{problem{t.HostPort(), "connection refused", fmt.Sprintf("enable the service %s on the router (/ip service enable %s), or name its port as host:port", t.transport(), t.transport()), err}}
+	case ctx.Err() != nil:
+		return ended(ctx, t.HostPort(), false)
+	}
+	var netErr net.Error
+	if errors.As(err, &netErr) && netErr.Timeout() {
+		return timedOut(t.HostPort(), false)
+	}
+	return fmt.Errorf("%s: %w", t.HostPort(), err)
+}
+
+// ended returns why a context is over: our own time-out, or the caller's reason.
+func ended(ctx context.Context, subject string, unknown bool) error {
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return timedOut(subject, unknown)
+	}
+	if unknown {
+		return &LostError{problem{subject, "interrupted before the router answered; the command may have taken effect", "read the router again with diff before you go on", ctx.Err()}, true}
+	}
+	return fmt.Errorf("%s: %w", subject, ctx.Err())
+}
+
+func timedOut(subject string, unknown bool) error {
+	if unknown {
+		return &TimeoutError{problem{subject, "no answer in time; the command may have taken effect", "read the router again with diff before you go on", errTimeout}, true}
+	}
+	return &TimeoutError{problem{subject, "no answer in time", "check the address and that nothing on the way drops the port, or allow more time with --timeout", errTimeout}, false}
+}
+
+// Pin returns the pin of a certificate: sha256: and the hex digest of its DER form.
+func Pin(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func handshake(ctx context.Context, t Target, conn net.Conn) (*tls.Conn, error) {
+	secure := tls.Client(conn, t.tlsConfig())
+	err := secure.HandshakeContext(ctx)
+	if err == nil {
+		return secure, nil
+	}
+	var alert tls.AlertError
+	var ours interface{ isTrust() }
+	switch {
+	case errors.As(err, &ours):
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, ended(ctx, t.HostPort(), false)
+	case errors.As(err, &alert) && alert == 40, strings.Contains(err.Error(), "handshake failure"):
+		return nil, &NoCertificateError{problem{t.HostPort(), "the TLS handshake failed: api-ssl seems to have no certificate", "make one on the router: " +
+			"/certificate add name=api common-name=router key-usage=tls-server; /certificate sign api; /ip service set api-ssl certificate=api", err}}
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return nil, closed(t, err)
+	}
+	return nil, fmt.Errorf("%s: TLS handshake: %w", t.HostPort(), err)
+}
+
+func (*PinError) isTrust()       {}
+func (*UntrustedError) isTrust() {}
+
+// tlsConfig allows what RouterOS offers: TLS 1.2 with ECDHE, or plain RSA key exchange of RouterOS 6, which
+// Go leaves out by default (routeros-facts § 1.7). Trust is checked by [Target.trusts] alone.
+func (t Target) tlsConfig() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection below checks the pin or the chain
+		VerifyConnection:   t.trusts,
+		ServerName:         t.host(),
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA,
+		},
+	}
+}
+
+func (t Target) host() string {
+	host, _, err := net.SplitHostPort(t.HostPort())
+	if err != nil {
+		return t.Address
+	}
+	return host
+}
+
+func (t Target) trusts(state tls.ConnectionState) error {
+	if len(state.PeerCertificates) == 0 {
+		return &NoCertificateError{problem{t.HostPort(), "the router shows no certificate", "set one with /ip service set api-ssl certificate=NAME", nil}}
+	}
+	leaf := state.PeerCertificates[0]
+	got := Pin(leaf)
+	switch {
+	case t.Trust.Pin != "":
+		if !strings.EqualFold(got, t.Trust.Pin) {
+			return &PinError{problem{t.HostPort(), fmt.Sprintf("the router shows the certificate %s, pinned is %s", got, t.Trust.Pin),
+				"somebody may stand between you and the router; if the certificate was renewed, compare it with /certificate print on the router and pin the new one", nil}, t.Trust.Pin, got}
+		}
+		return nil
+	case t.Trust.Insecure:
+		return nil
+	}
+	chain := x509.NewCertPool()
+	for _, c := range state.PeerCertificates[1:] {
+		chain.AddCert(c)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: t.Trust.Roots, Intermediates: chain, DNSName: t.host()})
+	if err != nil {
+		return &UntrustedError{problem{t.HostPort(), fmt.Sprintf("the certificate is not trusted (%v)", err),
+			"compare its fingerprint with /certificate print on the router, then name it with --tls-pin " + got + ", or its authority with --tls-ca", err}, got}
+	}
+	return nil
+}
+
+// closed is a router that hangs up without a word.
+func closed(t Target, err error) error {
+	return &LostError{problem{t.HostPort(), "the router closed the connection before the login",
+		fmt.Sprintf("this source may not be allowed by /ip service (address, available-from) of %s, its sessions may be used up, or this is not the port of %s", t.transport(), t.transport()), err}, false}
+}
+
+// loginConn is what go-routeros sees of the connection while it logs in: one whole sentence at a time,
+// read by our own bounded reader. Its reader trusts lengths and allocates what ten hostile bytes ask for,
+// so it is never given bytes from the network.
+type loginConn struct {
+	net.Conn
+	reader *wire.Reader
+	buffer bytes.Buffer
+	last   wire.Sentence
+}
+
+// Read implements io.Reader.
+func (c *loginConn) Read(p []byte) (int, error) {
+	if c.buffer.Len() == 0 {
+		sentence, err := c.reader.Read()
+		if err != nil {
+			return 0, err
+		}
+		c.last = sentence
+		w := wire.NewWriter(&c.buffer)
+		if err := errors.Join(w.Write(sentence...), w.Flush()); err != nil {
+			return 0, err
+		}
+	}
+	return c.buffer.Read(p)
+}
+
+// login lets go-routeros do both kinds of login (routeros-facts § 1.3) and takes the connection over.
+func login(ctx context.Context, conn net.Conn, t Target, password string, o Options) (*Session, error) {
+	guarded := &loginConn{Conn: conn, reader: wire.NewReader(conn, o.Limits)}
+	client, err := ros.NewClient(guarded)
+	if err != nil {
+		return nil, err
+	}
+	// Its own handler logs to standard output, and at debug level the password.
+	client.SetLogHandler(slog.DiscardHandler)
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := client.LoginContext(ctx, t.User, password); err != nil {
+		return nil, loginError(ctx, t, guarded.last, err)
+	}
+	if !stop() {
+		return nil, ended(ctx, t.HostPort(), false)
+	}
+	o.Log.DebugContext(ctx, "logged in", "router", t.HostPort(), "user", t.User)
+	return newSession(conn, guarded.reader, t, o), nil
+}
+
+func loginError(ctx context.Context, t Target, last wire.Sentence, err error) error {
+	if ctx.Err() != nil {
+		return ended(ctx, t.HostPort(), false)
+	}
+	var limit *wire.LimitError
+	if errors.As(err, &limit) {
+		return fmt.Errorf("%s: %w", t.HostPort(), limit)
+	}
+	var device *ros.DeviceError
+	if errors.As(err, &device) {
+		return trapAtLogin(t, device.Sentence.Map["message"], err)
+	}
+	if len(last) > 0 && last[0] == "!fatal" {
+		return fatal(t.HostPort(), last)
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET) {
+		return closed(t, err)
+	}
+	return fmt.Errorf("%s: login: %w", t.HostPort(), err)
+}
+
+func trapAtLogin(t Target, message string, err error) error {
+	plain := strings.ToLower(message)
+	if strings.Contains(plain, "user name or password") || strings.Contains(plain, "cannot log in") {
+		return &BadPasswordError{problem{t.HostPort(), fmt.Sprintf("login as %q failed (%s)", t.User, message),
+			"check the user and the password, that the user's group has the policy api, and that the user's address restriction allows this source", err}}
+	}
+	return typedTrap(&TrapError{Command: t.HostPort() + ": /login", Message: message})
+}
+
+// fatal is a !fatal, whose reason is a bare word (routeros-facts § 1.2).
+func fatal(subject string, s wire.Sentence) error {
+	reason := strings.TrimPrefix(strings.Join(s[1:], " "), "=message=")
+	if strings.Contains(reason, "not logged in") {
+		return &NotLoggedInError{problem{subject, "the router says: not logged in", "log in first; the session may have been ended on the router", nil}}
+	}
+	return &LostError{problem{subject, "the router ended the session: " + reason, "connect again", nil}, false}
+}

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// problem is what the errors of this package have in common: who, what, and the way out.
+type problem struct {
+	Subject string // the router's address, or the command
+	What    string
+	Remedy  string
+	Err     error // the cause, if any
+}
+
+// Error implements error.
+func (p *problem) Error() string {
+	text := p.What
+	if p.Subject != "" {
+		text = p.Subject + ": " + text
+	}
+	if p.Remedy != "" {
+		text += ": " + p.Remedy
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (p *problem) Unwrap() error { return p.Err }
+
+// The ways in which a session can fail, each a type of its own for errors.As.
+type (
+	// BadPasswordError: the router knows no such user, or not with this password.
+	BadPasswordError struct{ problem }
+	// NotLoggedInError: the router wants a login first.
+	NotLoggedInError struct{ problem }
+	// RefusedError: nothing listens on the port.
+	RefusedError struct{ problem }
+	// PinError: the router shows another certificate than the pinned one. Got is its pin.
+	PinError struct {
+		problem
+		Want, Got string
+	}
+	// UntrustedError: the certificate is signed by nobody who is trusted. Got is its pin.
+	UntrustedError struct {
+		problem
+		Got string
+	}
+	// NoCertificateError: api-ssl has no certificate and offers anonymous ciphers only.
+	NoCertificateError struct{ problem }
+	// TimeoutError: no answer in time.
+	TimeoutError struct {
+		problem
+		// Unknown says that a command may have taken effect all the same.
+		Unknown bool
+	}
+	// LostError: the connection ended before the answer came.
+	LostError struct {
+		problem
+		// Unknown says that a command that changes something was under way: it may have taken effect.
+		Unknown bool
+	}
+)
+
+// TrapError is a !trap: the router understood the command and would not do it.
+type TrapError struct {
+	Command  string // redacted
+	Message  string // the router's words; several traps of one command are joined
+	Category string // "0" to "7", or empty: the router sends it only sometimes (routeros-facts § 1.2)
+}
+
+// PermissionError is a trap for want of a policy.
+type PermissionError struct{ *TrapError }
+
+// UnknownMenuError is a trap for a menu or a command that this router does not have.
+type UnknownMenuError struct{ *TrapError }
+
+// Error implements error.
+func (e *TrapError) Error() string {
+	return fmt.Sprintf("%s: the router says: %s", e.Command, e.Message)
+}
+
+// Error implements error.
+func (e *PermissionError) Error() string {
+	return e.TrapError.Error() + ": give the user's group the policies read, write and api"
+}
+
+// Error implements error.
+func (e *UnknownMenuError) Error() string {
+	return e.TrapError.Error() + ": this RouterOS version or its packages do not have it"
+}
+
+// Unwrap returns the trap.
+func (e *PermissionError) Unwrap() error { return e.TrapError }
+
+// Unwrap returns the trap.
+func (e *UnknownMenuError) Unwrap() error { return e.TrapError }
+
+var numericSuffix = regexp.MustCompile(` \(\d+\)$`)
+
+// plain is the message as routeros-facts § 1.6 says to compare it: lower case, without the word
+// failure in front and the number behind.
+func (e *TrapError) plain() string {
+	text := strings.ToLower(strings.TrimSpace(e.Message))
+	return numericSuffix.ReplaceAllString(strings.TrimPrefix(text, "failure: "), "")
+}
+
+// NoSuchItem reports whether the row that the command named is not there.
+func (e *TrapError) NoSuchItem() bool {
+	return strings.Contains(e.plain(), "no such item") || strings.Contains(e.plain(), "place-before' does not exist")
+}
+
+// Duplicate reports whether the router has such an entry already.
+func (e *TrapError) Duplicate() bool { return strings.Contains(e.plain(), "already have") }
+
+// typedTrap gives traps of well-known meaning their own type.
+func typedTrap(t *TrapError) error {
+	text := t.plain()
+	switch {
+	case strings.Contains(text, "not enough permissions"):
+		return &PermissionError{t}
+	case strings.Contains(text, "no such command"):
+		return &UnknownMenuError{t}
+	}
+	return t
+}

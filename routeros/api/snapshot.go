@@ -1,0 +1,181 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Snapshot reads all that rosknock needs to know of a router, in one flight: one round trip. Menus
+// that this router doesn't have, and such as the user may not read, leave their part empty; without the
+// IPv4 filter, the services or the system's resources there is an error.
+func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
+	parts := snapshotParts()
+	commands := make([]routeros.Command, len(parts))
+	for i, p := range parts {
+		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts § 1.5).
+		commands[i] = routeros.Print(p.menu)
+	}
+	results, err := s.Batch(ctx, commands)
+	if err != nil {
+		return routeros.Snapshot{}, err
+	}
+	snapshot := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
+	for i, p := range parts {
+		if err := results[i].Err; err != nil {
+			if p.needed || !absent(err) {
+				return routeros.Snapshot{}, err
+			}
+			continue
+		}
+		if err := p.fill(&snapshot, p.menu, results[i].Rows); err != nil {
+			return routeros.Snapshot{}, fmt.Errorf("%s: %s: %w", s.target.HostPort(), p.menu, err)
+		}
+	}
+	return snapshot, nil
+}
+
+// absent reports whether a menu is simply not there, or not for this user.
+func absent(err error) bool {
+	var menu *UnknownMenuError
+	var permission *PermissionError
+	return errors.As(err, &menu) || errors.As(err, &permission)
+}
+
+// part is one menu of a snapshot.
+type part struct {
+	menu   routeros.Menu
+	needed bool
+	fill   func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
+}
+
+func snapshotParts() []part {
+	parts := []part{
+		{routeros.Resource, true, fillResource},
+		{routeros.Identity, false, fillIdentity},
+		{routeros.Clock, false, fillClock},
+		{routeros.ServiceMenu, true, fillServices},
+		{routeros.InterfaceMenu, false, fillInterfaces},
+		{routeros.InterfaceLists, false, fillInterfaceLists},
+		{routeros.ListMembers, false, fillMembers},
+		{routeros.UserActive, false, fillActive},
+	}
+	for _, f := range routeros.Families() {
+		parts = append(parts,
+			part{f.Filter(), f == routeros.IPv4, fillRules},
+			part{f.NAT(), false, fillRules},
+			part{f.Raw(), false, fillRules},
+			part{f.AddressList(), false, fillEntries},
+			part{f.Address(), false, fillAddresses})
+	}
+	return parts
+}
+
+func fillResource(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	if len(rows) == 0 {
+		return errors.New("the router says nothing about itself")
+	}
+	version, err := routeros.ParseVersion(rows[0].Get("version"))
+	if err != nil {
+		return err
+	}
+	s.Version, s.Board, s.Arch = version, rows[0].Get("board-name"), rows[0].Get("architecture-name")
+	s.Uptime, _ = routeros.ParseDuration(rows[0].Get("uptime"))
+	return nil
+}
+
+func fillIdentity(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	if len(rows) > 0 {
+		s.Identity = rows[0].Get("name")
+	}
+	return nil
+}
+
+// fillClock reads date and time: 2026-09-21 since 7.10, sep/21/2026 before (routeros-facts § 8).
+func fillClock(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	zone := time.UTC
+	if offset, err := time.Parse("-07:00", rows[0].Get("gmt-offset")); err == nil {
+		zone = offset.Location()
+	}
+	text := rows[0].Get("date") + " " + rows[0].Get("time")
+	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
+		if at, err := time.ParseInLocation(form, text, zone); err == nil {
+			s.Clock = at
+		}
+	}
+	return nil
+}
+
+func fillServices(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		s.Services = append(s.Services, routeros.ReadService(row))
+	}
+	return nil
+}
+
+func fillInterfaces(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: row.Get("name"), Type: row.Get("type"), Disabled: row.Bool("disabled"), Dynamic: row.Bool("dynamic")})
+	}
+	return nil
+}
+
+func fillInterfaceLists(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{
+			Name: row.Get("name"), Include: routeros.SplitPrefixes(row.Get("include")), Exclude: routeros.SplitPrefixes(row.Get("exclude")),
+		})
+	}
+	return nil
+}
+
+func fillMembers(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: row.Get("list"), Interface: row.Get("interface"), Disabled: row.Bool("disabled")})
+	}
+	return nil
+}
+
+func fillActive(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		s.Active = append(s.Active, routeros.ActiveUser{Name: row.Get("name"), Address: row.Get("address"), Via: row.Get("via")})
+	}
+	return nil
+}
+
+func fillRules(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes) error {
+	rules := make([]routeros.Rule, len(rows))
+	for i, row := range rows {
+		rules[i] = routeros.ReadRule(row)
+	}
+	s.Rules[m] = rules
+	return nil
+}
+
+func fillEntries(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes) error {
+	entries := make([]routeros.ListEntry, len(rows))
+	for i, row := range rows {
+		entries[i] = routeros.ReadListEntry(row)
+	}
+	s.Entries[m] = entries
+	return nil
+}
+
+// fillAddresses leaves out what it can't read: an address from a pool that is not there yet.
+func fillAddresses(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		prefix, err := netip.ParsePrefix(row.Get("address"))
+		if err != nil {
+			continue
+		}
+		s.Addresses = append(s.Addresses, routeros.InterfaceAddress{Prefix: prefix, Interface: row.Get("interface"), Disabled: row.Bool("disabled")})
+	}
+	return nil
+}
