@@ -1,0 +1,197 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// changed is called after every change of a row.
+func (r *Router) changed(t *table, w *row) {
+	r.noteChange(t)
+	r.fasttrack(t)
+	r.notify(t, w, false)
+}
+
+// noteChange counts a change for the history, whose overflow leaves safe mode in silence (routeros-facts § 6.1),
+// and forgets the compiled firewall where it is out of date.
+func (r *Router) noteChange(t *table) {
+	switch t.menu {
+	case routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6:
+	default:
+		r.world = nil
+	}
+	if r.safe != nil {
+		if r.safe.changes++; r.safe.changes > historySize {
+			r.safe = nil
+		}
+	}
+}
+
+// fasttrack puts the dummy row in front of a filter table with an active fasttrack rule. It stays until a
+// reboot, whatever becomes of the rule (routeros-facts § 2.5).
+func (r *Router) fasttrack(t *table) {
+	if t.menu != routeros.Filter && t.menu != routeros.Filter6 {
+		return
+	}
+	active := func(w *row) bool {
+		return w.get("action") == "fasttrack-connection" && !w.attrs.Bool("disabled")
+	}
+	if slices.ContainsFunc(t.rows, func(w *row) bool { return w.builtin }) || !slices.ContainsFunc(t.rows, active) {
+		return
+	}
+	t.insert(0, &row{
+		attrs:   routeros.MakeAttributes("chain", "forward", "action", "passthrough", "comment", "special dummy rule to show fasttrack counters"),
+		dynamic: true, builtin: true, count: &counters{}, created: r.options.Now(),
+	})
+	r.world = nil
+}
+
+// notify tells the sessions that listen to a menu.
+func (r *Router) notify(t *table, w *row, dead bool) {
+	for s := range r.sessions {
+		for _, l := range s.listens {
+			if l.menu != t.menu {
+				continue
+			}
+			words := []string{"!re", "=.id=" + formatID(w.id), "=.dead=true"}
+			if !dead {
+				words = []string{"!re"}
+				for name, value := range r.show(t.menu, w).All() {
+					words = append(words, "="+name+"="+value)
+				}
+			}
+			s.send(l.tag, words)
+		}
+	}
+}
+
+// Reboot loses everything that is not configuration: dynamic rows, connections, counters, sessions. A safe
+// mode that was held ends with its session, which undoes its changes.
+func (r *Router) Reboot() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.sessions {
+		r.leave(s)
+		s.finish()
+	}
+	r.booted = r.options.Now()
+	clear(r.flows)
+	for _, t := range r.tables {
+		for i := len(t.rows) - 1; i >= 0; i-- {
+			if t.rows[i].dynamic {
+				t.delete(i)
+			} else if t.rows[i].count != nil {
+				*t.rows[i].count = counters{}
+			}
+		}
+		r.fasttrack(t)
+	}
+	r.world = nil
+}
+
+// historySize is how many changes safe mode can undo (routeros-facts § 6.1).
+const historySize = 100
+
+// safeMode is a hold of safe mode: the session that has it and the tables as they were.
+type safeMode struct {
+	owner    *session
+	tables   map[routeros.Menu][]*row
+	identity string
+	changes  int
+}
+
+func (q *request) safeModeVerb() *trap {
+	switch q.verb {
+	case "take":
+		return q.take()
+	case "release":
+		q.safe = nil // from any session (routeros-facts § 6.1)
+	case "unroll":
+		q.unroll()
+	}
+	return nil
+}
+
+// take begins safe mode. With a holder, on-error says what becomes of his changes; without it, or with
+// abort or ask, the take is refused.
+func (q *request) take() *trap {
+	switch onError := q.attrs["on-error"]; {
+	case onError != "" && !slices.Contains([]string{"abort", "ask", "release", "unroll"}, onError):
+		return noValueOf("on-error")
+	case q.safe != nil && onError == "unroll":
+		q.unroll()
+	case q.safe != nil && onError != "release":
+		return failure("Safe Mode is taken by current user in another session.")
+	}
+	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu][]*row{}, identity: q.identity}
+	for m, t := range q.tables {
+		if undoable(m) {
+			q.safe.tables[m] = slices.Clone(t.rows)
+		}
+	}
+	return nil
+}
+
+func undoable(m routeros.Menu) bool {
+	return m != routeros.Connection && m != routeros.Connection6 && m != routeros.Log
+}
+
+// unroll brings the tables back. Dynamic rows are no configuration and stay as they are. Whether a row
+// that was removed gets its id back is unknown (routeros-facts § 6.1).
+func (r *Router) unroll() {
+	safe := r.safe
+	if safe == nil {
+		return
+	}
+	r.safe, r.identity, r.world = nil, safe.identity, nil
+	for m, t := range r.tables {
+		if undoable(m) {
+			r.restore(t, safe.tables[m])
+		}
+	}
+}
+
+func (r *Router) restore(t *table, saved []*row) {
+	keep := func(w *row) bool { return w.dynamic && !w.builtin }
+	live := slices.Clone(t.rows)
+	t.rows, t.lists = nil, nil
+	for _, w := range saved {
+		still := slices.ContainsFunc(live, func(x *row) bool { return x.id == w.id })
+		switch {
+		case keep(w):
+			continue
+		case !still && !r.options.Knobs.UnrollKeepsIDs && !w.builtin:
+			again := *w
+			t.insert(len(t.rows), &again)
+		default:
+			t.put(len(t.rows), w)
+		}
+	}
+	for _, w := range live {
+		if keep(w) {
+			t.put(len(t.rows), w)
+		}
+	}
+	for _, w := range t.rows {
+		r.notify(t, w, false)
+	}
+}
+
+// leave is called when a session ends: a safe mode that it holds is undone.
+func (r *Router) leave(s *session) {
+	if r.safe != nil && r.safe.owner == s {
+		r.unroll()
+	}
+	delete(r.sessions, s)
+}
+
+func (q *request) safeModeRow() routeros.Attributes {
+	if q.safe == nil {
+		return routeros.MakeAttributes("enabled", "false", "current", "false")
+	}
+	return routeros.MakeAttributes("enabled", "true", "user", q.safe.owner.user, "current", routeros.FormatBool(q.safe.owner == q.session), "owner", q.safe.owner.service)
+}

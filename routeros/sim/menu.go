@@ -1,0 +1,167 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// schema says what a menu takes. Arguments and columns are lists of words, each with the versions that
+// know it: tos@7.21 from 7.21 on, hw-offload@-7.21 before. They are text, not maps, so that
+// every router of a process shares them.
+type schema struct {
+	verbs    string
+	args     string // what add and set take
+	addOnly  string // what only add takes
+	readOnly string // columns of print that can't be written
+	required string // what add can't do without
+	name     string // the column that names an item
+	since    string // the menu's versions, in the same notation
+}
+
+// The arguments of the rule tables (routeros-facts § 2.1).
+const (
+	ruleVerbs = "print getall listen get find add set unset remove move enable disable comment reset-counters reset-counters-all reset export edit"
+	listVerbs = "print getall listen get find add set remove enable disable comment"
+	tableVerb = "print getall listen get find add set remove comment"
+
+	commonRuleArgs = "action address-list address-list-timeout chain comment content disabled dscp dst-address dst-address-list dst-address-type " +
+		"dst-limit dst-port icmp-options in-bridge-port in-bridge-port-list in-interface in-interface-list ingress-priority ipsec-policy " +
+		"jump-target limit log log-prefix nth out-bridge-port out-bridge-port-list out-interface out-interface-list packet-mark packet-size " +
+		"per-connection-classifier port priority protocol random src-address src-address-list src-address-type src-mac-address src-port tcp-mss time tos@7.21 "
+	ip4Args        = "fragment hotspot ipv4-options psd ttl "
+	connectionArgs = "connection-bytes connection-limit connection-mark connection-rate connection-type routing-mark "
+	filterArgs     = commonRuleArgs + connectionArgs + "connection-nat-state connection-state reject-with tcp-flags tls-host "
+	natArgs        = commonRuleArgs + connectionArgs + "to-addresses to-ports tls-host@-7.16 randomise-ports@7.10 same-not-by-dst socks5-port@7.20 socks5-server@7.20 socksify-service@7.20 "
+	rawArgs        = commonRuleArgs + "tcp-flags tls-host "
+	ruleReadOnly   = "bytes packets dynamic invalid about"
+	ruleAddOnly    = "copy-from place-before"
+)
+
+// schemaOf returns what a menu takes, on any version.
+func schemaOf(m routeros.Menu) (schema, bool) {
+	if m.IsRuleTable() {
+		return schema{verbs: ruleVerbs, args: ruleArgs(m), addOnly: ruleAddOnly, readOnly: ruleReadOnly, required: "chain", since: ruleSince(m)}, true
+	}
+	switch m {
+	case routeros.AddressList, routeros.AddressList6:
+		return schema{verbs: listVerbs, args: "address comment disabled dynamic list timeout", addOnly: "copy-from", readOnly: "creation-time about", required: "list address"}, true
+	case routeros.Connection, routeros.Connection6:
+		return schema{verbs: "print getall listen get find remove", readOnly: "protocol src-address dst-address src-port dst-port reply-src-address reply-dst-address tcp-state timeout assured confirmed seen-reply"}, true
+	case routeros.Layer7Protocols:
+		return schema{verbs: tableVerb, args: "name regexp comment", addOnly: "copy-from", required: "name", name: "name"}, true
+	case routeros.ServiceMenu:
+		return schema{verbs: "print getall listen get find set enable disable reset", name: "name", readOnly: "name proto dynamic invalid connection local remote",
+			args: "address certificate disabled port tls-version vrf@7.0 max-sessions@7.16 available-from@7.24"}, true
+	case routeros.Address, routeros.Address6:
+		return schema{verbs: listVerbs, args: "address interface network comment disabled advertise", addOnly: "copy-from", readOnly: "actual-interface invalid dynamic", required: "address interface"}, true
+	case routeros.InterfaceMenu:
+		return schema{verbs: "print getall listen get find set enable disable comment", args: "name comment disabled mtu", readOnly: "type running dynamic actual-mtu", name: "name"}, true
+	case routeros.InterfaceLists:
+		return schema{verbs: tableVerb, args: "name comment include exclude", addOnly: "copy-from", readOnly: "builtin dynamic", required: "name", name: "name"}, true
+	case routeros.ListMembers:
+		return schema{verbs: listVerbs, args: "list interface comment disabled", addOnly: "copy-from", readOnly: "dynamic", required: "list interface"}, true
+	}
+	return systemSchema(m)
+}
+
+func systemSchema(m routeros.Menu) (schema, bool) {
+	switch m {
+	case routeros.Scheduler:
+		return schema{verbs: listVerbs + " unset@7.24", args: "name on-event interval start-date start-time policy disabled comment days@7.24", addOnly: "copy-from", readOnly: "next-run owner run-count", name: "name"}, true
+	case routeros.Script:
+		return schema{verbs: tableVerb, args: "name source policy dont-require-permissions comment owner", addOnly: "copy-from", readOnly: "run-count invalid last-started", name: "name"}, true
+	case routeros.Identity:
+		return schema{verbs: "print getall get set", args: "name"}, true
+	case routeros.Resource, routeros.Clock:
+		return schema{verbs: "print getall get"}, true
+	case routeros.DeviceMode:
+		return schema{verbs: "print getall get", since: "7.0"}, true
+	case routeros.User:
+		return schema{verbs: listVerbs, args: "name group address password disabled comment", addOnly: "copy-from", required: "name group", name: "name", readOnly: "last-logged-in"}, true
+	case routeros.UserGroup:
+		return schema{verbs: tableVerb, args: "name policy comment skin", addOnly: "copy-from", required: "name", name: "name"}, true
+	case routeros.UserActive:
+		return schema{verbs: "print getall listen get find remove@7.20 request-logout@-7.20", readOnly: "when name address via group"}, true
+	case routeros.Log:
+		return schema{verbs: "print getall listen get find", readOnly: "time topics message"}, true
+	case routeros.SafeMode:
+		return schema{verbs: "print getall get take release unroll", since: "7.18"}, true
+	}
+	return schema{}, false
+}
+
+func ruleArgs(m routeros.Menu) string {
+	switch m {
+	case routeros.Filter:
+		return filterArgs + ip4Args + "layer7-protocol p2p realm hw-offload@-7.21"
+	case routeros.Filter6:
+		return filterArgs + "headers hop-limit"
+	case routeros.NAT:
+		return natArgs + ip4Args + "layer7-protocol realm"
+	case routeros.NAT6:
+		return natArgs + "headers hop-limit"
+	case routeros.Raw:
+		return rawArgs + ip4Args
+	default:
+		return rawArgs + "headers hop-limit"
+	}
+}
+
+func ruleSince(m routeros.Menu) string {
+	if m == routeros.NAT6 {
+		return "7.1"
+	}
+	return ""
+}
+
+// known reports whether a word of a list is known to a version.
+func known(list, name string, v routeros.Version) bool {
+	for word := range strings.FieldsSeq(list) {
+		bare, versions, _ := strings.Cut(word, "@")
+		if bare == name {
+			return within(versions, v)
+		}
+	}
+	return false
+}
+
+// within reads 7.21 (from there on), -7.21 (before that) and nothing (always).
+func within(versions string, v routeros.Version) bool {
+	text, before := strings.CutPrefix(versions, "-")
+	major, minor, _ := strings.Cut(text, ".")
+	a, _ := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor)
+	return versions == "" || v.AtLeast(a, b) != before
+}
+
+// schema returns what a menu takes on this router; false when this router has no such menu.
+func (r *Router) schema(m routeros.Menu) (schema, bool) {
+	s, ok := schemaOf(m)
+	v := r.options.Version
+	if !ok || !within(s.since, v) {
+		return s, false
+	}
+	if m.Family() == routeros.IPv6 && v.Major < 7 && !r.options.IPv6Package {
+		return s, false
+	}
+	return s, true
+}
+
+// isMenuPrefix reports whether a path leads towards a menu, such as /ip/firewall.
+func isMenuPrefix(path string) bool {
+	menus := []routeros.Menu{routeros.Filter, routeros.Filter6, routeros.Identity, routeros.ServiceMenu, routeros.InterfaceLists, routeros.UserActive}
+	return slices.ContainsFunc(menus, func(m routeros.Menu) bool { return path == "" || strings.HasPrefix(string(m), path+"/") })
+}
+
+// accepts reports whether add (or set) takes an argument.
+func (s schema) accepts(add bool, name string, v routeros.Version) bool {
+	return known(s.args, name, v) || add && known(s.addOnly, name, v)
+}
+
+// hasColumn reports whether print knows a column.
+func (s schema) hasColumn(name string, v routeros.Version) bool {
+	return name == ".id" || known(s.args, name, v) || known(s.readOnly, name, v)
+}

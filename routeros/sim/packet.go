@@ -1,0 +1,205 @@
+package sim
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// flowKey is what connection tracking knows a connection by.
+type flowKey struct {
+	protocol uint8
+	src, dst netip.AddrPort
+}
+
+func keyOf(p packet.Packet) flowKey {
+	return flowKey{p.Protocol, netip.AddrPortFrom(p.Src.Unmap(), p.SrcPort), netip.AddrPortFrom(p.Dst.Unmap(), p.DstPort)}
+}
+
+// lists answers the evaluator from the router's tables.
+type lists struct{ r *Router }
+
+// Contains implements [packet.Lists].
+func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
+	return l.r.table(f.AddressList()).contains(list, a, at)
+}
+
+// Packet lets a packet arrive that is addressed to the router and returns its fate. What rules add to address
+// lists is added, counters count, and a packet that is accepted opens or renews a connection: its next
+// packets are established (routeros-facts § 2.6, § 7). A state other than new is taken as given.
+func (r *Router) Packet(p packet.Packet) packet.Fate {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.expire()
+	if r.world == nil {
+		r.world = packet.NewWorld(r.snapshot(now))
+	}
+	key := keyOf(p)
+	if p.State == packet.New {
+		p.State = r.state(key, p)
+	}
+	fate := r.world.Input(p, lists{r}, now)
+	r.countLooks(fate, p)
+	for _, a := range fate.Additions {
+		r.enlist(a, now)
+	}
+	for _, rule := range fate.Logged {
+		r.log("firewall,info", rule.Attrs.Get("log-prefix")+" "+rule.Chain()+": "+p.String())
+	}
+	if fate.Verdict == packet.Accept && p.State != packet.Untracked && p.State != packet.Invalid {
+		r.track(key, now)
+	}
+	return fate
+}
+
+// state is what connection tracking says of a packet without a state: established for a known
+// connection, and for TCP in mid-stream too, since loose tracking is on (routeros-facts § 7).
+func (r *Router) state(key flowKey, p packet.Packet) packet.State {
+	if r.flows[key] != nil {
+		return packet.Established
+	}
+	midStream := p.Protocol == 6 && p.TCPFlags&packet.ACK != 0 && p.TCPFlags&packet.SYN == 0
+	if midStream && !r.options.Knobs.LooseIsNew {
+		return packet.Established
+	}
+	return packet.New
+}
+
+func (r *Router) countLooks(fate packet.Fate, p packet.Packet) {
+	for _, look := range fate.Trail {
+		t := r.table(look.Table)
+		if look.Matched && look.Index < len(t.rows) {
+			c := t.rows[look.Index].count
+			c.packets++
+			c.bytes += uint64(max(p.Size, 0))
+		}
+	}
+}
+
+// enlist makes the entry that a rule asked for; a dynamic one that is there starts its time anew, a static
+// one stays as it is (routeros-facts § 2.6).
+func (r *Router) enlist(a packet.Addition, now time.Time) {
+	t := r.table(a.Family.AddressList())
+	address, problem := listAddress(a.Family, a.Address.Unmap().String())
+	if problem != nil {
+		return
+	}
+	until := time.Time{}
+	if a.Timeout.Kind == routeros.Timed {
+		until = now.Add(a.Timeout.For)
+	}
+	if old := t.duplicate(a.List, address); old != nil {
+		if old.dynamic {
+			renewed := *old
+			renewed.until = until
+			t.replace(t.find(old.id), &renewed)
+			r.ends(until)
+			r.changed(t, &renewed)
+		}
+		return
+	}
+	w := &row{
+		attrs:   routeros.MakeAttributes("list", a.List, "address", address, "disabled", "false"),
+		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: now, until: until,
+	}
+	t.insert(len(t.rows), w)
+	r.ends(until)
+	r.changed(t, w)
+}
+
+// track opens a connection or renews it, with the time-outs of routeros-facts § 7.
+func (r *Router) track(key flowKey, now time.Time) {
+	life, state := 10*time.Minute, ""
+	switch key.protocol {
+	case 6:
+		life, state = 24*time.Hour, "established"
+	case 17:
+		life = 30 * time.Second
+	case 1, 58:
+		life = 10 * time.Second
+	}
+	until := now.Add(life)
+	r.ends(until)
+	if w := r.flows[key]; w != nil {
+		if key.protocol == 17 {
+			until = now.Add(3 * time.Minute)
+		}
+		w.until = until
+		return
+	}
+	family := routeros.IPv4
+	if key.src.Addr().Is6() {
+		family = routeros.IPv6
+	}
+	w := &row{attrs: r.connection(key, state), until: until, dynamic: true}
+	t := r.table(family.Connection())
+	t.insert(len(t.rows), w)
+	r.flows[key] = w
+	r.notify(t, w, false)
+}
+
+// connection prints a connection; which form of the addresses is right is unknown (routeros-facts § 7).
+func (r *Router) connection(key flowKey, tcpState string) routeros.Attributes {
+	a := routeros.MakeAttributes("protocol", routeros.ProtocolName(key.protocol))
+	ported := key.src.Port() != 0 || key.dst.Port() != 0
+	for _, end := range []struct {
+		name string
+		at   netip.AddrPort
+	}{{"src", key.src}, {"dst", key.dst}, {"reply-src", key.dst}, {"reply-dst", key.src}} {
+		switch {
+		case ported && r.options.Knobs.PortsApart:
+			a = a.With(end.name+"-address", end.at.Addr().String()).With(end.name+"-port", itoa(int(end.at.Port())))
+		case ported:
+			a = a.With(end.name+"-address", end.at.String())
+		default:
+			a = a.With(end.name+"-address", end.at.Addr().String())
+		}
+	}
+	if tcpState != "" {
+		a = a.With("tcp-state", tcpState)
+	}
+	return a
+}
+
+// ends notes when a row runs out.
+func (r *Router) ends(until time.Time) {
+	if !until.IsZero() && (r.expiry.IsZero() || until.Before(r.expiry)) {
+		r.expiry = until
+	}
+}
+
+// expire takes away what has run out and returns the time.
+func (r *Router) expire() time.Time {
+	now := r.options.Now()
+	if r.expiry.IsZero() || now.Before(r.expiry) {
+		return now
+	}
+	r.expiry = time.Time{}
+	for _, m := range []routeros.Menu{routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6} {
+		t := r.table(m)
+		for i := 0; i < len(t.rows); {
+			w := t.rows[i]
+			if !w.over(now) {
+				r.ends(w.until)
+				i++
+				continue
+			}
+			t.delete(i)
+			r.forget(w)
+			r.notify(t, w, true)
+		}
+	}
+	return now
+}
+
+// forget drops a connection from the index when its row is gone.
+func (r *Router) forget(w *row) {
+	for key, flow := range r.flows {
+		if flow == w {
+			delete(r.flows, key)
+			return
+		}
+	}
+}

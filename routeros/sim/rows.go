@@ -1,0 +1,336 @@
+package sim
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// rows returns what print shows of the request's menu.
+func (q *request) rows() []routeros.Attributes {
+	switch q.menu {
+	case routeros.Identity:
+		return []routeros.Attributes{routeros.MakeAttributes("name", q.identity)}
+	case routeros.Resource:
+		return []routeros.Attributes{q.resource()}
+	case routeros.Clock:
+		return []routeros.Attributes{routeros.MakeAttributes("time", q.now.Format("15:04:05"), "date", q.date(q.now),
+			"time-zone-autodetect", "false", "time-zone-name", "UTC", "gmt-offset", "+00:00", "dst-active", "false")}
+	case routeros.DeviceMode:
+		return []routeros.Attributes{routeros.MakeAttributes("mode", "advanced", "flagged", "false", "scheduler", "true")}
+	case routeros.SafeMode:
+		return []routeros.Attributes{q.safeModeRow()}
+	case routeros.UserActive:
+		return q.active()
+	}
+	var out []routeros.Attributes
+	for _, w := range q.table(q.menu).rows {
+		out = append(out, q.show(q.menu, w))
+	}
+	if q.menu == routeros.ServiceMenu && q.options.Version.AtLeast(7, 19) {
+		out = append(out, q.connections()...)
+	}
+	return out
+}
+
+// show prints a row as the menu does (routeros-facts § 2.3, § 3, § 4).
+func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
+	a := w.attrs.With(".id", formatID(w.id))
+	now := r.options.Now()
+	switch {
+	case m.IsRuleTable():
+		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "bytes", utoa(w.count.bytes), "packets", utoa(w.count.packets)))
+		if !w.dynamic {
+			a = a.With("invalid", routeros.FormatBool(r.invalid(m, w)))
+		}
+	case m == routeros.AddressList || m == routeros.AddressList6:
+		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "creation-time", r.stamp(w.created)))
+		if !w.until.IsZero() {
+			a = a.With("timeout", left(w, now))
+		}
+	case m == routeros.Connection || m == routeros.Connection6:
+		a = a.With("timeout", left(w, now))
+	case m == routeros.Scheduler:
+		if next, ok := r.nextRun(w, now); ok {
+			a = a.With("next-run", r.stamp(next))
+		}
+	case m == routeros.ServiceMenu && r.options.Version.AtLeast(7, 24):
+		a = a.With("available-from", a.Get("address")).Without("address")
+	}
+	return a
+}
+
+// left prints the time that a row has, rounded up, so that a living row never shows nothing.
+func left(w *row, now time.Time) string {
+	return routeros.FormatDuration((w.until.Sub(now) + time.Second - 1).Truncate(time.Second))
+}
+
+// invalid is true for jumps to an empty chain and rules without an action, as they were seen (routeros-facts § 2.3).
+func (r *Router) invalid(m routeros.Menu, w *row) bool {
+	target, jumps := w.attrs.Lookup("jump-target")
+	return !w.attrs.Has("action") ||
+		jumps && !slices.ContainsFunc(r.table(m).rows, func(x *row) bool { return x.get("chain") == target })
+}
+
+// stamp prints a moment in the version's form: ISO from 7.10 on (routeros-facts § 3).
+func (r *Router) stamp(t time.Time) string { return r.date(t) + t.UTC().Format(" 15:04:05") }
+
+func (r *Router) date(t time.Time) string {
+	if r.options.Version.AtLeast(7, 10) {
+		return t.UTC().Format("2006-01-02")
+	}
+	return strings.ToLower(t.UTC().Format("Jan/02/2006"))
+}
+
+// nextRun is when a scheduler entry would run (routeros-facts § 6.2). The entry itself is never run.
+func (r *Router) nextRun(w *row, now time.Time) (time.Time, bool) {
+	if w.attrs.Bool("disabled") {
+		return time.Time{}, false
+	}
+	every, _ := routeros.ParseDuration(w.get("interval"))
+	start := w.created
+	if at, err := time.Parse("2006-01-02 15:04:05", w.get("start-date")+" "+w.get("start-time")); err == nil {
+		start = at
+	} else if at, err := time.Parse("Jan/02/2006 15:04:05", w.get("start-date")+" "+w.get("start-time")); err == nil {
+		start = at
+	}
+	if w.get("start-time") == "startup" {
+		start = r.booted
+	}
+	if start.After(now) {
+		return start, true
+	}
+	if every <= 0 {
+		return time.Time{}, false
+	}
+	return start.Add((now.Sub(start)/every + 1) * every), true
+}
+
+// resource is /system/resource (routeros-facts § 8).
+func (r *Router) resource() routeros.Attributes {
+	v := r.options.Version
+	channel := "stable"
+	switch v.Stage {
+	case "alpha", "beta":
+		channel = "development"
+	case "rc":
+		channel = "testing"
+	}
+	return routeros.MakeAttributes("uptime", routeros.FormatDuration(r.options.Now().Sub(r.booted).Truncate(time.Second)),
+		"version", v.String()+" ("+channel+")", "board-name", r.options.Board, "platform", "MikroTik", "architecture-name", "x86_64",
+		"cpu", "QEMU", "cpu-count", "1", "cpu-load", "1", "free-memory", "134217728", "total-memory", "268435456",
+		"free-hdd-space", "67108864", "total-hdd-space", "134217728")
+}
+
+func (r *Router) active() []routeros.Attributes {
+	var out []routeros.Attributes
+	for s := range r.sessions {
+		if s.user != "" {
+			out = append(out, routeros.MakeAttributes(".id", formatID(s.number), "when", r.stamp(s.since), "name", s.user,
+				"address", s.remote.Addr().String(), "via", s.service, "group", s.group, "radius", "false"))
+		}
+	}
+	slices.SortFunc(out, func(a, b routeros.Attributes) int {
+		return strings.Compare(a.Get("when")+a.Get(".id"), b.Get("when")+b.Get(".id"))
+	})
+	return out
+}
+
+// connections are the rows of /ip/service for open sessions, from 7.19 on (routeros-facts § 4).
+func (r *Router) connections() []routeros.Attributes {
+	var out []routeros.Attributes
+	for s := range r.sessions {
+		port, _ := routeros.KnownService(s.service)
+		out = append(out, routeros.MakeAttributes(".id", formatID(connectionID(s)), "name", s.service, "port", itoa(int(port)), "proto", "tcp",
+			"disabled", "false", "invalid", "false", "dynamic", "true", "connection", "true", "local", s.local, "remote", s.remote.String()))
+	}
+	slices.SortFunc(out, func(a, b routeros.Attributes) int { return strings.Compare(a.Get(".id"), b.Get(".id")) })
+	return out
+}
+
+// connectionID keeps connection rows apart from static ones.
+func connectionID(s *session) uint32 { return 0x80000000 + s.number }
+
+func (q *request) isConnectionRow(selector string) bool {
+	id, ok := parseID(selector)
+	if !ok {
+		return false
+	}
+	for s := range q.sessions {
+		if connectionID(s) == id {
+			return q.options.Version.AtLeast(7, 19)
+		}
+	}
+	return false
+}
+
+// logout ends sessions of /user/active.
+func (q *request) logout(selector string) *trap {
+	for part := range strings.SplitSeq(selector, ",") {
+		id, ok := parseID(part)
+		found := false
+		for s := range q.sessions {
+			if ok && s.number == id && s.user != "" {
+				s.finish()
+				found = true
+			}
+		}
+		if !found {
+			return noSuchItem()
+		}
+	}
+	return nil
+}
+
+// log writes a row of /log and keeps the last hundred.
+func (r *Router) log(topics, message string) {
+	t := r.table(routeros.Log)
+	t.append("time", r.stamp(r.options.Now()), "topics", topics, "message", message)
+	if len(t.rows) > 100 {
+		t.delete(0)
+	}
+}
+
+// Load fills the router from a snapshot, such as one of an export: what the snapshot has replaces what was
+// there. Ids are kept where the snapshot has them.
+func (r *Router) Load(s routeros.Snapshot) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.Identity != "" {
+		r.identity = s.Identity
+	}
+	now := r.options.Now()
+	for _, i := range s.Interfaces {
+		r.loadRow(routeros.InterfaceMenu, "", "name", i.Name, "type", i.Type, "disabled", routeros.FormatBool(i.Disabled), "dynamic", routeros.FormatBool(i.Dynamic), "running", "true")
+	}
+	for _, l := range s.InterfaceLists {
+		r.loadRow(routeros.InterfaceLists, "", "name", l.Name, "include", strings.Join(l.Include, ","), "exclude", strings.Join(l.Exclude, ","), "builtin", "false", "dynamic", "false")
+	}
+	for _, m := range s.ListMembers {
+		r.loadRow(routeros.ListMembers, "", "list", m.List, "interface", m.Interface, "disabled", routeros.FormatBool(m.Disabled), "dynamic", "false")
+	}
+	for _, a := range s.Addresses {
+		menu := routeros.Address
+		if a.Prefix.Addr().Is6() {
+			menu = routeros.Address6
+		}
+		r.loadRow(menu, "", "address", a.Prefix.String(), "interface", a.Interface, "disabled", routeros.FormatBool(a.Disabled), "dynamic", "false", "invalid", "false")
+	}
+	for menu, rules := range s.Rules {
+		for _, rule := range rules {
+			w := r.loadRow(menu, rule.ID)
+			w.attrs, w.dynamic, w.builtin = rule.Attrs, rule.Dynamic, rule.Dynamic
+			r.fasttrack(r.table(menu))
+		}
+	}
+	for menu, entries := range s.Entries {
+		for _, e := range entries {
+			r.loadEntry(menu, e, now)
+		}
+	}
+	r.loadServices(s.Services)
+	r.world = nil
+	return nil
+}
+
+func (r *Router) loadRow(m routeros.Menu, id string, pairs ...string) *row {
+	t := r.table(m)
+	w := t.append(pairs...)
+	w.count, w.created = &counters{}, r.options.Now()
+	if n, ok := parseID(id); ok {
+		w.id = n
+		t.next = max(t.next, n+1)
+	}
+	return w
+}
+
+func (r *Router) loadEntry(m routeros.Menu, e routeros.ListEntry, now time.Time) {
+	w := &row{attrs: routeros.MakeAttributes("list", e.List, "address", e.Address, "disabled", routeros.FormatBool(e.Disabled)), dynamic: e.Dynamic, created: now}
+	if e.Comment != "" {
+		w.attrs = w.attrs.With("comment", e.Comment)
+	}
+	if e.Timed {
+		w.until, w.dynamic = now.Add(e.Timeout), true
+		r.ends(w.until)
+	}
+	t := r.table(m)
+	t.insert(len(t.rows), w)
+	if n, ok := parseID(e.ID); ok {
+		w.id = n
+		t.next = max(t.next, n+1)
+	}
+}
+
+func (r *Router) loadServices(services []routeros.Service) {
+	t := r.table(routeros.ServiceMenu)
+	for _, s := range services {
+		i := slices.IndexFunc(t.rows, func(w *row) bool { return w.get("name") == s.Name })
+		if i < 0 || s.Dynamic || s.Connection {
+			continue
+		}
+		a := t.rows[i].attrs.With("port", itoa(int(s.Port))).With("disabled", routeros.FormatBool(s.Disabled)).With("address", routeros.JoinPrefixes(s.From))
+		if s.Certificate != "" {
+			a = a.With("certificate", s.Certificate)
+		}
+		t.rows[i].attrs = a
+	}
+}
+
+// Snapshot returns what is on the router now, ids included.
+func (r *Router) Snapshot() routeros.Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snapshot(r.expire())
+}
+
+func (r *Router) snapshot(now time.Time) routeros.Snapshot {
+	s := routeros.Snapshot{
+		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: now,
+		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
+	}
+	for _, f := range routeros.Families() {
+		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
+			if _, ok := r.schema(m); ok {
+				s.Rules[m] = []routeros.Rule{}
+				for _, w := range r.table(m).rows {
+					s.Rules[m] = append(s.Rules[m], routeros.ReadRule(r.show(m, w)))
+				}
+			}
+		}
+		for _, w := range r.table(f.AddressList()).rows {
+			s.Entries[f.AddressList()] = append(s.Entries[f.AddressList()], routeros.ReadListEntry(r.show(f.AddressList(), w)))
+		}
+		s.Addresses = append(s.Addresses, r.addresses(f)...)
+	}
+	for _, w := range r.table(routeros.ServiceMenu).rows {
+		s.Services = append(s.Services, routeros.ReadService(r.show(routeros.ServiceMenu, w)))
+	}
+	for _, w := range r.table(routeros.InterfaceMenu).rows {
+		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
+	}
+	for _, w := range r.table(routeros.InterfaceLists).rows {
+		if !w.builtin {
+			s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{Name: w.get("name"), Include: routeros.SplitPrefixes(w.get("include")), Exclude: routeros.SplitPrefixes(w.get("exclude"))})
+		}
+	}
+	for _, w := range r.table(routeros.ListMembers).rows {
+		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled")})
+	}
+	for _, a := range r.active() {
+		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
+	}
+	return s
+}
+
+func (r *Router) addresses(f routeros.Family) []routeros.InterfaceAddress {
+	var out []routeros.InterfaceAddress
+	for _, w := range r.table(f.Address()).rows {
+		if p, err := netip.ParsePrefix(w.get("address")); err == nil {
+			out = append(out, routeros.InterfaceAddress{Prefix: p, Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled")})
+		}
+	}
+	return out
+}

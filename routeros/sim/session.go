@@ -1,0 +1,470 @@
+package sim
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the legacy login of RouterOS before 6.43 is defined with it
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/wire"
+)
+
+// mostQueued is how many sentences wait for a client that does not read, before the router stops to read from
+// it; a listener beyond four times that is cut.
+const mostQueued = 1 << 14
+
+// session is one connection. Everything but the queue is guarded by the router's lock.
+type session struct {
+	router    *Router
+	conn      net.Conn
+	number    uint32
+	service   string
+	local     string
+	remote    netip.AddrPort
+	user      string // empty before login
+	group     string
+	policy    string
+	challenge []byte
+	since     time.Time
+	sentences int
+	stalled   bool
+	listens   []listening
+
+	queue struct {
+		sync.Mutex
+		wake   sync.Cond
+		items  []item
+		closed bool // nothing more is taken
+	}
+}
+
+type listening struct {
+	tag  string
+	menu routeros.Menu
+}
+
+// item is a sentence that waits until its reply time; without words it is raw bytes, without either the end.
+type item struct {
+	due   time.Time
+	words []string
+	raw   []byte
+}
+
+// Serve answers the connections of a listener until the context ends or the listener fails, and waits for them. A
+// TLS listener is served as api-ssl, any other as api.
+func (r *Router) Serve(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // the end was asked for
+			}
+			return err
+		}
+		sessions.Go(func() { r.ServeConn(ctx, c) })
+	}
+}
+
+// ServeConn answers one connection until it ends, and closes it. The service's own switches hold: a disabled
+// service and a source outside its prefixes are closed without a word (routeros-facts § 4).
+func (r *Router) ServeConn(ctx context.Context, c net.Conn) {
+	defer c.Close()
+	s := r.open(c)
+	if s == nil {
+		return
+	}
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	var writer sync.WaitGroup
+	writer.Go(s.write)
+	s.read()
+	r.mu.Lock()
+	r.leave(s)
+	if s.user != "" {
+		r.log("system,info,account", "user "+s.user+" logged out from "+s.remote.Addr().String()+" via "+s.service)
+	}
+	r.mu.Unlock()
+	s.finish()
+	writer.Wait()
+}
+
+func (r *Router) open(c net.Conn) *session {
+	s := &session{router: r, conn: c, service: "api", local: c.LocalAddr().String()}
+	s.queue.wake.L = &s.queue.Mutex
+	if _, ok := c.(interface{ ConnectionState() tls.ConnectionState }); ok {
+		s.service = "api-ssl"
+	}
+	s.remote, _ = netip.ParseAddrPort(c.RemoteAddr().String())
+	s.remote = netip.AddrPortFrom(s.remote.Addr().Unmap(), s.remote.Port())
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rows := r.table(routeros.ServiceMenu).rows
+	i := slices.IndexFunc(rows, func(w *row) bool { return w.get("name") == s.service })
+	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.full(rows[i], s.service) {
+		return nil
+	}
+	r.numbered++
+	s.number = uint32(r.numbered) //nolint:gosec // sessions of one process
+	r.sessions[s] = struct{}{}
+	return s
+}
+
+// full reports whether the service has all the sessions that it may (7.16 and later). What a client then
+// sees is unknown; the connection is closed (routeros-facts § 1.7).
+func (r *Router) full(w *row, service string) bool {
+	most, err := routeros.ParsePort(w.get("max-sessions"))
+	n := 0
+	for s := range r.sessions {
+		if s.service == service {
+			n++
+		}
+	}
+	return err == nil && n >= int(most)
+}
+
+// allowed reports whether an address is in a comma list of prefixes. No prefixes is everywhere; a transport
+// without addresses, such as a pipe, is allowed too.
+func allowed(prefixes string, a netip.Addr) bool {
+	if prefixes == "" || !a.IsValid() {
+		return true
+	}
+	return slices.ContainsFunc(routeros.SplitPrefixes(prefixes), func(p string) bool {
+		r, err := routeros.ParseAddressRange(p)
+		return err == nil && r.Contains(a)
+	})
+}
+
+func (s *session) read() {
+	reader := wire.NewReader(s.conn, wire.DefaultLimits())
+	for {
+		words, err := reader.Read()
+		if err != nil || !s.room() {
+			return
+		}
+		if !s.serve(words) {
+			return
+		}
+	}
+}
+
+// room waits until the client has read enough of what is there for it.
+func (s *session) room() bool {
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	for len(s.queue.items) > mostQueued && !s.queue.closed {
+		s.queue.wake.Wait()
+	}
+	return !s.queue.closed
+}
+
+// write sends what is queued, each sentence when its time has come, and closes the connection at the end.
+func (s *session) write() {
+	defer s.conn.Close()
+	w := wire.NewWriter(s.conn)
+	for {
+		s.queue.Lock()
+		for len(s.queue.items) == 0 && !s.queue.closed {
+			s.queue.wake.Wait()
+		}
+		items := s.queue.items
+		s.queue.items = nil
+		s.queue.wake.Broadcast()
+		s.queue.Unlock()
+		if len(items) == 0 {
+			return
+		}
+		if !s.writeAll(w, items) {
+			s.finish()
+			return
+		}
+	}
+}
+
+func (s *session) writeAll(w *wire.Writer, items []item) bool {
+	for _, i := range items {
+		if wait := time.Until(i.due); !i.due.IsZero() && wait > 0 {
+			if w.Flush() != nil {
+				return false
+			}
+			time.Sleep(wait)
+		}
+		if i.raw != nil {
+			_ = w.Flush()
+			if _, err := s.conn.Write(i.raw); err != nil {
+				return false
+			}
+			continue
+		}
+		if w.Write(i.words...) != nil {
+			return false
+		}
+	}
+	return w.Flush() == nil
+}
+
+// finish ends the session once what is queued has been sent.
+func (s *session) finish() {
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	s.queue.closed = true
+	s.queue.wake.Broadcast()
+}
+
+// send queues a sentence.
+func (s *session) send(tag string, words []string) {
+	if tag != "" {
+		words = append(slices.Clip(words[:1:1]), append([]string{".tag=" + tag}, words[1:]...)...)
+	}
+	s.enqueue(item{words: words})
+}
+
+func (s *session) enqueue(i item) {
+	if rtt := s.router.options.RTT; rtt > 0 {
+		i.due = time.Now().Add(rtt)
+	}
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	if s.queue.closed {
+		return
+	}
+	s.queue.items = append(s.queue.items, i)
+	s.queue.closed = len(s.queue.items) > 4*mostQueued && len(s.listens) > 0
+	s.queue.wake.Broadcast()
+}
+
+// serve carries out one sentence, with the fault that is due; false ends the session.
+func (s *session) serve(words []string) bool {
+	r := s.router
+	r.mu.Lock()
+	s.sentences++
+	r.mu.Unlock()
+	action := r.fault(s, words) // outside the lock: a fault may look at the router
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.stalled {
+		return true
+	}
+	q := s.parse(words)
+	switch action.Kind {
+	case CutBefore:
+		return false
+	case Trap:
+		s.answer(q, &trap{message: action.Message})
+		return true
+	case StallBefore:
+		s.stalled = true
+		return true
+	case Proceed, CutAfter, StallAfter, Garbage:
+	}
+	goOn, problem := s.dispatch(q)
+	switch action.Kind {
+	case CutAfter:
+		return false
+	case StallAfter:
+		s.stalled = true
+		return true
+	case Garbage:
+		s.enqueue(item{raw: []byte{0xFF, 0xFE, 0xFD, 0xFC, '!', 'r', 'e', 0}})
+		return true
+	case Proceed, CutBefore, Trap, StallBefore:
+	}
+	s.answer(q, problem)
+	return goOn
+}
+
+// answer queues the replies of a request, or its trap and the !done behind it (routeros-facts § 1.2).
+func (s *session) answer(q *request, problem *trap) {
+	if problem != nil {
+		q.replies = append(q.replies, problem.words(), []string{"!done"})
+	}
+	for _, words := range q.replies {
+		s.send(q.attrs[".tag"], words)
+	}
+}
+
+// parse takes a sentence apart. The tag is kept among the attributes under its own name.
+func (s *session) parse(words []string) *request {
+	q := &request{Router: s.router, session: s, attrs: map[string]string{}, now: s.router.expire()}
+	if i := strings.LastIndexByte(words[0], '/'); i >= 0 {
+		q.menu, q.verb = routeros.Menu(words[0][:i]), words[0][i+1:]
+	}
+	for _, w := range words[1:] {
+		if tag, ok := strings.CutPrefix(w, ".tag="); ok {
+			q.attrs[".tag"] = tag
+			continue
+		}
+		if query, ok := strings.CutPrefix(w, "?"); ok {
+			q.queries = append(q.queries, query)
+			continue
+		}
+		name, value, _ := strings.Cut(strings.TrimPrefix(w, "="), "=")
+		if _, twice := q.attrs[name]; !twice {
+			q.order = append(q.order, name)
+		}
+		q.attrs[name] = value
+	}
+	return q
+}
+
+// dispatch carries a request out; false ends the session after the answer.
+func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
+	switch path := string(q.menu) + "/" + q.verb; {
+	case path == "/login":
+		return true, s.login(q)
+	case s.user == "":
+		q.replies = [][]string{{"!fatal", "not logged in"}}
+		return false, nil
+	case path == "/quit":
+		q.replies = [][]string{{"!fatal", "session terminated on request"}}
+		return false, nil
+	case path == "/cancel":
+		s.cancel(q)
+		return true, nil
+	}
+	return s.command(q)
+}
+
+func (s *session) command(q *request) (goOn bool, problem *trap) {
+	schema, ok := q.Router.schema(q.menu)
+	switch whole := q.menu + routeros.Menu("/"+q.verb); {
+	case !ok:
+		if _, isMenu := q.Router.schema(whole); isMenu || isMenuPrefix(string(whole)) || isMenuPrefix(string(q.menu)) && q.menu != "/system" {
+			return true, noSuchCommand()
+		}
+		return true, noSuchPrefix()
+	case !known(schema.verbs, q.verb, q.options.Version):
+		if _, isMenu := schemaOf(q.menu + routeros.Menu("/"+q.verb)); isMenu {
+			return true, noSuchCommand()
+		}
+		return true, noSuchCommand()
+	}
+	q.schema = schema
+	if !s.may(q) {
+		return true, denied()
+	}
+	// This very request makes 6.49 drop the connection (routeros-facts § 1.5).
+	if q.menu == routeros.Resource && q.options.Version.Major < 7 && slices.Contains(strings.Split(q.attrs[".proplist"], ","), "cpu") {
+		return false, nil
+	}
+	if q.verb == "listen" || q.has("follow") || q.has("follow-only") {
+		return true, s.listen(q)
+	}
+	return true, q.run()
+}
+
+func (q *request) has(name string) bool { _, ok := q.attrs[name]; return ok }
+
+// may checks the policies of the user's group: reading wants read, changing write, users and groups policy
+// as well (routeros-facts § 9).
+func (s *session) may(q *request) bool {
+	switch q.verb {
+	case "print", "getall", "get", "listen":
+		return hasPolicy(s.policy, "read")
+	}
+	if strings.HasPrefix(string(q.menu), "/user") && !hasPolicy(s.policy, "policy") {
+		return false
+	}
+	return hasPolicy(s.policy, "write")
+}
+
+func hasPolicy(list, name string) bool { return slices.Contains(strings.Split(list, ","), name) }
+
+// listen answers with changes until it is cancelled; follow sends what is there first.
+func (s *session) listen(q *request) *trap {
+	if t := q.unknownParameter(); t != nil {
+		return t
+	}
+	if q.has("follow") {
+		for _, row := range q.rows() {
+			q.re(row)
+		}
+	}
+	s.listens = append(s.listens, listening{q.attrs[".tag"], q.menu})
+	return nil
+}
+
+// cancel ends one listener, or all; the order of the answers is that of routeros-facts § 12 T10.
+func (s *session) cancel(q *request) {
+	tag, one := q.attrs["tag"]
+	var ended []string
+	s.listens = slices.DeleteFunc(s.listens, func(l listening) bool {
+		if !one || l.tag == tag {
+			ended = append(ended, l.tag)
+			return true
+		}
+		return false
+	})
+	for _, tag := range ended {
+		s.send(tag, interrupted().words())
+	}
+	s.send(q.attrs[".tag"], []string{"!done"})
+	for _, tag := range ended {
+		s.send(tag, []string{"!done"})
+	}
+}
+
+// login follows routeros-facts § 1.3: without a password, and before 6.43 always, a challenge is handed
+// out; from 6.45.1 on nobody can answer it.
+func (s *session) login(q *request) *trap {
+	v := s.router.options.Version
+	password, plain := q.attrs["password"]
+	response, legacy := q.attrs["response"]
+	if !legacy && (!plain || before(v, 6, 43, 0)) {
+		s.challenge = make([]byte, 16)
+		rand.Read(s.challenge)
+		q.done("=ret=" + hex.EncodeToString(s.challenge))
+		return nil
+	}
+	name := q.attrs["name"]
+	want, exists := s.router.secrets[name]
+	right := exists && plain && password == want
+	if legacy {
+		sum := md5.Sum(slices.Concat([]byte{0}, []byte(want), s.challenge)) //nolint:gosec // see the import
+		right = exists && s.challenge != nil && before(v, 6, 45, 1) && response == "00"+hex.EncodeToString(sum[:])
+		s.challenge = nil
+	}
+	if !right || !s.admit(name) {
+		s.router.log("system,error,critical", "login failure for user "+name+" from "+s.remote.Addr().String()+" via "+s.service)
+		if before(v, 6, 43, 0) {
+			return &trap{"cannot log in", ""}
+		}
+		return &trap{"invalid user name or password (6)", ""}
+	}
+	s.since = q.now
+	s.router.log("system,info,account", "user "+name+" logged in from "+s.remote.Addr().String()+" via "+s.service)
+	q.done()
+	return nil
+}
+
+func before(v routeros.Version, major, minor, patch int) bool {
+	return v.Compare(routeros.Version{Major: major, Minor: minor, Patch: patch}) < 0
+}
+
+// admit checks what is beside the password: the row is there and enabled, the address fits, the group has
+// the policy api. Which text a router sends then is unknown; a wrong password looks the same.
+func (s *session) admit(name string) bool {
+	r := s.router
+	users := r.table(routeros.User).rows
+	i := slices.IndexFunc(users, func(w *row) bool { return w.get("name") == name })
+	if i < 0 || users[i].attrs.Bool("disabled") || !allowed(users[i].get("address"), s.remote.Addr()) {
+		return false
+	}
+	groups := r.table(routeros.UserGroup).rows
+	g := slices.IndexFunc(groups, func(w *row) bool { return w.get("name") == users[i].get("group") })
+	if g < 0 || !hasPolicy(groups[g].get("policy"), "api") {
+		return false
+	}
+	s.user, s.group, s.policy = name, users[i].get("group"), groups[g].get("policy")
+	return true
+}

@@ -1,0 +1,187 @@
+// Package sim is a MikroTik router in this process: the RouterOS API on a wire, and the firewall by packet.
+//
+// It is a product (`rosknock sim`) and the test bed of everything that talks to routers, so it behaves as
+// real routers were seen to behave; comments cite the section of the fact sheet on which a
+// behaviour rests (routeros-facts § n). Where the facts are silent the harder case is the default and
+// [Knobs] choose the other one.
+//
+// What it never does: it resolves no DNS names, runs no scripts (scheduler and script rows are stored only)
+// and sends no packet. Entries that run out are noticed at the next command or packet.
+//
+//	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})
+//	listener, _ := net.Listen("tcp", "127.0.0.1:0")
+//	go router.Serve(ctx, listener)
+//	fate := router.Packet(packet.Packet{Protocol: 6, Src: stranger, Dst: address, DstPort: 22, TCPFlags: packet.SYN})
+package sim
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// User is an account of the router.
+type User struct {
+	Name, Password string
+	// Group is full, write, read or a name in Options.Groups; empty is full.
+	Group string
+	// Address is a comma list of prefixes from which the user may log in; empty is everywhere.
+	Address string
+}
+
+// Group is a set of policies, such as api,read,write (routeros-facts § 9).
+type Group struct{ Name, Policy string }
+
+// Knobs choose where the facts say unknown. The zero value is the harder case for a client.
+type Knobs struct {
+	// KeepSessions leaves open sessions alone when their service is disabled.
+	KeepSessions bool
+	// AnchorOnDynamic lets place-before name a dynamic rule; else it is refused as move is.
+	AnchorOnDynamic bool
+	// PortsApart prints connections with src-port and dst-port of their own.
+	PortsApart bool
+	// UnrollKeepsIDs gives rows that an unroll brings back the id that they had.
+	UnrollKeepsIDs bool
+	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is established,
+	// so that removing a connection does not cut it.
+	LooseIsNew bool
+	// PrintDefaultTimeout prints address-list-timeout=none-dynamic where a rule was added without.
+	PrintDefaultTimeout bool
+}
+
+// Options make a router. The zero value is a RouterOS 7.20 without firewall, with the user admin and no password.
+type Options struct {
+	Version         routeros.Version // default 7.20
+	Identity, Board string           // default MikroTik, CHR
+	// Now is the router's clock, default time.Now.
+	Now    func() time.Time
+	Users  []User
+	Groups []Group
+	// RTT is how long each reply takes. Commands that are pipelined wait for it together.
+	RTT time.Duration
+	// IPv6Package says whether a RouterOS 6 has the ipv6 package; 7 always has.
+	IPv6Package bool
+	// Fault is asked about every request before it is carried out; nil is no faults.
+	Fault Fault
+	Knobs Knobs
+}
+
+// Router is one simulated router. Its methods may be called by several goroutines.
+type Router struct {
+	options Options
+
+	mu       sync.Mutex
+	identity string
+	booted   time.Time
+	tables   map[routeros.Menu]*table
+	sessions map[*session]struct{}
+	numbered int // sessions so far
+	safe     *safeMode
+	world    *packet.World // of the current tables; nil after a change
+	flows    map[flowKey]*row
+	expiry   time.Time // the earliest end of any row; zero when none ends
+	secrets  map[string]string
+}
+
+// New returns a router that runs.
+func New(o Options) *Router {
+	if o.Version == (routeros.Version{}) {
+		o.Version = routeros.Version{Major: 7, Minor: 20}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Identity == "" {
+		o.Identity = "MikroTik"
+	}
+	if o.Board == "" {
+		o.Board = "CHR"
+	}
+	if o.Users == nil {
+		o.Users = []User{{Name: "admin", Group: "full"}}
+	}
+	r := &Router{
+		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
+		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, secrets: map[string]string{},
+	}
+	r.furnish()
+	return r
+}
+
+// furnish fills the tables that every router has rows in.
+func (r *Router) furnish() {
+	for _, s := range routeros.Services() {
+		if s.Name == "reverse-proxy" && !r.options.Version.AtLeast(7, 22) {
+			continue
+		}
+		r.addService(s)
+	}
+	for _, g := range append(defaultGroups(), r.options.Groups...) {
+		r.table(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
+	}
+	for _, u := range r.options.Users {
+		group := u.Group
+		if group == "" {
+			group = "full"
+		}
+		r.table(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
+		r.secrets[u.Name] = u.Password
+	}
+	for _, name := range []string{"all", "none", "dynamic", "static"} {
+		r.table(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
+	}
+}
+
+// serviceID is the id that a service's row was seen with (routeros-facts § 4: telnet *0, ftp *1, api *7).
+func serviceID(name string) uint32 {
+	ids := map[string]uint32{"telnet": 0, "ftp": 1, "www": 2, "ssh": 3, "www-ssl": 4, "api": 7, "winbox": 8, "api-ssl": 9, "reverse-proxy": 10}
+	return ids[name]
+}
+
+func (r *Router) addService(s routeros.Service) {
+	t := r.table(routeros.ServiceMenu)
+	disabled := s.Disabled || s.Name == "reverse-proxy"
+	w := t.append("name", s.Name, "port", itoa(int(s.Port)), "address", routeros.JoinPrefixes(s.From), "disabled", routeros.FormatBool(disabled), "invalid", "false")
+	w.id = serviceID(s.Name)
+	t.next = max(t.next, w.id+1, 11)
+	v := r.options.Version
+	if v.AtLeast(7, 19) {
+		w.attrs = w.attrs.With("dynamic", "false").With("proto", "tcp")
+	}
+	if v.AtLeast(7, 16) {
+		w.attrs = w.attrs.With("max-sessions", "20")
+	}
+	if v.AtLeast(7, 0) {
+		w.attrs = w.attrs.With("vrf", "main")
+	}
+	if strings.HasSuffix(s.Name, "-ssl") {
+		certificate := s.Certificate
+		if certificate == "" {
+			certificate = "none"
+		}
+		w.attrs = w.attrs.With("certificate", certificate).With("tls-version", "any")
+	}
+}
+
+// defaultGroups are the three that every router has (routeros-facts § 9).
+func defaultGroups() []Group {
+	const read = "local,telnet,ssh,reboot,read,test,winbox,password,web,sniff,sensitive,api,romon,rest-api"
+	return []Group{
+		{"read", read + ",!ftp,!write,!policy"},
+		{"write", read + ",write,!ftp,!policy"},
+		{"full", "local,telnet,ssh,ftp,reboot,read,write,policy,test,winbox,password,web,sniff,sensitive,api,romon,rest-api"},
+	}
+}
+
+// table returns the table of a menu, made when first asked for.
+func (r *Router) table(m routeros.Menu) *table {
+	t := r.tables[m]
+	if t == nil {
+		t = &table{menu: m, next: 1}
+		r.tables[m] = t
+	}
+	return t
+}

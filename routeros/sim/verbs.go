@@ -1,0 +1,566 @@
+package sim
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// request is one command on its way through the router, with the router's lock held.
+type request struct {
+	*Router
+	session *session
+	menu    routeros.Menu
+	verb    string
+	schema  schema
+	attrs   map[string]string
+	order   []string // names of the attributes as they came
+	queries []string
+	now     time.Time
+	replies [][]string
+}
+
+func (q *request) re(row routeros.Attributes) {
+	words := make([]string, 0, len(row)+1)
+	words = append(words, "!re")
+	for name, value := range row.All() {
+		words = append(words, "="+name+"="+value)
+	}
+	q.replies = append(q.replies, words)
+}
+
+func (q *request) done(ret ...string) {
+	q.replies = append(q.replies, append([]string{"!done"}, ret...))
+}
+
+// run carries out a command in a menu. Replies are in q.replies afterwards, !done included, except for a
+// trap, which the caller writes.
+func (q *request) run() *trap {
+	if t := q.unknownParameter(); t != nil {
+		return t
+	}
+	switch q.verb {
+	case "print", "getall":
+		return q.print()
+	case "get":
+		return q.get()
+	}
+	if t := q.change(); t != nil {
+		return t
+	}
+	if q.verb != "add" && len(q.replies) == 0 {
+		q.done()
+	}
+	return nil
+}
+
+func (q *request) change() *trap {
+	switch q.verb {
+	case "add":
+		return q.add()
+	case "set":
+		return q.set(q.written())
+	case "enable":
+		return q.set([]routeros.Attribute{{Name: "disabled", Value: "false"}})
+	case "disable":
+		return q.set([]routeros.Attribute{{Name: "disabled", Value: "true"}})
+	case "comment":
+		return q.set([]routeros.Attribute{{Name: "comment", Value: q.attrs["comment"]}})
+	case "unset":
+		return q.unset()
+	case "remove", "request-logout":
+		return q.remove()
+	case "move":
+		return q.move()
+	case "reset-counters":
+		return q.resetCounters()
+	case "reset-counters-all":
+		for _, w := range q.table(q.menu).rows {
+			*w.count = counters{}
+		}
+		return nil
+	case "take", "release", "unroll":
+		return q.safeModeVerb()
+	}
+	return noSuchCommand()
+}
+
+// unknownParameter comes before every other check (routeros-facts § 1.4); RouterOS 6 names nothing.
+func (q *request) unknownParameter() *trap {
+	for _, name := range q.order {
+		if q.takes(name) {
+			continue
+		}
+		if q.options.Version.Major < 7 {
+			return &trap{"unknown parameter", ""}
+		}
+		return &trap{"unknown parameter " + name, ""}
+	}
+	return nil
+}
+
+func (q *request) takes(name string) bool {
+	const target = ".id numbers"
+	switch q.verb {
+	case "add":
+		return q.schema.accepts(true, name, q.options.Version)
+	case "set":
+		return known(target, name, q.options.Version) || q.schema.accepts(false, name, q.options.Version)
+	case "move":
+		return known(target+" destination", name, q.options.Version)
+	case "comment":
+		return known(target+" comment", name, q.options.Version)
+	case "unset":
+		return known(target+" value-name", name, q.options.Version)
+	case "get":
+		return known(target+" number value-name", name, q.options.Version)
+	case "take":
+		return name == "on-error"
+	case "print", "getall", "listen":
+		return known(".proplist proplist count-only detail stats follow follow-only interval from all static dynamic terse brief chain without-paging value-list as-value show-ids file append group-by@7.17 order-by@7.24 .oid", name, q.options.Version)
+	}
+	return known(target, name, q.options.Version)
+}
+
+// written returns the attributes of an add or set that are values, in the order in which they came.
+func (q *request) written() []routeros.Attribute {
+	var out []routeros.Attribute
+	for _, name := range q.order {
+		switch name {
+		case ".id", "numbers", "place-before", "copy-from":
+			continue
+		}
+		out = append(out, routeros.Attribute{Name: name, Value: q.attrs[name]})
+	}
+	return out
+}
+
+// print answers with the rows that the queries match.
+func (q *request) print() *trap {
+	rows := q.rows()
+	if from, ok := q.attrs["from"]; ok {
+		at, t := q.targets(from)
+		if t != nil {
+			return t
+		}
+		rows = pick(rows, q.table(q.menu), at)
+	}
+	var shown []routeros.Attributes
+	for _, row := range rows {
+		if matches(q.queries, row) {
+			shown = append(shown, row)
+		}
+	}
+	if _, ok := q.attrs["count-only"]; ok {
+		q.done("=ret=" + itoa(len(shown)))
+		return nil
+	}
+	columns, all := q.columns()
+	for _, row := range shown {
+		if !all {
+			row = row.Only(columns...)
+		}
+		q.re(row)
+	}
+	if len(shown) == 0 && q.options.Version.AtLeast(7, 18) {
+		q.replies = append(q.replies, []string{"!empty"})
+	}
+	q.done()
+	return nil
+}
+
+func pick(rows []routeros.Attributes, t *table, at []int) []routeros.Attributes {
+	var out []routeros.Attributes
+	for _, i := range at {
+		id := formatID(t.rows[i].id)
+		out = append(out, rows[slices.IndexFunc(rows, func(r routeros.Attributes) bool { return r.Get(".id") == id })])
+	}
+	return out
+}
+
+// columns returns the columns that were asked for. RouterOS 6 stops at the first name that it does not know
+// and drops all that follow (routeros-facts § 1.5).
+func (q *request) columns() (names []string, all bool) {
+	list, ok := q.attrs[".proplist"]
+	if !ok {
+		return nil, true
+	}
+	names = strings.Split(list, ",")
+	if q.options.Version.Major >= 7 {
+		return names, false
+	}
+	for i, name := range names {
+		if !q.schema.hasColumn(name, q.options.Version) && !q.isFact(name) {
+			return names[:i], false
+		}
+	}
+	return names, false
+}
+
+// isFact reports whether a menu of one computed row has the column.
+func (q *request) isFact(name string) bool {
+	rows := q.rows()
+	return len(rows) == 1 && (q.menu == routeros.Resource || q.menu == routeros.Clock) && rows[0].Has(name)
+}
+
+func (q *request) get() *trap {
+	rows := q.rows()
+	if selector := q.selector(); selector != "" {
+		at, t := q.targets(selector)
+		if t != nil {
+			return t
+		}
+		rows = pick(rows, q.table(q.menu), at)
+	}
+	if len(rows) == 0 {
+		return noSuchItem()
+	}
+	if name, ok := q.attrs["value-name"]; ok {
+		q.done("=ret=" + rows[0].Get(name))
+		return nil
+	}
+	q.done("=ret=" + strings.ReplaceAll(rows[0].String(), " ", ";"))
+	return nil
+}
+
+func (q *request) selector() string {
+	for _, name := range []string{".id", "numbers", "number"} {
+		if s, ok := q.attrs[name]; ok {
+			return s
+		}
+	}
+	return ""
+}
+
+// targets resolves ids, positions, names or comments, joined by commas (routeros-facts § 1.4).
+func (q *request) targets(selector string) ([]int, *trap) {
+	var at []int
+	for part := range strings.SplitSeq(selector, ",") {
+		i := q.resolve(part)
+		if i < 0 {
+			return at, noSuchItem()
+		}
+		at = append(at, i)
+	}
+	return at, nil
+}
+
+// resolve finds one item: *ID, a position in the whole table, a name, or the first with that comment.
+func (q *request) resolve(s string) int {
+	t := q.table(q.menu)
+	if id, ok := parseID(s); ok {
+		return t.find(id)
+	}
+	if n, err := strconv.ParseUint(s, 10, 31); err == nil {
+		if int(n) < len(t.rows) {
+			return int(n)
+		}
+		return -1
+	}
+	column := "comment"
+	if q.schema.name != "" {
+		column = q.schema.name
+	}
+	return slices.IndexFunc(t.rows, func(w *row) bool { return s != "" && w.get(column) == s })
+}
+
+// apply returns a row's attributes with values written over them.
+func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) (routeros.Attributes, *trap) {
+	for _, a := range values {
+		name := a.Name
+		if q.menu == routeros.ServiceMenu && name == "available-from" {
+			name = "address"
+		}
+		if q.clears(a) {
+			attrs = attrs.Without(name)
+			continue
+		}
+		value, t := q.value(q.menu, a.Name, a.Value)
+		if t != nil {
+			return nil, t
+		}
+		attrs = attrs.With(name, value)
+	}
+	return attrs, whole(q.menu, attrs)
+}
+
+// clears reports whether an empty value takes the attribute away, as it does for comments and matchers.
+func (q *request) clears(a routeros.Attribute) bool {
+	return a.Value == "" && (a.Name == "comment" || q.menu.IsRuleTable() && a.Name != "log-prefix" && a.Name != "chain" && a.Name != "content")
+}
+
+func (q *request) add() *trap {
+	t := q.table(q.menu)
+	for name := range strings.FieldsSeq(q.schema.required) {
+		if _, ok := q.attrs[name]; !ok && q.attrs["copy-from"] == "" {
+			return missing(name)
+		}
+	}
+	var base routeros.Attributes
+	if from, ok := q.attrs["copy-from"]; ok {
+		i := q.resolve(from)
+		if i < 0 {
+			return noSuchItem()
+		}
+		base = t.rows[i].attrs
+	}
+	attrs, problem := q.apply(base, q.written())
+	if problem != nil {
+		return problem
+	}
+	at, problem := q.anchor(t)
+	if problem != nil {
+		return problem
+	}
+	w := &row{attrs: attrs, created: q.now, count: &counters{}}
+	if problem := q.prepare(t, w); problem != nil {
+		return problem
+	}
+	t.insert(at, w)
+	q.changed(t, w)
+	q.done("=ret=" + formatID(w.id))
+	return nil
+}
+
+// anchor returns the position of place-before (routeros-facts § 2.4).
+func (q *request) anchor(t *table) (int, *trap) {
+	before, ok := q.attrs["place-before"]
+	if !ok {
+		return len(t.rows), nil
+	}
+	i := q.resolve(before)
+	if i < 0 && len(t.rows) == 0 && !strings.HasPrefix(before, "*") {
+		return 0, noSuchItem()
+	}
+	if i < 0 {
+		return 0, &trap{"item referred by 'place-before' does not exist", ""}
+	}
+	if t.rows[i].builtin && !q.options.Knobs.AnchorOnDynamic {
+		return 0, cannot("move")
+	}
+	return i, nil
+}
+
+// prepare does what is special about a new row of a menu.
+func (q *request) prepare(t *table, w *row) *trap {
+	switch q.menu {
+	case routeros.AddressList, routeros.AddressList6:
+		return q.prepareEntry(t, w, nil)
+	case routeros.Scheduler:
+		q.prepareJob(w)
+	case routeros.User:
+		q.secrets[w.get("name")] = w.get("password")
+		w.attrs = w.attrs.Without("password")
+	case routeros.Filter, routeros.Filter6, routeros.NAT, routeros.NAT6, routeros.Raw, routeros.Raw6:
+		action := w.get("action")
+		if q.options.Knobs.PrintDefaultTimeout && strings.HasSuffix(action, "-to-address-list") && !w.attrs.Has("address-list-timeout") {
+			w.attrs = w.attrs.With("address-list-timeout", "none-dynamic")
+		}
+	}
+	if name := w.get("name"); q.schema.name != "" && slices.ContainsFunc(t.rows, func(x *row) bool { return x.get("name") == name }) {
+		return failure("item with such name already exists")
+	}
+	return nil
+}
+
+// prepareEntry turns timeout and dynamic into what they mean, and refuses a second enabled entry for the
+// same address (routeros-facts § 3). old is the row that a set replaces.
+func (q *request) prepareEntry(t *table, w, old *row) *trap {
+	if text, ok := w.attrs.Lookup("timeout"); ok {
+		d, _ := routeros.ParseDuration(text)
+		w.dynamic, w.until = true, time.Time{}
+		if d > 0 {
+			w.until = q.now.Add(d)
+		}
+		q.ends(w.until)
+	}
+	if w.attrs.Bool("dynamic") {
+		w.dynamic = true
+	}
+	w.attrs = w.attrs.Without("timeout", "dynamic")
+	if !w.attrs.Has("disabled") {
+		w.attrs = w.attrs.With("disabled", "false")
+	}
+	if twin := t.duplicate(w.get("list"), w.get("address")); twin != nil && twin != old && !w.attrs.Bool("disabled") {
+		return failure("already have such entry")
+	}
+	return nil
+}
+
+// prepareJob fills in what a scheduler entry defaults to (routeros-facts § 6.2).
+func (q *request) prepareJob(w *row) {
+	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(q.now), "start-time", q.now.Format("15:04:05"),
+		"policy", "ftp,reboot,read,write,policy,test,password,sniff,sensitive,romon", "owner", q.session.user, "run-count", "0", "disabled", "false")
+	w.attrs = defaults.Merge(w.attrs)
+}
+
+func (q *request) set(values []routeros.Attribute) *trap {
+	if q.menu == routeros.Identity {
+		q.identity = q.attrs["name"]
+		return nil
+	}
+	selector := q.selector()
+	if selector == "" {
+		return missing(".id")
+	}
+	if q.menu == routeros.ServiceMenu && q.isConnectionRow(selector) {
+		return failure("this is configured elsewhere")
+	}
+	at, problem := q.targets(selector)
+	if problem != nil {
+		return problem
+	}
+	t := q.table(q.menu)
+	fresh := make([]*row, len(at))
+	for n, i := range at {
+		if t.rows[i].builtin {
+			return cannot("change")
+		}
+		w := *t.rows[i]
+		if w.attrs, problem = q.apply(w.attrs, values); problem != nil {
+			return problem
+		}
+		if t.isList() {
+			if problem = q.prepareEntry(t, &w, t.rows[i]); problem != nil {
+				return problem
+			}
+		}
+		fresh[n] = &w
+	}
+	for n, i := range at {
+		q.settle(fresh[n])
+		t.replace(i, fresh[n])
+		q.changed(t, fresh[n])
+	}
+	return nil
+}
+
+// settle does what a set brings about beside its row.
+func (q *request) settle(w *row) {
+	switch {
+	case q.menu == routeros.User && w.attrs.Has("password"):
+		q.secrets[w.get("name")] = w.get("password")
+		w.attrs = w.attrs.Without("password")
+	case q.menu == routeros.ServiceMenu && w.attrs.Bool("disabled") && !q.options.Knobs.KeepSessions:
+		for s := range q.sessions {
+			if s.service == w.get("name") {
+				s.finish()
+			}
+		}
+	}
+}
+
+func (q *request) unset() *trap {
+	selector := q.selector()
+	if selector == "" {
+		return missing(".id")
+	}
+	at, problem := q.targets(selector)
+	if problem != nil {
+		return problem
+	}
+	name := q.attrs["value-name"]
+	if !q.schema.accepts(false, name, q.options.Version) {
+		return noValueOf("value-name")
+	}
+	t := q.table(q.menu)
+	for _, i := range at {
+		if t.rows[i].builtin {
+			return cannot("change")
+		}
+		w := *t.rows[i]
+		w.attrs = w.attrs.Without(name)
+		if problem := whole(q.menu, w.attrs); problem != nil {
+			return problem
+		}
+		t.replace(i, &w)
+		q.changed(t, &w)
+	}
+	return nil
+}
+
+// remove takes items away one by one and stops at the first that is not there (routeros-facts § 1.4).
+func (q *request) remove() *trap {
+	selector := q.selector()
+	if selector == "" {
+		return missing(".id")
+	}
+	if q.menu == routeros.UserActive {
+		return q.logout(selector)
+	}
+	t := q.table(q.menu)
+	for part := range strings.SplitSeq(selector, ",") {
+		i := q.resolve(part)
+		if i < 0 {
+			return noSuchItem()
+		}
+		w := t.rows[i]
+		if w.builtin {
+			return cannot("remove")
+		}
+		t.delete(i)
+		q.forget(w)
+		q.noteChange(t)
+		q.notify(t, w, true)
+	}
+	return nil
+}
+
+// move follows the table of routeros-facts § 2.4. A destination that does not exist is no error: the items
+// go to the end.
+func (q *request) move() *trap {
+	selector := q.selector()
+	if selector == "" {
+		return missing(".id")
+	}
+	at, problem := q.targets(selector)
+	if problem != nil {
+		return problem
+	}
+	t := q.table(q.menu)
+	var block []*row
+	for _, i := range at {
+		if t.rows[i].builtin {
+			return cannot("move")
+		}
+		if !slices.Contains(block, t.rows[i]) {
+			block = append(block, t.rows[i])
+		}
+	}
+	var before *row
+	if destination, ok := q.attrs["destination"]; ok {
+		if i := q.resolve(destination); i >= 0 {
+			before = t.rows[i]
+		}
+	}
+	switch {
+	case before != nil && slices.Contains(block, before):
+		return failure("can not move object before itself")
+	case before != nil && before.builtin:
+		return cannot("move")
+	}
+	rest := slices.DeleteFunc(slices.Clone(t.rows), func(w *row) bool { return slices.Contains(block, w) })
+	to := len(rest)
+	if before != nil {
+		to = slices.Index(rest, before)
+	}
+	t.rows = slices.Insert(rest, to, block...)
+	for _, w := range block {
+		q.changed(t, w)
+	}
+	return nil
+}
+
+func (q *request) resetCounters() *trap {
+	at, problem := q.targets(q.selector())
+	if problem != nil {
+		return problem
+	}
+	for _, i := range at {
+		*q.table(q.menu).rows[i].count = counters{}
+	}
+	return nil
+}
