@@ -194,8 +194,8 @@ func (r *Router) log(topics, message string) {
 	}
 }
 
-// Load fills the router from a snapshot, such as one of an export: what the snapshot has replaces what was
-// there. Ids are kept where the snapshot has them.
+// Load fills the router from a snapshot, such as one of an export: rows are added to what is there, services and
+// the identity are set. Ids are kept where the snapshot has them, so load into a fresh router only.
 func (r *Router) Load(s routeros.Snapshot) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

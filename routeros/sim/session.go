@@ -337,16 +337,12 @@ func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
 
 func (s *session) command(q *request) (goOn bool, problem *trap) {
 	schema, ok := q.Router.schema(q.menu)
-	switch whole := q.menu + routeros.Menu("/"+q.verb); {
+	switch {
+	case !ok && q.leadsToMenu():
+		return true, noSuchCommand()
 	case !ok:
-		if _, isMenu := q.Router.schema(whole); isMenu || isMenuPrefix(string(whole)) || isMenuPrefix(string(q.menu)) && q.menu != "/system" {
-			return true, noSuchCommand()
-		}
 		return true, noSuchPrefix()
 	case !known(schema.verbs, q.verb, q.options.Version):
-		if _, isMenu := schemaOf(q.menu + routeros.Menu("/"+q.verb)); isMenu {
-			return true, noSuchCommand()
-		}
 		return true, noSuchCommand()
 	}
 	q.schema = schema
@@ -361,6 +357,14 @@ func (s *session) command(q *request) (goOn bool, problem *trap) {
 		return true, s.listen(q)
 	}
 	return true, q.run()
+}
+
+// leadsToMenu reports whether the command word is itself a menu or a part of the way to one, so that only the
+// verb is missing (routeros-facts § 12 T19).
+func (q *request) leadsToMenu() bool {
+	whole := string(q.menu) + "/" + q.verb
+	_, isMenu := q.Router.schema(routeros.Menu(whole))
+	return isMenu || isMenuPrefix(whole)
 }
 
 func (q *request) has(name string) bool { _, ok := q.attrs[name]; return ok }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
@@ -194,6 +195,34 @@ func TestDummyRow(t *testing.T) {
 	if n := len(r.Snapshot().Rules[routeros.Filter]); n != 0 {
 		t.Errorf("%d rules after the reboot", n)
 	}
+}
+
+func TestLoad(t *testing.T) {
+	export := `/interface bridge add name=bridge
+/interface list add name=LAN
+/interface list member add interface=bridge list=LAN
+/ip address add address=192.168.88.1/24 interface=bridge
+/ip firewall filter add action=accept chain=input comment=a connection-state=established
+/ip firewall filter add action=drop chain=input comment=b in-interface-list=!LAN
+/ip firewall address-list add address=198.51.100.7 list=allow
+/ip service set telnet disabled=yes
+`
+	s, _ := rsc.Read([]byte(export)).Snapshot(rsc.Options{})
+	r := New(Options{})
+	if err := r.Load(s); err != nil {
+		t.Fatal(err)
+	}
+	got := r.Snapshot()
+	if telnet, _ := got.Service("telnet"); !telnet.Disabled || len(got.Rules[routeros.Filter]) != 2 || len(got.Entries[routeros.AddressList]) != 1 {
+		t.Errorf("loaded %+v", got)
+	}
+	from := func(iface string) packet.Verdict {
+		return r.Packet(packet.Packet{Protocol: 17, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.168.88.1"), DstPort: 53, InInterface: iface}).Verdict
+	}
+	if from("ether1") != packet.Drop || from("bridge") != packet.Accept {
+		t.Error("the loaded firewall does not hold")
+	}
+	login(t, r).expect("!done =ret=1", "/ip/firewall/filter/print", "=count-only=", "?comment=b", "?packets=1")
 }
 
 // TestOrder holds the ordered table against a slice.
