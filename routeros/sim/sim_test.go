@@ -409,6 +409,34 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestStall sends two sentences: when the second has been taken off the pipe, the first has been served.
+func TestStall(t *testing.T) {
+	for kind, rules := range map[ActionKind]int{StallBefore: 0, StallAfter: 1} {
+		r := New(Options{Fault: func(q Request) Action {
+			if q.Number == 2 {
+				return Action{Kind: kind}
+			}
+			return Action{}
+		}})
+		c := login(t, r)
+		for range 2 {
+			if err := c.w.Write(add("input")...); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.w.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := len(r.Snapshot().Rules[routeros.Filter]); got != rules {
+			t.Errorf("fault %d left %d rules", kind, got)
+		}
+		r.Reboot()
+		if got := c.replies(); got != "closed" {
+			t.Errorf("a stalled session answered %s", got)
+		}
+	}
+}
+
 func TestPipelineTakesOneRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{RTT: 50 * time.Millisecond})
