@@ -12,7 +12,7 @@ import (
 // The router itself stores most values in this form (routeros-facts § 2.2, § 2.3); port lists are
 // the exception: it keeps their written order, which has no meaning.
 func Canonical(name, value string) string {
-	if bare, negated := strings.CutPrefix(value, "!"); negated {
+	if bare, negated := strings.CutPrefix(value, "!"); negated && name != "tcp-flags" { // there each flag has its own
 		return "!" + canonicalValue(name, bare)
 	}
 	return canonicalValue(name, value)

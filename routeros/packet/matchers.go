@@ -19,6 +19,9 @@ func (w *World) matcher(name, value string) (matcher, bool) {
 		return matcher{}, false
 	}
 	bare, negated := strings.CutPrefix(value, "!")
+	if name == "tcp-flags" {
+		bare, negated = value, false // there each flag has a ! of its own
+	}
 	test := w.test(name, bare)
 	if test == nil {
 		return matcher{name, func(*walk) answer { return unknown }}, true

@@ -19,31 +19,31 @@ func TestRead(t *testing.T) {
 		want       []rsc.Statement
 	}{
 		{"a section", "/ip firewall filter\nadd chain=input action=drop\n", []rsc.Statement{
-			{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"chain", "input"}, {"action", "drop"}}},
+			{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: pairs("chain", "input", "action", "drop")},
 		}},
 		{"one line, version 6 and 7", "/ip firewall filter add chain=input\n/ip/firewall/filter/add chain=input\n/ip/firewall/filter add chain=input", []rsc.Statement{
-			{Line: 1, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"chain", "input"}}},
-			{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"chain", "input"}}},
-			{Line: 3, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"chain", "input"}}},
+			{Line: 1, Menu: routeros.Filter, Verb: "add", Attrs: pairs("chain", "input")},
+			{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: pairs("chain", "input")},
+			{Line: 3, Menu: routeros.Filter, Verb: "add", Attrs: pairs("chain", "input")},
 		}},
 		{"a menu below the section", "/ip firewall\nfilter add chain=input\nnat\nadd chain=srcnat", []rsc.Statement{
-			{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"chain", "input"}}},
-			{Line: 4, Menu: routeros.NAT, Verb: "add", Attrs: []routeros.Attribute{{"chain", "srcnat"}}},
+			{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: pairs("chain", "input")},
+			{Line: 4, Menu: routeros.NAT, Verb: "add", Attrs: pairs("chain", "srcnat")},
 		}},
 		{"continued within a word, between words, within quotes, CRLF and BOM",
 			"\xef\xbb\xbf/ip firewall filter\r\nadd chain=in\\\r\n    put src-address=\\\r\n    192.0.2.1 \\\r\n    comment=\"two wo\\\r\n    rds\"\r\n", []rsc.Statement{
-				{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"chain", "input"}, {"src-address", "192.0.2.1"}, {"comment", "two words"}}},
+				{Line: 2, Menu: routeros.Filter, Verb: "add", Attrs: pairs("chain", "input", "src-address", "192.0.2.1", "comment", "two words")},
 			}},
 		{"escapes", `/ip firewall filter add comment="a \"b\" \\ \$ \?\_\E9\0D\n" chain=input`, []rsc.Statement{
-			{Line: 1, Menu: routeros.Filter, Verb: "add", Attrs: []routeros.Attribute{{"comment", "a \"b\" \\ $ ? \xe9\r\n"}, {"chain", "input"}}},
+			{Line: 1, Menu: routeros.Filter, Verb: "add", Attrs: pairs("comment", "a \"b\" \\ $ ? \xe9\r\n", "chain", "input")},
 		}},
 		{"selectors", "/ip service\nset ftp disabled=yes\n/interface ethernet\nset [ find default-name=ether1 ] name=wan !mtu\n", []rsc.Statement{
-			{Line: 2, Menu: routeros.ServiceMenu, Verb: "set", Target: "ftp", Attrs: []routeros.Attribute{{"disabled", "yes"}}},
-			{Line: 4, Menu: "/interface/ethernet", Verb: "set", HasFind: true, Find: []routeros.Attribute{{"default-name", "ether1"}}, Attrs: []routeros.Attribute{{"name", "wan"}}, Unset: []string{"mtu"}},
+			{Line: 2, Menu: routeros.ServiceMenu, Verb: "set", Target: "ftp", Attrs: pairs("disabled", "yes")},
+			{Line: 4, Menu: "/interface/ethernet", Verb: "set", HasFind: true, Find: pairs("default-name", "ether1"), Attrs: pairs("name", "wan"), Unset: []string{"mtu"}},
 		}},
 		{"a script body is left alone", "/system script\nadd name=x source={\n/ip firewall filter add chain=input;\n:put \"}\"\n}\n/ip service\nset ftp port=2121", []rsc.Statement{
-			{Line: 2, Menu: "/system/script", Verb: "add", Attrs: []routeros.Attribute{{"name", "x"}, {"source", "{\n/ip firewall filter add chain=input;\n:put \"}\"\n}"}}},
-			{Line: 7, Menu: routeros.ServiceMenu, Verb: "set", Target: "ftp", Attrs: []routeros.Attribute{{"port", "2121"}}},
+			{Line: 2, Menu: "/system/script", Verb: "add", Attrs: pairs("name", "x", "source", "{\n/ip firewall filter add chain=input;\n:put \"}\"\n}")},
+			{Line: 7, Menu: routeros.ServiceMenu, Verb: "set", Target: "ftp", Attrs: pairs("port", "2121")},
 		}},
 	}
 	for _, test := range tests {
@@ -55,6 +55,8 @@ func TestRead(t *testing.T) {
 		})
 	}
 }
+
+func pairs(words ...string) []routeros.Attribute { return routeros.NewCommand("", words...).Attrs }
 
 func sameStatement(a, b rsc.Statement) bool {
 	return a.Line == b.Line && a.Menu == b.Menu && a.Verb == b.Verb && a.Target == b.Target && a.HasFind == b.HasFind &&
