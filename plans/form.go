@@ -1,0 +1,178 @@
+package plans
+
+import "github.com/rosknock/rosknock/routeros"
+
+// form describes one value of a plan file. The reader, its "did you mean" and the JSON Schema all
+// come from the one tree of forms that planForm returns.
+type form struct {
+	kind   formKind
+	fields []field // of a mapping
+	names  *scalar // of a table: what its keys may be
+	items  *form   // of a list's items, or a table's values
+	least  int     // the fewest items of a list or table
+	scalar scalar
+	long   *form // of a choice: the mapping that may stand instead of the scalar
+	secret bool  // may hold a knock sequence: digits are masked in excerpts
+}
+
+type formKind uint8
+
+const (
+	scalarForm  formKind = iota
+	mappingForm          // keys that are known beforehand
+	tableForm            // names that the operator chooses
+	listForm
+	choiceForm // a scalar, or a mapping
+)
+
+// field is one key of a mapping.
+type field struct {
+	name     string
+	about    string
+	required bool
+	fallback string // what holds when the key is left out, for people
+	later    bool   // designed, but not carried out by this version: refused with its own message
+	value    form
+}
+
+// scalar describes one word or number.
+type scalar struct {
+	what    string   // "a port", as messages put it
+	pattern string   // for the schema
+	enum    []string // all words that there are
+	later   []string // words that are designed, but not carried out by this version
+	hints   []string // words to propose where there is no enum
+	number  bool
+	min     int
+	max     int
+	secret  bool // never quoted in a message
+	// check returns why a text can't be read and what to write instead; "" when it can.
+	check func(text string) (why, remedy string)
+}
+
+func planForm() form {
+	return mapping(
+		field{name: "version", required: true, about: "The version of the plan format.",
+			value: number("the version of the format", 1, 1)},
+		field{name: "name", required: true, about: "The plan's name, part of every mark on a router.",
+			value: form{scalar: nameScalar()}},
+		field{name: "doors", required: true, about: "Knock sequences and what they open, by name.",
+			value: form{kind: tableForm, names: new(nameScalar()), items: new(doorForm()), least: 1}},
+		field{name: "allow", about: "Who never needs to knock.", value: mapping(
+			field{name: "addresses", about: "Permanent addresses and prefixes.", value: list(addressScalar())},
+			field{name: "interface-lists", about: "Interface lists of the router.", value: list(textScalar("an interface list"))})},
+		field{name: "gate", about: "What is shut for everybody who is neither allowed nor trusted.", value: mapping(
+			field{name: "services", about: "Services of /ip/service.", value: list(serviceScalar())},
+			field{name: "vpns", about: "VPNs, with all their protocols and ports.", value: list(vpnScalar())},
+			field{name: "forwards", later: true})},
+		field{name: "services", about: "What /ip/service should look like.", value: servicesForm()},
+		field{name: "firewall", about: "Where and how the rules are laid down.", value: firewallForm()},
+	)
+}
+
+func doorForm() form {
+	return mapping(
+		field{name: "knock", required: true, about: "The stages, in order. A stage may come again, but not right after itself.",
+			value: form{kind: listForm, items: new(stageForm()), least: 1, secret: true}},
+		field{name: "stage-timeout", fallback: "10s", about: "How long each stage remembers a source.",
+			value: form{scalar: durationScalar("a time")}},
+		field{name: "stage-lists", fallback: "rosknock-<plan>-<door>",
+			about: "What the names of the stage lists begin with; _1, _2 and so on follow.",
+			value: form{scalar: textScalar("a list name")}},
+		field{name: "trusted", required: true, about: "The list that the last stage fills.", value: mapping(
+			field{name: "list", required: true, about: "Its name.", value: form{scalar: textScalar("a list name")}},
+			field{name: "for", required: true,
+				about: "How long an entry lasts. There is no default: how long a source stays trusted is the operator's to choose. none-dynamic lasts until a reboot, none-static for ever.",
+				value: form{scalar: timeoutScalar()}})},
+		field{name: "opens", fallback: "[everything]", about: "What the trusted list may reach: services, VPNs, tcp/8443, udp/5000-5010, or everything.",
+			value: form{kind: listForm, items: &form{scalar: targetScalar()}, least: 1}},
+		field{name: "wrong-knock", fallback: "ignore", about: "What a wrong knock does.",
+			value: form{scalar: scalar{what: "ignore", enum: []string{"ignore"}, later: []string{"quarantine"}}}},
+		field{name: "decoys", later: true},
+		field{name: "log", about: "Logging of finished knocks.", value: mapping(
+			field{name: "prefix", required: true, about: "What each line begins with.", value: form{scalar: textScalar("a prefix")}},
+			field{name: "limit", fallback: "10/1m", about: "The most lines in a time.", value: form{scalar: limitScalar()}})},
+		field{name: "rotate", later: true},
+	)
+}
+
+func stageForm() form {
+	long := mapping(
+		field{name: "protocol", required: true, about: "tcp, udp or icmp.",
+			value: form{scalar: scalar{what: "a protocol", enum: []string{"tcp", "udp", "icmp"}}}},
+		field{name: "port", about: "The port of a tcp or udp stage.", value: secretNumber("a port", 1, 65535)},
+		field{name: "size", about: "The whole IP packet of an icmp stage, header included.", value: secretNumber("a packet size", 28, 65535)},
+		field{name: "payload", later: true},
+	)
+	return form{kind: choiceForm, scalar: stageScalar(), long: &long, secret: true}
+}
+
+func servicesForm() form {
+	return mapping(
+		field{name: "disable", about: "Services to switch off.", value: list(serviceScalar())},
+		field{name: "ports", about: "Services to move to a port.",
+			value: form{kind: tableForm, names: new(serviceScalar()), items: new(number("a port", 1, 65535))}},
+		field{name: "from", about: "Services that answer only some prefixes.",
+			value: form{kind: tableForm, names: new(serviceScalar()),
+				items: &form{kind: listForm, items: &form{scalar: addressScalar()}, least: 1}}},
+	)
+}
+
+func firewallForm() form {
+	before := mapping(field{name: "before", required: true, about: "The comment of the rule to stand before.",
+		value: form{scalar: textScalar("a comment")}})
+	return mapping(
+		field{name: "families", fallback: "[ipv4, ipv6]", about: "The families to work on.",
+			value: form{kind: listForm, least: 1,
+				items: &form{scalar: scalar{what: "a family", enum: []string{"ipv4", "ipv6"}}}}},
+		field{name: "layout", fallback: "chain", about: "A chain of our own behind one jump, or rules in input itself.",
+			value: form{scalar: scalar{what: "a layout", enum: []string{Chain.String(), Inline.String()}}}},
+		field{name: "place", fallback: "auto", about: "Where the rules go.",
+			value: form{kind: choiceForm, scalar: scalar{what: "a place", enum: []string{"auto"}}, long: &before}},
+	)
+}
+
+func mapping(fields ...field) form { return form{kind: mappingForm, fields: fields} }
+
+func list(s scalar) form { return form{kind: listForm, items: &form{scalar: s}} }
+
+func number(what string, least, most int) form {
+	return form{scalar: scalar{what: what, number: true, min: least, max: most}}
+}
+
+func secretNumber(what string, least, most int) form {
+	f := number(what, least, most)
+	f.scalar.secret = true
+	return f
+}
+
+func serviceScalar() scalar {
+	var names []string
+	for _, s := range routeros.Services() {
+		names = append(names, s.Name)
+	}
+	return scalar{what: "a service", enum: names}
+}
+
+func vpnScalar() scalar { return scalar{what: "a VPN", enum: VPNs()} }
+
+// field returns the field of a name.
+func (f form) field(name string) (field, bool) {
+	for _, k := range f.fields {
+		if k.name == name {
+			return k, true
+		}
+	}
+	return field{}, false
+}
+
+// fieldNames lists the keys that this version carries out.
+func (f form) fieldNames() []string {
+	var names []string
+	for _, k := range f.fields {
+		if !k.later {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,218 @@
+package plans
+
+import (
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+const (
+	namePattern    = `^[a-z0-9-]{1,24}$`
+	numberPattern  = `^(0|[1-9][0-9]{0,9})$`
+	longestText    = 100
+	defaultLogRate = "10/1m"
+)
+
+var (
+	nameText   = regexp.MustCompile(namePattern)
+	numberText = regexp.MustCompile(numberPattern)
+)
+
+func nameScalar() scalar {
+	return scalar{what: "a name", pattern: namePattern, check: func(text string) (string, string) {
+		if nameText.MatchString(text) {
+			return "", ""
+		}
+		return "names are made of a-z, 0-9 and -, at most 24 of them", ""
+	}}
+}
+
+// textScalar is text that the router holds as it is. Control characters and line breaks would let
+// a name look like another one.
+func textScalar(what string) scalar {
+	return scalar{what: what, pattern: `^[^!\s]([^\t\r\n]*[^\s])?$`, check: func(text string) (string, string) {
+		switch {
+		case text == "":
+			return "it is empty", ""
+		case len(text) > longestText:
+			return "it is longer than 100 bytes", ""
+		case text != strings.TrimSpace(text):
+			return "it begins or ends with a space", ""
+		case text[0] == '!':
+			return "the router reads a leading ! as \"not\"", ""
+		case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+			return "it holds a character that can't be printed", ""
+		}
+		return "", ""
+	}}
+}
+
+func addressScalar() scalar {
+	return scalar{what: "an address or prefix", pattern: `^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$`, check: checkAddress}
+}
+
+func checkAddress(text string) (why, remedy string) {
+	if !strings.Contains(text, "/") {
+		a, err := netip.ParseAddr(text)
+		switch {
+		case err != nil:
+			return "it is neither an address nor a prefix", "write 198.51.100.7 or 2001:db8:77::/48"
+		case a.Zone() != "":
+			return "a zone has no meaning on the router", "write " + a.WithZone("").String()
+		case a.Is4In6():
+			return "an IPv4 address is written inside an IPv6 one", "write " + a.Unmap().String()
+		}
+		return "", ""
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return "it is neither an address nor a prefix", "write 198.51.100.0/24 or 2001:db8:77::/48"
+	case p.Addr().Is4In6():
+		return "an IPv4 prefix is written inside an IPv6 one", "write it as IPv4"
+	case p != p.Masked():
+		return "the address has bits beyond the prefix's length", "write " + p.Masked().String()
+	}
+	return "", ""
+}
+
+func durationScalar(what string) scalar {
+	return scalar{what: what, pattern: `^[0-9]+[0-9wdhms:]*$`, check: checkDuration}
+}
+
+func checkDuration(text string) (why, remedy string) {
+	if numberText.MatchString(text) {
+		return "it has no unit", "write " + text + "s for seconds"
+	}
+	d, err := routeros.ParseDuration(text)
+	switch {
+	case err != nil:
+		return "it is no time of the router", "write 10s, 1m30s or 7d"
+	case d <= 0:
+		return "it must be more than nothing", "write 10s or more"
+	case d > routeros.MaxListTimeout:
+		return "the router takes at most " + routeros.FormatDuration(routeros.MaxListTimeout), ""
+	case d%time.Second != 0:
+		return "the router's lists count whole seconds", ""
+	}
+	return "", ""
+}
+
+func timeoutScalar() scalar {
+	return scalar{what: "a time", pattern: `^([0-9]+[0-9wdhms:]*|none-dynamic|none-static)$`,
+		hints: []string{"none-dynamic", "none-static"},
+		check: func(text string) (string, string) {
+			if text == "none-dynamic" || text == "none-static" {
+				return "", ""
+			}
+			return checkDuration(text)
+		}}
+}
+
+func limitScalar() scalar {
+	return scalar{what: "a limit", pattern: `^[1-9][0-9]*/[0-9]+[0-9wdhms:]*$`, check: func(text string) (string, string) {
+		count, per, ok := strings.Cut(text, "/")
+		n, err := strconv.Atoi(count)
+		if !ok || err != nil || !numberText.MatchString(count) || n < 1 {
+			return "it is not a count and a time", "write " + defaultLogRate
+		}
+		return checkDuration(per)
+	}}
+}
+
+func stageScalar() scalar {
+	return scalar{what: "a stage", pattern: `^(tcp|udp|icmp)/[1-9][0-9]{0,4}$`, secret: true,
+		check: func(text string) (string, string) {
+			_, why, remedy := parseStage(text)
+			return why, remedy
+		}}
+}
+
+// parseStage reads the short form of a stage. Its messages never repeat the port.
+func parseStage(text string) (s Stage, why, remedy string) {
+	protocol, value, ok := strings.Cut(text, "/")
+	if !ok {
+		return s, "it is not protocol/port", "write tcp/…, udp/… or icmp/… with the size"
+	}
+	switch protocol {
+	case "tcp", "udp":
+		port, why, remedy := parsePort(value)
+		return Stage{Protocol: protocol, Port: port}, why, remedy
+	case "icmp":
+		n, err := strconv.Atoi(value)
+		if err != nil || !numberText.MatchString(value) || n < 28 || n > 65535 {
+			return s, "the size of an icmp stage is 28 to 65535 bytes, IP header included, without leading zeros", ""
+		}
+		return Stage{Protocol: protocol, Size: uint16(n)}, "", "" // #nosec G115 -- at most 65535
+	}
+	if near, ok := nearest(protocol, []string{"tcp", "udp", "icmp"}); ok {
+		return s, "its protocol is unknown", didYouMean(near)
+	}
+	return s, "its protocol is unknown", "write tcp, udp or icmp"
+}
+
+func parsePort(text string) (port uint16, why, remedy string) {
+	if len(text) > 1 && text[0] == '0' {
+		return 0, "a port is written without leading zeros, which many programs read as octal", ""
+	}
+	port, err := routeros.ParsePort(text)
+	if err != nil || port == 0 {
+		return 0, "a port is a number from 1 to 65535", ""
+	}
+	return port, "", ""
+}
+
+func targetScalar() scalar {
+	words := append([]string{"everything"}, append(serviceScalar().enum, VPNs()...)...)
+	return scalar{what: "something to open", hints: words,
+		pattern: `^(` + strings.Join(words, "|") + `|(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$`,
+		check: func(text string) (string, string) {
+			_, why, remedy := parseTarget(text)
+			return why, remedy
+		}}
+}
+
+// parseTarget reads an item of opens.
+func parseTarget(text string) (t Target, why, remedy string) {
+	if protocol, ports, ok := strings.Cut(text, "/"); ok {
+		return parsePortTarget(protocol, ports)
+	}
+	if text == "everything" {
+		return Target{Kind: Everything}, "", ""
+	}
+	if _, ok := routeros.KnownService(text); ok {
+		return Target{Kind: ServiceTarget, Name: text}, "", ""
+	}
+	if VPNMatches(text, routeros.IPv4) != nil {
+		return Target{Kind: VPNTarget, Name: text}, "", ""
+	}
+	return t, "it is no service, VPN or protocol/port", ""
+}
+
+func parsePortTarget(protocol, ports string) (t Target, why, remedy string) {
+	if protocol != "tcp" && protocol != "udp" {
+		return t, "only tcp and udp have ports", "write tcp/… or udp/…"
+	}
+	low, high, isRange := strings.Cut(ports, "-")
+	first, why, remedy := parsePort(low)
+	if why != "" {
+		return t, why, remedy
+	}
+	last := first
+	if isRange {
+		if last, why, remedy = parsePort(high); why != "" {
+			return t, why, remedy
+		}
+	}
+	if last < first {
+		return t, "the range runs backwards", "write " + protocol + "/" + high + "-" + low
+	}
+	return Target{Kind: PortTarget, Protocol: protocol, Port: routeros.PortRange{First: first, Last: last}}, "", ""
+}
+
+func didYouMean(word string) string { return "did you mean " + strconv.Quote(word) + "?" }

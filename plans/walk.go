@@ -1,0 +1,372 @@
+package plans
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile is the largest plan file that is parsed. A plan with a hundred doors takes 40 KiB.
+const maxFile = 1 << 20
+
+// walker holds a file while it is checked. It never decodes: nodes know their places and their raw
+// text, which decoding into values would lose (010 would become 8).
+type walker struct {
+	file     string
+	lines    []string
+	problems Problems
+	bad      map[*yaml.Node]bool // values that the plan is not built from
+	secret   map[int]bool        // lines whose digits are masked in excerpts
+}
+
+func newWalker(file string, data []byte) *walker {
+	return &walker{file: file, lines: strings.Split(string(data), "\n"),
+		bad: map[*yaml.Node]bool{}, secret: map[int]bool{}}
+}
+
+// at notes a problem at a place; the excerpt is added at the end, when all secrets are known.
+func (w *walker) at(line, column int, message, remedy string) {
+	p := Problem{File: w.file, Line: max(line, 1), Column: max(column, 1), Message: message, Remedy: remedy}
+	w.problems = append(w.problems, p)
+}
+
+func (w *walker) add(n *yaml.Node, message, remedy string) {
+	w.bad[n] = true
+	w.at(n.Line, n.Column, message, remedy)
+}
+
+// result returns the problems in order of place with their excerpts, or nil.
+func (w *walker) result() error {
+	if len(w.problems) == 0 {
+		return nil
+	}
+	w.problems.sort()
+	for i := range w.problems {
+		p := &w.problems[i]
+		if p.Line <= len(w.lines) {
+			p.Excerpt = excerpt(w.lines[p.Line-1], p.Line, p.Column, w.secret[p.Line])
+		}
+	}
+	return w.problems
+}
+
+// parse returns the mapping at the top of the file, or nil after noting why there is none.
+func (w *walker) parse(data []byte) *yaml.Node {
+	if len(data) > maxFile {
+		w.lines = nil
+		w.at(1, 1, "the file is larger than 1 MiB", "a plan is a short text; is this the right file?")
+		return nil
+	}
+	if i := firstJunk(data); i >= 0 {
+		before := data[:i]
+		start := bytes.LastIndexByte(before, '\n') + 1
+		w.at(bytes.Count(before, []byte("\n"))+1, utf8.RuneCount(before[start:])+1,
+			"the file is not UTF-8 text", "save it as UTF-8 without control characters")
+		return nil
+	}
+	return w.document(yaml.NewDecoder(bytes.NewReader(data)))
+}
+
+// firstJunk returns the offset of the first byte that is no UTF-8 text, or -1.
+func firstJunk(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		control := r < ' ' && r != '\n' && r != '\r' && r != '\t'
+		if control || r == 0x7f || (r == utf8.RuneError && size == 1) {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
+
+func (w *walker) document(decoder *yaml.Decoder) *yaml.Node {
+	var doc, second yaml.Node
+	err := decoder.Decode(&doc)
+	if errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0) {
+		w.at(1, 1, "the file is empty", "the smallest plan has a version, a name and one door; rosknock init writes one")
+		return nil
+	}
+	if err != nil {
+		w.syntax(err)
+		return nil
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		w.add(&second, "the file holds a second document", "write one plan per file")
+	case !errors.Is(err, io.EOF):
+		w.syntax(err)
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		w.add(root, "a plan is a mapping, and this is "+describe(root), "begin with version: 1")
+		return nil
+	}
+	return root
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
+
+// syntax notes an error of the YAML parser. Its text can quote the file only where it names an
+// unknown anchor or a tag, never a stage.
+func (w *walker) syntax(err error) {
+	for i, line := range w.lines {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && strings.TrimSpace(line) != "" {
+			w.at(i+1, tab+1, "a tab in the indentation", "indent with spaces")
+			return
+		}
+	}
+	line, message := 1, err.Error()
+	if m := yamlLine.FindStringSubmatch(message); m != nil {
+		message = m[2]
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			line = min(n, len(w.lines))
+		}
+	}
+	w.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), "")
+}
+
+// plain notes what makes YAML say more than it shows: anchors, aliases, merge keys, tags. Plans
+// don't need them, and refusing them leaves no expansion to bound. Inventory variables are noted
+// here too, since they could stand anywhere.
+func (w *walker) plain(n *yaml.Node) {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		w.add(n, "aliases are not read in plans", "write the value out")
+		return
+	case n.Anchor != "":
+		w.add(n, "anchors are not read in plans", "leave it out")
+	case n.Tag == "!!merge":
+		w.add(n, "merge keys are not read in plans", "write the keys out")
+	case n.Style&yaml.TaggedStyle != 0:
+		w.add(n, "tags are not read in plans", "leave it out")
+	case n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "${"):
+		w.add(n, "this version does not carry out variables (${…}) yet", "write the value out")
+	}
+	for _, c := range n.Content {
+		w.plain(c)
+	}
+}
+
+// hide masks the lines of a value in excerpts.
+func (w *walker) hide(n *yaml.Node) {
+	last := n.Line + strings.Count(n.Value, "\n")
+	for line := n.Line; line <= last; line++ {
+		w.secret[line] = true
+	}
+	for _, c := range n.Content {
+		w.hide(c)
+	}
+}
+
+// check compares a value with its form. what names the value in messages.
+func (w *walker) check(n *yaml.Node, f form, what string) {
+	if f.secret {
+		w.hide(n)
+	}
+	if w.bad[n] {
+		return
+	}
+	switch f.kind {
+	case mappingForm:
+		w.mapping(n, f, what)
+	case tableForm:
+		w.table(n, f, what)
+	case listForm:
+		w.list(n, f, what)
+	case choiceForm:
+		if n.Kind == yaml.MappingNode {
+			w.mapping(n, *f.long, what)
+			return
+		}
+		w.scalar(n, f.scalar, what)
+	case scalarForm:
+		w.scalar(n, f.scalar, what)
+	}
+}
+
+func (w *walker) kind(n *yaml.Node, want yaml.Kind, name, what string) bool {
+	if n.Kind != want {
+		w.add(n, fmt.Sprintf("%s is %s, and this is %s", what, name, describe(n)), "")
+	}
+	return n.Kind == want
+}
+
+func describe(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.ShortTag() == "!!null":
+		return "empty"
+	case n.ShortTag() == "!!int", n.ShortTag() == "!!float":
+		return "a number"
+	case n.ShortTag() == "!!bool":
+		return "true or false"
+	}
+	return "text"
+}
+
+// keys calls visit for each key that can be read and comes for the first time.
+func (w *walker) keys(n *yaml.Node, visit func(key, value *yaml.Node)) {
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if w.bad[key] {
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			w.add(key, "a key is one word, and this is "+describe(key), "")
+			continue
+		}
+		if line, again := seen[key.Value]; again {
+			w.add(key, fmt.Sprintf("key %q is repeated", key.Value), fmt.Sprintf("it is already in line %d", line))
+			continue
+		}
+		seen[key.Value] = key.Line
+		visit(key, value)
+	}
+}
+
+func (w *walker) mapping(n *yaml.Node, f form, what string) {
+	if !w.kind(n, yaml.MappingNode, "a mapping", what) {
+		return
+	}
+	present := map[string]bool{}
+	w.keys(n, func(key, value *yaml.Node) {
+		present[key.Value] = true
+		k, known := f.field(key.Value)
+		switch {
+		case !known:
+			w.hide(value) // it may be a knock under a misspelt key
+			w.unknown(key, "unknown key %q", f.fieldNames())
+		case k.later:
+			w.hide(value)
+			w.add(key, fmt.Sprintf("this version does not carry out %s yet", k.name), "leave it out")
+		default:
+			w.check(value, k.value, k.name)
+		}
+	})
+	for _, k := range f.fields {
+		// A rotating door has no knock of its own; that it isn't carried out is said already.
+		if k.required && !present[k.name] && !(k.name == "knock" && present["rotate"]) {
+			w.at(n.Line, n.Column, fmt.Sprintf("%s lacks the key %q", what, k.name), strings.ToLower(k.about[:1])+strings.TrimSuffix(k.about[1:], "."))
+		}
+	}
+}
+
+func (w *walker) unknown(n *yaml.Node, format string, words []string) {
+	remedy := "write one of " + strings.Join(words, ", ")
+	if near, ok := nearest(n.Value, words); ok {
+		remedy = didYouMean(near)
+	}
+	w.add(n, fmt.Sprintf(format, n.Value), remedy)
+}
+
+func (w *walker) table(n *yaml.Node, f form, what string) {
+	if !w.kind(n, yaml.MappingNode, "a mapping of names", what) {
+		return
+	}
+	w.keys(n, func(key, value *yaml.Node) {
+		w.scalar(key, *f.names, "a name in "+what)
+		w.check(value, *f.items, what+" "+key.Value)
+	})
+	w.least(n, len(n.Content)/2, f.least, what)
+}
+
+func (w *walker) list(n *yaml.Node, f form, what string) {
+	if !w.kind(n, yaml.SequenceNode, "a list", what) {
+		return
+	}
+	seen := map[string]bool{}
+	for _, item := range n.Content {
+		w.check(item, *f.items, "an item of "+what)
+		if item.Kind != yaml.ScalarNode || w.bad[item] || f.secret {
+			continue
+		}
+		if seen[item.Value] {
+			w.add(item, fmt.Sprintf("%q is repeated", item.Value), "leave it out")
+		}
+		seen[item.Value] = true
+	}
+	w.least(n, len(n.Content), f.least, what)
+}
+
+func (w *walker) least(n *yaml.Node, count, least int, what string) {
+	if count < least {
+		w.add(n, what+" is empty", "it needs at least one")
+	}
+}
+
+func (w *walker) scalar(n *yaml.Node, s scalar, what string) {
+	switch {
+	case w.bad[n]:
+	case n.Kind != yaml.ScalarNode:
+		w.add(n, fmt.Sprintf("%s is %s, and this is %s", what, s.what, describe(n)), "")
+	case s.number:
+		w.number(n, s, what)
+	case n.ShortTag() != "!!str" && s.check != nil && n.ShortTag() == "!!int":
+		w.text(n, s, what) // its own message says what a bare number lacks
+	case n.ShortTag() != "!!str":
+		w.add(n, fmt.Sprintf("%s is %s, and this is %s", what, s.what, describe(n)), "")
+	default:
+		w.text(n, s, what)
+	}
+}
+
+func (w *walker) number(n *yaml.Node, s scalar, what string) {
+	switch digits := strings.TrimLeft(n.Value, "0123456789"); {
+	case n.ShortTag() != "!!int" && (n.ShortTag() != "!!str" || digits != "" || n.Value == ""):
+		w.add(n, fmt.Sprintf("%s is a number, and this is %s", what, describe(n)), "")
+		return
+	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
+		w.add(n, what+" is a number, and this is text", "write it without quotes")
+		return
+	case len(n.Value) > 1 && n.Value[0] == '0' && digits == "":
+		w.add(n, what+" is written with a leading zero", "many programs read that as octal: leave the zero out")
+		return
+	}
+	if v, err := strconv.Atoi(n.Value); err == nil && numberText.MatchString(n.Value) && v >= s.min && v <= s.max {
+		return
+	}
+	if s.min == s.max {
+		w.add(n, fmt.Sprintf("%s %q is unknown", what, n.Value), fmt.Sprintf("write %d", s.min))
+		return
+	}
+	w.add(n, fmt.Sprintf("%s is out of range", what), fmt.Sprintf("write %s from %d to %d", s.what, s.min, s.max))
+}
+
+func (w *walker) text(n *yaml.Node, s scalar, what string) {
+	switch {
+	case slices.Contains(s.later, n.Value):
+		w.add(n, fmt.Sprintf("this version does not carry out %s: %s yet", what, n.Value), "leave it out")
+	case s.enum != nil && !slices.Contains(s.enum, n.Value):
+		w.unknown(n, what+" can't be %q", s.enum)
+	case s.check != nil:
+		why, remedy := s.check(n.Value)
+		if why == "" && n.ShortTag() != "!!str" {
+			why, remedy = "YAML reads it as a number", "write it in quotes"
+		}
+		if why == "" {
+			return
+		}
+		if near, ok := nearest(n.Value, s.hints); ok {
+			remedy = didYouMean(near)
+		}
+		subject := strconv.Quote(n.Value) + " is not " + s.what
+		if s.secret {
+			subject = "this is not " + s.what
+		}
+		w.add(n, subject+": "+why, remedy)
+	}
+}

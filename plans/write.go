@@ -1,0 +1,139 @@
+package plans
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Write prints a plan as YAML, so that [Read] gives the same plan back. Comments of a file that was
+// read are not kept. The knock sequences stand in it: whoever saves it must use mode 0600.
+func Write(p Plan) []byte {
+	root := &yaml.Node{Kind: yaml.MappingNode}
+	put(root, "version", integer(1))
+	put(root, "name", text(p.Name))
+	doors := &yaml.Node{Kind: yaml.MappingNode}
+	for _, d := range p.Doors {
+		put(doors, d.Name, writeDoor(p.Name, d))
+	}
+	put(root, "doors", doors)
+	put(root, "allow", fields("addresses", ranges(p.Allow.Addresses), "interface-lists", texts(p.Allow.InterfaceLists)))
+	put(root, "gate", fields("services", texts(p.Gate.Services), "vpns", texts(p.Gate.VPNs)))
+	put(root, "services", writeServices(p.Services))
+	put(root, "firewall", writeFirewall(p.Firewall))
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	// A tree of plain nodes always encodes, and a buffer takes every write.
+	_ = e.Encode(root)
+	_ = e.Close()
+	return b.Bytes()
+}
+
+func writeDoor(plan string, d Door) *yaml.Node {
+	var knock, opens []string
+	for _, s := range d.Knock {
+		knock = append(knock, s.Reveal())
+	}
+	for _, t := range d.Opens {
+		opens = append(opens, t.String())
+	}
+	n := fields("knock", texts(knock), "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
+	if d.StageList != "rosknock-"+plan+"-"+d.Name {
+		put(n, "stage-lists", text(d.StageList))
+	}
+	trusted := fields("list", text(d.Trusted.List), "for", text(d.Trusted.For.String()))
+	trusted.Style = yaml.FlowStyle
+	put(n, "trusted", trusted)
+	put(n, "opens", texts(opens))
+	if d.Log != nil {
+		limit := fmt.Sprintf("%d/%s", d.Log.Count, routeros.FormatDuration(d.Log.Per))
+		put(n, "log", fields("prefix", text(d.Log.Prefix), "limit", text(limit)))
+	}
+	return n
+}
+
+func writeServices(s Services) *yaml.Node {
+	n := fields("disable", texts(s.Disable))
+	ports, from := &yaml.Node{Kind: yaml.MappingNode}, &yaml.Node{Kind: yaml.MappingNode}
+	for _, p := range s.Ports {
+		put(ports, p.Name, integer(int(p.Port)))
+	}
+	for _, f := range s.From {
+		put(from, f.Name, ranges(f.Prefixes))
+	}
+	put(n, "ports", ports)
+	put(n, "from", from)
+	return n
+}
+
+func writeFirewall(f Firewall) *yaml.Node {
+	var families []string
+	for _, family := range f.Families {
+		families = append(families, family.String())
+	}
+	n := fields("families", texts(families), "layout", text(f.Layout.String()))
+	if f.Before == "" {
+		put(n, "place", text("auto"))
+		return n
+	}
+	put(n, "place", fields("before", text(f.Before)))
+	return n
+}
+
+// String returns the target as a plan has it: ssh, wireguard, tcp/8443, udp/5000-5010, everything.
+func (t Target) String() string {
+	switch t.Kind {
+	case ServiceTarget, VPNTarget:
+		return t.Name
+	case PortTarget:
+		return t.Protocol + "/" + routeros.Ports{t.Port}.String()
+	case Everything:
+	}
+	return "everything"
+}
+
+// put adds a key, unless its value is an empty list or mapping: a key without a value is a mistake.
+func put(n *yaml.Node, name string, value *yaml.Node) {
+	if value.Kind != yaml.ScalarNode && len(value.Content) == 0 {
+		return
+	}
+	n.Content = append(n.Content, text(name), value)
+}
+
+// fields makes a mapping from alternating names and values.
+func fields(pairs ...any) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for pair := range slices.Chunk(pairs, 2) {
+		put(n, pair[0].(string), pair[1].(*yaml.Node)) //nolint:forcetypeassert // pairs of our own source
+	}
+	return n
+}
+
+// text makes a scalar that reads as text: the encoder quotes what YAML would take for more.
+func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+
+func integer(i int) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(i)}
+}
+
+func texts(list []string) *yaml.Node {
+	n := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	for _, s := range list {
+		n.Content = append(n.Content, text(s))
+	}
+	return n
+}
+
+func ranges(list []routeros.AddressRange) *yaml.Node {
+	var out []string
+	for _, r := range list {
+		out = append(out, r.String())
+	}
+	return texts(out)
+}
