@@ -7,7 +7,10 @@
 // except as the anchor of a placement.
 package diff
 
-import "github.com/rosknock/rosknock/routeros"
+import (
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+)
 
 // Op is the kind of a step.
 type Op string
@@ -63,6 +66,8 @@ type Step struct {
 type ChangeSet struct {
 	// Snapshot is the digest of the snapshot that the steps start from.
 	Snapshot string
+	// Plan is the digest of the plan.
+	Plan string
 	// Steps are in the order in which they have to be carried out. Empty: the router is as the
 	// plan wants it.
 	Steps []Step
@@ -76,18 +81,4 @@ func (c ChangeSet) Changed() bool { return len(c.Steps) > 0 }
 
 // RefusalError says why no change set is given: carrying the plan out on this router would be
 // wrong. Exit code 4.
-type RefusalError struct {
-	// Risk is the name under which the refusal is known, such as lose-session.
-	Risk string
-	What string
-	// Remedy is what the operator can do about it.
-	Remedy string
-}
-
-// Error implements error: what, then the remedy.
-func (e *RefusalError) Error() string {
-	if e.Remedy == "" {
-		return e.What
-	}
-	return e.What + ": " + e.Remedy
-}
+type RefusalError = compile.RefusalError

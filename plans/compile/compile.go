@@ -1,0 +1,294 @@
+// Package compile turns a plan into the rule set for one router.
+//
+// A [RuleSet] says what ought to stand on the router: for each address family the rules in
+// their order and the place where they belong, the entries of the allow-list, and what the
+// services should be. It depends on the router only where it must: the ports on which services
+// listen, the families that the router has, and the place in its table. How to get
+// there from what the router holds now is the business of plans/diff.
+//
+// The package decides and computes; it never reads or writes a router.
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// RuleSet is what a plan wants of one router.
+type RuleSet struct {
+	// Plan is the plan's name, Layout its layout, PlanDigest its digest.
+	Plan       string
+	Layout     plans.Layout
+	PlanDigest string
+	Tables     []Table
+	Entries    []Entry
+	Services   []Service
+	// Notes are remarks for the operator that change nothing.
+	Notes []string
+}
+
+// Table is the part of a rule set that lies in one family's filter table.
+type Table struct {
+	Family routeros.Family
+	Menu   routeros.Menu
+	// Rules are in their order, each with its mark, none with a chain: in which chain they stand
+	// depends on the layout.
+	Rules []routeros.Rule
+	Place Place
+	// Stages are the doors' knocks as the rules have them, for checking that they can be reached.
+	Doors []Door
+	// Gate are the matches that the gate shuts.
+	Gate []Match
+}
+
+// Door is one door as compiled for a family.
+type Door struct {
+	Name    string
+	Knock   []plans.Stage
+	Trusted string
+	Opens   []Match // one without protocol: everything
+}
+
+// Entry is one wanted row of an address list.
+type Entry struct {
+	Menu  routeros.Menu
+	Entry routeros.ListEntry
+}
+
+// Service is what a plan wants of one row of /ip/service; nil means that it doesn't care.
+type Service struct {
+	Name     string
+	Disabled *bool
+	Port     *uint16
+	From     []string
+	WantFrom bool
+}
+
+// RefusalError says why a plan can't be carried out on this router. Exit code 4.
+type RefusalError struct {
+	// Risk is the name under which the refusal is known, such as lose-session.
+	Risk string
+	// What is wrong, and what the operator can do about it.
+	What, Remedy string
+}
+
+// Error implements error: what, then the remedy.
+func (e *RefusalError) Error() string {
+	if e.Remedy == "" {
+		return e.What
+	}
+	return e.What + ": " + e.Remedy
+}
+
+// AllowList returns the name of the address list that holds a plan's allow-list.
+func AllowList(plan string) string { return "rosknock-" + plan + "-allow" }
+
+// ChainNames returns the two names between which the chain layout switches.
+func ChainNames(plan string) [2]string {
+	return [2]string{"rosknock-" + plan + "-a", "rosknock-" + plan + "-b"}
+}
+
+// Compile returns the rule set of a plan for the router of the snapshot. It returns a
+// *[RefusalError] when no place on this router would make the rules do what the plan says.
+func Compile(p plans.Plan, s routeros.Snapshot) (RuleSet, error) {
+	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest()}
+	for _, f := range p.Firewall.Families {
+		if !s.HasMenu(f.Filter()) {
+			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: nothing is done for %s", f.Filter(), f))
+			continue
+		}
+		c := compiler{plan: p, router: s, family: f}
+		table, err := c.table()
+		if err != nil {
+			return RuleSet{}, err
+		}
+		rs.Tables = append(rs.Tables, table)
+		rs.Entries = append(rs.Entries, c.entries()...)
+		rs.Notes = append(rs.Notes, c.notes...)
+	}
+	if len(rs.Tables) == 0 {
+		return RuleSet{}, &RefusalError{
+			Risk: "no-table", What: "the router has none of the plan's address families",
+			Remedy: "name another family under firewall.families, or enable the package on the router",
+		}
+	}
+	rs.Services = services(p.Services)
+	return rs, nil
+}
+
+// compiler compiles one family of one plan for one router.
+type compiler struct {
+	plan   plans.Plan
+	router routeros.Snapshot
+	family routeros.Family
+	notes  []string
+}
+
+func (c *compiler) table() (Table, error) {
+	t := Table{Family: c.family, Menu: c.family.Filter()}
+	for _, list := range c.plan.Allow.InterfaceLists {
+		if !c.router.HasInterfaceList(list) {
+			return Table{}, &RefusalError{
+				Risk: "missing-interface-list", What: fmt.Sprintf("the plan allows the interface list %q, which the router doesn't have", list),
+				Remedy: "create it on the router, or take it out of allow.interface-lists",
+			}
+		}
+	}
+	t.Gate = c.matches(c.plan.Gate.Targets())
+	for _, d := range c.plan.Doors {
+		t.Doors = append(t.Doors, Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens)})
+	}
+	place, err := c.place(t)
+	if err != nil {
+		return Table{}, err
+	}
+	t.Place = place
+	t.Rules = c.rules(t)
+	return t, nil
+}
+
+// rules lists the family's rules in their order: established traffic first, then the stages of
+// each door, later ones above earlier ones, so that one packet never advances two stages; then
+// who may pass, and last what is shut. The stages stand above the accept of the trusted
+// list, so that a trusted client extends its time by knocking again.
+func (c *compiler) rules(t Table) []routeros.Rule {
+	var rules []routeros.Rule
+	if t.Place.NeedsEstablished {
+		rules = append(rules, c.rule("established", "established traffic",
+			"action", "accept", "connection-state", "established,related,untracked"))
+	}
+	for _, d := range c.plan.Doors {
+		rules = append(rules, c.stages(d)...)
+	}
+	for i, d := range c.plan.Doors {
+		rules = append(rules, c.accepts(d.Name+"/open", "trusted by door "+d.Name, t.Doors[i].Opens, "src-address-list", d.Trusted.List)...)
+	}
+	rules = append(rules, c.allows(t)...)
+	for _, m := range shut(t.Gate) {
+		rules = append(rules, c.rule("gate/"+m.slot(), "shut for everybody else", append([]string{"action", "drop"}, m.attributes()...)...))
+	}
+	return rules
+}
+
+func (c *compiler) stages(d plans.Door) []routeros.Rule {
+	var rules []routeros.Rule
+	for i, stage := range slices.Backward(d.Knock) {
+		match := append(stageMatch(c.family, stage), "connection-state", "new")
+		if i > 0 {
+			match = append(match, "src-address-list", StageList(d, i))
+		}
+		last := i == len(d.Knock)-1
+		if last && d.Log != nil {
+			limit := fmt.Sprintf("%d/%s,%d:packet", d.Log.Count, routeros.FormatDuration(d.Log.Per), d.Log.Count)
+			rules = append(rules, c.rule(d.Name+"/log", "finished knocks at door "+d.Name,
+				append([]string{"action", "log", "log-prefix", d.Log.Prefix, "limit", limit}, match...)...))
+		}
+		list, timeout := StageList(d, i+1), routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
+		if last {
+			list, timeout = d.Trusted.List, d.Trusted.For
+		}
+		rules = append(rules, c.rule(fmt.Sprintf("%s/stage-%d", d.Name, i+1), fmt.Sprintf("knock %d of %d at door %s", i+1, len(d.Knock), d.Name),
+			append([]string{"action", "add-src-to-address-list", "address-list", list, "address-list-timeout", timeout.String()}, match...)...))
+	}
+	return rules
+}
+
+// StageList returns the name of the list of those who have come as far as stage n, counted from 1.
+// The last stage fills the trusted list instead.
+func StageList(d plans.Door, n int) string { return fmt.Sprintf("%s_%d", d.StageList, n) }
+
+// stageMatch returns the matchers of one stage as alternating names and values. An ICMP stage is an
+// echo request of one whole packet size (routeros-facts § 2.2).
+func stageMatch(f routeros.Family, s plans.Stage) []string {
+	if s.Protocol == "icmp" {
+		echo := "8:0"
+		if f == routeros.IPv6 {
+			echo = "128:0"
+		}
+		return []string{"protocol", f.ICMP(), "icmp-options", echo, "packet-size", fmt.Sprint(s.Size)}
+	}
+	return []string{"protocol", s.Protocol, "dst-port", fmt.Sprint(s.Port)}
+}
+
+// allows lets the allow-list reach what is gated or opened.
+func (c *compiler) allows(t Table) []routeros.Rule {
+	reach := t.Gate
+	for _, d := range t.Doors {
+		reach = merge(append(slices.Clone(reach), d.Opens...))
+	}
+	var rules []routeros.Rule
+	if len(c.allowed()) > 0 {
+		rules = c.accepts("allow/addresses", "allow-list", reach, "src-address-list", AllowList(c.plan.Name))
+	}
+	for i, list := range c.plan.Allow.InterfaceLists {
+		rules = append(rules, c.accepts(fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", reach, "in-interface-list", list)...)
+	}
+	return rules
+}
+
+func (c *compiler) accepts(slot, text string, reach []Match, who ...string) []routeros.Rule {
+	var rules []routeros.Rule
+	for _, m := range reach {
+		name := slot
+		if m.Protocol != "" {
+			name += "-" + m.slot()
+		}
+		rules = append(rules, c.rule(name, text, slices.Concat([]string{"action", "accept"}, who, m.attributes())...))
+	}
+	return rules
+}
+
+func (c *compiler) rule(slot, text string, pairs ...string) routeros.Rule {
+	mark := routeros.Mark{Plan: c.plan.Name, Slot: slot}
+	return routeros.NewRule(append(pairs, "comment", mark.Comment(text))...)
+}
+
+// allowed returns the allow-list's addresses of this family.
+func (c *compiler) allowed() []routeros.AddressRange {
+	return slices.DeleteFunc(slices.Clone(c.plan.Allow.Addresses), func(r routeros.AddressRange) bool { return r.Family() != c.family })
+}
+
+func (c *compiler) entries() []Entry {
+	var entries []Entry
+	for _, r := range c.allowed() {
+		entries = append(entries, Entry{c.family.AddressList(), routeros.ListEntry{
+			List: AllowList(c.plan.Name), Address: r.String(),
+			Comment: routeros.Mark{Plan: c.plan.Name, Slot: "allow"}.Comment("never needs to knock"),
+		}})
+	}
+	return entries
+}
+
+func services(want plans.Services) []Service {
+	byName := map[string]*Service{}
+	var order []string
+	get := func(name string) *Service {
+		if byName[name] == nil {
+			byName[name] = &Service{Name: name}
+			order = append(order, name)
+		}
+		return byName[name]
+	}
+	for _, name := range want.Disable {
+		disabled := true
+		get(name).Disabled = &disabled
+	}
+	for _, p := range want.Ports {
+		get(p.Name).Port = &p.Port
+	}
+	for _, f := range want.From {
+		s := get(f.Name)
+		s.WantFrom = true
+		for _, r := range f.Prefixes {
+			s.From = append(s.From, r.String())
+		}
+	}
+	out := make([]Service, len(order))
+	for i, name := range order {
+		out[i] = *byName[name]
+	}
+	return out
+}

@@ -1,0 +1,208 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// Place is where a rule set belongs in the input chain of a family's filter table: below the row
+// Floor and above the row Anchor.
+type Place struct {
+	// Floor is the id of the accept of established traffic that the router has already; "" when it
+	// has none above the anchor.
+	Floor string
+	// Anchor is the id of the first rule that must not see our packets before us; "" for the end of
+	// the table.
+	Anchor     string
+	AnchorText string
+	// NeedsEstablished says that an accept of established traffic has to come first among our own
+	// rules, because the router has none above.
+	NeedsEstablished bool
+}
+
+// place finds where the rules belong, by evaluating the router's table without our rules for the packets
+// that matter. The first rule that decides about one of them is where they have to go.
+func (c *compiler) place(t Table) (Place, error) {
+	bare := without(c.router, t.Menu, c.plan.Name)
+	if c.plan.Firewall.Before != "" {
+		at, err := named(bare.Rules[t.Menu], c.plan.Firewall.Before)
+		if err != nil {
+			return Place{}, err
+		}
+		return c.settle(bare, t, at)
+	}
+	at, err := c.firstObstacle(bare, t)
+	if err != nil {
+		return Place{}, err
+	}
+	return c.settle(bare, t, at)
+}
+
+// without returns the snapshot less the plan's own rules in one table.
+func without(s routeros.Snapshot, m routeros.Menu, plan string) routeros.Snapshot {
+	tables := map[routeros.Menu][]routeros.Rule{}
+	for menu, rows := range s.Rules {
+		tables[menu] = rows
+	}
+	tables[m] = slices.DeleteFunc(slices.Clone(s.Rules[m]), func(r routeros.Rule) bool {
+		mark, ok := r.Mark()
+		return ok && mark.Plan == plan && !r.Dynamic
+	})
+	s.Rules = tables
+	return s
+}
+
+// named finds the one rule of input that carries a comment.
+func named(rows []routeros.Rule, comment string) (int, error) {
+	at := -1
+	for i, r := range rows {
+		if r.Chain() != "input" || r.Comment() != comment || r.Dynamic {
+			continue
+		}
+		if at >= 0 {
+			return 0, &RefusalError{
+				Risk: "no-place", What: fmt.Sprintf("two rules in input carry the comment %q: %s and %s", comment, rows[at].ID, r.ID),
+				Remedy: "give one of them another comment, or use place: auto",
+			}
+		}
+		at = i
+	}
+	if at < 0 {
+		return 0, &RefusalError{
+			Risk: "no-place", What: fmt.Sprintf("no rule in input carries the comment %q", comment),
+			Remedy: "correct firewall.place in the plan, or use place: auto",
+		}
+	}
+	return at, nil
+}
+
+// firstObstacle returns the position of the first rule of input that decides about a packet of ours, or
+// the length of the table where none does.
+func (c *compiler) firstObstacle(bare routeros.Snapshot, t Table) (int, error) {
+	world := packet.NewWorld(bare)
+	lists := packet.NewMemory(bare, bare.Clock)
+	probes := NewProbes(bare, t.Family)
+	first := len(bare.Rules[t.Menu])
+	for _, in := range probes.Interfaces {
+		for _, o := range c.obstacles(probes, world, lists, t, in) {
+			for _, fate := range world.Fates(o.probe, lists, bare.Clock) {
+				if !o.hinders(fate) {
+					continue
+				}
+				at, ok := decider(fate, t.Menu)
+				if !ok || at >= first {
+					continue
+				}
+				first = at
+			}
+		}
+	}
+	if first < len(bare.Rules[t.Menu]) && bare.Rules[t.Menu][first].Dynamic {
+		return 0, &RefusalError{
+			Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", bare.Rules[t.Menu][first].Describe()),
+			Remedy: "RouterOS lets nothing be placed before a dynamic rule; switch off what makes it",
+		}
+	}
+	return first, nil
+}
+
+// obstacle is a packet, and the verdicts on it that must not come before our rules.
+type obstacle struct {
+	probe       packet.Packet
+	alsoAccepts bool // an accept hinders too: the packet would never reach our rule
+}
+
+func (o obstacle) hinders(f packet.Fate) bool {
+	return f.Verdict != packet.Accept || o.alsoAccepts
+}
+
+// obstacles lists what matters on one interface. A knock has to reach the stage rules, and what is gated
+// the gate, so any verdict before them hinders; what is only opened is hindered by a drop. Where
+// the router accepts all that the doors open anyway, nobody needs to knock.
+func (c *compiler) obstacles(p Probes, w *packet.World, lists packet.Lists, t Table, in string) []obstacle {
+	allowed := c.allowedInterface(w, in)
+	var opened, gated []packet.Packet
+	for _, d := range t.Doors {
+		for _, m := range d.Opens {
+			opened = append(opened, p.To(in, m)...)
+		}
+	}
+	for _, m := range t.Gate {
+		gated = append(gated, p.To(in, m)...)
+	}
+	open := !slices.ContainsFunc(opened, func(q packet.Packet) bool { return w.Input(q, lists, c.router.Clock).Verdict != packet.Accept })
+	if open && len(gated) == 0 {
+		return nil
+	}
+	var out []obstacle
+	for _, q := range opened {
+		out = append(out, obstacle{probe: q})
+	}
+	for _, q := range gated {
+		out = append(out, obstacle{probe: q, alsoAccepts: !allowed})
+	}
+	if !allowed {
+		for _, d := range t.Doors {
+			for _, stage := range d.Knock {
+				out = append(out, obstacle{probe: p.Stage(in, stage), alsoAccepts: true})
+			}
+		}
+	}
+	return out
+}
+
+func (c *compiler) allowedInterface(w *packet.World, in string) bool {
+	return slices.ContainsFunc(c.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
+}
+
+// decider returns the position of the rule of input that decided, itself or through the chain that it
+// jumps to.
+func decider(f packet.Fate, menu routeros.Menu) (int, bool) {
+	if f.Rule == nil || f.Table != menu {
+		return 0, false
+	}
+	for _, look := range slices.Backward(f.Trail) {
+		if look.Table == menu && look.Matched && look.Rule.Chain() == "input" {
+			return look.Index, true
+		}
+	}
+	return 0, false
+}
+
+// settle completes a place whose anchor is the row at a position: the floor is the accept of established
+// traffic above it, if the router has one that holds for all interfaces.
+func (c *compiler) settle(bare routeros.Snapshot, t Table, at int) (Place, error) {
+	rows := bare.Rules[t.Menu]
+	place := Place{NeedsEstablished: true}
+	if at < len(rows) {
+		place.Anchor, place.AnchorText = rows[at].ID, rows[at].Describe()
+	}
+	if floor := establishedAt(bare, t, at); floor >= 0 {
+		place.NeedsEstablished, place.Floor = false, rows[floor].ID
+	}
+	return place, nil
+}
+
+// establishedAt returns the position of the last rule above the anchor that is needed for every packet of
+// a running connection to be accepted, or -1 where some are not.
+func establishedAt(bare routeros.Snapshot, t Table, anchor int) int {
+	world := packet.NewWorld(bare)
+	lists := packet.NewMemory(bare, bare.Clock)
+	probes := NewProbes(bare, t.Family)
+	last := -1
+	for _, in := range probes.Interfaces {
+		for _, probe := range probes.Established(in) {
+			for _, fate := range world.Fates(probe, lists, bare.Clock) {
+				at, ok := decider(fate, t.Menu)
+				if fate.Verdict != packet.Accept || !ok || at >= anchor {
+					return -1
+				}
+				last = max(last, at)
+			}
+		}
+	}
+	return last
+}

@@ -1,0 +1,105 @@
+package diff
+
+import (
+	"fmt"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// entrySteps compares the allow-list's entries. Additions come before every rule, removals after.
+func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
+	var out steps
+	wanted := map[routeros.Menu]map[string]bool{}
+	for _, w := range want.Entries {
+		if wanted[w.Menu] == nil {
+			wanted[w.Menu] = map[string]bool{}
+		}
+		wanted[w.Menu][w.Entry.Key()] = true
+		if step, needed := entryStep(s.Entries[w.Menu], w, want.Plan); needed {
+			out.open = append(out.open, step)
+		}
+	}
+	for _, f := range routeros.Families() {
+		menu := f.AddressList()
+		seen := map[string]bool{}
+		for _, e := range s.Entries[menu] {
+			mark, ours := e.Mark()
+			if !ours || mark.Plan != want.Plan || e.Dynamic {
+				continue
+			}
+			if wanted[menu][e.Key()] && !seen[e.Key()] {
+				seen[e.Key()] = true
+				continue
+			}
+			out.removeOpen = append(out.removeOpen, Step{
+				Op: Remove, Menu: menu, ID: e.ID, Slot: mark.Plan + "/" + mark.Slot, Before: NoRef(), Was: e.Attributes(), Why: "not in the plan, or twice",
+			})
+		}
+	}
+	return out
+}
+
+// entryStep says what one wanted entry still needs. An enabled entry for the same address serves, whoever
+// made it: the router would refuse a second one (routeros-facts § 3).
+func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (Step, bool) {
+	slot := plan + "/allow"
+	var disabled *routeros.ListEntry
+	for i, e := range rows {
+		if e.Key() != w.Entry.Key() {
+			continue
+		}
+		if !e.Disabled && !e.Timed {
+			return Step{}, false
+		}
+		if mark, ours := e.Mark(); ours && mark.Plan == plan && !e.Dynamic && disabled == nil {
+			disabled = &rows[i]
+		}
+	}
+	if disabled != nil {
+		return Step{
+			Op: Enable, Menu: w.Menu, ID: disabled.ID, Slot: slot, Before: NoRef(), Why: "disabled",
+			Set: routeros.MakeAttributes("disabled", "false"), Was: routeros.MakeAttributes("disabled", "true"),
+		}, true
+	}
+	return Step{Op: Add, Menu: w.Menu, Slot: slot, Before: NoRef(), Set: w.Entry.Attributes(), Why: "missing"}, true
+}
+
+// serviceSteps compares /ip/service. Rows are chosen by id among the static ones: a name alone may
+// hit one of the rows that 7.19 and later list for every connection (routeros-facts § 4).
+func serviceSteps(s routeros.Snapshot, want compile.RuleSet, notes *[]string) []Step {
+	var out []Step
+	for _, w := range want.Services {
+		row, ok := s.Service(w.Name)
+		if !ok {
+			*notes = append(*notes, fmt.Sprintf("the router has no service %s: left out", w.Name))
+			continue
+		}
+		set, was := serviceDifference(row, w)
+		if len(set) == 0 {
+			continue
+		}
+		step := Step{Op: Set, Menu: routeros.ServiceMenu, ID: row.ID, Slot: w.Name, Before: NoRef(), Set: set, Was: was, Why: "the plan's services"}
+		if len(set) == 1 && set.Get("disabled") == "true" {
+			step.Op = Disable
+		}
+		out = append(out, step)
+	}
+	return out
+}
+
+func serviceDifference(row routeros.Service, w compile.Service) (set, was routeros.Attributes) {
+	if w.Disabled != nil && *w.Disabled != row.Disabled {
+		set = set.With("disabled", routeros.FormatBool(*w.Disabled))
+		was = was.With("disabled", routeros.FormatBool(row.Disabled))
+	}
+	if w.Port != nil && *w.Port != row.Port {
+		set = set.With("port", fmt.Sprint(*w.Port))
+		was = was.With("port", fmt.Sprint(row.Port))
+	}
+	if w.WantFrom && !routeros.SameFrom(w.From, row.From) {
+		set = set.With(row.FromName, routeros.JoinPrefixes(w.From))
+		was = was.With(row.FromName, routeros.JoinPrefixes(row.From))
+	}
+	return set, was
+}

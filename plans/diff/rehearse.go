@@ -1,0 +1,103 @@
+package diff
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Rehearse returns the snapshot as it will be once the first n steps have been carried out. Rows
+// that steps add get ids of the form +3, after the step. The given snapshot stays as it is.
+func Rehearse(s routeros.Snapshot, c ChangeSet, n int) routeros.Snapshot {
+	s.Rules, s.Entries = maps.Clone(s.Rules), maps.Clone(s.Entries)
+	s.Services = slices.Clone(s.Services)
+	for i, step := range c.Steps[:n] {
+		switch {
+		case step.Menu.IsRuleTable():
+			s.Rules[step.Menu] = rehearseRule(slices.Clone(s.Rules[step.Menu]), step, i)
+		case step.Menu == routeros.ServiceMenu:
+			rehearseService(s.Services, step)
+		default:
+			s.Entries[step.Menu] = rehearseEntry(slices.Clone(s.Entries[step.Menu]), step, i)
+		}
+	}
+	return s
+}
+
+func rehearseRule(rows []routeros.Rule, step Step, i int) []routeros.Rule {
+	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == step.ID })
+	switch step.Op {
+	case Add:
+		row := routeros.Rule{ID: fmt.Sprintf("+%d", i), Attrs: step.Set}
+		return slices.Insert(rows, placeOf(rows, step.Before), row)
+	case Move:
+		row := rows[at]
+		rows = slices.Delete(rows, at, at+1)
+		return slices.Insert(rows, placeOf(rows, step.Before), row)
+	case Remove:
+		return slices.Delete(rows, at, at+1)
+	default:
+		rows[at].Attrs = rows[at].Attrs.Merge(changes(step)).Without(step.Unset...)
+		return rows
+	}
+}
+
+// changes is what a step writes, whether it says so in a set or in its name.
+func changes(step Step) routeros.Attributes {
+	switch step.Op {
+	case Enable:
+		return routeros.MakeAttributes("disabled", "false")
+	case Disable:
+		return routeros.MakeAttributes("disabled", "true")
+	default:
+		return step.Set
+	}
+}
+
+func placeOf(rows []routeros.Rule, before Ref) int {
+	id := before.ID
+	if id == "" && before.Step >= 0 {
+		id = fmt.Sprintf("+%d", before.Step)
+	}
+	if at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return id != "" && r.ID == id }); at >= 0 {
+		return at
+	}
+	return len(rows)
+}
+
+func rehearseEntry(rows []routeros.ListEntry, step Step, i int) []routeros.ListEntry {
+	at := slices.IndexFunc(rows, func(e routeros.ListEntry) bool { return e.ID == step.ID })
+	switch step.Op {
+	case Add:
+		row := routeros.ReadListEntry(step.Set.With(".id", fmt.Sprintf("+%d", i)))
+		return append(rows, row)
+	case Remove:
+		return slices.Delete(rows, at, at+1)
+	default:
+		old := rows[at]
+		row := routeros.ReadListEntry(old.Attributes().Merge(changes(step)).With(".id", old.ID))
+		row.Created = old.Created
+		rows[at] = row
+		return rows
+	}
+}
+
+func rehearseService(rows []routeros.Service, step Step) {
+	for i := range rows {
+		if rows[i].ID != step.ID || rows[i].Dynamic {
+			continue
+		}
+		for name, value := range changes(step).All() {
+			switch name {
+			case "disabled":
+				rows[i].Disabled, _ = routeros.ParseBool(value)
+			case "port":
+				rows[i].Port, _ = routeros.ParsePort(value)
+			case rows[i].FromName:
+				rows[i].From = routeros.SplitPrefixes(value)
+			}
+		}
+	}
+}

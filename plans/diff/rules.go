@@ -1,0 +1,284 @@
+package diff
+
+import (
+	"slices"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// segment is a run of wanted rules within one chain of one table, and the window in which they have
+// to stand: below the row floor, above the row anchor.
+type segment struct {
+	menu    routeros.Menu
+	chain   string
+	plan    string
+	rules   []routeros.Rule // wanted, in order, chain set, each with a mark
+	floor   string          // id of a foreign row, "" for none
+	anchor  string          // id of a foreign row, "" for the end of the table
+	anchors string          // anchor for people
+}
+
+// editor collects the steps that bring one table to its segments. Steps are kept by what they
+// do to traffic, so that the change set can let in before it shuts out.
+type editor struct {
+	rows    []routeros.Rule // the whole table
+	claimed map[string]bool // ids of rows that serve a wanted rule
+	steps
+}
+
+// steps in the order in which they are safe: what lets traffic in or only looks at it comes before
+// what shuts it out, and what is removed goes last, drops before accepts.
+type steps struct {
+	open, shut, removeShut, removeOpen []Step
+}
+
+func (s steps) all() []Step {
+	return slices.Concat(s.open, s.shut, s.removeShut, s.removeOpen)
+}
+
+func (s steps) count() int {
+	return len(s.open) + len(s.shut) + len(s.removeShut) + len(s.removeOpen)
+}
+
+// change files a step that adds, sets or moves a rule.
+func (s *steps) change(step Step, rule routeros.Rule) {
+	if shuts(rule) {
+		s.shut = append(s.shut, step)
+		return
+	}
+	s.open = append(s.open, step)
+}
+
+func (s *steps) remove(step Step, rule routeros.Rule) {
+	if shuts(rule) {
+		s.removeShut = append(s.removeShut, step)
+		return
+	}
+	s.removeOpen = append(s.removeOpen, step)
+}
+
+func shuts(r routeros.Rule) bool {
+	switch r.Action() {
+	case "drop", "reject", "tarpit":
+		return !r.Disabled()
+	}
+	return false
+}
+
+// chosen is a wanted rule with the row that serves it, if there is one.
+type chosen struct {
+	want routeros.Rule
+	slot string
+	row  *routeros.Rule
+	at   int // position of row in the table
+	kept bool
+}
+
+// lay compares a segment with the table and files the steps that are missing. Rows that carry our
+// mark in this chain but serve no wanted rule are removed by [editor.sweep].
+func (e *editor) lay(seg segment) {
+	members := e.choose(seg)
+	e.keep(seg, members)
+	for i, m := range members {
+		before := nextKept(members[i+1:], seg)
+		switch {
+		case m.row == nil:
+			e.change(Step{
+				Op: Add, Menu: seg.menu, Slot: m.slot, Before: before.ref, BeforeText: before.text,
+				Set: m.want.Attrs, Why: "missing",
+			}, m.want)
+		case !m.kept:
+			e.change(Step{
+				Op: Move, Menu: seg.menu, ID: m.row.ID, Slot: m.slot, Before: before.ref, BeforeText: before.text,
+				Why: "out of place",
+			}, m.want)
+		}
+		if m.row != nil {
+			e.edit(seg.menu, m)
+		}
+	}
+}
+
+// choose finds for every wanted rule the row that needs the least work: first one that is right
+// already, then one that a single set can mend. A row that would need attributes taken
+// away serves nothing: between a set and an unset it would match too much or too little.
+func (e *editor) choose(seg segment) []chosen {
+	rows := e.ours(seg)
+	members := make([]chosen, len(seg.rules))
+	for i, want := range seg.rules {
+		mark, _ := want.Mark()
+		members[i] = chosen{want: want, slot: mark.Plan + "/" + mark.Slot, at: -1}
+	}
+	fits := []func(row, want routeros.Rule) bool{
+		func(row, want routeros.Rule) bool { return row.Same(want) },
+		func(row, want routeros.Rule) bool { return len(surplus(row, want)) == 0 },
+	}
+	for _, fit := range fits {
+		for i := range members {
+			if members[i].row != nil {
+				continue
+			}
+			for _, at := range rows[members[i].slot] {
+				row := &e.rows[at]
+				if !e.claimed[row.ID] && fit(*row, members[i].want) {
+					members[i].row, members[i].at = row, at
+					e.claimed[row.ID] = true
+					break
+				}
+			}
+		}
+	}
+	return members
+}
+
+// ours lists the positions of the plan's own rows in the segment's chain, by slot.
+func (e *editor) ours(seg segment) map[string][]int {
+	rows := map[string][]int{}
+	for at, r := range e.rows {
+		if mark, ok := owned(r, seg.plan); ok && r.Chain() == seg.chain {
+			slot := mark.Plan + "/" + mark.Slot
+			rows[slot] = append(rows[slot], at)
+		}
+	}
+	return rows
+}
+
+// owned returns the mark of a row that belongs to the plan. Dynamic rows are never ours.
+func owned(r routeros.Rule, plan string) (routeros.Mark, bool) {
+	mark, ok := r.Mark()
+	return mark, ok && !r.Dynamic && mark.Plan == plan
+}
+
+// surplus lists the attributes that the row has, by meaning, and the wanted rule has not.
+func surplus(row, want routeros.Rule) []string {
+	wanted := want.Canonical()
+	var names []string
+	for name := range row.Canonical().All() {
+		if name != "comment" && name != "disabled" && !wanted.Has(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// keep marks the largest set of rows that can stay where they are: those inside the window that stand
+// in the right order already, a longest increasing run. Everything else moves, which is the
+// fewest moves there can be.
+func (e *editor) keep(seg segment, members []chosen) {
+	low, high := e.window(seg)
+	var places, which []int
+	for i, m := range members {
+		if m.row != nil && m.at > low && m.at < high {
+			places = append(places, m.at)
+			which = append(which, i)
+		}
+	}
+	for _, k := range longestIncreasing(places) {
+		members[which[k]].kept = true
+	}
+}
+
+func (e *editor) window(seg segment) (low, high int) {
+	low, high = -1, len(e.rows)
+	for at, r := range e.rows {
+		switch {
+		case r.ID == "":
+		case r.ID == seg.floor:
+			low = at
+		case r.ID == seg.anchor:
+			high = at
+		}
+	}
+	return low, high
+}
+
+type anchor struct {
+	ref  Ref
+	text string
+}
+
+// nextKept is where a rule goes: before the next member that stays where it is, or before the
+// segment's anchor. Members between the two are placed later, before the same row, so they
+// come out in order.
+func nextKept(rest []chosen, seg segment) anchor {
+	for _, m := range rest {
+		if m.kept {
+			return anchor{Ref{ID: m.row.ID, Step: -1}, m.row.Describe()}
+		}
+	}
+	if seg.anchor == "" {
+		return anchor{NoRef(), ""}
+	}
+	return anchor{Ref{ID: seg.anchor, Step: -1}, seg.anchors}
+}
+
+// edit files the step that mends a row's content.
+func (e *editor) edit(menu routeros.Menu, m chosen) {
+	if m.row.Same(m.want) {
+		return
+	}
+	set, was := difference(*m.row, m.want)
+	step := Step{Op: Set, Menu: menu, ID: m.row.ID, Slot: m.slot, Set: set, Was: was, Why: "edited"}
+	if m.row.Disabled() && len(set) == 1 && set.Has("disabled") {
+		step.Op, step.Why = Enable, "disabled"
+	}
+	e.change(step, m.want)
+}
+
+// difference returns what has to be set on the row, and what stands there now.
+func difference(row, want routeros.Rule) (set, was routeros.Attributes) {
+	has := row.Canonical()
+	for name, value := range want.Canonical().All() {
+		if old, ok := has.Lookup(name); !ok || old != value {
+			set = set.With(name, want.Attrs.Get(name))
+			was = was.With(name, row.Attrs.Get(name))
+		}
+	}
+	if row.Disabled() && !want.Disabled() {
+		set, was = set.With("disabled", "false"), was.With("disabled", "true")
+	}
+	return set, was
+}
+
+// sweep files the removal of every row with the plan's mark that serves nothing.
+func (e *editor) sweep(menu routeros.Menu, plan string) {
+	for _, r := range e.rows {
+		mark, ok := owned(r, plan)
+		if !ok || e.claimed[r.ID] {
+			continue
+		}
+		e.claimed[r.ID] = true
+		e.remove(removal(menu, r, mark, "not in the plan, or twice"), r)
+	}
+}
+
+func removal(menu routeros.Menu, r routeros.Rule, mark routeros.Mark, why string) Step {
+	return Step{Op: Remove, Menu: menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Before: NoRef(), Was: r.Attrs, Why: why}
+}
+
+// longestIncreasing returns the indices of a longest strictly increasing run of values, in
+// O(n log n): patience sorting with back links.
+func longestIncreasing(values []int) []int {
+	tails := []int{} // tails[k] is the index of the smallest value that ends a run of length k+1
+	back := make([]int, len(values))
+	for i, v := range values {
+		k, _ := slices.BinarySearchFunc(tails, v, func(t, v int) int { return values[t] - v })
+		back[i] = -1
+		if k > 0 {
+			back[i] = tails[k-1]
+		}
+		if k == len(tails) {
+			tails = append(tails, i)
+		} else {
+			tails[k] = i
+		}
+	}
+	run := make([]int, len(tails))
+	if len(tails) == 0 {
+		return run
+	}
+	for k, i := len(tails)-1, tails[len(tails)-1]; k >= 0; k, i = k-1, back[i] {
+		run[k] = i
+	}
+	return run
+}

@@ -1,0 +1,258 @@
+package diff
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// TestLongestIncreasing holds the run against every subset of short lists.
+func TestLongestIncreasing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		values := rapid.SliceOfNDistinct(rapid.IntRange(0, 40), 0, 10, rapid.ID[int]).Draw(t, "values")
+		run := longestIncreasing(values)
+		for i := 1; i < len(run); i++ {
+			if run[i-1] >= run[i] || values[run[i-1]] >= values[run[i]] {
+				t.Fatalf("%v: %v is no increasing run", values, run)
+			}
+		}
+		best := 0
+		for mask := range 1 << len(values) {
+			best = max(best, increasing(values, mask))
+		}
+		if len(run) != best {
+			t.Fatalf("%v: run of %d, the longest has %d", values, len(run), best)
+		}
+	})
+}
+
+// increasing returns the length of the subset, or 0 when it does not increase.
+func increasing(values []int, mask int) int {
+	n, last := 0, -1
+	for i, v := range values {
+		if mask&(1<<i) == 0 {
+			continue
+		}
+		if v <= last {
+			return 0
+		}
+		n, last = n+1, v
+	}
+	return n
+}
+
+// wanted is a small rule set with stages, accepts and a drop.
+func wanted(layout plans.Layout, ports []int) compile.RuleSet {
+	rule := func(slot string, pairs ...string) routeros.Rule {
+		return routeros.NewRule(append(pairs, "comment", routeros.Mark{Plan: "p", Slot: slot}.Comment("x"))...)
+	}
+	rules := []routeros.Rule{rule("established", "action", "accept", "connection-state", "established,related,untracked")}
+	for i, port := range ports {
+		rules = append(rules, rule(fmt.Sprintf("d/stage-%d", len(ports)-i), "action", "add-src-to-address-list", "address-list", fmt.Sprintf("l_%d", i),
+			"address-list-timeout", "1m", "protocol", "tcp", "dst-port", fmt.Sprint(port)))
+	}
+	rules = append(rules,
+		rule("d/open", "action", "accept", "src-address-list", "trusted"),
+		rule("gate/tcp", "action", "drop", "protocol", "tcp", "dst-port", "22"))
+	return compile.RuleSet{Plan: "p", Layout: layout, Tables: []compile.Table{{Family: routeros.IPv4, Menu: routeros.Filter, Rules: rules}}}
+}
+
+// foreignTable draws a table of other people's rules; the first dynamic rows are the router's own.
+func foreignTable(t *rapid.T) []routeros.Rule {
+	var rows []routeros.Rule
+	if rapid.Bool().Draw(t, "dummy") {
+		rows = append(rows, routeros.Rule{ID: "*D", Dynamic: true, Attrs: routeros.MakeAttributes("chain", "forward", "action", "passthrough")})
+	}
+	for i := range rapid.IntRange(0, 8).Draw(t, "foreign") {
+		chain := rapid.SampledFrom([]string{"input", "forward", "guest"}).Draw(t, "chain")
+		comment := rapid.SampledFrom([]string{"", "defconf: drop invalid", "see [rosknock p/gate/tcp] above", "\xe9t\xe9"}).Draw(t, "comment")
+		rows = append(rows, routeros.Rule{ID: fmt.Sprintf("*%X", i+0x20), Attrs: routeros.MakeAttributes("chain", chain, "action", "accept", "protocol", "udp", "comment", comment)})
+	}
+	return rows
+}
+
+// drift does to our own rows what people and interrupted runs do.
+func drift(t *rapid.T, s routeros.Snapshot) routeros.Snapshot {
+	rows := slices.Clone(s.Rules[routeros.Filter])
+	for range rapid.IntRange(0, 6).Draw(t, "drifts") {
+		var ours []int
+		for i, r := range rows {
+			if _, ok := owned(r, "p"); ok {
+				ours = append(ours, i)
+			}
+		}
+		if len(ours) == 0 {
+			break
+		}
+		at := rapid.SampledFrom(ours).Draw(t, "row")
+		switch rapid.IntRange(0, 5).Draw(t, "what") {
+		case 0:
+			rows[at].Attrs = rows[at].Attrs.With("disabled", "yes")
+		case 1:
+			rows[at].Attrs = rows[at].Attrs.With("dst-port", "9")
+		case 2:
+			rows = slices.Delete(rows, at, at+1)
+		case 3:
+			twin := rows[at]
+			twin.ID = fmt.Sprintf("*9%X", len(rows)*100+at)
+			rows = slices.Insert(rows, rapid.IntRange(firstStatic(rows), len(rows)).Draw(t, "to"), twin)
+		case 4:
+			row := rows[at]
+			rows = slices.Delete(rows, at, at+1)
+			rows = slices.Insert(rows, rapid.IntRange(firstStatic(rows), len(rows)).Draw(t, "to"), row)
+		default:
+			rows[at].Attrs = rows[at].Attrs.Without("protocol")
+		}
+	}
+	s.Rules = map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}
+	return s
+}
+
+func firstStatic(rows []routeros.Rule) int {
+	if len(rows) > 0 && rows[0].Dynamic {
+		return 1
+	}
+	return 0
+}
+
+// place draws a window between the foreign rows of input.
+func place(t *rapid.T, rows []routeros.Rule) compile.Place {
+	var input []routeros.Rule
+	for _, r := range rows {
+		if _, ours := owned(r, "p"); !ours && !r.Dynamic && r.Chain() == "input" {
+			input = append(input, r)
+		}
+	}
+	at := rapid.IntRange(0, len(input)).Draw(t, "anchor")
+	var p compile.Place
+	if at < len(input) {
+		p.Anchor = input[at].ID
+	}
+	if at > 0 {
+		p.Floor = input[rapid.IntRange(0, at-1).Draw(t, "floor")].ID
+	}
+	return p
+}
+
+// TestTableSteps: whatever stands on the router, the steps bring it to the rule set; then there is nothing
+// left to do; foreign rows are as they were; no step names a foreign row but as an anchor.
+func TestTableSteps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: foreignTable(t)}}
+		want := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "layout"), []int{1, 2, 3})
+		want.Tables[0].Place = place(t, s.Rules[routeros.Filter])
+		s = converge(t, s, want)
+		s = renumber(s)
+
+		next := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "next layout"), rapid.SampledFrom([][]int{{1, 2, 3}, {1, 2}, {5, 2, 3}, {7, 8, 9, 10}}).Draw(t, "next"))
+		next.Tables[0].Place = place(t, s.Rules[routeros.Filter])
+		converge(t, drift(t, s), next)
+	})
+}
+
+func converge(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) routeros.Snapshot {
+	steps, _, err := tableSteps(s, want, want.Tables[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ChangeSet{Steps: steps}
+	for _, step := range steps {
+		if step.Op != Add && !ownedID(s, step.ID) {
+			t.Fatalf("%s names the foreign row %s", step.Op, step.ID)
+		}
+	}
+	after := Rehearse(s, c, len(steps))
+	if d := Foreign(s, after, "p"); d != nil {
+		t.Fatal(d)
+	}
+	rest, _, err := tableSteps(renumber(after), want, want.Tables[0])
+	if err != nil || len(rest) > 0 {
+		t.Fatalf("second run: %v, %+v", err, rest)
+	}
+	inOrder(t, after, want)
+	return after
+}
+
+func ownedID(s routeros.Snapshot, id string) bool {
+	return slices.ContainsFunc(s.Rules[routeros.Filter], func(r routeros.Rule) bool {
+		_, ok := owned(r, "p")
+		return ok && r.ID == id
+	})
+}
+
+// renumber gives added rows ids such as a router would.
+func renumber(s routeros.Snapshot) routeros.Snapshot {
+	rows := slices.Clone(s.Rules[routeros.Filter])
+	next := 0x10000
+	taken := func(id string) bool {
+		return slices.ContainsFunc(rows, func(r routeros.Rule) bool { return r.ID == id })
+	}
+	for i := range rows {
+		if rows[i].ID[0] != '+' {
+			continue
+		}
+		for rows[i].ID = "+"; taken(fmt.Sprintf("*%X", next)); {
+			next++
+		}
+		rows[i].ID = fmt.Sprintf("*%X", next)
+	}
+	s.Rules = map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}
+	return s
+}
+
+// inOrder checks that exactly the wanted rules are there, in order, inside their window.
+func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
+	table := want.Tables[0]
+	rows := s.Rules[routeros.Filter]
+	chain := "input"
+	floor, anchor := -1, len(rows)
+	for i, r := range rows {
+		switch r.ID {
+		case table.Place.Floor:
+			floor = i
+		case table.Place.Anchor:
+			anchor = i
+		}
+		if mark, ok := owned(r, "p"); ok && mark.Slot == "jump" && want.Layout == plans.Chain {
+			chain = r.Attrs.Get("jump-target")
+			if i <= floor || i >= anchor {
+				t.Fatalf("the jump stands at %d, outside %d to %d", i, floor, anchor)
+			}
+		}
+	}
+	var got []routeros.Rule
+	for i, r := range rows {
+		mark, ok := owned(r, "p")
+		if !ok || mark.Slot == "jump" {
+			continue
+		}
+		if want.Layout == plans.Inline && (i <= floor || i >= anchor) {
+			t.Fatalf("%s stands at %d, outside %d to %d", r.Describe(), i, floor, anchor)
+		}
+		got = append(got, r)
+	}
+	if !slices.EqualFunc(got, inChain(table.Rules, chain), routeros.Rule.Same) {
+		t.Fatalf("got  %v\nwant %v", got, inChain(table.Rules, chain))
+	}
+}
+
+// TestFewestMoves: one rule out of place is one move.
+func TestFewestMoves(t *testing.T) {
+	want := wanted(plans.Inline, []int{1, 2, 3})
+	var rows []routeros.Rule
+	for i, r := range inChain(want.Tables[0].Rules, "input") {
+		r.ID = fmt.Sprintf("*%d", i+1)
+		rows = append(rows, r)
+	}
+	rows = append(rows[1:], rows[0])
+	steps, _, err := tableSteps(routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}}, want, want.Tables[0])
+	if err != nil || len(steps) != 1 || steps[0].Op != Move || steps[0].ID != "*1" || steps[0].Before.ID != "*2" {
+		t.Fatalf("%v, %+v", err, steps)
+	}
+}
