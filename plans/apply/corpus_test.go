@@ -1,0 +1,187 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/routeros/rsc"
+	"github.com/rosknock/rosknock/routeros/sim"
+)
+
+// bench is a simulated router with a session to it.
+type bench struct {
+	t       *testing.T
+	router  *sim.Router
+	session *api.Session
+}
+
+func newBench(t *testing.T, version string, export []byte) bench {
+	t.Helper()
+	v, err := routeros.ParseVersion(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	router := sim.New(sim.Options{Version: v, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}})
+	s, _ := rsc.Read(export).Snapshot(rsc.Options{})
+	s.Version = v
+	for i := range s.Services {
+		if s.Services[i].Name == "api" {
+			// Many real routers have it off. To be talked to, this one has it on.
+			s.Services[i].Disabled, s.Services[i].From = false, nil
+		}
+	}
+	if err := router.Load(s); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	client, server := net.Pipe()
+	go router.ServeConn(ctx, server)
+	session, err := api.NewSession(ctx, client, "admin", "secret", api.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { session.Close() })
+	return bench{t, router, session}
+}
+
+// changes reads the router and computes what the plan would change there.
+func (b bench) changes(p plans.Plan) (routeros.Snapshot, diff.ChangeSet, error) {
+	b.t.Helper()
+	s, err := b.session.Snapshot(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	c, err := compute(s, p)
+	return s, c, err
+}
+
+func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
+	rs, err := compile.Compile(p, s)
+	if err != nil {
+		return diff.ChangeSet{}, err
+	}
+	return diff.Compute(s, rs, diff.Session{})
+}
+
+// apply carries the plan out and returns what came of it.
+func (b bench) apply(p plans.Plan) (apply.Result, error) {
+	b.t.Helper()
+	s, c, err := b.changes(p)
+	if err != nil {
+		return apply.Result{Outcome: apply.Refused}, err
+	}
+	return apply.Run(b.t.Context(), b.session, c, apply.Options{
+		Before: s, Plan: p.Name,
+		Again: func(after routeros.Snapshot) (diff.ChangeSet, error) { return compute(after, p) },
+	}), nil
+}
+
+func readPlan(t *testing.T, name string) plans.Plan {
+	t.Helper()
+	data, err := fixtures.Plan(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plans.Read(name, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// shared returns the folder of shared material beside the repository, or skips.
+func shared(t *testing.T, parts ...string) string {
+	t.Helper()
+	root := os.Getenv("ROSKNOCK_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	path := filepath.Join(append([]string{root}, parts...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no shared material: %v", err)
+	}
+	return path
+}
+
+// TestCorpus puts the seed's plan on every real table that is at hand, twice: the second run changes nothing,
+// foreign rules stay as they were. Where no place is safe the plan is refused, and nothing is sent.
+func TestCorpus(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(shared(t, "corpus", "exports"), "*.rsc"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no exports: %v", err)
+	}
+	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+		p := readPlan(t, "seed.yaml")
+		p.Firewall.Layout = layout
+		counts := map[apply.Outcome]int{}
+		for _, file := range files {
+			export, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Run(fmt.Sprintf("%s/%s", layout, filepath.Base(file)), func(t *testing.T) {
+				counts[applyTwice(t, p, export)]++
+			})
+		}
+		t.Logf("%s layout: %d tables: %d applied and stable, %d refused with a reason, %d otherwise", layout, len(files), counts[apply.Changed], counts[apply.Refused],
+			len(files)-counts[apply.Changed]-counts[apply.Refused])
+	}
+}
+
+func applyTwice(t *testing.T, p plans.Plan, export []byte) apply.Outcome {
+	b := newBench(t, "7.20", export)
+	before := b.router.Snapshot()
+	result, err := b.apply(p)
+	var refused *diff.RefusalError
+	if errors.As(err, &refused) {
+		t.Logf("refused: %v", err)
+		if refused.Remedy == "" {
+			t.Errorf("refused without a remedy: %v", err)
+		}
+		if got := b.router.Snapshot().Digest(); got != before.Digest() {
+			t.Error("refused, and yet the router changed")
+		}
+		return apply.Refused
+	}
+	if err != nil || result.Err != nil || result.Outcome != apply.Changed {
+		t.Fatalf("%v: %v, %v", result.Outcome, err, result.Err)
+	}
+	if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+		t.Errorf("foreign rows changed: %v", d)
+	}
+	if got, want := foreign(b.router.Snapshot(), p.Name), foreign(before, p.Name); !slices.Equal(got, want) {
+		t.Errorf("foreign rules:\n%q\nwere\n%q", got, want)
+	}
+	again, err := b.apply(p)
+	if err != nil || again.Outcome != apply.Unchanged {
+		t.Errorf("second run: %v, %v, %v", again.Outcome, err, again.Err)
+	}
+	return result.Outcome
+}
+
+// foreign lists everything in the filter tables that is not the plan's, to the byte and in order.
+func foreign(s routeros.Snapshot, plan string) []string {
+	var out []string
+	for _, f := range routeros.Families() {
+		for _, r := range s.Rules[f.Filter()] {
+			if mark, ok := r.Mark(); !r.Dynamic && (!ok || mark.Plan != plan) {
+				out = append(out, r.ID+" "+r.Attrs.String())
+			}
+		}
+	}
+	return out
+}
