@@ -1,0 +1,265 @@
+package trusted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// OwnAddressError says that a revocation would hit the operator's own session.
+type OwnAddressError struct{ Address netip.Addr }
+
+// Error implements error.
+func (e *OwnAddressError) Error() string {
+	return fmt.Sprintf("%s is where this session comes from: revoke it from elsewhere, or accept with --accept-risk=lose-session", e.Address)
+}
+
+// Add puts an address on a door's trusted list for a time, zero for as long as nobody removes it. An entry
+// that is there already gets the new time; it says whether there was one. The comment must not look like a
+// mark.
+func Add(ctx context.Context, s Session, d Door, address routeros.AddressRange, timeout time.Duration, comment string) (existed bool, err error) {
+	if _, marked := routeros.FindMark(comment); marked {
+		return false, fmt.Errorf("the comment %q looks like a mark of rosknock's: choose another", comment)
+	}
+	if timeout > routeros.MaxListTimeout {
+		return false, fmt.Errorf("%s is too long: the router takes at most %s", routeros.FormatDuration(timeout), routeros.FormatDuration(routeros.MaxListTimeout))
+	}
+	have, err := find(ctx, s, d, address)
+	if err != nil {
+		return false, err
+	}
+	if have != nil {
+		return true, renew(ctx, s, d, *have, timeout)
+	}
+	c := routeros.NewCommand(d.Family.AddressList().Verb("add"), "list", d.List, "address", address.String())
+	if timeout > 0 {
+		c.Attrs = append(c.Attrs, routeros.Attribute{Name: "timeout", Value: routeros.FormatDuration(timeout)})
+	}
+	if comment != "" {
+		c.Attrs = append(c.Attrs, routeros.Attribute{Name: "comment", Value: comment})
+	}
+	_, err = s.Run(ctx, c)
+	return false, err
+}
+
+func find(ctx context.Context, s Session, d Door, address routeros.AddressRange) (*routeros.ListEntry, error) {
+	reply, err := s.Run(ctx, routeros.Print(d.Family.AddressList()).Where("list="+d.List))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range reply.Rows {
+		e := routeros.ReadListEntry(row)
+		if r, ok := e.Range(); ok && r == address && !e.Disabled {
+			return &e, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // no entry is no error
+}
+
+// renew gives an entry a new time-out. A static entry stays: it lasts longer than any time.
+func renew(ctx context.Context, s Session, d Door, e routeros.ListEntry, timeout time.Duration) error {
+	switch {
+	case !e.Dynamic:
+		return nil
+	case timeout == 0:
+		return fmt.Errorf("%s is listed for %s more already, and an entry that runs down can't be made permanent: revoke it first", e.Address, routeros.FormatDuration(e.Timeout))
+	}
+	_, err := s.Run(ctx, routeros.NewCommand(d.Family.AddressList().Verb("set"), ".id", e.ID, "timeout", routeros.FormatDuration(timeout)))
+	return err
+}
+
+// Revocation is what a revocation did, and what it could not do.
+type Revocation struct {
+	Entries     int // list entries removed, stage lists included
+	Connections int // connections cut
+	// Left says what still lets the address in, one sentence each.
+	Left []string
+}
+
+// mostRounds bounds how often the router is read again: somebody who keeps knocking can't keep us busy.
+const mostRounds = 4
+
+// Revoke takes an address off the trusted list of every door and off their stage lists, from which one more
+// knock would bring it back; then it cuts the address's connections. It reads the router again and says what
+// is left. Entries for more than this address are left alone and reported. The operator's own address is
+// refused with an *[OwnAddressError] unless own is true.
+func Revoke(ctx context.Context, s Session, l Ledger, address netip.Addr, own bool) (Revocation, error) {
+	if !own && slices.Contains(l.Own, address) {
+		return Revocation{}, &OwnAddressError{address}
+	}
+	f := routeros.IPv4
+	if address.Is6() {
+		f = routeros.IPv6
+	}
+	var done Revocation
+	for range mostRounds {
+		hits, wider, err := listed(ctx, s, l.lists(f), f, address)
+		if err != nil {
+			return done, err
+		}
+		done.Left = wider
+		if len(hits) == 0 {
+			break
+		}
+		n, err := remove(ctx, s, f.AddressList(), hits)
+		done.Entries += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return cut(ctx, s, l, f, address, done)
+}
+
+// lists returns the lists of a family's doors, those of the stages first: a source that is taken off the
+// trusted list while it stands at the last stage needs one knock to return.
+func (l Ledger) lists(f routeros.Family) []string {
+	var stages, trusted []string
+	for _, d := range l.Doors {
+		if d.Family == f {
+			stages = append(stages, d.Stages...)
+			trusted = append(trusted, d.List)
+		}
+	}
+	return append(stages, trusted...)
+}
+
+// listed finds the entries for exactly the address, in the order of the lists, and describes those that cover
+// it with others.
+func listed(ctx context.Context, s Session, lists []string, f routeros.Family, address netip.Addr) (ids, wider []string, err error) {
+	commands := make([]routeros.Command, len(lists))
+	for i, list := range lists {
+		commands[i] = routeros.Print(f.AddressList()).Where("list=" + list)
+	}
+	if len(commands) == 0 {
+		return nil, nil, nil
+	}
+	results, err := s.Batch(ctx, commands)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			return nil, nil, r.Err
+		}
+		for _, row := range r.Rows {
+			e := routeros.ReadListEntry(row)
+			covers, ok := e.Range()
+			switch {
+			case e.Disabled || !ok || !covers.Contains(address):
+			case covers.First == covers.Last:
+				ids = append(ids, e.ID)
+			default:
+				wider = append(wider, fmt.Sprintf("the entry %s of the list %s covers it together with other addresses", e.Address, e.List))
+			}
+		}
+	}
+	return ids, wider, nil
+}
+
+// remove takes rows away one by one; one that has run down meanwhile is as good as removed.
+func remove(ctx context.Context, s Session, menu routeros.Menu, ids []string) (int, error) {
+	commands := make([]routeros.Command, len(ids))
+	for i, id := range ids {
+		commands[i] = routeros.NewCommand(menu.Verb("remove"), ".id", id)
+	}
+	if len(commands) == 0 {
+		return 0, nil
+	}
+	results, err := s.Batch(ctx, commands)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, r := range results {
+		var trap *api.TrapError
+		switch {
+		case errors.As(r.Err, &trap) && trap.NoSuchItem():
+		case r.Err != nil:
+			return n, r.Err
+		default:
+			n++
+		}
+	}
+	return n, nil
+}
+
+// cut removes the address's connections and looks at what is left. A connection that the router picks up
+// again in mid-stream comes back (routeros-facts § 7), so what is seen after the cut is reported.
+func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address netip.Addr, done Revocation) (Revocation, error) {
+	found, err := connections(ctx, s, f, address)
+	if err != nil {
+		return done, err
+	}
+	if done.Connections, err = remove(ctx, s, f.Connection(), found); err != nil {
+		return done, err
+	}
+	again, err := connections(ctx, s, f, address)
+	if err != nil {
+		return done, err
+	}
+	if len(again) > 0 {
+		done.Left = append(done.Left, fmt.Sprintf("%d connections are open again", len(again)))
+	}
+	hits, _, err := listed(ctx, s, l.lists(f), f, address)
+	if err != nil {
+		return done, err
+	}
+	if len(hits) > 0 {
+		done.Left = append(done.Left, fmt.Sprintf("%d list entries came back: the address keeps knocking", len(hits)))
+	}
+	return sessions(ctx, s, address, done)
+}
+
+// connections lists the ids of the connections that the address opened. Ports stand with the address or in a
+// column of their own (routeros-facts § 7).
+func connections(ctx context.Context, s Session, f routeros.Family, address netip.Addr) ([]string, error) {
+	reply, err := s.Run(ctx, routeros.Print(f.Connection(), ".id", "src-address"))
+	var missing *api.UnknownMenuError
+	if errors.As(err, &missing) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, row := range reply.Rows {
+		if source(row.Get("src-address")) == address {
+			ids = append(ids, row.Get(".id"))
+		}
+	}
+	return ids, nil
+}
+
+func source(text string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr()
+	}
+	a, _ := netip.ParseAddr(strings.Trim(text, "[]"))
+	return a
+}
+
+// sessions reports who is logged in on the router from the address. Ending a session needs a policy that a
+// provisioning user lacks, and works differently from version to version (routeros-facts § 7).
+func sessions(ctx context.Context, s Session, address netip.Addr, done Revocation) (Revocation, error) {
+	reply, err := s.Run(ctx, routeros.Print(routeros.UserActive))
+	if err != nil {
+		var trap *api.TrapError
+		if errors.As(err, &trap) {
+			return done, nil
+		}
+		return done, err
+	}
+	for _, row := range reply.Rows {
+		if source(row.Get("address")) == address {
+			done.Left = append(done.Left, fmt.Sprintf("the user %q is logged in from it over %s", row.Get("name"), row.Get("via")))
+		}
+	}
+	return done, nil
+}

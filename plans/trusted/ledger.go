@@ -1,0 +1,221 @@
+// Package trusted is the ledger of those whom the doors of a router let in: who is listed, until when, how to
+// add somebody and how to take somebody's trust away.
+//
+// Doors are found on the router itself, by the marks of their rules, so no plan is needed. What is to be
+// done is decided from values; the session is only read from and written to. Nothing but address-list
+// entries and connections is ever changed.
+//
+//	ledger, err := trusted.Read(ctx, session)
+//	left, err := trusted.Revoke(ctx, session, ledger, address)
+package trusted
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// Session is what is needed of a router: *api.Session has it.
+type Session interface {
+	Run(ctx context.Context, c routeros.Command) (api.Reply, error)
+	Batch(ctx context.Context, commands []routeros.Command) ([]api.Result, error)
+}
+
+// Door is a door as it stands on a router, in one family.
+type Door struct {
+	Family routeros.Family
+	Plan   string
+	Name   string
+	// List is the trusted list, Stages are the lists of those on their way.
+	List   string
+	Stages []string
+}
+
+// Entry is one row of a trusted list.
+type Entry struct {
+	Door
+	ID      string
+	Address string
+	Comment string
+	// Since is the router's own text.
+	Since string
+	// ExpiresIn is the time left, when Expires.
+	ExpiresIn time.Duration
+	Expires   bool
+	Kind      Kind
+}
+
+// Kind says how an entry came about.
+type Kind string
+
+// The kinds. Timed is an entry with a time-out that carries our mark or a comment: somebody added it;
+// rules leave no comment (routeros-facts § 13).
+const (
+	Knocked Kind = "knocked"
+	Timed   Kind = "timed"
+	Static  Kind = "static"
+	DNS     Kind = "dns"
+)
+
+// Ledger is the doors of a router and who is listed at them.
+type Ledger struct {
+	Doors   []Door
+	Entries []Entry
+	// Own are the addresses from which the user of this session is logged in.
+	Own []netip.Addr
+}
+
+// Read finds the doors of a router and reads their trusted lists; other lists are not fetched, however
+// long they are.
+func Read(ctx context.Context, s Session) (Ledger, error) {
+	var ledger Ledger
+	var commands []routeros.Command
+	for _, f := range routeros.Families() {
+		commands = append(commands, routeros.Print(f.Filter()))
+	}
+	commands = append(commands, routeros.Print(routeros.UserActive))
+	results, err := s.Batch(ctx, commands)
+	if err != nil {
+		return Ledger{}, err
+	}
+	for i, f := range routeros.Families() {
+		rows, err := rowsOf(results[i], f == routeros.IPv4)
+		if err != nil {
+			return Ledger{}, err
+		}
+		ledger.Doors = append(ledger.Doors, Doors(f, rules(rows))...)
+	}
+	for _, row := range results[2].Rows {
+		if a, err := netip.ParseAddr(row.Get("address")); err == nil && strings.HasPrefix(row.Get("via"), "api") {
+			ledger.Own = append(ledger.Own, a)
+		}
+	}
+	ledger.Entries, err = entries(ctx, s, ledger.Doors)
+	return ledger, err
+}
+
+// rowsOf returns a result's rows; a menu that the router doesn't have is empty unless it is needed.
+func rowsOf(r api.Result, needed bool) ([]routeros.Attributes, error) {
+	var missing *api.UnknownMenuError
+	if errors.As(r.Err, &missing) && !needed {
+		return nil, nil
+	}
+	return r.Rows, r.Err
+}
+
+func rules(rows []routeros.Attributes) []routeros.Rule {
+	out := make([]routeros.Rule, len(rows))
+	for i, row := range rows {
+		out[i] = routeros.ReadRule(row)
+	}
+	return out
+}
+
+// Doors finds the doors among the rules of one filter table: stage rules fill lists, and the list that an
+// open rule lets in is the trusted one. A disabled door is a door.
+func Doors(f routeros.Family, table []routeros.Rule) []Door {
+	var doors []Door
+	at := func(plan, name string) *Door {
+		for i := range doors {
+			if doors[i].Plan == plan && doors[i].Name == name {
+				return &doors[i]
+			}
+		}
+		doors = append(doors, Door{Family: f, Plan: plan, Name: name})
+		return &doors[len(doors)-1]
+	}
+	for _, r := range table {
+		mark, ok := r.Mark()
+		name, part, inDoor := strings.Cut(mark.Slot, "/")
+		if !ok || r.Dynamic || !inDoor {
+			continue
+		}
+		switch {
+		case strings.HasPrefix(part, "open"):
+			at(mark.Plan, name).List = r.Attrs.Get("src-address-list")
+		case strings.HasPrefix(part, "stage-"):
+			d := at(mark.Plan, name)
+			if list := r.Attrs.Get("address-list"); !slices.Contains(d.Stages, list) {
+				d.Stages = append(d.Stages, list)
+			}
+		}
+	}
+	for i := range doors {
+		doors[i].Stages = slices.DeleteFunc(doors[i].Stages, func(list string) bool { return list == doors[i].List })
+	}
+	return slices.DeleteFunc(doors, func(d Door) bool { return d.List == "" })
+}
+
+func entries(ctx context.Context, s Session, doors []Door) ([]Entry, error) {
+	commands := make([]routeros.Command, len(doors))
+	for i, d := range doors {
+		commands[i] = routeros.Print(d.Family.AddressList()).Where("list=" + d.List)
+	}
+	if len(commands) == 0 {
+		return nil, nil
+	}
+	results, err := s.Batch(ctx, commands)
+	if err != nil {
+		return nil, err
+	}
+	var out []Entry
+	for i, r := range results {
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		for _, row := range r.Rows {
+			if e := routeros.ReadListEntry(row); !e.Disabled {
+				out = append(out, entry(doors[i], e))
+			}
+		}
+	}
+	return out, nil
+}
+
+func entry(d Door, e routeros.ListEntry) Entry {
+	kind := Static
+	_, isAddress := e.Range()
+	switch {
+	case !isAddress:
+		kind = DNS
+	case e.Dynamic && e.Comment == "":
+		kind = Knocked
+	case e.Dynamic && e.Timed:
+		kind = Timed
+	case e.Dynamic:
+		kind = DNS
+	}
+	return Entry{Door: d, ID: e.ID, Address: e.Address, Comment: e.Comment, Since: e.Created, ExpiresIn: e.Timeout, Expires: e.Timed, Kind: kind}
+}
+
+// Choose returns the doors of a name, DOOR or PLAN/DOOR, in the families of the address; an empty name
+// means the only door there is.
+func (l Ledger) Choose(name string, f routeros.Family) (Door, error) {
+	var found []Door
+	var names []string
+	for _, d := range l.Doors {
+		full := d.Plan + "/" + d.Name
+		if d.Family == f && (name == "" || name == d.Name || name == full) {
+			found = append(found, d)
+		}
+		if !slices.Contains(names, full) {
+			names = append(names, full)
+		}
+	}
+	switch {
+	case len(l.Doors) == 0:
+		return Door{}, errors.New("the router has no door: apply a plan first")
+	case len(found) == 0:
+		return Door{}, fmt.Errorf("no door %q for %s: the router has %s", name, f, strings.Join(names, ", "))
+	case len(found) > 1:
+		return Door{}, fmt.Errorf("several doors are possible: name one of %s with --door", strings.Join(names, ", "))
+	}
+	return found[0], nil
+}
