@@ -1,0 +1,160 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Changes writes what would change, router by router, each step in its order.
+func Changes(w io.Writer, routers []Router, s Style) {
+	for i, r := range routers {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		head(w, r, s)
+		if r.Err != nil {
+			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err)), s.Width, 2))
+		}
+		if r.Changes == nil {
+			continue
+		}
+		for _, note := range r.Changes.Notes {
+			fmt.Fprintln(w, s.faint(wrap(strings.Fields("note: "+note), s.Width, 2)))
+		}
+		if !r.Changes.Changed() {
+			fmt.Fprintln(w, "  nothing to do: the router is as the plan wants it")
+			continue
+		}
+		for n, step := range r.Changes.Steps {
+			writeStep(w, n+1, step, s)
+		}
+		fmt.Fprintf(w, "  %s\n", summary(*r.Changes))
+	}
+}
+
+func head(w io.Writer, r Router, s Style) {
+	line := s.bold(r.Name)
+	if r.Snapshot != nil {
+		line += fmt.Sprintf("  %s, RouterOS %s, %s", r.Identity(), r.Version(), r.Snapshot.Board)
+	}
+	fmt.Fprintln(w, line)
+}
+
+// writeStep prints one step: what is done to which place of the plan, then the attributes.
+func writeStep(w io.Writer, n int, step diff.Step, s Style) {
+	line := fmt.Sprintf("%4d %s %s %s", n, s.op(step.Op), step.Menu, s.bold(step.Slot))
+	if step.ID != "" {
+		line += " " + step.ID
+	}
+	fmt.Fprintln(w, line)
+	if step.Op != diff.Enable && step.Op != diff.Disable && step.Op != diff.Remove {
+		if words := attributes(step, s); len(words) > 0 {
+			fmt.Fprintln(w, wrap(words, s.Width, 15))
+		}
+	}
+	if where := place(step); where != "" {
+		fmt.Fprintln(w, s.faint(wrap(strings.Fields(where), s.Width, 15)))
+	}
+}
+
+// attributes lists what a step writes, with the old value where there was one.
+func attributes(step diff.Step, s Style) []string {
+	var words []string
+	for _, name := range order(step.Set) {
+		value := routeros.Quote(s.Value(step.Slot, name, step.Set.Get(name)))
+		if s.Value(step.Slot, name, "x") == masked {
+			value = masked
+		} else if name == "comment" {
+			value = `"` + s.Value(step.Slot, name, step.Set.Get(name)) + `"`
+		}
+		word := name + "=" + value
+		if old, had := step.Was.Lookup(name); had && step.Op == diff.Set {
+			word += " (was " + s.Value(step.Slot, name, old) + ")"
+		}
+		words = append(words, word)
+	}
+	for _, name := range step.Unset {
+		words = append(words, "!"+name)
+	}
+	return words
+}
+
+// order puts chain and action first and the comment last.
+func order(row routeros.Attributes) []string {
+	var names []string
+	for _, first := range []string{"chain", "action"} {
+		if row.Has(first) {
+			names = append(names, first)
+		}
+	}
+	for name := range row.All() {
+		if name != "chain" && name != "action" && name != "comment" {
+			names = append(names, name)
+		}
+	}
+	if row.Has("comment") {
+		names = append(names, "comment")
+	}
+	return names
+}
+
+func place(step diff.Step) string {
+	if step.BeforeText != "" {
+		return "before " + step.BeforeText
+	}
+	return ""
+}
+
+// summary counts the steps: 6 to add, 1 to change, 0 to move, 0 to remove.
+func summary(c diff.ChangeSet) string {
+	count := func(ops ...diff.Op) int {
+		n := 0
+		for _, step := range c.Steps {
+			if slices.Contains(ops, step.Op) {
+				n++
+			}
+		}
+		return n
+	}
+	return fmt.Sprintf("%d to add, %d to change, %d to move, %d to remove", count(diff.Add), count(diff.Set, diff.Enable, diff.Disable), count(diff.Move), count(diff.Remove))
+}
+
+// Applied writes what became of each router.
+func Applied(w io.Writer, routers []Router, s Style) {
+	for _, r := range routers {
+		line := fmt.Sprintf("%s  %s", s.bold(r.Name), s.outcome(r.Outcome))
+		fmt.Fprintln(w, line+tail(r))
+		if r.Err != nil {
+			fmt.Fprintln(w, wrap(strings.Fields(r.Err.Error()), s.Width, 2))
+		}
+		if r.Result != nil && len(r.Result.Left) > 0 {
+			fmt.Fprintf(w, "  %d steps were done, %d were not tried; run diff to see what is left\n", done(r.Result.Receipts), len(r.Result.Left))
+		}
+	}
+}
+
+func tail(r Router) string {
+	switch r.Outcome {
+	case apply.Changed:
+		return fmt.Sprintf(": %d steps done, and the router reads back as the plan wants it", len(r.Result.Receipts))
+	case apply.Unchanged:
+		return ": nothing to do"
+	}
+	return ""
+}
+
+func done(receipts []apply.Receipt) int {
+	n := 0
+	for _, r := range receipts {
+		if r.Err == nil {
+			n++
+		}
+	}
+	return n
+}

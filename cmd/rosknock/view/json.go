@@ -1,0 +1,190 @@
+package view
+
+import (
+	"encoding/json"
+	"io"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/trusted"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// The types below are the JSON output, apart from the program's own types so that neither has to follow the
+// other. A change that breaks readers raises the number in the format.
+
+type envelope struct {
+	Format  string `json:"format"`
+	Routers any    `json:"routers"`
+}
+
+type jsonRouter struct {
+	Name     string       `json:"name"`
+	Address  string       `json:"address"`
+	Identity string       `json:"identity"`
+	Version  string       `json:"version"`
+	Changed  bool         `json:"changed"`
+	Changes  []jsonChange `json:"changes"`
+	Notes    []string     `json:"notes,omitempty"`
+	Outcome  string       `json:"outcome,omitempty"`
+	Error    string       `json:"error,omitempty"`
+}
+
+type jsonChange struct {
+	Op     string            `json:"op"`
+	Path   string            `json:"path"`
+	ID     string            `json:"id"`
+	Slot   string            `json:"slot"`
+	Before string            `json:"before"`
+	Set    map[string]string `json:"set"`
+	Was    map[string]string `json:"was"`
+	Unset  []string          `json:"unset,omitempty"`
+	Why    string            `json:"why,omitempty"`
+	Done   *bool             `json:"done,omitempty"`
+	Error  string            `json:"error,omitempty"`
+}
+
+// JSON writes routers of diff or apply. Masking is as in text.
+func JSON(w io.Writer, command string, routers []Router, s Style) error {
+	out := make([]jsonRouter, len(routers))
+	for i, r := range routers {
+		out[i] = s.router(r, command == "apply")
+	}
+	return write(w, command, out)
+}
+
+func write(w io.Writer, command string, routers any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(envelope{"rosknock." + command + "/1", routers})
+}
+
+func (s Style) router(r Router, applied bool) jsonRouter {
+	out := jsonRouter{
+		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Outcome: string(r.Outcome),
+		Changes: []jsonChange{},
+	}
+	if r.Err != nil {
+		out.Error = r.Err.Error()
+	}
+	if r.Changes == nil {
+		return out
+	}
+	out.Notes = r.Changes.Notes
+	// In a diff changed says that something would change, in an apply that something has.
+	out.Changed = r.Changes.Changed()
+	if applied {
+		out.Changed = r.Result != nil && done(r.Result.Receipts) > 0
+	}
+	for i, step := range r.Changes.Steps {
+		change := s.change(step)
+		if r.Result != nil && i < len(r.Result.Receipts) {
+			err := r.Result.Receipts[i].Err
+			ok := err == nil
+			change.Done = &ok
+			if step.Op == diff.Add && ok {
+				change.ID = r.Result.Receipts[i].ID
+			}
+			if err != nil {
+				change.Error = err.Error()
+			}
+		}
+		out.Changes = append(out.Changes, change)
+	}
+	return out
+}
+
+func (s Style) change(step diff.Step) jsonChange {
+	return jsonChange{
+		Op: string(step.Op), Path: string(step.Menu), ID: step.ID, Slot: step.Slot, Before: step.Before.ID,
+		Set: s.attributes(step.Slot, step.Set), Was: s.attributes(step.Slot, step.Was), Unset: step.Unset, Why: step.Why,
+	}
+}
+
+func (s Style) attributes(slot string, row routeros.Attributes) map[string]string {
+	out := map[string]string{}
+	for name, value := range row.All() {
+		out[name] = s.Value(slot, name, value)
+	}
+	return out
+}
+
+type jsonEntry struct {
+	Address   string  `json:"address"`
+	Plan      string  `json:"plan"`
+	Door      string  `json:"door"`
+	List      string  `json:"list"`
+	Family    string  `json:"family"`
+	Kind      string  `json:"kind"`
+	Since     string  `json:"since"`
+	ExpiresIn *string `json:"expires-in"`
+	Seconds   *int64  `json:"expires-seconds"`
+	Comment   string  `json:"comment,omitempty"`
+}
+
+type jsonTrusted struct {
+	Name    string      `json:"name"`
+	Address string      `json:"address"`
+	Entries []jsonEntry `json:"entries"`
+	Left    []string    `json:"left,omitempty"`
+	Removed int         `json:"removed,omitempty"`
+	Cut     int         `json:"connections-cut,omitempty"`
+	Outcome string      `json:"outcome,omitempty"`
+	Error   string      `json:"error,omitempty"`
+}
+
+func (t Trusted) json() jsonTrusted {
+	out := jsonTrusted{Name: t.Name, Address: t.Address, Entries: []jsonEntry{}, Outcome: string(t.Outcome), Left: t.Revocation.Left, Removed: t.Revocation.Entries, Cut: t.Revocation.Connections}
+	if t.Err != nil {
+		out.Error = t.Err.Error()
+	}
+	for _, e := range t.Entries {
+		out.Entries = append(out.Entries, entryJSON(e))
+	}
+	return out
+}
+
+func entryJSON(e trusted.Entry) jsonEntry {
+	out := jsonEntry{
+		Address: e.Address, Plan: e.Plan, Door: e.Name, List: e.List, Family: e.Family.String(), Kind: string(e.Kind), Since: e.Since,
+		Comment: Style{}.Value("", "comment", e.Comment),
+	}
+	if e.Expires {
+		text, seconds := routeros.FormatDuration(e.ExpiresIn), int64(e.ExpiresIn.Seconds())
+		out.ExpiresIn, out.Seconds = &text, &seconds
+	}
+	return out
+}
+
+// TrustedJSON writes the ledgers of routers.
+func TrustedJSON(w io.Writer, command string, routers []Trusted) error {
+	out := make([]jsonTrusted, len(routers))
+	for i, t := range routers {
+		out[i] = t.json()
+	}
+	return write(w, command, out)
+}
+
+type jsonProblem struct {
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// ProblemsJSON writes the findings of lint.
+func ProblemsJSON(w io.Writer, problems plans.Problems) error {
+	out := struct {
+		Format   string        `json:"format"`
+		Findings []jsonProblem `json:"findings"`
+	}{"rosknock.lint/1", []jsonProblem{}}
+	for _, p := range problems {
+		out.Findings = append(out.Findings, jsonProblem{p.File, p.Line, p.Column, p.Message, p.Remedy})
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(out)
+}

@@ -1,0 +1,193 @@
+package view
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/trusted"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Trusted is one router's part of the trusted ledger.
+type Trusted struct {
+	Name       string
+	Address    string
+	Entries    []trusted.Entry
+	Revocation trusted.Revocation
+	Outcome    apply.Outcome
+	Err        error
+}
+
+// table is what every tabular format is made of.
+type table struct {
+	header []string
+	rows   [][]string
+}
+
+// text writes the table for a terminal, cells cut so that it fits the width.
+func (t table) text(w io.Writer, width int) error {
+	tw := tablewriter.NewTable(w,
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders:  tw.BorderNone,
+			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
+		})),
+		tablewriter.WithHeaderAutoFormat(tw.Off),
+		tablewriter.WithHeaderAlignment(tw.AlignLeft),
+		tablewriter.WithRowAlignment(tw.AlignLeft),
+		tablewriter.WithRowAutoWrap(tw.WrapNone),
+		tablewriter.WithPadding(tw.Padding{Left: "", Right: "  ", Overwrite: true}),
+		tablewriter.WithTrimSpace(tw.Off),
+	)
+	fitted := t.fit(width)
+	tw.Header(fitted.header)
+	if err := tw.Bulk(fitted.rows); err != nil {
+		return err
+	}
+	return tw.Render()
+}
+
+// fit cuts cells of the widest columns until a line fits. Two columns stand between cells.
+func (t table) fit(width int) table {
+	widths := make([]int, len(t.header))
+	each := func(row []string) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	each(t.header)
+	for _, row := range t.rows {
+		each(row)
+	}
+	for total(widths) > width {
+		widest := 0
+		for i := range widths {
+			if widths[i] > widths[widest] {
+				widest = i
+			}
+		}
+		if widths[widest] <= 8 {
+			break
+		}
+		widths[widest]--
+	}
+	cut := func(row []string) []string {
+		out := make([]string, len(row))
+		for i, cell := range row {
+			if r := []rune(cell); len(r) > widths[i] {
+				cell = string(r[:widths[i]-1]) + "…"
+			}
+			out[i] = cell
+		}
+		return out
+	}
+	fitted := table{header: cut(t.header)}
+	for _, row := range t.rows {
+		fitted.rows = append(fitted.rows, cut(row))
+	}
+	return fitted
+}
+
+func total(widths []int) int {
+	n := 0
+	for _, w := range widths {
+		n += w + 2
+	}
+	return n
+}
+
+func (t table) csv(w io.Writer) error {
+	c := csv.NewWriter(w)
+	if err := c.Write(t.header); err != nil {
+		return err
+	}
+	if err := c.WriteAll(t.rows); err != nil {
+		return err
+	}
+	c.Flush()
+	return c.Error()
+}
+
+// markdown escapes what would break a cell; tablewriter's own renderer escapes nothing.
+func (t table) markdown(w io.Writer) error {
+	escape := strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", `\`, `\\`)
+	line := func(cells []string) string {
+		out := make([]string, len(cells))
+		for i, c := range cells {
+			out[i] = escape.Replace(c)
+		}
+		return "| " + strings.Join(out, " | ") + " |\n"
+	}
+	text := line(t.header) + "|" + strings.Repeat(" --- |", len(t.header)) + "\n"
+	for _, row := range t.rows {
+		text += line(row)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+func (t table) write(w io.Writer, format string, width int) error {
+	switch format {
+	case "csv":
+		return t.csv(w)
+	case "markdown":
+		return t.markdown(w)
+	default:
+		return t.text(w, width)
+	}
+}
+
+// TrustedTable writes the ledgers as text, csv or markdown.
+func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error {
+	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND"}}
+	if format == "csv" {
+		t.header = []string{"router", "address", "door", "list", "since", "expires-in", "kind"}
+	}
+	failed := false
+	for _, r := range routers {
+		failed = failed || r.Err != nil
+		for _, e := range r.Entries {
+			t.rows = append(t.rows, []string{r.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind)})
+		}
+	}
+	if len(t.rows) == 0 && format == "text" {
+		if !failed {
+			fmt.Fprintln(w, "nobody is trusted")
+		}
+		return nil
+	}
+	return t.write(w, format, s.Width)
+}
+
+func expires(e trusted.Entry) string {
+	if !e.Expires {
+		return "never"
+	}
+	return routeros.FormatDuration(e.ExpiresIn)
+}
+
+// ChangesTable writes the steps of a diff or apply as csv or markdown, a line each.
+func ChangesTable(w io.Writer, format string, routers []Router, s Style) error {
+	t := table{header: []string{"router", "outcome", "step", "op", "path", "id", "slot", "before", "set", "error"}}
+	for _, r := range routers {
+		problem := ""
+		if r.Err != nil {
+			problem = r.Err.Error()
+		}
+		if r.Changes == nil || !r.Changes.Changed() {
+			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), "", "", "", "", "", "", "", problem})
+			continue
+		}
+		for i, step := range r.Changes.Steps {
+			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), fmt.Sprint(i + 1), string(step.Op), string(step.Menu), step.ID, step.Slot, step.Before.ID,
+				strings.Join(attributes(step, s), " "), problem})
+		}
+	}
+	return t.write(w, format, s.Width)
+}

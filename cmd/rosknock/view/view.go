@@ -1,0 +1,136 @@
+// Package view turns values into text, tables, JSON, CSV and Markdown.
+//
+// Every output format is a sibling of the others over the same values. The package never decides and never
+// dials; what is secret stays masked unless [Style.Reveal] says otherwise.
+package view
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Style is how results are shown.
+type Style struct {
+	Width  int  // columns of the terminal
+	Color  bool // ANSI colours
+	Reveal bool // show knock sequences
+}
+
+// Router is what one router's part of a result shows.
+type Router struct {
+	Name     string // as given on the command line
+	Address  string
+	Snapshot *routeros.Snapshot // nil when it could not be read
+	Changes  *diff.ChangeSet    // nil when there is none
+	Result   *apply.Result      // of an apply
+	Outcome  apply.Outcome      // of a diff: empty, refused or failed
+	Err      error
+}
+
+// Identity returns the router's own name, if it could be read.
+func (r Router) Identity() string {
+	if r.Snapshot == nil {
+		return ""
+	}
+	return strings.ToValidUTF8(r.Snapshot.Identity, "\uFFFD")
+}
+
+// Version returns the router's version, if it could be read.
+func (r Router) Version() string {
+	if r.Snapshot == nil {
+		return ""
+	}
+	return r.Snapshot.Version.String()
+}
+
+// masked is what stands for a secret.
+const masked = "•••••"
+
+// Value returns the value of an attribute as it may be shown: the ports, sizes and contents of a knock are
+// masked. It is always valid UTF-8.
+func (s Style) Value(slot, name, value string) string {
+	if !s.Reveal && secret(slot, name) && value != "" {
+		return masked
+	}
+	return strings.ToValidUTF8(value, "\uFFFD")
+}
+
+// secret reports whether an attribute of a rule tells a part of a knock.
+func secret(slot, name string) bool {
+	if !strings.Contains(slot, "/stage-") && !strings.HasSuffix(slot, "/log") {
+		return false
+	}
+	switch name {
+	case "dst-port", "port", "src-port", "packet-size", "content", "protocol":
+		return true
+	}
+	return false
+}
+
+// color wraps a text in an ANSI colour.
+func (s Style) color(code, text string) string {
+	if !s.Color || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s Style) bold(text string) string  { return s.color("1", text) }
+func (s Style) faint(text string) string { return s.color("2", text) }
+
+// op colours the sign of a step: green adds, red removes, yellow changes.
+func (s Style) op(op diff.Op) string {
+	switch op {
+	case diff.Add:
+		return s.color("32", "+ add    ")
+	case diff.Remove:
+		return s.color("31", "- remove ")
+	case diff.Move:
+		return s.color("36", "> move   ")
+	case diff.Enable:
+		return s.color("33", "~ enable ")
+	case diff.Disable:
+		return s.color("33", "~ disable")
+	default:
+		return s.color("33", "~ set    ")
+	}
+}
+
+// outcome colours an outcome.
+func (s Style) outcome(o apply.Outcome) string {
+	switch o {
+	case apply.Changed:
+		return s.color("33", string(o))
+	case apply.Unchanged:
+		return s.color("32", string(o))
+	default:
+		return s.color("31", string(o))
+	}
+}
+
+// wrap breaks words into lines of at most width columns, each with an indentation.
+func wrap(words []string, width, indent int) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range words {
+		n := utf8.RuneCountInString(word)
+		if column > 0 && column+1+n > width {
+			b.WriteByte('\n')
+			column = 0
+		}
+		if column == 0 {
+			b.WriteString(strings.Repeat(" ", indent))
+			column = indent
+		} else {
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	return b.String()
+}
