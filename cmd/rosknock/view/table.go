@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -94,6 +95,15 @@ func (t table) fit(width int) table {
 	return fitted
 }
 
+// without drops a column.
+func (t table) without(column int) table {
+	out := table{header: slices.Delete(slices.Clone(t.header), column, column+1)}
+	for _, row := range t.rows {
+		out.rows = append(out.rows, slices.Delete(slices.Clone(row), column, column+1))
+	}
+	return out
+}
+
 func total(widths []int) int {
 	n := 0
 	for _, w := range widths {
@@ -156,13 +166,19 @@ func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error 
 			t.rows = append(t.rows, []string{r.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind)})
 		}
 	}
-	if len(t.rows) == 0 && format == "text" {
+	if format != "text" {
+		return t.write(w, format, s.Width)
+	}
+	if len(t.rows) == 0 {
 		if !failed {
 			fmt.Fprintln(w, "nobody is trusted")
 		}
 		return nil
 	}
-	return t.write(w, format, s.Width)
+	if len(routers) == 1 {
+		t = t.without(0) // one router needs no column, and the width is dear
+	}
+	return t.text(w, s.Width)
 }
 
 func expires(e trusted.Entry) string {

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+func newApply(e env) *cobra.Command {
+	var dryRun bool
+	c := &cobra.Command{
+		Use:   "apply PLAN",
+		Short: "Bring routers to the plan",
+		Long: `Read each router, show what has to change, ask, and carry it out: one step after the other, each answered
+before the next. Then the router is read again and compared. A second run changes nothing.
+
+Without a terminal to ask on, --yes is needed.`,
+		Example: `  rosknock apply branch.yaml -r admin@192.0.2.1
+  rosknock apply branch.yaml -r 192.0.2.1 -r 192.0.2.2 --yes -o json
+  rosknock apply branch.yaml -r 192.0.2.1 --dry-run`,
+		Args: exactly(1, "apply takes one plan"),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if !s.Yes && !dryRun && !e.inTerminal {
+				return usagef("apply asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look")
+			}
+			p, err := readPlan(args[0])
+			if err != nil {
+				return err
+			}
+			targets, err := routersOf(s)
+			if err != nil {
+				return err
+			}
+			routers := make([]view.Router, len(targets))
+			for i, r := range targets {
+				routers[i] = applyRouter(c.Context(), e, s, p, r, dryRun)
+			}
+			if err := showApplied(e, s, routers, dryRun); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), routers)
+		},
+	}
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "show the steps and stop there")
+	return c
+}
+
+func showApplied(e env, s settings, routers []view.Router, dryRun bool) error {
+	if dryRun && s.Output == "text" {
+		return showChanges(e, s, "diff", routers)
+	}
+	return showChanges(e, s, "apply", routers)
+}
+
+// applyRouter carries the plan out on one router.
+func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, dryRun bool) view.Router {
+	out := view.Router{Name: r.name, Address: r.target.HostPort()}
+	if ctx.Err() != nil {
+		out.Outcome, out.Err = apply.Skipped, context.Cause(ctx)
+		return out
+	}
+	session, err := e.connect(ctx, s, r)
+	if err != nil {
+		return failed(out, err)
+	}
+	defer session.Close()
+	snapshot, err := session.Snapshot(ctx)
+	if err != nil {
+		return failed(out, err)
+	}
+	out.Snapshot = &snapshot
+	carrier := diff.Session{Service: s.Transport, Operator: operator(snapshot, session, r.target.User), Accepted: s.accept}
+	out = withChanges(out, p, carrier)
+	switch {
+	case out.Err != nil:
+		return out
+	case !out.Changes.Changed():
+		out.Outcome = apply.Unchanged
+		return out
+	case dryRun:
+		out.Outcome = apply.Skipped
+		return out
+	}
+	if ok, err := e.confirm(s, out); err != nil || !ok {
+		out.Outcome, out.Err = apply.Skipped, err
+		if err == nil {
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.name)
+		}
+		return out
+	}
+	return e.carryOut(ctx, s, p, session, carrier, out)
+}
+
+// carryOut runs the change set of a router and follows it on standard error.
+func (e env) carryOut(ctx context.Context, s settings, p plans.Plan, session *api.Session, carrier diff.Session, out view.Router) view.Router {
+	total := len(out.Changes.Steps)
+	result := apply.Run(ctx, session, *out.Changes, apply.Options{
+		Before: *out.Snapshot, Plan: p.Name,
+		Again: func(after routeros.Snapshot) (diff.ChangeSet, error) { return changesFor(after, p, carrier) },
+		Observe: func(event apply.Event) {
+			switch {
+			case event.Done != nil && event.Done.Err == nil:
+				fmt.Fprintf(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
+			case event.Verifying:
+				fmt.Fprintf(e.err, "%s: reading the router again\n", out.Name)
+			}
+		},
+	})
+	out.Result, out.Outcome, out.Err = &result, result.Outcome, result.Err
+	return out
+}
+
+// confirm shows what would change and asks, unless it was told yes.
+func (e env) confirm(s settings, r view.Router) (bool, error) {
+	if s.Yes {
+		return true, nil
+	}
+	style := e.style(s)
+	view.Changes(e.err, []view.Router{r}, style)
+	fmt.Fprintf(e.err, "carry this out on %s? [y/N] ", r.Name)
+	answer, err := readLine(e.in)
+	if err != nil && answer == "" {
+		return false, fmt.Errorf("no answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true, nil
+	}
+	return false, nil
+}
+
+// readLine reads one line and not a byte more, so that the next question finds its own answer.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	one := make([]byte, 1)
+	for {
+		n, err := r.Read(one)
+		if n == 1 && one[0] == '\n' {
+			return string(line), nil
+		}
+		line = append(line, one[:n]...)
+		if err != nil {
+			return string(line), err
+		}
+	}
+}

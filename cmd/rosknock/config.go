@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// settings is what a flag, the environment (ROSKNOCK_…), the settings file or a default may say, in that
+// order of weight.
+type settings struct {
+	User            string        `mapstructure:"user"`
+	Transport       string        `mapstructure:"transport"`
+	PasswordFile    string        `mapstructure:"password-file"`
+	PasswordCommand string        `mapstructure:"password-command"`
+	TLSPin          string        `mapstructure:"tls-pin"`
+	TLSCA           string        `mapstructure:"tls-ca"`
+	TLSInsecure     bool          `mapstructure:"tls-insecure"`
+	Timeout         time.Duration `mapstructure:"timeout"`
+	Output          string        `mapstructure:"output"`
+	Color           string        `mapstructure:"color"`
+	StateDir        string        `mapstructure:"state-dir"`
+	Verbose         bool          `mapstructure:"verbose"`
+	Yes             bool          `mapstructure:"yes"`
+	Reveal          bool          `mapstructure:"reveal"`
+
+	routers []string // flags only
+	accept  []string
+}
+
+func globalFlags(f *pflag.FlagSet) {
+	f.StringArrayP("router", "r", nil, "router to talk to, `[user@]host[:port]`; may be repeated")
+	f.String("user", "admin", "user to log in as, where --router names none")
+	f.String("transport", "api-ssl", "`api-ssl`, or api for the API in clear")
+	f.String("password-file", "", "read the password from a `FILE` that only you can read")
+	f.String("password-command", "", "read the password from what a `COMMAND` prints")
+	f.String("tls-pin", "", "`sha256:…` of the router's certificate, its fingerprint in /certificate print")
+	f.String("tls-ca", "", "`FILE` with the authorities that may sign routers' certificates")
+	f.Bool("tls-insecure", false, "take any certificate: whoever stands in between reads the password")
+	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
+	f.StringP("output", "o", "text", "`text`, json, csv or markdown")
+	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
+	f.String("state-dir", "", "`DIR` for what rosknock keeps; default: the system's place for it")
+	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's place for settings")
+	f.BoolP("verbose", "v", false, "log every command, without secrets, to standard error")
+	f.Bool("yes", false, "do it without asking")
+	f.Bool("reveal", false, "show knock sequences")
+	f.StringArray("accept-risk", nil, "go on in spite of a risk, by its `NAME`; may be repeated")
+}
+
+// load reads the settings for a command. Viper is used with a private instance, and without key delimiter,
+// so that host names with dots stay whole; a key that nobody knows is an error.
+func load(c *cobra.Command, e env) (settings, error) {
+	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
+	v.SetEnvPrefix("ROSKNOCK")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	v.AutomaticEnv()
+	v.SetConfigType("yaml")
+	file, text, err := settingsFile(c, e)
+	if err != nil {
+		return settings{}, invalid(err)
+	}
+	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
+		return settings{}, invalid(fmt.Errorf("%s: %w", file, err))
+	}
+	for field := range reflect.TypeFor[settings]().Fields() {
+		name := field.Tag.Get("mapstructure")
+		if f := c.Flags().Lookup(name); f != nil && name != "" {
+			if err := v.BindPFlag(name, f); err != nil {
+				return settings{}, err
+			}
+		}
+	}
+	var s settings
+	if err := v.UnmarshalExact(&s, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(bareDuration, mapstructure.StringToTimeDurationHookFunc()))); err != nil {
+		return settings{}, invalid(fmt.Errorf("%s: %s", file, oneLine(err)))
+	}
+	s.routers, _ = c.Flags().GetStringArray("router")
+	s.accept, _ = c.Flags().GetStringArray("accept-risk")
+	return s, s.check()
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+// bareDuration refuses a number without a unit, which would be read as nanoseconds.
+func bareDuration(from, to reflect.Type, v any) (any, error) {
+	if to == reflect.TypeFor[time.Duration]() && from.Kind() != reflect.String && from != to {
+		return nil, fmt.Errorf("%v needs a unit, such as \"%vs\"", v, v)
+	}
+	return v, nil
+}
+
+// settingsFile returns the settings file and its text; the one in the default place need not be there.
+func settingsFile(c *cobra.Command, e env) (name string, text []byte, err error) {
+	name, _ = c.Flags().GetString("config")
+	if name == "" {
+		name = e.getenv("ROSKNOCK_CONFIG")
+	}
+	named := name != ""
+	if !named {
+		dir, err := os.UserConfigDir()
+		if err != nil {
+			return "settings", nil, nil //nolint:nilerr // a system without a place for settings has none
+		}
+		name = filepath.Join(dir, "rosknock", "config.yaml")
+	}
+	text, err = os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return "settings", nil, nil
+	}
+	if err != nil {
+		return name, nil, fmt.Errorf("settings: %w", err)
+	}
+	return name, text, nil
+}
+
+func (s settings) check() error {
+	for _, choice := range []struct {
+		flag, value string
+		of          []string
+	}{
+		{"--transport", s.Transport, []string{"api-ssl", "api"}},
+		{"--output", s.Output, []string{"text", "json", "csv", "markdown"}},
+		{"--color", s.Color, []string{"auto", "always", "never"}},
+	} {
+		if !slices.Contains(choice.of, choice.value) {
+			return usagef("%s %s: choose one of %s", choice.flag, choice.value, strings.Join(choice.of, ", "))
+		}
+	}
+	if s.Timeout <= 0 {
+		return usagef("--timeout %s: it has to be more than nothing", s.Timeout)
+	}
+	if s.TLSPin != "" && !isPin(s.TLSPin) {
+		return usagef("--tls-pin: a pin is sha256: and 64 hex digits")
+	}
+	return nil
+}
+
+func isPin(pin string) bool {
+	digits, ok := strings.CutPrefix(strings.ToLower(pin), "sha256:")
+	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+}

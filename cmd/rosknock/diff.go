@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/rsc"
+)
+
+func newDiff(e env) *cobra.Command {
+	var code bool
+	var export string
+	c := &cobra.Command{
+		Use:   "diff PLAN",
+		Short: "Show what would change, in order",
+		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.",
+		Example: `  rosknock diff branch.yaml -r admin@192.0.2.1
+  rosknock diff branch.yaml -r 192.0.2.1 -r 192.0.2.2 --exit-code -o json
+  rosknock diff branch.yaml --export router.rsc`,
+		Args: exactly(1, "diff takes one plan"),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			p, err := readPlan(args[0])
+			if err != nil {
+				return err
+			}
+			var routers []view.Router
+			if export != "" {
+				routers, err = diffExport(e, s, p, export)
+			} else {
+				routers, err = diffRouters(c.Context(), e, s, p)
+			}
+			if err != nil {
+				return err
+			}
+			if err := showChanges(e, s, "diff", routers); err != nil {
+				return err
+			}
+			return diffCode(c.Context(), routers, code)
+		},
+	}
+	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
+	c.Flags().StringVar(&export, "export", "", "compare with an export in a `FILE.rsc` instead of a router")
+	return c
+}
+
+// diffExport compares the plan with an export; nothing is known of a session there.
+func diffExport(e env, s settings, p plans.Plan, name string) ([]view.Router, error) {
+	if len(s.routers) > 0 {
+		return nil, usagef("--export and --router exclude each other")
+	}
+	data, err := readFile(name, maxExport)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	if len(data) > maxExport {
+		return nil, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
+	}
+	read := rsc.Read(data)
+	if len(read.Statements) == 0 {
+		return nil, invalid(fmt.Errorf("%s: no command of an export is in it", name))
+	}
+	snapshot, skipped := read.Snapshot(rsc.Options{})
+	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
+	r := view.Router{Name: name, Snapshot: &snapshot}
+	return []view.Router{withChanges(r, p, diff.Session{Accepted: s.accept})}, nil
+}
+
+// maxExport is the largest export that is read: real ones reach a few MiB with long address lists.
+const maxExport = 64 << 20
+
+func reportSkipped(w io.Writer, s settings, name string, skipped []rsc.Skip) {
+	if len(skipped) == 0 {
+		return
+	}
+	if !s.Verbose {
+		fmt.Fprintf(w, "rosknock: %s: %d pieces that don't concern the firewall, or can't be read, were skipped; -v shows them\n", name, len(skipped))
+		return
+	}
+	for _, skip := range skipped {
+		fmt.Fprintf(w, "%s:%d: skipped: %s: %s\n", name, skip.Line, skip.Text, skip.Why)
+	}
+}
+
+// diffRouters compares the plan with every router, one after the other. A router that fails stops none.
+func diffRouters(ctx context.Context, e env, s settings, p plans.Plan) ([]view.Router, error) {
+	targets, err := routersOf(s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]view.Router, len(targets))
+	for i, r := range targets {
+		out[i] = diffRouter(ctx, e, s, p, r)
+	}
+	return out, nil
+}
+
+func diffRouter(ctx context.Context, e env, s settings, p plans.Plan, r router) view.Router {
+	out := view.Router{Name: r.name, Address: r.target.HostPort()}
+	session, err := e.connect(ctx, s, r)
+	if err != nil {
+		return failed(out, err)
+	}
+	defer session.Close()
+	snapshot, err := session.Snapshot(ctx)
+	if err != nil {
+		return failed(out, err)
+	}
+	out.Snapshot = &snapshot
+	return withChanges(out, p, diff.Session{Service: s.Transport, Operator: operator(snapshot, session, r.target.User), Accepted: s.accept})
+}
+
+func failed(r view.Router, err error) view.Router {
+	r.Outcome, r.Err = apply.Failed, err
+	return r
+}
+
+// changesFor is plan and snapshot to change set.
+func changesFor(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.ChangeSet, error) {
+	rules, err := compile.Compile(p, s)
+	if err != nil {
+		return diff.ChangeSet{}, err
+	}
+	return diff.Compute(s, rules, session)
+}
+
+func withChanges(r view.Router, p plans.Plan, session diff.Session) view.Router {
+	changes, err := changesFor(*r.Snapshot, p, session)
+	var refused *diff.RefusalError
+	switch {
+	case errors.As(err, &refused):
+		r.Outcome, r.Err = apply.Refused, err
+	case err != nil:
+		return failed(r, err)
+	default:
+		r.Changes = &changes
+	}
+	return r
+}
+
+// showChanges writes routers in the format that was asked for.
+func showChanges(e env, s settings, command string, routers []view.Router) error {
+	style := e.style(s)
+	switch s.Output {
+	case "json":
+		return view.JSON(e.out, command, routers, style)
+	case "csv", "markdown":
+		return view.ChangesTable(e.out, s.Output, routers, style)
+	}
+	if command == "diff" {
+		view.Changes(e.out, routers, style)
+		return nil
+	}
+	view.Applied(e.out, routers, style)
+	return nil
+}
+
+// diffCode is the exit code of a diff that has been shown.
+func diffCode(ctx context.Context, routers []view.Router, differences bool) error {
+	if err := outcomeCode(ctx, routers); err != nil {
+		return err
+	}
+	if differences && slices.ContainsFunc(routers, func(r view.Router) bool { return r.Changes != nil && r.Changes.Changed() }) {
+		return shown(exitDifferences)
+	}
+	return nil
+}
+
+// outcomeCode is the exit code of outcomes: that of the one router, or 5 when some of several failed.
+func outcomeCode(ctx context.Context, routers []view.Router) error {
+	var bad []view.Router
+	for _, r := range routers {
+		if r.Err != nil {
+			bad = append(bad, r)
+		}
+	}
+	switch {
+	case len(bad) == 0:
+		return nil
+	case ctx.Err() != nil:
+		return shown(exitInterrupted)
+	case len(routers) > 1 && len(bad) < len(routers):
+		return shown(exitSome)
+	case !slices.ContainsFunc(bad, func(r view.Router) bool { return r.Outcome != apply.Refused }):
+		return shown(exitRefused)
+	case len(routers) > 1:
+		return shown(exitSome)
+	}
+	code, _ := codeOf(ctx, bad[0].Err)
+	return shown(code)
+}

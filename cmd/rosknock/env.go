@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/trusted"
+)
+
+// env is what a command has of its surroundings. Commands take what they need of it.
+type env struct {
+	in          io.Reader
+	out, err    io.Writer
+	inTerminal  bool // in is a person
+	outTerminal bool
+	width       int // columns of out
+	getenv      func(string) string
+	now         func() time.Time
+	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// exitCode is what the program tells its caller. The numbers are an interface: scripts rely on them.
+type exitCode int
+
+// The exit codes.
+const (
+	exitDone        exitCode = 0
+	exitFailed      exitCode = 1
+	exitDifferences exitCode = 2
+	exitInvalid     exitCode = 3
+	exitRefused     exitCode = 4
+	exitSome        exitCode = 5
+	exitMoved       exitCode = 6
+	exitUsage       exitCode = 64
+	exitInterrupted exitCode = 130
+)
+
+// exitTable is the one place where the codes are explained.
+func exitTable() []struct {
+	code    exitCode
+	meaning string
+} {
+	return []struct {
+		code    exitCode
+		meaning string
+	}{
+		{exitDone, "done, or nothing to do"},
+		{exitFailed, "failed"},
+		{exitDifferences, "there are differences (diff --exit-code)"},
+		{exitInvalid, "a plan, an inventory or other input is invalid; nothing was sent"},
+		{exitRefused, "refused by a guard: it would shut you out, or not do what the plan says"},
+		{exitSome, "some routers failed, or something is left after a revoke"},
+		{exitMoved, "the router changed since the change set was made"},
+		{exitUsage, "wrong usage: a flag, a command or an argument"},
+		{exitInterrupted, "interrupted"},
+	}
+}
+
+// codeError is an error with the exit code that it stands for. A quiet one has been shown already.
+type codeError struct {
+	code  exitCode
+	err   error
+	quiet bool
+}
+
+func (e *codeError) Error() string { return e.err.Error() }
+func (e *codeError) Unwrap() error { return e.err }
+
+// usagef is a mistake in how the program was called.
+func usagef(format string, args ...any) error {
+	return &codeError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// invalid marks an error of an input.
+func invalid(err error) error { return &codeError{code: exitInvalid, err: err} }
+
+// shown ends the program with a code when the result has said everything.
+func shown(code exitCode) error {
+	return &codeError{code: code, err: fmt.Errorf("exit code %d", code), quiet: true}
+}
+
+// run carries out one command line and returns its exit code.
+func run(ctx context.Context, e env, args []string) int {
+	root := newRoot(e)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return int(exitDone)
+	}
+	code, quiet := codeOf(ctx, err)
+	if !quiet {
+		report(e.err, err, code)
+	}
+	return int(code)
+}
+
+func report(w io.Writer, err error, code exitCode) {
+	var problems plans.Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintln(w, problems.Error())
+		return
+	}
+	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
+	fmt.Fprintf(w, "rosknock: %s\n", text)
+	if code == exitUsage && !strings.Contains(text, "--help") {
+		fmt.Fprintln(w, "run rosknock --help for the commands, or rosknock COMMAND --help for one")
+	}
+}
+
+// codeOf finds the exit code of an error.
+func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
+	var coded *codeError
+	var problems plans.Problems
+	var refusal *compile.RefusalError
+	var own *trusted.OwnAddressError
+	switch {
+	case errors.As(err, &coded):
+		return coded.code, coded.quiet
+	case errors.As(err, &problems):
+		return exitInvalid, false
+	case errors.As(err, &refusal), errors.As(err, &own):
+		return exitRefused, false
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted, false
+	case strings.HasPrefix(err.Error(), "unknown command"):
+		return exitUsage, false
+	}
+	return exitFailed, false
+}
+
+// exactly wants n arguments and says what they are.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usagef("%s: %d arguments were given", what, len(args))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,36 @@
+// Command rosknock puts port knocking on MikroTik routers and keeps it there.
+//
+// The package is the rim of the program: it reads flags, settings, files and secrets, opens connections,
+// and hands values to the packages that decide. Every command is options, one call, one view.
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+)
+
+func main() { os.Exit(program()) }
+
+// program runs rosknock in this process's surroundings and returns its exit code.
+func program() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, env{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
+		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext,
+	}, os.Args[1:])
+}
+
+func terminalWidth() int {
+	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && width > 0 {
+		return width
+	}
+	return 80
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/rosknock/rosknock/plans"
+)
+
+// readPlan reads a plan file. More than a plan can be is not read at all.
+func readPlan(name string) (plans.Plan, error) {
+	data, err := readFile(name, 2<<20)
+	if err != nil {
+		return plans.Plan{}, invalid(err)
+	}
+	return plans.Read(name, data)
+}
+
+// readFile reads a file up to a size; a longer one comes back cut, one byte over.
+func readFile(name string, most int64) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a folder: name a file", name)
+	}
+	return io.ReadAll(io.LimitReader(file, most+1))
+}

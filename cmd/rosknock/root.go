@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// newRoot builds the tree of commands.
+func newRoot(e env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "rosknock",
+		Short: "Port knocking for MikroTik routers",
+		Long: `rosknock puts port knocking on MikroTik routers and keeps it there.
+
+It reads a plan, compares it with a router's firewall over the RouterOS API, and makes the fewest
+ordered changes that bring the router to the plan. It lists and revokes who has knocked, and
+rehearses everything on a simulated router that it brings along.
+
+` + exitText(),
+		Example: `  rosknock init --name branch
+  rosknock diff branch.yaml -r admin@192.0.2.1
+  rosknock apply branch.yaml -r admin@192.0.2.1
+  rosknock trusted list -r admin@192.0.2.1`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(e.in)
+	root.SetOut(e.out)
+	root.SetErr(e.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%s: %w; see %s --help", c.CommandPath(), err, c.CommandPath())
+	})
+	root.SuggestionsMinimumDistance = 2
+	root.CompletionOptions.HiddenDefaultCmd = false
+	globalFlags(root.PersistentFlags())
+	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newTrusted(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
+	return root
+}
+
+func exitText() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, row := range exitTable() {
+		fmt.Fprintf(&b, "  %3d  %s\n", row.code, row.meaning)
+	}
+	return strings.TrimRight(b.String(), "\n")
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/routeros/rsc"
+	"github.com/rosknock/rosknock/routeros/sim"
+)
+
+// simOptions is what rosknock sim is asked for.
+type simOptions struct {
+	listen  string
+	count   int
+	version string
+	load    string
+	rtt     time.Duration
+	tls     bool
+}
+
+func newSim(e env) *cobra.Command {
+	var o simOptions
+	c := &cobra.Command{
+		Use:   "sim",
+		Short: "Run simulated routers on this machine",
+		Long: `Run simulated routers that speak the RouterOS API, to try plans on. They know the user of --user with the
+password in ROSKNOCK_PASSWORD, or with none. They hold MikroTik's default configuration unless --load names an
+export. They stop with Ctrl-C, and nothing is kept.`,
+		Example: `  rosknock sim --listen 127.0.0.1:8728 --version 7.20
+  rosknock sim --listen 127.0.0.1:8729 --tls --load router.rsc
+  rosknock sim --listen 127.0.0.1:9000 --count 10 --rtt 20ms`,
+		Args: exactly(0, "sim takes no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			return serveRouters(c.Context(), e, s, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8728", "`ADDRESS` to listen on; port 0 takes a free one")
+	f.IntVar(&o.count, "count", 1, "how many routers, on ports that follow each other")
+	f.StringVar(&o.version, "version", "7.20", "RouterOS version, 6.43 to 7.24")
+	f.StringVar(&o.load, "load", "", "export to load, a `FILE.rsc`")
+	f.DurationVar(&o.rtt, "rtt", 0, "delay of each answer, as a long line would have it")
+	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
+	return c
+}
+
+// simulated is a router with its listener.
+type simulated struct {
+	router   *sim.Router
+	listener net.Listener
+	pin      string // with TLS
+}
+
+func serveRouters(ctx context.Context, e env, s settings, o simOptions) error {
+	routers, err := openRouters(e, s, o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wait sync.WaitGroup
+	errs := make(chan error, len(routers))
+	for _, r := range routers {
+		wait.Go(func() { errs <- r.router.Serve(ctx, r.listener) })
+	}
+	fmt.Fprintln(e.err, "stop with Ctrl-C")
+	<-ctx.Done()
+	wait.Wait()
+	close(errs)
+	var failed error
+	for err := range errs {
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func openRouters(e env, s settings, o simOptions) ([]simulated, error) {
+	options, snapshot, err := simulate(e, s, o)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := listenAddress(o)
+	if err != nil {
+		return nil, err
+	}
+	var out []simulated
+	for i := range o.count {
+		if port > 0 {
+			o.listen = net.JoinHostPort(host, strconv.Itoa(port+i))
+		}
+		r, err := openRouter(options, snapshot, o)
+		if err != nil {
+			for _, open := range out {
+				open.listener.Close()
+			}
+			return nil, err
+		}
+		announce(e.out, r, options.Version)
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func listenAddress(o simOptions) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return "", 0, usagef("--listen %s: host:port is expected", o.listen)
+	}
+	number, err := routeros.ParsePort(text)
+	if err != nil {
+		return "", 0, usagef("--listen %s: %w", o.listen, err)
+	}
+	if o.count < 1 || int(number)+o.count-1 > 65535 {
+		return "", 0, usagef("--count %d: from 1 on, and the last port has to be 65535 at most", o.count)
+	}
+	return host, int(number), nil
+}
+
+// announce says where a router is to be found; scripts read the first word.
+func announce(w io.Writer, r simulated, v routeros.Version) {
+	line := fmt.Sprintf("%s RouterOS %s", r.listener.Addr(), v)
+	if r.pin != "" {
+		line += " --tls-pin " + r.pin
+	}
+	fmt.Fprintln(w, line)
+}
+
+// simulate reads the export and returns what the routers are made of.
+func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, error) {
+	version, err := routeros.ParseVersion(o.version)
+	if err != nil {
+		return sim.Options{}, routeros.Snapshot{}, usagef("--version: %w", err)
+	}
+	options := sim.Options{Version: version, RTT: o.rtt, Users: []sim.User{{Name: s.User, Password: e.getenv("ROSKNOCK_PASSWORD"), Group: "full"}}}
+	name, text := "the default configuration", []byte(nil)
+	if o.load != "" {
+		name = o.load
+		text, err = readFile(o.load, maxExport)
+	} else {
+		text, err = fixtures.Router(defaultConfiguration(version))
+	}
+	if err != nil {
+		return options, routeros.Snapshot{}, invalid(err)
+	}
+	read := rsc.Read(text)
+	snapshot, skipped := read.Snapshot(rsc.Options{Version: version})
+	if o.load != "" {
+		reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
+	}
+	service := "api"
+	if o.tls {
+		service = "api-ssl"
+	}
+	if reachable(&snapshot, service) {
+		fmt.Fprintf(e.err, "rosknock: %s: the export limits or disables %s, which is how this router is reached: it is open here\n", name, service)
+	}
+	options.IPv6Package = snapshot.HasMenu(routeros.Filter6)
+	return options, fitting(snapshot, version), nil
+}
+
+// defaultConfiguration names the export of MikroTik's default configuration for a version.
+func defaultConfiguration(v routeros.Version) string {
+	if v.Major < 7 {
+		return "defconf-6.49.rsc"
+	}
+	return "defconf.rsc"
+}
+
+// reachable opens the service on which a simulated router listens, and says whether it had to.
+func reachable(s *routeros.Snapshot, service string) bool {
+	for i := range s.Services {
+		row := &s.Services[i]
+		if row.Name == service && (row.Disabled || len(row.From) > 0) {
+			row.Disabled, row.From = false, nil
+			return true
+		}
+	}
+	return false
+}
+
+// fitting adapts an export of one version to a router of another: settings that came or went.
+func fitting(s routeros.Snapshot, v routeros.Version) routeros.Snapshot {
+	s.Version = v
+	if v.Major >= 7 && !v.AtLeast(7, 21) {
+		return s
+	}
+	for menu, rules := range s.Rules {
+		for i, r := range rules {
+			s.Rules[menu][i].Attrs = r.Attrs.Without("hw-offload")
+		}
+	}
+	return s
+}
+
+func openRouter(options sim.Options, snapshot routeros.Snapshot, o simOptions) (simulated, error) {
+	r := simulated{router: sim.New(options)}
+	if err := r.router.Load(snapshot); err != nil {
+		return r, invalid(fmt.Errorf("--load: %w", err))
+	}
+	listener, err := net.Listen("tcp", o.listen) //nolint:noctx // listening does not block
+	if err != nil {
+		return r, err
+	}
+	r.listener = listener
+	if o.tls {
+		certificate, err := selfSigned()
+		if err != nil {
+			return r, err
+		}
+		r.pin = api.Pin(certificate.Leaf)
+		r.listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
+	}
+	return r, nil
+}
+
+// selfSigned makes a certificate for one run. RouterOS ends at TLS 1.2 (routeros-facts § 1.7).
+func selfSigned() (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "simulated router"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, DNSNames: []string{"localhost"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	leaf, err := x509.ParseCertificate(der)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// router is one router of the command line.
+type router struct {
+	name   string // host, or host:port where it was given
+	target api.Target
+}
+
+// routersOf reads the --router flags and how their certificates are to be trusted.
+func routersOf(s settings) ([]router, error) {
+	if len(s.routers) == 0 {
+		return nil, usagef("no router: name one with --router [user@]host[:port]")
+	}
+	trust := api.Trust{Pin: s.TLSPin, Insecure: s.TLSInsecure}
+	if s.TLSCA != "" {
+		pem, err := os.ReadFile(s.TLSCA)
+		if err != nil {
+			return nil, invalid(fmt.Errorf("--tls-ca: %w", err))
+		}
+		trust.Roots = x509.NewCertPool()
+		if !trust.Roots.AppendCertsFromPEM(pem) {
+			return nil, invalid(fmt.Errorf("--tls-ca %s: no certificate in PEM form is in it", s.TLSCA))
+		}
+	}
+	var out []router
+	for _, text := range s.routers {
+		user, host, hasUser := cutLast(text, "@")
+		if !hasUser {
+			user, host = s.User, text
+		}
+		if host == "" || user == "" || strings.ContainsAny(host, " /") {
+			return nil, usagef("--router %q: [user@]host[:port] is expected", text)
+		}
+		out = append(out, router{name: host, target: api.Target{
+			Address: host, User: user, Transport: api.Transport(s.Transport), Trust: trust, Timeout: s.Timeout,
+		}})
+	}
+	return out, nil
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// password finds the password of a user: file, command, environment, prompt. It never comes from an
+// argument, which everybody on the machine could read.
+func (e env) password(ctx context.Context, s settings, user string) (string, error) {
+	switch {
+	case s.PasswordFile != "":
+		return e.passwordFile(s.PasswordFile)
+	case s.PasswordCommand != "":
+		return e.passwordCommand(ctx, s.PasswordCommand)
+	}
+	if p := e.getenv("ROSKNOCK_PASSWORD"); p != "" {
+		return p, nil
+	}
+	if e.inTerminal {
+		return e.prompt(fmt.Sprintf("password of %s: ", user))
+	}
+	// RouterOS has users without a password, the factory's admin for one; the router decides.
+	return "", nil
+}
+
+func (e env) passwordFile(name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", invalid(fmt.Errorf("--password-file: %w", err))
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", invalid(fmt.Errorf("--password-file: %w", err))
+	}
+	return trimNewline(string(text)), nil
+}
+
+func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
+	shell, flag := "sh", "-c"
+	if runtime.GOOS == "windows" {
+		shell, flag = "cmd", "/c"
+	}
+	command := exec.CommandContext(ctx, shell, flag, line) //nolint:gosec // the operator's own command
+	command.Stderr = e.err
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("--password-command: %w", err)
+	}
+	return trimNewline(string(out)), nil
+}
+
+// trimNewline drops one line end: editors and commands add it, and no password ends in one.
+func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
+
+func (e env) prompt(text string) (string, error) {
+	fmt.Fprint(e.err, text)
+	defer fmt.Fprintln(e.err)
+	file, ok := e.in.(*os.File)
+	if !ok {
+		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")
+	}
+	p, err := term.ReadPassword(int(file.Fd()))
+	return string(p), err
+}
+
+// connect logs in to a router.
+func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
+	password, err := e.password(ctx, s, r.target.User)
+	if err != nil {
+		return nil, err
+	}
+	return api.Dial(ctx, r.target, password, api.Options{Dial: e.dial, Log: e.logger(s)})
+}
+
+// logger logs to standard error when asked to, and nowhere otherwise.
+func (e env) logger(s settings) *slog.Logger {
+	var w io.Writer = io.Discard
+	if s.Verbose {
+		w = e.err
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// style is how results look for these settings.
+func (e env) style(s settings) view.Style {
+	color := s.Color == "always" || s.Color == "auto" && e.outTerminal
+	if e.getenv("NO_COLOR") != "" && s.Color != "always" {
+		color = false
+	}
+	return view.Style{Width: e.width, Color: color, Reveal: s.Reveal}
+}
+
+// operator returns the address that the router sees for the session, if it can tell: that of the one active
+// user of this name over this service.
+func operator(s routeros.Snapshot, session *api.Session, user string) netip.Addr {
+	var found netip.Addr
+	for _, a := range s.Active {
+		addr, err := netip.ParseAddr(a.Address)
+		if err != nil || a.Name != user || a.Via != string(session.Transport()) && a.Via != "api" {
+			continue
+		}
+		if found.IsValid() && found != addr {
+			// Several sessions of this user: the one from our own end of the connection, if it is among them.
+			if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil {
+				return local.Addr().Unmap()
+			}
+		}
+		found = addr
+	}
+	return found
+}
