@@ -13,7 +13,7 @@ func Write(s routeros.Snapshot) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# by RouterOS %s\n", s.Version)
 	if s.Board != "" {
-		fmt.Fprintf(&b, "# model = %s\n", s.Board)
+		fmt.Fprintf(&b, "# model = %s\n", strings.Join(strings.Fields(s.Board), " "))
 	}
 	section := func(m routeros.Menu, lines []string) {
 		if len(lines) > 0 {
