@@ -43,6 +43,8 @@ type Statement struct {
 	Attrs   []routeros.Attribute
 	// Unset are the attributes that were written as !name.
 	Unset []string
+
+	bare string // a word behind the selector that is neither name=value nor !name
 }
 
 // Skip is a piece of text that was left out.
@@ -304,20 +306,34 @@ func isVerb(w string) bool {
 func (st *Statement) word(w string) string {
 	name, value, hasValue := cutWord(w)
 	switch {
+	case strings.HasPrefix(w, "[") && st.Verb == "move" && (st.HasFind || st.Target != ""):
+		st.Attrs = append(st.Attrs, routeros.Attribute{Name: "destination", Value: w})
+	case strings.HasPrefix(w, "[") && st.HasFind:
+		return "a second [ find … ]"
 	case strings.HasPrefix(w, "["):
 		return st.find(w)
 	case strings.HasPrefix(w, "!") && !hasValue:
 		st.Unset = append(st.Unset, w[1:])
 	case hasValue && name != "":
-		st.Attrs = append(st.Attrs, routeros.Attribute{Name: name, Value: Unquote(value)})
+		st.Attrs = append(st.Attrs, routeros.Attribute{Name: name, Value: attributeValue(value)})
 	case hasValue:
 		return "an attribute without a name"
-	case st.Target == "":
+	case st.Target == "" && !st.HasFind && st.Verb != "add":
 		st.Target = Unquote(w)
 	default:
-		st.Attrs = append(st.Attrs, routeros.Attribute{Name: w})
+		st.bare = Unquote(w)
+		st.Attrs = append(st.Attrs, routeros.Attribute{Name: st.bare})
 	}
 	return ""
+}
+
+// attributeValue reads a value. Scripts, commands and expressions in brackets are left as they are:
+// their escapes belong to the text within.
+func attributeValue(s string) string {
+	if s != "" && strings.IndexByte("[{(", s[0]) >= 0 {
+		return s
+	}
+	return Unquote(s)
 }
 
 func cutWord(w string) (name, value string, ok bool) {

@@ -89,15 +89,18 @@ func (p *replay) id(m routeros.Menu) string {
 
 // statement replays one statement; the result says why it could not.
 func (p *replay) statement(st Statement) string {
+	st = st.numbered()
 	row := routeros.SortAttributes(slices.Clone(st.Attrs))
 	switch {
+	case st.Verb == "add" && st.bare != "":
+		return "a word that is neither name=value nor !name"
 	case st.Menu.IsRuleTable():
 		return p.rule(st, row)
 	case st.Menu == routeros.AddressList || st.Menu == routeros.AddressList6:
 		return p.entry(st, row)
 	case st.Menu == routeros.ServiceMenu:
 		return p.service(st, row)
-	case st.Menu == routeros.Identity && st.Verb == "set":
+	case st.Menu == routeros.Identity && st.Verb == "set" && row.Has("name"):
 		p.snapshot.Identity = row.Get("name")
 		return ""
 	}
@@ -114,6 +117,22 @@ func (p *replay) statement(st Statement) string {
 	return "rosknock keeps nothing of this menu"
 }
 
+// numbered reads numbers=… and .id=… as the selectors that they are.
+func (st Statement) numbered() Statement {
+	if st.Verb == "add" || st.Target != "" || st.HasFind {
+		return st
+	}
+	for i, a := range st.Attrs {
+		if a.Name == "numbers" || a.Name == ".id" {
+			sel := selector(a.Value)
+			st.Target, st.Find, st.HasFind = sel.Target, sel.Find, sel.HasFind
+			st.Attrs = slices.Delete(slices.Clone(st.Attrs), i, i+1)
+			break
+		}
+	}
+	return st
+}
+
 func (p *replay) rule(st Statement, row routeros.Attributes) string {
 	rows, ok := p.snapshot.Rules[st.Menu]
 	if !ok {
@@ -123,53 +142,107 @@ func (p *replay) rule(st Statement, row routeros.Attributes) string {
 		if row.Get("chain") == "" {
 			return "a rule without a chain"
 		}
-		at, why := p.before(st, rows, row.Get("place-before"))
-		if why != "" {
-			return why
+		at := len(rows)
+		if place := row.Get("place-before"); place != "" {
+			var why string
+			if at, why = position(rows, place); why != "" {
+				return why
+			}
 		}
 		rule := routeros.ReadRule(row.Without("place-before", "copy-from"))
 		rule.ID = p.id(st.Menu)
 		p.snapshot.Rules[st.Menu] = slices.Insert(rows, at, rule)
 		return ""
 	}
-	picked, why := pick(st, len(rows), func(i int) (string, routeros.Attributes) { return rows[i].ID, rows[i].Attrs })
+	picked, why := pick(st, len(rows), ruleRow(rows))
 	if why != "" {
 		return why
 	}
-	if st.Verb == "remove" {
-		for _, i := range slices.Backward(picked) {
-			rows = slices.Delete(rows, i, i+1)
-		}
-		p.snapshot.Rules[st.Menu] = rows
+	switch st.Verb {
+	case "remove":
+		p.snapshot.Rules[st.Menu] = without(rows, picked)
 		return ""
+	case "move":
+		rows, why = move(rows, picked, st)
+		p.snapshot.Rules[st.Menu] = rows
+		return why
 	}
-	change, why := changed(st, row)
+	c, why := st.change(row)
 	if why != "" {
 		return why
 	}
 	for _, i := range picked {
-		rows[i].Attrs = rows[i].Attrs.Merge(change).Without(st.Unset...)
+		rows[i].Attrs = c.apply(rows[i].Attrs)
 	}
 	return ""
 }
 
-// before returns where place-before puts a rule: a position, an id, or [find comment="…"].
-func (p *replay) before(st Statement, rows []routeros.Rule, place string) (int, string) {
-	if place == "" {
-		return len(rows), ""
-	}
-	sel := Statement{Verb: "place-before", Target: place}
-	if strings.HasPrefix(place, "[") {
-		sel.Target = ""
-		if why := sel.find(place); why != "" {
-			return 0, why
+func ruleRow(rows []routeros.Rule) func(int) (string, routeros.Attributes) {
+	return func(i int) (string, routeros.Attributes) { return rows[i].ID, rows[i].Attrs }
+}
+
+// without returns the rows except those at the positions.
+func without[T any](rows []T, positions []int) []T {
+	kept := make([]T, 0, len(rows))
+	for i, r := range rows {
+		if !slices.Contains(positions, i) {
+			kept = append(kept, r)
 		}
 	}
-	picked, why := pick(sel, len(rows), func(i int) (string, routeros.Attributes) { return rows[i].ID, rows[i].Attrs })
+	return kept
+}
+
+// move puts the picked rules, in the order given, before the destination, or at the end without
+// one (routeros-facts § 2.4). On failure the rules stay as they are.
+func move(rows []routeros.Rule, picked []int, st Statement) ([]routeros.Rule, string) {
+	at := len(rows)
+	if place := st.destination(); place != "" {
+		var why string
+		if at, why = position(rows, place); why != "" {
+			return rows, why
+		}
+	}
+	if slices.Contains(picked, at) {
+		return rows, "a rule can't be moved before itself"
+	}
+	block := make([]routeros.Rule, len(picked))
+	above := 0
+	for i, from := range picked {
+		block[i] = rows[from]
+		if from < at {
+			above++
+		}
+	}
+	return slices.Insert(without(rows, picked), at-above, block...), ""
+}
+
+// destination is the place that a move names: destination=…, or a word behind the selector.
+func (st Statement) destination() string {
+	for _, a := range st.Attrs {
+		if a.Name == "destination" {
+			return a.Value
+		}
+	}
+	return st.bare
+}
+
+// position returns the row that place-before or destination names: a position, an id, or
+// [find comment="…"], of which the first counts.
+func position(rows []routeros.Rule, place string) (int, string) {
+	picked, why := pick(selector(place), len(rows), ruleRow(rows))
 	if why != "" || len(picked) == 0 {
-		return 0, "place-before names a rule that is not there"
+		return 0, "the rule before which it should stand is not there"
 	}
 	return picked[0], ""
+}
+
+// selector reads a selector that stands as a value: 0, *1F, or [find …].
+func selector(text string) Statement {
+	var st Statement
+	if !strings.HasPrefix(text, "[") || st.find(text) != "" {
+		st = Statement{Target: text}
+	}
+	return st
 }
 
 // pick returns the positions of the rows that a statement selects.
@@ -203,39 +276,103 @@ func pick(st Statement, n int, row func(int) (string, routeros.Attributes)) ([]i
 		if at < 0 {
 			return nil, "the row that it names is not there"
 		}
-		picked = append(picked, at)
+		if !slices.Contains(picked, at) {
+			picked = append(picked, at)
+		}
 	}
 	return picked, ""
 }
 
-// changed returns what a set, enable, disable, comment or unset writes.
-func changed(st Statement, row routeros.Attributes) (routeros.Attributes, string) {
+// change is what a statement does to the rows that it selects.
+type change struct {
+	set   routeros.Attributes
+	unset []string
+}
+
+func (c change) apply(row routeros.Attributes) routeros.Attributes {
+	return row.Merge(c.set).Without(c.unset...)
+}
+
+// change returns what a set, enable, disable, comment or unset does, or why it is not replayed.
+func (st Statement) change(row routeros.Attributes) (change, string) {
 	switch st.Verb {
-	case "set", "comment", "unset":
-		return row, ""
 	case "enable":
-		return routeros.MakeAttributes("disabled", "no"), ""
+		return change{set: routeros.MakeAttributes("disabled", "no")}, ""
 	case "disable":
-		return routeros.MakeAttributes("disabled", "yes"), ""
+		return change{set: routeros.MakeAttributes("disabled", "yes")}, ""
+	case "unset":
+		return change{unset: st.unsetNames()}, ""
+	case "set", "comment":
+		if st.bare != "" {
+			return change{}, "a word that is neither name=value nor !name"
+		}
+		return change{set: row, unset: st.Unset}, ""
 	}
-	return nil, "the command " + st.Verb + " is not replayed"
+	return change{}, "the command " + st.Verb + " is not replayed"
+}
+
+// unsetNames are the names that unset takes away: unset 0 value-name=comment, or unset 0 comment.
+func (st Statement) unsetNames() []string {
+	names := slices.Clone(st.Unset)
+	for _, a := range st.Attrs {
+		if a.Name == "value-name" {
+			names = append(names, strings.Split(a.Value, ",")...)
+		} else {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 func (p *replay) entry(st Statement, row routeros.Attributes) string {
-	if st.Verb != "add" {
-		return "only add is replayed in this menu"
+	rows := p.snapshot.Entries[st.Menu]
+	if st.Verb == "add" {
+		return p.putEntry(st.Menu, row.Without("copy-from"), len(rows))
 	}
+	picked, why := pick(st, len(rows), func(i int) (string, routeros.Attributes) {
+		return rows[i].ID, rows[i].Attributes().With("dynamic", routeros.FormatBool(rows[i].Dynamic))
+	})
+	if why != "" {
+		return why
+	}
+	if st.Verb == "remove" {
+		p.snapshot.Entries[st.Menu] = without(rows, picked)
+		return ""
+	}
+	c, why := st.change(row)
+	if why != "" {
+		return why
+	}
+	for _, i := range picked {
+		if why := p.putEntry(st.Menu, c.apply(rows[i].Attributes()), i); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// putEntry writes a row of an address list at a position; one past the end adds it. Enabled entries
+// of a list are unique, host bits go, time-outs make an entry dynamic (routeros-facts § 3).
+func (p *replay) putEntry(m routeros.Menu, row routeros.Attributes, at int) string {
 	if row.Get("list") == "" || row.Get("address") == "" {
 		return "an entry without a list or an address"
 	}
+	rows := p.snapshot.Entries[m]
 	e := routeros.ReadListEntry(row)
-	e.ID = p.id(st.Menu)
 	e.Address = routeros.Canonical("address", e.Address)
-	e.Dynamic = e.Timed
-	if !e.Disabled && slices.ContainsFunc(p.snapshot.Entries[st.Menu], func(o routeros.ListEntry) bool { return !o.Disabled && o.Key() == e.Key() }) {
-		return "the list has this address already"
+	e.Dynamic = e.Timed || e.Dynamic
+	for i, o := range rows {
+		if i != at && !e.Disabled && !o.Disabled && o.Key() == e.Key() {
+			return "the list has this address already"
+		}
 	}
-	p.snapshot.Entries[st.Menu] = append(p.snapshot.Entries[st.Menu], e)
+	if at < len(rows) {
+		e.ID = rows[at].ID
+		rows[at] = e
+		return ""
+	}
+	e.ID = p.id(m)
+	p.snapshot.Entries[m] = append(rows, e)
 	return ""
 }
 
@@ -247,26 +384,48 @@ func (p *replay) service(st Statement, row routeros.Attributes) string {
 	if why != "" {
 		return why
 	}
-	change, why := changed(st, row)
+	c, why := st.change(row)
 	if why != "" {
 		return why
 	}
 	for _, i := range picked {
-		if text, ok := change.Lookup("disabled"); ok {
-			rows[i].Disabled, _ = routeros.ParseBool(text)
-		}
-		if port, err := routeros.ParsePort(change.Get("port")); err == nil {
-			rows[i].Port = port
-		}
-		for _, name := range []string{"address", "available-from"} {
-			if text, ok := change.Lookup(name); ok {
-				rows[i].From = prefixes(text)
-			}
-		}
-		if c := change.Get("certificate"); c != "" {
-			rows[i].Certificate = c
+		if why := setService(&rows[i], c); why != "" {
+			return why
 		}
 	}
+	return ""
+}
+
+// setService changes a row of /ip/service. A value that the router would refuse changes nothing.
+func setService(s *routeros.Service, c change) string {
+	next := *s
+	for name, value := range c.set.All() {
+		var ok bool
+		switch name {
+		case "disabled":
+			if next.Disabled, ok = routeros.ParseBool(value); !ok {
+				return "disabled is neither yes nor no"
+			}
+		case "port":
+			var err error
+			if next.Port, err = routeros.ParsePort(value); err != nil || next.Port == 0 {
+				return "the port can't be read"
+			}
+		case "address", "available-from":
+			next.From = prefixes(value)
+		case "certificate":
+			next.Certificate = value
+		}
+	}
+	for _, name := range c.unset {
+		switch name {
+		case "address", "available-from":
+			next.From = nil
+		case "certificate":
+			next.Certificate = ""
+		}
+	}
+	*s = next
 	return ""
 }
 

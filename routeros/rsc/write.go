@@ -7,22 +7,25 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Write prints a snapshot as an export: one line a row, sections in the router's order, dynamic rows left
-// out. Reading it back gives the same rules, entries, services and interface lists.
+// Write prints a snapshot as an export: sections in the router's order, long lines broken as the router
+// breaks them, dynamic rows left out. Reading it back gives the same rules, entries, services and interface lists.
 func Write(s routeros.Snapshot) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# by RouterOS %s\n", s.Version)
 	if s.Board != "" {
-		fmt.Fprintf(&b, "# model = %s\n", s.Board)
+		fmt.Fprintf(&b, "# model = %s\n", strings.Join(strings.Fields(s.Board), " "))
 	}
 	section := func(m routeros.Menu, lines []string) {
 		if len(lines) > 0 {
-			fmt.Fprintf(&b, "%s\n%s\n", spaced(m), strings.Join(lines, "\n"))
+			fmt.Fprintf(&b, "%s\n", spaced(m))
+		}
+		for _, line := range lines {
+			fmt.Fprintf(&b, "%s\n", wrap(line))
 		}
 	}
 	for _, i := range s.Interfaces {
 		if !i.Dynamic {
-			fmt.Fprintf(&b, "/interface %s\nadd %s\n", kindMenu(i.Type), routeros.MakeAttributes("name", i.Name, "disabled", yesNo(i.Disabled)))
+			section(routeros.InterfaceMenu+"/"+routeros.Menu(kindMenu(i.Type)), []string{"add " + routeros.MakeAttributes("name", i.Name, "disabled", yesNo(i.Disabled)).String()})
 		}
 	}
 	section(routeros.InterfaceLists, lines(s.InterfaceLists, listLine))
