@@ -1,0 +1,56 @@
+# rosknock: what can be done here. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+GO ?= go
+LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
+FUZZTIME ?= 20s
+
+.PHONY: help build demo test race fuzz bench vet fmt lint cross cover ci clean
+
+help: ## list what can be done
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+
+build: ## build bin/rosknock
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rosknock ./cmd/rosknock
+
+demo: ## show the whole story on simulated routers
+	@$(GO) run ./cmd/rosknock demo
+
+test: ## run the tests
+	$(GO) test ./...
+
+race: ## run the tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (default 20s)
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+vet: ## run go vet
+	$(GO) vet ./...
+
+fmt: ## say which files are not formatted
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "not formatted, run gofmt -w:"; echo "$$files"; exit 1; fi
+
+lint: ## run golangci-lint, pinned
+	$(GO) run $(LINT) run ./...
+
+cross: ## build for every platform
+	@for p in $(PLATFORMS); do echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -o /dev/null ./cmd/rosknock || exit 1; done
+
+cover: ## say how much of each package the tests run
+	$(GO) test -cover ./...
+
+ci: ## run what the CI runs
+	.ci/run
+
+clean: ## remove what was built
+	rm -rf bin dist

@@ -1,0 +1,136 @@
+package docs
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rosknock/rosknock/"
+
+// layer says what a package may import.
+type layer struct {
+	ours   string // packages of this module
+	theirs string // modules of other people
+	impure bool   // may use sockets, files, the clock and logging
+}
+
+// layers is the architecture: what each package may import, and nothing else. Reading it from top to
+// bottom is reading the program from the inside out.
+func layers() map[string]layer {
+	return map[string]layer{
+		"routeros":          {},
+		"routeros/rsc":      {ours: "routeros"},
+		"routeros/wire":     {},
+		"routeros/packet":   {ours: "routeros"},
+		"routeros/api":      {ours: "routeros routeros/wire", theirs: "github.com/go-routeros/routeros/v3", impure: true},
+		"routeros/sim":      {ours: "routeros routeros/wire routeros/packet", impure: true},
+		"plans":             {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
+		"plans/sequence":    {ours: "plans"},
+		"plans/compile":     {ours: "plans routeros routeros/packet"},
+		"plans/diff":        {ours: "plans plans/compile routeros routeros/packet"},
+		"plans/apply":       {ours: "plans/diff routeros routeros/api", impure: true},
+		"plans/trusted":     {ours: "routeros routeros/api", impure: true},
+		"fixtures":          {},
+		"docs":              {},
+		"cmd/rosknock/view": {ours: "plans plans/apply plans/diff plans/trusted routeros", theirs: "github.com/olekukonko/tablewriter"},
+		"cmd/rosknock":      {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term", impure: true},
+	}
+}
+
+// outside lists what the pure packages keep away from. net/netip is values only.
+func outside() []string {
+	return []string{"net", "net/http", "os", "os/exec", "log", "log/slog", "crypto/rand", "math/rand", "math/rand/v2", "io/ioutil", "syscall"}
+}
+
+// TestLayers fails when an import points outward, when a pure package reaches for the world, or when a package
+// is not in the map. It reads the sources rather than asking the go command, so that the test cache sees
+// every change.
+func TestLayers(t *testing.T) {
+	eachFile(t, func(file string, imports []string, _ string) {
+		may, known := layers()[path.Dir(file)]
+		if !known {
+			t.Errorf("%s: the package %s is not in the map of layers", file, path.Dir(file))
+		}
+		for _, imp := range imports {
+			if !may.allows(imp) {
+				t.Errorf("%s: %s must not import %s", file, path.Dir(file), imp)
+			}
+		}
+	})
+}
+
+// TestNoClock fails when a pure package reads the clock or prints.
+func TestNoClock(t *testing.T) {
+	eachFile(t, func(file string, _ []string, source string) {
+		if layers()[path.Dir(file)].impure {
+			return
+		}
+		for _, word := range []string{"time.Now(", "time.Sleep(", "fmt.Print(", "fmt.Printf(", "fmt.Println("} {
+			for line := range strings.SplitSeq(source, "\n") {
+				code, _, _ := strings.Cut(line, "//")
+				if strings.Contains(code, word) {
+					t.Errorf("%s: %s in a pure package", file, word)
+				}
+			}
+		}
+	})
+}
+
+// TestTopLevel fails when something stands at the top that does not belong there.
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := []string{"cmd", "routeros", "plans", "fixtures", "docs", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "bin", "dist"}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(allowed, e.Name()) {
+			t.Errorf("%s does not belong at the top", e.Name())
+		}
+	}
+}
+
+func eachFile(t *testing.T, check func(file string, imports []string, source string)) {
+	t.Helper()
+	root := os.DirFS("..")
+	err := fs.WalkDir(root, ".", func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		source, err := fs.ReadFile(root, file)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, source, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, spec := range parsed.Imports {
+			imports = append(imports, strings.Trim(spec.Path.Value, `"`))
+		}
+		check(file, imports, string(source))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l layer) allows(imp string) bool {
+	if ours, own := strings.CutPrefix(imp, module); own {
+		return l.ours == "*" || slices.Contains(strings.Fields(l.ours), ours)
+	}
+	if !strings.Contains(imp, ".") {
+		return l.impure || !slices.Contains(outside(), imp)
+	}
+	return slices.ContainsFunc(strings.Fields(l.theirs), func(m string) bool {
+		return imp == m || strings.HasPrefix(imp, m+"/")
+	})
+}
