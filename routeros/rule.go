@@ -105,7 +105,7 @@ func (r Rule) SameMeaning(o Rule) bool {
 func (r Rule) Describe() string {
 	text := r.Attrs.Without("comment").String()
 	if c := r.Comment(); c != "" {
-		text = Quote(c)
+		text = `"` + strings.Trim(Quote(c), `"`) + `"`
 	}
 	if r.ID != "" {
 		text += " (" + r.ID + ")"

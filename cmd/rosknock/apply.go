@@ -102,11 +102,31 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		}
 		return out
 	}
-	return e.carryOut(ctx, s, p, session, carrier, out)
+	out = e.carryOut(ctx, p, session, carrier, out)
+	if out.Outcome == apply.Unknown {
+		return lookAgain(ctx, e, s, p, r, out)
+	}
+	return out
+}
+
+// lookAgain settles an unknown outcome: a new session reads what the lost command has done.
+func lookAgain(ctx context.Context, e env, s settings, p plans.Plan, r router, out view.Router) view.Router {
+	fmt.Fprintf(e.err, "%s: the answer to a command was lost; looking at the router again\n", r.name)
+	fresh := diffRouter(ctx, e, s, p, r)
+	switch {
+	case fresh.Err != nil:
+		out.Err = fmt.Errorf("%w; and a new session says: %w", out.Err, fresh.Err)
+	case !fresh.Changes.Changed():
+		out.Outcome, out.Err = apply.Changed, nil
+	default:
+		out.Outcome = apply.Failed
+		out.Err = fmt.Errorf("%w; a new session finds %d steps still to do: run apply again", out.Err, len(fresh.Changes.Steps))
+	}
+	return out
 }
 
 // carryOut runs the change set of a router and follows it on standard error.
-func (e env) carryOut(ctx context.Context, s settings, p plans.Plan, session *api.Session, carrier diff.Session, out view.Router) view.Router {
+func (e env) carryOut(ctx context.Context, p plans.Plan, session *api.Session, carrier diff.Session, out view.Router) view.Router {
 	total := len(out.Changes.Steps)
 	result := apply.Run(ctx, session, *out.Changes, apply.Options{
 		Before: *out.Snapshot, Plan: p.Name,

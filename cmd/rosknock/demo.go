@@ -48,7 +48,7 @@ func demo(ctx context.Context, e env, color bool) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	text, err := fixtures.Plan(demoPlan)
 	if err != nil {
 		return err
@@ -149,16 +149,16 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 
 func (s *story) chapters(ctx context.Context) error {
 	steps := []func() error{
-		func() error { return s.command(ctx, "What would change?", exitDone, "diff", demoPlan) },
-		func() error { return s.command(ctx, "Do it.", exitDone, "apply", demoPlan, "--yes") },
+		func() error { return s.command(ctx, "What would change?", "diff", demoPlan) },
+		func() error { return s.command(ctx, "Do it.", "apply", demoPlan, "--yes") },
 		func() error {
-			return s.command(ctx, "Again: a second run changes nothing.", exitDone, "apply", demoPlan, "--yes")
+			return s.command(ctx, "Again: a second run changes nothing.", "apply", demoPlan, "--yes")
 		},
 		func() error { return s.knocks(packet.Drop, "A stranger comes from outside and tries Winbox:", false) },
 		func() error { return s.knocks(packet.Accept, "He knocks, in the right order, and tries again:", true) },
-		func() error { return s.command(ctx, "Who is trusted?", exitDone, "trusted", "list") },
+		func() error { return s.command(ctx, "Who is trusted?", "trusted", "list") },
 		func() error {
-			return s.command(ctx, "Take it away.", exitDone, "trusted", "revoke", demoStranger().String())
+			return s.command(ctx, "Take it away.", "trusted", "revoke", demoStranger().String())
 		},
 		func() error { return s.knocks(packet.Drop, "The stranger tries Winbox once more:", false) },
 	}
@@ -174,7 +174,7 @@ func (s *story) chapters(ctx context.Context) error {
 func demoStranger() netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, 9}) }
 
 // command shows a command line and runs it, in this process and on the real wire.
-func (s *story) command(ctx context.Context, what string, want exitCode, args ...string) error {
+func (s *story) command(ctx context.Context, what string, args ...string) error {
 	shown := append([]string{"rosknock"}, args...)
 	s.title("── %s\n$ %s -r admin@%s --transport api", what, strings.Join(shown, " "), s.address)
 	for i, a := range args {
@@ -194,7 +194,7 @@ func (s *story) command(ctx context.Context, what string, want exitCode, args ..
 	if s.color {
 		color = "--color=always"
 	}
-	if code := run(ctx, inner, append(args, "-r", "admin@"+s.address, "--transport", "api", color)); code != int(want) {
+	if code := run(ctx, inner, append(args, "-r", "admin@"+s.address, "--transport", "api", color)); code != int(exitDone) {
 		return fmt.Errorf("%s ended with exit code %d", args[0], code)
 	}
 	return nil

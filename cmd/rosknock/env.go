@@ -104,8 +104,7 @@ func run(ctx context.Context, e env, args []string) int {
 }
 
 func report(w io.Writer, err error, code exitCode) {
-	var problems plans.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[plans.Problems](err); ok {
 		fmt.Fprintln(w, problems.Error())
 		return
 	}

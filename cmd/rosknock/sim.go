@@ -154,7 +154,8 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 		return sim.Options{}, routeros.Snapshot{}, usagef("--version: %w", err)
 	}
 	options := sim.Options{Version: version, RTT: o.rtt, Users: []sim.User{{Name: s.User, Password: e.getenv("ROSKNOCK_PASSWORD"), Group: "full"}}}
-	name, text := "the default configuration", []byte(nil)
+	name := "the default configuration"
+	var text []byte
 	if o.load != "" {
 		name = o.load
 		text, err = readFile(o.load, maxExport)

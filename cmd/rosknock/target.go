@@ -139,7 +139,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 
 // logger logs to standard error when asked to, and nowhere otherwise.
 func (e env) logger(s settings) *slog.Logger {
-	var w io.Writer = io.Discard
+	w := io.Discard
 	if s.Verbose {
 		w = e.err
 	}

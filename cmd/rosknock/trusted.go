@@ -194,8 +194,7 @@ func onLedger(ctx context.Context, e env, s settings, r router, work func(contex
 	out := view.Trusted{Name: r.name, Address: r.target.HostPort()}
 	fail := func(err error) view.Trusted {
 		out.Outcome, out.Err = apply.Failed, err
-		var own *trusted.OwnAddressError
-		if errors.As(err, &own) {
+		if _, own := errors.AsType[*trusted.OwnAddressError](err); own {
 			out.Outcome = apply.Refused
 		}
 		return out

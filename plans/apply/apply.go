@@ -78,7 +78,8 @@ type Options struct {
 }
 
 // Run carries out the steps in order, each answered before the next is sent, and stops at the first
-// that fails. Then it reads the router again and compares.
+// that fails. Then it reads the router again and compares. When the context ends, the step under way is
+// still answered and no other is begun.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
@@ -92,15 +93,20 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 		return result
 	}
 	observe(Event{Verifying: true})
-	return verify(ctx, s, result, o)
+	return verify(context.WithoutCancel(ctx), s, result, o)
 }
 
 func carryOut(ctx context.Context, s Session, c diff.ChangeSet, observe func(Event)) Result {
 	result := Result{Outcome: Changed}
 	added := map[int]string{}
 	for i, step := range c.Steps {
+		if ctx.Err() != nil {
+			result.Outcome, result.Left = Failed, c.Steps[i:]
+			result.Err = fmt.Errorf("interrupted before step %d of %d: %w", i+1, len(c.Steps), context.Cause(ctx))
+			return result
+		}
 		observe(Event{Starting: &step})
-		id, err := one(ctx, s, step, added)
+		id, err := one(context.WithoutCancel(ctx), s, step, added)
 		receipt := Receipt{Index: i, Step: step, ID: id, Err: err}
 		result.Receipts = append(result.Receipts, receipt)
 		observe(Event{Done: &receipt})
@@ -164,8 +170,11 @@ func present(ctx context.Context, s Session, step diff.Step, added map[int]strin
 
 // lost reports whether the error leaves open if the command took effect.
 func lost(err error) bool {
-	var l *api.LostError
-	return errors.As(err, &l) && l.Unknown
+	if l, ok := errors.AsType[*api.LostError](err); ok {
+		return l.Unknown
+	}
+	late, ok := errors.AsType[*api.TimeoutError](err)
+	return ok && late.Unknown
 }
 
 // verify reads the router again: our own rules must be as wanted, everybody else's as they were.

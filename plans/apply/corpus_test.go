@@ -143,11 +143,11 @@ func TestCorpus(t *testing.T) {
 }
 
 func applyTwice(t *testing.T, p plans.Plan, export []byte) apply.Outcome {
+	t.Helper()
 	b := newBench(t, "7.20", export)
 	before := b.router.Snapshot()
 	result, err := b.apply(p)
-	var refused *diff.RefusalError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*diff.RefusalError](err); ok {
 		t.Logf("refused: %v", err)
 		if refused.Remedy == "" {
 			t.Errorf("refused without a remedy: %v", err)

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -43,10 +44,7 @@ func (c *compiler) place(t Table) (Place, error) {
 
 // without returns the snapshot less the plan's own rules in one table.
 func without(s routeros.Snapshot, m routeros.Menu, plan string) routeros.Snapshot {
-	tables := map[routeros.Menu][]routeros.Rule{}
-	for menu, rows := range s.Rules {
-		tables[menu] = rows
-	}
+	tables := maps.Clone(s.Rules)
 	tables[m] = slices.DeleteFunc(slices.Clone(s.Rules[m]), func(r routeros.Rule) bool {
 		mark, ok := r.Mark()
 		return ok && mark.Plan == plan && !r.Dynamic
@@ -86,8 +84,11 @@ func (c *compiler) firstObstacle(bare routeros.Snapshot, t Table) (int, error) {
 	lists := packet.NewMemory(bare, bare.Clock)
 	probes := NewProbes(bare, t.Family)
 	first := len(bare.Rules[t.Menu])
+	needed := false
 	for _, in := range probes.Interfaces {
-		for _, o := range c.obstacles(probes, world, lists, t, in) {
+		obstacles := c.obstacles(probes, world, lists, t, in)
+		needed = needed || len(obstacles) > 0
+		for _, o := range obstacles {
 			for _, fate := range world.Fates(o.probe, lists, bare.Clock) {
 				if !o.hinders(fate) {
 					continue
@@ -99,6 +100,9 @@ func (c *compiler) firstObstacle(bare routeros.Snapshot, t Table) (int, error) {
 				first = at
 			}
 		}
+	}
+	if !needed {
+		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules stop nothing of what the doors open, and the plan has no gate; name what to shut under gate", t.Family))
 	}
 	if first < len(bare.Rules[t.Menu]) && bare.Rules[t.Menu][first].Dynamic {
 		return 0, &RefusalError{

@@ -99,7 +99,7 @@ func (p Probes) Established(in string) []packet.Packet {
 
 // destination is an address of the router, on that interface if it has one there.
 func (p Probes) destination(in string) netip.Addr {
-	var any netip.Addr
+	var fallback netip.Addr
 	for _, a := range p.router.Addresses {
 		if a.Disabled || a.Prefix.Addr().Is4() != (p.Family == routeros.IPv4) {
 			continue
@@ -107,13 +107,13 @@ func (p Probes) destination(in string) netip.Addr {
 		if a.Interface == in {
 			return a.Prefix.Addr()
 		}
-		if !any.IsValid() {
-			any = a.Prefix.Addr()
+		if !fallback.IsValid() {
+			fallback = a.Prefix.Addr()
 		}
 	}
 	switch {
-	case any.IsValid():
-		return any
+	case fallback.IsValid():
+		return fallback
 	case p.Family == routeros.IPv6:
 		return netip.MustParseAddr("2001:db8::1")
 	default:

@@ -63,7 +63,7 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, n
 	live := liveChain(e.rows, want.Plan, names)
 	target, mended := pickChain(e, want, t, live)
 	if !mended {
-		if notes, err = clear(e, want.Plan, target); err != nil {
+		if err = vacate(e, want.Plan, target); err != nil {
 			return nil, nil, err
 		}
 		all = append(all, build(e, t, want.Plan, target)...)
@@ -137,24 +137,24 @@ func chainSegment(want compile.RuleSet, t compile.Table, chain string) segment {
 	return segment{menu: t.Menu, chain: chain, plan: want.Plan, rules: inChain(t.Rules, chain)}
 }
 
-// clear files the removal of what an interrupted run left in the chain that is about to be built, and
-// refuses a chain in which somebody else's rule stands or into which somebody else jumps.
-func clear(e *editor, plan, chain string) ([]string, error) {
+// vacate makes sure that the chain which is about to be built is nobody else's: it refuses one in which somebody else's rule
+// stands or into which somebody else jumps.
+func vacate(e *editor, plan, chain string) error {
 	if foreign := foreignIn(e.rows, plan, chain); len(foreign) > 0 {
-		return nil, &RefusalError{
+		return &RefusalError{
 			Risk: "foreign-rule", What: fmt.Sprintf("the rule %s stands in our chain %s", foreign[0].Describe(), chain),
 			Remedy: "move it to a chain of your own, or remove it",
 		}
 	}
 	for _, r := range e.rows {
 		if _, ours := owned(r, plan); !ours && r.Attrs.Get("jump-target") == chain {
-			return nil, &RefusalError{
+			return &RefusalError{
 				Risk: "foreign-rule", What: fmt.Sprintf("the rule %s jumps into our chain %s", r.Describe(), chain),
 				Remedy: "remove that jump; rosknock makes its own",
 			}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // build files the removal of leftovers in the chain and then every rule, each at the end of the table:

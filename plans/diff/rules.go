@@ -181,11 +181,11 @@ func (e *editor) keep(seg segment, members []chosen) {
 func (e *editor) window(seg segment) (low, high int) {
 	low, high = -1, len(e.rows)
 	for at, r := range e.rows {
-		switch {
-		case r.ID == "":
-		case r.ID == seg.floor:
+		switch r.ID {
+		case "":
+		case seg.floor:
 			low = at
-		case r.ID == seg.anchor:
+		case seg.anchor:
 			high = at
 		}
 	}

@@ -221,8 +221,7 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 // column of their own (routeros-facts § 7).
 func connections(ctx context.Context, s Session, f routeros.Family, address netip.Addr) ([]string, error) {
 	reply, err := s.Run(ctx, routeros.Print(f.Connection(), ".id", "src-address"))
-	var missing *api.UnknownMenuError
-	if errors.As(err, &missing) {
+	if _, missing := errors.AsType[*api.UnknownMenuError](err); missing {
 		return nil, nil
 	}
 	if err != nil {
@@ -250,8 +249,7 @@ func source(text string) netip.Addr {
 func sessions(ctx context.Context, s Session, address netip.Addr, done Revocation) (Revocation, error) {
 	reply, err := s.Run(ctx, routeros.Print(routeros.UserActive))
 	if err != nil {
-		var trap *api.TrapError
-		if errors.As(err, &trap) {
+		if _, refused := errors.AsType[*api.TrapError](err); refused {
 			return done, nil
 		}
 		return done, err

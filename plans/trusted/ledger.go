@@ -103,8 +103,7 @@ func Read(ctx context.Context, s Session) (Ledger, error) {
 
 // rowsOf returns a result's rows; a menu that the router doesn't have is empty unless it is needed.
 func rowsOf(r api.Result, needed bool) ([]routeros.Attributes, error) {
-	var missing *api.UnknownMenuError
-	if errors.As(r.Err, &missing) && !needed {
+	if _, missing := errors.AsType[*api.UnknownMenuError](r.Err); missing && !needed {
 		return nil, nil
 	}
 	return r.Rows, r.Err

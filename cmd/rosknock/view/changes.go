@@ -142,7 +142,7 @@ func Applied(w io.Writer, routers []Router, s Style) {
 func tail(r Router) string {
 	switch r.Outcome {
 	case apply.Changed:
-		return fmt.Sprintf(": %d steps done, and the router reads back as the plan wants it", len(r.Result.Receipts))
+		return fmt.Sprintf(": %d steps done, and the router reads back as the plan wants it", len(r.Changes.Steps))
 	case apply.Unchanged:
 		return ": nothing to do"
 	}

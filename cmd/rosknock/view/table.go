@@ -134,11 +134,12 @@ func (t table) markdown(w io.Writer) error {
 		}
 		return "| " + strings.Join(out, " | ") + " |\n"
 	}
-	text := line(t.header) + "|" + strings.Repeat(" --- |", len(t.header)) + "\n"
+	var text strings.Builder
+	text.WriteString(line(t.header) + "|" + strings.Repeat(" --- |", len(t.header)) + "\n")
 	for _, row := range t.rows {
-		text += line(row)
+		text.WriteString(line(row))
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 

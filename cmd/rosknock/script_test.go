@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/rosknock/rosknock/fixtures"
+)
+
+// TestMain lets the scripts run rosknock as a program of their own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"rosknock": func() { os.Exit(program()) }})
+}
+
+// TestScripts runs the command lines of fixtures/scripts. They read like a manual: what to type, what comes out,
+// which exit code.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "../../fixtures/scripts",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
+			e.Setenv("ROSKNOCK_PASSWORD", "correct horse")
+			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml"} {
+				text, err := fixtures.Plan(name)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(e.WorkDir+"/"+name, text, 0o600); err != nil {
+					return err
+				}
+			}
+			for _, name := range []string{"defconf.rsc", "no-drop.rsc", "jump-chains.rsc", "winbox-open.rsc", "crlf-bom.rsc"} {
+				text, err := fixtures.Router(name)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(e.WorkDir+"/"+name, text, 0o600); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"router": startRouter,
+			"code":   expectCode,
+		},
+	})
+}
+
+// startRouter is `router NAME [sim flags…]`: it starts a simulated router on loopback, whose address is in $NAME
+// from then on, and with --tls its pin in $NAME_PIN. It stops with the script.
+func startRouter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: router NAME [--version V] [--load FILE] [--tls]")
+	}
+	o := simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"}
+	for i := 1; i < len(args); i++ {
+		switch args[i] {
+		case "--tls":
+			o.tls = true
+		case "--version":
+			i++
+			o.version = args[i]
+		case "--load":
+			i++
+			o.load = ts.MkAbs(args[i])
+		default:
+			ts.Fatalf("router: %s", args[i])
+		}
+	}
+	var said strings.Builder
+	e := env{out: &said, err: &said, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}
+	routers, err := openRouters(e, settings{User: "admin"}, o)
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = routers[0].router.Serve(ctx, routers[0].listener)
+	}()
+	ts.Defer(func() { cancel(); <-done })
+	ts.Setenv(args[0], routers[0].listener.Addr().String())
+	ts.Setenv(args[0]+"_PIN", routers[0].pin)
+}
+
+// expectCode is `code N command…`: the command has to end with that exit code.
+func expectCode(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N command [args…]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		_, got, _ = strings.Cut(err.Error(), "exit status ")
+	}
+	if got != args[0] {
+		ts.Fatalf("%s ended with exit code %s, not %s (%v)", strings.Join(args[1:], " "), got, args[0], err)
+	}
+}
