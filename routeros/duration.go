@@ -44,6 +44,9 @@ func ParseDuration(s string) (time.Duration, error) {
 	return addDuration(s, d, clock)
 }
 
+// longest is the longest time that a time.Duration holds, about 292 years.
+const longest = 1<<63 - 1
+
 type unit struct {
 	suffix string
 	length time.Duration
@@ -82,7 +85,7 @@ func parseUnits(s string) (d time.Duration, rest string, err error) {
 			return 0, "", badValue("duration", s, fmt.Sprintf("%q is no unit here; units are w d h m s ms us, from large to small", firstWord(after)))
 		}
 		n, convErr := strconv.ParseInt(digits, 10, 64)
-		if convErr != nil || n > int64(1<<62)/int64(order[at].length) {
+		if convErr != nil || n > longest/int64(order[at].length) {
 			return 0, "", badValue("duration", s, "too long")
 		}
 		if d, err = addDuration(s, d, time.Duration(n)*order[at].length); err != nil {
@@ -128,7 +131,7 @@ func parseClock(whole, s string, behindUnits bool) (time.Duration, error) {
 		if len(parts) > 1 && len(part) > 5 {
 			return 0, badValue("duration", whole, "too long")
 		}
-		if n > uint64(1<<62)/uint64(time.Second)/3600 {
+		if n > uint64(longest/int64(time.Second)) {
 			return 0, badValue("duration", whole, "too long")
 		}
 		total = total*60 + time.Duration(n)
@@ -144,13 +147,13 @@ func parseClock(whole, s string, behindUnits bool) (time.Duration, error) {
 			return 0, badValue("duration", whole, "a fraction of a second has one to nine digits")
 		}
 		n, _ := strconv.Atoi((fraction + "000000000")[:9])
-		total += time.Duration(n)
+		return addDuration(whole, total, time.Duration(n))
 	}
 	return total, nil
 }
 
 func addDuration(whole string, a, b time.Duration) (time.Duration, error) {
-	if b > 0 && a > (1<<63-1)-b {
+	if b > 0 && a > longest-b {
 		return 0, badValue("duration", whole, "too long")
 	}
 	return a + b, nil

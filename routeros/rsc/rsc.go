@@ -218,6 +218,7 @@ type reader struct {
 
 func (r *reader) piece(p piece) {
 	switch {
+	case p.text == "": // nothing but joined lines
 	case p.comment:
 		r.comment(p.text)
 	case p.broken != "":
@@ -250,6 +251,10 @@ func (r *reader) comment(text string) {
 func (r *reader) statement(p piece) {
 	words := fields(p.text)
 	path, verb, rest := r.path(words)
+	if len(path) > maxMenu {
+		r.skip(p, "a menu deeper than any that the router has")
+		return
+	}
 	if verb == "" {
 		if len(rest) > 0 {
 			r.skip(p, "no command: attributes stand here without add or set")
@@ -268,10 +273,19 @@ func (r *reader) statement(p piece) {
 	r.export.Statements = append(r.export.Statements, st)
 }
 
+// maxMenu and maxMenuWord bound the menus, which every statement below them repeats.
+const (
+	maxMenu     = 16
+	maxMenuWord = 128
+)
+
 // path reads the words of a menu up to the verb. Without a leading slash they continue the section.
 func (r *reader) path(words []string) (path []string, verb string, rest []string) {
 	path = r.section
 	for i, w := range words {
+		if len(path) > maxMenu || len(w) > maxMenuWord {
+			return path, "", words[i:]
+		}
 		if i == 0 && strings.HasPrefix(w, "/") {
 			path = nil
 			w = strings.TrimPrefix(w, "/")
@@ -314,10 +328,10 @@ func (st *Statement) word(w string) string {
 		return st.find(w)
 	case strings.HasPrefix(w, "!") && !hasValue:
 		st.Unset = append(st.Unset, w[1:])
-	case hasValue && name != "":
+	case hasValue && isName(name):
 		st.Attrs = append(st.Attrs, routeros.Attribute{Name: name, Value: attributeValue(value)})
 	case hasValue:
-		return "an attribute without a name"
+		return "a value without the name of an attribute"
 	case st.Target == "" && !st.HasFind && st.Verb != "add":
 		st.Target = Unquote(w)
 	default:
@@ -325,6 +339,13 @@ func (st *Statement) word(w string) string {
 		st.Attrs = append(st.Attrs, routeros.Attribute{Name: st.bare})
 	}
 	return ""
+}
+
+// isName reports whether a word can be the name of an attribute: letters, digits, and - . _
+func isName(w string) bool {
+	return w != "" && strings.IndexFunc(w, func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '-' && r != '.' && r != '_'
+	}) < 0
 }
 
 // attributeValue reads a value. Scripts, commands and expressions in brackets are left as they are:

@@ -194,7 +194,7 @@ func TestWriteRead(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{"/ip firewall filter\nadd chain=input", "add \"", "[", "\\", "/ip\\\n service set 0 a=\"\\", "set [ find a=b ] c=d", "#", ":put {", "\xef\xbb\xbf\r\n;;"} {
+	for _, seed := range []string{"/ip firewall filter\nadd chain=input", "add \"", "[", "\\", "/ip\\\n service set 0 a=\"\\", "set [ find a=b ] c=d", "#", ":put {", "\\\n", "/ip firewall filter\nadd chain=a\nadd chain=b\nremove 1,0\nmove 0 1\nunset 0 chain", "\xef\xbb\xbf\r\n;;"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

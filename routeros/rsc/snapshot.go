@@ -25,7 +25,7 @@ func (e Export) Snapshot(o Options) (routeros.Snapshot, []Skip) {
 	p := replay{snapshot: routeros.Snapshot{
 		Version: e.version(o), Board: e.Model, Identity: "MikroTik",
 		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
-	}, next: map[routeros.Menu]int{}}
+	}, next: map[routeros.Menu]int{}, keys: map[routeros.Menu]map[string]string{}, interfaces: map[string]bool{}, lists: map[string]bool{}}
 	p.factory(e)
 	for _, st := range e.Statements {
 		if why := p.statement(st); why != "" {
@@ -52,6 +52,11 @@ type replay struct {
 	snapshot routeros.Snapshot
 	skipped  []Skip
 	next     map[routeros.Menu]int // last id given
+	// keys has the id of each enabled entry under its key, made anew after a change; block lists have
+	// tens of thousands of entries.
+	keys       map[routeros.Menu]map[string]string
+	interfaces map[string]bool
+	lists      map[string]bool
 }
 
 // factory lays down what every router has: the rule tables of its version and its services.
@@ -172,7 +177,11 @@ func (p *replay) rule(st Statement, row routeros.Attributes) string {
 		return why
 	}
 	for _, i := range picked {
-		rows[i].Attrs = c.apply(rows[i].Attrs)
+		next := c.apply(rows[i].Attrs)
+		if next.Get("chain") == "" {
+			return "a rule without a chain"
+		}
+		rows[i].Attrs = next
 	}
 	return ""
 }
@@ -183,9 +192,13 @@ func ruleRow(rows []routeros.Rule) func(int) (string, routeros.Attributes) {
 
 // without returns the rows except those at the positions.
 func without[T any](rows []T, positions []int) []T {
+	gone := make([]bool, len(rows))
+	for _, i := range positions {
+		gone[i] = true
+	}
 	kept := make([]T, 0, len(rows))
 	for i, r := range rows {
-		if !slices.Contains(positions, i) {
+		if !gone[i] {
 			kept = append(kept, r)
 		}
 	}
@@ -337,6 +350,7 @@ func (p *replay) entry(st Statement, row routeros.Attributes) string {
 	}
 	if st.Verb == "remove" {
 		p.snapshot.Entries[st.Menu] = without(rows, picked)
+		delete(p.keys, st.Menu)
 		return ""
 	}
 	c, why := st.change(row)
@@ -361,19 +375,37 @@ func (p *replay) putEntry(m routeros.Menu, row routeros.Attributes, at int) stri
 	e := routeros.ReadListEntry(row)
 	e.Address = routeros.Canonical("address", e.Address)
 	e.Dynamic = e.Timed || e.Dynamic
-	for i, o := range rows {
-		if i != at && !e.Disabled && !o.Disabled && o.Key() == e.Key() {
-			return "the list has this address already"
-		}
+	keys := p.enabledKeys(m)
+	holder, taken := keys[e.Key()]
+	if taken && !e.Disabled && (at == len(rows) || holder != rows[at].ID) {
+		return "the list has this address already"
 	}
 	if at < len(rows) {
 		e.ID = rows[at].ID
 		rows[at] = e
+		delete(p.keys, m)
 		return ""
 	}
 	e.ID = p.id(m)
 	p.snapshot.Entries[m] = append(rows, e)
+	if !e.Disabled {
+		keys[e.Key()] = e.ID
+	}
 	return ""
+}
+
+func (p *replay) enabledKeys(m routeros.Menu) map[string]string {
+	if keys, ok := p.keys[m]; ok {
+		return keys
+	}
+	keys := map[string]string{}
+	for _, e := range p.snapshot.Entries[m] {
+		if !e.Disabled {
+			keys[e.Key()] = e.ID
+		}
+	}
+	p.keys[m] = keys
+	return keys
 }
 
 func (p *replay) service(st Statement, row routeros.Attributes) string {
@@ -444,6 +476,7 @@ func (p *replay) network(st Statement, row routeros.Attributes) string {
 	}
 	switch st.Menu {
 	case routeros.InterfaceLists:
+		p.lists[row.Get("name")] = true
 		p.snapshot.InterfaceLists = append(p.snapshot.InterfaceLists, routeros.InterfaceList{
 			Name: row.Get("name"), Include: routeros.SplitPrefixes(row.Get("include")), Exclude: routeros.SplitPrefixes(row.Get("exclude")),
 		})
@@ -483,9 +516,10 @@ func (p *replay) iface(st Statement, row routeros.Attributes) string {
 }
 
 func (p *replay) known(name, kind string, disabled bool) {
-	if slices.ContainsFunc(p.snapshot.Interfaces, func(i routeros.Interface) bool { return i.Name == name }) {
+	if p.interfaces[name] {
 		return
 	}
+	p.interfaces[name] = true
 	p.snapshot.Interfaces = append(p.snapshot.Interfaces, routeros.Interface{Name: name, Type: kind, Disabled: disabled})
 }
 
@@ -524,7 +558,8 @@ func (p *replay) mention(name string) {
 }
 
 func (p *replay) mentionList(name string) {
-	if name != "" && !strings.HasPrefix(name, "*") && !p.snapshot.HasInterfaceList(name) {
+	if name != "" && !strings.HasPrefix(name, "*") && !p.lists[name] && !(routeros.Snapshot{}).HasInterfaceList(name) {
+		p.lists[name] = true
 		p.snapshot.InterfaceLists = append(p.snapshot.InterfaceLists, routeros.InterfaceList{Name: name})
 	}
 }
