@@ -137,7 +137,7 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 	if err != nil {
 		return err
 	}
-	options.Users[0].Password = "demo"
+	options.Users[0].Password, options.Users[0].AnyPassword = "demo", false
 	if s.router, err = openRouter(options, snapshot, o); err != nil {
 		return err
 	}

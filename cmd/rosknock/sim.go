@@ -42,7 +42,7 @@ func newSim(e env) *cobra.Command {
 		Use:   "sim",
 		Short: "Run simulated routers on this machine",
 		Long: `Run simulated routers that speak the RouterOS API, to try plans on. They know the user of --user with the
-password in ROSKNOCK_PASSWORD, or with none. They hold MikroTik's default configuration unless --load names an
+password in ROSKNOCK_PASSWORD, or any password when that is not set. They hold MikroTik's default configuration unless --load names an
 export. They stop with Ctrl-C, and nothing is kept.`,
 		Example: `  rosknock sim --listen 127.0.0.1:8728 --version 7.20
   rosknock sim --listen 127.0.0.1:8729 --tls --load router.rsc
@@ -153,7 +153,11 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if err != nil {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--version: %w", err)
 	}
-	options := sim.Options{Version: version, RTT: o.rtt, Users: []sim.User{{Name: s.User, Password: e.getenv("ROSKNOCK_PASSWORD"), Group: "full"}}}
+	options := sim.Options{Version: version, RTT: o.rtt, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
+		options.Users[0].AnyPassword = true
+		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)
+	}
 	name := "the default configuration"
 	var text []byte
 	if o.load != "" {

@@ -26,6 +26,8 @@ import (
 // User is an account of the router.
 type User struct {
 	Name, Password string
+	// AnyPassword takes every password, for a router to play with.
+	AnyPassword bool
 	// Group is full, write, read or a name in Options.Groups; empty is full.
 	Group string
 	// Address is a comma list of prefixes from which the user may log in; empty is everywhere.
@@ -84,6 +86,7 @@ type Router struct {
 	flows    map[flowKey]*row
 	expiry   time.Time // the earliest end of any row; zero when none ends
 	secrets  map[string]string
+	anyone   map[string]bool // users who get in with any password
 }
 
 // New returns a router that runs.
@@ -105,7 +108,7 @@ func New(o Options) *Router {
 	}
 	r := &Router{
 		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
-		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, secrets: map[string]string{},
+		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, secrets: map[string]string{}, anyone: map[string]bool{},
 	}
 	r.furnish()
 	return r
@@ -129,6 +132,7 @@ func (r *Router) furnish() {
 		}
 		r.table(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
 		r.secrets[u.Name] = u.Password
+		r.anyone[u.Name] = u.AnyPassword
 	}
 	for _, name := range []string{"all", "none", "dynamic", "static"} {
 		r.table(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
