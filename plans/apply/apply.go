@@ -98,7 +98,6 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 
 func carryOut(ctx context.Context, s Session, c diff.ChangeSet, observe func(Event)) Result {
 	result := Result{Outcome: Changed}
-	added := map[int]string{}
 	for i, step := range c.Steps {
 		if ctx.Err() != nil {
 			result.Outcome, result.Left = Failed, c.Steps[i:]
@@ -106,7 +105,7 @@ func carryOut(ctx context.Context, s Session, c diff.ChangeSet, observe func(Eve
 			return result
 		}
 		observe(Event{Starting: &step})
-		id, err := one(context.WithoutCancel(ctx), s, step, added)
+		id, err := one(context.WithoutCancel(ctx), s, step)
 		receipt := Receipt{Index: i, Step: step, ID: id, Err: err}
 		result.Receipts = append(result.Receipts, receipt)
 		observe(Event{Done: &receipt})
@@ -118,20 +117,17 @@ func carryOut(ctx context.Context, s Session, c diff.ChangeSet, observe func(Eve
 			result.Err = fmt.Errorf("step %d of %d, %s %s: %w", i+1, len(c.Steps), step.Op, step.Slot, err)
 			return result
 		}
-		if step.Op == diff.Add {
-			added[i] = id
-		}
 	}
 	return result
 }
 
-func one(ctx context.Context, s Session, step diff.Step, added map[int]string) (string, error) {
-	commands, err := Commands(step, added)
+func one(ctx context.Context, s Session, step diff.Step) (string, error) {
+	commands, err := Commands(step)
 	if err != nil {
 		return "", err
 	}
 	if step.Op == diff.Move {
-		if err := present(ctx, s, step, added); err != nil {
+		if err := present(ctx, s, step); err != nil {
 			return "", err
 		}
 	}
@@ -151,17 +147,16 @@ func one(ctx context.Context, s Session, step diff.Step, added map[int]string) (
 
 // present makes sure that the row before which another is to be moved is still there. The router takes
 // a vanished one for the end of the table, and reports success (routeros-facts § 2.4).
-func present(ctx context.Context, s Session, step diff.Step, added map[int]string) error {
-	id, err := resolve(step.Before, added)
-	if err != nil || id == "" {
-		return err
+func present(ctx context.Context, s Session, step diff.Step) error {
+	if step.Before == "" {
+		return nil
 	}
 	reply, err := s.Run(ctx, routeros.Print(step.Menu))
 	if err != nil {
 		return err
 	}
 	for _, row := range reply.Rows {
-		if row.Get(".id") == id && !row.Bool("dynamic") {
+		if row.Get(".id") == step.Before && !row.Bool("dynamic") {
 			return nil
 		}
 	}

@@ -25,20 +25,6 @@ const (
 	Disable Op = "disable"
 )
 
-// Ref names a row: by its id on the router, or as the row that an earlier step of the same change
-// set adds, whose id is known only when that step has been carried out.
-type Ref struct {
-	ID string // "" when the row is added by Step
-	// Step is the index of the adding step, when ID is empty; -1 in a Ref that names nothing.
-	Step int
-}
-
-// NoRef names no row.
-func NoRef() Ref { return Ref{Step: -1} }
-
-// IsZero reports whether the reference names nothing.
-func (r Ref) IsZero() bool { return r.ID == "" && r.Step < 0 }
-
 // Step is one command to the router.
 type Step struct {
 	Op   Op
@@ -48,8 +34,9 @@ type Step struct {
 	// Slot is what the row is for, in the words of its mark: branch/admin/stage-2. Of a service it is
 	// the service's name.
 	Slot string
-	// Before is where Add and Move put the row; NoRef for the end of the table.
-	Before Ref
+	// Before is the id of the row before which Add and Move put theirs; empty for the end of the table. It
+	// is always a row that stood there when the change set was computed, ours or not, and never moves.
+	Before string
 	// BeforeText describes Before for people.
 	BeforeText string
 	// Set is what Add and Set write. An attribute of Set with an empty value clears a comment.

@@ -169,7 +169,7 @@ func build(e *editor, t compile.Table, plan, chain string) []Step {
 	}
 	for _, want := range inChain(t.Rules, chain) {
 		mark, _ := want.Mark()
-		all = append(all, Step{Op: Add, Menu: t.Menu, Slot: mark.Plan + "/" + mark.Slot, Before: NoRef(), Set: want.Attrs, Why: "build the chain"})
+		all = append(all, Step{Op: Add, Menu: t.Menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain"})
 	}
 	return all
 }

@@ -33,7 +33,7 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
 				continue
 			}
 			out.removeOpen = append(out.removeOpen, Step{
-				Op: Remove, Menu: menu, ID: e.ID, Slot: mark.Plan + "/" + mark.Slot, Before: NoRef(), Was: e.Attributes(), Why: "not in the plan, or twice",
+				Op: Remove, Menu: menu, ID: e.ID, Slot: mark.Plan + "/" + mark.Slot, Was: e.Attributes(), Why: "not in the plan, or twice",
 			})
 		}
 	}
@@ -58,11 +58,11 @@ func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (Step, b
 	}
 	if disabled != nil {
 		return Step{
-			Op: Enable, Menu: w.Menu, ID: disabled.ID, Slot: slot, Before: NoRef(), Why: "disabled",
+			Op: Enable, Menu: w.Menu, ID: disabled.ID, Slot: slot, Why: "disabled",
 			Set: routeros.MakeAttributes("disabled", "false"), Was: routeros.MakeAttributes("disabled", "true"),
 		}, true
 	}
-	return Step{Op: Add, Menu: w.Menu, Slot: slot, Before: NoRef(), Set: w.Entry.Attributes(), Why: "missing"}, true
+	return Step{Op: Add, Menu: w.Menu, Slot: slot, Set: w.Entry.Attributes(), Why: "missing"}, true
 }
 
 // serviceSteps compares /ip/service. Rows are chosen by id among the static ones: a name alone may
@@ -79,7 +79,7 @@ func serviceSteps(s routeros.Snapshot, want compile.RuleSet, notes *[]string) []
 		if len(set) == 0 {
 			continue
 		}
-		step := Step{Op: Set, Menu: routeros.ServiceMenu, ID: row.ID, Slot: w.Name, Before: NoRef(), Set: set, Was: was, Why: "the plan's services"}
+		step := Step{Op: Set, Menu: routeros.ServiceMenu, ID: row.ID, Slot: w.Name, Set: set, Was: was, Why: "the plan's services"}
 		if len(set) == 1 && set.Get("disabled") == "true" {
 			step.Op = Disable
 		}

@@ -56,11 +56,7 @@ func changes(step Step) routeros.Attributes {
 	}
 }
 
-func placeOf(rows []routeros.Rule, before Ref) int {
-	id := before.ID
-	if id == "" && before.Step >= 0 {
-		id = fmt.Sprintf("+%d", before.Step)
-	}
+func placeOf(rows []routeros.Rule, id string) int {
 	if at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return id != "" && r.ID == id }); at >= 0 {
 		return at
 	}

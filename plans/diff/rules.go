@@ -84,12 +84,12 @@ func (e *editor) lay(seg segment) {
 		switch {
 		case m.row == nil:
 			e.change(Step{
-				Op: Add, Menu: seg.menu, Slot: m.slot, Before: before.ref, BeforeText: before.text,
+				Op: Add, Menu: seg.menu, Slot: m.slot, Before: before.id, BeforeText: before.text,
 				Set: m.want.Attrs, Why: "missing",
 			}, m.want)
 		case !m.kept:
 			e.change(Step{
-				Op: Move, Menu: seg.menu, ID: m.row.ID, Slot: m.slot, Before: before.ref, BeforeText: before.text,
+				Op: Move, Menu: seg.menu, ID: m.row.ID, Slot: m.slot, Before: before.id, BeforeText: before.text,
 				Why: "out of place",
 			}, m.want)
 		}
@@ -193,8 +193,7 @@ func (e *editor) window(seg segment) (low, high int) {
 }
 
 type anchor struct {
-	ref  Ref
-	text string
+	id, text string
 }
 
 // nextKept is where a rule goes: before the next member that stays where it is, or before the
@@ -203,13 +202,10 @@ type anchor struct {
 func nextKept(rest []chosen, seg segment) anchor {
 	for _, m := range rest {
 		if m.kept {
-			return anchor{Ref{ID: m.row.ID, Step: -1}, m.row.Describe()}
+			return anchor{m.row.ID, m.row.Describe()}
 		}
 	}
-	if seg.anchor == "" {
-		return anchor{NoRef(), ""}
-	}
-	return anchor{Ref{ID: seg.anchor, Step: -1}, seg.anchors}
+	return anchor{seg.anchor, seg.anchors}
 }
 
 // edit files the step that mends a row's content.
@@ -253,7 +249,7 @@ func (e *editor) sweep(menu routeros.Menu, plan string) {
 }
 
 func removal(menu routeros.Menu, r routeros.Rule, mark routeros.Mark, why string) Step {
-	return Step{Op: Remove, Menu: menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Before: NoRef(), Was: r.Attrs, Why: why}
+	return Step{Op: Remove, Menu: menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Was: r.Attrs, Why: why}
 }
 
 // longestIncreasing returns the indices of a longest strictly increasing run of values, in

@@ -252,7 +252,7 @@ func TestFewestMoves(t *testing.T) {
 	}
 	rows = append(rows[1:], rows[0])
 	steps, _, err := tableSteps(routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}}, want, want.Tables[0])
-	if err != nil || len(steps) != 1 || steps[0].Op != Move || steps[0].ID != "*1" || steps[0].Before.ID != "*2" {
+	if err != nil || len(steps) != 1 || steps[0].Op != Move || steps[0].ID != "*1" || steps[0].Before != "*2" {
 		t.Fatalf("%v, %+v", err, steps)
 	}
 }

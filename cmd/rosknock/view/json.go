@@ -25,6 +25,7 @@ type jsonRouter struct {
 	Version  string       `json:"version"`
 	Changed  bool         `json:"changed"`
 	Changes  []jsonChange `json:"changes"`
+	Proof    *struct{}    `json:"proof"` // null: this version proves nothing yet
 	Notes    []string     `json:"notes,omitempty"`
 	Outcome  string       `json:"outcome,omitempty"`
 	Error    string       `json:"error,omitempty"`
@@ -97,7 +98,7 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 
 func (s Style) change(step diff.Step) jsonChange {
 	return jsonChange{
-		Op: string(step.Op), Path: string(step.Menu), ID: step.ID, Slot: step.Slot, Before: step.Before.ID,
+		Op: string(step.Op), Path: string(step.Menu), ID: step.ID, Slot: step.Slot, Before: step.Before,
 		Set: s.attributes(step.Slot, step.Set), Was: s.attributes(step.Slot, step.Was), Unset: step.Unset, Why: step.Why,
 	}
 }

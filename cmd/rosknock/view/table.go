@@ -202,7 +202,7 @@ func ChangesTable(w io.Writer, format string, routers []Router, s Style) error {
 			continue
 		}
 		for i, step := range r.Changes.Steps {
-			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), fmt.Sprint(i + 1), string(step.Op), string(step.Menu), step.ID, step.Slot, step.Before.ID,
+			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), fmt.Sprint(i + 1), string(step.Op), string(step.Menu), step.ID, step.Slot, step.Before,
 				strings.Join(attributes(step, s), " "), problem})
 		}
 	}

@@ -1,0 +1,367 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/rsc"
+	"github.com/rosknock/rosknock/routeros/sim"
+)
+
+func defconf(t *testing.T, version string) []byte {
+	t.Helper()
+	name := "defconf.rsc"
+	if strings.HasPrefix(version, "6.") {
+		name = "defconf-6.49.rsc"
+	}
+	text, err := fixtures.Router(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version == "7.24" { // hw-offload is gone there
+		text = []byte(strings.ReplaceAll(string(text), " hw-offload=yes", ""))
+	}
+	return text
+}
+
+// converged puts a plan on a bench and checks that a second run changes nothing.
+func (b bench) converged(p plans.Plan) {
+	b.t.Helper()
+	result, err := b.apply(p)
+	if err != nil || result.Err != nil || result.Outcome == apply.Failed {
+		b.t.Fatalf("%v: %v, %v", result.Outcome, err, result.Err)
+	}
+	again, err := b.apply(p)
+	if err != nil || again.Outcome != apply.Unchanged {
+		_, changes, _ := b.changes(p)
+		b.t.Fatalf("second run: %v, %v, %v\n%+v", again.Outcome, err, again.Err, changes.Steps)
+	}
+}
+
+// TestVersions: each plan on each version and layout, on the default configuration; the door opens to the right
+// knock and to no other.
+func TestVersions(t *testing.T) {
+	for _, version := range []string{"6.49", "7.9", "7.14", "7.18", "7.20", "7.24"} {
+		for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml"} {
+			for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+				t.Run(fmt.Sprintf("%s/%s/%s", version, name, layout), func(t *testing.T) {
+					b := newBench(t, version, defconf(t, version))
+					before := b.router.Snapshot()
+					p := readPlan(t, name)
+					p.Firewall.Layout = layout
+					b.converged(p)
+					if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+						t.Error(d)
+					}
+					for _, f := range routeros.Families() {
+						if b.router.Snapshot().HasMenu(f.Filter()) && slices.Contains(p.Firewall.Families, f) {
+							b.knocks(p, f)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// knocks plays door 1 of a plan at the router: backwards first, which opens nothing, then as it should be.
+func (b bench) knocks(p plans.Plan, f routeros.Family) {
+	b.t.Helper()
+	door := p.Doors[0]
+	play := func(source string, stages []plans.Stage) bool {
+		probes := compile.NewProbes(b.router.Snapshot(), f)
+		probes.Source = routerAddr(source)
+		for _, s := range stages {
+			b.router.Packet(probes.Stage("ether1", s))
+		}
+		at := b.router.Snapshot()
+		return packet.NewMemory(at, at.Clock).Contains(f, door.Trusted.List, probes.Source, at.Clock)
+	}
+	wrong, right := "93.184.215.1", "93.184.215.2"
+	if f == routeros.IPv6 {
+		wrong, right = "2a01:77::1", "2a01:77::2"
+	}
+	backwards := slices.Clone(door.Knock)
+	slices.Reverse(backwards)
+	if play(wrong, backwards) {
+		b.t.Errorf("%s: the knock in reverse order opened the door", f)
+	}
+	if !play(right, door.Knock) {
+		b.t.Errorf("%s: the right knock did not open the door", f)
+	}
+	probes := compile.NewProbes(b.router.Snapshot(), f)
+	for source, want := range map[string]packet.Verdict{wrong: packet.Drop, right: packet.Accept} {
+		probes.Source = routerAddr(source)
+		ssh, _ := b.router.Snapshot().Service("ssh")
+		if got := b.router.Packet(probes.New("ether1", "tcp", ssh.Port)); got.Verdict != want {
+			b.t.Errorf("%s: ssh from %s: %s, want %s", f, source, got.Verdict, want)
+		}
+	}
+}
+
+// TestDrift: whatever has been done to our rows by hand, one run mends it and touches nothing else.
+func TestDrift(t *testing.T) {
+	tests := map[string]func(b bench, ours []routeros.Rule) []routeros.Command{
+		"edited": func(_ bench, o []routeros.Rule) []routeros.Command {
+			return cmds("set", ".id", o[1].ID, "dst-port", "9")
+		},
+		"disabled": func(_ bench, o []routeros.Rule) []routeros.Command { return cmds("disable", ".id", o[2].ID) },
+		"removed":  func(_ bench, o []routeros.Rule) []routeros.Command { return cmds("remove", ".id", o[0].ID) },
+		"to the end": func(_ bench, o []routeros.Rule) []routeros.Command {
+			return cmds("move", "numbers", o[len(o)-1].ID)
+		},
+		"to the front": func(b bench, o []routeros.Rule) []routeros.Command {
+			return cmds("move", "numbers", o[0].ID, "destination", firstStatic(b))
+		},
+		"twice": func(_ bench, o []routeros.Rule) []routeros.Command {
+			return []routeros.Command{{Path: routeros.Filter.Verb("add"), Attrs: o[1].Attrs}}
+		},
+		"an attribute more": func(_ bench, o []routeros.Rule) []routeros.Command {
+			return cmds("set", ".id", o[1].ID, "src-address", "192.0.2.77")
+		},
+		"an attribute less": func(_ bench, o []routeros.Rule) []routeros.Command {
+			return cmds("unset", ".id", o[2].ID, "value-name", "connection-state")
+		},
+		"a foreign rule among ours": func(_ bench, o []routeros.Rule) []routeros.Command {
+			return cmds("add", "chain", "input", "action", "passthrough", "comment", "mine", "place-before", o[len(o)-1].ID)
+		},
+		"all removed": func(_ bench, o []routeros.Rule) []routeros.Command {
+			var ids []string
+			for _, r := range o {
+				ids = append(ids, r.ID)
+			}
+			return cmds("remove", ".id", strings.Join(ids, ","))
+		},
+		"telnet on again": func(b bench, _ []routeros.Rule) []routeros.Command {
+			telnet, _ := b.router.Snapshot().Service("telnet")
+			return []routeros.Command{routeros.NewCommand("/ip/service/enable", ".id", telnet.ID)}
+		},
+	}
+	for name, spoil := range tests {
+		for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+			t.Run(layout.String()+"/"+name, func(t *testing.T) {
+				b := newBench(t, "7.20", defconf(t, "7.20"))
+				p := readPlan(t, "seed.yaml")
+				p.Firewall.Layout = layout
+				b.converged(p)
+				for _, c := range spoil(b, b.ours(p.Name)) {
+					if _, err := b.session.Run(t.Context(), c); err != nil {
+						t.Fatal(err)
+					}
+				}
+				before := b.router.Snapshot()
+				b.converged(p)
+				if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+					t.Error(d)
+				}
+				b.knocks(p, routeros.IPv4)
+			})
+		}
+	}
+}
+
+func cmds(verb string, pairs ...string) []routeros.Command {
+	return []routeros.Command{routeros.NewCommand(routeros.Filter.Verb(verb), pairs...)}
+}
+
+func (b bench) ours(plan string) []routeros.Rule {
+	var out []routeros.Rule
+	for _, r := range b.router.Snapshot().Rules[routeros.Filter] {
+		if mark, ok := r.Mark(); ok && mark.Plan == plan {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func firstStatic(b bench) string {
+	for _, r := range b.router.Snapshot().Rules[routeros.Filter] {
+		if !r.Dynamic {
+			return r.ID
+		}
+	}
+	return ""
+}
+
+// TestChangeOfPlan: another knock in the chain layout is built beside the live chain and switched to by one
+// step; the old chain goes.
+func TestChangeOfPlan(t *testing.T) {
+	b := newBench(t, "7.20", defconf(t, "7.20"))
+	p := readPlan(t, "seed.yaml")
+	b.converged(p)
+	p.Doors[0].Knock = []plans.Stage{{Protocol: "udp", Port: 41000}, {Protocol: "tcp", Port: 23000}}
+	_, changes, err := b.changes(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switched, removed := -1, false
+	for i, step := range changes.Steps {
+		switch {
+		case step.Op == diff.Set && step.Set.Has("jump-target"):
+			switched = i
+		case step.Op == diff.Add && switched >= 0:
+			t.Errorf("step %d adds after the switch", i)
+		case step.Op == diff.Remove:
+			removed = true
+			if switched < 0 {
+				t.Errorf("step %d removes before the switch", i)
+			}
+		}
+	}
+	if switched < 0 || !removed {
+		t.Fatalf("no switch, or nothing removed: %+v", changes.Steps)
+	}
+	b.converged(p)
+	b.knocks(p, routeros.IPv4)
+}
+
+// faulty is a bench whose router fails in one way at one sentence of the first session.
+func faulty(t *testing.T, at int, action sim.Action) (bench, func() *api.Session) {
+	t.Helper()
+	v, _ := routeros.ParseVersion("7.20")
+	armed := true
+	router := sim.New(sim.Options{Version: v, Users: []sim.User{{Name: "admin", Password: "secret"}}, Fault: func(q sim.Request) sim.Action {
+		if armed && q.Session == 1 && q.Number == at {
+			armed = false
+			return action
+		}
+		return sim.Action{}
+	}})
+	s, _ := rsc.Read(defconf(t, "7.20")).Snapshot(rsc.Options{})
+	if err := router.Load(s); err != nil {
+		t.Fatal(err)
+	}
+	dial := func() *api.Session {
+		client, server := net.Pipe()
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { router.ServeConn(ctx, server); close(done) }()
+		session, err := api.NewSession(t.Context(), client, "admin", "secret", api.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = session.Close(); cancel(); <-done })
+		return session
+	}
+	return bench{t, router, dial()}, dial
+}
+
+// TestFaults: at whichever sentence of an apply the connection fails, and in whichever way, foreign rules stay as
+// they were, the outcome tells the truth, and one more run converges.
+func TestFaults(t *testing.T) {
+	kinds := map[string]sim.Action{
+		"cut before": {Kind: sim.CutBefore}, "cut after": {Kind: sim.CutAfter}, "garbage": {Kind: sim.Garbage},
+		"trap": {Kind: sim.Trap, Message: "failure: something"}, "stall before": {Kind: sim.StallBefore}, "stall after": {Kind: sim.StallAfter},
+	}
+	p := readPlan(t, "seed.yaml")
+	const reads = 19 // the login and the menus of one snapshot
+	for name, action := range kinds {
+		for step := range 8 {
+			t.Run(fmt.Sprintf("%s/step %d", name, step+1), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b, again := faulty(t, reads+1+step, action)
+					before := b.router.Snapshot()
+					result, err := b.apply(p)
+					if err != nil {
+						t.Fatal(err)
+					}
+					want := apply.Unknown
+					if action.Kind == sim.Trap {
+						want = apply.Failed
+					}
+					if result.Outcome != want || result.Err == nil {
+						t.Errorf("outcome %s, %v, want %s", result.Outcome, result.Err, want)
+					}
+					if n := len(result.Receipts); n != step+1 || len(result.Left) != 8-n {
+						t.Errorf("%d receipts, %d left", n, len(result.Left))
+					}
+					if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+						t.Error(d)
+					}
+					fresh := bench{t, b.router, again()}
+					fresh.converged(p)
+				})
+			})
+		}
+	}
+}
+
+// TestInterrupted: an apply whose context ends stops between two steps and says how far it came.
+func TestInterrupted(t *testing.T) {
+	b := newBench(t, "7.20", defconf(t, "7.20"))
+	p := readPlan(t, "seed.yaml")
+	s, c, err := b.changes(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	result := apply.Run(ctx, b.session, c, apply.Options{Before: s, Plan: p.Name, Observe: func(e apply.Event) {
+		if e.Done != nil && e.Done.Index == 2 {
+			cancel()
+		}
+	}})
+	if result.Outcome != apply.Failed || !errors.Is(result.Err, context.Canceled) || len(result.Receipts) != 3 || len(result.Left) != 5 {
+		t.Errorf("%s, %v, %d receipts, %d left", result.Outcome, result.Err, len(result.Receipts), len(result.Left))
+	}
+	b.converged(p)
+}
+
+// TestVanishedAnchor: a rule that a move needs and that somebody removes meanwhile is noticed before the router
+// puts ours at the end of the table without a word.
+func TestVanishedAnchor(t *testing.T) {
+	b := newBench(t, "7.20", defconf(t, "7.20"))
+	p := readPlan(t, "inline.yaml")
+	b.converged(p)
+	ours := b.ours(p.Name)
+	if _, err := b.session.Run(t.Context(), cmds("move", "numbers", ours[0].ID)[0]); err != nil {
+		t.Fatal(err)
+	}
+	s, c, err := b.changes(p)
+	if err != nil || len(c.Steps) != 1 || c.Steps[0].Op != diff.Move {
+		t.Fatalf("%v, %+v", err, c.Steps)
+	}
+	if _, err := b.session.Run(t.Context(), cmds("remove", ".id", c.Steps[0].Before)[0]); err != nil {
+		t.Fatal(err)
+	}
+	result := apply.Run(t.Context(), b.session, c, apply.Options{Before: s, Plan: p.Name})
+	if result.Outcome != apply.Failed || !strings.Contains(result.Err.Error(), "is gone") {
+		t.Errorf("%s, %v", result.Outcome, result.Err)
+	}
+}
+
+// TestForeignChange: what somebody else changes during a run is reported, not taken for done.
+func TestForeignChange(t *testing.T) {
+	b := newBench(t, "7.20", defconf(t, "7.20"))
+	p := readPlan(t, "seed.yaml")
+	s, c, err := b.changes(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := apply.Run(t.Context(), b.session, c, apply.Options{Before: s, Plan: p.Name, Observe: func(e apply.Event) {
+		if e.Verifying {
+			if _, err := b.session.Run(t.Context(), cmds("add", "chain", "input", "action", "accept", "comment", "somebody")[0]); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if result.Outcome != apply.Failed || !strings.Contains(result.Err.Error(), "somebody") {
+		t.Errorf("%s, %v", result.Outcome, result.Err)
+	}
+}
+
+func routerAddr(text string) netip.Addr { return netip.MustParseAddr(text) }
