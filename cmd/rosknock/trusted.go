@@ -87,7 +87,7 @@ func newTrustedAdd(e env) *cobra.Command {
 	}
 	c.Flags().StringVar(&door, "door", "", "`DOOR` or PLAN/DOOR; needed where there are several")
 	c.Flags().StringVar(&lasting, "for", "", "how long, such as `2h` or 7d; or: ever")
-	c.Flags().StringVar(&comment, "comment", "", "comment of the entry")
+	c.Flags().StringVar(&comment, "comment", "added by hand", "comment of the entry")
 	return c
 }
 
