@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 )
 
 // newRoot builds the tree of commands.
@@ -36,7 +38,20 @@ rehearses everything on a simulated router that it brings along.
 	root.CompletionOptions.HiddenDefaultCmd = false
 	globalFlags(root.PersistentFlags())
 	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newTrusted(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
+	fitHelp(root)
 	return root
+}
+
+// fitHelp wraps every help text to what a terminal shows.
+func fitHelp(c *cobra.Command) {
+	const columns = 80
+	c.Long = view.Paragraphs(c.Long, columns)
+	if !c.HasParent() {
+		c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), "Flags.FlagUsages", fmt.Sprintf("Flags.FlagUsagesWrapped %d", columns)))
+	}
+	for _, sub := range c.Commands() {
+		fitHelp(sub)
+	}
 }
 
 func exitText() string {

@@ -60,7 +60,7 @@ func newTrustedAdd(e env) *cobra.Command {
 		Short: "Trust an address without a knock",
 		Long:  "Put an address or prefix on a door's trusted list. An entry that is there already gets the new time.",
 		Example: `  rosknock trusted add 203.0.113.9 --for 2h -r admin@192.0.2.1
-  rosknock trusted add 203.0.113.0/28 --door branch/admin --for 1d --comment "field team" -r admin@192.0.2.1`,
+  rosknock trusted add 203.0.113.0/28 --door branch/admin --for 1d -r 192.0.2.1`,
 		Args: exactly(1, "trusted add takes one address or prefix"),
 		RunE: func(c *cobra.Command, args []string) error {
 			address, err := routeros.ParseAddressRange(args[0])

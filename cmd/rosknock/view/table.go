@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/renderer"
@@ -30,9 +31,11 @@ type Trusted struct {
 type table struct {
 	header []string
 	rows   [][]string
+	whole  []string // columns that are never cut
 }
 
-// text writes the table for a terminal, cells cut so that it fits the width.
+// text writes the table for a terminal. Where it does not fit, columns that can be done without go, and then cells
+// are cut; whole columns, such as addresses that people copy, never are.
 func (t table) text(w io.Writer, width int) error {
 	tw := tablewriter.NewTable(w,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
@@ -46,6 +49,11 @@ func (t table) text(w io.Writer, width int) error {
 		tablewriter.WithPadding(tw.Padding{Left: "", Right: "  ", Overwrite: true}),
 		tablewriter.WithTrimSpace(tw.Off),
 	)
+	for _, name := range []string{"SINCE", "LIST"} {
+		if at := slices.Index(t.header, name); at >= 0 && total(t.widths()) > width {
+			t = t.without(at)
+		}
+	}
 	fitted := t.fit(width)
 	tw.Header(fitted.header)
 	if err := tw.Bulk(fitted.rows); err != nil {
@@ -54,26 +62,31 @@ func (t table) text(w io.Writer, width int) error {
 	return tw.Render()
 }
 
-// fit cuts cells of the widest columns until a line fits. Two columns stand between cells.
-func (t table) fit(width int) table {
+// widths are the columns' widths in characters.
+func (t table) widths() []int {
 	widths := make([]int, len(t.header))
-	each := func(row []string) {
+	for _, row := range append([][]string{t.header}, t.rows...) {
 		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	each(t.header)
-	for _, row := range t.rows {
-		each(row)
-	}
+	return widths
+}
+
+// narrowest is how far a column is cut at most.
+const narrowest = 8
+
+// fit cuts cells of the widest columns until a line fits.
+func (t table) fit(width int) table {
+	widths := t.widths()
 	for total(widths) > width {
-		widest := 0
-		for i := range widths {
-			if widths[i] > widths[widest] {
+		widest := -1
+		for i, w := range widths {
+			if w > narrowest && !slices.Contains(t.whole, t.header[i]) && (widest < 0 || w > widths[widest]) {
 				widest = i
 			}
 		}
-		if widths[widest] <= 8 {
+		if widest < 0 {
 			break
 		}
 		widths[widest]--
@@ -97,13 +110,14 @@ func (t table) fit(width int) table {
 
 // without drops a column.
 func (t table) without(column int) table {
-	out := table{header: slices.Delete(slices.Clone(t.header), column, column+1)}
+	out := table{header: slices.Delete(slices.Clone(t.header), column, column+1), whole: t.whole}
 	for _, row := range t.rows {
 		out.rows = append(out.rows, slices.Delete(slices.Clone(row), column, column+1))
 	}
 	return out
 }
 
+// total is the width of a line: two blanks stand behind each cell.
 func total(widths []int) int {
 	n := 0
 	for _, w := range widths {
@@ -156,7 +170,7 @@ func (t table) write(w io.Writer, format string, width int) error {
 
 // TrustedTable writes the ledgers as text, csv or markdown.
 func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error {
-	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND"}}
+	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND"}, whole: []string{"ADDRESS", "EXPIRES IN", "KIND"}}
 	if format == "csv" {
 		t.header = []string{"router", "address", "door", "list", "since", "expires-in", "kind"}
 	}

@@ -1,0 +1,176 @@
+package view_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/trusted"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// example is one step of each kind, with a knock and with comments of any bytes.
+func example() []view.Router {
+	stage := routeros.MakeAttributes("chain", "rosknock-p-a", "action", "add-src-to-address-list", "protocol", "tcp", "dst-port", "54321",
+		"address-list", "l_1", "address-list-timeout", "1m", "comment", "knock 1 of 3 at door d [rosknock p/d/stage-1]")
+	changes := diff.ChangeSet{
+		Notes: []string{"the router has no /ipv6/firewall/filter: nothing is done for ipv6"},
+		Steps: []diff.Step{
+			{Op: diff.Add, Menu: routeros.Filter, Slot: "p/d/stage-1", Set: stage, Before: "*5", BeforeText: `"r` + "\uFFFD" + `ponses | only" (*5)`},
+			{Op: diff.Set, Menu: routeros.Filter, ID: "*9", Slot: "p/d/stage-2", Set: routeros.MakeAttributes("dst-port", "54322"), Was: routeros.MakeAttributes("dst-port", "54323")},
+			{Op: diff.Set, Menu: routeros.Filter, ID: "*A", Slot: "p/jump", Set: routeros.MakeAttributes("jump-target", "rosknock-p-b"), Was: routeros.MakeAttributes("jump-target", "rosknock-p-a")},
+			{Op: diff.Move, Menu: routeros.Filter, ID: "*B", Slot: "p/d/open", Before: "*5", BeforeText: `"final" (*5)`},
+			{Op: diff.Enable, Menu: routeros.AddressList, ID: "*1", Slot: "p/allow", Set: routeros.MakeAttributes("disabled", "false")},
+			{Op: diff.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true")},
+			{Op: diff.Remove, Menu: routeros.Filter, ID: "*C", Slot: "p/d/stage-3", Was: stage.With("comment", "caf\xe9 [rosknock p/d/stage-3]")},
+		},
+	}
+	snapshot := routeros.Snapshot{Identity: "caf\xe9", Version: routeros.Version{Major: 7, Minor: 20, Patch: 1}, Board: "RB5009UG+S+"}
+	return []view.Router{
+		{Name: "192.0.2.1", Address: "192.0.2.1:8729", Snapshot: &snapshot, Changes: &changes},
+		{Name: "192.0.2.2", Address: "192.0.2.2:8729", Snapshot: &snapshot, Changes: &diff.ChangeSet{}},
+		{Name: "192.0.2.3", Address: "192.0.2.3:8729", Outcome: apply.Failed, Err: errors.New("192.0.2.3:8729: connection refused: enable the service api-ssl on the router")},
+	}
+}
+
+// golden compares with a file in fixtures/golden; ROSKNOCK_UPDATE=1 writes it anew.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("..", "..", "..", "fixtures", "golden", name)
+	if os.Getenv("ROSKNOCK_UPDATE") != "" {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s: %v\ngot:\n%s\nwant:\n%s", name, err, got, want)
+	}
+}
+
+func render(t *testing.T, format string, s view.Style) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var err error
+	switch format {
+	case "text":
+		view.Changes(&b, example(), s)
+	case "json":
+		err = view.JSON(&b, "diff", example(), s)
+	default:
+		err = view.ChangesTable(&b, format, example(), s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestFormats: what people and programs see, and that it is text whatever bytes a comment holds.
+func TestFormats(t *testing.T) {
+	for format, file := range map[string]string{"text": "changes.txt", "json": "changes.json", "csv": "changes.csv", "markdown": "changes.md"} {
+		got := render(t, format, view.Style{Width: 80})
+		golden(t, file, got)
+		if !utf8.Valid(got) {
+			t.Errorf("%s: not UTF-8", format)
+		}
+		for _, port := range []string{"54321", "54322", "54323"} {
+			if bytes.Contains(got, []byte(port)) {
+				t.Errorf("%s shows the knock port %s", format, port)
+			}
+			if !bytes.Contains(render(t, format, view.Style{Width: 80, Reveal: true}), []byte(port)) && port != "54323" {
+				t.Errorf("%s hides %s even when told to show it", format, port)
+			}
+		}
+		if bytes.Contains(got, []byte("\x1b")) {
+			t.Errorf("%s: colour without being asked", format)
+		}
+	}
+}
+
+func TestTextFits(t *testing.T) {
+	for _, width := range []int{80, 120} {
+		for line := range strings.SplitSeq(string(render(t, "text", view.Style{Width: width})), "\n") {
+			if n := utf8.RuneCountInString(line); n > width {
+				t.Errorf("%d columns of %d: %s", n, width, line)
+			}
+		}
+	}
+	if !bytes.Contains(render(t, "text", view.Style{Width: 80, Color: true}), []byte("\x1b[32m")) {
+		t.Error("no colour where it was asked for")
+	}
+}
+
+func TestJSONShape(t *testing.T) {
+	var out struct {
+		Format  string
+		Routers []map[string]any
+	}
+	if err := json.Unmarshal(render(t, "json", view.Style{}), &out); err != nil {
+		t.Fatal(err)
+	}
+	if out.Format != "rosknock.diff/1" || len(out.Routers) != 3 {
+		t.Fatalf("%s, %d routers", out.Format, len(out.Routers))
+	}
+	for _, key := range []string{"name", "address", "identity", "version", "changed", "changes", "proof"} {
+		for i, r := range out.Routers {
+			if _, ok := r[key]; !ok {
+				t.Errorf("router %d has no %s", i, key)
+			}
+		}
+	}
+	change := out.Routers[0]["changes"].([]any)[0].(map[string]any)
+	for _, key := range []string{"op", "path", "id", "slot", "before", "set", "was"} {
+		if _, ok := change[key]; !ok {
+			t.Errorf("a change has no %s", key)
+		}
+	}
+}
+
+func TestTables(t *testing.T) {
+	rows, err := csv.NewReader(bytes.NewReader(render(t, "csv", view.Style{}))).ReadAll()
+	if err != nil || len(rows) != 1+7+2 {
+		t.Errorf("%d lines of CSV, %v", len(rows), err)
+	}
+	for line := range strings.SplitSeq(strings.TrimSpace(string(render(t, "markdown", view.Style{}))), "\n") {
+		if n := strings.Count(line, "|") - strings.Count(line, `\|`); n != 11 {
+			t.Errorf("%d cells in %s", n-1, line)
+		}
+	}
+}
+
+func TestTrusted(t *testing.T) {
+	door := trusted.Door{Family: routeros.IPv4, Plan: "branch-with-a-long-name", Name: "administrators", List: "trusted-administrators"}
+	entries := []trusted.Entry{
+		{Door: door, Address: "203.0.113.9", Since: "2026-09-25 08:50:30", Expires: true, ExpiresIn: 6*24*time.Hour + time.Second, Kind: trusted.Knocked},
+		{Door: door, Address: "198.51.100.0/24", Since: "2026-09-25 08:50:30", Kind: trusted.Static},
+	}
+	ledgers := []view.Trusted{{Name: "192.0.2.1:8729", Entries: entries}, {Name: "r2", Entries: entries[:1]}}
+	for format, file := range map[string]string{"text": "trusted.txt", "csv": "trusted.csv", "markdown": "trusted.md"} {
+		var b bytes.Buffer
+		if err := view.TrustedTable(&b, format, ledgers, view.Style{Width: 80}); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, file, b.Bytes())
+		for line := range strings.SplitSeq(b.String(), "\n") {
+			if n := utf8.RuneCountInString(line); format == "text" && n > 80 {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := view.TrustedJSON(&b, "trusted-list", ledgers); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "trusted.json", b.Bytes())
+}
