@@ -15,7 +15,7 @@ type Version struct {
 	StageNumber int
 }
 
-var versionPattern = regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:(alpha|beta|rc)(\d{1,4}))?(?: .*)?$`)
+var versionPattern = regexp.MustCompile(`^(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:(alpha|beta|rc)(\d{1,4}))?(?: \(.*\))?$`)
 
 // ParseVersion reads what /system/resource prints, with or without the channel in
 // parentheses: "7.20.1 (stable)" (routeros-facts § 8).
