@@ -176,6 +176,9 @@ func (t trial) gate() error {
 		for _, m := range t.table.Gate {
 			for _, probe := range t.probes.To(in, m) {
 				for _, f := range t.world.Fates(probe, lists, t.snapshot.Clock) {
+					if f.Incomplete {
+						return undecidable(in, f)
+					}
 					if f.Verdict != packet.Accept || t.allowed(f) {
 						continue
 					}
@@ -188,6 +191,14 @@ func (t trial) gate() error {
 		}
 	}
 	return nil
+}
+
+// undecidable is a packet of which the table asks more than can be followed.
+func undecidable(in string, f packet.Fate) error {
+	return &RefusalError{
+		Risk: "undecidable", What: fmt.Sprintf("what becomes of a packet on %s can't be told: too many rules there hang on limits and the like, or chains jump in circles", in),
+		Remedy: "simplify the chain of " + decidedBy(f) + ", or name a place above it with firewall.place",
+	}
 }
 
 // allowed reports whether the plan's own allow-list let the packet in.
@@ -221,7 +232,7 @@ func (o Session) keeps(before, after routeros.Snapshot) error {
 			continue
 		}
 		for _, fate := range is.Fates(login, packet.NewMemory(after, after.Clock), after.Clock) {
-			if fate.Verdict != packet.Accept {
+			if fate.Verdict != packet.Accept || fate.Incomplete {
 				return o.lose(fmt.Sprintf("this session's own source %s could not log in again to %s on %s: %s stops it", o.Operator, o.Service, in, decidedBy(fate)), "add it to allow.addresses")
 			}
 		}

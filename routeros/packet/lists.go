@@ -2,6 +2,7 @@ package packet
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -22,9 +23,13 @@ type listKey struct {
 	name   string
 }
 
+// list finds an address among hosts at once, and among ranges by their beginning.
 type list struct {
-	hosts  map[netip.Addr]*member
+	hosts map[netip.Addr]*member
+	// ranges are sorted by their first address; reach[i] is the largest last address of
+	// ranges[:i+1], so that a search from the right knows when to stop.
 	ranges []rangeMember
+	reach  []netip.Addr
 }
 
 type rangeMember struct {
@@ -58,6 +63,9 @@ func NewMemory(s routeros.Snapshot, at time.Time) *Memory {
 			m.list(f, e.List).put(addresses, entry)
 		}
 	}
+	for _, l := range m.lists {
+		l.sort()
+	}
 	return m
 }
 
@@ -80,6 +88,17 @@ func (l *list) put(addresses routeros.AddressRange, entry member) {
 	l.ranges = append(l.ranges, rangeMember{addresses, entry})
 }
 
+func (l *list) sort() {
+	slices.SortFunc(l.ranges, func(a, b rangeMember) int { return a.addresses.First.Compare(b.addresses.First) })
+	l.reach = make([]netip.Addr, len(l.ranges))
+	for i, r := range l.ranges {
+		l.reach[i] = r.addresses.Last
+		if i > 0 && l.reach[i].Less(l.reach[i-1]) {
+			l.reach[i] = l.reach[i-1]
+		}
+	}
+}
+
 // Contains implements [Lists].
 func (m *Memory) Contains(f routeros.Family, name string, a netip.Addr, at time.Time) bool {
 	l := m.lists[listKey{f, name}]
@@ -89,7 +108,13 @@ func (m *Memory) Contains(f routeros.Family, name string, a netip.Addr, at time.
 	if e := l.hosts[a]; e != nil && e.holds(at) {
 		return true
 	}
-	for i := range l.ranges {
+	end, _ := slices.BinarySearchFunc(l.ranges, a, func(r rangeMember, a netip.Addr) int {
+		if r.addresses.First.Compare(a) <= 0 {
+			return -1
+		}
+		return 1
+	})
+	for i := end - 1; i >= 0 && l.reach[i].Compare(a) >= 0; i-- {
 		if l.ranges[i].addresses.Contains(a) && l.ranges[i].holds(at) {
 			return true
 		}

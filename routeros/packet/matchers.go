@@ -133,6 +133,11 @@ func addressTest(value string, of func(*walk) netip.Addr) func(*walk) answer {
 // is a broadcast or multicast.
 func (w *World) typeTest(value string, of func(*walk) (netip.Addr, bool)) func(*walk) answer {
 	kinds := strings.Split(value, ",")
+	if slices.ContainsFunc(kinds, func(kind string) bool {
+		return !slices.Contains([]string{"unicast", "local", "broadcast", "multicast"}, kind)
+	}) {
+		return nil // blackhole and the like are matters of the routing table
+	}
 	return func(k *walk) answer {
 		addr, arrived := of(k)
 		kind := "unicast"
@@ -177,10 +182,13 @@ func (w *World) interfaceTest(value string, of func(*walk) string) func(*walk) a
 		return func(k *walk) answer { return is(of(k) == value) }
 	}
 	return func(k *walk) answer {
+		if w.ifaces[of(k)].Type == "" {
+			return unknown
+		}
 		kind := w.ifaces[of(k)].Type
 		switch value {
 		case "all-ppp":
-			return is(slices.ContainsFunc([]string{"ppp", "l2tp", "sstp", "ovpn"}, func(s string) bool { return strings.HasPrefix(kind, s) }))
+			return is(slices.ContainsFunc([]string{"ppp", "pptp", "l2tp", "sstp", "ovpn"}, func(s string) bool { return strings.HasPrefix(kind, s) }))
 		case "all-wireless":
 			return is(kind == "wlan" || kind == "wifi" || kind == "cap")
 		default:
@@ -210,7 +218,7 @@ func natStateTest(value string) func(*walk) answer {
 }
 
 func flagsTest(value string) func(*walk) answer {
-	var set, clear Flags
+	var set, unset Flags
 	for word := range strings.SplitSeq(value, ",") {
 		name, negated := strings.CutPrefix(word, "!")
 		flag, ok := parseFlag(name)
@@ -218,13 +226,13 @@ func flagsTest(value string) func(*walk) answer {
 		case !ok:
 			return nil
 		case negated:
-			clear |= flag
+			unset |= flag
 		default:
 			set |= flag
 		}
 	}
 	return func(k *walk) answer {
-		return is(k.packet.Protocol == 6 && k.packet.TCPFlags&set == set && k.packet.TCPFlags&clear == 0)
+		return is(k.packet.Protocol == 6 && k.packet.TCPFlags&set == set && k.packet.TCPFlags&unset == 0)
 	}
 }
 

@@ -17,6 +17,7 @@ package packet
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -74,7 +75,15 @@ const (
 
 // String returns RouterOS's word for the state.
 func (s State) String() string {
-	return [...]string{"new", "established", "related", "invalid", "untracked"}[s]
+	return word(uint8(s), "new", "established", "related", "invalid", "untracked")
+}
+
+// word names a small number; one without a name is printed as it is.
+func word(n uint8, names ...string) string {
+	if int(n) < len(names) {
+		return names[n]
+	}
+	return strconv.Itoa(int(n))
 }
 
 // Flags are TCP flags.
@@ -116,7 +125,7 @@ const (
 
 // String returns the verdict as a word.
 func (v Verdict) String() string {
-	return [...]string{"accept", "drop", "reject", "tarpit", "forwarded"}[v]
+	return word(uint8(v), "accept", "drop", "reject", "tarpit", "forwarded")
 }
 
 // Fate is what becomes of a packet, and why.
@@ -132,8 +141,12 @@ type Fate struct {
 	Additions []Addition
 	// Logged are the rules that logged the packet.
 	Logged []*routeros.Rule
-	// Undecided are the rules that hung on a matcher that the packet alone can't settle.
+	// Undecided are the rules that hung on a matcher, or on an action, that the packet alone can't settle.
 	Undecided []Look
+	// Incomplete says that there may be other fates than those given: a walk was cut short because
+	// chains jump in circles, or [World.Fates] met more open questions than it follows. Whoever
+	// wants to be sure has to refuse such an answer.
+	Incomplete bool
 }
 
 // Look is one rule that a packet was held against.

@@ -17,7 +17,8 @@ type walk struct {
 	at       time.Time
 	toRouter bool
 	option
-	fate Fate
+	fate  Fate
+	steps int // rules looked at
 }
 
 // outcome says whether a chain decided or ran through.
@@ -29,11 +30,19 @@ const (
 	ended
 )
 
-// deepest bounds jumps: a loop of chains ends there, with the packet going on behind the jump.
-const deepest = 32
+// Bounds of one walk: chains that jump in circles end there, with the packet going on behind the jump, and
+// the fate says that it is incomplete. Real tables of 10,000 rules stay far below.
+const (
+	deepest  = 64
+	mostLook = 200_000
+)
 
 func (k *walk) chain(t *table, name string, depth int) outcome {
 	for _, i := range t.chains[name] {
+		if k.steps++; k.steps > mostLook {
+			k.fate.Incomplete = true
+			return through
+		}
 		if !k.matches(t, i) {
 			continue
 		}
@@ -64,7 +73,8 @@ func (k *walk) matches(t *table, i int) bool {
 	matched := true
 	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Undecided: open}
 	if open != nil {
-		matched = k.oracle != nil && k.oracle(&t.rows[i], open)
+		// What only logs or counts makes no difference, so nobody is asked.
+		matched = k.oracle != nil && !harmless(t.rules[i].action) && k.oracle(&t.rows[i], open)
 		if !matched {
 			look.Failed = open[0]
 		}
@@ -77,6 +87,15 @@ func (k *walk) matches(t *table, i int) bool {
 		k.fate.Undecided = append(k.fate.Undecided, look)
 	}
 	return matched
+}
+
+// harmless reports whether an action changes neither the verdict nor a list.
+func harmless(action string) bool {
+	switch action {
+	case "log", "passthrough", "fasttrack-connection":
+		return true
+	}
+	return false
 }
 
 // act carries out the action of a rule that matched (routeros-facts § 2.6).
@@ -97,15 +116,30 @@ func (k *walk) act(t *table, i, depth int) outcome {
 	case "return":
 		return returned
 	case "jump":
-		if depth < deepest {
-			return k.chain(t, r.target, depth+1)
+		if depth == deepest {
+			k.fate.Incomplete = true
+			return through
 		}
+		return k.chain(t, r.target, depth+1)
 	case "notrack":
 		k.packet.State = Untracked
 	case "add-src-to-address-list", "add-dst-to-address-list":
 		k.add(r.addition, &t.rows[i])
 	case "dst-nat", "netmap", "same", "redirect":
 		return k.translate(t, i)
+	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade", "endpoint-independent-nat":
+	default:
+		return k.unknown(t, i)
+	}
+	return through
+}
+
+// unknown is an action that nobody here knows: it may end the walk or not, so both are followed.
+func (k *walk) unknown(t *table, i int) outcome {
+	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"action"}}
+	k.fate.Undecided = append(k.fate.Undecided, look)
+	if k.oracle != nil && k.oracle(&t.rows[i], look.Undecided) {
+		return k.end(t, i, Drop)
 	}
 	return through
 }
@@ -121,6 +155,9 @@ func (k *walk) translate(t *table, i int) outcome {
 	k.packet.DstNAT = true
 	if !r.toLocal {
 		return k.end(t, i, Forwarded)
+	}
+	if r.toAddress.IsValid() {
+		k.packet.Dst = r.toAddress
 	}
 	if r.toPort != 0 && k.packet.hasPorts() {
 		k.packet.DstPort = r.toPort

@@ -1,8 +1,10 @@
 package packet
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -32,8 +34,10 @@ type rule struct {
 	target   string // of a jump
 	addition *addition
 	log      bool
-	toLocal  bool // of dst-nat: the router itself
-	toPort   uint16
+	// Of destination NAT: whether the packet stays on the router, and what changes.
+	toLocal   bool
+	toAddress netip.Addr
+	toPort    uint16
 }
 
 type addition struct {
@@ -112,6 +116,9 @@ func (w *World) compile(menu routeros.Menu, rows []routeros.Rule) *table {
 func (w *World) rule(r *routeros.Rule) rule {
 	c := rule{action: r.Action(), target: r.Attrs.Get("jump-target"), log: r.Attrs.Bool("log")}
 	for name, value := range r.Attrs.All() {
+		if value == "" {
+			continue // set to nothing is not set: exports of old routers are full of it
+		}
 		if m, ok := w.matcher(name, value); ok {
 			c.matchers = append(c.matchers, m)
 		}
@@ -122,15 +129,24 @@ func (w *World) rule(r *routeros.Rule) rule {
 	case "add-src-to-address-list", "add-dst-to-address-list":
 		timeout, _ := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
 		c.addition = &addition{r.Attrs.Get("address-list"), timeout, c.action == "add-src-to-address-list"}
-	case "dst-nat", "netmap", "same":
-		to, err := routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
-		c.toLocal = err == nil && w.local[to.First]
-		c.toPort, _ = routeros.ParsePort(r.Attrs.Get("to-ports"))
-	case "redirect":
-		c.toLocal = true
-		c.toPort, _ = routeros.ParsePort(r.Attrs.Get("to-ports"))
+	case "dst-nat", "netmap", "same", "redirect":
+		w.translation(r, &c)
 	}
 	return c
+}
+
+// translation compiles where a rule of destination NAT sends packets. Without an address, and with redirect,
+// they stay on the router and only the port changes; of several ports the first is taken.
+func (w *World) translation(r *routeros.Rule, c *rule) {
+	to, err := routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
+	switch {
+	case r.Action() == "redirect", r.Attrs.Get("to-addresses") == "":
+		c.toLocal = true
+	case err == nil && w.local[to.First]:
+		c.toLocal, c.toAddress = true, to.First
+	}
+	first, _, _ := strings.Cut(r.Attrs.Get("to-ports"), "-")
+	c.toPort, _ = routeros.ParsePort(first)
 }
 
 func cost(name string) int {
@@ -158,63 +174,54 @@ func (w *World) InInterfaceList(name, list string) bool {
 }
 
 // resolveLists returns the interfaces of every list. A list holds its members and those of the lists it
-// includes, less those of the lists it excludes; a circle of lists ends at the list seen first.
+// includes, less those of the lists it excludes. Lists that lead back to themselves are worked out by
+// going round until nothing changes, at most once for each list.
 func resolveLists(s routeros.Snapshot) map[string]map[string]bool {
-	byName := map[string]routeros.InterfaceList{}
+	own := map[string]map[string]bool{"all": {}, "none": {}, "dynamic": {}, "static": {}}
 	for _, l := range s.InterfaceLists {
-		byName[l.Name] = l
+		if own[l.Name] == nil {
+			own[l.Name] = map[string]bool{}
+		}
 	}
-	own := map[string][]string{}
+	for _, i := range s.Interfaces {
+		own["all"][i.Name] = true
+		own[map[bool]string{true: "dynamic", false: "static"}[i.Dynamic]][i.Name] = true
+	}
 	for _, m := range s.ListMembers {
+		if own[m.List] == nil {
+			own[m.List] = map[string]bool{}
+		}
 		if !m.Disabled {
-			own[m.List] = append(own[m.List], m.Interface)
+			own[m.List][m.Interface] = true
 		}
 	}
-	var resolve func(name string, open []string) map[string]bool
-	resolve = func(name string, open []string) map[string]bool {
-		in := map[string]bool{}
-		if slices.Contains(open, name) {
-			return in
-		}
-		open = append(slices.Clone(open), name)
-		for _, included := range byName[name].Include {
-			for i := range builtin(s, included, resolve, open) {
-				in[i] = true
+	resolved := own
+	for range s.InterfaceLists {
+		next := maps.Clone(own)
+		for _, l := range s.InterfaceLists {
+			if len(l.Include)+len(l.Exclude) > 0 {
+				next[l.Name] = combined(own[l.Name], l, resolved)
 			}
 		}
-		for _, excluded := range byName[name].Exclude {
-			for i := range builtin(s, excluded, resolve, open) {
-				delete(in, i)
-			}
+		if maps.EqualFunc(next, resolved, maps.Equal[map[string]bool, map[string]bool]) {
+			break
 		}
-		for _, i := range own[name] {
-			in[i] = true
-		}
-		return in
+		resolved = next
 	}
-	out := map[string]map[string]bool{}
-	for name := range byName {
-		out[name] = resolve(name, nil)
-	}
-	for name := range own {
-		if out[name] == nil {
-			out[name] = resolve(name, nil)
-		}
-	}
-	return out
+	return resolved
 }
 
-// builtin resolves a list that another includes, the router's own ones among them.
-func builtin(s routeros.Snapshot, name string, resolve func(string, []string) map[string]bool, open []string) map[string]bool {
-	if name != "all" && name != "dynamic" && name != "static" {
-		return resolve(name, open)
-	}
+func combined(own map[string]bool, l routeros.InterfaceList, resolved map[string]map[string]bool) map[string]bool {
 	in := map[string]bool{}
-	for _, i := range s.Interfaces {
-		if name == "all" || i.Dynamic == (name == "dynamic") {
-			in[i.Name] = true
+	for _, name := range l.Include {
+		maps.Copy(in, resolved[name])
+	}
+	for _, name := range l.Exclude {
+		for i := range resolved[name] {
+			delete(in, i)
 		}
 	}
+	maps.Copy(in, own)
 	return in
 }
 
@@ -237,12 +244,11 @@ func (w *World) Trace(p Packet, lists Lists, at time.Time) Fate {
 }
 
 // mostFates bounds how many answers of undecided matchers are followed for one packet.
-const mostFates = 256
+const mostFates = 512
 
 // Fates returns every fate that a packet can have over all answers of the undecided matchers that it
-// meets, the one of [World.Input] first. Fates of equal verdict, rule and additions come once. After
-// 256 runs the remaining combinations are left out; the first runs answer no everywhere, then
-// yes at each place in turn, nearest to the end of the walk first.
+// meets, the one of [World.Input] first. Fates of equal verdict, rule and additions come once. Beyond 512 runs
+// the rest is given up: every fate is then marked as incomplete.
 func (w *World) Fates(p Packet, lists Lists, at time.Time) []Fate {
 	var fates []Fate
 	answers := []bool{}
@@ -263,9 +269,12 @@ func (w *World) Fates(p Packet, lists Lists, at time.Time) []Fate {
 			answers = answers[:len(answers)-1]
 		}
 		if len(answers) == 0 {
-			break
+			return fates
 		}
 		answers[len(answers)-1] = true
+	}
+	for i := range fates {
+		fates[i].Incomplete = true
 	}
 	return fates
 }
@@ -285,15 +294,14 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 	for _, stop := range []struct {
 		menu  routeros.Menu
 		chain string
-		skip  bool
 	}{
-		{k.family.Raw(), "prerouting", false},
-		{k.family.NAT(), "dstnat", p.State != New},
-		{k.family.Filter(), "input", false},
+		{k.family.Raw(), "prerouting"},
+		{k.family.NAT(), "dstnat"},
+		{k.family.Filter(), "input"},
 	} {
 		t := w.tables[stop.menu]
-		if t == nil || stop.skip {
-			continue
+		if t == nil || stop.chain == "dstnat" && k.packet.State != New {
+			continue // only the first packet of a connection that is tracked meets NAT
 		}
 		if k.chain(t, stop.chain, 0) == ended && k.fate.Verdict != Accept {
 			return k.fate
@@ -308,6 +316,7 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 // Walk returns the fate of a packet in one chain of one table, with every rule in the trail.
 func (w *World) Walk(menu routeros.Menu, chain string, p Packet, lists Lists, at time.Time) Fate {
 	k := &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: option{all: true}, toRouter: chain == "input"}
+	k.packet.Src, k.packet.Dst = p.Src.Unmap(), p.Dst.Unmap()
 	if t := w.tables[menu]; t != nil {
 		k.chain(t, chain, 0)
 	}
