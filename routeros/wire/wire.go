@@ -106,7 +106,8 @@ func (r *Reader) readLength() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	more, n := 0, int(first)
+	var more int
+	n := int(first)
 	switch {
 	case first < 0x80:
 		return n, nil
@@ -153,24 +154,28 @@ func (w *Writer) Write(words ...string) error {
 		}
 	}
 	for _, word := range words {
-		w.writeLength(len(word))
-		w.w.WriteString(word)
+		if _, err := w.w.Write(appendLength(w.w.AvailableBuffer(), len(word))); err != nil {
+			return err
+		}
+		if _, err := w.w.WriteString(word); err != nil {
+			return err
+		}
 	}
 	return w.w.WriteByte(0)
 }
 
-func (w *Writer) writeLength(n int) {
+func appendLength(b []byte, n int) []byte {
 	switch {
 	case n < 0x80:
-		w.w.WriteByte(byte(n))
+		return append(b, byte(n))
 	case n < 0x4000:
-		w.w.Write([]byte{byte(n>>8) | 0x80, byte(n)})
+		return append(b, byte(n>>8)|0x80, byte(n))
 	case n < 0x200000:
-		w.w.Write([]byte{byte(n>>16) | 0xC0, byte(n >> 8), byte(n)})
+		return append(b, byte(n>>16)|0xC0, byte(n>>8), byte(n))
 	case n < 0x10000000:
-		w.w.Write([]byte{byte(n>>24) | 0xE0, byte(n >> 16), byte(n >> 8), byte(n)})
+		return append(b, byte(n>>24)|0xE0, byte(n>>16), byte(n>>8), byte(n))
 	default:
-		w.w.Write([]byte{0xF0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+		return append(b, 0xF0, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	}
 }
 
