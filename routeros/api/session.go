@@ -35,12 +35,14 @@ type Session struct {
 	log     *slog.Logger
 	timeout time.Duration
 
-	mu      sync.Mutex // guards what follows, and the order of sentences on the wire
+	sending sync.Mutex // held while sentences are written, and by nobody who reads
 	writer  *wire.Writer
-	calls   map[string]*call
 	lastTag int
-	err     error         // why the session ended
-	ended   chan struct{} // closed when err is set
+
+	mu    sync.Mutex // guards what follows; never held while something is sent or received
+	calls map[string]*call
+	err   error         // why the session ended
+	ended chan struct{} // closed when err is set
 }
 
 // call is a command that waits for its answer.
@@ -49,9 +51,41 @@ type call struct {
 	bytes int
 	ret   string
 	traps []*TrapError
-	each  chan routeros.Attributes // of a listen; nil otherwise
+	feed  *feed // of a listen; nil otherwise
 	err   error
 	done  chan struct{}
+}
+
+// feed is the rows of a listen that nobody has looked at yet. The session's reader never waits for whoever looks.
+type feed struct {
+	mu    sync.Mutex
+	rows  []routeros.Attributes
+	fresh chan struct{} // holds one token while there are rows
+}
+
+// mostFeed bounds how far whoever listens may fall behind.
+const mostFeed = 1 << 17
+
+func (f *feed) put(row routeros.Attributes) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.rows) == mostFeed {
+		return fmt.Errorf("more than %d changes were left unread", mostFeed)
+	}
+	f.rows = append(f.rows, row)
+	select {
+	case f.fresh <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (f *feed) take() []routeros.Attributes {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rows := f.rows
+	f.rows = nil
+	return rows
 }
 
 // Reply is the answer to one command.
@@ -175,18 +209,15 @@ func trapOf(c *call, command routeros.Command) error {
 // send registers a tag for each command, writes them all, and flushes once. A context that ends in
 // the middle of a sentence leaves no way to go on, so it ends the session.
 func (s *Session) send(ctx context.Context, commands []routeros.Command, calls []*call) ([]string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err != nil {
-		return nil, s.err
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	tags, err := s.register(calls)
+	if err != nil {
+		return nil, err
 	}
-	tags := make([]string, len(commands))
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
 	for i, c := range commands {
-		s.lastTag++
-		tags[i] = strconv.Itoa(s.lastTag)
-		s.calls[tags[i]] = calls[i]
 		s.log.DebugContext(ctx, "send", "router", s.target.HostPort(), "command", c.Redacted())
 		if err := s.writer.Write(append(c.Words(), ".tag="+tags[i])...); err != nil {
 			return nil, s.broken(ctx, tags, err)
@@ -198,10 +229,24 @@ func (s *Session) send(ctx context.Context, commands []routeros.Command, calls [
 	return tags, nil
 }
 
-func (s *Session) broken(ctx context.Context, tags []string, err error) error {
-	for _, tag := range tags {
-		delete(s.calls, tag)
+// register gives each command its tag, before anything is sent: a reply may arrive at once.
+func (s *Session) register(calls []*call) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return nil, s.err
 	}
+	tags := make([]string, len(calls))
+	for i, c := range calls {
+		s.lastTag++
+		tags[i] = strconv.Itoa(s.lastTag)
+		s.calls[tags[i]] = c
+	}
+	return tags, nil
+}
+
+func (s *Session) broken(ctx context.Context, tags []string, err error) error {
+	s.forget(tags)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -264,12 +309,8 @@ func (s *Session) dispatch(sentence wire.Sentence) error {
 }
 
 func (s *Session) row(c *call, row routeros.Attributes, size int) error {
-	if c.each != nil {
-		select {
-		case c.each <- row:
-		case <-c.done:
-		}
-		return nil
+	if c.feed != nil {
+		return c.feed.put(row)
 	}
 	c.bytes += size
 	if c.bytes > mostReplyBytes {
@@ -323,39 +364,30 @@ func (s *Session) end(err error) {
 // /ip/firewall/address-list/listen, and hands every row to each. It returns nil when the context ended it,
 // the error of each, or why the session ended.
 func (s *Session) Listen(ctx context.Context, command routeros.Command, each func(routeros.Attributes) error) error {
-	c := &call{done: make(chan struct{}), each: make(chan routeros.Attributes)}
+	c := &call{done: make(chan struct{}), feed: &feed{fresh: make(chan struct{}, 1)}}
 	tags, err := s.send(ctx, []routeros.Command{command}, []*call{c})
 	if err != nil {
 		return err
 	}
 	for {
 		select {
-		case row := <-c.each:
-			if err := each(row); err != nil {
-				return errors.Join(err, s.cancel(ctx, tags, c))
+		case <-c.feed.fresh:
+			for _, row := range c.feed.take() {
+				if err := each(row); err != nil {
+					return errors.Join(err, s.cancel(ctx, tags[0]))
+				}
 			}
 		case <-c.done:
 			return errors.Join(c.err, trapOf(c, command))
 		case <-ctx.Done():
-			return s.cancel(ctx, tags, c)
+			return s.cancel(ctx, tags[0])
 		}
 	}
 }
 
 // cancel ends a listen: /cancel answers for itself, the listen with a trap and !done
-// (routeros-facts § 1.4).
-func (s *Session) cancel(ctx context.Context, tags []string, c *call) error {
-	go func() {
-		for {
-			select {
-			case <-c.each:
-			case <-c.done:
-				return
-			case <-s.ended:
-				return
-			}
-		}
-	}()
-	_, err := s.Run(context.WithoutCancel(ctx), routeros.NewCommand("/cancel", "tag", tags[0]))
+// (routeros-facts § 1.4), which nobody waits for.
+func (s *Session) cancel(ctx context.Context, tag string) error {
+	_, err := s.Run(context.WithoutCancel(ctx), routeros.NewCommand("/cancel", "tag", tag))
 	return err
 }
