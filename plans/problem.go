@@ -85,6 +85,20 @@ func printable(r rune) rune {
 	return r
 }
 
+var numberRun = regexp.MustCompile(`[0-9]{2,}`)
+
+// maskNumbersOf masks in a text every number that also stands in a line which may hold a knock: messages quote
+// keys and values.
+func maskNumbersOf(line, text string) string {
+	known := numberRun.FindAllString(line, -1)
+	return numberRun.ReplaceAllStringFunc(text, func(number string) string {
+		if slices.Contains(known, number) {
+			return maskDigits(number)
+		}
+		return number
+	})
+}
+
 func maskDigits(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' {

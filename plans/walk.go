@@ -52,7 +52,11 @@ func (w *walker) result() error {
 	for i := range w.problems {
 		p := &w.problems[i]
 		if p.Line <= len(w.lines) {
-			p.Excerpt = excerpt(w.lines[p.Line-1], p.Line, p.Column, w.secret[p.Line])
+			line := w.lines[p.Line-1]
+			p.Excerpt = excerpt(line, p.Line, p.Column, w.secret[p.Line])
+			if w.secret[p.Line] || sequenceText.MatchString(line) {
+				p.Message, p.Remedy = maskNumbersOf(line, p.Message), maskNumbersOf(line, p.Remedy)
+			}
 		}
 	}
 	return w.problems
@@ -132,6 +136,7 @@ func (w *walker) syntax(err error) {
 			line = min(n, len(w.lines))
 		}
 	}
+	w.secret[line] = true // who knows what stands in a line that can't be read
 	w.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), "")
 }
 
