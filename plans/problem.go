@@ -87,10 +87,13 @@ func printable(r rune) rune {
 
 var numberRun = regexp.MustCompile(`[0-9]{2,}`)
 
-// maskNumbersOf masks in a text every number that also stands in a line which may hold a knock: messages quote
-// keys and values.
-func maskNumbersOf(line, text string) string {
-	known := numberRun.FindAllString(line, -1)
+// maskNumbersOf masks in a text every number that also stands in a file: messages quote keys and values, and those
+// of a line that may hold a knock can reach into the next one.
+func maskNumbersOf(file, text string) string {
+	if !numberRun.MatchString(text) {
+		return text
+	}
+	known := numberRun.FindAllString(file, -1)
 	return numberRun.ReplaceAllStringFunc(text, func(number string) string {
 		if slices.Contains(known, number) {
 			return maskDigits(number)

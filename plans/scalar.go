@@ -141,8 +141,8 @@ func parseStage(text string) (s Stage, why, remedy string) {
 	}
 	switch protocol {
 	case "tcp", "udp":
-		port, why, remedy := parsePort(value)
-		return Stage{Protocol: protocol, Port: port}, why, remedy
+		port, why := parsePort(value)
+		return Stage{Protocol: protocol, Port: port}, why, ""
 	case "icmp":
 		n, err := strconv.Atoi(value)
 		if err != nil || !numberText.MatchString(value) || n < 28 || n > 65535 {
@@ -156,15 +156,15 @@ func parseStage(text string) (s Stage, why, remedy string) {
 	return s, "its protocol is unknown", "write tcp, udp or icmp"
 }
 
-func parsePort(text string) (port uint16, why, remedy string) {
+func parsePort(text string) (port uint16, why string) {
 	if len(text) > 1 && text[0] == '0' {
-		return 0, "a port is written without leading zeros, which many programs read as octal", ""
+		return 0, "a port is written without leading zeros, which many programs read as octal"
 	}
 	port, err := routeros.ParsePort(text)
 	if err != nil || port == 0 {
-		return 0, "a port is a number from 1 to 65535", ""
+		return 0, "a port is a number from 1 to 65535"
 	}
-	return port, "", ""
+	return port, ""
 }
 
 func targetScalar() scalar {
@@ -199,14 +199,14 @@ func parsePortTarget(protocol, ports string) (t Target, why, remedy string) {
 		return t, "only tcp and udp have ports", "write tcp/… or udp/…"
 	}
 	low, high, isRange := strings.Cut(ports, "-")
-	first, why, remedy := parsePort(low)
+	first, why := parsePort(low)
 	if why != "" {
-		return t, why, remedy
+		return t, why, ""
 	}
 	last := first
 	if isRange {
-		if last, why, remedy = parsePort(high); why != "" {
-			return t, why, remedy
+		if last, why = parsePort(high); why != "" {
+			return t, why, ""
 		}
 	}
 	if last < first {

@@ -49,13 +49,14 @@ func (w *walker) result() error {
 		return nil
 	}
 	w.problems.sort()
+	text := strings.Join(w.lines, "\n")
 	for i := range w.problems {
 		p := &w.problems[i]
 		if p.Line <= len(w.lines) {
 			line := w.lines[p.Line-1]
 			p.Excerpt = excerpt(line, p.Line, p.Column, w.secret[p.Line])
 			if w.secret[p.Line] || sequenceText.MatchString(line) {
-				p.Message, p.Remedy = maskNumbersOf(line, p.Message), maskNumbersOf(line, p.Remedy)
+				p.Message, p.Remedy = maskNumbersOf(text, p.Message), maskNumbersOf(text, p.Remedy)
 			}
 		}
 	}
@@ -125,6 +126,7 @@ func (w *walker) syntax(err error) {
 	for i, line := range w.lines {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && strings.TrimSpace(line) != "" {
+			w.secret[i+1] = true
 			w.at(i+1, tab+1, "a tab in the indentation", "indent with spaces")
 			return
 		}

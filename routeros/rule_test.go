@@ -190,11 +190,11 @@ func TestCommand(t *testing.T) {
 	if c.Menu() != routeros.Filter || c.Verb() != "add" || c.Get("chain") != "input" || c.Get("none") != "" {
 		t.Errorf("menu %s, verb %s", c.Menu(), c.Verb())
 	}
-	print := routeros.Print(routeros.Filter, ".id", "chain")
-	if want := []string{"/ip/firewall/filter/print", "=.proplist=.id,chain"}; !slices.Equal(print.Words(), want) {
-		t.Errorf("words %q, want %q", print.Words(), want)
+	printed := routeros.Print(routeros.Filter, ".id", "chain")
+	if want := []string{"/ip/firewall/filter/print", "=.proplist=.id,chain"}; !slices.Equal(printed.Words(), want) {
+		t.Errorf("words %q, want %q", printed.Words(), want)
 	}
-	if one := print.Where("a=1"); len(print.Queries) != 0 || len(one.Where("b=2").Queries) != 2 || len(one.Queries) != 1 {
+	if one := printed.Where("a=1"); len(printed.Queries) != 0 || len(one.Where("b=2").Queries) != 2 || len(one.Queries) != 1 {
 		t.Error("Where changed its receiver")
 	}
 }

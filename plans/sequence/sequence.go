@@ -61,7 +61,7 @@ func draw(random io.Reader, stages int) ([]plans.Stage, error) {
 		if err != nil {
 			return nil, err
 		}
-		knock[i] = plans.Stage{Protocol: []string{"tcp", "udp"}[protocol], Port: uint16(lowest + port)} //nolint:gosec // at most 60000
+		knock[i] = plans.Stage{Protocol: []string{"tcp", "udp"}[protocol], Port: uint16(lowest + port)}
 	}
 	return knock, nil
 }

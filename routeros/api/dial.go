@@ -207,7 +207,7 @@ func (*UntrustedError) isTrust() {}
 func (t Target) tlsConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
-		InsecureSkipVerify: true, //nolint:gosec // VerifyConnection below checks the pin or the chain
+		InsecureSkipVerify: true, // VerifyConnection below checks the pin or the chain
 		VerifyConnection:   t.trusts,
 		ServerName:         t.host(),
 		CipherSuites: []uint16{
@@ -312,12 +312,10 @@ func loginError(ctx context.Context, t Target, last wire.Sentence, err error) er
 	if ctx.Err() != nil {
 		return ended(ctx, t.HostPort(), false)
 	}
-	var limit *wire.LimitError
-	if errors.As(err, &limit) {
+	if limit, ok := errors.AsType[*wire.LimitError](err); ok {
 		return fmt.Errorf("%s: %w", t.HostPort(), limit)
 	}
-	var device *ros.DeviceError
-	if errors.As(err, &device) {
+	if device, ok := errors.AsType[*ros.DeviceError](err); ok {
 		return trapAtLogin(t, device.Sentence.Map["message"], err)
 	}
 	if len(last) > 0 && last[0] == "!fatal" {

@@ -31,31 +31,31 @@ func (p *problem) Unwrap() error { return p.Err }
 
 // The ways in which a session can fail, each a type of its own for errors.As.
 type (
-	// BadPasswordError: the router knows no such user, or not with this password.
+	// BadPasswordError says that the router knows no such user, or not with this password.
 	BadPasswordError struct{ problem }
-	// NotLoggedInError: the router wants a login first.
+	// NotLoggedInError says that the router wants a login first.
 	NotLoggedInError struct{ problem }
-	// RefusedError: nothing listens on the port.
+	// RefusedError says that nothing listens on the port.
 	RefusedError struct{ problem }
-	// PinError: the router shows another certificate than the pinned one. Got is its pin.
+	// PinError says that the router shows another certificate than the pinned one. Got is its pin.
 	PinError struct {
 		problem
 		Want, Got string
 	}
-	// UntrustedError: the certificate is signed by nobody who is trusted. Got is its pin.
+	// UntrustedError says that the certificate is signed by nobody who is trusted. Got is its pin.
 	UntrustedError struct {
 		problem
 		Got string
 	}
-	// NoCertificateError: api-ssl has no certificate and offers anonymous ciphers only.
+	// NoCertificateError says that api-ssl has no certificate and offers anonymous ciphers only.
 	NoCertificateError struct{ problem }
-	// TimeoutError: no answer in time.
+	// TimeoutError says that no answer came in time.
 	TimeoutError struct {
 		problem
 		// Unknown says that a command may have taken effect all the same.
 		Unknown bool
 	}
-	// LostError: the connection ended before the answer came.
+	// LostError says that the connection ended before the answer came.
 	LostError struct {
 		problem
 		// Unknown says that a command that changes something was under way: it may have taken effect.

@@ -107,7 +107,7 @@ func is[E error](t *testing.T, err error) E {
 	return e
 }
 
-func print(m routeros.Menu) routeros.Command { return routeros.Print(m) }
+func show(m routeros.Menu) routeros.Command { return routeros.Print(m) }
 
 func add() routeros.Command {
 	return routeros.NewCommand("/ip/firewall/filter/add", "chain", "input", "dst-port", "54321")
@@ -127,7 +127,7 @@ func TestLogin(t *testing.T) {
 	}
 	_, err = s.Run(t.Context(), add())
 	is[*api.PermissionError](t, err)
-	_, err = s.Run(t.Context(), print("/system/nonsense"))
+	_, err = s.Run(t.Context(), show("/system/nonsense"))
 	is[*api.UnknownMenuError](t, err)
 	if strings.Contains(err.Error(), "54321") {
 		t.Error("a port is in the error")
@@ -163,9 +163,9 @@ func TestHostileLogin(t *testing.T) {
 
 func TestNotLoggedIn(t *testing.T) {
 	s := session(t, peer(t, func([]string, string) ([][]string, error) { return [][]string{{"!fatal", "not logged in"}}, io.EOF }), api.Options{})
-	_, err := s.Run(t.Context(), print(routeros.Identity))
+	_, err := s.Run(t.Context(), show(routeros.Identity))
 	is[*api.NotLoggedInError](t, err)
-	_, err = s.Run(t.Context(), print(routeros.Identity))
+	_, err = s.Run(t.Context(), show(routeros.Identity))
 	is[*api.NotLoggedInError](t, err)
 }
 
@@ -183,11 +183,11 @@ func TestReplies(t *testing.T) {
 			return [][]string{{"!done", tag, "=ret=*3"}}, nil
 		}
 	}), api.Options{})
-	reply, err := s.Run(t.Context(), print("/a"))
+	reply, err := s.Run(t.Context(), show("/a"))
 	if err != nil || len(reply.Rows) != 2 || reply.Rows[1].Get("a") != "b=c" || reply.Rows[1].Get("caf\xe9") != "\xff" || !reply.Rows[1].Has("empty") {
 		t.Errorf("%+v, %v", reply, err)
 	}
-	if reply, err := s.Run(t.Context(), print("/b")); err != nil || len(reply.Rows) != 0 {
+	if reply, err := s.Run(t.Context(), show("/b")); err != nil || len(reply.Rows) != 0 {
 		t.Errorf("%+v, %v", reply, err)
 	}
 	_, err = s.Run(t.Context(), routeros.NewCommand("/c/add"))
@@ -209,7 +209,7 @@ func TestLost(t *testing.T) {
 	for name, ending := range endings {
 		for _, write := range []bool{false, true} {
 			s := session(t, peer(t, ending), api.Options{})
-			c := print(routeros.Filter)
+			c := show(routeros.Filter)
 			if write {
 				c = add()
 			}
@@ -217,7 +217,7 @@ func TestLost(t *testing.T) {
 			if lost := is[*api.LostError](t, err); lost.Unknown != write {
 				t.Errorf("%s, write %v: unknown %v", name, write, lost.Unknown)
 			}
-			if _, err := s.Run(t.Context(), print(routeros.Filter)); err == nil {
+			if _, err := s.Run(t.Context(), show(routeros.Filter)); err == nil {
 				t.Errorf("%s: a dead session answers", name)
 			}
 		}
@@ -237,7 +237,7 @@ func TestSilence(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		begun = time.Now()
-		if _, err = s.Run(ctx, print(routeros.Filter)); !errors.Is(err, context.Canceled) || time.Since(begun) != time.Second {
+		if _, err = s.Run(ctx, show(routeros.Filter)); !errors.Is(err, context.Canceled) || time.Since(begun) != time.Second {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
@@ -274,7 +274,7 @@ func TestPipeline(t *testing.T) {
 		begun := time.Now()
 		commands := make([]routeros.Command, 16)
 		for i := range commands {
-			commands[i] = print(routeros.Identity)
+			commands[i] = show(routeros.Identity)
 		}
 		results, err := s.Batch(t.Context(), commands)
 		if err != nil || len(results) != 16 || results[15].Rows[0].Get("name") == "" {
@@ -291,7 +291,7 @@ func TestPipeline(t *testing.T) {
 	for i := range 50 {
 		wait.Go(func() {
 			want := fmt.Sprint(i)
-			if reply, err := s.Run(t.Context(), print(routeros.Menu("/"+want))); err != nil || reply.Ret != want {
+			if reply, err := s.Run(t.Context(), show(routeros.Menu("/"+want))); err != nil || reply.Ret != want {
 				t.Errorf("%s got %q, %v", want, reply.Ret, err)
 			}
 		})
@@ -333,7 +333,7 @@ func TestListen(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Run(t.Context(), print(routeros.Identity)); err != nil {
+	if _, err := s.Run(t.Context(), show(routeros.Identity)); err != nil {
 		t.Errorf("after a listen: %v", err)
 	}
 }

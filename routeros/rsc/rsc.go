@@ -14,6 +14,7 @@ package rsc
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -301,7 +302,7 @@ func (r *reader) path(words []string) (path []string, verb string, rest []string
 			case isVerb(part):
 				return path, part, words[i+1:]
 			default:
-				path = append(path[:len(path):len(path)], part)
+				path = append(slices.Clip(path), part)
 			}
 		}
 	}

@@ -50,10 +50,10 @@ func kindMenu(kind string) string {
 	return kind
 }
 
-func lines[T any](rows []T, print func(T) string) []string {
+func lines[T any](rows []T, line func(T) string) []string {
 	var out []string
 	for _, r := range rows {
-		if text := print(r); text != "" {
+		if text := line(r); text != "" {
 			out = append(out, text)
 		}
 	}

@@ -81,11 +81,11 @@ func (r *Router) Reboot() {
 	r.booted = r.options.Now()
 	clear(r.flows)
 	for _, t := range r.tables {
-		for i := len(t.rows) - 1; i >= 0; i-- {
-			if t.rows[i].dynamic {
+		for i, w := range slices.Backward(t.rows) {
+			if w.dynamic {
 				t.delete(i)
-			} else if t.rows[i].count != nil {
-				*t.rows[i].count = counters{}
+			} else if w.count != nil {
+				*w.count = counters{}
 			}
 		}
 		r.fasttrack(t)

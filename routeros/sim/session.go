@@ -69,7 +69,7 @@ func (r *Router) Serve(ctx context.Context, l net.Listener) error {
 		c, err := l.Accept()
 		if err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // the end was asked for
+				return nil // the end was asked for
 			}
 			return err
 		}
@@ -115,7 +115,7 @@ func (r *Router) open(c net.Conn) *session {
 		return nil
 	}
 	r.numbered++
-	s.number = uint32(r.numbered) //nolint:gosec // sessions of one process
+	s.number = uint32(r.numbered)
 	r.sessions[s] = struct{}{}
 	return s
 }

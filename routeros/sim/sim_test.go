@@ -496,7 +496,7 @@ func FuzzServe(f *testing.F) {
 		"/system/scheduler/add\x00=interval=9w\x00=start-date=x", "/ip/firewall/filter/move\x00=.id=*1,*1\x00=destination=*2", "/cancel", "/login\x00=name=", "x", "/ip/service/print\x00=from=*80000001"} {
 		f.Add(s)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	f.Fuzz(func(_ *testing.T, text string) {
 		words := slices.DeleteFunc(strings.Split(text, "\x00"), func(w string) bool { return w == "" })
 		if len(words) == 0 {
 			return
