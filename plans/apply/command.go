@@ -11,6 +11,7 @@ import (
 // position and a comment the first rule that carries it (routeros-facts § 1.4).
 func Commands(step diff.Step) ([]routeros.Command, error) {
 	c := routeros.Command{Path: step.Menu.Verb(string(step.Op))}
+	row := []routeros.Attribute{{Name: ".id", Value: step.ID}}
 	switch step.Op {
 	case diff.Add:
 		c.Attrs = append(c.Attrs, leading(step.Set)...)
@@ -23,9 +24,13 @@ func Commands(step diff.Step) ([]routeros.Command, error) {
 			c.Attrs = append(c.Attrs, routeros.Attribute{Name: "destination", Value: step.Before})
 		}
 	case diff.Set:
-		c.Attrs = append([]routeros.Attribute{{Name: ".id", Value: step.ID}}, leading(step.Set)...)
-	case diff.Remove, diff.Enable, diff.Disable:
-		c.Attrs = []routeros.Attribute{{Name: ".id", Value: step.ID}}
+		c.Attrs = append(row, leading(step.Set)...)
+	case diff.Remove:
+		c.Attrs = row
+	case diff.Enable, diff.Disable:
+		// set says the same as enable and disable, in every menu.
+		c.Path = step.Menu.Verb("set")
+		c.Attrs = append(row, routeros.Attribute{Name: "disabled", Value: yesNo(step.Op == diff.Disable)})
 	default:
 		return nil, fmt.Errorf("%s: no command for %q", step.Slot, step.Op)
 	}
@@ -37,6 +42,13 @@ func Commands(step diff.Step) ([]routeros.Command, error) {
 		commands = append(commands, routeros.NewCommand(step.Menu.Verb("unset"), ".id", step.ID, "value-name", name))
 	}
 	return commands, nil
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 // leading puts chain and action first, as people read rules.

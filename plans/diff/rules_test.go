@@ -100,7 +100,7 @@ func drift(t *rapid.T, s routeros.Snapshot) routeros.Snapshot {
 			rows = slices.Delete(rows, at, at+1)
 		case 3:
 			twin := rows[at]
-			twin.ID = fmt.Sprintf("*9%X", len(rows)*100+at)
+			twin.ID = fresh(rows)
 			rows = slices.Insert(rows, rapid.IntRange(firstStatic(rows), len(rows)).Draw(t, "to"), twin)
 		case 4:
 			row := rows[at]
@@ -112,6 +112,16 @@ func drift(t *rapid.T, s routeros.Snapshot) routeros.Snapshot {
 	}
 	s.Rules = map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}
 	return s
+}
+
+// fresh returns an id that no row has.
+func fresh(rows []routeros.Rule) string {
+	for next := 0x90000; ; next++ {
+		id := fmt.Sprintf("*%X", next)
+		if !slices.ContainsFunc(rows, func(r routeros.Rule) bool { return r.ID == id }) {
+			return id
+		}
+	}
 }
 
 func firstStatic(rows []routeros.Rule) int {
@@ -189,18 +199,10 @@ func ownedID(s routeros.Snapshot, id string) bool {
 // renumber gives added rows ids such as a router would.
 func renumber(s routeros.Snapshot) routeros.Snapshot {
 	rows := slices.Clone(s.Rules[routeros.Filter])
-	next := 0x10000
-	taken := func(id string) bool {
-		return slices.ContainsFunc(rows, func(r routeros.Rule) bool { return r.ID == id })
-	}
 	for i := range rows {
-		if rows[i].ID[0] != '+' {
-			continue
+		if rows[i].ID[0] == '+' {
+			rows[i].ID = fresh(rows)
 		}
-		for rows[i].ID = "+"; taken(fmt.Sprintf("*%X", next)); {
-			next++
-		}
-		rows[i].ID = fmt.Sprintf("*%X", next)
 	}
 	s.Rules = map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}
 	return s

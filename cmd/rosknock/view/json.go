@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
@@ -27,8 +28,8 @@ type jsonRouter struct {
 	Changes  []jsonChange `json:"changes"`
 	Proof    *struct{}    `json:"proof"` // null: this version proves nothing yet
 	Notes    []string     `json:"notes,omitempty"`
-	Outcome  string       `json:"outcome,omitempty"`
-	Error    string       `json:"error,omitempty"`
+	Outcome  string       `json:"outcome"`
+	Error    string       `json:"error"`
 }
 
 type jsonChange struct {
@@ -77,6 +78,8 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	out.Changed = r.Changes.Changed()
 	if applied {
 		out.Changed = r.Result != nil && done(r.Result.Receipts) > 0
+	} else if r.Outcome == "" {
+		out.Outcome = string(wouldBe(out.Changed))
 	}
 	for i, step := range r.Changes.Steps {
 		change := s.change(step)
@@ -94,6 +97,14 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 		out.Changes = append(out.Changes, change)
 	}
 	return out
+}
+
+// wouldBe is the outcome that an apply of a diff would have.
+func wouldBe(changed bool) apply.Outcome {
+	if changed {
+		return apply.Changed
+	}
+	return apply.Unchanged
 }
 
 func (s Style) change(step diff.Step) jsonChange {

@@ -122,7 +122,7 @@ func TestJSONShape(t *testing.T) {
 	if out.Format != "rosknock.diff/1" || len(out.Routers) != 3 {
 		t.Fatalf("%s, %d routers", out.Format, len(out.Routers))
 	}
-	for _, key := range []string{"name", "address", "identity", "version", "changed", "changes", "proof"} {
+	for _, key := range []string{"name", "address", "identity", "version", "changed", "changes", "proof", "outcome", "error"} {
 		for i, r := range out.Routers {
 			if _, ok := r[key]; !ok {
 				t.Errorf("router %d has no %s", i, key)
