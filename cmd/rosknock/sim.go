@@ -187,10 +187,14 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 
 // defaultConfiguration names the export of MikroTik's default configuration for a version.
 func defaultConfiguration(v routeros.Version) string {
-	if v.Major < 7 {
+	switch {
+	case v.Major < 7:
 		return "defconf-6.49.rsc"
+	case v.AtLeast(7, 21):
+		return "defconf-7.24.rsc"
+	default:
+		return "defconf.rsc"
 	}
-	return "defconf.rsc"
 }
 
 // reachable opens the service on which a simulated router listens, and says whether it had to.
