@@ -68,22 +68,14 @@ func showApplied(e env, s settings, routers []view.Router, dryRun bool) error {
 
 // applyRouter carries the plan out on one router.
 func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, dryRun bool) view.Router {
-	out := view.Router{Name: r.name, Address: r.target.HostPort()}
 	if ctx.Err() != nil {
-		out.Outcome, out.Err = apply.Skipped, context.Cause(ctx)
+		return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
+	}
+	session, carrier, out := e.reach(ctx, s, r)
+	if out.Err != nil {
 		return out
 	}
-	session, err := e.connect(ctx, s, r)
-	if err != nil {
-		return failed(out, err)
-	}
 	defer session.Close()
-	snapshot, err := session.Snapshot(ctx)
-	if err != nil {
-		return failed(out, err)
-	}
-	out.Snapshot = &snapshot
-	carrier := diff.Session{Service: s.Transport, Operator: operator(snapshot, session, r.target.User), Accepted: s.accept}
 	out = withChanges(out, p, carrier)
 	switch {
 	case out.Err != nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
@@ -110,18 +111,28 @@ func diffRouters(ctx context.Context, e env, s settings, p plans.Plan) ([]view.R
 }
 
 func diffRouter(ctx context.Context, e env, s settings, p plans.Plan, r router) view.Router {
+	session, carrier, out := e.reach(ctx, s, r)
+	if out.Err != nil {
+		return out
+	}
+	defer session.Close()
+	return withChanges(out, p, carrier)
+}
+
+// reach logs in to a router and reads it. When that fails, the error is in the result and there is no session.
+func (e env) reach(ctx context.Context, s settings, r router) (*api.Session, diff.Session, view.Router) {
 	out := view.Router{Name: r.name, Address: r.target.HostPort()}
 	session, err := e.connect(ctx, s, r)
 	if err != nil {
-		return failed(out, err)
+		return nil, diff.Session{}, failed(out, err)
 	}
-	defer session.Close()
 	snapshot, err := session.Snapshot(ctx)
 	if err != nil {
-		return failed(out, err)
+		session.Close()
+		return nil, diff.Session{}, failed(out, err)
 	}
 	out.Snapshot = &snapshot
-	return withChanges(out, p, diff.Session{Service: s.Transport, Operator: operator(snapshot, session, r.target.User), Accepted: s.accept})
+	return session, diff.Session{Service: s.Transport, Operator: operator(snapshot, session, r.target.User), Accepted: s.accept}, out
 }
 
 func failed(r view.Router, err error) view.Router {
