@@ -37,7 +37,8 @@ type table struct {
 // text writes the table for a terminal. Where it does not fit, columns that can be done without go, and then cells
 // are cut; whole columns, such as addresses that people copy, never are.
 func (t table) text(w io.Writer, width int) error {
-	tw := tablewriter.NewTable(w,
+	var padded strings.Builder
+	tw := tablewriter.NewTable(&padded,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders:  tw.BorderNone,
 			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
@@ -59,7 +60,13 @@ func (t table) text(w io.Writer, width int) error {
 	if err := tw.Bulk(fitted.rows); err != nil {
 		return err
 	}
-	return tw.Render()
+	if err := tw.Render(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(padded.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
+	return nil
 }
 
 // widths are the columns' widths in characters.
