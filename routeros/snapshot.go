@@ -157,8 +157,11 @@ func digestEntries(h hash.Hash, m Menu, tables map[Menu][]ListEntry) {
 
 // line writes fields with their lengths, so that no two lists of fields share an encoding.
 func line(h hash.Hash, fields ...string) {
+	var scratch [256]byte
+	b := scratch[:0]
 	for _, f := range fields {
-		fmt.Fprintf(h, "%d:%s,", len(f), f)
+		b = strconv.AppendInt(b, int64(len(f)), 10)
+		b = append(append(append(b, ':'), f...), ',')
 	}
-	h.Write([]byte{'\n'})
+	h.Write(append(b, '\n'))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
@@ -27,20 +28,35 @@ type Place struct {
 // place finds where the rules belong, by evaluating the router's table without our rules for the packets
 // that matter. The first rule that decides about one of them is where they have to go.
 func (c *compiler) place(t Table) (Place, error) {
-	bare := without(c.router, t.Menu, c.plan.Name)
+	bare := newTable(without(c.router, t.Menu, c.plan.Name), t.Family)
 	if c.plan.Firewall.Before != "" {
-		at, err := named(bare.Rules[t.Menu], c.plan.Firewall.Before)
+		at, err := named(bare.rows, c.plan.Firewall.Before)
 		if err != nil {
 			return Place{}, err
 		}
-		return c.settle(bare, t, at)
+		return settle(bare, t, at), nil
 	}
 	at, err := c.firstObstacle(bare, t)
 	if err != nil {
 		return Place{}, err
 	}
-	return c.settle(bare, t, at)
+	return settle(bare, t, at), nil
 }
+
+// trialTable is a family's table as it would be without the plan, made ready for evaluation.
+type trialTable struct {
+	rows   []routeros.Rule
+	world  *packet.World
+	lists  packet.Lists
+	probes Probes
+	at     time.Time
+}
+
+func newTable(bare routeros.Snapshot, f routeros.Family) trialTable {
+	return trialTable{bare.Rules[f.Filter()], packet.NewWorld(bare), packet.NewMemory(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
+}
+
+func (t trialTable) fates(p packet.Packet) []packet.Fate { return t.world.Fates(p, t.lists, t.at) }
 
 // without returns the snapshot less the plan's own rules in one table.
 func without(s routeros.Snapshot, m routeros.Menu, plan string) routeros.Snapshot {
@@ -79,17 +95,14 @@ func named(rows []routeros.Rule, comment string) (int, error) {
 
 // firstObstacle returns the position of the first rule of input that decides about a packet of ours, or
 // the length of the table where none does.
-func (c *compiler) firstObstacle(bare routeros.Snapshot, t Table) (int, error) {
-	world := packet.NewWorld(bare)
-	lists := packet.NewMemory(bare, bare.Clock)
-	probes := NewProbes(bare, t.Family)
-	first := len(bare.Rules[t.Menu])
+func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
+	first := len(bare.rows)
 	needed := false
-	for _, in := range probes.Interfaces {
-		obstacles := c.obstacles(probes, world, lists, t, in)
+	for _, in := range bare.probes.Interfaces {
+		obstacles := c.obstacles(bare, t, in)
 		needed = needed || len(obstacles) > 0
 		for _, o := range obstacles {
-			for _, fate := range world.Fates(o.probe, lists, bare.Clock) {
+			for _, fate := range bare.fates(o.probe) {
 				if !o.hinders(fate) {
 					continue
 				}
@@ -104,9 +117,9 @@ func (c *compiler) firstObstacle(bare routeros.Snapshot, t Table) (int, error) {
 	if !needed {
 		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules stop nothing of what the doors open, and the plan has no gate; name what to shut under gate", t.Family))
 	}
-	if first < len(bare.Rules[t.Menu]) && bare.Rules[t.Menu][first].Dynamic {
+	if first < len(bare.rows) && bare.rows[first].Dynamic {
 		return 0, &RefusalError{
-			Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", bare.Rules[t.Menu][first].Describe()),
+			Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", bare.rows[first].Describe()),
 			Remedy: "RouterOS lets nothing be placed before a dynamic rule; switch off what makes it",
 		}
 	}
@@ -126,8 +139,9 @@ func (o obstacle) hinders(f packet.Fate) bool {
 // obstacles lists what matters on one interface. A knock has to reach the stage rules, and what is gated
 // the gate, so any verdict before them hinders; what is only opened is hindered by a drop. Where
 // the router accepts all that the doors open anyway, nobody needs to knock.
-func (c *compiler) obstacles(p Probes, w *packet.World, lists packet.Lists, t Table, in string) []obstacle {
-	allowed := c.allowedInterface(w, in)
+func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
+	p := bare.probes
+	allowed := c.allowedInterface(bare.world, in)
 	var opened, gated []packet.Packet
 	for _, d := range t.Doors {
 		for _, m := range d.Opens {
@@ -137,7 +151,7 @@ func (c *compiler) obstacles(p Probes, w *packet.World, lists packet.Lists, t Ta
 	for _, m := range t.Gate {
 		gated = append(gated, p.To(in, m)...)
 	}
-	open := !slices.ContainsFunc(opened, func(q packet.Packet) bool { return w.Input(q, lists, c.router.Clock).Verdict != packet.Accept })
+	open := !slices.ContainsFunc(opened, func(q packet.Packet) bool { return bare.world.Input(q, bare.lists, bare.at).Verdict != packet.Accept })
 	if open && len(gated) == 0 {
 		return nil
 	}
@@ -178,28 +192,24 @@ func decider(f packet.Fate, menu routeros.Menu) (int, bool) {
 
 // settle completes a place whose anchor is the row at a position: the floor is the accept of established
 // traffic above it, if the router has one that holds for all interfaces.
-func (c *compiler) settle(bare routeros.Snapshot, t Table, at int) (Place, error) {
-	rows := bare.Rules[t.Menu]
+func settle(bare trialTable, t Table, at int) Place {
 	place := Place{NeedsEstablished: true}
-	if at < len(rows) {
-		place.Anchor, place.AnchorText = rows[at].ID, rows[at].Describe()
+	if at < len(bare.rows) {
+		place.Anchor, place.AnchorText = bare.rows[at].ID, bare.rows[at].Describe()
 	}
 	if floor := establishedAt(bare, t, at); floor >= 0 {
-		place.NeedsEstablished, place.Floor = false, rows[floor].ID
+		place.NeedsEstablished, place.Floor = false, bare.rows[floor].ID
 	}
-	return place, nil
+	return place
 }
 
 // establishedAt returns the position of the last rule above the anchor that is needed for every packet of
 // a running connection to be accepted, or -1 where some are not.
-func establishedAt(bare routeros.Snapshot, t Table, anchor int) int {
-	world := packet.NewWorld(bare)
-	lists := packet.NewMemory(bare, bare.Clock)
-	probes := NewProbes(bare, t.Family)
+func establishedAt(bare trialTable, t Table, anchor int) int {
 	last := -1
-	for _, in := range probes.Interfaces {
-		for _, probe := range probes.Established(in) {
-			for _, fate := range world.Fates(probe, lists, bare.Clock) {
+	for _, in := range bare.probes.Interfaces {
+		for _, probe := range bare.probes.Established(in) {
+			for _, fate := range bare.fates(probe) {
 				at, ok := decider(fate, t.Menu)
 				if fate.Verdict != packet.Accept || !ok || at >= anchor {
 					return -1
