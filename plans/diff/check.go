@@ -86,7 +86,7 @@ func check(before routeros.Snapshot, want compile.RuleSet, c ChangeSet, session 
 			return err
 		}
 	}
-	return session.keeps(before, after)
+	return session.keeps(before, c)
 }
 
 type trial struct {
@@ -210,8 +210,9 @@ func (t trial) allowed(f packet.Fate) bool {
 	return ours
 }
 
-// keeps makes sure that the operator can log in again on every interface on which he can now.
-func (o Session) keeps(before, after routeros.Snapshot) error {
+// keeps makes sure that the operator's running session goes on, and that he can log in again wherever he can
+// now, in every state between two steps: a connection that is cut leaves the router in one of them.
+func (o Session) keeps(before routeros.Snapshot, c ChangeSet) error {
 	if !o.Operator.IsValid() || o.Service == "" || slices.Contains(o.Accepted, LoseSession) {
 		return nil
 	}
@@ -223,21 +224,41 @@ func (o Session) keeps(before, after routeros.Snapshot) error {
 	if !ok || !before.HasMenu(f.Filter()) {
 		return nil
 	}
-	was, is := packet.NewWorld(before), packet.NewWorld(after)
-	probes := compile.NewProbes(before, f)
-	probes.Source = o.Operator
-	for _, in := range o.interfaces(before, probes) {
-		login := probes.New(in, "tcp", service.Port)
-		if !accepts(was, before, login) {
-			continue
+	flows := o.flows(before, f, service.Port)
+	for n := range len(c.Steps) {
+		if c.Steps[n].Menu != f.Filter() && c.Steps[n].Menu != f.AddressList() && n+1 < len(c.Steps) {
+			continue // it changes nothing that decides about packets
 		}
-		for _, fate := range is.Fates(login, packet.NewMemory(after, after.Clock), after.Clock) {
-			if fate.Verdict != packet.Accept || fate.Incomplete {
-				return o.lose(fmt.Sprintf("this session's own source %s could not log in again to %s on %s: %s stops it", o.Operator, o.Service, in, decidedBy(fate)), "add it to allow.addresses")
+		after := Rehearse(before, c, n+1)
+		world, lists := packet.NewWorld(after), packet.NewMemory(after, after.Clock)
+		for _, flow := range flows {
+			for _, fate := range world.Fates(flow, lists, after.Clock) {
+				if fate.Verdict != packet.Accept || fate.Incomplete {
+					return o.lose(fmt.Sprintf("after step %d of %d this session's own source %s could not reach %s on %s: %s stops it", n+1, len(c.Steps), o.Operator, o.Service, flow.InInterface, decidedBy(fate)), "add it to allow.addresses")
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// flows are the operator's packets that the router accepts now: of the running session, and of a new login.
+func (o Session) flows(before routeros.Snapshot, f routeros.Family, port uint16) []packet.Packet {
+	world := packet.NewWorld(before)
+	probes := compile.NewProbes(before, f)
+	probes.Source = o.Operator
+	var out []packet.Packet
+	for _, in := range o.interfaces(before, probes) {
+		login := probes.New(in, "tcp", port)
+		running := login
+		running.State, running.TCPFlags = packet.Established, packet.ACK
+		for _, flow := range []packet.Packet{login, running} {
+			if accepts(world, before, flow) {
+				out = append(out, flow)
+			}
+		}
+	}
+	return out
 }
 
 func accepts(w *packet.World, s routeros.Snapshot, p packet.Packet) bool {

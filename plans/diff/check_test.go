@@ -1,0 +1,133 @@
+package diff_test
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/rsc"
+)
+
+const head = "# by RouterOS 7.20\n/interface list\nadd name=LAN\n/interface list member\nadd interface=bridge list=LAN\n" +
+	"/ip address\nadd address=192.0.2.1/24 interface=ether1\nadd address=192.168.88.1/24 interface=bridge\n/ip firewall filter\n"
+
+const established = "add chain=input action=accept connection-state=established,related,untracked comment=est\n"
+
+func table(rules string) routeros.Snapshot {
+	s, _ := rsc.Read([]byte(head + rules)).Snapshot(rsc.Options{})
+	return s
+}
+
+// plan is the smallest one with more lines at its end.
+func plan(t *testing.T, more string) plans.Plan {
+	t.Helper()
+	text, err := fixtures.Plan("minimal.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plans.Read("p.yaml", append(text, more...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func compute(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.ChangeSet, error) {
+	rules, err := compile.Compile(p, s)
+	if err != nil {
+		return diff.ChangeSet{}, err
+	}
+	return diff.Compute(s, rules, session)
+}
+
+// TestRefusals: what would shut the operator out, or not do what the plan says, is refused with its reason, a remedy
+// and the name of the risk.
+func TestRefusals(t *testing.T) {
+	outside, inside := netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("192.168.88.5")
+	final := established + "add chain=input action=drop in-interface-list=!LAN comment=final\n"
+	tests := []struct {
+		name, rules, more string
+		operator          netip.Addr
+		risk, what        string // empty: not refused
+	}{
+		{"nothing wrong", final, "", inside, "", ""},
+		{"its own service off", final, "services: {disable: [api]}\n", inside, "lose-session", "disables the service api"},
+		{"another service off", final, "services: {disable: [api-ssl]}\n", inside, "", ""},
+		{"its own service moved", final, "services: {ports: {api: 8730}}\n", inside, "lose-session", "another port"},
+		{"its own service narrowed", final, "services: {from: {api: [198.51.100.0/24]}}\n", inside, "lose-session", "limits the service api"},
+		{"its own service narrowed to its own source", final, "services: {from: {api: [192.168.88.0/24]}}\n", inside, "", ""},
+		{"a gate that stops the operator", final, "gate: {services: [api]}\n", inside, "lose-session", "gate/tcp"},
+		{"a gate that lets the operator in", final, "gate: {services: [api]}\nallow: {interface-lists: [LAN]}\n", inside, "", ""},
+		{"an address on the allow-list", final, "gate: {services: [api]}\nallow: {addresses: [192.168.88.5]}\n", inside, "", ""},
+		{"nobody knows from which side he comes", final, "gate: {services: [api]}\n", outside, "lose-session", "on bridge"},
+		{"he could not get in before either", established + "add chain=input action=drop comment=final\n", "gate: {services: [api]}\n", outside, "", ""},
+		{"a raw drop takes the knock", final + "/ip firewall raw\nadd chain=prerouting action=drop protocol=udp comment=raw\n", "", netip.Addr{}, "void-door", "raw"},
+		{"dst-nat takes the knock", final + "/ip firewall nat\nadd chain=dstnat action=dst-nat protocol=tcp to-addresses=192.168.88.9 comment=nat\n", "", netip.Addr{}, "void-door", "nat"},
+		{"everything is accepted above", "add chain=input action=accept comment=all\n", "", netip.Addr{}, "void-door", "all"},
+		{"a rule of the router's own stands first", "", "firewall: {place: {before: gone}}\n", netip.Addr{}, "no-place", "gone"},
+		{"a foreign rule in both of our chains", final + "add chain=rosknock-minimal-a action=accept comment=mine\nadd chain=rosknock-minimal-b action=accept comment=mine\n", "", netip.Addr{}, "foreign-rule", "mine"},
+		{"somebody jumps into our chain", final + "add chain=forward action=jump jump-target=rosknock-minimal-a comment=in\n", "", netip.Addr{}, "foreign-rule", "jumps into"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			p := plan(t, test.more)
+			session := diff.Session{Service: "api", Operator: test.operator}
+			_, err := compute(table(test.rules), p, session)
+			refused, ok := errors.AsType[*diff.RefusalError](err)
+			switch {
+			case test.risk == "" && err != nil:
+				t.Fatal(err)
+			case test.risk == "":
+				return
+			case !ok:
+				t.Fatalf("%v", err)
+			case refused.Risk != test.risk || !strings.Contains(refused.What, test.what) || refused.Remedy == "":
+				t.Errorf("%s: %v", refused.Risk, err)
+			}
+			session.Accepted = []string{diff.LoseSession}
+			if _, err := compute(table(test.rules), p, session); test.risk == diff.LoseSession && err != nil {
+				t.Errorf("accepted by name, and refused: %v", err)
+			}
+		})
+	}
+}
+
+// TestNoGateIsSaid: where the router stops nothing of what a door opens, a note says so.
+func TestNoGateIsSaid(t *testing.T) {
+	c, err := compute(table(established), plan(t, ""), diff.Session{})
+	if err != nil || !slices.ContainsFunc(c.Notes, func(n string) bool { return strings.Contains(n, "nobody needs to knock") }) {
+		t.Errorf("%v, %q", err, c.Notes)
+	}
+}
+
+// TestOpensBeforeItShuts: in both layouts no gate stands before those whom it must let through.
+func TestOpensBeforeItShuts(t *testing.T) {
+	for _, layout := range []string{"chain", "inline"} {
+		p := plan(t, "gate: {services: [ssh]}\nallow: {interface-lists: [LAN], addresses: [198.51.100.7]}\nfirewall: {families: [ipv4], layout: "+layout+"}\n")
+		c, err := compute(table(established+"add chain=input action=drop\n"), p, diff.Session{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shut := false
+		for _, step := range c.Steps {
+			drop := step.Set.Get("action") == "drop"
+			if shut && !drop && step.Op == diff.Add && step.Set.Get("chain") == "input" && layout == "inline" {
+				t.Errorf("%s: %s comes after the gate", layout, step.Slot)
+			}
+			shut = shut || drop
+		}
+		if last := c.Steps[len(c.Steps)-1]; layout == "chain" && !strings.HasSuffix(last.Slot, "/jump") {
+			t.Errorf("the jump is not last: %s", last.Slot)
+		}
+		if c.Steps[0].Menu != routeros.AddressList {
+			t.Errorf("the allow-list is not there first: %+v", c.Steps[0])
+		}
+	}
+}
