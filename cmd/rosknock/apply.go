@@ -87,7 +87,7 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		out.Outcome = apply.Skipped
 		return out
 	}
-	if ok, err := e.confirm(s, out); err != nil || !ok {
+	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
 		if err == nil {
 			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.name)
@@ -137,16 +137,16 @@ func (e env) carryOut(ctx context.Context, p plans.Plan, session *api.Session, c
 }
 
 // confirm shows what would change and asks, unless it was told yes.
-func (e env) confirm(s settings, r view.Router) (bool, error) {
+func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, error) {
 	if s.Yes {
 		return true, nil
 	}
 	style := e.style(s)
 	view.Changes(e.err, []view.Router{r}, style)
 	fmt.Fprintf(e.err, "carry this out on %s? [y/N] ", r.Name)
-	answer, err := readLine(e.in)
+	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 	if err != nil && answer == "" {
-		return false, fmt.Errorf("no answer: %w", err)
+		return false, err
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
 	case "y", "yes":

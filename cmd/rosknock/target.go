@@ -79,7 +79,7 @@ func (e env) password(ctx context.Context, s settings, user string) (string, err
 		return p, nil
 	}
 	if e.inTerminal {
-		return e.prompt(fmt.Sprintf("password of %s: ", user))
+		return e.prompt(ctx, fmt.Sprintf("password of %s: ", user))
 	}
 	// RouterOS has users without a password, the factory's admin for one; the router decides.
 	return "", nil
@@ -117,16 +117,50 @@ func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
 // trimNewline drops one line end: editors and commands add it, and no password ends in one.
 func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
 
-func (e env) prompt(text string) (string, error) {
+// prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it was.
+func (e env) prompt(ctx context.Context, text string) (string, error) {
 	fmt.Fprint(e.err, text)
 	defer fmt.Fprintln(e.err)
 	file, ok := e.in.(*os.File)
 	if !ok {
 		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")
 	}
-	p, err := term.ReadPassword(int(file.Fd()))
-	return string(p), err
+	fd := int(file.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	answer, err := answered(ctx, func() (string, error) {
+		p, err := term.ReadPassword(fd)
+		return string(p), err
+	})
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, state))
+	}
+	return answer, err
 }
+
+// answered waits for an answer or for the end of the context; a read from a terminal can't be called off, so it is left
+// behind.
+func answered(ctx context.Context, ask func() (string, error)) (string, error) {
+	type reply struct {
+		text string
+		err  error
+	}
+	replies := make(chan reply, 1)
+	go func() {
+		text, err := ask()
+		replies <- reply{text, err}
+	}()
+	select {
+	case r := <-replies:
+		return r.text, r.err
+	case <-ctx.Done():
+		return "", errInterrupted
+	}
+}
+
+var errInterrupted = errors.New("interrupted; nothing was changed")
 
 // connect logs in to a router.
 func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
