@@ -122,7 +122,7 @@ func carryOut(ctx context.Context, s Session, c diff.ChangeSet, observe func(Eve
 }
 
 func one(ctx context.Context, s Session, step diff.Step) (string, error) {
-	commands, err := Commands(step)
+	command, err := Command(step)
 	if err != nil {
 		return "", err
 	}
@@ -131,18 +131,11 @@ func one(ctx context.Context, s Session, step diff.Step) (string, error) {
 			return "", err
 		}
 	}
-	var id string
-	for _, c := range commands {
-		reply, err := s.Run(ctx, c)
-		if err != nil {
-			return "", err
-		}
-		id = reply.Ret
+	reply, err := s.Run(ctx, command)
+	if err == nil && step.Op == diff.Add && reply.Ret == "" {
+		err = errors.New("the router added a row but did not say which: read it again with diff")
 	}
-	if step.Op == diff.Add && id == "" {
-		return "", errors.New("the router added a row but did not say which: read it again with diff")
-	}
-	return id, nil
+	return reply.Ret, err
 }
 
 // present makes sure that the row before which another is to be moved is still there. The router takes

@@ -7,9 +7,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Commands returns the commands that carry out a step. Rows are always named by id: a bare number would be a
+// Command returns the command that carries out a step. Rows are always named by id: a bare number would be a
 // position and a comment the first rule that carries it (routeros-facts § 1.4).
-func Commands(step diff.Step) ([]routeros.Command, error) {
+func Command(step diff.Step) (routeros.Command, error) {
 	c := routeros.Command{Path: step.Menu.Verb(string(step.Op))}
 	row := []routeros.Attribute{{Name: ".id", Value: step.ID}}
 	switch step.Op {
@@ -32,16 +32,9 @@ func Commands(step diff.Step) ([]routeros.Command, error) {
 		c.Path = step.Menu.Verb("set")
 		c.Attrs = append(row, routeros.Attribute{Name: "disabled", Value: yesNo(step.Op == diff.Disable)})
 	default:
-		return nil, fmt.Errorf("%s: no command for %q", step.Slot, step.Op)
+		return routeros.Command{}, fmt.Errorf("%s: no command for %q", step.Slot, step.Op)
 	}
-	commands := []routeros.Command{c}
-	if step.Op == diff.Set && len(step.Set) == 0 {
-		commands = nil
-	}
-	for _, name := range step.Unset {
-		commands = append(commands, routeros.NewCommand(step.Menu.Verb("unset"), ".id", step.ID, "value-name", name))
-	}
-	return commands, nil
+	return c, nil
 }
 
 func yesNo(b bool) string {

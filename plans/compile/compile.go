@@ -38,7 +38,7 @@ type Table struct {
 	// depends on the layout.
 	Rules []routeros.Rule
 	Place Place
-	// Stages are the doors' knocks as the rules have them, for checking that they can be reached.
+	// Doors are the plan's doors as the rules have them, for checking that they can be reached.
 	Doors []Door
 	// Gate are the matches that the gate shuts.
 	Gate []Match

@@ -41,8 +41,6 @@ type Step struct {
 	BeforeText string
 	// Set is what Add and Set write. An attribute of Set with an empty value clears a comment.
 	Set routeros.Attributes
-	// Unset are the attributes that a Set step removes from a rule, each by an unset command.
-	Unset []string
 	// Was is what the row held before, as far as the step changes it; of Remove the whole row.
 	Was routeros.Attributes
 	// Why says in a few words what the step is for.

@@ -67,12 +67,12 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, n
 			return nil, nil, err
 		}
 		all = append(all, build(e, t, want.Plan, target)...)
+		notes = foreignNotes(e.rows, want.Plan, live)
 	} else {
 		fix := &editor{rows: e.rows, claimed: e.claimed}
 		fix.lay(chainSegment(want, t, target))
 		fix.sweepChain(t.Menu, want.Plan, target)
 		all = append(all, fix.all()...)
-		notes = foreignNotes(e.rows, want.Plan, target)
 	}
 	jump := &editor{rows: e.rows, claimed: e.claimed}
 	jump.lay(segment{
@@ -195,10 +195,11 @@ func foreignIn(rows []routeros.Rule, plan, chain string) []routeros.Rule {
 	return out
 }
 
+// foreignNotes tells of other people's rules in a chain that will not be used any more.
 func foreignNotes(rows []routeros.Rule, plan, chain string) []string {
 	var notes []string
 	for _, r := range foreignIn(rows, plan, chain) {
-		notes = append(notes, fmt.Sprintf("the rule %s stands in our chain %s", r.Describe(), chain))
+		notes = append(notes, fmt.Sprintf("the rule %s stands in our chain %s, which is about to be left: move it where you want it", r.Describe(), chain))
 	}
 	return notes
 }

@@ -39,7 +39,7 @@ func rehearseRule(rows []routeros.Rule, step Step, i int) []routeros.Rule {
 	case Remove:
 		return slices.Delete(rows, at, at+1)
 	default:
-		rows[at].Attrs = rows[at].Attrs.Merge(changes(step)).Without(step.Unset...)
+		rows[at].Attrs = rows[at].Attrs.Merge(changes(step))
 		return rows
 	}
 }

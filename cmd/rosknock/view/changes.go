@@ -79,9 +79,6 @@ func attributes(step diff.Step, s Style) []string {
 		}
 		words = append(words, word)
 	}
-	for _, name := range step.Unset {
-		words = append(words, "!"+name)
-	}
 	return words
 }
 

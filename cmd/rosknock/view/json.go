@@ -40,7 +40,6 @@ type jsonChange struct {
 	Before string            `json:"before"`
 	Set    map[string]string `json:"set"`
 	Was    map[string]string `json:"was"`
-	Unset  []string          `json:"unset,omitempty"`
 	Why    string            `json:"why,omitempty"`
 	Done   *bool             `json:"done,omitempty"`
 	Error  string            `json:"error,omitempty"`
@@ -110,7 +109,7 @@ func wouldBe(changed bool) apply.Outcome {
 func (s Style) change(step diff.Step) jsonChange {
 	return jsonChange{
 		Op: string(step.Op), Path: string(step.Menu), ID: step.ID, Slot: step.Slot, Before: step.Before,
-		Set: s.attributes(step.Slot, step.Set), Was: s.attributes(step.Slot, step.Was), Unset: step.Unset, Why: step.Why,
+		Set: s.attributes(step.Slot, step.Set), Was: s.attributes(step.Slot, step.Was), Why: step.Why,
 	}
 }
 
