@@ -52,7 +52,7 @@ func (w *walker) result() error {
 	text := strings.Join(w.lines, "\n")
 	for i := range w.problems {
 		p := &w.problems[i]
-		if p.Line <= len(w.lines) {
+		if p.Line <= len(w.lines) && strings.TrimSpace(w.lines[p.Line-1]) != "" {
 			line := w.lines[p.Line-1]
 			p.Excerpt = excerpt(line, p.Line, p.Column, w.secret[p.Line])
 			if w.secret[p.Line] || sequenceText.MatchString(line) {
@@ -286,7 +286,7 @@ func (w *walker) table(n *yaml.Node, f form, what string) {
 	}
 	w.keys(n, func(key, value *yaml.Node) {
 		w.scalar(key, *f.names, "a name in "+what)
-		w.check(value, *f.items, what+" "+key.Value)
+		w.check(value, *f.items, strings.TrimSuffix(what, "s")+" "+key.Value)
 	})
 	w.least(n, len(n.Content)/2, f.least, what)
 }
