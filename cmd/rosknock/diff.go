@@ -132,7 +132,7 @@ func (e env) reach(ctx context.Context, s settings, r router) (*api.Session, dif
 		return nil, diff.Session{}, failed(out, err)
 	}
 	out.Snapshot = &snapshot
-	return session, diff.Session{Service: s.Transport, Operator: operator(snapshot, session, r.target.User), Accepted: s.accept}, out
+	return session, diff.Session{Service: s.Transport, Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
 }
 
 func failed(r view.Router, err error) view.Router {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -189,22 +190,21 @@ func (e env) style(s settings) view.Style {
 	return view.Style{Width: e.width, Color: color, Reveal: s.Reveal}
 }
 
-// operator returns the address that the router sees for the session, if it can tell: that of the one active
-// user of this name over this service.
-func operator(s routeros.Snapshot, session *api.Session, user string) netip.Addr {
-	var found netip.Addr
+// operators returns the addresses from which this session may come, as the router sees it: those of the user's
+// sessions over the API. Where the router does not tell, it is this end's own address, which NAT may change.
+func operators(s routeros.Snapshot, session *api.Session, user string) []netip.Addr {
+	var found []netip.Addr
 	for _, a := range s.Active {
 		addr, err := netip.ParseAddr(a.Address)
-		if err != nil || a.Name != user || a.Via != string(session.Transport()) && a.Via != "api" {
-			continue
+		if err == nil && a.Name == user && strings.HasPrefix(a.Via, "api") && !slices.Contains(found, addr) {
+			found = append(found, addr)
 		}
-		if found.IsValid() && found != addr {
-			// Several sessions of this user: the one from our own end of the connection, if it is among them.
-			if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil {
-				return local.Addr().Unmap()
-			}
-		}
-		found = addr
 	}
-	return found
+	if len(found) > 0 {
+		return found
+	}
+	if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil {
+		return []netip.Addr{local.Addr().Unmap()}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
@@ -15,8 +16,9 @@ import (
 type Session struct {
 	// Service is the service that carries the session: api or api-ssl.
 	Service string
-	// Operator is the address that the router sees for it.
-	Operator netip.Addr
+	// Operators are the addresses from which it may come, as the router sees it: usually one, several when the same
+	// user is logged in more than once and nobody can tell which session is this.
+	Operators []netip.Addr
 	// Accepted names the risks that the operator takes: lose-session.
 	Accepted []string
 }
@@ -40,7 +42,7 @@ func (o Session) guard(s routeros.Snapshot, want compile.RuleSet) error {
 			return o.lose(fmt.Sprintf("the plan disables the service %s, which carries this session", w.Name), "take it out of services.disable, or connect through another service")
 		case set.Has("port"):
 			return o.lose(fmt.Sprintf("the plan moves the service %s, which carries this session, to another port", w.Name), "take it out of services.ports, or connect through another service")
-		case set.Has(row.FromName) && !covers(w.From, o.Operator):
+		case set.Has(row.FromName) && !o.covered(w.From):
 			return o.lose(fmt.Sprintf("the plan limits the service %s, which carries this session, to prefixes without this session's own source (%s)", w.Name, o.source()), "add the source to services.from, or connect through another service")
 		}
 	}
@@ -52,10 +54,20 @@ func (o Session) lose(what, remedy string) error {
 }
 
 func (o Session) source() string {
-	if !o.Operator.IsValid() {
+	if len(o.Operators) == 0 {
 		return "unknown"
 	}
-	return o.Operator.String()
+	names := make([]string, len(o.Operators))
+	for i, a := range o.Operators {
+		names[i] = a.String()
+	}
+	return strings.Join(names, " or ")
+}
+
+// covered reports whether a service that is limited to prefixes answers the operator, wherever he is of the places
+// known. An operator of whom nothing is known is not.
+func (o Session) covered(prefixes []string) bool {
+	return len(o.Operators) > 0 && !slices.ContainsFunc(o.Operators, func(a netip.Addr) bool { return !covers(prefixes, a) })
 }
 
 func covers(prefixes []string, a netip.Addr) bool {
@@ -213,28 +225,37 @@ func (t trial) allowed(f packet.Fate) bool {
 // keeps makes sure that the operator's running session goes on, and that he can log in again wherever he can
 // now, in every state between two steps: a connection that is cut leaves the router in one of them.
 func (o Session) keeps(before routeros.Snapshot, c ChangeSet) error {
-	if !o.Operator.IsValid() || o.Service == "" || slices.Contains(o.Accepted, LoseSession) {
+	if o.Service == "" || slices.Contains(o.Accepted, LoseSession) {
 		return nil
 	}
+	for _, operator := range o.Operators {
+		if err := o.keepsOne(before, c, operator); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o Session) keepsOne(before routeros.Snapshot, c ChangeSet, operator netip.Addr) error {
 	f := routeros.IPv4
-	if o.Operator.Is6() {
+	if operator.Is6() {
 		f = routeros.IPv6
 	}
 	service, ok := before.Service(o.Service)
 	if !ok || !before.HasMenu(f.Filter()) {
 		return nil
 	}
-	flows := o.flows(before, f, service.Port)
+	accepted := flows(before, f, operator, service.Port)
 	for n := range len(c.Steps) {
 		if c.Steps[n].Menu != f.Filter() && c.Steps[n].Menu != f.AddressList() && n+1 < len(c.Steps) {
 			continue // it changes nothing that decides about packets
 		}
 		after := Rehearse(before, c, n+1)
 		world, lists := packet.NewWorld(after), packet.NewMemory(after, after.Clock)
-		for _, flow := range flows {
+		for _, flow := range accepted {
 			for _, fate := range world.Fates(flow, lists, after.Clock) {
 				if fate.Verdict != packet.Accept || fate.Incomplete {
-					return o.lose(fmt.Sprintf("after step %d of %d this session's own source %s could not reach %s on %s: %s stops it", n+1, len(c.Steps), o.Operator, o.Service, flow.InInterface, decidedBy(fate)), "add it to allow.addresses")
+					return o.lose(fmt.Sprintf("after step %d of %d this session's own source %s could not reach %s on %s: %s stops it", n+1, len(c.Steps), operator, o.Service, flow.InInterface, decidedBy(fate)), "add it to allow.addresses")
 				}
 			}
 		}
@@ -243,12 +264,12 @@ func (o Session) keeps(before routeros.Snapshot, c ChangeSet) error {
 }
 
 // flows are the operator's packets that the router accepts now: of the running session, and of a new login.
-func (o Session) flows(before routeros.Snapshot, f routeros.Family, port uint16) []packet.Packet {
+func flows(before routeros.Snapshot, f routeros.Family, operator netip.Addr, port uint16) []packet.Packet {
 	world := packet.NewWorld(before)
 	probes := compile.NewProbes(before, f)
-	probes.Source = o.Operator
+	probes.Source = operator
 	var out []packet.Packet
-	for _, in := range o.interfaces(before, probes) {
+	for _, in := range sides(before, operator, probes) {
 		login := probes.New(in, "tcp", port)
 		running := login
 		running.State, running.TCPFlags = packet.Established, packet.ACK
@@ -265,11 +286,11 @@ func accepts(w *packet.World, s routeros.Snapshot, p packet.Packet) bool {
 	return slices.ContainsFunc(w.Fates(p, packet.NewMemory(s, s.Clock), s.Clock), func(f packet.Fate) bool { return f.Verdict == packet.Accept })
 }
 
-// interfaces are those on whose network the operator is, or all of them when he is on none.
-func (o Session) interfaces(s routeros.Snapshot, p compile.Probes) []string {
+// sides are the interfaces on whose network the operator is, or all of them when he is on none.
+func sides(s routeros.Snapshot, operator netip.Addr, p compile.Probes) []string {
 	var out []string
 	for _, a := range s.Addresses {
-		if !a.Disabled && a.Prefix.Contains(o.Operator) {
+		if !a.Disabled && a.Prefix.Contains(operator) {
 			out = append(out, a.Interface)
 		}
 	}

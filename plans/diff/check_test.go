@@ -62,6 +62,7 @@ func TestRefusals(t *testing.T) {
 		{"another service off", final, "services: {disable: [api-ssl]}\n", inside, "", ""},
 		{"its own service moved", final, "services: {ports: {api: 8730}}\n", inside, "lose-session", "another port"},
 		{"its own service narrowed", final, "services: {from: {api: [198.51.100.0/24]}}\n", inside, "lose-session", "limits the service api"},
+		{"its own service narrowed, nobody knows for whom", final, "services: {from: {api: [198.51.100.0/24]}}\n", netip.Addr{}, "lose-session", "limits the service api"},
 		{"its own service narrowed to its own source", final, "services: {from: {api: [192.168.88.0/24]}}\n", inside, "", ""},
 		{"a gate that stops the operator", final, "gate: {services: [api]}\n", inside, "lose-session", "gate/tcp"},
 		{"a gate that lets the operator in", final, "gate: {services: [api]}\nallow: {interface-lists: [LAN]}\n", inside, "", ""},
@@ -78,7 +79,10 @@ func TestRefusals(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			p := plan(t, test.more)
-			session := diff.Session{Service: "api", Operator: test.operator}
+			session := diff.Session{Service: "api"}
+			if test.operator.IsValid() {
+				session.Operators = []netip.Addr{test.operator}
+			}
 			_, err := compute(table(test.rules), p, session)
 			refused, ok := errors.AsType[*diff.RefusalError](err)
 			switch {
@@ -96,6 +100,20 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("accepted by name, and refused: %v", err)
 			}
 		})
+	}
+}
+
+// TestEveryPlace: of several places from which the session may come, each has to keep its way in.
+func TestEveryPlace(t *testing.T) {
+	s := table(established + "add chain=input action=drop in-interface-list=!LAN\n")
+	p := plan(t, "gate: {services: [api]}\nallow: {addresses: [192.168.88.5]}\n")
+	allowed, other := netip.MustParseAddr("192.168.88.5"), netip.MustParseAddr("192.168.88.6")
+	if _, err := compute(s, p, diff.Session{Service: "api", Operators: []netip.Addr{allowed}}); err != nil {
+		t.Errorf("allowed, and refused: %v", err)
+	}
+	_, err := compute(s, p, diff.Session{Service: "api", Operators: []netip.Addr{allowed, other}})
+	if _, refused := errors.AsType[*diff.RefusalError](err); !refused || !strings.Contains(err.Error(), other.String()) {
+		t.Errorf("the second place: %v", err)
 	}
 }
 
