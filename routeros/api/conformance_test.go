@@ -76,12 +76,16 @@ func conforms(t *testing.T, s *api.Session) {
 // clean removes what the suite made.
 func (c suite) clean() {
 	ctx := context.WithoutCancel(c.Context())
-	for menu, query := range map[routeros.Menu]string{routeros.Filter: "chain=" + testChain, routeros.AddressList: "list=" + testList} {
-		reply, err := c.s.Run(ctx, routeros.Print(menu).Where(query))
+	for menu, own := range map[routeros.Menu]routeros.Attribute{routeros.Filter: {Name: "chain", Value: testChain}, routeros.AddressList: {Name: "list", Value: testList}} {
+		reply, err := c.s.Run(ctx, routeros.Print(menu).Where(own.Name+"="+own.Value))
 		if err != nil {
 			continue // the session may be over
 		}
 		for _, row := range reply.Rows {
+			if row.Get(own.Name) != own.Value { // a router that filters badly must not cost its owner a rule
+				c.Errorf("%s: asked for %s, got %v", menu, own.Value, row)
+				continue
+			}
 			if _, err := c.s.Run(ctx, routeros.NewCommand(menu.Verb("remove"), ".id", row.Get(".id"))); err != nil {
 				c.Errorf("cleaning up: %v", err)
 			}

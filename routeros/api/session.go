@@ -35,7 +35,7 @@ type Session struct {
 	log     *slog.Logger
 	timeout time.Duration
 
-	sending sync.Mutex // held while sentences are written, and by nobody who reads
+	sending chan struct{} // holds a token while sentences are written; a channel, so that waiting obeys a context
 	writer  *wire.Writer
 	lastTag int
 
@@ -88,6 +88,16 @@ func (f *feed) take() []routeros.Attributes {
 	return rows
 }
 
+// hand gives what is unread to each, up to its first error.
+func (f *feed) hand(each func(routeros.Attributes) error) error {
+	for _, row := range f.take() {
+		if err := each(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Reply is the answer to one command.
 type Reply struct {
 	// Rows are the !re sentences, in order.
@@ -108,7 +118,7 @@ const mostReplyBytes = 256 << 20
 func newSession(conn net.Conn, reader *wire.Reader, t Target, o Options) *Session {
 	s := &Session{
 		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(),
-		calls: map[string]*call{}, ended: make(chan struct{}),
+		calls: map[string]*call{}, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 	}
 	go s.read()
 	return s
@@ -151,7 +161,7 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 	}
 	tags, err := s.send(ctx, commands, calls)
 	if err != nil {
-		return nil, lostWith(err, changesAny(commands))
+		return nil, err
 	}
 	results := make([]Result, len(commands))
 	for i, c := range calls {
@@ -207,10 +217,20 @@ func trapOf(c *call, command routeros.Command) error {
 }
 
 // send registers a tag for each command, writes them all, and flushes once. A context that ends in
-// the middle of a sentence leaves no way to go on, so it ends the session.
+// the middle of a sentence leaves no way to go on, so it ends the session; one that was over before has
+// sent nothing and harms nothing.
 func (s *Session) send(ctx context.Context, commands []routeros.Command, calls []*call) ([]string, error) {
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	select {
+	case s.sending <- struct{}{}:
+		defer func() { <-s.sending }()
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		return nil, ended(ctx, s.target.HostPort(), false)
+	}
+	if err := framed(commands); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.target.HostPort(), err)
+	}
 	tags, err := s.register(calls)
 	if err != nil {
 		return nil, err
@@ -220,13 +240,24 @@ func (s *Session) send(ctx context.Context, commands []routeros.Command, calls [
 	for i, c := range commands {
 		s.log.DebugContext(ctx, "send", "router", s.target.HostPort(), "command", c.Redacted())
 		if err := s.writer.Write(append(c.Words(), ".tag="+tags[i])...); err != nil {
-			return nil, s.broken(ctx, tags, err)
+			return nil, s.broken(ctx, commands, tags, err)
 		}
 	}
 	if err := s.writer.Flush(); err != nil {
-		return nil, s.broken(ctx, tags, err)
+		return nil, s.broken(ctx, commands, tags, err)
 	}
 	return tags, nil
+}
+
+// framed looks at all commands before the first is buffered: a sentence refused later would leave
+// those before it to go out with the next call.
+func framed(commands []routeros.Command) error {
+	for i, c := range commands {
+		if slices.Contains(c.Words(), "") {
+			return fmt.Errorf("command %d of %d has an empty word, which would end its sentence: give it a path", i+1, len(commands))
+		}
+	}
+	return nil
 }
 
 // register gives each command its tag, before anything is sent: a reply may arrive at once.
@@ -245,12 +276,14 @@ func (s *Session) register(calls []*call) ([]string, error) {
 	return tags, nil
 }
 
-func (s *Session) broken(ctx context.Context, tags []string, err error) error {
+// broken ends a session that may have sent half a sentence.
+func (s *Session) broken(ctx context.Context, commands []routeros.Command, tags []string, err error) error {
 	s.forget(tags)
+	s.end(s.lost(err))
 	if ctx.Err() != nil {
-		err = context.Cause(ctx)
+		return ended(ctx, s.target.HostPort(), changesAny(commands))
 	}
-	return s.lost(err)
+	return lostWith(s.lost(err), changesAny(commands))
 }
 
 func (s *Session) lost(err error) error {
@@ -279,7 +312,7 @@ func (s *Session) read() {
 			return
 		}
 		if err := s.dispatch(sentence); err != nil {
-			s.end(err)
+			s.end(s.lost(err))
 			return
 		}
 	}
@@ -362,32 +395,49 @@ func (s *Session) end(err error) {
 
 // Listen runs a command that reports changes until the context ends, such as
 // /ip/firewall/address-list/listen, and hands every row to each. It returns nil when the context ended it,
-// the error of each, or why the session ended.
+// at once; the error of each; or why the command or the session ended, after the rows that came before.
 func (s *Session) Listen(ctx context.Context, command routeros.Command, each func(routeros.Attributes) error) error {
 	c := &call{done: make(chan struct{}), feed: &feed{fresh: make(chan struct{}, 1)}}
-	tags, err := s.send(ctx, []routeros.Command{command}, []*call{c})
+	tags, err := s.sendListen(ctx, command, c)
 	if err != nil {
 		return err
 	}
 	for {
 		select {
 		case <-c.feed.fresh:
-			for _, row := range c.feed.take() {
-				if err := each(row); err != nil {
-					return errors.Join(err, s.cancel(ctx, tags[0]))
-				}
+			if err := c.feed.hand(each); err != nil {
+				s.cancel(ctx, tags)
+				return err
 			}
 		case <-c.done:
-			return errors.Join(c.err, trapOf(c, command))
+			// Both may be ready, and a select takes either: what came before the end still counts.
+			if err := c.feed.hand(each); err != nil || c.err != nil {
+				return errors.Join(err, c.err)
+			}
+			return trapOf(c, command)
 		case <-ctx.Done():
-			return s.cancel(ctx, tags[0])
+			s.cancel(ctx, tags)
+			return nil
 		}
 	}
 }
 
-// cancel ends a listen: /cancel answers for itself, the listen with a trap and !done
-// (routeros-facts § 1.4), which nobody waits for.
-func (s *Session) cancel(ctx context.Context, tag string) error {
-	_, err := s.Run(context.WithoutCancel(ctx), routeros.NewCommand("/cancel", "tag", tag))
-	return err
+// sendListen bounds the sending of a listen, whose own context may never end.
+func (s *Session) sendListen(ctx context.Context, command routeros.Command, c *call) ([]string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
+	defer cancel()
+	return s.send(ctx, []routeros.Command{command}, []*call{c})
+}
+
+// cancel ends a listen without waiting for it: whoever cancelled wants to go on, and a router that
+// stalls would hold him up. /cancel answers for itself, the listen with a trap and !done
+// (routeros-facts § 1.4), both unheard. The session's time-out bounds the goroutine.
+func (s *Session) cancel(ctx context.Context, tags []string) {
+	s.forget(tags)
+	go func() {
+		_, err := s.Run(context.WithoutCancel(ctx), routeros.NewCommand("/cancel", "tag", tags[0]))
+		if err != nil {
+			s.log.DebugContext(ctx, "cancel", "router", s.target.HostPort(), "error", err)
+		}
+	}()
 }

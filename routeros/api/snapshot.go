@@ -11,8 +11,9 @@ import (
 )
 
 // Snapshot reads all that rosknock needs to know of a router, in one flight: one round trip. Menus
-// that this router doesn't have, and such as the user may not read, leave their part empty; without the
-// IPv4 filter, the services or the system's resources there is an error.
+// that this router doesn't have leave their part empty; without the IPv4 filter, the services or the
+// system's resources there is an error. So there is when the user may not read a menu that decides who
+// gets in: a table that can't be seen is not an empty one. Name, clock and active users may stay unknown.
 func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
 	parts := snapshotParts()
 	commands := make([]routeros.Command, len(parts))
@@ -27,7 +28,7 @@ func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
 	snapshot := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for i, p := range parts {
 		if err := results[i].Err; err != nil {
-			if p.needed || !absent(err) {
+			if !p.need.excuses(err) {
 				return routeros.Snapshot{}, err
 			}
 			continue
@@ -39,38 +40,48 @@ func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
 	return snapshot, nil
 }
 
-// absent reports whether a menu is simply not there, or not for this user.
-func absent(err error) bool {
+// need says which parts a snapshot can do without.
+type need int
+
+const (
+	required need = iota // there is no snapshot without it
+	mayLack              // a router may not have the menu
+	mayHide              // nor may the user be allowed to read it
+)
+
+// excuses reports whether a snapshot may go without a part for this error.
+func (n need) excuses(err error) bool {
 	var menu *UnknownMenuError
 	var permission *PermissionError
-	return errors.As(err, &menu) || errors.As(err, &permission)
+	return n >= mayLack && errors.As(err, &menu) || n == mayHide && errors.As(err, &permission)
 }
 
 // part is one menu of a snapshot.
 type part struct {
-	menu   routeros.Menu
-	needed bool
-	fill   func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
+	menu routeros.Menu
+	need need
+	fill func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
 }
 
 func snapshotParts() []part {
 	parts := []part{
-		{routeros.Resource, true, fillResource},
-		{routeros.Identity, false, fillIdentity},
-		{routeros.Clock, false, fillClock},
-		{routeros.ServiceMenu, true, fillServices},
-		{routeros.InterfaceMenu, false, fillInterfaces},
-		{routeros.InterfaceLists, false, fillInterfaceLists},
-		{routeros.ListMembers, false, fillMembers},
-		{routeros.UserActive, false, fillActive},
+		{routeros.Resource, required, fillResource},
+		{routeros.Identity, mayHide, fillIdentity},
+		{routeros.Clock, mayHide, fillClock},
+		{routeros.ServiceMenu, required, fillServices},
+		{routeros.InterfaceMenu, mayLack, fillInterfaces},
+		{routeros.InterfaceLists, mayLack, fillInterfaceLists},
+		{routeros.ListMembers, mayLack, fillMembers},
+		{routeros.UserActive, mayHide, fillActive},
 	}
+	filter := map[routeros.Family]need{routeros.IPv4: required, routeros.IPv6: mayLack} // without its package, RouterOS 6 has no IPv6
 	for _, f := range routeros.Families() {
 		parts = append(parts,
-			part{f.Filter(), f == routeros.IPv4, fillRules},
-			part{f.NAT(), false, fillRules},
-			part{f.Raw(), false, fillRules},
-			part{f.AddressList(), false, fillEntries},
-			part{f.Address(), false, fillAddresses})
+			part{f.Filter(), filter[f], fillRules},
+			part{f.NAT(), mayLack, fillRules},
+			part{f.Raw(), mayLack, fillRules},
+			part{f.AddressList(), mayLack, fillEntries},
+			part{f.Address(), mayLack, fillAddresses})
 	}
 	return parts
 }
