@@ -87,10 +87,10 @@ func (r *Reader) readWord() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if n > r.limits.Word {
+	if n > int64(r.limits.Word) {
 		return "", &LimitError{fmt.Sprintf("a word of %d bytes, at most %d are taken", n, r.limits.Word)}
 	}
-	if cap(r.word) < n {
+	if int64(cap(r.word)) < n {
 		r.word = make([]byte, n)
 	}
 	r.word = r.word[:n]
@@ -100,14 +100,15 @@ func (r *Reader) readWord() (string, error) {
 	return string(r.word), nil
 }
 
-// readLength reads the prefix: one to five bytes, the leading ones of the first telling how many.
-func (r *Reader) readLength() (int, error) {
+// readLength reads the prefix: one to five bytes, the leading ones of the first telling how many. The
+// longest form holds 32 bits, which an int of a 32-bit machine would take for a negative number.
+func (r *Reader) readLength() (int64, error) {
 	first, err := r.r.ReadByte()
 	if err != nil {
 		return 0, err
 	}
 	var more int
-	n := int(first)
+	n := int64(first)
 	switch {
 	case first < 0x80:
 		return n, nil
@@ -127,7 +128,7 @@ func (r *Reader) readLength() (int, error) {
 		if err != nil {
 			return 0, unexpected(err)
 		}
-		n = n<<8 | int(b)
+		n = n<<8 | int64(b)
 	}
 	return n, nil
 }
