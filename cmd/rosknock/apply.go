@@ -94,11 +94,31 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		}
 		return out
 	}
+	if err := stillThe(ctx, session, out, s.Yes); err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	}
 	out = e.carryOut(ctx, p, session, carrier, out)
 	if out.Outcome == apply.Unknown {
 		return lookAgain(ctx, e, s, p, r, out)
 	}
 	return out
+}
+
+// stillThe makes sure that the router is still as it was when the change set was shown: somebody else may have
+// worked on it while the question stood on the terminal.
+func stillThe(ctx context.Context, session *api.Session, shown view.Router, unasked bool) error {
+	if unasked {
+		return nil
+	}
+	now, err := session.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Digest() != shown.Snapshot.Digest() {
+		return &codeError{code: exitMoved, err: fmt.Errorf("%s: the router changed since these steps were computed: nothing was sent; run apply again", shown.Name)}
+	}
+	return nil
 }
 
 // lookAgain settles an unknown outcome: a new session reads what the lost command has done.

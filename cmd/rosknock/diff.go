@@ -204,13 +204,13 @@ func outcomeCode(ctx context.Context, routers []view.Router) error {
 		return nil
 	case ctx.Err() != nil:
 		return shown(exitInterrupted)
-	case len(routers) > 1 && len(bad) < len(routers):
+	case len(routers) == 1:
+		code, _ := codeOf(ctx, bad[0].Err)
+		return shown(code)
+	case len(bad) < len(routers):
 		return shown(exitSome)
 	case !slices.ContainsFunc(bad, func(r view.Router) bool { return r.Outcome != apply.Refused }):
 		return shown(exitRefused)
-	case len(routers) > 1:
-		return shown(exitSome)
 	}
-	code, _ := codeOf(ctx, bad[0].Err)
-	return shown(code)
+	return shown(exitSome)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -51,6 +52,11 @@ func routersOf(s settings) ([]router, error) {
 		}
 		if host == "" || user == "" || strings.ContainsAny(host, " /") {
 			return nil, usagef("--router %q: [user@]host[:port] is expected", text)
+		}
+		if _, port, err := net.SplitHostPort(host); err == nil {
+			if n, err := routeros.ParsePort(port); err != nil || n == 0 {
+				return nil, usagef("--router %q: the port is a number from 1 to 65535", text)
+			}
 		}
 		out = append(out, router{name: host, target: api.Target{
 			Address: host, User: user, Transport: api.Transport(s.Transport), Trust: trust, Timeout: s.Timeout,

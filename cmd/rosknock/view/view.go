@@ -65,7 +65,7 @@ func secret(slot, name string) bool {
 		return false
 	}
 	switch name {
-	case "dst-port", "port", "src-port", "packet-size", "content", "protocol":
+	case "dst-port", "port", "src-port", "packet-size", "content":
 		return true
 	}
 	return false
