@@ -232,7 +232,7 @@ func flagsTest(value string) func(*walk) answer {
 		}
 	}
 	return func(k *walk) answer {
-		return is(k.packet.Protocol == 6 && k.packet.TCPFlags&set == set && k.packet.TCPFlags&unset == 0)
+		return is(k.packet.Protocol == 6 && !k.packet.Fragment && k.packet.TCPFlags&set == set && k.packet.TCPFlags&unset == 0)
 	}
 }
 
@@ -244,7 +244,7 @@ func icmpTest(value string) func(*walk) answer {
 		return nil
 	}
 	return func(k *walk) answer {
-		isICMP := k.packet.Protocol == 1 || k.packet.Protocol == 58
+		isICMP := (k.packet.Protocol == 1 || k.packet.Protocol == 58) && !k.packet.Fragment
 		return is(isICMP && uint64(k.packet.ICMPType) == want && first <= int(k.packet.ICMPCode) && int(k.packet.ICMPCode) <= last)
 	}
 }

@@ -53,7 +53,11 @@ func (p Packet) Family() routeros.Family {
 	return routeros.IPv4
 }
 
+// hasPorts reports whether the packet carries ports; a later fragment does not.
 func (p Packet) hasPorts() bool {
+	if p.Fragment {
+		return false
+	}
 	switch p.Protocol {
 	case 6, 17, 33, 132, 136:
 		return true
@@ -176,9 +180,19 @@ func (p Packet) String() string {
 	b.WriteString(routeros.ProtocolName(p.Protocol))
 	b.WriteByte(' ')
 	if p.hasPorts() {
-		b.WriteString(netip.AddrPortFrom(p.Src, p.SrcPort).String() + " → " + netip.AddrPortFrom(p.Dst, p.DstPort).String())
+		b.WriteString(netip.AddrPortFrom(p.Src, p.SrcPort).String() + " → ")
 	} else {
-		b.WriteString(p.Src.String() + " → " + p.Dst.String())
+		b.WriteString(p.Src.String() + " → ")
+	}
+	switch {
+	case p.Dst.IsValid() && p.hasPorts():
+		b.WriteString(netip.AddrPortFrom(p.Dst, p.DstPort).String())
+	case p.hasPorts():
+		b.WriteString("router:" + strconv.Itoa(int(p.DstPort)))
+	case p.Dst.IsValid():
+		b.WriteString(p.Dst.String())
+	default:
+		b.WriteString("router")
 	}
 	if p.InInterface != "" {
 		b.WriteString(" on " + p.InInterface)

@@ -431,9 +431,11 @@ func BenchmarkInput(b *testing.B) {
 			}
 			s := router(b, rules.String())
 			w, m := packet.NewWorld(s), packet.NewMemory(s, noon())
+			b.ReportAllocs()
 			for b.Loop() {
 				w.Input(syn(), m, noon())
 			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "packets/s")
 		})
 	}
 }
