@@ -7,7 +7,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
 FUZZTIME ?= 20s
 
-.PHONY: help build demo test race fuzz bench vet fmt lint cross cover ci clean
+.PHONY: help build demo test race fuzz lab bench vet fmt lint cross cover ci clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -30,6 +30,9 @@ fuzz: ## run every fuzz target for FUZZTIME (default 20s)
 	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	  done; \
 	done
+
+lab: ## hold the packet evaluator against the Linux kernel (needs root)
+	ROSKNOCK_LAB=1 $(GO) test -count=1 -v ./routeros/packet/lab
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
