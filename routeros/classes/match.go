@@ -1,0 +1,343 @@
+package classes
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+func isMatcher(name string) bool { return packet.IsMatcher(name) }
+
+func cutRange(s string) (first, last string, isRange bool) { return strings.Cut(s, "-") }
+
+// changes names the matchers whose answer depends on what happened to the packet before, or on the state of the
+// router's lists.
+func changes(name string) bool {
+	switch name {
+	case "connection-state", "connection-nat-state", "dst-port", "port", "dst-address", "dst-address-type", "src-address-list", "dst-address-list":
+		return true
+	}
+	return false
+}
+
+// match returns the packets that a rule matches here.
+func (w *walk) match(r *row) ref {
+	out := r.fixed
+	for _, m := range r.matchers {
+		bare, negated := strings.CutPrefix(m.value, "!")
+		set := w.changing(m.name, bare)
+		if negated {
+			out = w.d.minus(out, set)
+		} else {
+			out = w.d.and(out, set)
+		}
+	}
+	return out
+}
+
+func (w *walk) changing(name, value string) ref {
+	s := w.space
+	switch name {
+	case "src-address-list":
+		return w.member(value, true)
+	case "connection-state":
+		was := s.matcher("", "", name, value)
+		if w.untracked == none {
+			return was
+		}
+		is := none
+		if slices.Contains(strings.Split(value, ","), "untracked") {
+			is = w.untracked
+		}
+		return w.d.or(w.d.minus(was, w.untracked), is)
+	}
+	var was ref
+	if name == "dst-address-list" {
+		was = w.member(value, false)
+	} else {
+		was = s.matcher("", "", name, value)
+	}
+	for _, m := range w.moved {
+		is, known := w.afterMove(m, name, value)
+		if known {
+			was = w.d.or(w.d.minus(was, m.packets), w.d.and(is, m.packets))
+		}
+	}
+	return was
+}
+
+// member returns the packets whose source, or destination, is in a list.
+func (w *walk) member(list string, source bool) ref {
+	in := w.static(list, source)
+	if w.space.fillable[list] {
+		in = w.d.or(in, w.space.boolean(map[bool]string{true: "src ", false: "dst "}[source]+list))
+	}
+	return w.d.or(in, w.filled[listKey{list: list, source: source}])
+}
+
+// afterMove answers a matcher for packets that destination NAT has given another address or port; known is false where
+// it changed nothing that the matcher looks at.
+func (w *walk) afterMove(m translation, name, value string) (set ref, known bool) {
+	s := w.space
+	yes := map[bool]ref{true: all, false: none}
+	switch name {
+	case "connection-nat-state":
+		return yes[slices.Contains(strings.Split(value, ","), "dstnat")], true
+	case "dst-port", "port":
+		ports, err := routeros.ParsePorts(value)
+		if m.port == 0 || err != nil {
+			return none, false
+		}
+		to := w.d.and(s.havingPorts(), yes[ports.Contains(m.port)])
+		if name == "port" {
+			to = w.d.or(to, w.d.and(s.havingPorts(), s.ports(&s.sourcePort, ports)))
+		}
+		return to, true
+	case "dst-address", "dst-address-list", "dst-address-type":
+		if !m.address.IsValid() {
+			return none, false
+		}
+		if name == "dst-address-list" {
+			return none, false // lists of destinations are followed as they arrived
+		}
+		matches, _ := s.probe.Matches(name, value, s.sample(m.address), nil, time.Time{})
+		return yes[matches], true
+	}
+	return none, false
+}
+
+// sample is some packet, to put questions about single matchers to the evaluator.
+func (s *Space) sample(dst netip.Addr) packet.Packet {
+	return packet.Packet{Protocol: 6, Src: s.source.starts[0], Dst: dst, InInterface: s.interfaces[0], SrcMAC: "00:00:00:00:00:00"}
+}
+
+// matcher returns the packets that one matcher matches, on their arrival.
+func (s *Space) matcher(menu routeros.Menu, id, name, value string) ref {
+	key := name + "=" + value
+	if known, ok := s.matchers[key]; ok {
+		return known
+	}
+	bare, negated := strings.CutPrefix(value, "!")
+	if name == "tcp-flags" {
+		bare, negated = value, false
+	}
+	set, decided := s.decided(name, bare)
+	if !decided {
+		question := openName(menu, id, name, bare)
+		set = s.boolean(question)
+		key = question + map[bool]string{true: "!"}[negated]
+	}
+	if negated {
+		set = s.diagram.not(set)
+	}
+	s.matchers[key] = set
+	return set
+}
+
+// decided returns the packets of a matcher that the packet settles.
+func (s *Space) decided(name, value string) (set ref, ok bool) {
+	switch name {
+	case "protocol":
+		n, err := routeros.ParseProtocol(value)
+		return s.run(&s.protocol, int(n), int(n)), err == nil
+	case "src-address":
+		r, err := routeros.ParseAddressRange(value)
+		return s.Sources(r).node, err == nil
+	case "dst-address":
+		r, err := routeros.ParseAddressRange(value)
+		if err != nil || r.First.Is4() != (s.Family == routeros.IPv4) {
+			return none, err == nil
+		}
+		return s.diagram.spans(s.destination.axis, []span{s.destination.run(r.First, r.Last)}), true
+	case "src-port", "dst-port", "port":
+		ports, err := routeros.ParsePorts(value)
+		return s.portMatch(name, ports), err == nil
+	case "connection-state":
+		return s.stateMatch(value)
+	case "in-interface", "in-interface-list", "out-interface", "out-interface-list":
+		return s.interfaceMatch(name, value)
+	case "src-address-type":
+		return s.typeMatch(name, value, &s.source)
+	case "dst-address-type":
+		return s.typeMatch(name, value, &s.destination)
+	case "connection-nat-state":
+		return s.natMatch(value)
+	}
+	return s.contentMatch(name, value)
+}
+
+func (s *Space) run(o *ordinal[int], first, last int) ref {
+	return s.diagram.spans(o.axis, []span{o.run(first, last)})
+}
+
+func (s *Space) portMatch(name string, ports routeros.Ports) ref {
+	var set ref
+	switch name {
+	case "src-port":
+		set = s.ports(&s.sourcePort, ports)
+	case "dst-port":
+		set = s.ports(&s.targetPort, ports)
+	default:
+		set = s.diagram.or(s.ports(&s.sourcePort, ports), s.ports(&s.targetPort, ports))
+	}
+	return s.diagram.and(s.havingPorts(), set)
+}
+
+// whole are the packets that are no later fragments: only they have ports and the like.
+func (s *Space) whole() ref {
+	return s.diagram.not(s.boolean("fragment"))
+}
+
+func (s *Space) stateMatch(value string) (set ref, ok bool) {
+	for word := range strings.SplitSeq(value, ",") {
+		at := slices.Index([]string{"new", "established", "related", "invalid", "untracked"}, word)
+		if at < 0 {
+			return none, false
+		}
+		set = s.diagram.or(set, s.States(packet.State(at)).node)
+	}
+	return set, true
+}
+
+// interfaceMatch asks the evaluator about each interface.
+func (s *Space) interfaceMatch(name, value string) (set ref, ok bool) {
+	var runs []span
+	for i, in := range s.interfaces {
+		p := s.sample(s.destination.starts[0])
+		p.InInterface = in
+		matches, known := s.probe.Matches(name, value, p, nil, time.Time{})
+		if !known {
+			return none, false
+		}
+		if matches {
+			runs = append(runs, span{i, i})
+		}
+	}
+	return s.diagram.spans(s.in, joined(runs)), true
+}
+
+// typeMatch asks the evaluator about each cell of addresses; broadcasts and the router's own are cells of
+// their own.
+func (s *Space) typeMatch(name, value string, o *ordinal[netip.Addr]) (set ref, ok bool) {
+	var runs []span
+	for i, addr := range o.starts {
+		p := s.sample(addr)
+		if name == "src-address-type" {
+			p.Src, p.Dst = addr, addr
+		}
+		matches, known := s.probe.Matches(name, value, p, nil, time.Time{})
+		if !known {
+			return none, false
+		}
+		if matches {
+			runs = append(runs, span{i, i})
+		}
+	}
+	return s.diagram.spans(o.axis, joined(runs)), true
+}
+
+// natMatch: the first packet of a connection has no translation when it arrives.
+func (s *Space) natMatch(value string) (set ref, ok bool) {
+	for word := range strings.SplitSeq(value, ",") {
+		if word != "srcnat" && word != "dstnat" {
+			return none, false
+		}
+		set = s.diagram.or(set, s.diagram.minus(s.boolean(word), s.States(packet.New).node))
+	}
+	return set, true
+}
+
+func (s *Space) contentMatch(name, value string) (set ref, ok bool) {
+	switch name {
+	case "tcp-flags":
+		return s.flagsMatch(value)
+	case "icmp-options":
+		first, last, ok := icmpRun(value)
+		if !ok {
+			return none, false
+		}
+		kinds := s.diagram.and(s.diagram.or(s.Protocol(1).node, s.Protocol(58).node), s.whole())
+		return s.diagram.and(kinds, s.run(&s.icmp, first, last)), true
+	case "packet-size", "dscp":
+		first, last, ok := numbersOf(value)
+		o := map[string]*ordinal[int]{"packet-size": &s.size, "dscp": &s.dscp}[name]
+		if !ok {
+			return none, false
+		}
+		return s.run(o, first, min(last, 65535)), true
+	case "ttl", "hop-limit":
+		return s.ttlMatch(value)
+	case "fragment", "ipsec-policy":
+		return s.eitherMatch(name, value)
+	case "content":
+		return s.boolean("content " + value), true
+	case "src-mac-address":
+		return s.boolean("mac " + strings.ToUpper(value)), true
+	case "ipv4-options":
+		return all, value == "none"
+	}
+	return none, false
+}
+
+// eitherMatch is a matcher with two answers.
+func (s *Space) eitherMatch(name, value string) (set ref, ok bool) {
+	name, wanted := map[string]string{"fragment": "fragment", "ipsec-policy": "ipsec"}[name], false
+	switch value {
+	case "yes", "true", "in,ipsec":
+		wanted = true
+	case "no", "false", "in,none":
+	default:
+		return none, false
+	}
+	if set = s.boolean(name); wanted {
+		return set, true
+	}
+	return s.diagram.not(set), true
+}
+
+func (s *Space) flagsMatch(value string) (set ref, ok bool) {
+	set = s.diagram.and(s.Protocol(6).node, s.whole())
+	for word := range strings.SplitSeq(value, ",") {
+		flag, negated := strings.CutPrefix(word, "!")
+		if !slices.Contains(flagNames(), flag) {
+			return none, false
+		}
+		if negated {
+			set = s.diagram.minus(set, s.boolean("flag "+flag))
+		} else {
+			set = s.diagram.and(set, s.boolean("flag "+flag))
+		}
+	}
+	return set, true
+}
+
+func flagNames() []string { return []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} }
+
+func (s *Space) ttlMatch(value string) (set ref, ok bool) {
+	n, how, ok := ttlOf(value)
+	if !ok {
+		return none, false
+	}
+	equal := s.run(&s.ttl, n, n)
+	switch how {
+	case "equal":
+		return equal, true
+	case "not-equal":
+		return s.diagram.not(equal), true
+	case "less-than":
+		if n == 0 {
+			return none, true
+		}
+		return s.run(&s.ttl, 0, n-1), true
+	case "greater-than":
+		if n == 255 {
+			return none, true
+		}
+		return s.run(&s.ttl, n+1, 255), true
+	}
+	return none, false
+}

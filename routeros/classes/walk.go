@@ -1,0 +1,358 @@
+package classes
+
+import (
+	"net/netip"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Result is what one state of a firewall does with all packets.
+type Result struct {
+	// Accepted are the packets that reach the router itself, Forwarded those that destination NAT sends
+	// elsewhere. All others are stopped.
+	Accepted, Forwarded Set
+	// Fills are the additions to address lists.
+	Fills []Fill
+	// Incomplete says that chains jump in circles, so that the walk was cut short.
+	Incomplete bool
+	hits       map[routeros.Menu][]ref
+	meant      map[routeros.Menu][]ref
+	accepts    map[routeros.Menu][]ref
+	moved      []translation
+}
+
+// Arriving returns the packets that come to the filter with one of the destination ports: those that were sent there, less
+// those that destination NAT has given another port, and those that it has sent there.
+func (s *Space) Arriving(r Result, ports routeros.Ports) Set {
+	out := s.Ports(ports).node
+	for _, m := range r.moved {
+		if m.port == 0 {
+			continue
+		}
+		if out = s.diagram.minus(out, m.packets); ports.Contains(m.port) {
+			out = s.diagram.or(out, s.diagram.and(m.packets, s.havingPorts()))
+		}
+	}
+	return Set{out}
+}
+
+// Fill is what one rule adds to an address list.
+type Fill struct {
+	List    string
+	Source  bool // the packet's source; else its destination
+	Timeout routeros.ListTimeout
+	Rule    *routeros.Rule
+	Packets Set // those that make the rule add
+}
+
+// Hits returns the packets that arrive at a row of a table and match it.
+func (r Result) Hits(menu routeros.Menu, row int) Set { return at(r.hits[menu], row) }
+
+// Meant returns the packets that a row would match if they arrived at it, as far as the walk came to the row.
+func (r Result) Meant(menu routeros.Menu, row int) Set { return at(r.meant[menu], row) }
+
+// Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain that it jumps to.
+func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
+
+func at(sets []ref, i int) Set {
+	if i >= len(sets) {
+		return Set{}
+	}
+	return Set{sets[i]}
+}
+
+// walk is all packets on their way through one state. Sets are of packets as they arrived; what a
+// packet has become since (untracked, sent to another port) is kept beside.
+type walk struct {
+	space  *Space
+	d      *diagram
+	tables map[routeros.Menu]*table
+	result Result
+
+	untracked ref
+	moved     []translation
+	filled    map[listKey]ref // additions so far, which later rules of the same packet see
+	fills     map[fillKey]int
+	verdict   map[string]ref
+	local     map[netip.Addr]bool
+	static    func(list string, source bool) ref
+	steps     int
+}
+
+type table struct {
+	menu   routeros.Menu
+	rows   []routeros.Rule
+	chains map[string][]int
+}
+
+// translation is destination NAT that keeps packets on the router.
+type translation struct {
+	packets ref
+	address netip.Addr
+	port    uint16
+}
+
+type listKey struct {
+	list   string
+	source bool
+	table  *routeros.ListEntry
+}
+
+type fillKey struct {
+	menu routeros.Menu
+	row  int
+}
+
+const (
+	deepest  = 64
+	mostLook = 2_000_000
+)
+
+// Walk returns what a state of the firewall does with every packet that is addressed to the router: raw
+// prerouting, then dst-nat for the first packet of a connection, then the filter's input chain. The
+// state has to be one of those that the space was made of. Where sets are given, only the packets in one of them are
+// followed.
+func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
+	w := &walk{
+		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
+		verdict: map[string]ref{}, local: map[netip.Addr]bool{}, static: s.staticLists(state),
+	}
+	w.result.hits, w.result.meant, w.result.accepts = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
+	for _, a := range state.Addresses {
+		w.local[a.Prefix.Addr()] = w.local[a.Prefix.Addr()] || !a.Disabled
+	}
+	reach := s.within(within)
+	for _, stop := range []struct {
+		menu  routeros.Menu
+		chain string
+	}{{s.Family.Raw(), "prerouting"}, {s.Family.NAT(), "dstnat"}, {s.Family.Filter(), "input"}} {
+		t := w.table(stop.menu, state)
+		if t == nil {
+			continue
+		}
+		w.verdict["accept"] = none
+		passing := reach
+		if stop.chain == "dstnat" {
+			passing = w.d.minus(w.d.and(reach, s.States(0).node), w.untracked)
+		}
+		rest := w.chain(t, stop.chain, passing, 0)
+		reach = w.d.or(w.d.or(w.verdict["accept"], rest), w.d.minus(reach, passing))
+	}
+	w.result.moved = w.moved
+	w.result.Accepted, w.result.Forwarded = Set{reach}, Set{w.verdict["forwarded"]}
+	return w.result
+}
+
+func (s *Space) within(sets []Set) ref {
+	if sets == nil {
+		return s.valid
+	}
+	out := none
+	for _, set := range sets {
+		out = s.diagram.or(out, set.node)
+	}
+	return s.diagram.and(out, s.valid)
+}
+
+// Asks returns the packets that a rule asks for on their arrival, whatever stands before it: as if it were the only
+// rule.
+func (s *Space) Asks(state routeros.Snapshot, menu routeros.Menu, r *routeros.Rule) Set {
+	w := &walk{space: s, d: s.diagram, filled: map[listKey]ref{}, static: s.staticLists(state)}
+	return Set{s.diagram.and(w.match(s.row(menu, r)), s.valid)}
+}
+
+func (w *walk) table(menu routeros.Menu, state routeros.Snapshot) *table {
+	rows, ok := state.Rules[menu]
+	if !ok {
+		return nil
+	}
+	t := &table{menu: menu, rows: rows, chains: map[string][]int{}}
+	for i := range rows {
+		if !rows[i].Disabled() {
+			t.chains[rows[i].Chain()] = append(t.chains[rows[i].Chain()], i)
+		}
+	}
+	w.result.hits[menu], w.result.meant[menu], w.result.accepts[menu] = make([]ref, len(rows)), make([]ref, len(rows)), make([]ref, len(rows))
+	return t
+}
+
+// chain lets packets through a chain and returns those that come out behind it.
+func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
+	returned := none
+	for _, i := range t.chains[name] {
+		if w.steps++; w.steps > mostLook {
+			w.result.Incomplete = true
+			break
+		}
+		if reach == none {
+			break
+		}
+		row := w.space.row(t.menu, &t.rows[i])
+		match := w.match(row)
+		hit := w.d.and(reach, match)
+		w.result.meant[t.menu][i] = w.d.or(w.result.meant[t.menu][i], match)
+		if hit == none {
+			continue
+		}
+		w.result.hits[t.menu][i] = w.d.or(w.result.hits[t.menu][i], hit)
+		before := w.verdict["accept"]
+		stays, back := w.act(t, i, row, hit, depth)
+		if depth == 0 {
+			w.result.accepts[t.menu][i] = w.d.minus(w.verdict["accept"], before)
+		}
+		returned = w.d.or(returned, back)
+		if stays != hit {
+			reach = w.d.or(w.d.minus(reach, hit), stays)
+		}
+	}
+	return w.d.or(reach, returned)
+}
+
+// act carries out a rule for the packets that match it. It returns those that go on with the next rule, and
+// those that leave the chain for where they came from.
+func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref) {
+	switch r.action {
+	case "accept":
+		return w.end("accept", hit), none
+	case "drop", "reject", "tarpit":
+		return none, none
+	case "return":
+		return none, hit
+	case "jump":
+		if depth == deepest {
+			w.result.Incomplete = true
+			return hit, none
+		}
+		return w.chain(t, r.target, hit, depth+1), none
+	case "notrack":
+		w.untracked = w.d.or(w.untracked, hit)
+	case "add-src-to-address-list", "add-dst-to-address-list":
+		w.fill(t, i, r, hit)
+	case "dst-nat", "netmap", "same", "redirect":
+		return w.translate(r, hit), none
+	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade", "endpoint-independent-nat":
+	default: // nobody here knows it: it may end the walk or not
+		question := w.space.boolean("open " + string(t.menu) + " " + t.rows[i].ID + " action")
+		return w.d.minus(hit, question), none
+	}
+	return hit, none
+}
+
+func (w *walk) end(verdict string, hit ref) ref {
+	w.verdict[verdict] = w.d.or(w.verdict[verdict], hit)
+	return none
+}
+
+func (w *walk) fill(t *table, i int, r *row, hit ref) {
+	key := listKey{list: r.list, source: r.action == "add-src-to-address-list"}
+	w.filled[key] = w.d.or(w.filled[key], hit)
+	at, ok := w.fills[fillKey{t.menu, i}]
+	if !ok {
+		at = len(w.result.Fills)
+		w.fills[fillKey{t.menu, i}] = at
+		w.result.Fills = append(w.result.Fills, Fill{List: key.list, Source: key.source, Timeout: r.timeout, Rule: &t.rows[i]})
+	}
+	f := &w.result.Fills[at]
+	f.Packets = Set{w.d.or(f.Packets.node, hit)}
+}
+
+// translate is destination NAT: away from the router, or to another port of it.
+func (w *walk) translate(r *row, hit ref) ref {
+	address := r.to.First
+	if r.action != "redirect" && r.hasTo && !w.local[address] {
+		return w.end("forwarded", hit)
+	}
+	if r.action == "redirect" || !r.hasTo {
+		address = netip.Addr{}
+	}
+	w.moved = append(w.moved, translation{hit, address, r.toPort})
+	return w.end("accept", hit)
+}
+
+// row is a rule made ready.
+type row struct {
+	id       string
+	matchers []attribute
+	fixed    ref // what the matchers that never change match
+	action   string
+	target   string
+	list     string
+	timeout  routeros.ListTimeout
+	to       routeros.AddressRange
+	hasTo    bool
+	toPort   uint16
+}
+
+type attribute struct{ name, value string }
+
+func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
+	if len(r.Attrs) > 0 {
+		if known, ok := s.rows[&r.Attrs[0]]; ok {
+			return known
+		}
+	}
+	out := &row{id: r.ID, action: r.Action(), target: r.Attrs.Get("jump-target"), list: r.Attrs.Get("address-list"), fixed: all}
+	out.timeout, _ = routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
+	out.to, _ = routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
+	out.hasTo = r.Attrs.Get("to-addresses") != ""
+	low, _, _ := cutRange(r.Attrs.Get("to-ports"))
+	out.toPort, _ = routeros.ParsePort(low)
+	for name, value := range r.Attrs.All() {
+		if value == "" || !isMatcher(name) {
+			continue
+		}
+		if changes(name) {
+			out.matchers = append(out.matchers, attribute{name, value})
+			continue
+		}
+		out.fixed = s.diagram.and(out.fixed, s.matcher(menu, r.ID, name, value))
+	}
+	if len(r.Attrs) > 0 {
+		s.rows[&r.Attrs[0]] = out
+	}
+	return out
+}
+
+// staticLists returns who is in a list for good in one state.
+func (s *Space) staticLists(state routeros.Snapshot) func(list string, source bool) ref {
+	rows := state.Entries[s.Family.AddressList()]
+	var byList map[string][]routeros.AddressRange
+	return func(list string, source bool) ref {
+		key := listKey{list: list, source: source}
+		if len(rows) > 0 {
+			key.table = &rows[0]
+		}
+		if known, ok := s.static[key]; ok {
+			return known
+		}
+		if byList == nil {
+			byList = permanent(rows)
+		}
+		o := &s.destination
+		if source {
+			o = &s.source
+		}
+		var runs []span
+		for _, r := range byList[list] {
+			if r.First.Is4() == (s.Family == routeros.IPv4) {
+				runs = append(runs, o.run(r.First, r.Last))
+			}
+		}
+		s.static[key] = s.diagram.spans(o.axis, joined(runs))
+		return s.static[key]
+	}
+}
+
+// permanent sorts the entries that never end by their list.
+func permanent(rows []routeros.ListEntry) map[string][]routeros.AddressRange {
+	out := map[string][]routeros.AddressRange{}
+	for i := range rows {
+		if rows[i].Dynamic || rows[i].Disabled {
+			continue
+		}
+		if r, ok := rows[i].Range(); ok {
+			out[rows[i].List] = append(out[rows[i].List], r)
+		}
+	}
+	return out
+}
