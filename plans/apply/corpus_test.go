@@ -15,6 +15,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -69,7 +70,21 @@ func (b bench) changes(p plans.Plan) (routeros.Snapshot, diff.ChangeSet, error) 
 	return s, c, err
 }
 
+// compute is the way to a change set, proof included.
 func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
+	c, err := steps(s, p)
+	if err != nil {
+		return c, err
+	}
+	rs, err := compile.Compile(p, s)
+	if err != nil {
+		return c, err
+	}
+	return c, proof.Prove(s, rs, c, diff.Session{}).Err()
+}
+
+// steps is the way to a change set without the proof.
+func steps(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	rs, err := compile.Compile(p, s)
 	if err != nil {
 		return diff.ChangeSet{}, err

@@ -12,6 +12,7 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
@@ -26,6 +27,8 @@ type RuleSet struct {
 	Tables     []Table
 	Entries    []Entry
 	Services   []Service
+	// AllowInterfaces are the interface lists of the allow-list.
+	AllowInterfaces []string
 	// Notes are remarks for the operator that change nothing.
 	Notes []string
 }
@@ -50,6 +53,11 @@ type Door struct {
 	Knock   []plans.Stage
 	Trusted string
 	Opens   []Match // one without protocol: everything
+	// StageTimeout and For are how long the stage lists and the trusted list remember a source.
+	StageTimeout time.Duration
+	For          routeros.ListTimeout
+	// StageLists are those of the stages before the last.
+	StageLists []string
 }
 
 // Entry is one wanted row of an address list.
@@ -94,7 +102,7 @@ func ChainNames(plan string) [2]string {
 // Compile returns the rule set of a plan for the router of the snapshot. It returns a
 // *[RefusalError] when no place on this router would make the rules do what the plan says.
 func Compile(p plans.Plan, s routeros.Snapshot) (RuleSet, error) {
-	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest()}
+	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
 	for _, f := range p.Firewall.Families {
 		if !s.HasMenu(f.Filter()) {
 			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: nothing is done for %s", f.Filter(), f))
@@ -139,7 +147,11 @@ func (c *compiler) table() (Table, error) {
 	}
 	t.Gate = c.matches(c.plan.Gate.Targets())
 	for _, d := range c.plan.Doors {
-		t.Doors = append(t.Doors, Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens)})
+		door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For}
+		for n := range len(d.Knock) - 1 {
+			door.StageLists = append(door.StageLists, StageList(d, n+1))
+		}
+		t.Doors = append(t.Doors, door)
 	}
 	place, err := c.place(t)
 	if err != nil {
@@ -167,7 +179,7 @@ func (c *compiler) rules(t Table) []routeros.Rule {
 		rules = append(rules, c.accepts(d.Name+"/open", "trusted by door "+d.Name, t.Doors[i].Opens, "src-address-list", d.Trusted.List)...)
 	}
 	rules = append(rules, c.allows(t)...)
-	for _, m := range shut(t.Gate) {
+	for _, m := range Shut(t.Gate) {
 		rules = append(rules, c.rule("gate/"+m.slot(), "shut for everybody else", append([]string{"action", "drop"}, m.attributes()...)...))
 	}
 	return rules

@@ -145,9 +145,9 @@ func cut(m Match) []Match {
 	return append(out, next)
 }
 
-// shut turns what a gate names into what has to be dropped: the IPsec condition goes, since what may
+// Shut turns what a gate names into what has to be dropped: the IPsec condition goes, since what may
 // only come through a tunnel must not come in clear either.
-func shut(gate []Match) []Match {
+func Shut(gate []Match) []Match {
 	bare := slices.Clone(gate)
 	for i := range bare {
 		bare[i].IPsecPolicy = ""

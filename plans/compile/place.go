@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
@@ -43,17 +44,90 @@ func (c *compiler) place(t Table) (Place, error) {
 	return settle(bare, t, at), nil
 }
 
+// firstBypass returns the position of the first rule of input that lets anybody at all reach what is gated, whatever his
+// address, lists or tunnels, and whatever the answers to limits and the like.
+func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
+	rows := bare.Rules[t.Menu]
+	if len(t.Gate) == 0 {
+		return len(rows)
+	}
+	space := classes.New(t.Family, classes.Cuts{Ports: ports(t.Gate)}, bare)
+	nat := Translated(space, bare)
+	bypass := space.Minus(space.And(Packets(space, nat, Shut(t.Gate)), space.States(packet.New)), c.allowedSet(space))
+	result := space.Walk(bare, bypass)
+	for i := range rows {
+		if rows[i].Chain() == "input" && !space.And(result.Accepts(t.Menu, i), bypass).Empty() {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+// allowedSet are the packets that arrive where the plan lets everybody in.
+func (c *compiler) allowedSet(space *classes.Space) classes.Set {
+	var out classes.Set
+	for _, list := range c.plan.Allow.InterfaceLists {
+		out = space.Or(out, space.InList(list))
+	}
+	return out
+}
+
+func ports(all []Match) []routeros.PortRange {
+	var out []routeros.PortRange
+	for _, m := range all {
+		out = append(out, m.Ports...)
+	}
+	return out
+}
+
+// Packets returns the packets that some of the matches cover when they come to the filter. What destination NAT does with
+// them is in the result, which may be empty.
+func Packets(space *classes.Space, nat classes.Result, matches []Match) classes.Set {
+	var out classes.Set
+	for _, m := range matches {
+		set := space.All()
+		if number, err := routeros.ParseProtocol(m.Protocol); err == nil {
+			set = space.Protocol(number)
+		}
+		if m.Ports != nil {
+			set = space.And(set, space.Arriving(nat, m.Ports))
+		}
+		if m.IPsecPolicy != "" {
+			set = space.And(set, space.IPsec())
+		}
+		out = space.Or(out, set)
+	}
+	return out
+}
+
+// Translated returns what destination NAT does with packets that it keeps on the router.
+func Translated(space *classes.Space, s routeros.Snapshot) classes.Result {
+	var asked []classes.Set
+	menu := space.Family.NAT()
+	rows := s.Rules[menu]
+	for i := range rows {
+		if !rows[i].Disabled() && rows[i].Attrs.Get("to-ports") != "" {
+			asked = append(asked, space.Asks(s, menu, &rows[i]))
+		}
+	}
+	if asked == nil {
+		return classes.Result{}
+	}
+	return space.Walk(s, asked...)
+}
+
 // trialTable is a family's table as it would be without the plan, made ready for evaluation.
 type trialTable struct {
-	rows   []routeros.Rule
-	world  *packet.World
-	lists  packet.Lists
-	probes Probes
-	at     time.Time
+	snapshot routeros.Snapshot
+	rows     []routeros.Rule
+	world    *packet.World
+	lists    packet.Lists
+	probes   Probes
+	at       time.Time
 }
 
 func newTable(bare routeros.Snapshot, f routeros.Family) trialTable {
-	return trialTable{bare.Rules[f.Filter()], packet.NewWorld(bare), packet.NewMemory(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
+	return trialTable{bare, bare.Rules[f.Filter()], packet.NewWorld(bare), packet.NewMemory(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
 }
 
 func (t trialTable) fates(p packet.Packet) []packet.Fate { return t.world.Fates(p, t.lists, t.at) }
@@ -96,7 +170,7 @@ func named(rows []routeros.Rule, comment string) (int, error) {
 // firstObstacle returns the position of the first rule of input that decides about a packet of ours, or
 // the length of the table where none does.
 func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
-	first := len(bare.rows)
+	first := c.firstBypass(t, bare.snapshot)
 	needed := false
 	for _, in := range bare.probes.Interfaces {
 		obstacles := c.obstacles(bare, t, in)

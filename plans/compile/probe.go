@@ -166,7 +166,7 @@ func interfaces(s routeros.Snapshot, f routeros.Family) []string {
 	groups := map[string]bool{}
 	var out []string
 	for _, i := range s.Interfaces {
-		if i.Disabled || i.Type == "loopback" {
+		if i.Disabled || i.Type == "loopback" || i.Name == "lo" { // an export tells no type
 			continue
 		}
 		group := i.Type + "\x00" + memberships(s, i.Name)

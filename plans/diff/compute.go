@@ -28,9 +28,6 @@ func Compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 	}
 	c.Steps = append(c.Steps, entries.removeOpen...)
 	c.Steps = append(c.Steps, serviceSteps(s, want, &c.Notes)...)
-	if err := check(s, want, c, session); err != nil {
-		return ChangeSet{}, err
-	}
 	return c, nil
 }
 

@@ -11,17 +11,23 @@ import (
 // Rehearse returns the snapshot as it will be once the first n steps have been carried out. Rows
 // that steps add get ids of the form +3, after the step. The given snapshot stays as it is.
 func Rehearse(s routeros.Snapshot, c ChangeSet, n int) routeros.Snapshot {
-	s.Rules, s.Entries = maps.Clone(s.Rules), maps.Clone(s.Entries)
-	s.Services = slices.Clone(s.Services)
 	for i, step := range c.Steps[:n] {
-		switch {
-		case step.Menu.IsRuleTable():
-			s.Rules[step.Menu] = rehearseRule(slices.Clone(s.Rules[step.Menu]), step, i)
-		case step.Menu == routeros.ServiceMenu:
-			rehearseService(s.Services, step)
-		default:
-			s.Entries[step.Menu] = rehearseEntry(slices.Clone(s.Entries[step.Menu]), step, i)
-		}
+		s = rehearse(s, step, i)
+	}
+	return s
+}
+
+func rehearse(s routeros.Snapshot, step Step, i int) routeros.Snapshot {
+	switch {
+	case step.Menu.IsRuleTable():
+		s.Rules = maps.Clone(s.Rules)
+		s.Rules[step.Menu] = rehearseRule(slices.Clone(s.Rules[step.Menu]), step, i)
+	case step.Menu == routeros.ServiceMenu:
+		s.Services = slices.Clone(s.Services)
+		rehearseService(s.Services, step)
+	default:
+		s.Entries = maps.Clone(s.Entries)
+		s.Entries[step.Menu] = rehearseEntry(slices.Clone(s.Entries[step.Menu]), step, i)
 	}
 	return s
 }
@@ -96,4 +102,15 @@ func rehearseService(rows []routeros.Service, step Step) {
 			}
 		}
 	}
+}
+
+// States returns the router before the first step, between each two, and after the last: one more than there
+// are steps.
+func States(s routeros.Snapshot, c ChangeSet) []routeros.Snapshot {
+	states := make([]routeros.Snapshot, 0, len(c.Steps)+1)
+	states = append(states, s)
+	for i, step := range c.Steps {
+		states = append(states, rehearse(states[i], step, i))
+	}
+	return states
 }

@@ -1,4 +1,4 @@
-package diff_test
+package proof_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
@@ -21,7 +22,11 @@ const head = "# by RouterOS 7.20\n/interface list\nadd name=LAN\n/interface list
 const established = "add chain=input action=accept connection-state=established,related,untracked comment=est\n"
 
 func table(rules string) routeros.Snapshot {
-	s, _ := rsc.Read([]byte(head + rules)).Snapshot(rsc.Options{})
+	return router(head + rules)
+}
+
+func router(text string) routeros.Snapshot {
+	s, _ := rsc.Read([]byte(text)).Snapshot(rsc.Options{})
 	return s
 }
 
@@ -44,7 +49,11 @@ func compute(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.Chan
 	if err != nil {
 		return diff.ChangeSet{}, err
 	}
-	return diff.Compute(s, rules, session)
+	c, err := diff.Compute(s, rules, session)
+	if err != nil {
+		return c, err
+	}
+	return c, proof.Prove(s, rules, c, session).Err()
 }
 
 // TestRefusals: what would shut the operator out, or not do what the plan says, is refused with its reason, a remedy
@@ -72,6 +81,14 @@ func TestRefusals(t *testing.T) {
 		{"a raw drop takes the knock", final + "/ip firewall raw\nadd chain=prerouting action=drop protocol=udp comment=raw\n", "", netip.Addr{}, "void-door", "raw"},
 		{"dst-nat takes the knock", final + "/ip firewall nat\nadd chain=dstnat action=dst-nat protocol=tcp to-addresses=192.168.88.9 comment=nat\n", "", netip.Addr{}, "void-door", "nat"},
 		{"everything is accepted above", "add chain=input action=accept comment=all\n", "", netip.Addr{}, "void-door", "all"},
+		{"a gated service is accepted above the named place", established + "add chain=input action=accept protocol=tcp dst-port=8291 comment=winbox\nadd chain=input action=drop comment=here\n", "gate: {services: [winbox]}\nfirewall: {place: {before: here}, families: [ipv4]}\n", netip.Addr{}, "open-gate", "winbox"},
+		{"a foreign rule fills the trusted list", final + "add chain=input action=add-src-to-address-list address-list=trusted protocol=udp dst-port=7 comment=theirs\n", "", netip.Addr{}, "other-way", "theirs"},
+		{"a foreign rule fills the trusted list from what passes through", final + "add chain=forward action=add-src-to-address-list address-list=trusted comment=theirs\n", "", netip.Addr{}, "other-way", "not for the router"},
+		{"redirected to what is gated, and accepted above", "add chain=input action=accept connection-nat-state=dstnat comment=redirected\nadd chain=input action=drop comment=here\n/ip firewall nat\nadd chain=dstnat action=redirect protocol=tcp dst-port=2222 to-ports=22\n", "gate: {services: [ssh]}\nfirewall: {place: {before: here}, families: [ipv4]}\n", netip.Addr{}, "open-gate", "redirected"},
+		{"redirected to what is gated, and the gate above", established + "add chain=input action=accept connection-nat-state=dstnat comment=redirected\nadd chain=input action=drop in-interface=ether1\n/ip firewall nat\nadd chain=dstnat action=redirect protocol=tcp dst-port=2222 to-ports=22\n", "gate: {services: [ssh]}\n", netip.Addr{}, "", ""},
+		{"a foreign rule lets a stage list in", established + "add chain=input action=accept protocol=tcp dst-port=9999 src-address-list=rosknock-minimal-admin_1 comment=theirs\nadd chain=input action=drop\n", "", netip.Addr{}, "exposure", "theirs"},
+		{"a foreign rule fills a stage list", "add chain=input action=add-src-to-address-list address-list=rosknock-minimal-admin_2 address-list-timeout=1h protocol=udp dst-port=7 comment=theirs\n" + final, "", netip.Addr{}, "other-way", "theirs"},
+		{"somebody is in a stage list for good", final + "/ip firewall address-list\nadd list=rosknock-minimal-admin_2 address=203.0.113.99\n", "", netip.Addr{}, "other-way", "203.0.113.99"},
 		{"a rule of the router's own stands first", "", "firewall: {place: {before: gone}}\n", netip.Addr{}, "no-place", "gone"},
 		{"a foreign rule in both of our chains", final + "add chain=rosknock-minimal-a action=accept comment=mine\nadd chain=rosknock-minimal-b action=accept comment=mine\n", "", netip.Addr{}, "foreign-rule", "mine"},
 		{"somebody jumps into our chain", final + "add chain=forward action=jump jump-target=rosknock-minimal-a comment=in\n", "", netip.Addr{}, "foreign-rule", "jumps into"},

@@ -1,0 +1,441 @@
+package proof
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// broken files a failure of which the packet is known.
+func (f *table) broken(which Failure, set classes.Set, wishes ...classes.Set) {
+	e, ok := f.space.Pick(set, wishes...)
+	if !ok {
+		return
+	}
+	was, is := f.space.Replay(f.before, e), f.space.Replay(f.states[which.After], e)
+	which.Packets, which.Was, which.Is = []Packet{{e, f.secret(e.Packet)}}, &was, &is
+	which.What = fmt.Sprintf(which.What, f.describe(e.Packet), decidedBy(is))
+	f.fail(which)
+}
+
+// describe names a packet, without its port where that is part of a knock: what is said here stands in logs.
+func (f *table) describe(p packet.Packet) string {
+	if f.secret(p) {
+		return maskedPacket(p)
+	}
+	return p.String()
+}
+
+// secret reports whether a packet is a stage of a door.
+func (f *table) secret(p packet.Packet) bool {
+	for _, d := range f.Doors {
+		for _, stage := range d.Knock {
+			if stage.Port != 0 && stage.Port == p.DstPort || stage.Protocol == "icmp" && int(stage.Size) == p.Size && p.DstPort == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func decidedBy(fate packet.Fate) string {
+	if fate.Rule == nil {
+		return "no rule at all, which accepts"
+	}
+	return fmt.Sprintf("%s %s", fate.Table, fate.Rule.Describe())
+}
+
+// state says after which of the steps something holds.
+func (p *prover) state(n int) string {
+	switch n {
+	case 0:
+		return "before the first step"
+	case len(p.states) - 1:
+		return "in the end"
+	default:
+		return fmt.Sprintf("after step %d of %d", n, len(p.states)-1)
+	}
+}
+
+// operator: wherever the operator's packets, of the running session and of the next login, are accepted before, they
+// are in every state.
+func (f *table) operator() {
+	service, ok := f.before.Service(f.session.Service)
+	if !ok {
+		return
+	}
+	for _, operator := range f.session.Operators {
+		if operator.Is4() != (f.Family == routeros.IPv4) {
+			continue
+		}
+		flow := f.flow(operator, service.Port)
+		if f.space.And(flow, f.space.All()).Empty() {
+			f.unasked(KeepOperator, fmt.Sprintf("no packet can come from %s", operator))
+			continue
+		}
+		for n := 1; n < len(f.states); n++ {
+			lost := f.space.And(flow, f.space.Minus(f.results[0].Accepted, f.results[n].Accepted))
+			lost = f.space.And(f.space.Given(lost, f.memberships(operator)), f.space.All())
+			f.broken(Failure{
+				Promise: KeepOperator, Risk: LoseSession, After: n,
+				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more: %%s is stopped by %%s", f.state(n), operator, f.session.Service),
+				Remedy: "add it to allow.addresses",
+			}, lost)
+		}
+	}
+}
+
+// memberships tells in which lists a source is now.
+func (f *table) memberships(a netip.Addr) func(list string) bool {
+	lists := packet.NewMemory(f.before, f.before.Clock)
+	return func(list string) bool { return lists.Contains(f.Family, list, a, f.before.Clock) }
+}
+
+// flow is the operator's traffic: packets of the running session, and of a new one.
+func (f *table) flow(operator netip.Addr, port uint16) classes.Set {
+	s := f.space
+	flow := s.And(s.Sources(routeros.AddressRange{First: operator, Last: operator}), s.Protocol(6))
+	flow = s.And(flow, s.Ports(routeros.Ports{{First: port, Last: port}}))
+	flow = s.And(flow, s.States(packet.New, packet.Established))
+	var sides classes.Set
+	for _, a := range f.before.Addresses {
+		if !a.Disabled && a.Prefix.Contains(operator) {
+			sides = s.Or(sides, s.In(a.Interface))
+		}
+	}
+	if sides.Empty() {
+		return flow
+	}
+	return s.And(flow, sides)
+}
+
+// exposure: in no state anybody reaches what he could not reach before, unless the plan opens it to him.
+func (f *table) exposure() {
+	s := f.space
+	// Who can only now get into a list was not in it before.
+	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
+	for n := 1; n < len(f.states); n++ {
+		fresh := s.And(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), f.domain)
+		f.broken(Failure{
+			Promise: NoExposure, Risk: Exposure, After: n,
+			What:   f.state(n) + " a packet would be let in that was not before: %s is accepted by %s",
+			Remedy: "name another place with firewall.place, or narrow the rule that accepts it",
+		}, fresh, s.Stranger())
+		f.services(n)
+	}
+}
+
+// unfilled are the lists into which nothing got a source before the change.
+func (f *table) unfilled() []string {
+	filled := map[string]bool{}
+	eachRule(f.before, f.Family, func(_ routeros.Menu, r *routeros.Rule) { filled[r.Attrs.Get("address-list")] = true })
+	for _, e := range f.before.Entries[f.Family.AddressList()] {
+		filled[e.List] = filled[e.List] || e.Dynamic
+	}
+	return slices.DeleteFunc(f.space.Lists(), func(list string) bool { return filled[list] })
+}
+
+// lost: the plan's own rules stop nothing that the plan does not shut.
+func (f *table) lost() {
+	s := f.space
+	gated := compile.Packets(s, f.nat, compile.Shut(f.Gate))
+	for n := 1; n < len(f.states); n++ {
+		var stopped classes.Set
+		rows := f.states[n].Rules[f.Menu]
+		for i := range rows {
+			if f.ours(&rows[i]) && rows[i].Action() == "drop" {
+				stopped = s.Or(stopped, f.results[n].Hits(f.Menu, i))
+			}
+		}
+		gone := s.Minus(s.And(s.And(stopped, f.results[0].Accepted), f.domain), gated)
+		f.broken(Failure{
+			Promise: OnlyByKnock, Risk: CutOff, After: n,
+			What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",
+			Remedy: "name it under gate if that is what you want",
+		}, gone, s.Stranger())
+	}
+}
+
+// services: a service that moves to another port, or answers more sources, is not reached by anybody who could not
+// reach it before.
+func (f *table) services(n int) {
+	s := f.space
+	for i, now := range f.states[n].Services {
+		if now.Dynamic || now.Connection || i >= len(f.before.Services) {
+			continue
+		}
+		then := f.before.Services[i]
+		if now.Port == then.Port && now.Disabled == then.Disabled && routeros.SameFrom(now.From, then.From) {
+			continue
+		}
+		was, is := f.reaches(0, then), f.reaches(n, now)
+		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(f.openedBy(n)))
+		f.broken(Failure{
+			Promise: NoExposure, Risk: Exposure, After: n,
+			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name),
+			Remedy: "put the service under gate, or limit it with services.from",
+		}, s.And(is, fresh), s.Stranger())
+	}
+}
+
+// reaches returns the packets by which a service is reached in a state: the firewall lets them in, and the service
+// answers their source (routeros-facts § 4).
+func (f *table) reaches(n int, service routeros.Service) classes.Set {
+	s := f.space
+	if service.Disabled {
+		return classes.Set{}
+	}
+	set := s.And(s.Protocol(6), s.Arriving(f.nat, routeros.Ports{{First: service.Port, Last: service.Port}}))
+	set = s.And(s.And(set, f.domain), f.results[n].Accepted)
+	if len(service.From) == 0 {
+		return set
+	}
+	var from classes.Set
+	for _, prefix := range service.From {
+		if r, err := routeros.ParseAddressRange(prefix); err == nil {
+			from = s.Or(from, s.Sources(r))
+		}
+	}
+	return s.And(set, from)
+}
+
+// gate: in the end, what is gated is reached by nobody to whom the plan does not open it.
+func (f *table) gate() {
+	s := f.space
+	n := len(f.states) - 1
+	gated := compile.Packets(s, f.nat, compile.Shut(f.Gate))
+	reached := s.And(s.And(gated, s.States(packet.New)), f.results[n].Accepted)
+	f.broken(Failure{
+		Promise: OnlyByKnock, Risk: OpenGate, After: n,
+		What:   "a stranger would still reach what the gate shuts: %s is accepted by %s",
+		Remedy: "move that rule below, narrow it, or name the place with firewall.place",
+	}, s.Minus(reached, f.openedBy(n)), s.Stranger())
+}
+
+// voidRules: each rule of the plan is met by some packet.
+func (f *table) voidRules() {
+	n := len(f.states) - 1
+	rows := f.after.Rules[f.Menu]
+	if !f.proof.Kept(NotVoid) || !f.proof.Kept(OnlyByKnock) {
+		return // a door that does not open, or a gate that does not shut, says it better
+	}
+	for i := range rows {
+		mark, ok := rows[i].Mark()
+		if !f.ours(&rows[i]) || !ok || rows[i].Disabled() || !f.space.And(f.results[n].Hits(f.Menu, i), f.domain).Empty() {
+			continue
+		}
+		if slices.ContainsFunc([]string{"allow/", "established"}, func(kind string) bool { return strings.HasPrefix(mark.Slot, kind) }) {
+			continue // an interface list may be empty, an allow-list too
+		}
+		f.fail(Failure{
+			Promise: NotVoid, Risk: VoidRule, After: n,
+			What:   fmt.Sprintf("no packet would ever reach the rule %s%s", mark.Slot, f.eater(i)),
+			Remedy: "move that rule, or name another place with firewall.place",
+		})
+	}
+}
+
+// eater says which rule takes all that a rule is meant for.
+func (f *table) eater(row int) string {
+	meant := f.space.And(f.space.And(f.space.Asks(f.after, f.Menu, &f.after.Rules[f.Menu][row]), f.domain), f.space.States(packet.New))
+	e, ok := f.space.Pick(meant, f.space.Stranger())
+	if !ok {
+		return ": what it asks for can't be"
+	}
+	return fmt.Sprintf(": %s is taken before by %s", maskedPacket(e.Packet), decidedBy(f.space.Replay(f.after, e)))
+}
+
+// maskedPacket describes a packet without its port, which may be one of a knock.
+func maskedPacket(p packet.Packet) string {
+	return fmt.Sprintf("a packet of %s on %s", routeros.ProtocolName(p.Protocol), p.InInterface)
+}
+
+// door plays each knock on the router as it will be: on one interface at least it has to open what the door opens.
+func (f *table) door() {
+	trial := trial{snapshot: f.after, world: packet.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan}
+	for _, d := range f.Doors {
+		if err := trial.door(d); err != nil {
+			f.fail(Failure{
+				Promise: NotVoid, Risk: VoidDoor, After: len(f.states) - 1,
+				What:   fmt.Sprintf("door %s would not open to a knock: %s", d.Name, err),
+				Remedy: "move that rule, or name the place with firewall.place",
+			})
+		}
+	}
+}
+
+// allowed: who is on the allow-list gets in from somewhere at least, to everything that is gated or opened.
+func (f *table) allowed() {
+	s := f.space
+	reach := slices.Clone(f.Gate)
+	for _, d := range f.Doors {
+		reach = append(reach, d.Opens...)
+	}
+	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
+	for _, list := range f.want.AllowInterfaces {
+		who["the interface list "+list] = s.InList(list)
+	}
+	for name, from := range who {
+		for _, m := range reach {
+			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
+			if m.Protocol == "" {
+				asked = s.And(asked, f.samples())
+			}
+			if e, ok := s.Pick(asked); ok && s.And(asked, f.results[len(f.results)-1].Accepted).Empty() {
+				f.fail(Failure{
+					Promise: NotVoid, Risk: VoidRule, After: len(f.states) - 1,
+					What:   fmt.Sprintf("%s would not let anybody in: %s is stopped by %s", name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+					Remedy: "move that rule, or name another place with firewall.place",
+				})
+			}
+		}
+	}
+}
+
+// knocks: into the trusted list of a door leads its knock and nothing else, and no stage remembers longer than the plan
+// says.
+func (f *table) knocks() {
+	final := f.results[len(f.results)-1]
+	for _, d := range f.Doors {
+		if way, found, complete := f.otherWay(d, final); found || !complete {
+			f.otherWayFailure(d, way, complete)
+		}
+		f.late(d, final)
+		f.passing(d)
+		if openings, _ := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain}); len(openings) > 0 {
+			f.proof.Doors = append(f.proof.Doors, Door{Name: d.Name, Family: f.Family, Packets: len(openings[0].Steps)})
+		}
+	}
+}
+
+// passing: no foreign rule fills a door's lists from packets that are not for the router, or with what packets are
+// sent to. Such packets are not followed, so any such rule is one too many.
+func (f *table) passing(d compile.Door) {
+	entered := map[string]bool{"input": true, "prerouting": true, "dstnat": true}
+	for before := 0; before < len(entered); {
+		before = len(entered)
+		eachRule(f.after, f.Family, func(_ routeros.Menu, r *routeros.Rule) {
+			if r.Action() == "jump" && entered[r.Chain()] {
+				entered[r.Attrs.Get("jump-target")] = true
+			}
+		})
+	}
+	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
+		list := r.Attrs.Get("address-list")
+		filled := list == d.Trusted || slices.Contains(d.StageLists, list)
+		if f.ours(r) || !filled || !strings.HasPrefix(r.Action(), "add-") || entered[r.Chain()] && fills(r) {
+			return
+		}
+		f.fail(Failure{
+			Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
+			What:   fmt.Sprintf("door %s would open without its knock: %s %s fills the list %s by packets that are not for the router", d.Name, menu, r.Describe(), list),
+			Remedy: "remove that rule, or give the door a list of its own",
+		})
+	})
+}
+
+// otherWay looks for a way into the trusted list that does not contain the knock. Where doors share a list, each of
+// their knocks counts.
+func (f *table) otherWay(d compile.Door, final classes.Result) (way classes.Opening, found, complete bool) {
+	var knocks [][]classes.Set
+	for _, o := range f.Doors {
+		if o.Trusted == d.Trusted {
+			knocks = append(knocks, f.stages(o))
+		}
+	}
+	ways, complete := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain, Knocks: knocks})
+	if len(ways) == 0 {
+		return classes.Opening{}, false, complete
+	}
+	return ways[0], true, true
+}
+
+// stages are the packets of a door's knock, in their order; only the first packet of a connection knocks.
+func (f *table) stages(d compile.Door) []classes.Set {
+	var out []classes.Set
+	for _, stage := range d.Knock {
+		set := f.space.Echo(int(stage.Size))
+		if stage.Protocol != "icmp" {
+			m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
+			set = compile.Packets(f.space, f.nat, []compile.Match{m})
+		}
+		out = append(out, f.space.And(set, f.space.States(packet.New)))
+	}
+	return out
+}
+
+func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bool) {
+	failure := Failure{
+		Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
+		What:   fmt.Sprintf("door %s: the ways into the list %s are too many to be followed", d.Name, d.Trusted),
+		Remedy: "give the door a list of its own",
+	}
+	if complete {
+		var rule string
+		for _, step := range way.Steps {
+			if step.Expires == "" {
+				failure.Packets = append(failure.Packets, Packet{step.Example, f.secret(step.Example.Packet)})
+			}
+			for _, fill := range step.Fills {
+				if foreign := !f.ours(fill.Rule); foreign || rule == "" {
+					rule = fill.Rule.Describe()
+				}
+			}
+		}
+		failure.What = fmt.Sprintf("door %s would open without its knock: %d packets get a source into the list %s, by %s", d.Name, len(way.Steps), d.Trusted, rule)
+		failure.Remedy = "remove that rule, or give the door a list of its own"
+		if list := f.forGood(d, way); list != "" {
+			failure.What = fmt.Sprintf("door %s would open to %s without its knock, since the list %s holds it for good", d.Name, failure.Packets[0].Packet.Src, list)
+			failure.Remedy = "remove the entry, or put the address under allow.addresses"
+		}
+	}
+	f.fail(failure)
+}
+
+// forGood names the stage list that holds the source of a way by an entry that never ends.
+func (f *table) forGood(d compile.Door, way classes.Opening) string {
+	for _, list := range d.StageLists {
+		for _, e := range f.after.Entries[f.Family.AddressList()] {
+			r, ok := e.Range()
+			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.Contains(way.Steps[0].Example.Packet.Src) {
+				return list
+			}
+		}
+	}
+	return ""
+}
+
+// late: a stage that comes later than the plan allows does not count.
+func (f *table) late(d compile.Door, final classes.Result) {
+	for _, fill := range final.Fills {
+		stage := slices.Contains(d.StageLists, fill.List)
+		if !fill.Source || !stage && fill.List != d.Trusted || f.space.And(fill.Packets, f.domain).Empty() {
+			continue
+		}
+		limit := d.For
+		if stage {
+			limit = routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
+		}
+		if longer(fill.Timeout, limit) {
+			f.fail(Failure{
+				Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
+				What:   fmt.Sprintf("door %s: the list %s would remember a source for %s instead of %s, by %s", d.Name, fill.List, fill.Timeout, limit, fill.Rule.Describe()),
+				Remedy: "remove that rule, or give the door lists of its own",
+			})
+		}
+	}
+}
+
+// longer reports whether a time-out outlasts another.
+func longer(a, b routeros.ListTimeout) bool {
+	if a.Kind != routeros.Timed || b.Kind != routeros.Timed {
+		return a.Kind != b.Kind && b.Kind == routeros.Timed
+	}
+	return a.For > b.For
+}

@@ -1,0 +1,318 @@
+// Package proof shows, before the first step of a change set is sent, that every state of the router between
+// its first and its last step keeps the promises of rosknock, or finds a packet for which one does not.
+//
+// The argument is exhaustive: package classes cuts all packets at every boundary that any rule of any of
+// the states knows, and follows all of them through each state; memberships in address lists are taken both
+// ways, and so is every matcher that a packet alone does not settle. A failure carries a packet that
+// breaks the promise, with what the evaluator makes of it before and after.
+//
+//	p := proof.Prove(snapshot, rules, changes, session)
+//	if err := p.Err(); err != nil { … } // a *compile.RefusalError: exit code 4
+//
+// What the proof does not know: traffic that is not addressed to the router, rules of the mangle table,
+// bridge filters, and what a service itself does with a packet that reaches it.
+package proof
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// Promise is one of the things that are shown.
+type Promise uint8
+
+// The promises, numbered as in the documentation.
+const (
+	KeepOperator Promise = iota + 1 // the operator's own flow stays accepted wherever it was
+	NoExposure                      // nobody reaches what he could not, unless the plan opens it to him
+	OnlyByKnock                     // what is gated opens to the allow-list and after a knock, and to nothing else
+	KeepForeign                     // what is not ours stays as it was
+	NotVoid                         // our own rules can be reached
+)
+
+// String says what is promised.
+func (p Promise) String() string {
+	return map[Promise]string{
+		KeepOperator: "the operator's own session stays accepted",
+		NoExposure:   "nobody reaches what he could not reach before",
+		OnlyByKnock:  "what is gated, and nothing else, opens to the allow-list and after a knock only",
+		KeepForeign:  "rules, lists and services of others stay as they were",
+		NotVoid:      "every rule of the plan can be reached",
+	}[p]
+}
+
+// Promises returns all promises in their order.
+func Promises() []Promise {
+	return []Promise{KeepOperator, NoExposure, OnlyByKnock, KeepForeign, NotVoid}
+}
+
+// Proof is the result of [Prove].
+type Proof struct {
+	// Failures are the promises that are broken, each with the first packet that was found; none when the proof
+	// holds. Accepted are those that the operator has accepted by name.
+	Failures, Accepted []Failure
+	// States is how many states were looked at: before, between, after.
+	States int
+	// Classes is into how many classes packets were cut in each state, over both families.
+	Classes float64
+	// Doors tells how each door opens in the end.
+	Doors []Door
+	// Unasked are promises about which nothing could be shown, with the reason: the operator's source is not known.
+	Unasked map[Promise]string
+}
+
+// Door is how one door opens in one family.
+type Door struct {
+	Name   string
+	Family routeros.Family
+	// Packets is how many packets the shortest way into the trusted list takes.
+	Packets int
+}
+
+// Failure is a broken promise.
+type Failure struct {
+	Promise Promise
+	// Risk is the name under which it can be accepted.
+	Risk string
+	// After is the number of steps that have been carried out when the promise is broken.
+	After int
+	// What is wrong, and what can be done.
+	What, Remedy string
+	// Packets are the counter-example, in their order; Was and Is are what becomes of the last one before the change and
+	// then.
+	Packets []Packet
+	Was, Is *packet.Fate
+}
+
+// Packet is one packet of a counter-example.
+type Packet struct {
+	classes.Example
+	// Secret says that the packet is a part of a knock, so that its port or size is not for everybody.
+	Secret bool
+}
+
+// The names of the risks.
+const (
+	LoseSession = diff.LoseSession
+	Exposure    = "exposure"
+	OpenGate    = "open-gate"
+	OtherWay    = "other-way"
+	CutOff      = "cut-off"
+	ForeignRule = "foreign-change"
+	VoidDoor    = "void-door"
+	VoidRule    = "void-rule"
+	Undecidable = "undecidable"
+)
+
+// Risks returns the names of the risks that can be accepted.
+func Risks() []string {
+	return []string{LoseSession, Exposure, OpenGate, OtherWay, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable}
+}
+
+// Holds reports whether every promise is kept, or accepted by name.
+func (p Proof) Holds() bool { return len(p.Failures) == 0 }
+
+// Err returns nil when the proof holds, and otherwise the first failure as a *[compile.RefusalError].
+func (p Proof) Err() error {
+	if p.Holds() {
+		return nil
+	}
+	f := p.Failures[0]
+	return &compile.RefusalError{Risk: f.Risk, What: f.What, Remedy: f.Remedy + ", or accept with --accept-risk=" + f.Risk}
+}
+
+// Kept reports whether one promise is kept, or nothing was found against it.
+func (p Proof) Kept(which Promise) bool {
+	broken := func(f Failure) bool { return f.Promise == which }
+	return !slices.ContainsFunc(p.Failures, broken) && !slices.ContainsFunc(p.Accepted, broken)
+}
+
+// prover is a proof under way.
+type prover struct {
+	before  routeros.Snapshot
+	want    compile.RuleSet
+	changes diff.ChangeSet
+	session diff.Session
+	states  []routeros.Snapshot
+	proof   Proof
+}
+
+// Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in every state,
+// or how it does not.
+func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
+	p := &prover{before: before, want: want, changes: changes, session: session, states: diff.States(before, changes)}
+	p.proof.States = len(p.states)
+	if len(session.Operators) == 0 || session.Service == "" {
+		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
+	}
+	p.foreign()
+	for _, t := range want.Tables {
+		p.family(t)
+	}
+	p.converges()
+	return p.proof
+}
+
+// converges shows that after the last step nothing is left to do.
+func (p *prover) converges() {
+	last := p.states[len(p.states)-1]
+	rest, err := diff.Compute(last, p.want, p.session)
+	if err == nil && !rest.Changed() {
+		return
+	}
+	what := fmt.Sprint(err)
+	if err == nil {
+		what = fmt.Sprintf("%s %s", rest.Steps[0].Op, rest.Steps[0].Slot)
+	}
+	p.fail(Failure{
+		Promise: NotVoid, Risk: VoidRule, After: len(p.changes.Steps),
+		What: "the steps would not bring the router to the plan: left to do is " + what, Remedy: "compute the change set again",
+	})
+}
+
+func (p *prover) unasked(which Promise, why string) {
+	if p.proof.Unasked == nil {
+		p.proof.Unasked = map[Promise]string{}
+	}
+	p.proof.Unasked[which] = why
+}
+
+// fail files a broken promise, once for each risk.
+func (p *prover) fail(f Failure) {
+	same := func(o Failure) bool { return o.Risk == f.Risk }
+	switch {
+	case slices.ContainsFunc(p.proof.Failures, same), slices.ContainsFunc(p.proof.Accepted, same):
+	case slices.Contains(p.session.Accepted, f.Risk):
+		p.proof.Accepted = append(p.proof.Accepted, f)
+	default:
+		p.proof.Failures = append(p.proof.Failures, f)
+	}
+}
+
+// foreign shows that nothing of others changes: no step names a row that is not the plan's, and what is not the
+// plan's is the same in the end.
+func (p *prover) foreign() {
+	for i, step := range p.changes.Steps {
+		if step.Menu.IsRuleTable() && step.ID != "" && !p.owned(p.states[i], step) {
+			p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: i + 1, What: fmt.Sprintf("step %d changes the rule %s, which is not the plan's", i+1, step.ID), Remedy: "this is a mistake of rosknock: please report it"})
+		}
+	}
+	for _, what := range diff.Foreign(p.before, p.states[len(p.states)-1], p.want.Plan) {
+		p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: len(p.changes.Steps), What: what, Remedy: "this is a mistake of rosknock: please report it"})
+	}
+}
+
+func (p *prover) owned(s routeros.Snapshot, step diff.Step) bool {
+	return slices.ContainsFunc(s.Rules[step.Menu], func(r routeros.Rule) bool { return r.ID == step.ID && p.ours(&r) })
+}
+
+// ours reports whether a rule carries the plan's mark.
+func (p *prover) ours(r *routeros.Rule) bool {
+	mark, ok := r.Mark()
+	return ok && !r.Dynamic && mark.Plan == p.want.Plan
+}
+
+// table is the proof for one family.
+type table struct {
+	*prover
+	compile.Table
+	space   *classes.Space
+	results []classes.Result // of each state
+	nat     classes.Result   // what destination NAT does, which no step changes
+	after   routeros.Snapshot
+	domain  classes.Set // packets that can arrive
+	opened  classes.Set // what the plan opens, to whom it opens it
+	doors   []classes.Set
+}
+
+// family shows the promises about the packets of one family.
+func (p *prover) family(t compile.Table) {
+	f := &table{prover: p, Table: t, after: p.states[len(p.states)-1]}
+	f.space = classes.New(t.Family, p.cuts(t), p.states...)
+	f.nat = compile.Translated(f.space, f.after)
+	// Without tracking there would be no established and no new; where tracking is on, packets become untracked by
+	// rules only.
+	f.domain = f.space.Minus(f.space.All(), f.space.States(packet.Untracked))
+	f.opened = f.opens()
+	relevant := f.relevant()
+	for _, s := range p.states {
+		f.results = append(f.results, f.space.Walk(s, relevant...))
+	}
+	f.operator()
+	f.gate()
+	f.door()
+	f.voidRules()
+	f.allowed()
+	f.exposure()
+	f.lost()
+	f.knocks()
+	p.proof.Classes += f.space.Classes()
+	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete })
+	if !f.space.Complete() || incomplete {
+		p.fail(Failure{
+			Promise: NoExposure, Risk: Undecidable, After: len(p.changes.Steps),
+			What:   fmt.Sprintf("the router's %s rules ask more than can be followed, or their chains jump in circles", t.Family),
+			Remedy: "simplify the chains that input jumps to, or name a place above them with firewall.place",
+		})
+	}
+}
+
+// cuts are the boundaries that the plan itself knows.
+func (p *prover) cuts(t compile.Table) classes.Cuts {
+	var c classes.Cuts
+	for _, a := range p.session.Operators {
+		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
+	}
+	matches := slices.Clone(t.Gate)
+	for _, d := range t.Doors {
+		matches = append(matches, d.Opens...)
+		c.Lists = append(c.Lists, d.Trusted)
+		for _, stage := range d.Knock {
+			c.Ports = append(c.Ports, routeros.PortRange{First: stage.Port, Last: stage.Port})
+			c.Sizes = append(c.Sizes, int(stage.Size))
+		}
+	}
+	for _, m := range matches {
+		c.Ports = append(c.Ports, m.Ports...)
+	}
+	return c
+}
+
+// opens returns the packets that the plan lets in: those of trusted sources to what their door opens, those of the
+// allow-list to everything gated or opened, and running connections.
+func (f *table) opens() classes.Set {
+	s := f.space
+	reach := compile.Packets(s, f.nat, f.Gate)
+	out := s.States(packet.Established, packet.Related)
+	for _, d := range f.Doors {
+		opened := compile.Packets(s, f.nat, d.Opens)
+		f.doors = append(f.doors, opened)
+		reach = s.Or(reach, opened)
+		out = s.Or(out, s.And(opened, s.Listed(f.after, d.Trusted)))
+	}
+	allowed := s.Listed(f.after, compile.AllowList(f.want.Plan))
+	for _, list := range f.want.AllowInterfaces {
+		allowed = s.Or(allowed, s.InList(list))
+	}
+	return s.Or(out, s.And(reach, allowed))
+}
+
+// openedBy returns what the plan opens in a state: the last packet of a knock may find the door open already,
+// since its source is in the trusted list when the next rule looks.
+func (f *table) openedBy(n int) classes.Set {
+	out := f.opened
+	for i, d := range f.Doors {
+		for _, fill := range f.results[n].Fills {
+			if fill.List == d.Trusted && fill.Source && f.ours(fill.Rule) {
+				out = f.space.Or(out, f.space.And(fill.Packets, f.doors[i]))
+			}
+		}
+	}
+	return out
+}

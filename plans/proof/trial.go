@@ -1,0 +1,81 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// trial plays knocks on the router as it will be, packet by packet.
+type trial struct {
+	snapshot routeros.Snapshot
+	world    *packet.World
+	table    compile.Table
+	probes   compile.Probes
+	plan     string
+}
+
+// door plays the knock on every interface; on one at least it has to open what the door opens.
+func (t trial) door(d compile.Door) error {
+	var first error
+	for _, in := range t.probes.Interfaces {
+		err := t.knock(d, in)
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (t trial) knock(d compile.Door, in string) error {
+	at := t.snapshot.Clock
+	lists := packet.NewMemory(t.snapshot, at)
+	for i, stage := range d.Knock {
+		fate := t.decide(t.probes.Stage(in, stage), lists)
+		if !t.ours(fate.Additions) {
+			return fmt.Errorf("on %s the packet of stage %d is decided by %s", in, i+1, decidedBy(fate))
+		}
+		lists.Apply(fate.Additions, at)
+	}
+	if !lists.Contains(t.table.Family, d.Trusted, t.probes.Source, at) {
+		return fmt.Errorf("on %s the last stage does not reach the list %s", in, d.Trusted)
+	}
+	for _, m := range d.Opens {
+		for _, probe := range t.probes.To(in, m) {
+			if fate := t.decide(probe, lists); fate.Verdict != packet.Accept {
+				return fmt.Errorf("on %s a trusted source is stopped by %s", in, decidedBy(fate))
+			}
+		}
+	}
+	return nil
+}
+
+// decide returns the best that can come of a packet, where matchers can't be decided.
+func (t trial) decide(p packet.Packet, lists packet.Lists) packet.Fate {
+	fates := t.world.Fates(p, lists, t.snapshot.Clock)
+	for _, f := range fates {
+		if f.Verdict == packet.Accept && t.ours(f.Additions) {
+			return f
+		}
+	}
+	for _, f := range fates {
+		if f.Verdict == packet.Accept || t.ours(f.Additions) {
+			return f
+		}
+	}
+	return fates[0]
+}
+
+// ours reports whether a rule of the plan added to a list.
+func (t trial) ours(additions []packet.Addition) bool {
+	return slices.ContainsFunc(additions, func(a packet.Addition) bool {
+		mark, ok := a.Rule.Mark()
+		return ok && !a.Rule.Dynamic && mark.Plan == t.plan
+	})
+}
