@@ -1,0 +1,354 @@
+// Package audit says what a router's firewall does, without any plan: who can reach its services and VPN ports,
+// which knocks it has and how much they are worth, and which of its rules do nothing.
+//
+// Every answer is computed over all packets with package classes, not read off the rules' looks.
+//
+//	report := audit.Router(snapshot)
+//
+// It speaks of packets to the router itself. What a VPN needs is taken at its usual ports: whether the VPN runs is not
+// part of a snapshot.
+package audit
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// Report is what was found.
+type Report struct {
+	Reach  []Reach
+	Knocks []Knock
+	Dead   []Dead
+	// Breaks says by family which rule stops packets of running connections from outside, where one does.
+	Breaks map[routeros.Family]string
+	// Notes say what could not be told.
+	Notes []string
+}
+
+// Reach is who can reach one service or VPN in one family.
+type Reach struct {
+	Name     string
+	Protocol string
+	Ports    string
+	Family   routeros.Family
+	VPN      bool
+	Disabled bool // a service that is off
+	// By is who gets through, the most open first; empty is nobody.
+	By []By
+}
+
+// By is one kind of people who get through, and more closely who: interfaces, addresses, a list.
+type By struct {
+	Who    Who
+	Detail []string
+}
+
+// Who is a kind of people.
+type Who string
+
+// Who can reach something.
+const (
+	Anyone    Who = "anyone"
+	LAN       Who = "LAN"
+	AllowList Who = "allow-list"
+	Tunnel    Who = "IPsec peers"
+	Trusted   Who = "trusted after a knock"
+)
+
+// Router reports on one router.
+func Router(s routeros.Snapshot) Report {
+	r := Report{Breaks: map[routeros.Family]string{}}
+	for _, f := range routeros.Families() {
+		if !s.HasMenu(f.Filter()) {
+			continue
+		}
+		if f == routeros.IPv6 && len(s.Rules[f.Filter()]) == 0 && !has6(s) {
+			r.Notes = append(r.Notes, "no IPv6 rule and no IPv6 address: with an address, everything would be open to anyone over IPv6")
+			continue
+		}
+		a := newAuditor(s, f)
+		r.Knocks = append(r.Knocks, a.knocks()...)
+		r.Reach = append(r.Reach, a.reach()...)
+		r.Dead = append(r.Dead, a.dead()...)
+		if rule := a.breaks(); rule != "" {
+			r.Breaks[f] = rule
+		}
+		r.Notes = append(r.Notes, a.notes...)
+	}
+	if !s.HasMenu(routeros.IPv4.Filter()) {
+		r.Notes = append(r.Notes, "no IPv4 filter table was read")
+	}
+	return r
+}
+
+// has6 reports whether the router has an IPv6 address besides those of its links.
+func has6(s routeros.Snapshot) bool {
+	return slices.ContainsFunc(s.Addresses, func(a routeros.InterfaceAddress) bool {
+		return a.Prefix.Addr().Is6() && !a.Prefix.Addr().IsLinkLocalUnicast() && !a.Disabled
+	})
+}
+
+// Open lists the services and VPNs of a family that anyone reaches: the firewall gates nothing there.
+func (r Report) Open(f routeros.Family) []string {
+	var out []string
+	for _, reach := range r.Reach {
+		if reach.Family == f && len(reach.By) > 0 && reach.By[0].Who == Anyone {
+			out = append(out, reach.Name)
+		}
+	}
+	return out
+}
+
+// Families returns the families that were looked at.
+func (r Report) Families() []routeros.Family {
+	var out []routeros.Family
+	for _, reach := range r.Reach {
+		if !slices.Contains(out, reach.Family) {
+			out = append(out, reach.Family)
+		}
+	}
+	return out
+}
+
+// auditor looks at one family of one router.
+type auditor struct {
+	router   routeros.Snapshot
+	family   routeros.Family
+	space    *classes.Space
+	result   classes.Result
+	nat      classes.Result
+	stranger classes.Set // packets of somebody of whom no rule knows
+	outside  classes.Set // packets that come from the internet, for all that is known
+	outer    []string
+	inner    []string
+	opened   []Knock // that work
+	notes    []string
+}
+
+func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
+	a := &auditor{router: s, family: f}
+	probes := compile.NewProbes(s, f)
+	var cuts classes.Cuts
+	cuts.Sources = []routeros.AddressRange{{First: probes.Source, Last: probes.Source}}
+	for _, name := range plans.VPNs() {
+		for _, m := range plans.VPNMatches(name, f) {
+			ports, _ := routeros.ParsePorts(m.Ports)
+			cuts.Ports = append(cuts.Ports, ports...)
+		}
+	}
+	a.space = classes.New(f, cuts, s)
+	a.nat = compile.Translated(a.space, s)
+	a.result = a.space.Walk(s, a.looked())
+	a.stranger = a.space.And(a.space.Sources(cuts.Sources[0]), a.space.Stranger())
+	a.outer, a.inner = sides(s, f, a.space.Interfaces())
+	for _, in := range a.outer {
+		a.outside = a.space.Or(a.outside, a.space.In(in))
+	}
+	if !a.space.Complete() || a.result.Incomplete {
+		a.notes = append(a.notes, f.String()+": the rules ask more than can be followed, or chains jump in circles; what is said here may be incomplete")
+	}
+	return a
+}
+
+// breaks names the rule that stops a running connection from outside, or is empty.
+func (a *auditor) breaks() string {
+	s := a.space
+	running := s.And(s.And(s.Protocol(6), s.States(packet.Established)), s.And(a.outside, a.stranger))
+	stopped := s.Minus(running, s.Or(s.Walk(a.router, running).Accepted, classes.Set{}))
+	e, ok := s.Pick(s.And(stopped, s.All()))
+	if !ok {
+		return ""
+	}
+	if fate := s.Replay(a.router, e); fate.Rule != nil {
+		return name(fate.Rule)
+	}
+	return "dst-nat"
+}
+
+// looked are the packets that are followed: first ones, to services, to VPNs, and those that fill a list.
+func (a *auditor) looked() classes.Set {
+	s := a.space
+	var out classes.Set
+	for _, t := range a.targets() {
+		out = s.Or(out, t.packets)
+	}
+	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.NAT(), a.family.Filter()} {
+		rows := a.router.Rules[menu]
+		for i := range rows {
+			if !rows[i].Disabled() && strings.HasPrefix(rows[i].Action(), "add-src") {
+				out = s.Or(out, s.Asks(a.router, menu, &rows[i]))
+			}
+		}
+	}
+	return s.And(out, s.States(packet.New))
+}
+
+// target is something that can be reached.
+type target struct {
+	Reach
+	packets classes.Set
+}
+
+// targets are the services of the router and the ports of the VPNs.
+func (a *auditor) targets() []target {
+	var out []target
+	for _, svc := range a.router.Services {
+		if svc.Dynamic || svc.Connection {
+			continue
+		}
+		ports := routeros.Ports{{First: svc.Port, Last: svc.Port}}
+		set := a.space.And(a.space.Protocol(6), a.space.Arriving(a.nat, ports))
+		if from := a.answered(svc); len(svc.From) > 0 {
+			set = a.space.And(set, from)
+		}
+		out = append(out, target{Reach{Name: svc.Name, Protocol: "tcp", Ports: ports.String(), Family: a.family, Disabled: svc.Disabled}, set})
+	}
+	for _, name := range plans.VPNs() {
+		m := plans.VPNMatches(name, a.family)[0] // without its first port none of them connects
+		ports, _ := routeros.ParsePorts(m.Ports)
+		set := compile.Packets(a.space, a.nat, []compile.Match{{Protocol: m.Protocol, Ports: ports}})
+		out = append(out, target{Reach{Name: name, Protocol: m.Protocol, Ports: m.Ports, Family: a.family, VPN: true}, set})
+	}
+	return out
+}
+
+func (a *auditor) answered(svc routeros.Service) classes.Set {
+	var out classes.Set
+	for _, prefix := range svc.From {
+		if r, err := routeros.ParseAddressRange(prefix); err == nil {
+			out = a.space.Or(out, a.space.Sources(r))
+		}
+	}
+	return out
+}
+
+// reach says for each target who gets through.
+func (a *auditor) reach() []Reach {
+	var out []Reach
+	for _, t := range a.targets() {
+		if !t.Disabled {
+			t.By = a.by(t)
+		}
+		out = append(out, t.Reach)
+	}
+	return out
+}
+
+func (a *auditor) by(t target) []By {
+	s := a.space
+	accepted := s.Sometimes(s.And(s.And(a.result.Accepted, t.packets), s.States(packet.New)))
+	accepted, tunnelled := s.Minus(accepted, s.IPsec()), s.And(accepted, s.IPsec())
+	unlisted := s.And(accepted, s.Stranger())
+	var out []By
+	if open := a.interfaces(s.And(unlisted, a.stranger), a.outer); len(open) > 0 {
+		return []By{{Anyone, open}}
+	}
+	if open := a.interfaces(unlisted, a.inner); len(open) > 0 {
+		out = append(out, By{LAN, open})
+	}
+	if special := s.And(unlisted, a.outside); !special.Empty() {
+		out = append(out, By{AllowList, a.named(t, special)})
+	}
+	if s.And(s.And(unlisted, a.stranger), a.outside).Empty() && !s.And(s.And(tunnelled, a.stranger), a.outside).Empty() {
+		out = append(out, By{Tunnel, nil})
+	}
+	for _, k := range a.opened {
+		member := s.Given(s.And(accepted, a.outside), func(list string) bool { return list == k.List })
+		if !s.And(member, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()})).Empty() {
+			out = append(out, By{Trusted, []string{"list " + k.List}})
+		}
+	}
+	return out
+}
+
+func (a *auditor) source() netip.Addr { return compile.NewProbes(a.router, a.family).Source }
+
+// interfaces lists those of some interfaces on which packets of the set arrive.
+func (a *auditor) interfaces(set classes.Set, of []string) []string {
+	var out []string
+	for _, in := range of {
+		if !a.space.And(set, a.space.In(in)).Empty() {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// named lists the addresses and lists by which rules let packets of a set in.
+func (a *auditor) named(t target, set classes.Set) []string {
+	var out []string
+	add := func(text string) {
+		if text != "" && !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	rows := a.router.Rules[a.family.Filter()]
+	for i := range rows {
+		if rows[i].Action() != "accept" || a.space.And(a.space.Sometimes(a.result.Hits(a.family.Filter(), i)), set).Empty() {
+			continue
+		}
+		add(rows[i].Attrs.Get("src-address"))
+		if list := rows[i].Attrs.Get("src-address-list"); list != "" {
+			add("list " + list)
+		}
+	}
+	for _, svc := range a.router.Services {
+		if svc.Name == t.Name && !t.VPN && len(out) == 0 {
+			for _, from := range svc.From {
+				add(from)
+			}
+		}
+	}
+	return out
+}
+
+// sides sorts the interfaces into those behind which is the internet, and those behind which is the operator's own
+// network. An interface of which nothing is known counts as outside.
+func sides(s routeros.Snapshot, f routeros.Family, names []string) (outer, inner []string) {
+	world := packet.NewWorld(s)
+	for _, name := range names {
+		if inside(s, f, world, name) {
+			inner = append(inner, name)
+		} else {
+			outer = append(outer, name)
+		}
+	}
+	return outer, inner
+}
+
+// tunnel reports whether an interface leads to peers that the router knows. Clients of PPTP, L2TP and the like are not meant: some
+// providers sell lines that way.
+func tunnel(s routeros.Snapshot, name string) bool {
+	return slices.ContainsFunc(s.Interfaces, func(i routeros.Interface) bool {
+		return i.Name == name && slices.ContainsFunc([]string{"wg", "wireguard", "gre", "eoip", "ipip", "vxlan", "l2tp-in", "l2tp-server", "ovpn-in", "ovpn-server", "sstp-in", "sstp-server", "pptp-in", "pptp-server"},
+			func(kind string) bool { return strings.HasPrefix(i.Type, kind) })
+	})
+}
+
+func inside(s routeros.Snapshot, f routeros.Family, world *packet.World, name string) bool {
+	switch {
+	case world.InInterfaceList(name, "WAN"):
+		return false
+	case world.InInterfaceList(name, "LAN"), tunnel(s, name):
+		return true
+	}
+	private := false
+	for _, a := range s.Addresses {
+		if a.Interface != name || a.Disabled {
+			continue
+		}
+		addr := a.Prefix.Addr()
+		if !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
+			return false
+		}
+		private = private || addr.IsPrivate() || f == routeros.IPv6
+	}
+	return private
+}
