@@ -73,7 +73,7 @@ func TestFixtures(t *testing.T) {
 	}
 	b := read("branch.yaml")
 	d := b.Doors[0]
-	if len(d.Knock) != 3 || d.Knock[2] != (plans.Stage{Protocol: "icmp", Size: 245}) || len(d.Opens) != 4 || d.Log == nil || d.Log.Count != 10 {
+	if len(d.Knock) != 5 || d.Knock[4] != (plans.Stage{Protocol: "icmp", Size: 245}) || len(d.Opens) != 4 || d.Log == nil || d.Log.Count != 10 {
 		t.Errorf("the door of branch.yaml: %+v", d)
 	}
 	if len(b.Allow.Addresses) != 2 || len(b.Allow.InterfaceLists) != 1 || len(b.Gate.Services) != 4 || len(b.Gate.VPNs) != 3 || len(b.Firewall.Families) != 2 {

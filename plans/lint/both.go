@@ -1,0 +1,139 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet to the router.
+func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule)) {
+	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
+		rows := s.Rules[menu]
+		for i := range rows {
+			mark, ours := rows[i].Mark()
+			if ours && mark.Plan == plan || rows[i].Disabled() || slices.Contains([]string{"forward", "output"}, rows[i].Chain()) {
+				continue
+			}
+			do(&rows[i])
+		}
+	}
+}
+
+// blacklisted: a stage lies where another rule takes note of enemies.
+func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.Family) {
+	dropped := map[string]bool{}
+	foreign("", s, family, func(r *routeros.Rule) {
+		if r.Action() == "drop" || r.Action() == "reject" || r.Action() == "tarpit" {
+			dropped[r.Attrs.Get("src-address-list")] = true
+		}
+	})
+	foreign("", s, family, func(r *routeros.Rule) {
+		list := r.Attrs.Get("address-list")
+		if r.Action() != "add-src-to-address-list" || !dropped[list] || r.Attrs.Has("psd") {
+			return
+		}
+		for i, stage := range d.Knock {
+			if touches(r, stage) {
+				f.add("L08", "doors."+d.Name+".knock", fmt.Sprintf("stage %d is touched by a rule that fills the list %s, whose members are dropped", i+1, list),
+					"who knocks bans himself with the first knock", "choose another port, or take it out of that rule")
+			}
+		}
+	})
+}
+
+// touches reports whether a rule's own matchers take a stage; a rule without ports or sizes is for everything.
+func touches(r *routeros.Rule, stage plans.Stage) bool {
+	protocol := r.Attrs.Get("protocol")
+	if stage.Protocol == "icmp" {
+		size := r.Attrs.Get("packet-size")
+		return strings.HasPrefix(protocol, "icmp") && (size == "" || size == strconv.Itoa(int(stage.Size)))
+	}
+	if protocol != stage.Protocol || r.Attrs.Has("src-address") || r.Attrs.Has("src-address-list") && !strings.HasPrefix(r.Attrs.Get("src-address-list"), "!") {
+		return false
+	}
+	ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
+	return err == nil && ports.Contains(stage.Port)
+}
+
+// detected: the knock weighs as much as a port scan. A client may send each knock twice (routeros-facts § 2.2: psd is
+// weight, delay, low port weight, high port weight; low ports are those up to 1024).
+func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Family) {
+	foreign("", s, family, func(r *routeros.Rule) {
+		words := strings.Split(r.Attrs.Get("psd"), ",")
+		if len(words) != 4 {
+			return
+		}
+		threshold, _ := strconv.Atoi(words[0])
+		low, _ := strconv.Atoi(words[2])
+		high, _ := strconv.Atoi(words[3])
+		weight := 0
+		for _, stage := range d.Knock {
+			switch {
+			case stage.Protocol != r.Attrs.Get("protocol") && r.Attrs.Has("protocol"), stage.Protocol == "icmp":
+			case stage.Port <= 1024:
+				weight += 2 * low
+			default:
+				weight += 2 * high
+			}
+		}
+		if threshold > 0 && weight >= threshold {
+			f.add("L09", "doors."+d.Name+".knock", fmt.Sprintf("with each knock sent twice it weighs %d, and %s calls %d a port scan", weight, r.Describe(), threshold),
+				"who knocks over a bad line is taken for a scanner", "use fewer stages or ports above 1024, or raise the detector's threshold")
+		}
+	})
+}
+
+// shared: others use the lists of a door.
+func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family routeros.Family) {
+	lists := []string{d.Trusted.List}
+	for n := range len(d.Knock) - 1 {
+		lists = append(lists, compile.StageList(d, n+1))
+	}
+	for _, list := range lists {
+		foreign(p.Name, s, family, func(r *routeros.Rule) {
+			used := slices.ContainsFunc([]string{"src-address-list", "dst-address-list", "address-list"}, func(a string) bool { return strings.TrimPrefix(r.Attrs.Get(a), "!") == list })
+			if used {
+				f.add("L27", "list "+list, "the rule "+place(family, r)+" uses a list of door "+d.Name, "what it does to the members of the list is not in the plan", "give the door a list of its own")
+			}
+		})
+		for _, e := range s.Entries[family.AddressList()] {
+			r, ok := e.Range()
+			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.First != r.Last {
+				f.add("L27", "list "+list, "it holds "+e.Address+" for good", "a whole network is trusted without a knock", "remove the entry, or put it under allow.addresses")
+			}
+		}
+	}
+}
+
+// families: a router with an IPv6 address needs the plan there too.
+func (f *finder) families(p plans.Plan, s routeros.Snapshot) {
+	has6 := slices.ContainsFunc(s.Addresses, func(a routeros.InterfaceAddress) bool {
+		return a.Prefix.Addr().Is6() && !a.Prefix.Addr().IsLinkLocalUnicast() && !a.Disabled
+	})
+	both := slices.Contains(p.Firewall.Families, routeros.IPv4) && slices.Contains(p.Firewall.Families, routeros.IPv6)
+	switch {
+	case has6 && !slices.Contains(p.Firewall.Families, routeros.IPv6):
+		f.add("L24", "firewall.families", "the router has an IPv6 address, and the plan leaves IPv6 alone", "what is gated over IPv4 stays open over IPv6; the default firewall there accepts IKE, ESP and AH from anywhere", "name ipv6 under firewall.families")
+	case has6 && both:
+		f.add("L12", "firewall.families", "a client with both address families may knock over one and connect over the other", "the door then is open for an address that nobody uses", "tell clients to use one family, as with ssh -4")
+	}
+}
+
+// comments: the secret stands in a comment on the router.
+func (f *finder) comments(p plans.Plan, s routeros.Snapshot) {
+	for _, family := range routeros.Families() {
+		for _, r := range s.Rules[family.Filter()] {
+			for _, d := range p.Doors {
+				if tells(r.Comment(), d) {
+					f.add("L33", string(family.Filter())+" "+r.ID, "its comment tells a part of the knock of door "+d.Name, "every read-only user and every export has it", "take the number out of the comment")
+				}
+			}
+		}
+	}
+}

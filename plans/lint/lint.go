@@ -1,0 +1,175 @@
+// Package lint says what is unwise about a plan or a router: not what is wrong in form, which reading the plan
+// says, nor what breaks a promise, which the proof shows, but what lets strangers in by patience or keeps friends out
+// by bad luck.
+//
+// Each finding has an id, a severity, a place, a reason and a remedy. One of severity [Refuse] can be accepted by its
+// id, never all at once.
+//
+//	for _, f := range lint.Plan(plan) {
+//		fmt.Println(f.ID, f.Place, f.What)
+//	}
+//
+// No finding tells a port or a size of a knock: findings are read by more people than plans are. The package is
+// pure.
+package lint
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Severity is how much a finding weighs.
+type Severity uint8
+
+// The severities.
+const (
+	Inform Severity = iota
+	Warn
+	Refuse
+)
+
+// String returns the severity as a word.
+func (s Severity) String() string { return [...]string{"inform", "warn", "refuse"}[min(s, Refuse)] }
+
+// Finding is one thing that is unwise.
+type Finding struct {
+	ID       string
+	Severity Severity
+	// Place is a key of the plan, such as doors.admin.knock, or a rule, list or service of the router.
+	Place string
+	// What is wrong, why that matters, and how to mend it; a sentence each.
+	What, Why, Remedy string
+}
+
+// Decider says what a rule is decided from.
+type Decider string
+
+// The deciders.
+const (
+	FromPlan   Decider = "the plan"
+	FromRouter Decider = "the router"
+	FromBoth   Decider = "the plan and the router"
+	FromProof  Decider = "the proof" // refused by prove, diff and apply
+	FromApply  Decider = "diff and apply"
+	NotYet     Decider = "nothing yet" // what it is about is not part of this version
+)
+
+// Rule is one rule of lint.
+type Rule struct {
+	ID       string
+	Severity Severity
+	Title    string
+	From     Decider
+}
+
+// Rules lists every rule, those included that the proof or apply decide.
+func Rules() []Rule {
+	return []Rule{
+		{"L01", Refuse, "the operator's own source is not accepted in every state of a change", FromProof},
+		{"L02", Refuse, "running connections are not accepted before a drop", FromRouter},
+		{"L03", Refuse, "a drop in input has no interface limit and shuts the LAN out", FromRouter},
+		{"L03b", Refuse, "an interface list that rules use is empty or missing", FromRouter},
+		{"L04", Refuse, "the service that carries the session is disabled, moved or narrowed", FromApply},
+		{"L05", Warn, "no way in besides the network is known", NotYet},
+		{"L06", Refuse, "what a knock opens is not admitted by the jump that leads to it", FromRouter},
+		{"L07", Refuse, "a stage of a knock can't be reached", FromRouter},
+		{"L08", Refuse, "a knock touches what other rules blacklist", FromBoth},
+		{"L09", Warn, "a knock looks like a port scan to the router's detector", FromBoth},
+		{"L10", Refuse, "an ICMP size that can't be, or that usual pings have", FromPlan},
+		{"L11", Refuse, "a stage timeout is shorter than a client needs", FromPlan},
+		{"L12", Warn, "knock and service may leave from different addresses", FromBoth},
+		{"L20", Refuse, "a port scan opens the door too easily", FromPlan},
+		{"L21", Refuse, "the ports of a knock only rise or only fall", FromPlan},
+		{"L22", Refuse, "one packet takes two stages", FromRouter},
+		{"L23", Refuse, "what a knock opens is open to anyone", FromRouter},
+		{"L24", Refuse, "IPv6 is left open", FromBoth},
+		{"L25", Warn, "the trusted list reaches every port", FromPlan},
+		{"L26", Warn, "trust lasts long, and others may share the address", FromPlan},
+		{"L27", Warn, "a list is used by others, or holds whole networks for good", FromBoth},
+		{"L28", Warn, "an entry never expires", FromPlan},
+		{"L29", Warn, "a reject or an unlimited log on the outside", FromRouter},
+		{"L30", Warn, "a rule fills a list from answers, too", FromRouter},
+		{"L31", Inform, "a penalty can be driven by forged packets", FromRouter},
+		{"L32", Warn, "predictable ports", FromPlan},
+		{"L33", Warn, "the secret stands in a name or a comment", FromBoth},
+		{"L34", Inform, "one sequence for a whole fleet", NotYet},
+		{"L35", Warn, "rotation with a clock that is not set", NotYet},
+		{"L40", Refuse, "more changes than safe mode can take back", NotYet},
+		{"L41", Refuse, "somebody else holds safe mode", NotYet},
+		{"L42", Warn, "other administrators are logged in", FromRouter},
+		{"L43", Refuse, "the dead-man can't be armed", NotYet},
+		{"L44", Refuse, "the place is before a dynamic row", FromApply},
+		{"L45", Refuse, "the rule that marks the place is gone", FromApply},
+		{"L46", Warn, "managed rules are double, disabled or mixed with others", FromBoth},
+		{"L47", Warn, "a list entry exists already", FromApply},
+		{"L48", Warn, "values that read back in another form", FromApply},
+		{"L49", Warn, "a revoke leaves something behind", FromApply},
+		{"L50", Inform, "there is no permanent allow-list", FromPlan},
+		{"L51", Warn, "layer-7 matching, or very large lists", FromRouter},
+		{"L52", Warn, "the API in clear is reached from outside", FromRouter},
+	}
+}
+
+// finder gathers findings; severities come from the table of rules.
+type finder struct{ found []Finding }
+
+func (f *finder) add(id, place, what, why, remedy string) {
+	all := Rules()
+	at := slices.IndexFunc(all, func(r Rule) bool { return r.ID == id })
+	f.found = append(f.found, Finding{id, all[at].Severity, place, what, why, remedy})
+}
+
+// sorted returns the findings, the heaviest first, then by id; the same one in the same place comes once.
+func (f *finder) sorted() []Finding {
+	slices.SortStableFunc(f.found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.ID, b.ID))
+	})
+	return slices.Compact(f.found)
+}
+
+// Plan says what is unwise about a plan, whatever the router.
+func Plan(p plans.Plan) []Finding {
+	f := &finder{}
+	for _, d := range p.Doors {
+		f.door(d)
+		f.scan(d)
+		f.secretNames(p, d)
+	}
+	if len(p.Allow.Addresses) == 0 && len(p.Allow.InterfaceLists) == 0 {
+		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists, and a knock that does not work then leaves no way in", "name an address or an interface list under allow")
+	}
+	return f.sorted()
+}
+
+// Router says what is unwise about a router. The report is that of the same router.
+func Router(s routeros.Snapshot, report audit.Report) []Finding {
+	f := &finder{}
+	f.reach(s, report)
+	f.knocks(report)
+	for _, family := range routeros.Families() {
+		f.tables(s, family)
+	}
+	f.managed(s, "")
+	f.others(s)
+	return f.sorted()
+}
+
+// Both says what is unwise about a plan on a router.
+func Both(p plans.Plan, s routeros.Snapshot) []Finding {
+	f := &finder{}
+	for _, family := range p.Firewall.Families {
+		for _, d := range p.Doors {
+			f.blacklisted(d, s, family)
+			f.detected(d, s, family)
+			f.shared(d, p, s, family)
+		}
+	}
+	f.families(p, s)
+	f.comments(p, s)
+	f.managed(s, p.Name)
+	return f.sorted()
+}

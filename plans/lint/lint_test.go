@@ -1,0 +1,211 @@
+package lint_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/rsc"
+)
+
+// sample is a plan and a router of which nothing is said but what a case changes.
+type sample struct {
+	knock, door, more string // of the plan
+	rules             string // of the router
+}
+
+const (
+	goodKnock = "[tcp/41873, udp/17259, tcp/52614, tcp/13377, udp/44021]"
+	goodDoor  = "    stage-timeout: 10s\n    trusted: {list: t_admin, for: 8h}\n    opens: [ssh]\n"
+	goodMore  = "allow: {addresses: [198.51.100.7]}\nfirewall: {families: [ipv4]}\n"
+	goodRules = "add chain=input action=accept connection-state=established,related comment=est\n" +
+		"add chain=input action=accept in-interface-list=LAN comment=lan\nadd chain=input action=drop comment=rest\n"
+	head = "/interface list\nadd name=WAN\nadd name=LAN\n/interface list member\nadd interface=ether1 list=WAN\nadd interface=bridge list=LAN\n" +
+		"/ip address\nadd address=192.168.88.1/24 interface=bridge\n/ip firewall filter\n"
+	knocks = "add chain=input action=accept connection-state=established,related\n" +
+		"add chain=input action=add-src-to-address-list address-list=s1 address-list-timeout=10s protocol=tcp dst-port=5001 connection-state=new\n" +
+		"add chain=input action=add-src-to-address-list address-list=in address-list-timeout=1h protocol=tcp dst-port=4001 src-address-list=s1 connection-state=new\n"
+	rest = "add chain=input action=accept in-interface-list=LAN\nadd chain=input action=drop\n"
+)
+
+func (c sample) plan(t *testing.T) plans.Plan {
+	t.Helper()
+	or := func(s, usual string) string {
+		if s == "" {
+			return usual
+		}
+		return s
+	}
+	text := "version: 1\nname: p\ndoors:\n  admin:\n    knock: " + or(c.knock, goodKnock) + "\n" + or(c.door, goodDoor) + or(c.more, goodMore)
+	p, err := plans.Read("p.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (c sample) router() routeros.Snapshot {
+	rules := c.rules
+	if rules == "" {
+		rules = goodRules
+	}
+	s, _ := rsc.Read([]byte(head + rules)).Snapshot(rsc.Options{StrictLists: true})
+	return s
+}
+
+func (c sample) findings(t *testing.T) []lint.Finding {
+	t.Helper()
+	p, s := c.plan(t), c.router()
+	return slices.Concat(lint.Plan(p), lint.Router(s, audit.Router(s)), lint.Both(p, s))
+}
+
+// TestRules: each rule fires where it should, and not on a twin that differs in the one thing that matters.
+func TestRules(t *testing.T) {
+	door := func(old, fresh string) string { return strings.Replace(goodDoor, old, fresh, 1) }
+	tests := []struct {
+		id          string
+		fires, twin sample
+	}{
+		{"L02", sample{rules: "add chain=input action=drop connection-state=!new\nadd chain=input action=accept in-interface-list=LAN\n"}, sample{}},
+		{"L03", sample{rules: "add chain=input action=accept connection-state=established\nadd chain=input action=drop\n"}, sample{}},
+		{"L03b", sample{rules: goodRules + "add chain=input action=drop in-interface-list=GUESTS\n/interface list\nadd name=GUESTS\n"}, sample{rules: goodRules + "add chain=input action=drop in-interface-list=GUESTS\n/interface list\nadd name=GUESTS\n/interface list member\nadd list=GUESTS interface=ether5\n"}},
+		{"L06", sample{rules: knocks + "add chain=input action=jump jump-target=k protocol=tcp dst-port=475\nadd chain=k action=accept protocol=tcp dst-port=457 src-address-list=in\n" + rest},
+			sample{rules: knocks + "add chain=input action=jump jump-target=k protocol=tcp dst-port=457\nadd chain=k action=accept protocol=tcp dst-port=457 src-address-list=in\n" + rest}},
+		{"L07", sample{rules: "add chain=input action=drop protocol=tcp dst-port=4001\n" + knocks + "add chain=input action=accept src-address-list=in\n" + rest},
+			sample{rules: knocks + "add chain=input action=accept src-address-list=in\nadd chain=input action=drop protocol=tcp dst-port=4001\n" + rest}},
+		{"L08", sample{rules: "add chain=input action=drop src-address-list=bad\nadd chain=input action=add-src-to-address-list address-list=bad address-list-timeout=1h connection-state=new protocol=tcp dst-port=40000-45000\n" + goodRules},
+			sample{rules: "add chain=input action=drop src-address-list=bad\nadd chain=input action=add-src-to-address-list address-list=bad address-list-timeout=1h connection-state=new protocol=tcp dst-port=30000-35000\n" + goodRules}},
+		{"L09", sample{rules: goodRules + "add chain=input action=add-src-to-address-list address-list=scan address-list-timeout=1h connection-state=new protocol=tcp psd=6,3s,3,1\n"},
+			sample{rules: goodRules + "add chain=input action=add-src-to-address-list address-list=scan address-list-timeout=1h connection-state=new protocol=tcp psd=21,3s,3,1\n"}},
+		{"L10", sample{knock: "[tcp/41873, udp/17259, {protocol: icmp, size: 84}, tcp/13377, udp/44021]"}, sample{knock: "[tcp/41873, udp/17259, {protocol: icmp, size: 245}, tcp/13377, udp/44021]"}},
+		{"L11", sample{door: door("stage-timeout: 10s", "stage-timeout: 3s")}, sample{door: door("stage-timeout: 10s", "stage-timeout: 4s")}},
+		{"L12", sample{more: "allow: {addresses: [198.51.100.7]}\n", rules: goodRules + "/ipv6 address\nadd address=2001:db8::1/64 interface=ether1\n"}, sample{more: "allow: {addresses: [198.51.100.7]}\n"}},
+		{"L20", sample{knock: "[tcp/41873, udp/17259, tcp/52614]"}, sample{}},
+		{"L21", sample{knock: "[tcp/20001, tcp/30003, tcp/41873, tcp/52614, tcp/55021]"}, sample{knock: "[tcp/20001, tcp/30003, tcp/52614, tcp/41873, tcp/55021]"}},
+		{"L22", sample{rules: strings.ReplaceAll(knocks, "dst-port=4001", "dst-port=5001") + "add chain=input action=accept src-address-list=in\n" + rest}, sample{rules: knocks + "add chain=input action=accept src-address-list=in\n" + rest}},
+		{"L23", sample{rules: knocks + "add chain=input action=accept protocol=tcp dst-port=8291\nadd chain=input action=accept src-address-list=in\n" + rest}, sample{rules: knocks + "add chain=input action=accept src-address-list=in\n" + rest}},
+		{"L24", sample{rules: goodRules + "/ipv6 address\nadd address=2001:db8::1/64 interface=ether1\n"}, sample{rules: goodRules + "/ipv6 address\nadd address=fe80::1/64 interface=ether1\n"}},
+		{"L25", sample{door: door("[ssh]", "[everything]")}, sample{}},
+		{"L26", sample{door: door("8h", "7d")}, sample{door: door("8h", "1d")}},
+		{"L27", sample{rules: goodRules + "add chain=input action=accept src-address-list=t_admin\n"}, sample{rules: goodRules + "add chain=input action=accept src-address-list=t_other\n"}},
+		{"L28", sample{door: door("8h", "none-dynamic")}, sample{}},
+		{"L29", sample{rules: "add chain=input action=log in-interface=ether1\n" + goodRules}, sample{rules: "add chain=input action=log in-interface=ether1 limit=1,5:packet\n" + goodRules}},
+		{"L30", sample{rules: "add chain=input action=add-src-to-address-list address-list=seen address-list-timeout=1h\n" + goodRules}, sample{rules: "add chain=input action=add-src-to-address-list address-list=seen address-list-timeout=1h connection-state=new\n" + goodRules}},
+		{"L31", sample{rules: "add chain=input action=drop src-address-list=seen\nadd chain=input action=add-src-to-address-list address-list=seen address-list-timeout=1h protocol=udp dst-port=7 connection-state=new\n" + goodRules},
+			sample{rules: "add chain=input action=add-src-to-address-list address-list=seen address-list-timeout=1h protocol=udp dst-port=7 connection-state=new\n" + goodRules}},
+		{"L32", sample{knock: "[tcp/41873, udp/7000, tcp/52614, tcp/13377, udp/44021]"}, sample{}},
+		{"L33", sample{door: door("t_admin", "t_41873")}, sample{door: door("t_admin", "t_41874")}},
+		{"L46", sample{rules: goodRules + "add chain=input action=drop disabled=yes comment=\"x [rosknock p/gate/tcp]\"\n"}, sample{rules: goodRules + "add chain=input action=drop comment=\"x [rosknock p/gate/tcp]\"\n"}},
+		{"L50", sample{more: "firewall: {families: [ipv4]}\n"}, sample{}},
+		{"L51", sample{rules: "add chain=input action=accept protocol=udp layer7-protocol=x\n" + goodRules}, sample{rules: "add chain=input action=accept protocol=udp content=x\n" + goodRules}},
+		{"L52", sample{rules: "add chain=input action=accept protocol=tcp dst-port=8728\n" + goodRules}, sample{}},
+	}
+	tested := map[string]bool{"L42": true} // below
+	for _, test := range tests {
+		tested[test.id] = true
+		t.Run(test.id, func(t *testing.T) {
+			is := func(f lint.Finding) bool { return f.ID == test.id }
+			found := test.fires.findings(t)
+			at := slices.IndexFunc(found, is)
+			if at < 0 {
+				t.Fatalf("does not fire: %+v", found)
+			}
+			f := found[at]
+			if f.Place == "" || f.What == "" || f.Why == "" || f.Remedy == "" {
+				t.Errorf("incomplete: %+v", f)
+			}
+			rules := lint.Rules()
+			if r := rules[slices.IndexFunc(rules, func(r lint.Rule) bool { return r.ID == test.id })]; r.Severity != f.Severity {
+				t.Errorf("severity %s, the table says %s", f.Severity, r.Severity)
+			}
+			if found := test.twin.findings(t); slices.ContainsFunc(found, is) {
+				t.Errorf("fires on its twin: %+v", found)
+			}
+			for _, f := range found {
+				if text := f.Place + f.What + f.Why + f.Remedy; secret.MatchString(text) {
+					t.Errorf("tells a port of the knock: %s", text)
+				}
+			}
+		})
+	}
+	for _, r := range lint.Rules() {
+		decided := r.From == lint.FromPlan || r.From == lint.FromRouter || r.From == lint.FromBoth
+		if decided != tested[r.ID] {
+			t.Errorf("%s: decided from %s, tested: %v", r.ID, r.From, tested[r.ID])
+		}
+	}
+}
+
+// secret are the ports of the samples' knocks.
+var secret = regexp.MustCompile(`41873|17259|52614|13377|44021|20001|30003|55021|\b7000\b`)
+
+// TestOthers: L42, for which a router has to be alive.
+func TestOthers(t *testing.T) {
+	s := sample{}.router()
+	s.Active = []routeros.ActiveUser{{Name: "admin", Via: "api"}, {Name: "admin", Via: "winbox"}}
+	fires := func() bool {
+		return slices.ContainsFunc(lint.Router(s, audit.Router(s)), func(f lint.Finding) bool { return f.ID == "L42" })
+	}
+	if fires() {
+		t.Error("fires on one person with two windows")
+	}
+	s.Active = append(s.Active, routeros.ActiveUser{Name: "noc", Via: "ssh"})
+	if !fires() {
+		t.Error("does not fire")
+	}
+}
+
+// TestNothing: a sound plan on a sound router has no finding at all.
+func TestNothing(t *testing.T) {
+	if found := (sample{}).findings(t); len(found) > 0 {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestEveryRuleIsListed holds the table against the list that it was made from.
+func TestEveryRuleIsListed(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "lint-rules.md"))
+	if err != nil {
+		t.Skip("no shared material beside the repository")
+	}
+	severity := map[string]string{"E": "refuse", "W": "warn", "I": "inform"}
+	for _, row := range regexp.MustCompile(`(?m)^\| (L\d+b?) \| ([EWI]) \|`).FindAllStringSubmatch(string(text), -1) {
+		rules := lint.Rules()
+		at := slices.IndexFunc(rules, func(r lint.Rule) bool { return r.ID == row[1] })
+		if at < 0 || rules[at].Severity.String() != severity[row[2]] {
+			t.Errorf("%s %s: %d", row[1], row[2], at)
+		}
+	}
+}
+
+// TestFixtures: what is said of the example plans.
+func TestFixtures(t *testing.T) {
+	for name, want := range map[string]string{
+		"seed.yaml":   "L20 L21 L25 L26 L32 L32 L32 L50",
+		"branch.yaml": "L26",
+	} {
+		text, err := fixtures.Plan(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := plans.Read(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		for _, f := range lint.Plan(p) {
+			ids = append(ids, f.ID)
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}

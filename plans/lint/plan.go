@@ -1,0 +1,127 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+const (
+	// A client sends, waits for nothing and goes on; over a mobile network the first packet waits for the radio, and a lost SYN
+	// comes again after a second.
+	shortestStage = 4 * time.Second
+	// Longer than a working day, an address of a café or of a carrier's NAT has somebody else behind it.
+	longestTrust = 24 * time.Hour
+	largestFrame = 1500
+)
+
+// door looks at what a door says by itself.
+func (f *finder) door(d plans.Door) {
+	at := "doors." + d.Name
+	for i, stage := range d.Knock {
+		if stage.Protocol == "icmp" && (commonPing(stage.Size) || stage.Size > largestFrame) {
+			f.add("L10", at+".knock", fmt.Sprintf("stage %d has a size that usual pings have, or that no link carries whole", i+1),
+				"every monitoring system knocks by accident, and larger packets arrive in pieces", "choose a size from 100 to 1400 that no system pings with")
+		}
+		if predictable(stage) {
+			f.add("L32", at+".knock", fmt.Sprintf("stage %d is a port that anybody tries first, or that providers filter", i+1),
+				"well-known ports are scanned all day, and filtered ones never arrive", "draw the ports with rosknock init")
+		}
+	}
+	if d.StageTimeout < shortestStage {
+		f.add("L11", at+".stage-timeout", fmt.Sprintf("a stage is remembered for %s only", routeros.FormatDuration(d.StageTimeout)),
+			"over a mobile network, or when one packet is lost, the next knock comes later than that", "give it 10s")
+	}
+	if slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind == plans.Everything }) {
+		f.add("L25", at+".opens", "whoever is trusted reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
+	}
+	switch {
+	case d.Trusted.For.Kind != routeros.Timed:
+		f.add("L28", at+".trusted.for", "who has knocked is trusted for ever", "addresses change hands", "give it a time")
+	case d.Trusted.For.For > longestTrust:
+		f.add("L26", at+".trusted.for", fmt.Sprintf("an address is trusted for %s", d.Trusted.For), "behind a carrier's NAT, a café or an office everybody else has the same address",
+			"shorten it: knocking again while trusted extends it")
+	}
+}
+
+func commonPing(size uint16) bool { return size == 60 || size == 64 || size == 84 }
+
+// predictable are ports that people choose when they think of one, that scanners try, and that providers drop.
+func predictable(s plans.Stage) bool {
+	if s.Protocol == "icmp" {
+		return false
+	}
+	if s.Port < 1024 || s.Port%1000 == 0 {
+		return true
+	}
+	text := strconv.Itoa(int(s.Port))
+	if strings.Trim(text, text[:1]) == "" || strings.Contains("0123456789", text) || strings.Contains("9876543210", text) {
+		return true
+	}
+	return slices.Contains([]uint16{1433, 1521, 1701, 1723, 2222, 3306, 3389, 5060, 5432, 5900, 6379, 7547, 8080, 8291, 8443, 8728, 8729, 8888, 13231, 27017}, s.Port)
+}
+
+// scan rates the knock against sweeps.
+func (f *finder) scan(d plans.Door) {
+	at := "doors." + d.Name + ".knock"
+	s := sequence.Rate(sequence.Steps(d.Knock, d.StageTimeout), sequence.DefaultRate, 0)
+	if s.Ascending || s.Descending {
+		way := map[bool]string{true: "rise", false: "fall"}[s.Ascending]
+		f.add("L21", at, "the ports only "+way, "one sweep of a scanner in that order plays the whole knock", "mix their order, and take one more")
+	}
+	if s.Random > sequence.Budget {
+		decoy := sequence.Rate(sequence.Steps(d.Knock, d.StageTimeout), sequence.DefaultRate, 1)
+		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%; a quarantine would keep that for the first sweep of an address and stop its next ones, with one decoy it would be %.2g %%",
+			sequence.DefaultRate, 100*s.Random, 100*decoy.Quarantined), fmt.Sprintf("after about %.0f sweeps a scanner is in, and never knows why", s.Sweeps()),
+			fmt.Sprintf("%s, or shorten stage-timeout", enough(d)))
+	}
+}
+
+// enough says how many stages keep the chance within the budget.
+func enough(d plans.Door) string {
+	steps := sequence.Steps(d.Knock, d.StageTimeout)
+	n := len(steps)
+	for port := uint16(1); n <= sequence.MostStages; port++ {
+		if sequence.Rate(steps, sequence.DefaultRate, 0).Random <= sequence.Budget {
+			break
+		}
+		steps = append(steps, sequence.Step{Protocol: steps[0].Protocol, First: 10000 + port*7, Last: 10000 + port*7, Timeout: d.StageTimeout})
+		n++
+	}
+	return fmt.Sprintf("use %d stages", n)
+}
+
+// secretNames looks for the knock in what everybody may read.
+func (f *finder) secretNames(p plans.Plan, d plans.Door) {
+	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": d.StageList}
+	if d.Log != nil {
+		names["doors."+d.Name+".log.prefix"] = d.Log.Prefix
+	}
+	for _, place := range []string{"name", "doors." + d.Name, "doors." + d.Name + ".trusted.list", "doors." + d.Name + ".stage-lists", "doors." + d.Name + ".log.prefix"} {
+		if tells(names[place], d) {
+			f.add("L33", masked(place, d), "a name tells a part of the knock", "every read-only user, every export and every log has it", "choose a name without the number")
+		}
+	}
+}
+
+// tells reports whether a text holds the port or size of a stage as a number of its own.
+func tells(text string, d plans.Door) bool {
+	numbers := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
+	return slices.ContainsFunc(d.Knock, func(s plans.Stage) bool {
+		return slices.Contains(numbers, strconv.Itoa(int(max(s.Port, s.Size))))
+	})
+}
+
+// masked keeps a place from telling what it is about.
+func masked(place string, d plans.Door) string {
+	if tells(d.Name, d) && strings.HasPrefix(place, "doors.") {
+		return "doors"
+	}
+	return place
+}

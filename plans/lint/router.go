@@ -1,0 +1,212 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// largeList is how many entries make a list slow to read and to match on small routers.
+const largeList = 20_000
+
+// reach looks at who gets where.
+func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
+	lan := map[routeros.Family]bool{}
+	for _, r := range report.Reach {
+		for _, by := range r.By {
+			lan[r.Family] = lan[r.Family] || by.Who == audit.LAN || by.Who == audit.Anyone
+			if r.Name == "api" && by.Who == audit.Anyone {
+				f.add("L52", "service api", "the API in clear is reached by anyone", "the password crosses the internet in clear", "use api-ssl, or limit api with services.from or a gate")
+			}
+		}
+	}
+	for _, family := range routeros.Families() {
+		if !drops(s, family) {
+			continue
+		}
+		if !lan[family] && len(report.Reach) > 0 {
+			f.add("L03", string(family.Filter()), "not even the LAN reaches a service of the router", "whoever manages it from inside is shut out by a drop that names no interface", "accept the LAN before the last drop, or let the drop name the outside")
+		}
+		if report.Breaks[family] != "" {
+			f.add("L02", string(family.Filter()), "packets of running connections are stopped by "+report.Breaks[family], "every session dies, that of the operator too", "accept connection-state=established,related first")
+		}
+	}
+}
+
+// drops reports whether a family's input has a rule that stops anything.
+func drops(s routeros.Snapshot, f routeros.Family) bool {
+	return slices.ContainsFunc(s.Rules[f.Filter()], func(r routeros.Rule) bool {
+		return r.Chain() == "input" && !r.Disabled() && slices.Contains([]string{"drop", "reject", "tarpit"}, r.Action())
+	})
+}
+
+// knocks looks at the knocks that were found.
+func (f *finder) knocks(report audit.Report) {
+	for _, k := range report.Knocks {
+		at := "list " + k.List
+		switch {
+		case strings.Contains(k.Why, "no packet arrives"):
+			f.add("L06", at, "who has knocked is not let in: no packet arrives at the rule that accepts the list", "a jump or a rule before it admits something else than the rule accepts", "let the jump admit what the rule accepts")
+		case strings.Contains(k.Why, "no packets lead"):
+			f.add("L07", at, k.Why, "the knock can't be played to its end", "mend the stage, or remove the knock")
+		}
+		if k.Doubles {
+			f.add("L22", at, "one packet takes two stages", "adding to a list does not end the walk, so the next rule sees the packet's source in it already", "put later stages above earlier ones")
+		}
+		if len(k.Open) > 0 && k.Works() {
+			f.add("L23", at, strings.Join(k.Open, ", ")+" can be reached without the knock", "a rule above accepts it from anyone, or nothing drops it", "drop it for who has not knocked")
+		}
+		f.strength(at, k)
+	}
+}
+
+func (f *finder) strength(at string, k audit.Knock) {
+	if !k.Works() {
+		return
+	}
+	if k.Strength.Ascending || k.Strength.Descending {
+		f.add("L21", at, "one sweep of all ports in their order opens it", "that is what scanners do", "mix the order of the ports")
+	}
+	if k.Strength.Random > sequence.Budget {
+		f.add("L20", at, fmt.Sprintf("one sweep in random order at %d packets/s opens it with a chance of %.2g %%", sequence.DefaultRate, 100*k.Strength.Random), "a scanner is in after some sweeps, and never knows why", "use more stages")
+	}
+	for _, step := range k.Steps[:len(k.Steps)-1] {
+		if step.Timeout > 0 && step.Timeout < shortestStage {
+			f.add("L11", at, "a stage is remembered for "+routeros.FormatDuration(step.Timeout)+" only", "over a mobile network the next knock comes later than that", "give it 10s")
+		}
+	}
+	for _, step := range k.Steps {
+		if step.Protocol == "icmp" && step.First == step.Last && commonPing(step.First) {
+			f.add("L10", at, "a stage has a size that usual pings have", "every monitoring system knocks by accident", "choose another size")
+		}
+	}
+}
+
+// tables looks at the rules of a family.
+func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
+	rows := s.Rules[family.Filter()]
+	established := slices.IndexFunc(rows, func(r routeros.Rule) bool {
+		return r.Chain() == "input" && r.Action() == "accept" && !r.Disabled() && strings.Contains(r.Attrs.Get("connection-state"), "established")
+	})
+	for i := range rows {
+		r := &rows[i]
+		if r.Disabled() || r.Dynamic || r.Chain() == "forward" || r.Chain() == "output" {
+			continue
+		}
+		f.interfaceLists(s, r, family)
+		f.fills(rows, i, established, family)
+		outside := r.Attrs.Get("in-interface-list") != "LAN"
+		if r.Action() == "reject" && outside {
+			f.add("L29", place(family, r), "the outside gets an answer", "a scanner learns that somebody is there, and forged packets make the router send", "drop instead")
+		}
+		if (r.Action() == "log" || r.Attrs.Bool("log")) && !r.Attrs.Has("limit") && !r.Attrs.Has("dst-limit") && outside && open(r) {
+			f.add("L29", place(family, r), "it logs every packet from outside", "a scan fills the log, and on small routers the flash", "give it a limit")
+		}
+		if r.Attrs.Has("layer7-protocol") {
+			f.add("L51", place(family, r), "it matches by layer 7", "that costs much, and collects the beginning of every connection", "use content")
+		}
+	}
+	f.large(s, family)
+}
+
+// open reports whether a rule is not about running connections.
+func open(r *routeros.Rule) bool {
+	state := r.Attrs.Get("connection-state")
+	return state == "" || strings.Contains(state, "new") || strings.HasPrefix(state, "!")
+}
+
+func place(family routeros.Family, r *routeros.Rule) string {
+	text := r.Describe()
+	if r.Comment() == "" {
+		text = r.ID // its attributes may tell a knock
+	}
+	return string(family.Filter()) + " " + text
+}
+
+func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family routeros.Family) {
+	for _, attribute := range []string{"in-interface-list", "out-interface-list"} {
+		list := strings.TrimPrefix(r.Attrs.Get(attribute), "!")
+		if list == "" || slices.Contains([]string{"all", "none", "dynamic", "static"}, list) {
+			continue
+		}
+		member := slices.ContainsFunc(s.ListMembers, func(m routeros.ListMember) bool { return m.List == list && !m.Disabled })
+		includes := slices.ContainsFunc(s.InterfaceLists, func(l routeros.InterfaceList) bool { return l.Name == list && len(l.Include) > 0 })
+		if !member && !includes {
+			f.add("L03b", place(family, r), fmt.Sprintf("the interface list %s has no member", list), "the rule matches nothing, or with a ! everything", "add the interfaces to the list")
+		}
+	}
+}
+
+// fills looks at a rule that adds to a list.
+func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros.Family) {
+	r := &rows[i]
+	if r.Action() != "add-src-to-address-list" {
+		return
+	}
+	list := r.Attrs.Get("address-list")
+	if !r.Attrs.Has("connection-state") && (established < 0 || i < established) {
+		f.add("L30", place(family, r), "it looks at answers too, not only at new connections", "servers that answer the router get into the list", "give it connection-state=new, or move it below the accept of established")
+	}
+	penalty := slices.ContainsFunc(rows, func(o routeros.Rule) bool {
+		return o.Attrs.Get("src-address-list") == list && !o.Disabled() && slices.Contains([]string{"drop", "reject", "tarpit"}, o.Action())
+	})
+	timeout, _ := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
+	if timeout.Kind != routeros.Timed {
+		f.add("L28", place(family, r), fmt.Sprintf("who gets into the list %s stays there until a reboot, or for ever", list), "addresses change hands", "give it an address-list-timeout")
+	}
+	if penalty {
+		f.add("L31", place(family, r), fmt.Sprintf("one packet gets a source into the list %s, which is dropped", list), "whoever forges an address can have it banned", "keep the time short, and never apply it to the allow-list")
+	}
+}
+
+func (f *finder) large(s routeros.Snapshot, family routeros.Family) {
+	count := map[string]int{}
+	for _, e := range s.Entries[family.AddressList()] {
+		if count[e.List]++; count[e.List] == largeList {
+			f.add("L51", "list "+e.List, fmt.Sprintf("the list has more than %d entries", largeList), "it is slow to read, and to match on small routers", "join the addresses to prefixes")
+		}
+	}
+}
+
+// managed looks at rules that carry a mark: of one plan, or of any.
+func (f *finder) managed(s routeros.Snapshot, plan string) {
+	for _, family := range routeros.Families() {
+		seen := map[routeros.Mark]bool{}
+		for i := range s.Rules[family.Filter()] {
+			r := &s.Rules[family.Filter()][i]
+			mark, ok := r.Mark()
+			if !ok {
+				if strings.HasPrefix(r.Chain(), "rosknock-") && (plan == "" || strings.HasPrefix(r.Chain(), "rosknock-"+plan+"-")) {
+					f.add("L46", place(family, r), "it stands in a chain of rosknock without being a part of it", "the next change leaves that chain behind", "move it to a chain of your own")
+				}
+				continue
+			}
+			if r.Dynamic || plan != "" && mark.Plan != plan {
+				continue
+			}
+			if seen[mark] {
+				f.add("L46", place(family, r), "another rule has the same mark", "one of them is a copy", "run rosknock apply")
+			}
+			if seen[mark] = true; r.Disabled() {
+				f.add("L46", place(family, r), "it is disabled", "the plan does not hold", "run rosknock apply")
+			}
+		}
+	}
+}
+
+// others looks for other people at work.
+func (f *finder) others(s routeros.Snapshot) {
+	var names []string
+	for _, a := range s.Active {
+		if !slices.Contains(names, a.Name) {
+			names = append(names, a.Name)
+		}
+	}
+	if len(names) > 1 {
+		f.add("L42", "/user/active", "logged in are "+strings.Join(names, ", "), "what they change at the same time may be undone with a change that is taken back", "agree on a time")
+	}
+}

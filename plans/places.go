@@ -1,0 +1,37 @@
+package plans
+
+import (
+	"go.yaml.in/yaml/v3"
+)
+
+// Place is where something stands in a plan file; lines and columns count from 1.
+type Place struct{ Line, Column int }
+
+// Places finds where the keys of a plan file stand, by their path: doors.admin.knock. A file that is no YAML has
+// none.
+func Places(data []byte) map[string]Place {
+	var root yaml.Node
+	if len(data) > maxFile || yaml.Unmarshal(data, &root) != nil {
+		return nil
+	}
+	places := map[string]Place{}
+	var walk func(path string, n *yaml.Node, depth int)
+	walk = func(path string, n *yaml.Node, depth int) {
+		const deepest = 8 // no key of a plan stands deeper
+		if n.Kind != yaml.MappingNode || depth > deepest {
+			return
+		}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key, name := n.Content[i], n.Content[i].Value
+			if path != "" {
+				name = path + "." + name
+			}
+			places[name] = Place{key.Line, key.Column}
+			walk(name, n.Content[i+1], depth+1)
+		}
+	}
+	if len(root.Content) > 0 {
+		walk("", root.Content[0], 0)
+	}
+	return places
+}
