@@ -16,6 +16,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/proof"
 )
 
 // settings is what a flag, the environment (ROSKNOCK_…), the settings file or a default may say, in that
@@ -139,6 +142,11 @@ func (s settings) check() error {
 			return usagef("%s %s: choose one of %s", choice.flag, choice.value, strings.Join(choice.of, ", "))
 		}
 	}
+	for _, name := range s.accept {
+		if !slices.Contains(risks(), strings.ToLower(name)) {
+			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(proof.Risks(), ", "))
+		}
+	}
 	if s.Timeout <= 0 {
 		return usagef("--timeout %s: it has to be more than nothing", s.Timeout)
 	}
@@ -146,6 +154,15 @@ func (s settings) check() error {
 		return usagef("--tls-pin: a pin is sha256: and 64 hex digits")
 	}
 	return nil
+}
+
+// risks are the names that --accept-risk takes.
+func risks() []string {
+	names := proof.Risks()
+	for _, r := range lint.Rules() {
+		names = append(names, strings.ToLower(r.ID))
+	}
+	return names
 }
 
 func isPin(pin string) bool {

@@ -150,6 +150,7 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 func (s *story) chapters(ctx context.Context) error {
 	steps := []func() error{
 		func() error { return s.command(ctx, "What would change?", "diff", demoPlan) },
+		func() error { return s.command(ctx, "Is every state on the way safe?", "prove", demoPlan) },
 		func() error { return s.command(ctx, "Do it.", "apply", demoPlan, "--yes") },
 		func() error {
 			return s.command(ctx, "Again: a second run changes nothing.", "apply", demoPlan, "--yes")
@@ -161,6 +162,11 @@ func (s *story) chapters(ctx context.Context) error {
 			return s.command(ctx, "Take it away.", "trusted", "revoke", demoStranger().String())
 		},
 		func() error { return s.knocks(packet.Drop, "The stranger tries Winbox once more:", false) },
+	}
+	if s.version == demoVersions()[len(demoVersions())-1] {
+		steps = append(steps, func() error {
+			return s.command(ctx, "What is this router's firewall worth? (These ports are in every tutorial, in falling order.)", "audit")
+		})
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,8 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -22,6 +25,7 @@ import (
 func newDiff(e env) *cobra.Command {
 	var code bool
 	var export string
+	var operator []string
 	c := &cobra.Command{
 		Use:   "diff PLAN",
 		Short: "Show what would change, in order",
@@ -39,12 +43,7 @@ func newDiff(e env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var routers []view.Router
-			if export != "" {
-				routers, err = diffExport(e, s, p, export)
-			} else {
-				routers, err = diffRouters(c.Context(), e, s, p)
-			}
+			routers, err := diffTargets(c.Context(), e, s, p, export, operator)
 			if err != nil {
 				return err
 			}
@@ -55,30 +54,60 @@ func newDiff(e env) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
-	c.Flags().StringVar(&export, "export", "", "compare with an export in a `FILE.rsc` instead of a router")
+	exportFlags(c, &export, &operator)
 	return c
 }
 
-// diffExport compares the plan with an export; nothing is known of a session there.
-func diffExport(e env, s settings, p plans.Plan, name string) ([]view.Router, error) {
+// exportFlags are those of the commands that also work on an export.
+func exportFlags(c *cobra.Command, export *string, operator *[]string) {
+	c.Flags().StringVar(export, "export", "", "look at an export in a `FILE.rsc` instead of a router")
+	if operator != nil {
+		c.Flags().StringArrayVar(operator, "operator", nil, "your own `ADDRESS` as the router sees it, whose way in has to stay; may be repeated")
+	}
+}
+
+// diffTargets compares the plan with an export or with every router.
+func diffTargets(ctx context.Context, e env, s settings, p plans.Plan, export string, operator []string) ([]view.Router, error) {
+	session := diff.Session{Service: s.Transport, Accepted: s.accept}
+	for _, text := range operator {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return nil, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
+		}
+		session.Operators = append(session.Operators, addr.Unmap())
+	}
+	if export != "" {
+		r, err := readExport(e, s, export)
+		if err != nil {
+			return nil, err
+		}
+		if len(session.Operators) == 0 {
+			session.Service = ""
+		}
+		return []view.Router{withChanges(r, p, session)}, nil
+	}
+	return diffRouters(ctx, e, s, p, session.Operators)
+}
+
+// readExport reads an export instead of a router.
+func readExport(e env, s settings, name string) (view.Router, error) {
 	if len(s.routers) > 0 {
-		return nil, usagef("--export and --router exclude each other")
+		return view.Router{}, usagef("--export and --router exclude each other")
 	}
 	data, err := readFile(name, maxExport)
 	if err != nil {
-		return nil, invalid(err)
+		return view.Router{}, invalid(err)
 	}
 	if len(data) > maxExport {
-		return nil, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
+		return view.Router{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
 	}
 	read := rsc.Read(data)
 	if len(read.Statements) == 0 {
-		return nil, invalid(fmt.Errorf("%s: no command of an export is in it", name))
+		return view.Router{}, invalid(fmt.Errorf("%s: no command of an export is in it", name))
 	}
 	snapshot, skipped := read.Snapshot(rsc.Options{})
 	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
-	r := view.Router{Name: name, Snapshot: &snapshot}
-	return []view.Router{withChanges(r, p, diff.Session{Accepted: s.accept})}, nil
+	return view.Router{Name: name, Snapshot: &snapshot}, nil
 }
 
 // maxExport is the largest export that is read: real ones reach a few MiB with long address lists.
@@ -98,24 +127,25 @@ func reportSkipped(w io.Writer, s settings, name string, skipped []rsc.Skip) {
 }
 
 // diffRouters compares the plan with every router, one after the other. A router that fails stops none.
-func diffRouters(ctx context.Context, e env, s settings, p plans.Plan) ([]view.Router, error) {
+func diffRouters(ctx context.Context, e env, s settings, p plans.Plan, operators []netip.Addr) ([]view.Router, error) {
 	targets, err := routersOf(s)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]view.Router, len(targets))
 	for i, r := range targets {
-		out[i] = diffRouter(ctx, e, s, p, r)
+		out[i] = diffRouter(ctx, e, s, p, r, operators...)
 	}
 	return out, nil
 }
 
-func diffRouter(ctx context.Context, e env, s settings, p plans.Plan, r router) view.Router {
+func diffRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, operators ...netip.Addr) view.Router {
 	session, carrier, out := e.reach(ctx, s, r)
 	if out.Err != nil {
 		return out
 	}
 	defer session.Close()
+	carrier.Operators = append(carrier.Operators, operators...)
 	return withChanges(out, p, carrier)
 }
 
@@ -142,15 +172,26 @@ func failed(r view.Router, err error) view.Router {
 
 // changesFor is plan and snapshot to change set.
 func changesFor(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.ChangeSet, error) {
+	changes, _, err := provedChanges(s, p, session, false)
+	return changes, err
+}
+
+// provedChanges is plan and snapshot to change set, and its proof when that is wanted.
+func provedChanges(s routeros.Snapshot, p plans.Plan, session diff.Session, prove bool) (diff.ChangeSet, *proof.Proof, error) {
 	rules, err := compile.Compile(p, s)
 	if err != nil {
-		return diff.ChangeSet{}, err
+		return diff.ChangeSet{}, nil, err
 	}
-	return diff.Compute(s, rules, session)
+	changes, err := diff.Compute(s, rules, session)
+	if err != nil || !prove {
+		return changes, nil, err
+	}
+	proved := proof.Prove(s, rules, changes, session)
+	return changes, &proved, nil
 }
 
 func withChanges(r view.Router, p plans.Plan, session diff.Session) view.Router {
-	changes, err := changesFor(*r.Snapshot, p, session)
+	changes, proved, err := provedChanges(*r.Snapshot, p, session, true)
 	var refused *diff.RefusalError
 	switch {
 	case errors.As(err, &refused):
@@ -158,7 +199,11 @@ func withChanges(r view.Router, p plans.Plan, session diff.Session) view.Router 
 	case err != nil:
 		return failed(r, err)
 	default:
-		r.Changes = &changes
+		r.Changes, r.Proof = &changes, proved
+		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
+		if err := proved.Err(); err != nil {
+			r.Outcome, r.Err = apply.Refused, err
+		}
 	}
 	return r
 }

@@ -57,7 +57,7 @@ func exitTable() []struct {
 		{exitFailed, "failed"},
 		{exitDifferences, "there are differences (diff --exit-code)"},
 		{exitInvalid, "a plan, an inventory or other input is invalid; nothing was sent"},
-		{exitRefused, "refused by a guard: it would shut you out, or not do what the plan says"},
+		{exitRefused, "refused by the proof, by lint or by a guard"},
 		{exitSome, "some routers failed, or something is left after a revoke"},
 		{exitMoved, "the router changed since the change set was made"},
 		{exitUsage, "wrong usage: a flag, a command or an argument"},

@@ -8,9 +8,12 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
+// maxPlan is more than any plan that is read: reading says that it is too large.
+const maxPlan = 2 << 20
+
 // readPlan reads a plan file. More than a plan can be is not read at all.
 func readPlan(name string) (plans.Plan, error) {
-	data, err := readFile(name, 2<<20)
+	data, err := readFile(name, maxPlan)
 	if err != nil {
 		return plans.Plan{}, invalid(err)
 	}

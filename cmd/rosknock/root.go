@@ -17,13 +17,15 @@ func newRoot(e env) *cobra.Command {
 		Long: `rosknock puts port knocking on MikroTik routers and keeps it there.
 
 It reads a plan, compares it with a router's firewall over the RouterOS API, and makes the fewest
-ordered changes that bring the router to the plan. It lists and revokes who has knocked, and
-rehearses everything on a simulated router that it brings along.
+ordered changes that bring the router to the plan, after it has shown that every state on the way is
+safe. It says who can reach what on any router, lists and revokes who has knocked, and rehearses
+everything on a simulated router that it brings along.
 
 ` + exitText(),
 		Example: `  rosknock init --name branch
   rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r admin@192.0.2.1
+  rosknock audit -r admin@192.0.2.1
   rosknock trusted list -r admin@192.0.2.1`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -37,7 +39,7 @@ rehearses everything on a simulated router that it brings along.
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = false
 	globalFlags(root.PersistentFlags())
-	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newTrusted(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
+	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newProve(e), newTrace(e), newAudit(e), newTrusted(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
 	fitHelp(root)
 	return root
 }

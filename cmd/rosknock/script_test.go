@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -36,12 +37,12 @@ func TestScripts(t *testing.T) {
 					return err
 				}
 			}
-			for _, name := range []string{"defconf.rsc", "no-drop.rsc", "jump-chains.rsc", "winbox-open.rsc", "crlf-bom.rsc"} {
+			for _, name := range []string{"defconf.rsc", "no-drop.rsc", "jump-chains.rsc", "winbox-open.rsc", "crlf-bom.rsc", "wild/r01-official.rsc"} {
 				text, err := fixtures.Router(name)
 				if err != nil {
 					return err
 				}
-				if err := os.WriteFile(e.WorkDir+"/"+name, text, 0o600); err != nil {
+				if err := os.WriteFile(e.WorkDir+"/"+path.Base(name), text, 0o600); err != nil {
 					return err
 				}
 			}

@@ -29,19 +29,24 @@ func Changes(w io.Writer, routers []Router, s Style) {
 		}
 		if !r.Changes.Changed() {
 			fmt.Fprintln(w, "  nothing to do: the router is as the plan wants it")
+			writeVerdict(w, r, s)
 			continue
 		}
 		for n, step := range r.Changes.Steps {
 			writeStep(w, n+1, step, s)
 		}
 		fmt.Fprintf(w, "  %s\n", summary(*r.Changes))
+		writeVerdict(w, r, s)
 	}
 }
 
 func head(w io.Writer, r Router, s Style) {
 	line := s.bold(r.Name)
 	if r.Snapshot != nil {
-		line += fmt.Sprintf("  %s, RouterOS %s, %s", r.Identity(), r.Version(), r.Snapshot.Board)
+		line += fmt.Sprintf("  %s, RouterOS %s", r.Identity(), r.Version())
+		if r.Snapshot.Board != "" {
+			line += ", " + r.Snapshot.Board
+		}
 	}
 	fmt.Fprintln(w, line)
 }
@@ -130,6 +135,11 @@ func Applied(w io.Writer, routers []Router, s Style) {
 		if r.Err != nil {
 			fmt.Fprintln(w, wrap(strings.Fields(r.Err.Error()), s.Width, 2))
 		}
+		if r.Proof != nil && !r.Proof.Holds() {
+			for _, f := range r.Proof.Failures {
+				writeFailure(w, f, s)
+			}
+		}
 		if r.Result != nil && len(r.Result.Left) > 0 {
 			fmt.Fprintf(w, "  %d steps were done, %d were not tried; run diff to see what is left\n", done(r.Result.Receipts), len(r.Result.Left))
 		}
@@ -139,7 +149,11 @@ func Applied(w io.Writer, routers []Router, s Style) {
 func tail(r Router) string {
 	switch r.Outcome {
 	case apply.Changed:
-		return fmt.Sprintf(": %d steps done, and the router reads back as the plan wants it", len(r.Changes.Steps))
+		text := fmt.Sprintf(": %d steps done, and the router reads back as the plan wants it", len(r.Changes.Steps))
+		if r.Proof != nil && r.Proof.Holds() {
+			text += fmt.Sprintf("; the proof held in all %d states", r.Proof.States)
+		}
+		return text
 	case apply.Unchanged:
 		return ": nothing to do"
 	}

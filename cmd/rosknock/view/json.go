@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/trusted"
@@ -20,16 +19,17 @@ type envelope struct {
 }
 
 type jsonRouter struct {
-	Name     string       `json:"name"`
-	Address  string       `json:"address"`
-	Identity string       `json:"identity"`
-	Version  string       `json:"version"`
-	Changed  bool         `json:"changed"`
-	Changes  []jsonChange `json:"changes"`
-	Proof    *struct{}    `json:"proof"` // null: this version proves nothing yet
-	Notes    []string     `json:"notes,omitempty"`
-	Outcome  string       `json:"outcome"`
-	Error    string       `json:"error"`
+	Name     string        `json:"name"`
+	Address  string        `json:"address"`
+	Identity string        `json:"identity"`
+	Version  string        `json:"version"`
+	Changed  bool          `json:"changed"`
+	Changes  []jsonChange  `json:"changes"`
+	Proof    *jsonProof    `json:"proof"` // null where there is no change set
+	Notes    []string      `json:"notes,omitempty"`
+	Lint     []jsonFinding `json:"lint,omitempty"`
+	Outcome  string        `json:"outcome"`
+	Error    string        `json:"error"`
 }
 
 type jsonChange struct {
@@ -68,6 +68,10 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	}
 	if r.Err != nil {
 		out.Error = r.Err.Error()
+	}
+	out.Proof = s.proof(r)
+	for _, f := range r.Findings {
+		out.Lint = append(out.Lint, findingJSON(f))
 	}
 	if r.Changes == nil {
 		return out
@@ -175,27 +179,4 @@ func TrustedJSON(w io.Writer, command string, routers []Trusted) error {
 		out[i] = t.json()
 	}
 	return write(w, command, out)
-}
-
-type jsonProblem struct {
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-	Message string `json:"message"`
-	Remedy  string `json:"remedy,omitempty"`
-}
-
-// ProblemsJSON writes the findings of lint.
-func ProblemsJSON(w io.Writer, problems plans.Problems) error {
-	out := struct {
-		Format   string        `json:"format"`
-		Findings []jsonProblem `json:"findings"`
-	}{"rosknock.lint/1", []jsonProblem{}}
-	for _, p := range problems {
-		out.Findings = append(out.Findings, jsonProblem{p.File, p.Line, p.Column, p.Message, p.Remedy})
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(out)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -26,6 +28,8 @@ type Router struct {
 	Address  string
 	Snapshot *routeros.Snapshot // nil when it could not be read
 	Changes  *diff.ChangeSet    // nil when there is none
+	Proof    *proof.Proof       // of the change set; nil when there is none
+	Findings []lint.Finding     // what is unwise about the plan on this router
 	Result   *apply.Result      // of an apply
 	Outcome  apply.Outcome      // of a diff: empty, refused or failed
 	Err      error

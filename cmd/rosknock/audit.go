@@ -1,0 +1,51 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/lint"
+)
+
+func newAudit(e env) *cobra.Command {
+	var export string
+	c := &cobra.Command{
+		Use:   "audit",
+		Short: "Show who can reach what on a router, and what its knocks are worth",
+		Long: `Look at a router without any plan: who can reach each service and VPN (anyone, the LAN, an allow-list, whoever
+has knocked, nobody), which knocks its rules make and how they withstand a scan, which rules do nothing, and what
+is unwise. Nothing is written.
+
+An interface counts as the LAN when it is in the list LAN or has a private address and is not in WAN; one of which nothing is
+known counts as outside.`,
+		Example: `  rosknock audit -r admin@192.0.2.1
+  rosknock audit --export router.rsc -o json`,
+		Args: exactly(0, "audit takes no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			routers, err := e.readAll(c.Context(), s, export)
+			if err != nil {
+				return err
+			}
+			var audited []view.Audited
+			for _, r := range routers {
+				a := view.Audited{Router: r}
+				if r.Err == nil {
+					a.Report = audit.Router(*r.Snapshot)
+					a.Findings = lint.Router(*r.Snapshot, a.Report)
+				}
+				audited = append(audited, a)
+			}
+			if err := view.Audits(e.out, s.Output, audited, e.style(s)); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), routers)
+		},
+	}
+	exportFlags(c, &export, nil)
+	return c
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/lint"
+)
+
+func newLint(e env) *cobra.Command {
+	var export string
+	c := &cobra.Command{
+		Use:   "lint PLAN...",
+		Short: "Check plans: mistakes, and what is unwise",
+		Long: `Read plans, report every mistake in them with its place, and what is unwise about them: knocks that a scan opens,
+stages too short for a mobile network, names that tell the secret. With --router or --export the plans are also held
+against a router: lists that others use, blacklists on the way, IPv6 left open.
+
+Exit code 3 when a plan has a mistake, 4 when a finding of severity refuse is not accepted by its id with --accept-risk.
+apply does not ask lint; it asks the proof.`,
+		Example: `  rosknock lint branch.yaml
+  rosknock lint branch.yaml --export router.rsc
+  rosknock lint plans/*.yaml -o json --accept-risk=L20`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("lint: name at least one plan")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			var routers []view.Router
+			if export != "" || len(s.routers) > 0 {
+				if routers, err = e.readAll(c.Context(), s, export); err != nil {
+					return err
+				}
+			}
+			var linted []view.Linted
+			for _, name := range args {
+				linted = append(linted, lintPlan(name, s, routers))
+			}
+			if err := view.Lints(e.out, s.Output, linted, e.style(s)); err != nil {
+				return err
+			}
+			if err := lintCode(linted); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), routers)
+		},
+	}
+	c.Flags().StringVar(&export, "export", "", "hold the plans against an export in a `FILE.rsc`")
+	return c
+}
+
+// lintPlan checks one plan, by itself and against each router.
+func lintPlan(name string, s settings, routers []view.Router) view.Linted {
+	out := view.Linted{File: name, Accepted: s.accept}
+	data, err := readFile(name, maxPlan)
+	var p plans.Plan
+	if err == nil {
+		p, err = plans.Read(name, data)
+	}
+	if err != nil && !errors.As(err, &out.Problems) {
+		out.Problems = plans.Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}
+	}
+	if err != nil {
+		return out
+	}
+	out.Places = plans.Places(data)
+	out.Findings = append(out.Findings, view.Findings{Findings: lint.Plan(p)})
+	for _, r := range routers {
+		if r.Err == nil {
+			found := slices.Concat(lint.Both(p, *r.Snapshot), lint.Router(*r.Snapshot, audit.Router(*r.Snapshot)))
+			out.Findings = append(out.Findings, view.Findings{Router: r.Name, Findings: found})
+		}
+	}
+	return out
+}
+
+// lintCode is 3 for mistakes, and 4 for what is refused and not accepted.
+func lintCode(linted []view.Linted) error {
+	if slices.ContainsFunc(linted, func(l view.Linted) bool { return len(l.Problems) > 0 }) {
+		return shown(exitInvalid)
+	}
+	if slices.ContainsFunc(linted, view.Linted.Refused) {
+		return shown(exitRefused)
+	}
+	return nil
+}

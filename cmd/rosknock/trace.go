@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// traceOptions is what a packet is besides its words.
+type traceOptions struct {
+	in, state string
+	lists     []string
+	size      int
+	ipsec     bool
+	export    string
+}
+
+func newTrace(e env) *cobra.Command {
+	var o traceOptions
+	c := &cobra.Command{
+		Use:   "trace PROTOCOL SOURCE[:PORT] [DESTINATION]:PORT",
+		Short: "Show what a router would do with a packet, and why",
+		Long: `Follow one packet through the router's rules: raw prerouting, destination NAT, the filter's input chain. Shown are
+the rules it meets, which matcher of each does not match, which lists it gets its source into, what decides, and
+whether a service answers. Nothing is sent to anybody.
+
+A destination of a port alone is the router itself. Where a rule hangs on something that no packet tells, such as limit,
+both ways are followed.`,
+		Example: `  rosknock trace tcp 203.0.113.9 :22 --in ether1 -r admin@192.0.2.1
+  rosknock trace udp 203.0.113.9 :51820 --in ether1 --list trusted --export router.rsc
+  rosknock trace icmp 203.0.113.9 --size 245 --in ether1 --export router.rsc`,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			p, err := o.packet(args)
+			if err != nil {
+				return usagef("trace: %w", err)
+			}
+			routers, err := e.each(c.Context(), s, o.export, func(r view.Router) view.Traced { return o.trace(r, p) })
+			if err != nil {
+				return err
+			}
+			if err := view.Traces(e.out, s.Output, routers, e.style(s)); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), view.RoutersOf(routers))
+		},
+	}
+	c.Flags().StringVar(&o.in, "in", "", "`INTERFACE` on which the packet arrives")
+	c.Flags().StringVar(&o.state, "state", "new", "connection `state`: new, established, related, invalid or untracked")
+	c.Flags().StringArrayVar(&o.lists, "list", nil, "address `LIST` in which the source is taken to be; may be repeated")
+	c.Flags().IntVar(&o.size, "size", 0, "`BYTES` of the whole packet, IP header included")
+	c.Flags().BoolVar(&o.ipsec, "ipsec", false, "the packet came out of an IPsec tunnel")
+	exportFlags(c, &o.export, nil)
+	return c
+}
+
+// packet reads the packet of the command line.
+func (o traceOptions) packet(args []string) (packet.Packet, error) {
+	p, err := packet.Parse(args)
+	if err != nil {
+		return p, err
+	}
+	states := []string{"new", "established", "related", "invalid", "untracked"}
+	at := slices.Index(states, o.state)
+	if at < 0 {
+		return p, fmt.Errorf("--state %q: choose one of %s", o.state, strings.Join(states, ", "))
+	}
+	if p.State = packet.State(at); p.State != packet.New && p.Protocol == 6 {
+		p.TCPFlags = packet.ACK
+	}
+	if o.size < 0 || o.size > 65535 {
+		return p, fmt.Errorf("--size %d: a number of bytes up to 65535 is expected", o.size)
+	}
+	if o.size > 0 {
+		p.Size = o.size
+	}
+	p.IPsec = o.ipsec
+	return p, nil
+}
+
+// trace follows the packet through one router.
+func (o traceOptions) trace(r view.Router, p packet.Packet) view.Traced {
+	out := view.Traced{Router: r}
+	if r.Err != nil {
+		return out
+	}
+	s := *r.Snapshot
+	in, err := interfaceOf(s, o.in, p.Src)
+	if err != nil {
+		out.Router = failed(r, &codeError{code: exitUsage, err: err})
+		return out
+	}
+	p.InInterface = in
+	if !p.Dst.IsValid() {
+		p.Dst = ownAddress(s, p.Family(), in)
+	}
+	world, lists := packet.NewWorld(s), listed{packet.NewMemory(s, s.Clock), p.Src, o.lists}
+	out.Packet, out.Fate, out.Others = p, world.Trace(p, lists, s.Clock), world.Fates(p, lists, s.Clock)
+	return out
+}
+
+// interfaceOf finds where a packet arrives: as named, or on the one network of which its source is.
+func interfaceOf(s routeros.Snapshot, name string, src netip.Addr) (string, error) {
+	var names []string
+	for _, i := range s.Interfaces {
+		names = append(names, i.Name)
+	}
+	if name != "" {
+		if len(names) > 0 && !slices.Contains(names, name) {
+			return "", fmt.Errorf("--in %s: the router has no such interface; it has %s", name, strings.Join(names, ", "))
+		}
+		return name, nil
+	}
+	for _, a := range s.Addresses {
+		if !a.Disabled && a.Prefix.Contains(src) {
+			return a.Interface, nil
+		}
+	}
+	if len(names) == 1 {
+		return names[0], nil
+	}
+	return "", fmt.Errorf("%s may arrive anywhere: name the interface with --in; the router has %s", src, strings.Join(names, ", "))
+}
+
+// ownAddress is an address of the router, on that interface if it has one there.
+func ownAddress(s routeros.Snapshot, f routeros.Family, in string) netip.Addr {
+	found := netip.MustParseAddr("192.0.2.1")
+	if f == routeros.IPv6 {
+		found = netip.MustParseAddr("2001:db8::1")
+	}
+	for _, a := range slices.Backward(s.Addresses) {
+		if !a.Disabled && a.Prefix.Addr().Is4() == (f == routeros.IPv4) {
+			found = a.Prefix.Addr()
+		}
+	}
+	for _, a := range s.Addresses {
+		if !a.Disabled && a.Prefix.Addr().Is4() == (f == routeros.IPv4) && a.Interface == in {
+			return a.Prefix.Addr()
+		}
+	}
+	return found
+}
+
+// listed are a router's lists, and beyond them those in which one source is taken to be.
+type listed struct {
+	*packet.Memory
+	source netip.Addr
+	lists  []string
+}
+
+// Contains implements [packet.Lists].
+func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
+	return a == l.source && slices.Contains(l.lists, list) || l.Memory.Contains(f, list, a, at)
+}
+
+// each does something with an export, or with every router of the command line one after the other.
+func (e env) each(ctx context.Context, s settings, export string, do func(view.Router) view.Traced) ([]view.Traced, error) {
+	routers, err := e.readAll(ctx, s, export)
+	var out []view.Traced
+	for _, r := range routers {
+		out = append(out, do(r))
+	}
+	return out, err
+}
+
+// readAll reads an export, or every router of the command line. A router that fails stops none.
+func (e env) readAll(ctx context.Context, s settings, export string) ([]view.Router, error) {
+	if export != "" {
+		r, err := readExport(e, s, export)
+		return []view.Router{r}, err
+	}
+	targets, err := routersOf(s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]view.Router, len(targets))
+	for i, target := range targets {
+		session, _, r := e.reach(ctx, s, target)
+		if out[i] = r; r.Err == nil {
+			session.Close()
+		}
+	}
+	return out, nil
+}

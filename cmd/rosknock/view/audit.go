@@ -1,0 +1,315 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Audited is a router with its audit.
+type Audited struct {
+	Router
+	audit.Report
+}
+
+// Audits writes audits.
+func Audits(w io.Writer, format string, audited []Audited, s Style) error {
+	switch format {
+	case "json":
+		return s.auditsJSON(w, audited)
+	case "csv", "markdown":
+		t := table{header: []string{"router", "name", "protocol", "ports", "family", "reached-by"}}
+		for _, a := range audited {
+			for _, r := range a.Reach {
+				t.rows = append(t.rows, []string{a.Name, r.Name, r.Protocol, r.Ports, r.Family.String(), reachedBy(r)})
+			}
+			for _, k := range a.Knocks {
+				t.rows = append(t.rows, []string{a.Name, "knock " + k.List, "", "", k.Family.String(), knockText(k)})
+			}
+		}
+		return t.write(w, format, s.Width)
+	}
+	for i, a := range audited {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		head(w, a.Router, s)
+		if a.Err != nil {
+			fmt.Fprintln(w, wrap(strings.Fields(a.Err.Error()), s.Width, 2))
+			continue
+		}
+		if err := a.text(w, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a Audited) text(w io.Writer, s Style) error {
+	t := table{header: []string{"SERVICE", "PORT", "FAMILY", "REACHED BY"}, whole: []string{"SERVICE", "PORT", "FAMILY"}}
+	for _, r := range a.Reach {
+		t.rows = append(t.rows, []string{r.Name, r.Protocol + "/" + r.Ports, r.Family.String(), reachedBy(r)})
+	}
+	if err := t.text(w, s.Width); err != nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	for _, f := range a.Families() {
+		line := fmt.Sprintf("over %s nothing is open to anyone", f)
+		if open := a.Open(f); len(open) > 0 {
+			line = fmt.Sprintf("over %s the firewall gates nothing of %s: anyone from outside gets there", f, strings.Join(open, ", "))
+		}
+		fmt.Fprintln(w, wrap(strings.Fields(line), s.Width, 2))
+	}
+	section(w, "knocks", len(a.Knocks), "no knock rules", s)
+	for _, k := range a.Knocks {
+		s.knock(w, k)
+	}
+	section(w, "rules that do nothing", len(a.Dead), "none", s)
+	for _, d := range a.Dead {
+		fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s %s: %s", d.Menu, clean(d.Rule), clean(d.Why))), s.Width, 2))
+	}
+	section(w, "what is unwise", len(a.Findings), "nothing", s)
+	for _, f := range a.Findings {
+		s.finding(w, "  ", f, "")
+	}
+	for _, n := range a.Notes {
+		fmt.Fprintln(w, wrap(strings.Fields("note: "+n), s.Width, 2))
+	}
+	return nil
+}
+
+// section heads a part of the text.
+func section(w io.Writer, title string, n int, none string, s Style) {
+	fmt.Fprintf(w, "\n%s\n", s.bold(title))
+	if n == 0 {
+		fmt.Fprintf(w, "  %s\n", none)
+	}
+}
+
+func reachedBy(r audit.Reach) string {
+	if r.Disabled {
+		return "off"
+	}
+	if len(r.By) == 0 {
+		return "nobody"
+	}
+	var out []string
+	for _, by := range r.By {
+		text := string(by.Who)
+		if len(by.Detail) > 0 && (by.Who == audit.Anyone || by.Who == audit.AllowList) {
+			text += " (" + strings.Join(by.Detail, ", ") + ")"
+		}
+		out = append(out, text)
+	}
+	return clean(strings.Join(out, ", "))
+}
+
+// knock writes one knock: how it opens, how strong it is, what it opens.
+func (s Style) knock(w io.Writer, k audit.Knock) {
+	fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("list %s, %s: %s", clean(k.List), k.Family, clean(knockText(k)))), s.Width, 2))
+	for i, step := range k.Steps {
+		fmt.Fprintf(w, "    %d %s, remembered for %s\n", i+1, s.step(step), remembered(step))
+	}
+}
+
+func remembered(step sequence.Step) string {
+	if step.Timeout == 0 {
+		return "ever"
+	}
+	return routeros.FormatDuration(step.Timeout)
+}
+
+// step names one packet of a knock; which port it has is a secret.
+func (s Style) step(step sequence.Step) string {
+	ports := masked
+	if s.Reveal {
+		if ports = fmt.Sprint(step.First); step.Last != step.First {
+			ports = fmt.Sprintf("%d-%d", step.First, step.Last)
+		}
+	}
+	if step.Protocol == "icmp" {
+		return "icmp of " + ports + " bytes"
+	}
+	return step.Protocol + "/" + ports
+}
+
+// knockText says in a sentence what a knock is worth.
+func knockText(k audit.Knock) string {
+	var parts []string
+	if k.Why != "" {
+		parts = append(parts, k.Why)
+	}
+	if k.Works() {
+		parts = append(parts, fmt.Sprintf("opens with %s", packets(k.Steps)), strengthText(k.Strength, payload(k.Steps), k.Detector))
+	}
+	if k.Works() && len(k.Opens) > 0 {
+		parts = append(parts, "lets its list reach "+strings.Join(k.Opens, ", "))
+	}
+	if len(k.Open) > 0 {
+		parts = append(parts, "gates nothing of "+strings.Join(k.Open, ", ")+", which anyone reaches")
+	}
+	return strings.Join(parts, "; ")
+}
+
+func packets(steps []sequence.Step) string {
+	kind, same := "packet", steps[0].Protocol
+	for _, s := range steps {
+		if s.Protocol != same {
+			same = ""
+		}
+	}
+	if same == "icmp" {
+		kind = "ping"
+	}
+	if len(steps) == 1 {
+		return "1 " + kind
+	}
+	return fmt.Sprintf("%d %ss", len(steps), kind)
+}
+
+func payload(steps []sequence.Step) bool {
+	return slices.ContainsFunc(steps, func(s sequence.Step) bool { return s.Payload })
+}
+
+// strengthText says how a knock withstands a scan.
+func strengthText(s sequence.Strength, payload, detector bool) string {
+	if payload {
+		return "it wants a payload, which a sweep of ports does not bring"
+	}
+	text := fmt.Sprintf("a sweep of all ports in random order at %d packets/s opens it with a chance of %s", sequence.DefaultRate, percent(s.Random))
+	switch {
+	case s.Ascending && s.Descending:
+		text += ", an ascending and a descending sweep do"
+	case s.Ascending:
+		text += ", one ascending sweep does"
+	case s.Descending:
+		text += ", one descending sweep does"
+	}
+	if detector {
+		text += ", unless the rule that looks out for port scans stops it before"
+	}
+	return text
+}
+
+func percent(p float64) string {
+	switch {
+	case p == 0:
+		return "0 %"
+	case p < 0.0001:
+		return "less than 0.01 %"
+	case p < 0.01:
+		return fmt.Sprintf("%.2f %%", 100*p)
+	}
+	return fmt.Sprintf("%.0f %%", 100*p)
+}
+
+type jsonAudit struct {
+	Name     string        `json:"name"`
+	Address  string        `json:"address"`
+	Identity string        `json:"identity"`
+	Version  string        `json:"version"`
+	Reach    []jsonReach   `json:"reach"`
+	Open     []string      `json:"open"` // what anyone reaches, as name/family
+	Knocks   []jsonKnock   `json:"knocks"`
+	Dead     []jsonDead    `json:"dead"`
+	Lint     []jsonFinding `json:"lint"`
+	Notes    []string      `json:"notes"`
+	Error    string        `json:"error"`
+}
+
+type jsonReach struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"` // service or vpn
+	Protocol string   `json:"protocol"`
+	Ports    string   `json:"ports"`
+	Family   string   `json:"family"`
+	Disabled bool     `json:"disabled"`
+	By       []jsonBy `json:"by"`
+}
+
+type jsonBy struct {
+	Who    string   `json:"who"`
+	Detail []string `json:"detail"`
+}
+
+type jsonKnock struct {
+	List       string   `json:"list"`
+	Family     string   `json:"family"`
+	Works      bool     `json:"works"`
+	Why        string   `json:"why,omitempty"`
+	Steps      []string `json:"steps"`
+	Opens      []string `json:"opens"`
+	Rules      []string `json:"rules"`
+	Random     float64  `json:"random-sweep"`
+	Ascending  bool     `json:"ascending-sweep"`
+	Descending bool     `json:"descending-sweep"`
+	Bits       float64  `json:"bits"`
+}
+
+type jsonDead struct {
+	Path string `json:"path"`
+	Rule string `json:"rule"`
+	Why  string `json:"why"`
+}
+
+func (s Style) auditsJSON(w io.Writer, audited []Audited) error {
+	out := make([]jsonAudit, len(audited))
+	for i, a := range audited {
+		j := jsonAudit{Name: a.Name, Address: a.Address, Identity: a.Identity(), Version: a.Version(), Reach: []jsonReach{}, Knocks: []jsonKnock{}, Dead: []jsonDead{}, Notes: append([]string{}, a.Notes...)}
+		if a.Err != nil {
+			j.Error = a.Err.Error()
+		}
+		j.Open = []string{}
+		for _, f := range a.Families() {
+			for _, name := range a.Open(f) {
+				j.Open = append(j.Open, name+"/"+f.String())
+			}
+		}
+		for _, r := range a.Reach {
+			j.Reach = append(j.Reach, reachJSON(r))
+		}
+		for _, k := range a.Knocks {
+			j.Knocks = append(j.Knocks, s.knockJSON(k))
+		}
+		for _, d := range a.Dead {
+			j.Dead = append(j.Dead, jsonDead{string(d.Menu), clean(d.Rule), clean(d.Why)})
+		}
+		j.Lint = []jsonFinding{}
+		for _, f := range a.Findings {
+			j.Lint = append(j.Lint, findingJSON(f))
+		}
+		out[i] = j
+	}
+	return write(w, "audit", out)
+}
+
+func reachJSON(r audit.Reach) jsonReach {
+	out := jsonReach{Name: r.Name, Kind: "service", Protocol: r.Protocol, Ports: r.Ports, Family: r.Family.String(), Disabled: r.Disabled, By: []jsonBy{}}
+	if r.VPN {
+		out.Kind = "vpn"
+	}
+	for _, by := range r.By {
+		out.By = append(out.By, jsonBy{string(by.Who), append([]string{}, by.Detail...)})
+	}
+	return out
+}
+
+func (s Style) knockJSON(k audit.Knock) jsonKnock {
+	out := jsonKnock{
+		List: clean(k.List), Family: k.Family.String(), Works: k.Works(), Why: clean(k.Why), Steps: []string{}, Opens: append([]string{}, k.Opens...), Rules: []string{},
+		Random: k.Strength.Random, Ascending: k.Strength.Ascending, Descending: k.Strength.Descending, Bits: k.Strength.Bits,
+	}
+	for _, step := range k.Steps {
+		out.Steps = append(out.Steps, s.step(step)+" for "+remembered(step))
+	}
+	for _, r := range k.Rules {
+		out.Rules = append(out.Rules, clean(r))
+	}
+	return out
+}

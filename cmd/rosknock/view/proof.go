@@ -1,0 +1,229 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// writeVerdict is the proof in one line, and the counter-example where there is one.
+func writeVerdict(w io.Writer, r Router, s Style) {
+	if r.Proof == nil {
+		return
+	}
+	if r.Proof.Holds() {
+		line := "  proof: " + s.color("32", "holds") + fmt.Sprintf(" in %s", over(*r.Proof))
+		fmt.Fprintln(w, line)
+	} else {
+		fmt.Fprintln(w, "  proof: "+s.color("31", "fails")+fmt.Sprintf(" in one of %s", over(*r.Proof)))
+	}
+	for _, f := range r.Proof.Failures {
+		writeFailure(w, f, s)
+	}
+	for _, f := range r.Findings {
+		if f.ID == "L20" || f.ID == "L21" {
+			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s %s: %s", f.ID, f.Place, f.What)), s.Width, 2))
+		}
+	}
+	if len(r.Findings) > 0 {
+		fmt.Fprintln(w, s.faint(wrap(strings.Fields("lint: "+s.brief(r.Findings)+"; rosknock lint says why"), s.Width, 2)))
+	}
+	for _, f := range r.Proof.Accepted {
+		fmt.Fprintln(w, wrap(strings.Fields("accepted by name ("+f.Risk+"): "+f.What), s.Width, 2))
+	}
+}
+
+// over says over how much a proof goes.
+func over(p proof.Proof) string {
+	states := "the one state"
+	if p.States > 1 {
+		states = fmt.Sprintf("all %d states", p.States)
+	}
+	return fmt.Sprintf("%s, over %s classes of packets", states, large(p.Classes))
+}
+
+// large writes a number with at most two digits: 2.1e+14 as 210 trillion would be read by nobody.
+func large(n float64) string {
+	if n < 100_000 {
+		return fmt.Sprint(int(n))
+	}
+	return fmt.Sprintf("10^%d", int(math.Log10(n)))
+}
+
+// writeFailure shows the counter-example: the packets, and what becomes of the last before and then.
+func writeFailure(w io.Writer, f proof.Failure, s Style) {
+	for i, e := range f.Packets {
+		fmt.Fprintln(w, wrap([]string{fmt.Sprintf("packet %d:", i+1), s.traceWords(e)}, s.Width, 4))
+	}
+	if f.Was != nil && f.Is != nil {
+		fmt.Fprintln(w, wrap(strings.Fields("before: "+fateText(*f.Was)), s.Width, 4))
+		fmt.Fprintln(w, wrap(strings.Fields("then:   "+fateText(*f.Is)), s.Width, 4))
+	}
+}
+
+func fateText(f packet.Fate) string {
+	if f.Rule == nil {
+		return f.Verdict.String() + " at the end of the chain, where no rule has decided"
+	}
+	return fmt.Sprintf("%s by %s %s", f.Verdict, f.Table, f.Rule.Describe())
+}
+
+// traceWords are the words with which trace shows the same packet.
+func (s Style) traceWords(e proof.Packet) string {
+	words := e.Packet.Words()
+	if e.Secret && !s.Reveal {
+		words = append(words[:2:2], masked)
+	}
+	words = append(words, "--in", e.Packet.InInterface)
+	if e.Packet.State != packet.New {
+		words = append(words, "--state", e.Packet.State.String())
+	}
+	if e.Packet.IPsec {
+		words = append(words, "--ipsec")
+	}
+	if plain, err := packet.Parse(e.Packet.Words()); err == nil && plain.Size != e.Packet.Size && (!e.Secret || s.Reveal) {
+		words = append(words, "--size", strconv.Itoa(e.Packet.Size))
+	}
+	for _, list := range e.Lists {
+		words = append(words, "--list", list)
+	}
+	return "trace " + strings.Join(words, " ")
+}
+
+// Proofs writes proofs in full: each promise, each door, each failure.
+func Proofs(w io.Writer, routers []Router, s Style) {
+	for i, r := range routers {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		head(w, r, s)
+		if r.Proof == nil {
+			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err)), s.Width, 2))
+			continue
+		}
+		fmt.Fprintf(w, "  %d steps, %s\n", len(r.Changes.Steps), over(*r.Proof))
+		for _, p := range proof.Promises() {
+			writePromise(w, *r.Proof, p, s)
+		}
+		for _, d := range r.Proof.Doors {
+			fmt.Fprintf(w, "  door %s opens over %s with %d packets and not with fewer\n", d.Name, d.Family, d.Packets)
+		}
+		writeVerdict(w, r, s)
+	}
+}
+
+func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {
+	word, text := s.color("32", "kept   "), which.String()
+	if why, ok := p.Unasked[which]; ok {
+		word, text = s.color("33", "unknown"), text+": "+why
+	}
+	if !p.Kept(which) {
+		word, text = s.color("31", "broken "), which.String()
+	}
+	fmt.Fprintf(w, "  %d %s %s\n", which, word, strings.TrimLeft(wrap(strings.Fields(text), s.Width, 12), " "))
+	for _, f := range p.Failures {
+		if f.Promise == which {
+			fmt.Fprintln(w, wrap(strings.Fields(f.What), s.Width, 12))
+			fmt.Fprintln(w, wrap(strings.Fields("→ "+f.Remedy+", or accept with --accept-risk="+f.Risk), s.Width, 12))
+		}
+	}
+}
+
+type jsonProof struct {
+	Holds    bool          `json:"holds"`
+	States   int           `json:"states"`
+	Classes  float64       `json:"classes"`
+	Promises []jsonPromise `json:"promises"`
+	Failures []jsonFailure `json:"failures"`
+	Accepted []jsonFailure `json:"accepted,omitempty"`
+	Doors    []jsonDoor    `json:"doors"`
+}
+
+type jsonPromise struct {
+	Number  int    `json:"number"`
+	Promise string `json:"promise"`
+	Verdict string `json:"verdict"` // kept, broken or unknown
+	Why     string `json:"why,omitempty"`
+}
+
+type jsonFailure struct {
+	Promise int      `json:"promise"`
+	Risk    string   `json:"risk"`
+	After   int      `json:"after-step"`
+	What    string   `json:"what"`
+	Remedy  string   `json:"remedy"`
+	Packets []string `json:"packets,omitempty"`
+	Before  string   `json:"before,omitempty"`
+	Then    string   `json:"then,omitempty"`
+}
+
+type jsonDoor struct {
+	Door    string `json:"door"`
+	Family  string `json:"family"`
+	Packets int    `json:"packets"`
+}
+
+func (s Style) proof(r Router) *jsonProof {
+	if r.Proof == nil {
+		return nil
+	}
+	p := *r.Proof
+	out := &jsonProof{Holds: p.Holds(), States: p.States, Classes: p.Classes, Failures: []jsonFailure{}, Doors: []jsonDoor{}}
+	for _, which := range proof.Promises() {
+		j := jsonPromise{Number: int(which), Promise: which.String(), Verdict: "kept"}
+		if !p.Kept(which) {
+			j.Verdict = "broken"
+		} else if why, ok := p.Unasked[which]; ok {
+			j.Verdict, j.Why = "unknown", why
+		}
+		out.Promises = append(out.Promises, j)
+	}
+	for _, f := range p.Failures {
+		out.Failures = append(out.Failures, s.failure(f))
+	}
+	for _, f := range p.Accepted {
+		out.Accepted = append(out.Accepted, s.failure(f))
+	}
+	for _, d := range p.Doors {
+		out.Doors = append(out.Doors, jsonDoor{d.Name, d.Family.String(), d.Packets})
+	}
+	return out
+}
+
+func (s Style) failure(f proof.Failure) jsonFailure {
+	out := jsonFailure{Promise: int(f.Promise), Risk: f.Risk, After: f.After, What: f.What, Remedy: f.Remedy}
+	for _, e := range f.Packets {
+		out.Packets = append(out.Packets, s.traceWords(e))
+	}
+	if f.Was != nil && f.Is != nil {
+		out.Before, out.Then = fateText(*f.Was), fateText(*f.Is)
+	}
+	return out
+}
+
+// ProofTable writes the promises as csv or markdown, a line each.
+func ProofTable(w io.Writer, format string, routers []Router, s Style) error {
+	t := table{header: []string{"router", "promise", "verdict", "risk", "what", "packets"}}
+	for _, r := range routers {
+		if r.Proof == nil {
+			t.rows = append(t.rows, []string{r.Name, "", string(r.Outcome), "", fmt.Sprint(r.Err), ""})
+			continue
+		}
+		p := s.proof(r)
+		for _, promise := range p.Promises {
+			row := []string{r.Name, promise.Promise, promise.Verdict, "", promise.Why, ""}
+			for _, f := range append(p.Failures, p.Accepted...) {
+				if f.Promise == promise.Number {
+					row[3], row[4], row[5] = f.Risk, f.What, strings.Join(f.Packets, "; ")
+				}
+			}
+			t.rows = append(t.rows, row)
+		}
+	}
+	return t.write(w, format, s.Width)
+}

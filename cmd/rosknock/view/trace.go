@@ -1,0 +1,209 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// Traced is what a router makes of a packet.
+type Traced struct {
+	Router
+	Packet packet.Packet
+	Fate   packet.Fate   // with every rule that was looked at
+	Others []packet.Fate // all that can be, the same one first
+}
+
+// RoutersOf returns the routers of traces.
+func RoutersOf(traced []Traced) []Router {
+	out := make([]Router, len(traced))
+	for i, t := range traced {
+		out[i] = t.Router
+	}
+	return out
+}
+
+// Traces writes what becomes of a packet.
+func Traces(w io.Writer, format string, traced []Traced, s Style) error {
+	switch format {
+	case "json":
+		return s.tracesJSON(w, traced)
+	case "csv", "markdown":
+		t := table{header: []string{"router", "packet", "table", "row", "id", "rule", "matched", "why"}}
+		for _, x := range traced {
+			for _, look := range x.Fate.Trail {
+				t.rows = append(t.rows, []string{x.Name, x.Packet.String(), string(look.Table), fmt.Sprint(look.Index), look.Rule.ID, s.rule(*look.Rule), fmt.Sprint(look.Matched), whyNot(look)})
+			}
+			t.rows = append(t.rows, []string{x.Name, x.Packet.String(), "", "", "", "", "", x.verdict()})
+		}
+		return t.write(w, format, s.Width)
+	}
+	for i, x := range traced {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		head(w, x.Router, s)
+		if x.Err != nil {
+			fmt.Fprintln(w, wrap(strings.Fields(x.Err.Error()), s.Width, 2))
+			continue
+		}
+		x.text(w, s)
+	}
+	return nil
+}
+
+func (x Traced) text(w io.Writer, s Style) {
+	fmt.Fprintf(w, "  %s, %s\n", x.Packet, x.Packet.State)
+	var menu routeros.Menu
+	for _, look := range x.Fate.Trail {
+		if look.Table != menu {
+			menu = look.Table
+			fmt.Fprintf(w, "  %s\n", menu)
+		}
+		line := fmt.Sprintf("%d %s", look.Index, s.rule(*look.Rule))
+		if look.Matched {
+			fmt.Fprintln(w, s.bold(wrapWith(line+" → "+look.Rule.Action(), s.Width, 9)))
+			continue
+		}
+		fmt.Fprintln(w, s.faint(wrapWith(line+": "+whyNot(look), s.Width, 9)))
+	}
+	for _, a := range x.Fate.Additions {
+		fmt.Fprintf(w, "  its source gets into the list %s for %s\n", a.List, a.Timeout)
+	}
+	fmt.Fprintln(w, wrap(strings.Fields(x.verdict()), s.Width, 2))
+	for _, o := range x.Others[1:] {
+		fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("or, as %s answers: %s", questions(o), fateText(o))), s.Width, 2))
+	}
+}
+
+// wrapWith wraps a line whose beginning is kept as it is; the lines after it are indented.
+func wrapWith(line string, width, indent int) string {
+	words := strings.Fields(line)
+	return fmt.Sprintf("%6s ", words[0]) + strings.TrimLeft(wrap(words[1:], width, indent), " ")
+}
+
+func questions(f packet.Fate) string {
+	var names []string
+	for _, look := range f.Undecided {
+		names = append(names, strings.Join(look.Undecided, " and ")+" of "+look.Rule.ID)
+	}
+	return strings.Join(names, ", ")
+}
+
+// rule writes a rule as the router has it; of rules that are part of a knock the secret stays masked.
+func (s Style) rule(r routeros.Rule) string {
+	mark, _ := r.Mark()
+	words := []string{r.ID}
+	for name, value := range r.Attrs.All() {
+		if shown := s.Value(mark.Slot, name, value); name != "disabled" && shown == masked {
+			words = append(words, name+"="+masked)
+		} else if name != "disabled" {
+			words = append(words, name+"="+routeros.Quote(value))
+		}
+	}
+	return clean(strings.Join(words, " "))
+}
+
+func clean(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
+
+// whyNot names the matcher that did not match, and those that no packet settles.
+func whyNot(look packet.Look) string {
+	switch {
+	case len(look.Undecided) > 0:
+		return strings.Join(look.Undecided, " and ") + " can't be told from a packet"
+	case look.Matched:
+		return ""
+	}
+	return "not its " + look.Failed
+}
+
+// verdict says what becomes of the packet in the end, service included.
+func (x Traced) verdict() string {
+	if x.Err != nil {
+		return x.Err.Error()
+	}
+	if x.Fate.Verdict != packet.Accept {
+		return fateText(x.Fate)
+	}
+	return fateText(x.Fate) + "; " + listener(*x.Snapshot, x.Packet)
+}
+
+// listener says which service would answer.
+func listener(s routeros.Snapshot, p packet.Packet) string {
+	for _, svc := range s.Services {
+		if svc.Dynamic || svc.Connection || p.Protocol != 6 || svc.Port != p.DstPort {
+			continue
+		}
+		switch {
+		case svc.Disabled:
+			return fmt.Sprintf("nobody answers: the service %s is off", svc.Name)
+		case !answers(svc, p.Src):
+			return fmt.Sprintf("the service %s answers other sources only, and closes the connection", svc.Name)
+		}
+		return "the service " + svc.Name + " answers"
+	}
+	return "no service of the router is known there"
+}
+
+func answers(svc routeros.Service, src netip.Addr) bool {
+	return len(svc.From) == 0 || slices.ContainsFunc(svc.From, func(prefix string) bool {
+		r, err := routeros.ParseAddressRange(prefix)
+		return err == nil && r.Contains(src)
+	})
+}
+
+type jsonTrace struct {
+	Name      string     `json:"name"`
+	Address   string     `json:"address"`
+	Packet    string     `json:"packet"`
+	State     string     `json:"state"`
+	Verdict   string     `json:"verdict"`
+	Rule      string     `json:"rule"`
+	Table     string     `json:"table"`
+	Why       string     `json:"why"`
+	Additions []string   `json:"additions"`
+	Trail     []jsonLook `json:"trail"`
+	Others    []string   `json:"others"`
+	Error     string     `json:"error"`
+}
+
+type jsonLook struct {
+	Table     string   `json:"table"`
+	Row       int      `json:"row"`
+	ID        string   `json:"id"`
+	Rule      string   `json:"rule"`
+	Matched   bool     `json:"matched"`
+	Failed    string   `json:"failed,omitempty"`
+	Undecided []string `json:"undecided,omitempty"`
+}
+
+func (s Style) tracesJSON(w io.Writer, traced []Traced) error {
+	out := make([]jsonTrace, len(traced))
+	for i, x := range traced {
+		j := jsonTrace{Name: x.Name, Address: x.Address, Additions: []string{}, Trail: []jsonLook{}, Others: []string{}}
+		if out[i] = j; x.Err != nil {
+			out[i].Error = x.Err.Error()
+			continue
+		}
+		j.Packet, j.State, j.Verdict, j.Why = x.Packet.String(), x.Packet.State.String(), x.Fate.Verdict.String(), x.verdict()
+		if x.Fate.Rule != nil {
+			j.Rule, j.Table = x.Fate.Rule.ID, string(x.Fate.Table)
+		}
+		for _, a := range x.Fate.Additions {
+			j.Additions = append(j.Additions, a.List+" "+a.Timeout.String())
+		}
+		for _, look := range x.Fate.Trail {
+			j.Trail = append(j.Trail, jsonLook{string(look.Table), look.Index, look.Rule.ID, s.rule(*look.Rule), look.Matched, look.Failed, look.Undecided})
+		}
+		for _, o := range x.Others[1:] {
+			j.Others = append(j.Others, fateText(o))
+		}
+		out[i] = j
+	}
+	return write(w, "trace", out)
+}
