@@ -113,15 +113,35 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 
 // families: a router with an IPv6 address needs the plan there too.
 func (f *finder) families(p plans.Plan, s routeros.Snapshot) {
-	has6 := slices.ContainsFunc(s.Addresses, func(a routeros.InterfaceAddress) bool {
-		return a.Prefix.Addr().Is6() && !a.Prefix.Addr().IsLinkLocalUnicast() && !a.Disabled
-	})
+	has6 := global6(s)
 	both := slices.Contains(p.Firewall.Families, routeros.IPv4) && slices.Contains(p.Firewall.Families, routeros.IPv6)
 	switch {
 	case has6 && !slices.Contains(p.Firewall.Families, routeros.IPv6):
 		f.add("L24", "firewall.families", "the router has an IPv6 address, and the plan leaves IPv6 alone", "what is gated over IPv4 stays open over IPv6; the default firewall there accepts IKE, ESP and AH from anywhere", "name ipv6 under firewall.families")
 	case has6 && both:
 		f.add("L12", "firewall.families", "a client with both address families may knock over one and connect over the other", "the door then is open for an address that nobody uses", "tell clients to use one family, as with ssh -4")
+	}
+}
+
+// global6 reports whether the router has an IPv6 address that others can reach.
+func global6(s routeros.Snapshot) bool {
+	return slices.ContainsFunc(s.Addresses, func(a routeros.InterfaceAddress) bool {
+		return a.Prefix.Addr().Is6() && !a.Prefix.Addr().IsLinkLocalUnicast() && !a.Disabled
+	})
+}
+
+// forwarded: what the plan gates is sent on to another host before the gate sees it.
+func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
+	for _, name := range p.Gate.Services {
+		service, ok := s.Service(name)
+		for i := range s.Rules[routeros.NAT] {
+			r := &s.Rules[routeros.NAT][i]
+			ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
+			if !ok || r.Disabled() || r.Action() != "dst-nat" || err != nil || r.Attrs.Get("protocol") != "tcp" || !ports.Contains(service.Port) {
+				continue
+			}
+			f.add("L25", "gate.services", "the port of "+name+" is forwarded by /ip/firewall/nat "+r.ID, "the gate stands in input, and forwarded packets never come there", "gate the forwarded service in the forward chain, or forward another port")
+		}
 	}
 }
 

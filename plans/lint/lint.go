@@ -169,6 +169,7 @@ func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 		}
 	}
 	f.families(p, s)
+	f.forwarded(p, s)
 	f.comments(p, s)
 	f.managed(s, p.Name)
 	return f.sorted()

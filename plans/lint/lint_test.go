@@ -94,6 +94,8 @@ func TestRules(t *testing.T) {
 		{"L23", sample{rules: knocks + "add chain=input action=accept protocol=tcp dst-port=8291\nadd chain=input action=accept src-address-list=in\n" + rest}, sample{rules: knocks + "add chain=input action=accept src-address-list=in\n" + rest}},
 		{"L24", sample{rules: goodRules + "/ipv6 address\nadd address=2001:db8::1/64 interface=ether1\n"}, sample{rules: goodRules + "/ipv6 address\nadd address=fe80::1/64 interface=ether1\n"}},
 		{"L25", sample{door: door("[ssh]", "[everything]")}, sample{}},
+		{"L25", sample{more: goodMore + "gate: {services: [winbox]}\n", rules: goodRules + "/ip firewall nat\nadd chain=dstnat action=dst-nat protocol=tcp dst-port=8291 to-addresses=192.168.88.9\n"}, sample{more: goodMore + "gate: {services: [winbox]}\n", rules: goodRules + "/ip firewall nat\nadd chain=dstnat action=dst-nat protocol=tcp dst-port=3389 to-addresses=192.168.88.9\n"}},
+		{"L24", sample{more: "allow: {addresses: [198.51.100.7]}\n", rules: goodRules + "/ipv6 address\nadd address=2001:db8::1/64 interface=ether1\n"}, sample{more: "allow: {addresses: [198.51.100.7]}\n", rules: goodRules + "/ipv6 address\nadd address=2001:db8::1/64 interface=ether1\n/ipv6 firewall filter\nadd chain=input action=drop in-interface=ether1\n"}},
 		{"L26", sample{door: door("8h", "7d")}, sample{door: door("8h", "1d")}},
 		{"L27", sample{rules: goodRules + "add chain=input action=accept src-address-list=t_admin\n"}, sample{rules: goodRules + "add chain=input action=accept src-address-list=t_other\n"}},
 		{"L28", sample{door: door("8h", "none-dynamic")}, sample{}},

@@ -24,6 +24,9 @@ func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
 			}
 		}
 	}
+	if drops(s, routeros.IPv4) && !drops(s, routeros.IPv6) && global6(s) {
+		f.add("L24", string(routeros.IPv6.Filter()), "the router has an IPv6 address and its IPv6 rules stop nothing", "what is shut over IPv4 is open over IPv6", "drop there too what is dropped over IPv4")
+	}
 	for _, family := range routeros.Families() {
 		if !drops(s, family) {
 			continue

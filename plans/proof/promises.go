@@ -21,6 +21,9 @@ func (f *table) broken(which Failure, set classes.Set, wishes ...classes.Set) {
 	was, is := f.space.Replay(f.before, e), f.space.Replay(f.states[which.After], e)
 	which.Packets, which.Was, which.Is = []Packet{{e, f.secret(e.Packet)}}, &was, &is
 	which.What = fmt.Sprintf(which.What, f.describe(e.Packet), decidedBy(is))
+	if which.Risk == Exposure && was.Rule != nil && f.ours(was.Rule) && was.Verdict != packet.Accept {
+		which.Remedy = "keep it under gate until nothing listens there"
+	}
 	f.fail(which)
 }
 
@@ -136,7 +139,8 @@ func (f *table) unfilled() []string {
 	filled := map[string]bool{}
 	eachRule(f.before, f.Family, func(_ routeros.Menu, r *routeros.Rule) { filled[r.Attrs.Get("address-list")] = true })
 	for _, e := range f.before.Entries[f.Family.AddressList()] {
-		filled[e.List] = filled[e.List] || e.Dynamic
+		_, addresses := e.Range()
+		filled[e.List] = filled[e.List] || e.Dynamic || !addresses
 	}
 	return slices.DeleteFunc(f.space.Lists(), func(list string) bool { return filled[list] })
 }

@@ -154,10 +154,14 @@ func (g *gatherer) lists(rows []routeros.ListEntry) {
 			continue
 		}
 		r, ok := e.Range()
-		if ok && src {
+		if !ok { // a DNS name: whoever answers for it says who is in the list
+			g.space.fillable[e.List] = true
+			continue
+		}
+		if src {
 			g.cutSource(r)
 		}
-		if ok && dst {
+		if dst {
 			g.cutDestination(r)
 		}
 	}

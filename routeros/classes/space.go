@@ -99,8 +99,9 @@ func (s *Space) Classes() float64 {
 	for _, a := range s.axes() {
 		n *= float64(max(a.cells, 1))
 	}
+	const most = 1e300 // beyond, it is a number for nobody, and no number for JSON
 	for range s.named {
-		n *= 2
+		n = min(2*n, most)
 	}
 	return n
 }

@@ -20,7 +20,7 @@ func writeVerdict(w io.Writer, r Router, s Style) {
 		line := "  proof: " + s.color("32", "holds") + fmt.Sprintf(" in %s", over(*r.Proof))
 		fmt.Fprintln(w, line)
 	} else {
-		fmt.Fprintln(w, "  proof: "+s.color("31", "fails")+fmt.Sprintf(" in one of %s", over(*r.Proof)))
+		fmt.Fprintln(w, "  proof: "+s.color("31", "fails")+fmt.Sprintf(", looked at %s", over(*r.Proof)))
 	}
 	for _, f := range r.Proof.Failures {
 		writeFailure(w, f, s)
