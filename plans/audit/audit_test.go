@@ -84,6 +84,21 @@ func TestNotKnocks(t *testing.T) {
 	}
 }
 
+// TestSelfBan: a knock whose first packet bans whoever plays it does not open.
+func TestSelfBan(t *testing.T) {
+	const rules = "add chain=input action=drop src-address-list=black\n" +
+		"add chain=input action=add-src-to-address-list address-list=k2 address-list-timeout=1h protocol=tcp dst-port=222 src-address-list=k1\n" +
+		"add chain=input action=add-src-to-address-list address-list=k1 address-list-timeout=10s protocol=tcp dst-port=555\n" +
+		"add chain=input action=add-src-to-address-list address-list=black address-list-timeout=1h protocol=tcp dst-port=%s\n" +
+		"add chain=input action=accept src-address-list=k2\nadd chain=input action=drop in-interface=ether1\n"
+	for ports, works := range map[string]bool{"500-600": false, "600-700": true} {
+		knocks := audit.Router(read(t, []byte(sides+strings.Replace(rules, "%s", ports, 1)), nil)).Knocks
+		if len(knocks) != 1 || knocks[0].Works() != works {
+			t.Errorf("%s: %+v", ports, knocks)
+		}
+	}
+}
+
 const sides = "/interface list\nadd name=WAN\nadd name=LAN\n/interface list member\nadd interface=ether1 list=WAN\nadd interface=bridge list=LAN\n/ip address\nadd address=192.168.88.1/24 interface=bridge\n/ip firewall filter\nadd chain=input action=accept connection-state=established\n"
 
 // TestReach: who can reach winbox.

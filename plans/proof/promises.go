@@ -383,7 +383,7 @@ func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bo
 	if complete {
 		var rule string
 		for _, step := range way.Steps {
-			if step.Expires == "" {
+			if step.Expires+step.Joins == "" {
 				failure.Packets = append(failure.Packets, Packet{step.Example, f.secret(step.Example.Packet)})
 			}
 			for _, fill := range step.Fills {
@@ -392,7 +392,7 @@ func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bo
 				}
 			}
 		}
-		failure.What = fmt.Sprintf("door %s would open without its knock: %d packets get a source into the list %s, by %s", d.Name, len(way.Steps), d.Trusted, rule)
+		failure.What = fmt.Sprintf("door %s would open without its knock: %d packets get a source into the list %s, by %s", d.Name, len(failure.Packets), d.Trusted, rule)
 		failure.Remedy = "remove that rule, or give the door a list of its own"
 		if list := f.forGood(d, way); list != "" {
 			failure.What = fmt.Sprintf("door %s would open to %s without its knock, since the list %s holds it for good", d.Name, failure.Packets[0].Packet.Src, list)
@@ -407,7 +407,7 @@ func (f *table) forGood(d compile.Door, way classes.Opening) string {
 	for _, list := range d.StageLists {
 		for _, e := range f.after.Entries[f.Family.AddressList()] {
 			r, ok := e.Range()
-			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.Contains(way.Steps[0].Example.Packet.Src) {
+			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.Contains(way.Steps[len(way.Steps)-1].Example.Packet.Src) {
 				return list
 			}
 		}

@@ -15,8 +15,9 @@ type Step struct {
 	// Adds are the lists that the source comes into by it, sorted; Fills the rules that add.
 	Adds  []string
 	Fills []Fill
-	// Expires is the list whose entry has to run out instead; the step then has no packet.
-	Expires string
+	// Expires is the list whose entry has to run out instead, Joins the one into which somebody else than a rule puts the
+	// source; the step then has no packet.
+	Expires, Joins string
 }
 
 // Opening is a sequence of packets after which their source is in a list.
@@ -32,7 +33,7 @@ type Search struct {
 	// From are the packets that the source may send.
 	From Set
 	// Knocks, when set, are the sequences that are meant to lead into the list: sought is then a way that contains none
-	// of them in its order. Entries may also run out meanwhile.
+	// of them in its order. Entries may also run out meanwhile, and lists that no rule fills may hold the source.
 	Knocks [][]Set
 }
 
@@ -55,6 +56,7 @@ type seeker struct {
 	lasting []bool // of lists that only ever help: nobody wins by leaving them
 	ignored uint64 // lists that are left out of account
 	timed   []bool // whether entries of a list run out
+	others  []bool // whether a list is filled by others than rules
 	visited map[visit]bool
 	queue   []*visitor
 }
@@ -70,9 +72,10 @@ type visit struct {
 type visitor struct {
 	visit
 	from *visitor
-	move int // of moves; -1 for an entry that runs out
-	gone string
-	far  int // steps so far
+	move int    // of moves; -1 for an entry that runs out
+	gone string // the list of that entry
+	join string // a list into which somebody put the source
+	far  int    // steps so far
 }
 
 // move is a set of packets that all do the same, wherever their source has come.
@@ -95,13 +98,20 @@ func (s *Space) Openings(search Search) (found []Opening, complete bool) {
 	if !k.prepare() {
 		return nil, false
 	}
-	// Lists that only ever hinder are left out at first: whoever can't get in without them can't with them.
-	if k.relax(); search.Knocks != nil {
+	// For the proof, lists that only ever hinder are left out at first: whoever can't get in without them can't with
+	// them.
+	hindering := k.relax()
+	if search.Knocks != nil {
+		k.ignored = hindering
 		if found, complete = k.seek(); len(found) == 0 && complete {
 			return nil, true
 		}
-		k.restore()
+		k.ignored = 0
 	}
+	if found, complete = k.seek(); complete || search.Knocks != nil {
+		return found, complete
+	}
+	k.ignored = hindering
 	return k.seek()
 }
 
@@ -132,8 +142,8 @@ func (k *seeker) seek() (found []Opening, complete bool) {
 	return found, s.Complete() && len(k.visited) < mostVisits
 }
 
-// relax finds out which lists only help and which only hinder.
-func (k *seeker) relax() {
+// relax finds out which lists only help, and returns those that only hinder.
+func (k *seeker) relax() (hindering uint64) {
 	d := k.space.diagram
 	k.lasting = make([]bool, len(k.lists))
 	for i, list := range k.lists {
@@ -148,12 +158,11 @@ func (k *seeker) relax() {
 		}
 		k.lasting[i] = helps
 		if hinders && !helps {
-			k.ignored |= 1 << i
+			hindering |= 1 << i
 		}
 	}
+	return hindering
 }
-
-func (k *seeker) restore() { k.ignored = 0 }
 
 // finished reports whether one of the knocks has been played to its end.
 func (k *seeker) finished(progress [mostKnocks]uint8) bool {
@@ -172,7 +181,7 @@ func (k *seeker) prepare() bool {
 	}
 	k.lists = []string{k.List}
 	for at := 0; at < len(k.lists); at++ {
-		timed := true
+		timed, filled := true, len(k.fills)
 		for _, f := range k.Result.Fills {
 			if !f.Source || f.List != k.lists[at] {
 				continue
@@ -186,6 +195,7 @@ func (k *seeker) prepare() bool {
 			}
 		}
 		k.timed = append(k.timed, timed)
+		k.others = append(k.others, len(k.fills) == filled && k.space.fillable[k.lists[at]])
 		if len(k.lists) > mostLists {
 			return false
 		}
@@ -262,6 +272,12 @@ func (k *seeker) next(v *visitor) {
 	if k.Knocks == nil {
 		return
 	}
+	for i, others := range k.others {
+		if next := v.visit; i > 0 && others && k.ignored&(1<<i) == 0 {
+			next.members |= 1 << i
+			k.file(&visitor{visit: next, from: v, move: -1, join: k.lists[i], far: v.far + 1})
+		}
+	}
 	for i, timed := range k.timed {
 		if i > 0 && timed && !k.lasting[i] && v.members&(1<<i) != 0 {
 			next := v.visit
@@ -301,7 +317,7 @@ func (k *seeker) steps(v *visitor) []Step {
 	who := v.who
 	var out []Step
 	for ; v.from != nil; v = v.from {
-		step := Step{Expires: v.gone}
+		step := Step{Expires: v.gone, Joins: v.join}
 		if v.move >= 0 {
 			step = k.step(v, who)
 			who = k.space.diagram.and(who, k.space.sourcesOf(step.Example))
