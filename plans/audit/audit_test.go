@@ -15,7 +15,10 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-func read(t testing.TB, text []byte, err error) routeros.Snapshot {
+func read(t interface {
+	Helper()
+	Fatal(args ...any)
+}, text []byte, err error) routeros.Snapshot {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
