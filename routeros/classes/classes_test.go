@@ -44,6 +44,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	maybe("packet-size", "60", "0-100", "!60")
 	maybe("ttl", "equal:64", "less-than:10", "not-equal:1", "greater-than:63")
 	if menu != routeros.NAT && menu != routeros.Raw {
+		maybe("connection-nat-state", "dstnat", "!dstnat")
 		maybe("connection-state", "new", "established,related", "!new", "invalid", "untracked")
 	}
 	maybe("tcp-flags", "syn", "syn,!ack")
@@ -66,7 +67,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	case "add-src-to-address-list":
 		pairs = append(pairs, "address-list", pick(t, "list", "a", "b"), "address-list-timeout", "1m")
 	case "dst-nat":
-		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.0.2.1"), "to-ports", pick(t, "port", "22", "8291"))
+		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.0.2.1", "192.168.88.1"), "to-ports", pick(t, "port", "22", "8291"))
 	case "redirect":
 		pairs = append(pairs, "to-ports", pick(t, "port", "22", "8080"))
 	}

@@ -198,6 +198,11 @@ func (g *gatherer) attribute(name, value string) {
 				g.targetPort.cut(int(p.First), int(p.Last))
 			}
 		}
+	case "to-ports":
+		low, _, _ := cutRange(value)
+		if port, err := routeros.ParsePort(low); err == nil {
+			g.targetPort.cut(int(port), int(port))
+		}
 	case "src-address-list":
 		g.srcLists[value] = true
 	case "dst-address-list":

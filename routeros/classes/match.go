@@ -86,7 +86,7 @@ func (w *walk) afterMove(m translation, name, value string) (set ref, known bool
 	yes := map[bool]ref{true: all, false: none}
 	switch name {
 	case "connection-nat-state":
-		return yes[slices.Contains(strings.Split(value, ","), "dstnat")], true
+		return w.d.and(yes[slices.Contains(strings.Split(value, ","), "dstnat")], m.changed), true
 	case "dst-port", "port":
 		ports, err := routeros.ParsePorts(value)
 		if m.port == 0 || err != nil {

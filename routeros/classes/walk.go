@@ -75,6 +75,7 @@ type walk struct {
 	fills     map[fillKey]int
 	verdict   map[string]ref
 	local     map[netip.Addr]bool
+	primary   map[string]netip.Addr // the first address of an interface
 	static    func(list string, source bool) ref
 	steps     int
 }
@@ -85,11 +86,12 @@ type table struct {
 	chains map[string][]int
 }
 
-// translation is destination NAT that keeps packets on the router.
+// translation is destination NAT that keeps packets on the router. Those that keep address and port do not count as
+// translated.
 type translation struct {
-	packets ref
-	address netip.Addr
-	port    uint16
+	packets, changed ref
+	address          netip.Addr
+	port             uint16
 }
 
 type listKey struct {
@@ -115,11 +117,17 @@ const (
 func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 	w := &walk{
 		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
-		verdict: map[string]ref{}, local: map[netip.Addr]bool{}, static: s.staticLists(state),
+		verdict: map[string]ref{}, local: map[netip.Addr]bool{}, primary: map[string]netip.Addr{}, static: s.staticLists(state),
 	}
 	w.result.hits, w.result.meant, w.result.accepts = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
 	for _, a := range state.Addresses {
-		w.local[a.Prefix.Addr()] = w.local[a.Prefix.Addr()] || !a.Disabled
+		if a.Disabled {
+			continue
+		}
+		w.local[a.Prefix.Addr()] = true
+		if _, known := w.primary[a.Interface]; !known && a.Prefix.Addr().Is4() == (s.Family == routeros.IPv4) {
+			w.primary[a.Interface] = a.Prefix.Addr()
+		}
 	}
 	reach := s.within(within)
 	for _, stop := range []struct {
@@ -256,17 +264,42 @@ func (w *walk) fill(t *table, i int, r *row, hit ref) {
 	f.Packets = Set{w.d.or(f.Packets.node, hit)}
 }
 
-// translate is destination NAT: away from the router, or to another port of it.
+// translate is destination NAT: away from the router, or to another address or port of it. Redirect sends to the first address
+// of the interface on which a packet came in.
 func (w *walk) translate(r *row, hit ref) ref {
-	address := r.to.First
-	if r.action != "redirect" && r.hasTo && !w.local[address] {
+	switch {
+	case r.action != "redirect" && r.hasTo && !w.local[r.to.First]:
 		return w.end("forwarded", hit)
+	case r.action != "redirect":
+		w.move(hit, r.to.First, r.toPort)
+	default:
+		rest := hit
+		for _, name := range w.space.interfaces {
+			if own, ok := w.primary[name]; ok {
+				here := w.d.and(hit, w.space.In(name).node)
+				w.move(here, own, r.toPort)
+				rest = w.d.minus(rest, here)
+			}
+		}
+		w.move(rest, netip.Addr{}, r.toPort)
 	}
-	if r.action == "redirect" || !r.hasTo {
-		address = netip.Addr{}
-	}
-	w.moved = append(w.moved, translation{hit, address, r.toPort})
 	return w.end("accept", hit)
+}
+
+// move notes where packets go instead.
+func (w *walk) move(packets ref, to netip.Addr, port uint16) {
+	if packets == none {
+		return
+	}
+	s, same := w.space, packets
+	if to.IsValid() {
+		same = w.d.and(same, w.d.spans(s.destination.axis, []span{s.destination.run(to, to)}))
+	}
+	if port != 0 {
+		there := s.Ports(routeros.Ports{{First: port, Last: port}}).node
+		same = w.d.and(same, w.d.or(there, w.d.not(s.havingPorts())))
+	}
+	w.moved = append(w.moved, translation{packets, w.d.minus(packets, same), to, port})
 }
 
 // row is a rule made ready.

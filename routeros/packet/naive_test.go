@@ -127,6 +127,7 @@ func (n *naive) chain(menu routeros.Menu, name string) string {
 }
 
 func (n *naive) translate(r routeros.Rule) string {
+	was := n.p
 	if to := r.Attrs.Get("to-addresses"); to != "" && r.Attrs.Get("action") == "dst-nat" {
 		own := slices.ContainsFunc(n.s.Addresses, func(a routeros.InterfaceAddress) bool { return a.Prefix.Addr().String() == to })
 		if !own {
@@ -134,11 +135,14 @@ func (n *naive) translate(r routeros.Rule) string {
 		}
 		n.p.Dst = netip.MustParseAddr(to)
 	}
-	n.p.DstNAT = true
+	if r.Attrs.Get("action") == "redirect" && n.p.InInterface == "ether1" {
+		n.p.Dst = netip.MustParseAddr("192.0.2.1")
+	}
 	if port := r.Attrs.Get("to-ports"); port != "" && (n.p.Protocol == 6 || n.p.Protocol == 17) {
 		to, _ := strconv.Atoi(port)
 		n.p.DstPort = uint16(to)
 	}
+	n.p.DstNAT = n.p.DstNAT || n.p.Dst != was.Dst || n.p.DstPort != was.DstPort
 	return "accept"
 }
 

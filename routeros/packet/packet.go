@@ -46,8 +46,10 @@ type Packet struct {
 }
 
 // Family returns the packet's address family.
-func (p Packet) Family() routeros.Family {
-	if p.Src.Unmap().Is6() {
+func (p Packet) Family() routeros.Family { return familyOf(p.Src) }
+
+func familyOf(a netip.Addr) routeros.Family {
+	if a.Unmap().Is6() {
 		return routeros.IPv6
 	}
 	return routeros.IPv4

@@ -227,6 +227,8 @@ func TestActions(t *testing.T) {
 		"dst-nat to a port stays":          {"add chain=input action=drop protocol=tcp dst-port=2222 comment=b\n/ip firewall nat add chain=dstnat action=dst-nat protocol=tcp dst-port=22 to-ports=2222", packet.Drop, "b"},
 		"dst-nat to an own address stays":  {"add chain=input action=drop dst-address=192.168.88.1 comment=b\n/ip firewall nat add chain=dstnat action=dst-nat protocol=tcp dst-port=22 to-addresses=192.168.88.1", packet.Drop, "b"},
 		"redirect stays":                   {"add chain=input action=drop protocol=tcp dst-port=2222 comment=b\n/ip firewall nat add chain=dstnat action=redirect protocol=tcp dst-port=22 to-ports=2222-2223", packet.Drop, "b"},
+		"translated is what changes":       {"add chain=input action=drop connection-nat-state=dstnat comment=b\n/ip firewall nat add chain=dstnat action=redirect protocol=tcp to-ports=2222", packet.Drop, "b"},
+		"the same again is no translation": {"add chain=input action=drop connection-nat-state=!dstnat comment=b\n/ip firewall nat add chain=dstnat action=dst-nat to-addresses=192.0.2.1", packet.Drop, "b"},
 		"notrack meets no nat":             {"add chain=input action=drop comment=b\n/ip firewall raw add chain=prerouting action=notrack\n/ip firewall nat add chain=dstnat action=dst-nat to-addresses=192.168.88.9", packet.Drop, "b"},
 	}
 	for name, test := range tests {
@@ -240,6 +242,22 @@ func TestActions(t *testing.T) {
 				t.Errorf("%s by %q, want %s by %q", fate.Verdict, by, test.want, test.by)
 			}
 		})
+	}
+}
+
+// TestRedirect: redirect sends a packet to the address of the interface that it came in on, a broadcast too, as
+// the kernel does (see package lab).
+func TestRedirect(t *testing.T) {
+	const rules = "add chain=input action=drop dst-address=192.0.2.1 dst-address-type=local connection-nat-state=dstnat\n/ip firewall nat add chain=dstnat action=redirect\n"
+	for _, dst := range []string{"192.168.88.1", "192.0.2.255"} {
+		p := syn()
+		p.Dst = netip.MustParseAddr(dst)
+		if fate := input(t, rules, p); fate.Verdict != packet.Drop {
+			t.Errorf("%s: %s", p, fate.Verdict)
+		}
+	}
+	if fate := input(t, rules, syn()); fate.Verdict != packet.Accept {
+		t.Error("what was on its way there anyway counts as translated")
 	}
 }
 

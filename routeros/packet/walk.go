@@ -149,12 +149,19 @@ func (k *walk) end(t *table, i int, v Verdict) outcome {
 	return ended
 }
 
-// translate is destination NAT: away from the router, or to another port of it.
+// translate is destination NAT: away from the router, or to another address or port of it. A connection that
+// keeps both does not count as translated.
 func (k *walk) translate(t *table, i int) outcome {
 	r := &t.rules[i]
-	k.packet.DstNAT = true
 	if !r.toLocal {
+		k.packet.DstNAT = true
 		return k.end(t, i, Forwarded)
+	}
+	dst, port := k.packet.Dst, k.packet.DstPort
+	if r.action == "redirect" {
+		if own, ok := k.world.primary[onInterface{k.family, k.packet.InInterface}]; ok {
+			k.packet.Dst = own
+		}
 	}
 	if r.toAddress.IsValid() {
 		k.packet.Dst = r.toAddress
@@ -162,6 +169,7 @@ func (k *walk) translate(t *table, i int) outcome {
 	if r.toPort != 0 && k.packet.hasPorts() {
 		k.packet.DstPort = r.toPort
 	}
+	k.packet.DstNAT = k.packet.DstNAT || k.packet.Dst != dst || k.packet.DstPort != port
 	return k.end(t, i, Accept)
 }
 

@@ -18,6 +18,12 @@ type World struct {
 	ifaces  map[string]routeros.Interface
 	local   map[netip.Addr]bool
 	bcast   map[netip.Addr]bool
+	primary map[onInterface]netip.Addr // the first address of an interface, which redirect sends to
+}
+
+type onInterface struct {
+	family routeros.Family
+	name   string
 }
 
 type table struct {
@@ -79,7 +85,7 @@ func (a answer) negate(n bool) answer {
 func NewWorld(s routeros.Snapshot) *World {
 	w := &World{
 		tables: map[routeros.Menu]*table{}, ifaces: map[string]routeros.Interface{},
-		local: map[netip.Addr]bool{}, bcast: map[netip.Addr]bool{},
+		local: map[netip.Addr]bool{}, bcast: map[netip.Addr]bool{}, primary: map[onInterface]netip.Addr{},
 	}
 	for _, i := range s.Interfaces {
 		w.ifaces[i.Name] = i
@@ -89,6 +95,10 @@ func NewWorld(s routeros.Snapshot) *World {
 			continue
 		}
 		w.local[a.Prefix.Addr()] = true
+		at := onInterface{familyOf(a.Prefix.Addr()), a.Interface}
+		if _, known := w.primary[at]; !known {
+			w.primary[at] = a.Prefix.Addr()
+		}
 		if a.Prefix.Addr().Is4() && a.Prefix.Bits() < 31 {
 			w.bcast[routeros.PrefixRange(a.Prefix).Last] = true
 		}

@@ -1,10 +1,15 @@
-// Package lab holds the packet evaluator against the Linux kernel: the same rules as nftables in a network
-// namespace, the same packets from another one, the same fate and the same address lists.
+// Package lab holds the packet evaluator against the Linux kernel: its tests put the same rules into
+// real nftables, send the same packets through a real network stack, and compare what became of each packet,
+// which rules it met, and who is in which address list afterwards.
 //
-// RouterOS runs on netfilter, so what both can say has to mean the same. The package consists of tests; they
-// need root and Linux, and are run by
+// RouterOS filters with the kernel's own code, so the kernel is a second opinion that does not share our
+// mistakes. To keep it one, the tests read the rules' values with code of their own and never ask
+// package packet what a matcher means.
+//
+// There is nothing here to import. The tests need root and run only when they are asked for:
 //
 //	make lab
 //
-// What it does not hold against the kernel is what RouterOS alone has: layer 7, psd, hotspot, interface lists.
+// They work in network namespaces without a name, which vanish with the process even when it is killed;
+// nothing is sent outside of them.
 package lab

@@ -5,273 +5,553 @@ package lab_test
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// built is a table of rules in the kernel.
-type built struct {
-	arrived, accepted *nftables.Set // numbers of packets
-	lists             map[string]*nftables.Set
+// translation puts the tables of a snapshot into the kernel's words. Values are read here and not with the
+// functions that the evaluator uses: a mistake in those has to show.
+type translation struct {
+	nft      *nftables.Conn
+	table    *nftables.Table
+	snapshot routeros.Snapshot
+	chains   map[string]*nftables.Chain
+	lists    map[string]*nftables.Set
+	// rows says which rule of RouterOS each rule of the kernel stands for, chain by chain.
+	rows map[string][]int
 }
 
-// build puts the input rules of a table into the kernel, in place of what was there.
-func (k *kernel) build(t *testing.T, rows []routeros.Rule, entries []routeros.ListEntry) built {
-	t.Helper()
-	k.nft.FlushRuleset()
-	table := k.nft.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
-	b := built{lists: map[string]*nftables.Set{}}
-	b.arrived = k.numberSet(t, table, "arrived")
-	b.accepted = k.numberSet(t, table, "accepted")
-	k.lists(t, table, rows, entries, b)
-	for i, name := range []string{"arrived", "rules", "accepted"} {
-		chain := k.nft.AddChain(&nftables.Chain{
-			Name: "base-" + name, Table: table, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput,
-			Priority: new(nftables.ChainPriority(i)),
-		})
-		switch name {
-		case "rules":
-			k.rules(t, table, chain, rows, b)
-		case "arrived":
-			k.nft.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: note(b.arrived)})
-		default:
-			k.nft.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: note(b.accepted)})
-		}
-	}
-	if err := k.nft.Flush(); err != nil {
-		t.Fatalf("%v\n%v", err, rows)
-	}
-	return b
-}
-
-func (k *kernel) numberSet(t *testing.T, table *nftables.Table, name string) *nftables.Set {
-	t.Helper()
-	set := &nftables.Set{Table: table, Name: name, KeyType: nftables.TypeInetService, Dynamic: true, Size: 65535}
-	if err := k.nft.AddSet(set, nil); err != nil {
-		t.Fatal(err)
-	}
-	return set
-}
-
-// note remembers a packet by its IP id.
-func note(set *nftables.Set) []expr.Any {
-	return []expr.Any{
-		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 4, Len: 2},
-		&expr.Dynset{SrcRegKey: 1, SetName: set.Name, SetID: set.ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE)},
+// hooks are the places of RouterOS's built-in chains on a packet's way to the router itself.
+func hooks() map[string]nftables.Chain {
+	return map[string]nftables.Chain{
+		chainName(routeros.Raw, "prerouting"): {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
+		chainName(routeros.NAT, "dstnat"):     {Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest},
+		chainName(routeros.Filter, "input"):   {Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
 	}
 }
 
-// lists makes the address lists, with the entries that are there for good.
-func (k *kernel) lists(t *testing.T, table *nftables.Table, rows []routeros.Rule, entries []routeros.ListEntry, b built) {
-	t.Helper()
-	names := map[string]bool{}
-	for _, r := range rows {
-		names[strings.TrimPrefix(r.Attrs.Get("src-address-list"), "!")] = true
-		names[r.Attrs.Get("address-list")] = true
+// chainName keeps the chains of two tables apart: the kernel gets all in one.
+func chainName(m routeros.Menu, chain string) string { return string(m) + ":" + chain }
+
+func (x *translation) translate() error {
+	x.chains, x.lists, x.rows = map[string]*nftables.Chain{}, map[string]*nftables.Set{}, map[string][]int{}
+	if err := x.addLists(); err != nil {
+		return err
 	}
-	delete(names, "")
-	for name := range names {
-		set := &nftables.Set{Table: table, Name: "list-" + strconv.Itoa(len(b.lists)), KeyType: nftables.TypeIPAddr, Dynamic: true, HasTimeout: true, Size: 65535}
-		var elements []nftables.SetElement
-		for _, e := range entries {
-			if e.List == name {
-				elements = append(elements, nftables.SetElement{Key: netip.MustParseAddr(e.Address).AsSlice()})
+	for _, menu := range menus() {
+		for i, r := range x.snapshot.Rules[menu] {
+			if r.Attrs.Get("disabled") == "true" || r.Attrs.Get("disabled") == "yes" || !x.reached(menu, r.Chain()) {
+				continue
+			}
+			if err := x.add(menu, i, r); err != nil {
+				return fmt.Errorf("%s rule %d, %s: %w", menu, i, r.Attrs, err)
 			}
 		}
-		if err := k.nft.AddSet(set, elements); err != nil {
-			t.Fatal(err)
-		}
-		b.lists[name] = set
 	}
-}
-
-// rules adds the rules of input and of the chains beside it.
-func (k *kernel) rules(t *testing.T, table *nftables.Table, base *nftables.Chain, rows []routeros.Rule, b built) {
-	t.Helper()
-	chains := map[string]*nftables.Chain{"input": base}
-	chain := func(name string) *nftables.Chain {
-		if chains[name] == nil {
-			chains[name] = k.nft.AddChain(&nftables.Chain{Name: "user-" + strconv.Itoa(len(chains)), Table: table})
-		}
-		return chains[name]
-	}
-	for _, r := range rows {
-		if r.Action() == "jump" {
-			chain(r.Attrs.Get("jump-target"))
-		}
-	}
-	for _, r := range rows {
-		if r.Disabled() || r.Chain() == "forward" || r.Chain() == "output" {
-			continue
-		}
-		var exprs []expr.Any
-		for name, value := range r.Attrs.All() {
-			exprs = append(exprs, k.matcher(t, table, b, name, value)...)
-		}
-		exprs = append(exprs, action(r, b, chain)...)
-		k.nft.AddRule(&nftables.Rule{Table: table, Chain: chain(r.Chain()), Exprs: exprs})
-	}
-}
-
-func action(r routeros.Rule, b built, chain func(string) *nftables.Chain) []expr.Any {
-	switch r.Action() {
-	case "accept":
-		return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
-	case "drop":
-		return []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
-	case "return":
-		return []expr.Any{&expr.Verdict{Kind: expr.VerdictReturn}}
-	case "jump":
-		return []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: chain(r.Attrs.Get("jump-target")).Name}}
-	case "add-src-to-address-list":
-		set := b.lists[r.Attrs.Get("address-list")]
-		timeout, _ := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
-		return []expr.Any{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4},
-			&expr.Dynset{SrcRegKey: 1, SetName: set.Name, SetID: set.ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Timeout: timeout.For},
-		}
-	}
-	return []expr.Any{&expr.Counter{}}
-}
-
-// matcher translates one matcher; what is none gives nothing.
-func (k *kernel) matcher(t *testing.T, table *nftables.Table, b built, name, value string) []expr.Any {
-	t.Helper()
-	bare, negated := strings.CutPrefix(value, "!")
-	switch name {
-	case "chain", "action", "comment", "address-list", "address-list-timeout", "jump-target", "disabled", "log", "log-prefix", "limit":
-		return nil
-	case "protocol":
-		n, _ := routeros.ParseProtocol(bare)
-		return []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equal(negated, []byte{n})}
-	case "src-address":
-		r, err := routeros.ParseAddressRange(bare)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4}, between(negated, r.First.AsSlice(), r.Last.AsSlice())}
-	case "src-port", "dst-port":
-		offset := map[string]uint32{"src-port": 0, "dst-port": 2}[name]
-		return []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2}, k.ports(t, table, bare, negated)}
-	case "src-address-list":
-		return []expr.Any{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4},
-			&expr.Lookup{SourceRegister: 1, SetName: b.lists[bare].Name, SetID: b.lists[bare].ID, Invert: negated},
-		}
-	case "in-interface":
-		return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, equal(negated, append([]byte(bare), make([]byte, 16-len(bare))...))}
-	case "connection-state":
-		return states(bare, negated)
-	}
-	return header(t, name, bare, negated)
-}
-
-// header translates the matchers on header fields.
-func header(t *testing.T, name, bare string, negated bool) []expr.Any {
-	t.Helper()
-	switch name {
-	case "packet-size":
-		low, high, isRange := strings.Cut(bare, "-")
-		if !isRange {
-			high = low
-		}
-		return []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 2, Len: 2}, between(negated, two(low), two(high))}
-	case "ttl":
-		how, n, _ := strings.Cut(bare, ":")
-		op := map[string]expr.CmpOp{"equal": expr.CmpOpEq, "not-equal": expr.CmpOpNeq, "less-than": expr.CmpOpLt, "greater-than": expr.CmpOpGt}[how]
-		return []expr.Any{&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: 8, Len: 1}, &expr.Cmp{Op: op, Register: 1, Data: two(n)[1:]}}
-	case "icmp-options":
-		kind, code, _ := strings.Cut(bare, ":")
-		return []expr.Any{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
-			equal(negated, []byte{two(kind)[1], two(code)[1]}),
-		}
-	case "tcp-flags":
-		var mask, set byte
-		for word := range strings.SplitSeq(bare, ",") {
-			flag, not := strings.CutPrefix(word, "!")
-			bit := map[string]byte{"fin": 1, "syn": 2, "rst": 4, "ack": 16}[flag]
-			if mask |= bit; !not {
-				set |= bit
-			}
-		}
-		return []expr.Any{
-			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
-			&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{mask}, Xor: []byte{0}},
-			equal(negated, []byte{set}),
-		}
-	}
-	t.Fatalf("%s=%s has no translation", name, bare)
 	return nil
 }
 
-func equal(negated bool, data []byte) expr.Any {
+// reached reports whether packets to the router come into a chain at all; forward and output are not
+// played here.
+func (x *translation) reached(menu routeros.Menu, chain string) bool {
+	switch menu {
+	case routeros.Raw:
+		return chain != "output"
+	case routeros.NAT:
+		return chain != "srcnat"
+	default:
+		return chain != "forward" && chain != "output"
+	}
+}
+
+func (x *translation) chain(menu routeros.Menu, chain string) *nftables.Chain {
+	name := chainName(menu, chain)
+	if x.chains[name] == nil {
+		c := &nftables.Chain{Name: name, Table: x.table}
+		if base, ok := hooks()[name]; ok {
+			c.Type, c.Hooknum, c.Priority = nftables.ChainTypeFilter, base.Hooknum, base.Priority
+			if base.Type != "" {
+				c.Type = base.Type
+			}
+		}
+		x.chains[name] = x.nft.AddChain(c)
+	}
+	return x.chains[name]
+}
+
+// addLists makes a set of every address list. Ranges are written out, address by address, since the kernel
+// can't add to a set of ranges from a rule; the lab's lists are small enough for that.
+func (x *translation) addLists() error {
+	for _, e := range x.snapshot.Entries[routeros.AddressList] {
+		first, last, err := span(e.Address)
+		if err != nil || e.Disabled {
+			continue // the name of a host, or switched off: nothing is matched by it
+		}
+		var elements []nftables.SetElement
+		for a := first; a.Compare(last) <= 0; a = a.Next() {
+			elements = append(elements, nftables.SetElement{Key: a.AsSlice(), Timeout: e.Timeout})
+		}
+		set, err := x.list(e.List)
+		if err != nil {
+			return err
+		}
+		if err := x.nft.SetAddElements(set, elements); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *translation) list(name string) (*nftables.Set, error) {
+	if x.lists[name] == nil {
+		set := &nftables.Set{Table: x.table, Name: "list:" + name, KeyType: nftables.TypeIPAddr, Dynamic: true, HasTimeout: true, Size: 65535}
+		if err := x.nft.AddSet(set, nil); err != nil {
+			return nil, err
+		}
+		x.lists[name] = set
+	}
+	return x.lists[name], nil
+}
+
+// add translates one rule: its matchers, a counter, its action.
+func (x *translation) add(menu routeros.Menu, index int, r routeros.Rule) error {
+	var exprs []expr.Any
+	for name, value := range r.Attrs.All() {
+		if value == "" || said(name) {
+			continue
+		}
+		match, err := x.matcher(name, value)
+		if err != nil {
+			return fmt.Errorf("%s=%s: %w", name, value, err)
+		}
+		exprs = append(exprs, match...)
+	}
+	action, err := x.action(menu, r)
+	if err != nil {
+		return err
+	}
+	chain := x.chain(menu, r.Chain())
+	exprs = append(append(exprs, &expr.Counter{}), action...)
+	x.nft.AddRule(&nftables.Rule{Table: x.table, Chain: chain, Exprs: exprs})
+	x.rows[chain.Name] = append(x.rows[chain.Name], index)
+	return nil
+}
+
+// said reports whether an attribute says something other than which packets match.
+func said(name string) bool {
+	return slices.Contains([]string{"chain", "action", "comment", "disabled", "log", "log-prefix", "address-list", "address-list-timeout", "jump-target", "reject-with", "to-addresses", "to-ports"}, name)
+}
+
+func (x *translation) action(menu routeros.Menu, r routeros.Rule) ([]expr.Any, error) {
+	switch action := r.Attrs.Get("action"); action {
+	case "accept", "":
+		return verdict(expr.VerdictAccept), nil
+	case "drop":
+		return verdict(expr.VerdictDrop), nil
+	case "reject":
+		return []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: 3}}, nil
+	case "return":
+		return verdict(expr.VerdictReturn), nil
+	case "jump":
+		return []expr.Any{&expr.Verdict{Kind: expr.VerdictJump, Chain: x.chain(menu, r.Attrs.Get("jump-target")).Name}}, nil
+	case "notrack":
+		return []expr.Any{&expr.Notrack{}}, nil
+	case "redirect", "dst-nat":
+		return redirection(r)
+	case "log", "passthrough":
+		return nil, nil // the kernel's log would only fill the host's
+	case "add-src-to-address-list":
+		return x.remember(r, sourceAt)
+	case "add-dst-to-address-list":
+		return x.remember(r, destinationAt)
+	default:
+		return nil, fmt.Errorf("the lab does not know the action %s", action)
+	}
+}
+
+// redirection sends a connection elsewhere: to the router itself, or to an address and a port, or one of them.
+func redirection(r routeros.Rule) (exprs []expr.Any, err error) {
+	var address, port uint32
+	if to := r.Attrs.Get("to-addresses"); to != "" {
+		a, err := netip.ParseAddr(to)
+		if err != nil {
+			return nil, err
+		}
+		address, exprs = 1, append(exprs, &expr.Immediate{Register: 1, Data: a.AsSlice()})
+	}
+	if to := r.Attrs.Get("to-ports"); to != "" {
+		n, err := strconv.ParseUint(to, 10, 16)
+		if err != nil {
+			return nil, err
+		}
+		port, exprs = 2, append(exprs, &expr.Immediate{Register: 2, Data: be16(int(n))})
+	}
+	if r.Action() == "redirect" {
+		return append(exprs, &expr.Redir{RegisterProtoMin: port}), nil
+	}
+	return append(exprs, &expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: address, RegProtoMin: port}), nil
+}
+
+func verdict(kind expr.VerdictKind) []expr.Any { return []expr.Any{&expr.Verdict{Kind: kind}} }
+
+func (x *translation) remember(r routeros.Rule, offset uint32) ([]expr.Any, error) {
+	set, err := x.list(r.Attrs.Get("address-list"))
+	if err != nil {
+		return nil, err
+	}
+	var timeout time.Duration
+	switch text := r.Attrs.Get("address-list-timeout"); text {
+	case "", "none-dynamic", "none-static":
+	default:
+		if timeout, err = lasting(text); err != nil {
+			return nil, err
+		}
+	}
+	return []expr.Any{
+		ipField(offset, 4),
+		&expr.Dynset{SrcRegKey: 1, SetName: set.Name, SetID: set.ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Timeout: timeout},
+	}, nil
+}
+
+// lasting reads 10s, 1m30s, 7d or 1w.
+func lasting(text string) (total time.Duration, err error) {
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
+	for text != "" {
+		end := strings.IndexAny(text, "smhdw")
+		if end < 0 {
+			return 0, fmt.Errorf("%q is no time", text)
+		}
+		n, err := strconv.Atoi(text[:end])
+		if err != nil {
+			return 0, err
+		}
+		total += time.Duration(n) * units[text[end]]
+		text = text[end+1:]
+	}
+	return total, nil
+}
+
+// Where the fields of an IPv4 header stand.
+const (
+	sourceAt      = 12
+	destinationAt = 16
+)
+
+func ipField(offset, length uint32) expr.Any {
+	return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length}
+}
+
+func transportField(offset, length uint32) expr.Any {
+	return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: length}
+}
+
+// matcher translates one attribute.
+func (x *translation) matcher(name, value string) ([]expr.Any, error) {
+	bare, not := strings.CutPrefix(value, "!")
+	switch name {
+	case "protocol":
+		number, err := protocolNumber(bare)
+		return []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equal(not, number)}, err
+	case "src-address":
+		return between(bare, not, sourceAt)
+	case "dst-address":
+		return between(bare, not, destinationAt)
+	case "src-address-list":
+		return x.listed(bare, not, sourceAt)
+	case "dst-address-list":
+		return x.listed(bare, not, destinationAt)
+	case "dst-address-type":
+		return x.kindOfDestination(bare, not)
+	case "src-port":
+		return x.ports(bare, not, 0)
+	case "dst-port":
+		return x.ports(bare, not, 2)
+	case "in-interface":
+		return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, equal(not, interfaceName(bare)...)}, nil
+	case "in-interface-list":
+		return x.interfaces(bare, not)
+	case "connection-state":
+		return states(bare, not)
+	case "connection-nat-state":
+		return natStates(bare, not)
+	case "tcp-flags":
+		return flags(value)
+	case "icmp-options":
+		return icmp(bare, not)
+	case "packet-size":
+		return number16(bare, not, ipField(2, 2))
+	case "dscp":
+		n, err := strconv.ParseUint(bare, 10, 6)
+		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0xfc}, Xor: []byte{0}}
+		return []expr.Any{ipField(1, 1), mask, equal(not, byte(n)<<2)}, err
+	case "ttl":
+		return ttl(bare, not)
+	case "src-mac-address":
+		mac, err := net.ParseMAC(bare)
+		load := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6}
+		return []expr.Any{load, equal(not, mac...)}, err
+	case "ipsec-policy":
+		secured, known := map[string]byte{"in,ipsec": 1, "in,none": 0}[bare]
+		if !known {
+			break
+		}
+		return []expr.Any{&expr.Meta{Key: metaSecpath, Register: 1}, equal(not, secured)}, nil
+	}
+	return nil, fmt.Errorf("the lab does not know the matcher")
+}
+
+// metaSecpath is NFT_META_SECPATH of linux/netfilter/nf_tables.h: whether a packet came out of IPsec.
+const metaSecpath expr.MetaKey = 25
+
+func equal(not bool, data ...byte) expr.Any {
 	op := expr.CmpOpEq
-	if negated {
+	if not {
 		op = expr.CmpOpNeq
 	}
 	return &expr.Cmp{Op: op, Register: 1, Data: data}
 }
 
-func between(negated bool, low, high []byte) expr.Any {
+func protocolNumber(s string) (byte, error) {
+	if n, ok := map[string]byte{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "ipsec-esp": 50, "ipsec-ah": 51, "ospf": 89}[s]; ok {
+		return n, nil
+	}
+	n, err := strconv.ParseUint(s, 10, 8)
+	return byte(n), err
+}
+
+// span reads an address, a prefix or a range.
+func span(s string) (first, last netip.Addr, err error) {
+	if low, high, isRange := strings.Cut(s, "-"); isRange {
+		if first, err = netip.ParseAddr(low); err != nil {
+			return first, last, err
+		}
+		last, err = netip.ParseAddr(high)
+		return first, last, err
+	}
+	if !strings.Contains(s, "/") {
+		first, err = netip.ParseAddr(s)
+		return first, first, err
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return first, last, err
+	}
+	low := prefix.Masked().Addr().As4()
+	high := binary.BigEndian.Uint32(low[:]) | uint32(1<<(32-prefix.Bits())-1)
+	return netip.AddrFrom4(low), netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, high))), nil
+}
+
+func between(value string, not bool, offset uint32) ([]expr.Any, error) {
+	first, last, err := span(value)
+	return []expr.Any{ipField(offset, 4), inRange(not, first.AsSlice(), last.AsSlice())}, err
+}
+
+func inRange(not bool, first, last []byte) expr.Any {
 	op := expr.CmpOpEq
-	if negated {
+	if not {
 		op = expr.CmpOpNeq
 	}
-	return &expr.Range{Op: op, Register: 1, FromData: low, ToData: high}
+	return &expr.Range{Op: op, Register: 1, FromData: first, ToData: last}
 }
 
-func two(text string) []byte {
-	n, _ := strconv.Atoi(text)
-	return binary.BigEndian.AppendUint16(nil, uint16(n))
-}
-
-// ports looks a port up in an unnamed set of ranges.
-func (k *kernel) ports(t *testing.T, table *nftables.Table, list string, negated bool) expr.Any {
-	t.Helper()
-	ports, err := routeros.ParsePorts(list)
+func (x *translation) listed(name string, not bool, offset uint32) ([]expr.Any, error) {
+	set, err := x.list(name)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	set := &nftables.Set{Table: table, Anonymous: true, Constant: true, Interval: true, KeyType: nftables.TypeInetService}
-	var elements []nftables.SetElement
-	for _, r := range ports {
-		elements = append(elements, nftables.SetElement{Key: two(fmt.Sprint(r.First))}, nftables.SetElement{Key: two(fmt.Sprint(int(r.Last) + 1)), IntervalEnd: true})
-	}
-	if err := k.nft.AddSet(set, elements); err != nil {
-		t.Fatal(err)
-	}
-	return &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: negated}
+	return []expr.Any{ipField(offset, 4), &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: not}}, nil
 }
 
-func states(list string, negated bool) []expr.Any {
+// anyOf matches when the register holds one of the keys.
+func (x *translation) anyOf(not bool, of nftables.SetDatatype, interval bool, elements []nftables.SetElement) (expr.Any, error) {
+	set := &nftables.Set{Table: x.table, Anonymous: true, Constant: true, Interval: interval, KeyType: of}
+	if err := x.nft.AddSet(set, elements); err != nil {
+		return nil, err
+	}
+	return &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: not}, nil
+}
+
+func (x *translation) ports(value string, not bool, offset uint32) ([]expr.Any, error) {
+	var listed [1<<16 + 1]bool // one more, so that the last range ends too
+	for part := range strings.SplitSeq(value, ",") {
+		first, last, err := numbers(part, 16)
+		if err != nil {
+			return nil, err
+		}
+		for port := first; port <= last; port++ {
+			listed[port] = true
+		}
+	}
+	var elements []nftables.SetElement
+	for port := range listed {
+		if before := port > 0 && listed[port-1]; listed[port] != before && port < 1<<16 {
+			elements = append(elements, nftables.SetElement{Key: be16(port), IntervalEnd: before})
+		}
+	}
+	lookup, err := x.anyOf(not, nftables.TypeInetService, true, elements)
+	return []expr.Any{transportField(offset, 2), lookup}, err
+}
+
+// numbers reads 5 or 5-9.
+func numbers(s string, bits int) (first, last int, err error) {
+	low, high, isRange := strings.Cut(s, "-")
+	if !isRange {
+		high = low
+	}
+	from, err := strconv.ParseUint(low, 10, bits)
+	if err != nil {
+		return 0, 0, err
+	}
+	to, err := strconv.ParseUint(high, 10, bits)
+	return int(from), int(to), err
+}
+
+func be16(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
+
+func number16(value string, not bool, load expr.Any) ([]expr.Any, error) {
+	first, last, err := numbers(value, 16)
+	return []expr.Any{load, inRange(not, be16(first), be16(last))}, err
+}
+
+// interfaceName is a name as the kernel compares it.
+func interfaceName(name string) []byte {
+	padded := make([]byte, 16)
+	copy(padded, name)
+	return padded
+}
+
+// interfaces takes the members as they stand: the lab's lists include and exclude no others.
+func (x *translation) interfaces(list string, not bool) ([]expr.Any, error) {
+	var elements []nftables.SetElement
+	for _, m := range x.snapshot.ListMembers {
+		if m.List == list && !m.Disabled {
+			elements = append(elements, nftables.SetElement{Key: interfaceName(m.Interface)})
+		}
+	}
+	lookup, err := x.anyOf(not, nftables.TypeIFName, false, elements)
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, lookup}, err
+}
+
+func states(value string, not bool) ([]expr.Any, error) {
 	bits := map[string]uint32{
 		"invalid": expr.CtStateBitINVALID, "established": expr.CtStateBitESTABLISHED, "related": expr.CtStateBitRELATED,
 		"new": expr.CtStateBitNEW, "untracked": expr.CtStateBitUNTRACKED,
 	}
 	var mask uint32
-	for word := range strings.SplitSeq(list, ",") {
+	for word := range strings.SplitSeq(value, ",") {
+		if bits[word] == 0 {
+			return nil, fmt.Errorf("%s is no connection state", word)
+		}
 		mask |= bits[word]
 	}
-	op := expr.CmpOpNeq
-	if negated {
-		op = expr.CmpOpEq
-	}
-	return []expr.Any{
-		&expr.Ct{Register: 1, Key: expr.CtKeySTATE},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binary.NativeEndian.AppendUint32(nil, mask), Xor: make([]byte, 4)},
-		&expr.Cmp{Op: op, Register: 1, Data: make([]byte, 4)},
-	}
+	return anyBit(&expr.Ct{Key: expr.CtKeySTATE, Register: 1}, mask, not), nil
 }
 
-// seconds rounds what is left of an entry, since the kernel counts while we look.
-func seconds(d time.Duration) int { return int((d + time.Second).Truncate(time.Second) / time.Second) }
+// Marks that say whether a packet's connection is translated.
+const (
+	srcNAT = 1 << 1
+	dstNAT = 1 << 2
+)
+
+// natStates asks the packet's mark, which [firewall.observeNAT] sets, and not its connection: iptables, on which
+// RouterOS stands, takes a packet without a connection for one that is not translated, while nftables gives up
+// the rule, with a ! too.
+func natStates(value string, not bool) ([]expr.Any, error) {
+	bits := map[string]uint32{"srcnat": srcNAT, "dstnat": dstNAT}
+	var mask uint32
+	for word := range strings.SplitSeq(value, ",") {
+		if bits[word] == 0 {
+			return nil, fmt.Errorf("%s is no NAT state", word)
+		}
+		mask |= bits[word]
+	}
+	return anyBit(&expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, mask, not), nil
+}
+
+// anyBit matches when what is loaded has one of the bits, with not when it has none.
+func anyBit(load expr.Any, mask uint32, not bool) []expr.Any {
+	return []expr.Any{load, masked(mask), equal(!not, 0, 0, 0, 0)}
+}
+
+func masked(mask uint32) expr.Any {
+	return &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(mask), Xor: make([]byte, 4)}
+}
+
+func flags(value string) ([]expr.Any, error) {
+	names := []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
+	var mask, set byte
+	for word := range strings.SplitSeq(value, ",") {
+		bare, not := strings.CutPrefix(word, "!")
+		bit := slices.Index(names, bare)
+		if bit < 0 {
+			return nil, fmt.Errorf("%s is no TCP flag", bare)
+		}
+		mask |= 1 << bit
+		if !not {
+			set |= 1 << bit
+		}
+	}
+	return []expr.Any{
+		transportField(13, 1),
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{mask}, Xor: []byte{0}},
+		equal(false, set),
+	}, nil
+}
+
+// icmp compares type and code as one number, so that a ! is that of both together.
+func icmp(value string, not bool) ([]expr.Any, error) {
+	kind, codes, some := strings.Cut(value, ":")
+	number, err := strconv.ParseUint(kind, 10, 8)
+	if err != nil {
+		return nil, err
+	}
+	first, last := 0, 255
+	if some {
+		if first, last, err = numbers(codes, 8); err != nil {
+			return nil, err
+		}
+	}
+	return []expr.Any{transportField(0, 2), inRange(not, []byte{byte(number), byte(first)}, []byte{byte(number), byte(last)})}, nil
+}
+
+func ttl(value string, not bool) ([]expr.Any, error) {
+	how, number, found := strings.Cut(value, ":")
+	if !found {
+		how, number = "equal", value
+	}
+	n, err := strconv.ParseUint(number, 10, 8)
+	if err != nil {
+		return nil, err
+	}
+	op, known := map[string]expr.CmpOp{"equal": expr.CmpOpEq, "not-equal": expr.CmpOpNeq, "less-than": expr.CmpOpLt, "greater-than": expr.CmpOpGt}[how]
+	if !known || not {
+		return nil, fmt.Errorf("the lab can't read it")
+	}
+	return []expr.Any{ipField(8, 1), &expr.Cmp{Op: op, Register: 1, Data: []byte{byte(n)}}}, nil
+}
+
+// kindOfDestination asks the kernel's routing table what an address is.
+func (x *translation) kindOfDestination(value string, not bool) ([]expr.Any, error) {
+	kinds := map[string]uint32{"unicast": unix.RTN_UNICAST, "local": unix.RTN_LOCAL, "broadcast": unix.RTN_BROADCAST, "multicast": unix.RTN_MULTICAST}
+	var elements []nftables.SetElement
+	for word := range strings.SplitSeq(value, ",") {
+		kind, known := kinds[word]
+		if !known {
+			return nil, fmt.Errorf("the lab does not know %s", word)
+		}
+		elements = append(elements, nftables.SetElement{Key: binaryutil.NativeEndian.PutUint32(kind)})
+	}
+	lookup, err := x.anyOf(not, nftables.TypeMark, false, elements)
+	return []expr.Any{&expr.Fib{Register: 1, ResultADDRTYPE: true, FlagDADDR: true}, lookup}, err
+}
