@@ -40,10 +40,11 @@ func layers() map[string]layer {
 		"plans/audit":         {ours: "plans plans/compile plans/sequence routeros routeros/classes routeros/packet"},
 		"plans/lint":          {ours: "plans plans/audit plans/compile plans/sequence routeros"},
 		"plans/apply":         {ours: "plans/diff routeros routeros/api", impure: true},
+		"plans/state":         {theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":       {ours: "routeros routeros/api", impure: true},
 		"fixtures":            {},
 		"docs":                {},
-		"cmd/rosknock/view":   {ours: "plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/sequence plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter"},
+		"cmd/rosknock/view":   {ours: "plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter"},
 		"cmd/rosknock":        {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term", impure: true},
 	}
 }

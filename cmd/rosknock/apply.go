@@ -98,11 +98,13 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		out.Outcome, out.Err = apply.Refused, err
 		return out
 	}
-	out = e.carryOut(ctx, p, session, carrier, out)
-	if out.Outcome == apply.Unknown {
-		return lookAgain(ctx, e, s, p, r, out)
-	}
-	return out
+	return e.recorded(s, p, out, func() view.Router {
+		done := e.carryOut(ctx, p, session, carrier, out)
+		if done.Outcome == apply.Unknown {
+			return lookAgain(ctx, e, s, p, r, done)
+		}
+		return done
+	})
 }
 
 // stillThe makes sure that the router is still as it was when the change set was shown: somebody else may have

@@ -52,7 +52,7 @@ func TestChangedWhileAsking(t *testing.T) {
 	go func() { served <- routers[0].router.Serve(ctx, routers[0].listener) }()
 	defer func() { cancel(); <-served }()
 	apply := func(e env, more ...string) int {
-		return run(ctx, e, append([]string{"apply", file, "-r", routers[0].listener.Addr().String(), "--transport", "api"}, more...))
+		return run(ctx, e, append([]string{"apply", file, "--state-dir", filepath.Dir(file), "-r", routers[0].listener.Addr().String(), "--transport", "api"}, more...))
 	}
 	digest := func() string { return routers[0].router.Snapshot().Digest() }
 	var settled string

@@ -55,7 +55,7 @@ func globalFlags(f *pflag.FlagSet) {
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
 	f.StringP("output", "o", "text", "`text`, json, csv or markdown")
 	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
-	f.String("state-dir", "", "`DIR` for what rosknock keeps; this version keeps nothing")
+	f.String("state-dir", "", "`DIR` for the journal and the locks; default: rosknock in the system's place for state")
 	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's place for settings")
 	f.BoolP("verbose", "v", false, "log every command, without secrets, to standard error")
 	f.Bool("yes", false, "do it without asking")

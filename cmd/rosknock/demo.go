@@ -200,7 +200,7 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 	if s.color {
 		color = "--color=always"
 	}
-	if code := run(ctx, inner, append(args, "-r", "admin@"+s.address, "--transport", "api", color)); code != int(exitDone) {
+	if code := run(ctx, inner, append(args, "-r", "admin@"+s.address, "--transport", "api", "--state-dir", filepath.Join(filepath.Dir(s.file), "state"), color)); code != int(exitDone) {
 		return fmt.Errorf("%s ended with exit code %d", args[0], code)
 	}
 	return nil

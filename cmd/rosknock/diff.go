@@ -84,9 +84,15 @@ func diffTargets(ctx context.Context, e env, s settings, p plans.Plan, export st
 		if len(session.Operators) == 0 {
 			session.Service = ""
 		}
-		return []view.Router{withChanges(r, p, session)}, nil
+		routers := []view.Router{withChanges(r, p, session)}
+		e.noted(s, "prove", r.Name, p.Name, accepted(routers[0].Proof))
+		return routers, nil
 	}
-	return diffRouters(ctx, e, s, p, session.Operators)
+	routers, err := diffRouters(ctx, e, s, p, session.Operators)
+	for _, r := range routers {
+		e.noted(s, "prove", r.Name, p.Name, accepted(r.Proof))
+	}
+	return routers, err
 }
 
 // readExport reads an export instead of a router.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
@@ -121,12 +122,13 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var problems plans.Problems
 	var refusal *compile.RefusalError
 	var own *trusted.OwnAddressError
+	var held *state.HeldError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code, coded.quiet
 	case errors.As(err, &problems):
 		return exitInvalid, false
-	case errors.As(err, &refusal), errors.As(err, &own):
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false

@@ -45,7 +45,9 @@ apply does not ask lint; it asks the proof.`,
 			}
 			var linted []view.Linted
 			for _, name := range args {
-				linted = append(linted, lintPlan(name, s, routers))
+				l := lintPlan(name, s, routers)
+				e.noted(s, "lint", "", name, l.Taken())
+				linted = append(linted, l)
 			}
 			if err := view.Lints(e.out, s.Output, linted, e.style(s)); err != nil {
 				return err

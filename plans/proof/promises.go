@@ -35,8 +35,14 @@ func (f *table) describe(p packet.Packet) string {
 	return p.String()
 }
 
-// secret reports whether a packet is a stage of a door.
+// secret reports whether a packet is a stage of a door, of this plan or of another one on the router.
 func (f *table) secret(p packet.Packet) bool {
+	for _, r := range f.after.Rules[f.Menu] {
+		mark, ok := r.Mark()
+		if ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port")); ok && strings.Contains(mark.Slot, "/stage-") && err == nil && ports.Contains(p.DstPort) {
+			return true
+		}
+	}
 	for _, d := range f.Doors {
 		for _, stage := range d.Knock {
 			if stage.Port != 0 && stage.Port == p.DstPort || stage.Protocol == "icmp" && int(stage.Size) == p.Size && p.DstPort == 0 {
@@ -384,7 +390,7 @@ func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bo
 		var rule string
 		for _, step := range way.Steps {
 			if step.Expires+step.Joins == "" {
-				failure.Packets = append(failure.Packets, Packet{step.Example, f.secret(step.Example.Packet)})
+				failure.Packets = append(failure.Packets, Packet{step.Example, true})
 			}
 			for _, fill := range step.Fills {
 				if foreign := !f.ours(fill.Rule); foreign || rule == "" {

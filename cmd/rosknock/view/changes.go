@@ -141,7 +141,7 @@ func Applied(w io.Writer, routers []Router, s Style) {
 			}
 		}
 		if r.Result != nil && len(r.Result.Left) > 0 {
-			fmt.Fprintf(w, "  %d steps were done, %d were not tried; run diff to see what is left\n", done(r.Result.Receipts), len(r.Result.Left))
+			fmt.Fprintf(w, "  %d steps were done, %d were not tried; run diff to see what is left\n", Done(r.Result.Receipts), len(r.Result.Left))
 		}
 	}
 }
@@ -160,7 +160,8 @@ func tail(r Router) string {
 	return ""
 }
 
-func done(receipts []apply.Receipt) int {
+// Done counts the steps that were carried out.
+func Done(receipts []apply.Receipt) int {
 	n := 0
 	for _, r := range receipts {
 		if r.Err == nil {

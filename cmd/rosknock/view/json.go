@@ -80,7 +80,7 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	// In a diff changed says that something would change, in an apply that something has.
 	out.Changed = r.Changes.Changed()
 	if applied {
-		out.Changed = r.Result != nil && done(r.Result.Receipts) > 0
+		out.Changed = r.Result != nil && Done(r.Result.Receipts) > 0
 	} else if r.Outcome == "" {
 		out.Outcome = string(wouldBe(out.Changed))
 	}

@@ -37,6 +37,19 @@ func (l Linted) accepts(f lint.Finding) bool {
 	return slices.ContainsFunc(l.Accepted, func(id string) bool { return strings.EqualFold(id, f.ID) })
 }
 
+// Taken lists the ids of findings that would be refused and were accepted.
+func (l Linted) Taken() []string {
+	var out []string
+	for _, of := range l.Findings {
+		for _, f := range of.Findings {
+			if f.Severity == lint.Refuse && l.accepts(f) && !slices.Contains(out, f.ID) {
+				out = append(out, f.ID)
+			}
+		}
+	}
+	return out
+}
+
 // at is where a finding stands in the file.
 func (l Linted) at(f lint.Finding) (line, column int) {
 	for path := f.Place; path != ""; {
