@@ -40,7 +40,7 @@ func layers() map[string]layer {
 		"plans/audit":         {ours: "plans plans/compile plans/sequence routeros routeros/classes routeros/packet"},
 		"plans/lint":          {ours: "plans plans/audit plans/compile plans/sequence routeros"},
 		"plans/apply":         {ours: "plans/diff routeros routeros/api", impure: true},
-		"plans/state":         {theirs: "github.com/gofrs/flock", impure: true},
+		"plans/state":         {ours: "plans/diff routeros", theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":       {ours: "routeros routeros/api", impure: true},
 		"fixtures":            {},
 		"docs":                {},

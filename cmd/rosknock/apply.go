@@ -12,23 +12,36 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
 func newApply(e env) *cobra.Command {
 	var dryRun bool
+	var changes string
 	c := &cobra.Command{
-		Use:   "apply PLAN",
+		Use:   "apply PLAN | apply --changes FILE",
 		Short: "Bring routers to the plan",
 		Long: `Read each router, show what has to change, ask, and carry it out: one step after the other, each answered
 before the next. Then the router is read again and compared. A second run changes nothing.
+
+With --changes, what diff --save kept is carried out, on the routers that it was computed for, if each is still exactly as it
+was then; one that changed meanwhile is refused with exit code 6 and the difference.
 
 Without a terminal to ask on, --yes is needed.`,
 		Example: `  rosknock apply branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r 192.0.2.1 -r 192.0.2.2 --yes -o json
   rosknock apply branch.yaml -r 192.0.2.1 --dry-run`,
-		Args: exactly(1, "apply takes one plan"),
+		Args: func(_ *cobra.Command, args []string) error {
+			if changes != "" && len(args) > 0 {
+				return usagef("apply takes a plan or --changes, not both")
+			}
+			if changes == "" && len(args) != 1 {
+				return usagef("apply takes one plan: %d arguments were given", len(args))
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c, e)
 			if err != nil {
@@ -36,6 +49,13 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			if !s.Yes && !dryRun && !e.inTerminal {
 				return usagef("apply asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look")
+			}
+			if changes != "" {
+				routers, err := e.applySaved(c.Context(), s, changes, dryRun)
+				if err != nil {
+					return err
+				}
+				return finishApply(c.Context(), e, s, routers, dryRun)
 			}
 			p, err := readPlan(args[0])
 			if err != nil {
@@ -47,16 +67,21 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			routers := make([]view.Router, len(targets))
 			for i, r := range targets {
-				routers[i] = applyRouter(c.Context(), e, s, p, r, dryRun)
+				routers[i] = applyRouter(c.Context(), e, s, p, r, dryRun, nil)
 			}
-			if err := showApplied(e, s, routers, dryRun); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			return finishApply(c.Context(), e, s, routers, dryRun)
 		},
 	}
+	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "show the steps and stop there")
 	return c
+}
+
+func finishApply(ctx context.Context, e env, s settings, routers []view.Router, dryRun bool) error {
+	if err := showApplied(e, s, routers, dryRun); err != nil {
+		return err
+	}
+	return outcomeCode(ctx, routers)
 }
 
 func showApplied(e env, s settings, routers []view.Router, dryRun bool) error {
@@ -66,8 +91,8 @@ func showApplied(e env, s settings, routers []view.Router, dryRun bool) error {
 	return showChanges(e, s, "apply", routers)
 }
 
-// applyRouter carries the plan out on one router.
-func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, dryRun bool) view.Router {
+// applyRouter carries the plan out on one router. With saved changes, they have to be the ones that are computed now.
+func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, dryRun bool, saved *state.SavedRouter) view.Router {
 	if ctx.Err() != nil {
 		return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
 	}
@@ -76,7 +101,14 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		return out
 	}
 	defer session.Close()
+	if err := unmoved(out, saved); err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	}
 	out = withChanges(out, p, carrier)
+	if err := sameSteps(out, saved); err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+	}
 	switch {
 	case out.Err != nil:
 		return out

@@ -24,7 +24,7 @@ import (
 
 func newDiff(e env) *cobra.Command {
 	var code bool
-	var export string
+	var export, save string
 	var operator []string
 	c := &cobra.Command{
 		Use:   "diff PLAN",
@@ -32,7 +32,8 @@ func newDiff(e env) *cobra.Command {
 		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.",
 		Example: `  rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock diff branch.yaml -r 192.0.2.1 -r 192.0.2.2 --exit-code -o json
-  rosknock diff branch.yaml --export router.rsc`,
+  rosknock diff branch.yaml --export router.rsc
+  rosknock diff branch.yaml -r 192.0.2.1 --save tonight.json`,
 		Args: exactly(1, "diff takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c, e)
@@ -50,9 +51,15 @@ func newDiff(e env) *cobra.Command {
 			if err := showChanges(e, s, "diff", routers); err != nil {
 				return err
 			}
+			if save != "" {
+				if err := e.save(s, p, routers, save, export != ""); err != nil {
+					return err
+				}
+			}
 			return diffCode(c.Context(), routers, code)
 		},
 	}
+	c.Flags().StringVar(&save, "save", "", "keep the changes in a `FILE` for apply --changes; it holds the knock, for you alone")
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
 	exportFlags(c, &export, &operator)
 	return c

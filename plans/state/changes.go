@@ -1,0 +1,192 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Saved is a set of changes that was looked at and is to be carried out later. It holds the plan, knock sequences included: the file is
+// for its owner alone.
+type Saved struct {
+	Format string    `json:"format"`
+	Time   time.Time `json:"time"`
+	Actor  string    `json:"actor"`
+	// Plan is the plan's canonical text, PlanDigest its digest.
+	Plan       string        `json:"plan"`
+	PlanDigest string        `json:"plan-digest"`
+	Accepted   []string      `json:"accepted-risks,omitempty"`
+	Routers    []SavedRouter `json:"routers"`
+	// Digest is over everything else in the file.
+	Digest string `json:"digest"`
+}
+
+// SavedRouter is the part of one router.
+type SavedRouter struct {
+	Name      string `json:"name"`
+	Address   string `json:"address"`
+	User      string `json:"user"`
+	Transport string `json:"transport"`
+	Identity  string `json:"identity"`
+	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
+	Snapshot string      `json:"snapshot"`
+	Rows     []string    `json:"rows"`
+	Steps    []SavedStep `json:"steps"`
+	// States is over how many states the proof went; it held.
+	States int `json:"proved-states"`
+}
+
+// SavedStep is a [diff.Step].
+type SavedStep struct {
+	Op     string            `json:"op"`
+	Path   string            `json:"path"`
+	ID     string            `json:"id,omitempty"`
+	Slot   string            `json:"slot"`
+	Before string            `json:"before,omitempty"`
+	Set    map[string]string `json:"set,omitempty"`
+	Was    map[string]string `json:"was,omitempty"`
+}
+
+const changesFormat = "rosknock.changes/1"
+
+// Steps turns the steps of a change set into what is saved of them.
+func Steps(c diff.ChangeSet) []SavedStep {
+	out := make([]SavedStep, len(c.Steps))
+	for i, s := range c.Steps {
+		out[i] = SavedStep{Op: string(s.Op), Path: string(s.Menu), ID: s.ID, Slot: s.Slot, Before: s.Before, Set: attributes(s.Set), Was: attributes(s.Was)}
+	}
+	return out
+}
+
+func attributes(a routeros.Attributes) map[string]string {
+	if len(a) == 0 {
+		return nil
+	}
+	return maps.Collect(a.All())
+}
+
+// Rows lists what the digest of a snapshot is over, a line each, for people.
+func Rows(s routeros.Snapshot) []string {
+	var out []string
+	for _, f := range routeros.Families() {
+		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
+			for _, r := range s.Rules[menu] {
+				if !r.Dynamic {
+					out = append(out, fmt.Sprintf("%s %s %s", menu, r.ID, r.Canonical()))
+				}
+			}
+		}
+		for _, e := range s.Entries[f.AddressList()] {
+			if !e.Dynamic {
+				out = append(out, fmt.Sprintf("%s %s %s", f.AddressList(), e.ID, e.Attributes()))
+			}
+		}
+	}
+	for _, svc := range s.Services {
+		if !svc.Dynamic && !svc.Connection {
+			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s", svc.Name, svc.Port, svc.Disabled, routeros.JoinPrefixes(svc.From)))
+		}
+	}
+	for _, a := range s.Addresses {
+		out = append(out, fmt.Sprintf("address %s on %s disabled=%t", a.Prefix, a.Interface, a.Disabled))
+	}
+	return out
+}
+
+// Difference says what is gone and what is new between two lists of rows, at most so many lines; then how many more there are. What
+// may be part of a knock is masked: a difference is shown to people.
+func Difference(before, after []string, most int) []string {
+	var out []string
+	for _, row := range before {
+		if !slices.Contains(after, row) {
+			out = append(out, "gone: "+mask(row))
+		}
+	}
+	for _, row := range after {
+		if !slices.Contains(before, row) {
+			out = append(out, "new:  "+mask(row))
+		}
+	}
+	if len(out) == 0 {
+		return []string{"the order of the rows, an interface list or a certificate"}
+	}
+	if len(out) > most {
+		return append(out[:most], fmt.Sprintf("and %d more", len(out)-most))
+	}
+	return out
+}
+
+// mask hides the ports and sizes of rules that fill lists.
+func mask(row string) string {
+	if !strings.Contains(row, "action=add-src-to-address-list") && !strings.Contains(row, "action=log") {
+		return row
+	}
+	words := strings.Split(row, " ")
+	for i, word := range words {
+		if name, _, ok := strings.Cut(word, "="); ok && slices.Contains([]string{"dst-port", "src-port", "port", "packet-size", "content"}, name) {
+			words[i] = name + "=•••••"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// Save writes a set of changes into a file for its owner alone, whole or not at all.
+func Save(path string, s Saved) error {
+	s.Format, s.Time = changesFormat, s.Time.UTC().Truncate(time.Second)
+	sum, err := s.sum()
+	if err != nil {
+		return err
+	}
+	s.Digest = sum
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), ".rosknock-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("the changes can't be saved: %w", err)
+	}
+	_, err = file.Write(append(data, '\n'))
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("the changes can't be saved: %w", err), os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// Load reads a set of changes. A file that was changed since it was saved is an error.
+func Load(path string) (Saved, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return Saved{}, err
+	}
+	var s Saved
+	if err := json.Unmarshal(data, &s); err != nil || s.Format != changesFormat {
+		return Saved{}, fmt.Errorf("%s: this is no file of changes as rosknock diff --save writes it", path)
+	}
+	sum, err := s.sum()
+	if err != nil || sum != s.Digest {
+		return Saved{}, fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
+	}
+	return s, nil
+}
+
+func (s Saved) sum() (string, error) {
+	s.Digest = ""
+	data, err := json.Marshal(s)
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:]), err
+}
