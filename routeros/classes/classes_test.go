@@ -44,14 +44,16 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	maybe("packet-size", "60", "0-100", "!60")
 	maybe("ttl", "equal:64", "less-than:10", "not-equal:1", "greater-than:63")
 	if menu != routeros.NAT && menu != routeros.Raw {
-		maybe("connection-nat-state", "dstnat", "!dstnat")
+		maybe("connection-nat-state", "dstnat", "!dstnat", "ein-dnat", "!srcnat")
 		maybe("connection-state", "new", "established,related", "!new", "invalid", "untracked")
 	}
 	maybe("tcp-flags", "syn", "syn,!ack")
 	maybe("limit", "5,5:packet", "1/1m,3:packet")
 	maybe("time", "8h-18h,mon", "!8h-18h,mon")
 	maybe("fragment", "yes", "no")
-	maybe("src-address-type", "unicast", "!local")
+	maybe("src-address-type", "unicast", "!local", "blackhole")
+	maybe("tcp-mss", "0-1300", "!1460")
+	maybe("in-interface-list", "unread", "!unread")
 	actions := []string{"accept", "drop", "accept", "drop", "reject", "jump", "return", "log", "passthrough", "add-src-to-address-list", "add-src-to-address-list", "who-knows"}
 	switch menu {
 	case routeros.Raw:
@@ -117,7 +119,7 @@ func state(t *rapid.T) routeros.Snapshot {
 func some(t *rapid.T) classes.Example {
 	p := packet.Packet{
 		Protocol:    rapid.SampledFrom([]uint8{6, 6, 17, 1, 47}).Draw(t, "protocol"),
-		Src:         netip.MustParseAddr(pick(t, "src", "10.0.0.9", "10.1.0.9", "192.168.88.5", "203.0.113.5", "203.0.113.200", "1.2.3.4", "8.8.8.8")),
+		Src:         netip.MustParseAddr(pick(t, "src", "10.0.0.9", "10.1.0.9", "192.168.88.5", "203.0.113.5", "203.0.113.200", "1.2.3.4", "8.8.8.8", "0.0.0.0")),
 		Dst:         netip.MustParseAddr(pick(t, "dst", "192.0.2.1", "192.0.2.255", "192.168.88.1", "198.51.100.1", "224.0.0.5")),
 		InInterface: pick(t, "in", "ether1", "bridge", "wg1"), Size: rapid.SampledFrom([]int{60, 100, 101, 1500}).Draw(t, "size"),
 		TTL: rapid.SampledFrom([]uint8{64, 1, 9, 10, 255}).Draw(t, "ttl"), State: packet.State(rapid.IntRange(0, 4).Draw(t, "state")),

@@ -47,6 +47,7 @@ func (g *gatherer) asked(c Cuts) {
 	for _, p := range c.Ports {
 		g.targetPort.cut(int(p.First), int(p.Last))
 	}
+	g.source.cut(g.source.starts[0], g.source.starts[0]) // who has no address yet sends from none
 	g.icmp.cut(8<<8, 8<<8)
 	g.icmp.cut(128<<8, 128<<8)
 	for _, n := range c.Sizes {

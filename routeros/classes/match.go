@@ -31,7 +31,7 @@ func (w *walk) match(r *row) ref {
 		bare, negated := strings.CutPrefix(m.value, "!")
 		set := w.changing(m.name, bare)
 		if negated {
-			out = w.d.minus(out, set)
+			out = w.d.and(w.d.minus(out, set), w.space.having(m.name))
 		} else {
 			out = w.d.and(out, set)
 		}
@@ -86,7 +86,7 @@ func (w *walk) afterMove(m translation, name, value string) (set ref, known bool
 	yes := map[bool]ref{true: all, false: none}
 	switch name {
 	case "connection-nat-state":
-		return w.d.and(yes[slices.Contains(strings.Split(value, ","), "dstnat")], m.changed), true
+		return w.d.and(s.natMoved(value), m.changed), true
 	case "dst-port", "port":
 		ports, err := routeros.ParsePorts(value)
 		if m.port == 0 || err != nil {
@@ -134,8 +134,21 @@ func (s *Space) matcher(menu routeros.Menu, id, name, value string) ref {
 	if negated {
 		set = s.diagram.not(set)
 	}
-	s.matchers[key] = set
-	return set
+	s.matchers[key] = s.diagram.and(set, s.having(name))
+	return s.matchers[key]
+}
+
+// having are the packets that have what a matcher is about. The others it does not match, with a ! neither.
+func (s *Space) having(name string) ref {
+	switch name {
+	case "src-port", "dst-port", "port":
+		return s.havingPorts()
+	case "icmp-options":
+		return s.diagram.and(s.Protocol(map[routeros.Family]uint8{routeros.IPv4: 1, routeros.IPv6: 58}[s.Family]).node, s.whole())
+	case "tcp-mss":
+		return s.diagram.and(s.Protocol(6).node, s.whole())
+	}
+	return all
 }
 
 // decided returns the packets of a matcher that the packet settles.
@@ -205,50 +218,73 @@ func (s *Space) stateMatch(value string) (set ref, ok bool) {
 
 // interfaceMatch asks the evaluator about each interface.
 func (s *Space) interfaceMatch(name, value string) (set ref, ok bool) {
-	var runs []span
-	for i, in := range s.interfaces {
+	return s.asked(name, value, s.in, len(s.interfaces), func(i int) packet.Packet {
 		p := s.sample(s.destination.starts[0])
-		p.InInterface = in
-		matches, known := s.probe.Matches(name, value, p, nil, time.Time{})
-		if !known {
-			return none, false
-		}
-		if matches {
-			runs = append(runs, span{i, i})
-		}
-	}
-	return s.diagram.spans(s.in, joined(runs)), true
+		p.InInterface = s.interfaces[i]
+		return p
+	}), true
 }
 
 // typeMatch asks the evaluator about each cell of addresses; broadcasts and the router's own are cells of
 // their own.
 func (s *Space) typeMatch(name, value string, o *ordinal[netip.Addr]) (set ref, ok bool) {
-	var runs []span
-	for i, addr := range o.starts {
-		p := s.sample(addr)
+	return s.asked(name, value, o.axis, len(o.starts), func(i int) packet.Packet {
+		p := s.sample(o.starts[i])
 		if name == "src-address-type" {
-			p.Src, p.Dst = addr, addr
+			p.Src, p.Dst = o.starts[i], o.starts[i]
 		}
-		matches, known := s.probe.Matches(name, value, p, nil, time.Time{})
-		if !known {
-			return none, false
-		}
-		if matches {
-			runs = append(runs, span{i, i})
+		return p
+	}), true
+}
+
+// asked puts a packet of each cell of an axis to the evaluator. Cells for which it does not know are open.
+func (s *Space) asked(name, value string, a axis, cells int, sample func(cell int) packet.Packet) ref {
+	var yes, open []span
+	for i := range cells {
+		switch matches, known := s.probe.Matches(name, value, sample(i), nil, time.Time{}); {
+		case !known:
+			open = append(open, span{i, i})
+		case matches:
+			yes = append(yes, span{i, i})
 		}
 	}
-	return s.diagram.spans(o.axis, joined(runs)), true
+	set := s.diagram.spans(a, joined(yes))
+	if open != nil {
+		question := s.boolean(openName("", "", name, value))
+		set = s.diagram.or(set, s.diagram.and(s.diagram.spans(a, joined(open)), question))
+	}
+	return set
 }
 
 // natMatch: the first packet of a connection has no translation when it arrives.
 func (s *Space) natMatch(value string) (set ref, ok bool) {
 	for word := range strings.SplitSeq(value, ",") {
-		if word != "srcnat" && word != "dstnat" {
+		name, independent := map[string]string{"ein-snat": "srcnat", "ein-dnat": "dstnat"}[word]
+		if !independent {
+			name = word
+		}
+		if name != "srcnat" && name != "dstnat" {
 			return none, false
 		}
-		set = s.diagram.or(set, s.diagram.minus(s.boolean(word), s.States(packet.New).node))
+		one := s.diagram.minus(s.boolean(name), s.States(packet.New).node)
+		if independent { // which a translated connection does not show
+			one = s.diagram.and(one, s.boolean(openName("", "", "connection-nat-state", value)))
+		}
+		set = s.diagram.or(set, one)
 	}
 	return set, true
+}
+
+// natMoved answers connection-nat-state for packets that destination NAT has changed just now.
+func (s *Space) natMoved(value string) ref {
+	words := strings.Split(value, ",")
+	switch {
+	case slices.Contains(words, "dstnat"):
+		return all
+	case slices.Contains(words, "ein-dnat"):
+		return s.boolean(openName("", "", "connection-nat-state", value))
+	}
+	return none
 }
 
 func (s *Space) contentMatch(name, value string) (set ref, ok bool) {
@@ -260,8 +296,7 @@ func (s *Space) contentMatch(name, value string) (set ref, ok bool) {
 		if !ok {
 			return none, false
 		}
-		kinds := s.diagram.and(s.diagram.or(s.Protocol(1).node, s.Protocol(58).node), s.whole())
-		return s.diagram.and(kinds, s.run(&s.icmp, first, last)), true
+		return s.diagram.and(s.having(name), s.run(&s.icmp, first, last)), true
 	case "packet-size", "dscp":
 		first, last, ok := numbersOf(value)
 		o := map[string]*ordinal[int]{"packet-size": &s.size, "dscp": &s.dscp}[name]
@@ -276,11 +311,15 @@ func (s *Space) contentMatch(name, value string) (set ref, ok bool) {
 	case "content":
 		return s.boolean("content " + value), true
 	case "src-mac-address":
-		return s.boolean("mac " + strings.ToUpper(value)), true
-	case "ipv4-options":
-		return all, value == "none"
+		return s.boolean("mac " + strings.ToUpper(value)), isMAC(value)
+	case "ipv4-options": // a packet has none
+		return map[string]ref{"none": all}[value], value == "none" || value == "any"
 	}
 	return none, false
+}
+
+func isMAC(s string) bool {
+	return len(s) == 17 && strings.Count(s, ":") == 5 && strings.Trim(strings.ToLower(s), "0123456789abcdef:") == ""
 }
 
 // eitherMatch is a matcher with two answers.

@@ -218,8 +218,18 @@ func (s *Space) Replay(state routeros.Snapshot, e Example) packet.Fate {
 		base: packet.NewMemory(permanently(state), time.Time{}), source: e.Packet.Src, lists: e.Lists,
 		destination: e.Packet.Dst, destinations: e.Destinations,
 	}
+	ends := map[*routeros.Rule]bool{} // actions that are known to end the chain: asked next is whether they accept
 	return packet.NewWorld(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
-		return e.answer(state, r, matchers)
+		if matchers[0] != "action" {
+			return e.answer(menuOf(state, r), r, matchers)
+		}
+		what := "ends"
+		if ends[r] {
+			what = "accepts"
+		}
+		yes := e.answers[actionName(menuOf(state, r), r.ID, what)]
+		ends[r] = what == "ends" && yes
+		return yes
 	})
 }
 
@@ -234,12 +244,8 @@ func permanently(s routeros.Snapshot) routeros.Snapshot {
 }
 
 // answer settles what hangs on open matchers the way that the example needs it.
-func (e Example) answer(state routeros.Snapshot, r *routeros.Rule, matchers []string) bool {
-	menu := menuOf(state, r)
+func (e Example) answer(menu routeros.Menu, r *routeros.Rule, matchers []string) bool {
 	for _, name := range matchers {
-		if name == "action" {
-			return e.answers["open "+string(menu)+" "+r.ID+" action"]
-		}
 		value := r.Attrs.Get(name)
 		bare, negated := strings.CutPrefix(value, "!")
 		if e.answers[openName(menu, r.ID, name, bare)] == negated {

@@ -2,6 +2,7 @@ package classes
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -238,12 +239,26 @@ func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref
 		w.fill(t, i, r, hit)
 	case "dst-nat", "netmap", "same", "redirect":
 		return w.translate(r, hit), none
-	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade", "endpoint-independent-nat":
-	default: // nobody here knows it: it may end the walk or not
-		question := w.space.boolean("open " + string(t.menu) + " " + t.rows[i].ID + " action")
-		return w.d.minus(hit, question), none
+	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade":
+	default:
+		return w.unknown(t, i, hit), none
 	}
 	return hit, none
+}
+
+// unknown is an action that nobody here knows: it may let packets go on, stop them, accept them or send them elsewhere.
+func (w *walk) unknown(t *table, i int, hit ref) ref {
+	ends := w.d.and(hit, w.space.boolean(actionName(t.menu, t.rows[i].ID, "ends")))
+	accepts := w.d.and(ends, w.space.boolean(actionName(t.menu, t.rows[i].ID, "accepts")))
+	w.end("accept", accepts)
+	if t.menu == w.space.Family.NAT() {
+		w.end("forwarded", w.d.minus(ends, accepts))
+	}
+	return w.d.minus(hit, ends)
+}
+
+func actionName(menu routeros.Menu, id, what string) string {
+	return "open " + string(menu) + " " + id + " action " + what
 }
 
 func (w *walk) end(verdict string, hit ref) ref {
@@ -325,7 +340,11 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 		}
 	}
 	out := &row{id: r.ID, action: r.Action(), target: r.Attrs.Get("jump-target"), list: r.Attrs.Get("address-list"), fixed: all}
-	out.timeout, _ = routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
+	var err error
+	if out.timeout, err = routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout")); err != nil && strings.HasPrefix(out.action, "add-") {
+		// For how long is anybody's guess, so whether at all is too.
+		out.fixed = s.boolean(openName(menu, r.ID, "address-list-timeout", r.Attrs.Get("address-list-timeout")))
+	}
 	out.to, _ = routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
 	out.hasTo = r.Attrs.Get("to-addresses") != ""
 	low, _, _ := cutRange(r.Attrs.Get("to-ports"))

@@ -43,6 +43,14 @@ type member struct {
 	static bool
 }
 
+// join is what two rows of one address are together: the address of a DNS name can be there by itself too.
+func (m member) join(o member) member {
+	if m.until.IsZero() || !o.until.IsZero() && o.until.Before(m.until) {
+		return member{m.until, m.static || o.static}
+	}
+	return member{o.until, m.static || o.static}
+}
+
 func (m member) holds(at time.Time) bool { return m.until.IsZero() || at.Before(m.until) }
 
 // NewMemory returns the lists of a snapshot that was read at a moment: timed entries end when their
@@ -82,6 +90,9 @@ func (m *Memory) list(f routeros.Family, name string) *list {
 
 func (l *list) put(addresses routeros.AddressRange, entry member) {
 	if addresses.First == addresses.Last {
+		if old := l.hosts[addresses.First]; old != nil {
+			entry = entry.join(*old)
+		}
 		l.hosts[addresses.First] = &entry
 		return
 	}
@@ -123,14 +134,15 @@ func (m *Memory) Contains(f routeros.Family, name string, a netip.Addr, at time.
 }
 
 // Apply makes the additions of a packet: a new entry starts its time-out, a dynamic one that is there
-// already starts it anew, a static one is left alone (routeros-facts § 2.6, § 3).
+// already starts it anew and stays dynamic, a static one is left alone (routeros-facts § 2.6, § 3).
 func (m *Memory) Apply(additions []Addition, at time.Time) {
 	for _, a := range additions {
 		l := m.list(a.Family, a.List)
 		if e := l.hosts[a.Address]; e != nil && e.static && e.holds(at) {
 			continue
 		}
-		entry := member{static: a.Timeout.Kind == routeros.NoneStatic}
+		known := l.hosts[a.Address] != nil && l.hosts[a.Address].holds(at)
+		entry := member{static: a.Timeout.Kind == routeros.NoneStatic && !known}
 		if a.Timeout.Kind == routeros.Timed {
 			entry.until = at.Add(a.Timeout.For)
 		}

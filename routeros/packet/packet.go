@@ -23,21 +23,23 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Packet is one packet as the firewall sees it.
+// Packet is one packet as the firewall sees it. It has no IPv4 options.
 type Packet struct {
 	Protocol         uint8
 	Src, Dst         netip.Addr
 	SrcPort, DstPort uint16 // of tcp, udp, sctp, dccp and udp-lite
-	// InInterface is where it came in; for a bridged port that is the bridge.
+	// InInterface is where it came in; for a bridged port that is the bridge. Empty is an interface that no
+	// rule and no list names.
 	InInterface, OutInterface string
 	SrcMAC                    string // upper case, with colons; empty when unknown
 	// Size is the whole IP packet, header included, as packet-size counts it.
 	Size               int
 	TTL                uint8 // or the hop limit of IPv6
 	DSCP               uint8
-	Fragment           bool // a second or later fragment
+	Fragment           bool // a second or later fragment: it has neither ports nor an ICMP type nor TCP flags
 	ICMPType, ICMPCode uint8
 	TCPFlags           Flags
+	MSS                uint16 // the maximum segment size that a SYN offers; 0 when unknown
 	State              State
 	SrcNAT, DstNAT     bool // the connection's addresses are translated
 	// IPsec says that the packet came out of an IPsec tunnel.
@@ -55,12 +57,12 @@ func familyOf(a netip.Addr) routeros.Family {
 	return routeros.IPv4
 }
 
-// hasPorts reports whether the packet carries ports; a later fragment does not.
-func (p Packet) hasPorts() bool {
-	if p.Fragment {
-		return false
-	}
-	switch p.Protocol {
+// hasPorts reports whether the packet carries ports: a later fragment does not, whatever its protocol.
+func (p *Packet) hasPorts() bool { return !p.Fragment && portProtocol(p.Protocol) }
+
+// portProtocol reports whether a protocol has ports: tcp, udp, dccp, sctp and udp-lite.
+func portProtocol(protocol uint8) bool {
+	switch protocol {
 	case 6, 17, 33, 132, 136:
 		return true
 	}

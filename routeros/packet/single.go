@@ -15,30 +15,4 @@ func (w *World) Matches(name, value string, p Packet, lists Lists, at time.Time)
 }
 
 // IsMatcher reports whether an attribute of a rule decides which packets it matches.
-func IsMatcher(name string) bool { return !notMatcher(name) }
-
-// Knowledge is what is known of a matcher.
-type Knowledge uint8
-
-// A matcher that nobody has heard of is taken both ways, like one that is known to be undecidable.
-const (
-	Unheard     Knowledge = iota
-	Decidable             // by the packet, the lists and the time
-	Undecidable           // rates, marks, layer 7, state of the bridge or the hotspot, chance
-)
-
-// Known says what is known of a matcher by its name in RouterOS up to 7.24.
-func Known(name string) Knowledge {
-	switch name {
-	case "protocol", "src-address", "dst-address", "src-address-list", "dst-address-list", "src-address-type", "dst-address-type",
-		"src-port", "dst-port", "port", "in-interface", "out-interface", "in-interface-list", "out-interface-list",
-		"connection-state", "connection-nat-state", "time", "tcp-flags", "icmp-options", "packet-size", "dscp", "ttl", "hop-limit",
-		"fragment", "content", "src-mac-address", "ipsec-policy", "ipv4-options":
-		return Decidable
-	case "connection-bytes", "connection-limit", "connection-mark", "connection-rate", "connection-type", "dst-limit", "headers", "hotspot",
-		"in-bridge-port", "in-bridge-port-list", "out-bridge-port", "out-bridge-port-list", "ingress-priority", "layer7-protocol", "limit",
-		"nth", "p2p", "packet-mark", "per-connection-classifier", "priority", "psd", "random", "realm", "routing-mark", "tcp-mss", "tls-host", "tos":
-		return Undecidable
-	}
-	return Unheard
-}
+func IsMatcher(name string) bool { return classify(name) != notMatcher }

@@ -61,7 +61,7 @@ func (k *walk) matches(t *table, i int) bool {
 	var open []string
 	for _, m := range t.rules[i].matchers {
 		switch m.test(k) {
-		case no:
+		case no, absent:
 			if k.all {
 				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: m.name})
 			}
@@ -127,21 +127,28 @@ func (k *walk) act(t *table, i, depth int) outcome {
 		k.add(r.addition, &t.rows[i])
 	case "dst-nat", "netmap", "same", "redirect":
 		return k.translate(t, i)
-	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade", "endpoint-independent-nat":
+	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade":
 	default:
 		return k.unknown(t, i)
 	}
 	return through
 }
 
-// unknown is an action that nobody here knows: it may end the walk or not, so both are followed.
+// unknown is an action that nobody here knows, or endpoint-independent-nat, which sends on what belongs to a
+// mapping that no snapshot shows. It may let the packet go on, stop it or accept it, so the oracle is asked
+// twice: whether it ends the chain, and then whether it accepts.
 func (k *walk) unknown(t *table, i int) outcome {
 	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"action"}}
 	k.fate.Undecided = append(k.fate.Undecided, look)
-	if k.oracle != nil && k.oracle(&t.rows[i], look.Undecided) {
-		return k.end(t, i, Drop)
+	switch {
+	case k.oracle == nil || !k.oracle(&t.rows[i], look.Undecided):
+		return through
+	case k.oracle(&t.rows[i], look.Undecided):
+		return k.end(t, i, Accept)
+	case t.menu == k.family.NAT():
+		return k.end(t, i, Forwarded)
 	}
-	return through
+	return k.end(t, i, Drop)
 }
 
 func (k *walk) end(t *table, i int, v Verdict) outcome {

@@ -58,13 +58,14 @@ type matcher struct {
 	test func(*walk) answer
 }
 
-// answer is what a matcher says: no, yes, or that the packet alone does not tell.
+// answer is what a matcher says.
 type answer uint8
 
 const (
 	no answer = iota
 	yes
-	unknown
+	unknown // the packet alone does not tell
+	absent  // the packet has nothing to match on, such as ports: no, and no with a ! too
 )
 
 func is(b bool) answer {
@@ -74,11 +75,14 @@ func is(b bool) answer {
 	return no
 }
 
-func (a answer) negate(n bool) answer {
-	if !n || a == unknown {
-		return a
+func (a answer) negate() answer {
+	switch a {
+	case no:
+		return yes
+	case yes:
+		return no
 	}
-	return yes - a
+	return a
 }
 
 // NewWorld prepares the tables of a snapshot.
@@ -137,7 +141,10 @@ func (w *World) rule(r *routeros.Rule) rule {
 	slices.SortStableFunc(c.matchers, func(a, b matcher) int { return cost(a.name) - cost(b.name) })
 	switch c.action {
 	case "add-src-to-address-list", "add-dst-to-address-list":
-		timeout, _ := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
+		timeout, err := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
+		if err != nil { // for how long is anybody's guess, so whether at all is too
+			c.matchers = append(c.matchers, matcher{"address-list-timeout", func(*walk) answer { return unknown }})
+		}
 		c.addition = &addition{r.Attrs.Get("address-list"), timeout, c.action == "add-src-to-address-list"}
 	case "dst-nat", "netmap", "same", "redirect":
 		w.translation(r, &c)
@@ -243,7 +250,8 @@ func (w *World) Input(p Packet, lists Lists, at time.Time) Fate {
 }
 
 // Decide is [World.Input] with an oracle that settles what the packet alone does not: it is asked for
-// every rule that would match but for undecided matchers.
+// every rule that would match but for undecided matchers, and about an action that is not known: whether it
+// ends the chain, and if so, whether it accepts.
 func (w *World) Decide(p Packet, lists Lists, at time.Time, oracle func(r *routeros.Rule, matchers []string) bool) Fate {
 	return w.run(p, lists, at, option{oracle: oracle})
 }
@@ -298,9 +306,15 @@ type option struct {
 	oracle func(*routeros.Rule, []string) bool
 }
 
+// begin sets a packet on its way. The firewall sees IPv4 addresses in IPv6 clothes as IPv4, and no zones.
+func (w *World) begin(p Packet, lists Lists, at time.Time, o option) *walk {
+	p.Src, p.Dst = p.Src.Unmap().WithZone(""), p.Dst.Unmap().WithZone("")
+	return &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: o}
+}
+
 func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
-	k := &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: o, toRouter: true}
-	k.packet.Src, k.packet.Dst = p.Src.Unmap(), p.Dst.Unmap()
+	k := w.begin(p, lists, at, o)
+	k.toRouter = true
 	for _, stop := range []struct {
 		menu  routeros.Menu
 		chain string
@@ -325,8 +339,8 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 
 // Walk returns the fate of a packet in one chain of one table, with every rule in the trail.
 func (w *World) Walk(menu routeros.Menu, chain string, p Packet, lists Lists, at time.Time) Fate {
-	k := &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: option{all: true}, toRouter: chain == "input"}
-	k.packet.Src, k.packet.Dst = p.Src.Unmap(), p.Dst.Unmap()
+	k := w.begin(p, lists, at, option{all: true})
+	k.toRouter = chain == "input"
 	if t := w.tables[menu]; t != nil {
 		k.chain(t, chain, 0)
 	}

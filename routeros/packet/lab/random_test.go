@@ -229,13 +229,18 @@ func (c chance) remember() string {
 	return action + " address-list=" + list + " address-list-timeout=" + c.pick("10s", "1m", "1m30s", "7d", "1h")
 }
 
-// timed adds entries whose time was running before, as after somebody's knock.
+// timed adds entries whose time was running before, as after somebody's knock. No address is twice in a list: the
+// router refuses that (routeros-facts § 3).
 func (c chance) timed(s *routeros.Snapshot) {
 	for range c.IntN(4) {
-		s.Entries[routeros.AddressList] = append(s.Entries[routeros.AddressList], routeros.ListEntry{
+		entry := routeros.ListEntry{
 			List: c.pick(strings.Fields(timedLists)...), Address: fmt.Sprintf("203.0.113.%d", 12+c.IntN(4)), Dynamic: true,
 			Timed: true, Timeout: time.Duration(20+c.IntN(100)) * time.Second,
-		})
+		}
+		known := func(e routeros.ListEntry) bool { return e.Key() == entry.Key() }
+		if rows := s.Entries[routeros.AddressList]; !slices.ContainsFunc(rows, known) {
+			s.Entries[routeros.AddressList] = append(rows, entry)
+		}
 	}
 }
 
