@@ -96,6 +96,13 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 	if ctx.Err() != nil {
 		return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
 	}
+	if !dryRun {
+		release, err := e.lock(s, r, p)
+		if err != nil {
+			return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
+		}
+		defer release()
+	}
 	session, carrier, out := e.reach(ctx, s, r)
 	if out.Err != nil {
 		return out

@@ -59,7 +59,10 @@ func TestChangedWhileAsking(t *testing.T) {
 	asked := e
 	asked.inTerminal = true
 	asked.in = &answer{text: strings.NewReader("yes\n"), meanwhile: func() {
-		if code := apply(e, "--yes"); code != 0 {
+		if code := apply(e, "--yes"); code != int(exitRefused) {
+			t.Errorf("another run on this machine: exit code %d", code)
+		}
+		if code := apply(e, "--yes", "--state-dir", t.TempDir()); code != 0 {
 			t.Errorf("the other one: exit code %d", code)
 		}
 		settled = digest()

@@ -126,20 +126,27 @@ func actor() string {
 	return name + "@" + host
 }
 
-// recorded does something to a router while no other run can, and writes into the journal that it begins and how it ended. What
-// can't be written down is not begun.
+// lock keeps other runs on this machine off a router, from before it is read until the end.
+func (e env) lock(s settings, r router, p plans.Plan) (release func(), err error) {
+	dir, err := e.state(s)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := dir.Lock(r.target.HostPort(), state.Holder{PID: os.Getpid(), Actor: actor(), Command: "apply " + p.Name, Since: e.now().UTC()})
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = lock.Release() }, nil
+}
+
+// recorded does something to a router, and writes into the journal that it begins and how it ended. What can't be written down
+// is not begun.
 func (e env) recorded(s settings, p plans.Plan, r view.Router, do func() view.Router) view.Router {
 	dir, err := e.state(s)
 	if err != nil {
 		r.Outcome, r.Err = apply.Refused, err
 		return r
 	}
-	lock, err := dir.Lock(r.Address, state.Holder{PID: os.Getpid(), Actor: actor(), Command: "apply " + p.Name, Since: e.now().UTC()})
-	if err != nil {
-		r.Outcome, r.Err = apply.Refused, err
-		return r
-	}
-	defer func() { _ = lock.Release() }()
 	record := state.Record{
 		Time: e.now(), Actor: actor(), Command: "apply", Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: p.Name,
 		Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof),
