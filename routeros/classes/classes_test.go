@@ -69,7 +69,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	case "add-src-to-address-list":
 		pairs = append(pairs, "address-list", pick(t, "list", "a", "b"), "address-list-timeout", "1m")
 	case "dst-nat":
-		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.0.2.1", "192.168.88.1"), "to-ports", pick(t, "port", "22", "8291"))
+		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.0.2.1", "192.168.88.1", "192.168.88.0-192.168.88.9", "192.168.88.7-192.168.88.9"), "to-ports", pick(t, "port", "22", "8291"))
 	case "redirect":
 		pairs = append(pairs, "to-ports", pick(t, "port", "22", "8080"))
 	}

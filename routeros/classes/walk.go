@@ -238,7 +238,7 @@ func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref
 	case "add-src-to-address-list", "add-dst-to-address-list":
 		w.fill(t, i, r, hit)
 	case "dst-nat", "netmap", "same", "redirect":
-		return w.translate(r, hit), none
+		return w.translate(t.menu, r, hit), none
 	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade":
 	default:
 		return w.unknown(t, i, hit), none
@@ -281,12 +281,20 @@ func (w *walk) fill(t *table, i int, r *row, hit ref) {
 
 // translate is destination NAT: away from the router, or to another address or port of it. Redirect sends to the first address
 // of the interface on which a packet came in.
-func (w *walk) translate(r *row, hit ref) ref {
+// Which of several addresses a packet gets is the router's choice.
+func (w *walk) translate(menu routeros.Menu, r *row, hit ref) ref {
+	own := w.ownIn(r.to)
 	switch {
-	case r.action != "redirect" && r.hasTo && !w.local[r.to.First]:
+	case r.action != "redirect" && r.hasTo && !own.IsValid():
 		return w.end("forwarded", hit)
 	case r.action != "redirect":
-		w.move(hit, r.to.First, r.toPort)
+		stays := hit
+		if r.to.First != r.to.Last {
+			stays = w.d.and(hit, w.space.boolean(openName(menu, r.id, "to-addresses", r.toText)))
+			w.end("forwarded", w.d.minus(hit, stays))
+		}
+		w.move(stays, own, r.toPort)
+		hit = stays
 	default:
 		rest := hit
 		for _, name := range w.space.interfaces {
@@ -299,6 +307,17 @@ func (w *walk) translate(r *row, hit ref) ref {
 		w.move(rest, netip.Addr{}, r.toPort)
 	}
 	return w.end("accept", hit)
+}
+
+// ownIn returns the first of the router's own addresses in a range, or none.
+func (w *walk) ownIn(r routeros.AddressRange) netip.Addr {
+	var first netip.Addr
+	for a, own := range w.local {
+		if own && r.First.IsValid() && r.Contains(a) && (!first.IsValid() || a.Less(first)) {
+			first = a
+		}
+	}
+	return first
 }
 
 // move notes where packets go instead.
@@ -328,6 +347,7 @@ type row struct {
 	timeout  routeros.ListTimeout
 	to       routeros.AddressRange
 	hasTo    bool
+	toText   string
 	toPort   uint16
 }
 
@@ -346,7 +366,8 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 		out.fixed = s.boolean(openName(menu, r.ID, "address-list-timeout", r.Attrs.Get("address-list-timeout")))
 	}
 	out.to, _ = routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
-	out.hasTo = r.Attrs.Get("to-addresses") != ""
+	out.toText = r.Attrs.Get("to-addresses")
+	out.hasTo = out.toText != ""
 	low, _, _ := cutRange(r.Attrs.Get("to-ports"))
 	out.toPort, _ = routeros.ParsePort(low)
 	for name, value := range r.Attrs.All() {

@@ -59,13 +59,11 @@ func (w *World) test(name, value string) test {
 	case "in-interface":
 		return w.interfaceTest(value, func(k *walk) string { return k.packet.InInterface })
 	case "out-interface":
-		return w.interfaceTest(value, func(k *walk) string { return k.packet.OutInterface })
+		return leaving(w.interfaceTest(value, func(k *walk) string { return k.packet.OutInterface }))
 	case "in-interface-list":
 		return w.interfaceListTest(value, func(k *walk) bool { return w.InInterfaceList(k.packet.InInterface, value) })
 	case "out-interface-list":
-		return w.interfaceListTest(value, func(k *walk) bool {
-			return k.packet.OutInterface != "" && w.InInterfaceList(k.packet.OutInterface, value)
-		})
+		return leaving(w.interfaceListTest(value, func(k *walk) bool { return w.InInterfaceList(k.packet.OutInterface, value) }))
 	}
 	return flowTest(name, value)
 }
@@ -182,6 +180,20 @@ func (w *World) interfaceTest(value string, of func(*walk) string) test {
 			return unknown
 		}
 		return is(kind(w.ifaces[of(k)].Type))
+	}
+}
+
+// leaving makes a test of the interface that a packet leaves by: one for the router itself leaves by none,
+// not by one of all either.
+func leaving(t test) test {
+	if t == nil {
+		return nil
+	}
+	return func(k *walk) answer {
+		if k.packet.OutInterface == "" {
+			return no
+		}
+		return t(k)
 	}
 }
 

@@ -111,7 +111,7 @@ func TestAddressTypes(t *testing.T) {
 func TestOutInterface(t *testing.T) {
 	for matcher, want := range map[string]string{
 		"out-interface=ether1": "no", "out-interface=!ether1": "yes", "out-interface-list=WAN": "no", "out-interface-list=!WAN": "yes",
-		"out-interface-list=all": "no", "out-interface-list=none": "no",
+		"out-interface=all-ethernet": "no", "out-interface=!all-ethernet": "yes", "out-interface-list=all": "no", "out-interface-list=none": "no",
 	} {
 		if got := answer(input(t, "add chain=input action=drop "+matcher+"\n", syn())); got != want {
 			t.Errorf("%s: %s, want %s", matcher, got, want)
@@ -119,8 +119,8 @@ func TestOutInterface(t *testing.T) {
 	}
 }
 
-// TestUnknownAction: what an action that nobody knows does is followed in all three ways; before, a stranger
-// whom such a rule lets in was not seen.
+// TestUnknownAction: what an action that nobody knows does is followed in all three ways, since it may let a
+// stranger in. So is where a packet goes that is sent to one of several addresses, one of them the router's.
 func TestUnknownAction(t *testing.T) {
 	verdicts := func(rules string) []packet.Verdict {
 		s := router(t, rules)
@@ -132,13 +132,16 @@ func TestUnknownAction(t *testing.T) {
 		return out
 	}
 	for rules, want := range map[string][]packet.Verdict{
-		"add chain=input action=teleport\nadd chain=input action=drop\n":                                                              {packet.Accept, packet.Drop, packet.Drop},
-		"add chain=input action=drop\n/ip firewall nat add chain=dstnat action=endpoint-independent-nat protocol=udp\n":               {packet.Drop},
-		"add chain=input action=drop\n/ip firewall nat add chain=dstnat action=endpoint-independent-nat\n":                            {packet.Drop, packet.Forwarded},
-		"add chain=input action=accept\n/ip firewall raw add chain=prerouting action=teleport\n":                                      {packet.Accept, packet.Drop},
-		"add chain=input action=add-src-to-address-list address-list=x address-list-timeout=soon\nadd chain=input action=accept\n":    {packet.Accept, packet.Accept},
-		"add chain=input action=drop src-address-list=x\n/ip firewall nat add chain=srcnat action=masquerade\n":                       {packet.Accept},
-		"add chain=input action=add-src-to-address-list address-list=x address-list-timeout=none-static\nadd chain=input action=drop": {packet.Drop},
+		"add chain=input action=teleport\nadd chain=input action=drop\n":                                                                                  {packet.Accept, packet.Drop, packet.Drop},
+		"add chain=input action=drop\n/ip firewall nat add chain=dstnat action=endpoint-independent-nat protocol=udp\n":                                   {packet.Drop},
+		"add chain=input action=drop\n/ip firewall nat add chain=dstnat action=endpoint-independent-nat\n":                                                {packet.Drop, packet.Forwarded},
+		"add chain=input action=accept\n/ip firewall raw add chain=prerouting action=teleport\n":                                                          {packet.Accept, packet.Drop},
+		"add chain=input action=add-src-to-address-list address-list=x address-list-timeout=soon\nadd chain=input action=accept\n":                        {packet.Accept, packet.Accept},
+		"add chain=input action=drop\n/ip firewall nat add chain=dstnat action=netmap to-addresses=192.168.88.0/24\n":                                     {packet.Drop, packet.Forwarded},
+		"add chain=input action=drop dst-address=192.168.88.1\n/ip firewall nat add chain=dstnat action=dst-nat to-addresses=192.168.88.1-192.168.88.2\n": {packet.Drop, packet.Forwarded},
+		"add chain=input action=drop\n/ip firewall nat add chain=dstnat action=dst-nat to-addresses=192.168.88.2-192.168.88.9\n":                          {packet.Forwarded},
+		"add chain=input action=drop src-address-list=x\n/ip firewall nat add chain=srcnat action=masquerade\n":                                           {packet.Accept},
+		"add chain=input action=add-src-to-address-list address-list=x address-list-timeout=none-static\nadd chain=input action=drop":                     {packet.Drop},
 	} {
 		if got := verdicts(rules + "\n"); !slices.Equal(got, want) {
 			t.Errorf("%s: %s, want %s", rules, got, want)

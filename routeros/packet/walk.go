@@ -160,7 +160,7 @@ func (k *walk) end(t *table, i int, v Verdict) outcome {
 // keeps both does not count as translated.
 func (k *walk) translate(t *table, i int) outcome {
 	r := &t.rules[i]
-	if !r.toLocal {
+	if !r.toLocal && (!r.toSeveral || !k.stays(t, i)) {
 		k.packet.DstNAT = true
 		return k.end(t, i, Forwarded)
 	}
@@ -178,6 +178,13 @@ func (k *walk) translate(t *table, i int) outcome {
 	}
 	k.packet.DstNAT = k.packet.DstNAT || k.packet.Dst != dst || k.packet.DstPort != port
 	return k.end(t, i, Accept)
+}
+
+// stays asks whether a packet that goes to one of several addresses goes to the router's own among them.
+func (k *walk) stays(t *table, i int) bool {
+	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"to-addresses"}}
+	k.fate.Undecided = append(k.fate.Undecided, look)
+	return k.oracle != nil && k.oracle(look.Rule, look.Undecided)
 }
 
 func (k *walk) add(a *addition, r *routeros.Rule) {

@@ -42,6 +42,7 @@ type rule struct {
 	log      bool
 	// Of destination NAT: whether the packet stays on the router, and what changes.
 	toLocal   bool
+	toSeveral bool // of which toAddress is an own one, so that it may stay or not
 	toAddress netip.Addr
 	toPort    uint16
 }
@@ -153,17 +154,31 @@ func (w *World) rule(r *routeros.Rule) rule {
 }
 
 // translation compiles where a rule of destination NAT sends packets. Without an address, and with redirect,
-// they stay on the router and only the port changes; of several ports the first is taken.
+// they stay on the router and only the port changes; of several ports the first is taken. Which of several
+// addresses a packet gets is the router's choice.
 func (w *World) translation(r *routeros.Rule, c *rule) {
 	to, err := routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
 	switch {
 	case r.Action() == "redirect", r.Attrs.Get("to-addresses") == "":
 		c.toLocal = true
-	case err == nil && w.local[to.First]:
-		c.toLocal, c.toAddress = true, to.First
+	case err == nil:
+		c.toAddress = w.ownIn(to)
+		c.toSeveral = c.toAddress.IsValid() && to.First != to.Last
+		c.toLocal = c.toAddress.IsValid() && !c.toSeveral
 	}
 	first, _, _ := strings.Cut(r.Attrs.Get("to-ports"), "-")
 	c.toPort, _ = routeros.ParsePort(first)
+}
+
+// ownIn returns the first of the router's own addresses in a range, or none.
+func (w *World) ownIn(r routeros.AddressRange) netip.Addr {
+	var first netip.Addr
+	for a := range w.local {
+		if r.Contains(a) && (!first.IsValid() || a.Less(first)) {
+			first = a
+		}
+	}
+	return first
 }
 
 func cost(name string) int {
