@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"errors"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -69,16 +71,26 @@ func (r *Router) notify(t *table, w *row, dead bool) {
 	}
 }
 
-// Reboot loses everything that is not configuration: dynamic rows, connections, counters, sessions. A safe
-// mode that was held ends with its session, which undoes its changes.
+// Reboot loses everything that is not configuration: dynamic rows, connections, counters, sessions. What becomes of a safe mode
+// that was held is unknown: its changes stay and it is gone, unless a knob says otherwise. The scheduler starts anew.
 func (r *Router) Reboot() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.reboot()
+}
+
+func (r *Router) reboot() {
+	if r.options.Knobs.RebootUnrolls {
+		r.unroll()
+	}
+	r.safe = nil
 	for s := range r.sessions {
-		r.leave(s)
+		delete(r.sessions, s)
 		s.finish()
 	}
 	r.booted = r.options.Now()
+	r.down = r.booted.Add(r.options.Knobs.BootTime)
+	r.suspended = nil
 	clear(r.flows)
 	for _, t := range r.tables {
 		for i, w := range slices.Backward(t.rows) {
@@ -91,6 +103,13 @@ func (r *Router) Reboot() {
 		r.fasttrack(t)
 	}
 	r.world = nil
+	t := r.table(routeros.Scheduler)
+	for i, w := range t.rows {
+		again := *w
+		again.runs = 0
+		r.schedule(&again, r.booted)
+		t.replace(i, &again)
+	}
 }
 
 // historySize is how many changes safe mode can undo (routeros-facts § 6.1).
@@ -102,6 +121,7 @@ type safeMode struct {
 	tables   map[routeros.Menu][]*row
 	identity string
 	changes  int
+	unrollAt time.Time // set when the holder's session has ended
 }
 
 func (q *request) safeModeVerb() *trap {
@@ -183,10 +203,55 @@ func (r *Router) restore(t *table, saved []*row) {
 
 // leave is called when a session ends: a safe mode that it holds is undone.
 func (r *Router) leave(s *session) {
-	if r.safe != nil && r.safe.owner == s {
+	delete(r.sessions, s)
+	switch after := r.options.Knobs.UnrollAfter; {
+	case r.safe == nil || r.safe.owner != s:
+	case after > 0:
+		r.safe.unrollAt = r.options.Now().Add(after)
+		r.ends(r.safe.unrollAt)
+	default:
 		r.unroll()
 	}
-	delete(r.sessions, s)
+}
+
+// bury ends the sessions that have been silent for too long, and undoes the safe mode of one that has ended.
+func (r *Router) bury(now time.Time) {
+	for s := range r.sessions {
+		switch {
+		case s.silentUntil.IsZero():
+		case now.Before(s.silentUntil):
+			r.ends(s.silentUntil)
+		default:
+			r.leave(s)
+		}
+	}
+	if r.safe == nil || r.safe.unrollAt.IsZero() {
+		return
+	}
+	if now.Before(r.safe.unrollAt) {
+		r.ends(r.safe.unrollAt)
+		return
+	}
+	r.unroll()
+}
+
+// Admin lets another administrator work on the router, from a session of his own at the console. The first command that is refused
+// ends it.
+func (r *Router) Admin(commands ...routeros.Command) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.expire()
+	s := &session{router: r, user: "admin", service: "local", policy: defaultGroups()[2].Policy}
+	for _, c := range commands {
+		q := &request{Router: r, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
+		for _, a := range c.Attrs {
+			q.write(a.Name, a.Value)
+		}
+		if _, problem := s.command(q); problem != nil {
+			return errors.New(c.Redacted() + ": " + problem.message)
+		}
+	}
+	return nil
 }
 
 func (q *request) safeModeRow() routeros.Attributes {

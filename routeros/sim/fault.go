@@ -20,15 +20,22 @@ type Action struct {
 type ActionKind uint8
 
 // The kinds. After a cut the connection is closed, with earlier answers sent; a stalled session takes
-// requests and answers no more; garbage is sent in place of the answer, as bytes that are no framing.
+// requests and answers no more; one that vanished is as a stalled one, and the router does not notice either when its client
+// gives up (Knobs.Silence); garbage is sent in place of the answer, as bytes that are no framing.
 const (
-	Proceed     ActionKind = iota
-	CutBefore              // the connection ends, nothing is done
-	CutAfter               // it is done, the answer never leaves
-	Trap                   // nothing is done, the answer is a trap with Message
-	StallBefore            // nothing is done, no answer comes
-	StallAfter             // it is done, no answer comes
-	Garbage                // it is done, the answer is garbage
+	Proceed      ActionKind = iota
+	CutBefore               // the connection ends, nothing is done
+	CutAfter                // it is done, the answer never leaves
+	Trap                    // nothing is done, the answer is a trap with Message
+	StallBefore             // nothing is done, no answer comes
+	StallAfter              // it is done, no answer comes
+	VanishBefore            // nothing is done, the line is dead and nobody knows
+	VanishAfter             // it is done, the line is dead and nobody knows
+	Garbage                 // it is done, the answer is garbage
+	HalfSentence            // it is done, the connection ends in the middle of the answer
+	Drip                    // it is done, the answer comes byte by byte, ten in a second
+	RebootBefore            // nothing is done, the router starts anew
+	RebootAfter             // it is done, then the router starts anew
 )
 
 func (r *Router) fault(s *session, words []string) Action {

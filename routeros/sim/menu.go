@@ -72,7 +72,7 @@ func systemSchema(m routeros.Menu) (schema, bool) {
 	case routeros.Scheduler:
 		return schema{verbs: listVerbs + " unset@7.24", args: "name on-event interval start-date start-time policy disabled comment days@7.24", addOnly: "copy-from", readOnly: "next-run owner run-count", name: "name"}, true
 	case routeros.Script:
-		return schema{verbs: tableVerb, args: "name source policy dont-require-permissions comment owner", addOnly: "copy-from", readOnly: "run-count invalid last-started", name: "name"}, true
+		return schema{verbs: tableVerb + " run", args: "name source policy dont-require-permissions comment owner", addOnly: "copy-from", readOnly: "run-count invalid last-started", name: "name"}, true
 	case routeros.Identity:
 		return schema{verbs: "print getall get set", args: "name"}, true
 	case routeros.Resource, routeros.Clock:

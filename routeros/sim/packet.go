@@ -32,6 +32,10 @@ func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Ti
 func (r *Router) Packet(p packet.Packet) packet.Fate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.input(p)
+}
+
+func (r *Router) input(p packet.Packet) packet.Fate {
 	now := r.expire()
 	if r.world == nil {
 		r.world = packet.NewWorld(r.snapshot(now))
@@ -177,6 +181,8 @@ func (r *Router) expire() time.Time {
 		return now
 	}
 	r.expiry = time.Time{}
+	r.runJobs(now)
+	r.bury(now)
 	for _, m := range []routeros.Menu{routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6} {
 		t := r.table(m)
 		for i := 0; i < len(t.rows); {
@@ -190,6 +196,12 @@ func (r *Router) expire() time.Time {
 			r.forget(w)
 			r.notify(t, w, true)
 		}
+	}
+	for _, w := range r.table(routeros.Scheduler).rows {
+		r.ends(w.next)
+	}
+	for _, s := range r.suspended {
+		r.ends(s.at)
 	}
 	return now
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ func (q *request) rows() []routeros.Attributes {
 		return []routeros.Attributes{routeros.MakeAttributes("time", q.now.Format("15:04:05"), "date", q.date(q.now),
 			"time-zone-autodetect", "false", "time-zone-name", "UTC", "gmt-offset", "+00:00", "dst-active", "false")}
 	case routeros.DeviceMode:
-		return []routeros.Attributes{routeros.MakeAttributes("mode", "advanced", "flagged", "false", "scheduler", "true")}
+		home := q.options.DeviceMode == "home"
+		return []routeros.Attributes{routeros.MakeAttributes("mode", cmp.Or(q.options.DeviceMode, "advanced"), "flagged", routeros.FormatBool(q.options.Flagged), "scheduler", routeros.FormatBool(!home))}
 	case routeros.SafeMode:
 		return []routeros.Attributes{q.safeModeRow()}
 	case routeros.UserActive:
@@ -54,8 +56,9 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	case m == routeros.Connection || m == routeros.Connection6:
 		a = a.With("timeout", left(w, now))
 	case m == routeros.Scheduler:
-		if next, ok := r.nextRun(w, now); ok {
-			a = a.With("next-run", r.stamp(next))
+		a = a.With("run-count", itoa(w.runs))
+		if !w.next.IsZero() {
+			a = a.With("next-run", r.stamp(w.next))
 		}
 	case m == routeros.ServiceMenu && r.options.Version.AtLeast(7, 24):
 		a = a.With("available-from", a.Get("address")).Without("address")
@@ -83,30 +86,6 @@ func (r *Router) date(t time.Time) string {
 		return t.UTC().Format("2006-01-02")
 	}
 	return strings.ToLower(t.UTC().Format("Jan/02/2006"))
-}
-
-// nextRun is when a scheduler entry would run (routeros-facts § 6.2). The entry itself is never run.
-func (r *Router) nextRun(w *row, now time.Time) (time.Time, bool) {
-	if w.attrs.Bool("disabled") {
-		return time.Time{}, false
-	}
-	every, _ := routeros.ParseDuration(w.get("interval"))
-	start := w.created
-	if at, err := time.Parse("2006-01-02 15:04:05", w.get("start-date")+" "+w.get("start-time")); err == nil {
-		start = at
-	} else if at, err := time.Parse("Jan/02/2006 15:04:05", w.get("start-date")+" "+w.get("start-time")); err == nil {
-		start = at
-	}
-	if w.get("start-time") == "startup" {
-		start = r.booted
-	}
-	if start.After(now) {
-		return start, true
-	}
-	if every <= 0 {
-		return time.Time{}, false
-	}
-	return start.Add((now.Sub(start)/every + 1) * every), true
 }
 
 // resource is /system/resource (routeros-facts § 8).

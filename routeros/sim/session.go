@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5" //nolint:gosec // the legacy login of RouterOS before 6.43 is defined with it
 	"crypto/rand"
@@ -36,7 +38,12 @@ type session struct {
 	since     time.Time
 	sentences int
 	stalled   bool
-	listens   []listening
+	// silent is a connection of which the router hears nothing any more, without knowing that it is over; it takes it for alive
+	// until silentUntil.
+	silent      bool
+	silentUntil time.Time
+	arrival     *flowKey // of the connection, when it passes the filter
+	listens     []listening
 
 	queue struct {
 		sync.Mutex
@@ -56,6 +63,7 @@ type item struct {
 	due   time.Time
 	words []string
 	raw   []byte
+	pause time.Duration // before raw
 }
 
 // Serve answers the connections of a listener until the context ends or the listener fails, and waits for them. A
@@ -89,14 +97,27 @@ func (r *Router) ServeConn(ctx context.Context, c net.Conn) {
 	var writer sync.WaitGroup
 	writer.Go(s.write)
 	s.read()
+	r.over(s)
+	s.finish()
+	writer.Wait()
+}
+
+// over is called when a connection has ended. One that went silent has ended for its client only.
+func (r *Router) over(s *session) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, open := r.sessions[s]; !open {
+		return // it ended with a reboot
+	}
+	if s.silent {
+		s.silentUntil = r.options.Now().Add(cmp.Or(r.options.Knobs.Silence, 9*time.Minute))
+		r.ends(s.silentUntil)
+		return
+	}
 	r.leave(s)
 	if s.user != "" {
 		r.log("system,info,account", "user "+s.user+" logged out from "+s.remote.Addr().String()+" via "+s.service)
 	}
-	r.mu.Unlock()
-	s.finish()
-	writer.Wait()
 }
 
 func (r *Router) open(c net.Conn) *session {
@@ -109,6 +130,9 @@ func (r *Router) open(c net.Conn) *session {
 	s.remote = netip.AddrPortFrom(s.remote.Addr().Unmap(), s.remote.Port())
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.expire().Before(r.down) {
+		return nil
+	}
 	rows := r.table(routeros.ServiceMenu).rows
 	i := slices.IndexFunc(rows, func(w *row) bool { return w.get("name") == s.service })
 	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.full(rows[i], s.service) {
@@ -116,6 +140,10 @@ func (r *Router) open(c net.Conn) *session {
 	}
 	r.numbered++
 	s.number = uint32(r.numbered)
+	if r.options.Arrival != "" && !r.arrives(s, rows[i].get("port")) {
+		s.silent = true // its client hears nothing, not even a refusal
+		return s
+	}
 	r.sessions[s] = struct{}{}
 	return s
 }
@@ -201,6 +229,7 @@ func (s *session) writeAll(w *wire.Writer, items []item) bool {
 		}
 		if i.raw != nil {
 			_ = w.Flush()
+			time.Sleep(i.pause)
 			if _, err := s.conn.Write(i.raw); err != nil {
 				return false
 			}
@@ -223,10 +252,14 @@ func (s *session) finish() {
 
 // send queues a sentence.
 func (s *session) send(tag string, words []string) {
-	if tag != "" {
-		words = append(slices.Clip(words[:1:1]), append([]string{".tag=" + tag}, words[1:]...)...)
+	s.enqueue(item{words: tagged(tag, words)})
+}
+
+func tagged(tag string, words []string) []string {
+	if tag == "" {
+		return words
 	}
-	s.enqueue(item{words: words})
+	return append(slices.Clip(words[:1:1]), append([]string{".tag=" + tag}, words[1:]...)...)
 }
 
 func (s *session) enqueue(i item) {
@@ -252,45 +285,92 @@ func (s *session) serve(words []string) bool {
 	action := r.fault(s, words) // outside the lock: a fault may look at the router
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.stalled {
+	now := r.expire()
+	s.silent = s.silent || now.Before(r.down) || s.arrival != nil && !r.passes(s)
+	if s.stalled || s.silent {
 		return true
 	}
 	q := s.parse(words)
-	switch action.Kind {
-	case CutBefore:
-		return false
-	case Trap:
-		s.answer(q, &trap{message: action.Message})
-		return true
-	case StallBefore:
-		s.stalled = true
-		return true
-	case Proceed, CutAfter, StallAfter, Garbage:
+	if goOn, settled := s.failBefore(q, action); settled {
+		return goOn
 	}
 	goOn, problem := s.dispatch(q)
-	switch action.Kind {
-	case CutAfter:
-		return false
-	case StallAfter:
-		s.stalled = true
-		return true
-	case Garbage:
-		s.enqueue(item{raw: []byte{0xFF, 0xFE, 0xFD, 0xFC, '!', 'r', 'e', 0}})
-		return true
-	case Proceed, CutBefore, Trap, StallBefore:
+	if goOn, settled := s.failAfter(q, problem, action); settled {
+		return goOn
 	}
 	s.answer(q, problem)
 	return goOn
 }
 
+// failBefore does what a fault does instead of the request; settled says that it did.
+func (s *session) failBefore(q *request, action Action) (goOn, settled bool) {
+	switch action.Kind {
+	case CutBefore:
+		return false, true
+	case Trap:
+		s.answer(q, &trap{message: action.Message})
+	case StallBefore:
+		s.stalled = true
+	case VanishBefore:
+		s.silent = true
+	case RebootBefore:
+		s.router.reboot()
+	default:
+		return false, false
+	}
+	return true, true
+}
+
+// failAfter does what a fault does instead of the answer.
+func (s *session) failAfter(q *request, problem *trap, action Action) (goOn, settled bool) {
+	switch action.Kind {
+	case CutAfter:
+		return false, true
+	case StallAfter:
+		s.stalled = true
+	case VanishAfter:
+		s.silent = true
+	case RebootAfter:
+		s.router.reboot()
+	case Garbage:
+		s.enqueue(item{raw: []byte{0xFF, 0xFE, 0xFD, 0xFC, '!', 'r', 'e', 0}})
+	case HalfSentence:
+		answer := s.encoded(q, problem)
+		s.enqueue(item{raw: answer[:len(answer)/2]})
+		return false, true
+	case Drip:
+		for _, b := range s.encoded(q, problem) {
+			s.enqueue(item{raw: []byte{b}, pause: 100 * time.Millisecond})
+		}
+	default:
+		return false, false
+	}
+	return true, true
+}
+
+// encoded is the answer of a request as bytes.
+func (s *session) encoded(q *request, problem *trap) []byte {
+	var b bytes.Buffer
+	w := wire.NewWriter(&b)
+	for _, words := range q.answers(problem) {
+		_ = w.Write(tagged(q.attrs[".tag"], words)...) // a buffer takes everything
+	}
+	_ = w.Flush()
+	return b.Bytes()
+}
+
 // answer queues the replies of a request, or its trap and the !done behind it (routeros-facts § 1.2).
 func (s *session) answer(q *request, problem *trap) {
-	if problem != nil {
-		q.replies = append(q.replies, problem.words(), []string{"!done"})
-	}
-	for _, words := range q.replies {
+	for _, words := range q.answers(problem) {
 		s.send(q.attrs[".tag"], words)
 	}
+}
+
+func (q *request) answers(problem *trap) [][]string {
+	if problem != nil {
+		return append(q.replies, problem.words(), []string{"!done"})
+	}
+	return q.replies
 }
 
 // parse takes a sentence apart. The tag is kept among the attributes under its own name.
@@ -331,6 +411,12 @@ func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
 	case path == "/cancel":
 		s.cancel(q)
 		return true, nil
+	case path == "/system/reboot":
+		if !hasPolicy(s.policy, "reboot") {
+			return true, denied()
+		}
+		s.router.reboot()
+		return false, nil
 	}
 	return s.command(q)
 }

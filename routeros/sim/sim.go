@@ -5,8 +5,9 @@
 // behaviour rests (routeros-facts § n). Where the facts are silent the harder case is the default and
 // [Knobs] choose the other one.
 //
-// What it never does: it resolves no DNS names, runs no scripts (scheduler and script rows are stored only)
-// and sends no packet. Entries that run out are noticed at the next command or packet.
+// What it never does: it resolves no DNS names and sends no packet. What time brings about, entries that run out and the
+// scheduler's scripts, is done at the next command, packet or look, as of its own time; scripts are the language
+// of routeros/script.
 //
 //	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})
 //	listener, _ := net.Listen("tcp", "127.0.0.1:0")
@@ -50,6 +51,18 @@ type Knobs struct {
 	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is established,
 	// so that removing a connection does not cut it.
 	LooseIsNew bool
+	// JobsRunAtOnce runs a scheduler entry that has an interval and no start also when it is added; JobsNeverRun takes entries
+	// and never runs them, as a device-mode without scheduler may.
+	JobsRunAtOnce, JobsNeverRun bool
+	// RebootUnrolls undoes the changes of a safe mode at a reboot; else they stay and the safe mode is gone.
+	RebootUnrolls bool
+	// BootTime is how long the router answers nobody after a reboot.
+	BootTime time.Duration
+	// UnrollAfter is how long after the end of its holder's session a safe mode is undone.
+	UnrollAfter time.Duration
+	// Silence is how long the router takes a connection for alive of which it hears nothing; zero is nine minutes, the
+	// documented TCP time-out (routeros-facts § 6.1).
+	Silence time.Duration
 	// PrintDefaultTimeout prints address-list-timeout=none-dynamic where a rule was added without.
 	PrintDefaultTimeout bool
 }
@@ -66,6 +79,13 @@ type Options struct {
 	RTT time.Duration
 	// IPv6Package says whether a RouterOS 6 has the ipv6 package; 7 always has.
 	IPv6Package bool
+	// DeviceMode is advanced or home, where the scheduler is off; Flagged is a device that was found changed by a stranger: no
+	// scheduler entry can be added (routeros-facts § 6.2). Empty is advanced.
+	DeviceMode string
+	Flagged    bool
+	// Arrival, when set, is the interface by which API connections arrive: they pass the router's own filter, with every
+	// sentence, and what it drops never arrives.
+	Arrival string
 	// Fault is asked about every request before it is carried out; nil is no faults.
 	Fault Fault
 	Knobs Knobs
@@ -84,9 +104,13 @@ type Router struct {
 	safe     *safeMode
 	world    *packet.World // of the current tables; nil after a change
 	flows    map[flowKey]*row
-	expiry   time.Time // the earliest end of any row; zero when none ends
-	secrets  map[string]string
-	anyone   map[string]bool // users who get in with any password
+	expiry   time.Time // the earliest moment at which something happens by itself; zero when nothing does
+	// suspended are scripts that wait.
+	suspended []suspended
+	running   bool      // a scheduler's script
+	down      time.Time // until then nobody is answered, after a reboot
+	secrets   map[string]string
+	anyone    map[string]bool // users who get in with any password
 }
 
 // New returns a router that runs.

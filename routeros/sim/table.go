@@ -20,6 +20,8 @@ type row struct {
 	builtin bool // made by the router; refuses every change (routeros-facts § 2.5)
 	created time.Time
 	until   time.Time // when it ends; zero is never
+	next    time.Time // of a scheduler entry: when it runs; zero is never
+	runs    int       // of a scheduler entry, since the last start
 	count   *counters
 }
 

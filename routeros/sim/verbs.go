@@ -84,6 +84,8 @@ func (q *request) change() *trap {
 		return nil
 	case "take", "release", "unroll":
 		return q.safeModeVerb()
+	case "run":
+		return q.runNow()
 	}
 	return noSuchCommand()
 }
@@ -119,6 +121,8 @@ func (q *request) takes(name string) bool {
 		return known(target+" number value-name", name, q.options.Version)
 	case "take":
 		return name == "on-error"
+	case "run":
+		return known(target+" number use-script-permissions@7.15", name, q.options.Version)
 	case "print", "getall", "listen":
 		return known(".proplist proplist count-only detail stats follow follow-only interval from all static dynamic terse brief chain without-paging value-list as-value show-ids file append group-by@7.17 order-by@7.24 .oid", name, q.options.Version)
 	}
@@ -350,7 +354,9 @@ func (q *request) prepare(t *table, w *row) *trap {
 	case routeros.AddressList, routeros.AddressList6:
 		return q.prepareEntry(t, w, nil)
 	case routeros.Scheduler:
-		q.prepareJob(w)
+		if problem := q.prepareJob(w); problem != nil {
+			return problem
+		}
 	case routeros.User:
 		q.secrets[w.get("name")] = w.get("password")
 		w.attrs = w.attrs.Without("password")
@@ -390,11 +396,33 @@ func (q *request) prepareEntry(t *table, w, old *row) *trap {
 	return nil
 }
 
-// prepareJob fills in what a scheduler entry defaults to (routeros-facts § 6.2).
-func (q *request) prepareJob(w *row) {
-	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(q.now), "start-time", q.now.Format("15:04:05"),
-		"policy", "ftp,reboot,read,write,policy,test,password,sniff,sensitive,romon", "owner", q.session.user, "run-count", "0", "disabled", "false")
+// prepareJob fills in what a scheduler entry defaults to and when it runs, where the device-mode lets it
+// (routeros-facts § 6.2).
+func (q *request) prepareJob(w *row) *trap {
+	if q.options.DeviceMode == "home" || q.options.Flagged {
+		return failure("not allowed by device-mode")
+	}
+	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(q.now), "start-time", q.now.UTC().Format("15:04:05"),
+		"policy", grantable(q.session.policy), "owner", q.session.user, "disabled", "false")
 	w.attrs = defaults.Merge(w.attrs)
+	for name := range strings.SplitSeq(w.get("policy"), ",") {
+		if !hasPolicy(q.session.policy, name) {
+			return denied()
+		}
+	}
+	q.schedule(w, q.now)
+	return nil
+}
+
+// grantable are the policies that a script can have, of those that a user has.
+func grantable(policy string) string {
+	var out []string
+	for name := range strings.SplitSeq("ftp,reboot,read,write,policy,test,password,sniff,sensitive,romon", ",") {
+		if hasPolicy(policy, name) {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 func (q *request) set(values []routeros.Attribute) *trap {
@@ -432,6 +460,9 @@ func (q *request) set(values []routeros.Attribute) *trap {
 	}
 	for n, i := range at {
 		q.settle(fresh[n])
+		if q.menu == routeros.Scheduler {
+			q.schedule(fresh[n], q.now)
+		}
 		t.replace(i, fresh[n])
 		q.changed(t, fresh[n])
 	}

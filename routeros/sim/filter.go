@@ -1,0 +1,43 @@
+package sim
+
+import (
+	"net/netip"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// arrives lets the first packet of an API connection pass the filter, addressed to the router's own address on the interface by
+// which it comes and to the service's port, whatever the listener is bound to.
+func (r *Router) arrives(s *session, port string) bool {
+	number, _ := routeros.ParsePort(port)
+	p := packet.Packet{
+		Protocol: 6, Src: s.remote.Addr(), SrcPort: s.remote.Port(), Dst: r.own(s.remote.Addr()), DstPort: number,
+		InInterface: r.options.Arrival, TCPFlags: packet.SYN, MSS: 1460, TTL: 64, Size: 60,
+	}
+	key := keyOf(p)
+	s.arrival = &key
+	return r.input(p).Verdict == packet.Accept
+}
+
+// passes lets a later packet of the connection pass.
+func (r *Router) passes(s *session) bool {
+	return r.input(packet.Packet{
+		Protocol: 6, Src: s.arrival.src.Addr(), SrcPort: s.arrival.src.Port(), Dst: s.arrival.dst.Addr(), DstPort: s.arrival.dst.Port(),
+		InInterface: r.options.Arrival, TCPFlags: packet.ACK, TTL: 64, Size: 100,
+	}).Verdict == packet.Accept
+}
+
+// own is the router's address on the arrival interface, of the family of the client.
+func (r *Router) own(client netip.Addr) netip.Addr {
+	family := routeros.IPv4
+	if client.Is6() {
+		family = routeros.IPv6
+	}
+	for _, a := range r.addresses(family) {
+		if a.Interface == r.options.Arrival && !a.Disabled {
+			return a.Prefix.Addr()
+		}
+	}
+	return client
+}

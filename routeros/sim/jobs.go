@@ -1,0 +1,300 @@
+package sim
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/script"
+)
+
+// suspended is the rest of a scheduler's script behind a :delay.
+type suspended struct {
+	at      time.Time
+	session *session
+	name    string
+	rest    []script.Statement
+}
+
+// schedule works out when a scheduler entry runs next (routeros-facts § 6.2): first at its start, which defaults to the moment
+// of add, and then every interval. With an interval and no start of its own, the first run is one interval later.
+func (r *Router) schedule(w *row, now time.Time) {
+	w.next = time.Time{}
+	if w.attrs.Bool("disabled") || r.options.Knobs.JobsNeverRun {
+		return
+	}
+	every, _ := routeros.ParseDuration(w.get("interval"))
+	start, given := r.startOf(w)
+	switch {
+	case w.get("start-time") == "startup":
+		w.next, given = r.afterBoot(every, w.created, now), true
+	case start.After(now):
+		w.next = start
+	case every > 0:
+		w.next = start.Add((now.Sub(start)/every + 1) * every)
+	}
+	if !given && r.options.Knobs.JobsRunAtOnce && w.created.Equal(now) {
+		w.next = now
+	}
+	r.ends(w.next)
+}
+
+// afterBoot is when an entry of start-time=startup runs: three seconds after the start, or with an interval, one interval
+// after it (routeros-facts § 6.2).
+func (r *Router) afterBoot(every time.Duration, created, now time.Time) time.Time {
+	switch {
+	case every > 0:
+		return r.booted.Add((now.Sub(r.booted)/every + 1) * every)
+	case created.Before(r.booted):
+		return r.booted.Add(3 * time.Second)
+	}
+	return time.Time{}
+}
+
+// startOf reads when an entry starts; given says whether whoever added it said so.
+func (r *Router) startOf(w *row) (start time.Time, given bool) {
+	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
+		if at, err := time.Parse(form, w.get("start-date")+" "+w.get("start-time")); err == nil {
+			return at, !at.Equal(w.created.UTC().Truncate(time.Second))
+		}
+	}
+	return w.created, false
+}
+
+// runJobs runs what the scheduler owes up to now, in order of time.
+func (r *Router) runJobs(now time.Time) {
+	if r.running {
+		return
+	}
+	r.running = true
+	defer func() { r.running = false }()
+	for {
+		if at := r.firstSuspended(now); at >= 0 {
+			job := r.suspended[at]
+			r.suspended = slices.Delete(r.suspended, at, at+1)
+			r.runScript(job.session, job.name, job.rest, job.at)
+			continue
+		}
+		w := r.firstDue(now)
+		if w == nil {
+			return
+		}
+		r.runJob(w)
+	}
+}
+
+func (r *Router) firstSuspended(now time.Time) int {
+	first := -1
+	for i, s := range r.suspended {
+		if !s.at.After(now) && (first < 0 || s.at.Before(r.suspended[first].at)) {
+			first = i
+		}
+	}
+	return first
+}
+
+func (r *Router) firstDue(now time.Time) *row {
+	var first *row
+	for _, w := range r.table(routeros.Scheduler).rows {
+		if !w.next.IsZero() && !w.next.After(now) && (first == nil || w.next.Before(first.next)) {
+			first = w
+		}
+	}
+	return first
+}
+
+func (r *Router) runJob(w *row) {
+	t, at := r.table(routeros.Scheduler), w.next
+	ran := *w
+	ran.runs++
+	ran.next = time.Time{}
+	if every, _ := routeros.ParseDuration(w.get("interval")); every > 0 {
+		ran.next = at.Add(every)
+		r.ends(ran.next)
+	}
+	t.replace(t.find(w.id), &ran)
+	statements, err := script.Parse(r.source(w.get("on-event")))
+	if err != nil {
+		r.log("script,error", "executing script "+w.get("name")+" failed: "+err.Error())
+		return
+	}
+	// A scheduler's script has the policies of its entry, whoever added it (routeros-facts § 6.2).
+	owner := &session{router: r, user: w.get("owner"), policy: w.get("policy"), service: "scheduler"}
+	r.runScript(owner, w.get("name"), statements, at)
+}
+
+// runNow is /system/script/run: with the rights of whoever asks.
+func (q *request) runNow() *trap {
+	at, problem := q.targets(q.selector())
+	if problem != nil {
+		return problem
+	}
+	for _, i := range at {
+		w := q.table(q.menu).rows[i]
+		statements, err := script.Parse(w.get("source"))
+		if err != nil {
+			return &trap{message: err.Error(), category: "3"}
+		}
+		if problem := q.executeAll(q.session, statements, q.now); problem != nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+// source is an event's text: that of the script of this name, or the event itself.
+func (r *Router) source(event string) string {
+	for _, w := range r.table(routeros.Script).rows {
+		if w.get("name") == event {
+			return w.get("source")
+		}
+	}
+	return event
+}
+
+// runScript carries statements out until one fails. A :delay on the outside lets time pass; within a block it does not.
+func (r *Router) runScript(s *session, name string, statements []script.Statement, now time.Time) {
+	for i, statement := range statements {
+		if d, ok := statement.(*script.Delay); ok {
+			r.suspended = append(r.suspended, suspended{now.Add(d.For), s, name, statements[i+1:]})
+			r.ends(now.Add(d.For))
+			return
+		}
+		if problem := r.execute(s, statement, now); problem != nil {
+			r.log("script,error", "executing script "+name+" failed: "+problem.message)
+			return
+		}
+	}
+}
+
+func (r *Router) execute(s *session, statement script.Statement, now time.Time) *trap {
+	switch x := statement.(type) {
+	case *script.Log:
+		r.log("script,"+x.Topic, x.Message)
+	case *script.Do:
+		if problem := r.executeAll(s, x.Body, now); problem != nil {
+			return r.executeAll(s, x.OnError, now)
+		}
+	case *script.If:
+		found, problem := r.find(s, x.Condition.Find)
+		switch {
+		case problem != nil:
+			return problem
+		case x.Condition.Holds(len(found)):
+			return r.executeAll(s, x.Then, now)
+		default:
+			return r.executeAll(s, x.Else, now)
+		}
+	case *script.Command:
+		return r.executeCommand(s, x, now)
+	}
+	return nil
+}
+
+func (r *Router) executeAll(s *session, statements []script.Statement, now time.Time) *trap {
+	for _, statement := range statements {
+		if problem := r.execute(s, statement, now); problem != nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+// executeCommand is a command of the console: the first argument without a name says which items are meant.
+func (r *Router) executeCommand(s *session, c *script.Command, now time.Time) *trap {
+	q := &request{Router: r, session: s, menu: c.Menu, verb: c.Verb, attrs: map[string]string{}, now: now}
+	names := []string{"numbers", "value-name"}
+	for i, value := range c.Bare {
+		if i >= len(names) || c.Verb == "add" || c.Verb == "print" {
+			return &trap{message: "expected end of command"}
+		}
+		text, problem := r.evaluate(s, value)
+		if problem != nil {
+			return problem
+		}
+		q.write(names[i], text)
+	}
+	for _, a := range c.Args {
+		if a.Like {
+			return &trap{message: "syntax error"}
+		}
+		text, problem := r.evaluate(s, a.Value)
+		if problem != nil {
+			return problem
+		}
+		q.write(a.Name, text)
+	}
+	// An empty selection is no error for what changes items: there is nothing to change. There is nothing to get either.
+	if selected, ok := q.attrs["numbers"]; ok && selected == "" {
+		if c.Verb == "get" {
+			return noSuchItem()
+		}
+		return nil
+	}
+	// An anchor that was not found: unknown whether the console refuses or takes the end; here it takes the end, as move does.
+	for _, name := range []string{"place-before", "destination"} {
+		if text, ok := q.attrs[name]; ok && text == "" {
+			delete(q.attrs, name)
+			q.order = slices.DeleteFunc(q.order, func(n string) bool { return n == name })
+		}
+	}
+	_, problem := s.command(q)
+	return problem
+}
+
+func (q *request) write(name, value string) {
+	q.order = append(q.order, name)
+	q.attrs[name] = value
+}
+
+// evaluate returns a value's text; of find, the ids.
+func (r *Router) evaluate(s *session, v script.Value) (string, *trap) {
+	if v.Find == nil {
+		return v.Text, nil
+	}
+	found, problem := r.find(s, v.Find)
+	return strings.Join(found, ","), problem
+}
+
+// find returns the ids of the rows for which every condition holds.
+func (r *Router) find(s *session, c *script.Command) ([]string, *trap) {
+	q := &request{Router: r, session: s, menu: c.Menu, verb: "print", attrs: map[string]string{}}
+	schema, ok := r.schema(c.Menu)
+	if !ok {
+		return nil, noSuchPrefix()
+	}
+	if q.schema = schema; !s.may(q) {
+		return nil, denied()
+	}
+	var ids []string
+	for _, row := range q.rows() {
+		holds := true
+		for _, a := range c.Args {
+			if !schema.hasColumn(a.Name, r.options.Version) {
+				return nil, &trap{message: "unknown parameter " + a.Name}
+			}
+			has, err := compare(row.Get(a.Name), a)
+			if err != nil {
+				return nil, &trap{message: "syntax error"}
+			}
+			holds = holds && has
+		}
+		if holds {
+			ids = append(ids, row.Get(".id"))
+		}
+	}
+	return ids, nil
+}
+
+func compare(text string, a script.Argument) (bool, error) {
+	if !a.Like {
+		return text == a.Value.Text, nil
+	}
+	like, err := regexp.Compile(a.Value.Text)
+	if err != nil {
+		return false, err
+	}
+	return like.MatchString(text), nil
+}
