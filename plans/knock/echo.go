@@ -1,0 +1,118 @@
+package knock
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// The bytes of an echo request before its payload.
+const (
+	icmpHeader = 8
+	ipv4Header = 20
+	ipv6Header = 40
+)
+
+// headers is the size of the smallest echo request to the host: a whole packet, as RouterOS
+// counts it.
+func (k knocker) headers() int {
+	if k.host.Is4() {
+		return ipv4Header + icmpHeader
+	}
+	return ipv6Header + icmpHeader
+}
+
+// echoSocket is a socket for echo requests.
+type echoSocket struct {
+	conn *icmp.PacketConn
+	host net.Addr // as this kind of socket wants it
+}
+
+// firstID draws where the ids of a knock's echo requests begin. Requests of one id are one connection
+// to the router: the second is no new packet any more, and no stage sees it.
+func firstID() uint16 {
+	var id [2]byte
+	_, _ = rand.Read(id[:]) // which never fails
+	return binary.BigEndian.Uint16(id[:])
+}
+
+// echo sends one echo request of a whole size and does not wait for the reply. An unprivileged
+// socket of Linux puts in an id of its own, another one for each socket; so each request gets a
+// socket of its own too. The checksum of ICMPv6 is the kernel's work.
+func (k knocker) echo(id, size uint16) error {
+	message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: 1, Data: make([]byte, int(size)-k.headers())}}
+	if k.host.Is6() {
+		message.Type = ipv6.ICMPTypeEchoRequest
+	}
+	data, err := message.Marshal(nil)
+	if err != nil {
+		return errors.New("the echo request could not be built") // its error may speak of the size
+	}
+	s, err := k.openEcho()
+	if err != nil {
+		return err
+	}
+	_, err = s.conn.WriteTo(data, s.host)
+	_ = s.conn.Close()
+	return k.explain(err)
+}
+
+// openEcho opens an unprivileged socket where the system has them, and a raw one otherwise. Linux keeps the
+// first for the groups of net.ipv4.ping_group_range, macOS has them for everybody, Windows not at all.
+func (k knocker) openEcho() (echoSocket, error) {
+	ip, zone := k.host.AsSlice(), k.host.Zone()
+	conn, plain := k.listenPlain()
+	if plain == nil {
+		return echoSocket{conn, &net.UDPAddr{IP: ip, Zone: zone}}, nil
+	}
+	network := "ip4:1"
+	if k.host.Is6() {
+		network = "ip6:58"
+	}
+	conn, raw := icmp.ListenPacket(network, k.source.String())
+	if raw == nil {
+		return echoSocket{conn, &net.IPAddr{IP: ip, Zone: zone}}, nil
+	}
+	return echoSocket{}, k.explainEcho(plain, raw)
+}
+
+// listenPlain opens an unprivileged socket. On Windows it does not even try: the system may give a socket
+// that package net then can't use.
+func (k knocker) listenPlain() (*icmp.PacketConn, error) {
+	if runtime.GOOS == "windows" {
+		return nil, errors.ErrUnsupported
+	}
+	return icmp.ListenPacket(k.network("udp"), k.source.String())
+}
+
+// explainEcho tells why neither kind of socket could be opened. Mostly it is rights that are missing for
+// both; but where only the raw one needs them, the matter is what hindered the plain one.
+func (k knocker) explainEcho(plain, raw error) error {
+	if reasonOf(number(raw)) != forbidden {
+		return k.explain(raw)
+	}
+	switch reasonOf(number(plain)) {
+	case noAddress, tooManyFiles, noMemory:
+		return k.explain(plain)
+	}
+	return fmt.Errorf("echo requests need a right that this process does not have: %w: %s", number(raw), rights())
+}
+
+// rights is how rosknock gets the right to send echo requests.
+func rights() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "run rosknock as administrator"
+	case "linux":
+		return "run rosknock as root, give it the right with setcap cap_net_raw+ep, or let your group into net.ipv4.ping_group_range with sysctl"
+	default:
+		return "run rosknock as root"
+	}
+}

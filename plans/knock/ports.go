@@ -1,0 +1,94 @@
+package knock
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+)
+
+// tcp sends exactly one SYN, and waits for what comes of it: a connection, a refusal or nothing.
+//
+// The wait ends before the kernel would send the SYN again, and closing a socket that is still
+// connecting sends nothing. An open port gets a reset right after the handshake, so that neither
+// side keeps anything of the connection.
+//
+// [knocker.reach] has seen just before that neither a route nor a right is missing; so an error of connect
+// that a foreign packet can cause was caused by one: see [answered]. Two things can't be told from
+// a silent port: a firewall of this computer that drops the SYN, and a router on the same wire that
+// does not answer the question for its hardware address.
+func (k knocker) tcp(ctx context.Context, port uint16) error {
+	if err := k.reach(ctx, port); err != nil {
+		return err
+	}
+	waiting, stop := context.WithTimeout(ctx, k.timeout)
+	defer stop()
+	dialer := net.Dialer{KeepAlive: -1, Control: sendOnce}
+	dialer.SetMultipathTCP(false) // whose SYN is another one, and is sent again without the option
+	conn, err := dialer.DialTCP(waiting, k.network("tcp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
+	switch {
+	case err == nil:
+		_, _ = conn.SetLinger(0), conn.Close()
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case silent(err), k.refused(err):
+		return nil
+	default:
+		return k.explain(err)
+	}
+}
+
+// silent says that nothing answered in time, as it should be with the port of a knock. The clock starts
+// before the socket is opened, but net looks at it only once the SYN is out.
+func silent(err error) bool {
+	return number(err) == 0 && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// refused says that an error of a connection came from outside, in answer to the SYN.
+func (k knocker) refused(err error) bool {
+	call, ok := errors.AsType[*os.SyscallError](err)
+	return ok && (call.Syscall == "connect" || call.Syscall == "connectex") && answered(number(err), k.host.Is6())
+}
+
+// reach makes sure that there is a way to the host. ENETUNREACH and its like mean two things: that this
+// computer knows no route, and nothing was sent; or that a router on the way did not, and said
+// so. Connecting a UDP socket looks up the route, the source address and the rights as connecting a TCP
+// socket does, and sends nothing: what it reports is always about this computer.
+func (k knocker) reach(ctx context.Context, port uint16) error {
+	conn, err := k.dialUDP(ctx, port)
+	if err != nil {
+		return k.explain(err)
+	}
+	_ = conn.Close()
+	return nil
+}
+
+// udp sends one datagram without payload: the packet is all that the router looks at. An
+// empty message is a datagram on every system, if it goes out by sendmsg (WSASendMsg on
+// Windows); write(2) leaves open what it does with no bytes.
+//
+// Errors are always about this computer: the socket is new, and what ICMP may answer finds it closed.
+func (k knocker) udp(ctx context.Context, port uint16) error {
+	conn, err := k.dialUDP(ctx, port)
+	if err != nil {
+		return k.explain(err)
+	}
+	_, _, err = conn.WriteMsgUDP(nil, nil, nil)
+	_ = conn.Close()
+	return k.explain(err)
+}
+
+// dialUDP connects a socket to a port, which sends nothing.
+func (k knocker) dialUDP(ctx context.Context, port uint16) (*net.UDPConn, error) {
+	return new(net.Dialer).DialUDP(ctx, k.network("udp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
+}
+
+// network is tcp4 or udp6, say: the family is that of the host, and nothing else is tried.
+func (k knocker) network(protocol string) string {
+	if k.host.Is4() {
+		return protocol + "4"
+	}
+	return protocol + "6"
+}
