@@ -2,6 +2,7 @@ package routeros
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -45,6 +46,11 @@ func ReadService(row Attributes) Service {
 	}
 	s.From = SplitPrefixes(row.Get(s.FromName))
 	return s
+}
+
+// Attributes returns what can be set of the row.
+func (s Service) Attributes() Attributes {
+	return MakeAttributes("port", strconv.Itoa(int(s.Port)), "disabled", FormatBool(s.Disabled), s.FromName, JoinPrefixes(s.From))
 }
 
 // SplitPrefixes reads a service's comma list of prefixes; empty is none.

@@ -25,6 +25,10 @@ func Command(step diff.Step) (routeros.Command, error) {
 		}
 	case diff.Set:
 		c.Attrs = append(row, leading(step.Set)...)
+		if len(step.Set) == 1 && step.Set[0].Value == "" && step.Menu.IsRuleTable() && step.Set[0].Name != "comment" {
+			c.Path = step.Menu.Verb("unset")
+			c.Attrs = append(row, routeros.Attribute{Name: "value-name", Value: step.Set[0].Name})
+		}
 	case diff.Remove:
 		c.Attrs = row
 	case diff.Enable, diff.Disable:

@@ -135,6 +135,18 @@ type compiler struct {
 	notes  []string
 }
 
+// Removal returns the rule set that leaves nothing of a plan on the router of the snapshot. Services stay as they are: what they were
+// before is not known here.
+func Removal(plan string, s routeros.Snapshot) RuleSet {
+	rs := RuleSet{Plan: plan, Layout: plans.Inline}
+	for _, f := range routeros.Families() {
+		if s.HasMenu(f.Filter()) {
+			rs.Tables = append(rs.Tables, Table{Family: f, Menu: f.Filter()})
+		}
+	}
+	return rs
+}
+
 func (c *compiler) table() (Table, error) {
 	t := Table{Family: c.family, Menu: c.family.Filter()}
 	for _, list := range c.plan.Allow.InterfaceLists {

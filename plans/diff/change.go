@@ -29,7 +29,8 @@ const (
 type Step struct {
 	Op   Op
 	Menu routeros.Menu
-	// ID is the row that the step changes; empty for Add.
+	// ID is the row that the step changes; empty for Add. +N is the row that step N of the same change set adds, counted
+	// from 0; so it may be in Before.
 	ID string
 	// Slot is what the row is for, in the words of its mark: branch/admin/stage-2. Of a service it is
 	// the service's name.
@@ -39,7 +40,8 @@ type Step struct {
 	Before string
 	// BeforeText describes Before for people.
 	BeforeText string
-	// Set is what Add and Set write. An attribute of Set with an empty value clears a comment.
+	// Set is what Add and Set write. An empty value clears a comment; of a rule, a Set of one attribute with an empty value takes
+	// that attribute away.
 	Set routeros.Attributes
 	// Was is what the row held before, as far as the step changes it; of Remove the whole row.
 	Was routeros.Attributes

@@ -12,12 +12,13 @@ import (
 // that steps add get ids of the form +3, after the step. The given snapshot stays as it is.
 func Rehearse(s routeros.Snapshot, c ChangeSet, n int) routeros.Snapshot {
 	for i, step := range c.Steps[:n] {
-		s = rehearse(s, step, i)
+		s = RehearseStep(s, step, i)
 	}
 	return s
 }
 
-func rehearse(s routeros.Snapshot, step Step, i int) routeros.Snapshot {
+// RehearseStep returns the snapshot as it will be once step i of a change set has been carried out.
+func RehearseStep(s routeros.Snapshot, step Step, i int) routeros.Snapshot {
 	switch {
 	case step.Menu.IsRuleTable():
 		s.Rules = maps.Clone(s.Rules)
@@ -45,13 +46,18 @@ func rehearseRule(rows []routeros.Rule, step Step, i int) []routeros.Rule {
 	case Remove:
 		return slices.Delete(rows, at, at+1)
 	default:
-		rows[at].Attrs = rows[at].Attrs.Merge(changes(step))
+		rows[at].Attrs = rows[at].Attrs.Merge(Written(step))
+		for name, value := range Written(step).All() {
+			if value == "" {
+				rows[at].Attrs = rows[at].Attrs.Without(name)
+			}
+		}
 		return rows
 	}
 }
 
-// changes is what a step writes, whether it says so in a set or in its name.
-func changes(step Step) routeros.Attributes {
+// Written is what a step writes, whether it says so in a set or in its name.
+func Written(step Step) routeros.Attributes {
 	switch step.Op {
 	case Enable:
 		return routeros.MakeAttributes("disabled", "false")
@@ -79,7 +85,7 @@ func rehearseEntry(rows []routeros.ListEntry, step Step, i int) []routeros.ListE
 		return slices.Delete(rows, at, at+1)
 	default:
 		old := rows[at]
-		row := routeros.ReadListEntry(old.Attributes().Merge(changes(step)).With(".id", old.ID))
+		row := routeros.ReadListEntry(old.Attributes().Merge(Written(step)).With(".id", old.ID))
 		row.Created = old.Created
 		rows[at] = row
 		return rows
@@ -91,7 +97,7 @@ func rehearseService(rows []routeros.Service, step Step) {
 		if rows[i].ID != step.ID || rows[i].Dynamic {
 			continue
 		}
-		for name, value := range changes(step).All() {
+		for name, value := range Written(step).All() {
 			switch name {
 			case "disabled":
 				rows[i].Disabled, _ = routeros.ParseBool(value)
@@ -110,7 +116,7 @@ func States(s routeros.Snapshot, c ChangeSet) []routeros.Snapshot {
 	states := make([]routeros.Snapshot, 0, len(c.Steps)+1)
 	states = append(states, s)
 	for i, step := range c.Steps {
-		states = append(states, rehearse(states[i], step, i))
+		states = append(states, RehearseStep(states[i], step, i))
 	}
 	return states
 }

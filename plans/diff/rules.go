@@ -2,6 +2,7 @@ package diff
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -83,6 +84,7 @@ func (e *editor) lay(seg segment) {
 		before := nextKept(members[i+1:], seg)
 		switch {
 		case m.row == nil:
+			e.rename(seg, m)
 			e.change(Step{
 				Op: Add, Menu: seg.menu, Slot: m.slot, Before: before.id, BeforeText: before.text,
 				Set: m.want.Attrs, Why: "missing",
@@ -208,6 +210,27 @@ func nextKept(rest []chosen, seg segment) anchor {
 	return anchor{seg.anchor, seg.anchors}
 }
 
+// rename gives a row that is about to be replaced by one with the same comment another comment first. So in every state a chain and a
+// comment name one row, by which the router itself can find what it has to undo: the id of a row that is yet to be added
+// is known to nobody.
+func (e *editor) rename(seg segment, m chosen) {
+	old := "(old)"
+	for at, r := range e.rows {
+		mark, ok := owned(r, seg.plan)
+		if !ok || e.claimed[r.ID] || r.Chain() != seg.chain || r.Comment() != m.want.Comment() {
+			continue
+		}
+		comment := mark.Comment(strings.TrimSpace(strings.TrimSuffix(r.Comment(), mark.String()) + old))
+		old += " (old)" // of several, each gets a comment of its own
+		e.open = append(e.open, Step{
+			Op: Set, Menu: seg.menu, ID: r.ID, Slot: m.slot, Why: "replaced by the next",
+			Set: routeros.MakeAttributes("comment", comment), Was: routeros.MakeAttributes("comment", r.Comment()),
+		})
+		e.rows = slices.Clone(e.rows)
+		e.rows[at].Attrs = r.Attrs.With("comment", comment)
+	}
+}
+
 // edit files the step that mends a row's content.
 func (e *editor) edit(menu routeros.Menu, m chosen) {
 	if m.row.Same(m.want) {
@@ -238,14 +261,21 @@ func difference(row, want routeros.Rule) (set, was routeros.Attributes) {
 
 // sweep files the removal of every row with the plan's mark that serves nothing.
 func (e *editor) sweep(menu routeros.Menu, plan string) {
+	var jumps []Step
 	for _, r := range e.rows {
 		mark, ok := owned(r, plan)
 		if !ok || e.claimed[r.ID] {
 			continue
 		}
 		e.claimed[r.ID] = true
-		e.remove(removal(menu, r, mark, "not in the plan, or twice"), r)
+		step := removal(menu, r, mark, "not in the plan, or twice")
+		if r.Action() == "jump" { // what it leads to goes in one step, and then nobody sees the rest go
+			jumps = append(jumps, step)
+			continue
+		}
+		e.remove(step, r)
 	}
+	e.removeShut = append(jumps, e.removeShut...)
 }
 
 func removal(menu routeros.Menu, r routeros.Rule, mark routeros.Mark, why string) Step {

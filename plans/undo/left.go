@@ -1,0 +1,86 @@
+package undo
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Left says what of a change set is still to be seen on a router: where the plan's rows, chain by chain, its list entries and the
+// services that it touched are not as they were before. Ids don't count, since a row that came back has a new one. Where
+// nobody else has changed anything, the place of each row among those of others counts too.
+func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []string {
+	now = within(now, before)
+	alone := len(diff.Foreign(before, now, plan)) == 0
+	var out []string
+	for _, f := range routeros.Families() {
+		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
+			out = append(out, leftInTable(menu, now, before, plan, alone)...)
+		}
+		was, is := ownEntries(before, f, plan), ownEntries(now, f, plan)
+		if !slices.Equal(was, is) {
+			out = append(out, fmt.Sprintf("%s: %d entries of the plan, there were %d", f.AddressList(), len(is), len(was)))
+		}
+	}
+	for _, step := range done.Steps {
+		if step.Menu != routeros.ServiceMenu {
+			continue
+		}
+		was, _ := find(before, step.Menu, step.ID)
+		if is, ok := find(now, step.Menu, step.ID); ok && !was.attrs.Equal(is.attrs) {
+			out = append(out, fmt.Sprintf("the service %s is not as it was", step.Slot))
+		}
+	}
+	return out
+}
+
+// within leaves of a snapshot the menus that another one has: a backup holds only some.
+func within(s, other routeros.Snapshot) routeros.Snapshot {
+	rules, entries := map[routeros.Menu][]routeros.Rule{}, map[routeros.Menu][]routeros.ListEntry{}
+	for menu := range other.Rules {
+		rules[menu] = s.Rules[menu]
+	}
+	for menu := range other.Entries {
+		entries[menu] = s.Entries[menu]
+	}
+	s.Rules, s.Entries = rules, entries
+	return s
+}
+
+// leftInTable compares the chains of one table.
+func leftInTable(menu routeros.Menu, now, before routeros.Snapshot, plan string, all bool) []string {
+	was, is := chains(before.Rules[menu], plan, all), chains(now.Rules[menu], plan, all)
+	var out []string
+	for _, r := range slices.Concat(before.Rules[menu], now.Rules[menu]) {
+		name := r.Chain()
+		if !slices.EqualFunc(was[name], is[name], routeros.Attributes.Equal) {
+			out = append(out, fmt.Sprintf("%s: the plan's rules in the chain %s are not as they were", menu, name))
+			was[name], is[name] = nil, nil // said once
+		}
+	}
+	return out
+}
+
+// chains are the rules of a table by chain: the plan's, or all.
+func chains(rows []routeros.Rule, plan string, all bool) map[string][]routeros.Attributes {
+	out := map[string][]routeros.Attributes{}
+	for _, r := range rows {
+		if mark, ok := r.Mark(); !r.Dynamic && (all || ok && mark.Plan == plan) {
+			out[r.Chain()] = append(out[r.Chain()], r.Canonical())
+		}
+	}
+	return out
+}
+
+func ownEntries(s routeros.Snapshot, f routeros.Family, plan string) []string {
+	var out []string
+	for _, e := range s.Entries[f.AddressList()] {
+		if mark, ok := e.Mark(); ok && !e.Dynamic && mark.Plan == plan {
+			out = append(out, fmt.Sprintf("%q %t %s", e.Key(), e.Disabled, e.Comment))
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,341 @@
+package undo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Script returns the way back as a script of the router, which undoes whatever part of the change set has been done when it runs, and
+// then removes the scheduler entries of the given names, its own among them. A row that is there from the beginning to
+// the end is named by its id; one that comes or goes by its chain and its comment, which a change set keeps unique. What a script
+// can't see is how often a row was moved; so of a change set that moves rows and was cut off in the middle, the states on
+// the way back are not all ones that were proved, for the moment that the script takes.
+//
+// The language is the part that routeros/script knows, and the simulated router runs; paths are written with
+// blanks, as RouterOS 6 wants them and 7 takes them.
+func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
+	w := newWriter(before, done)
+	w.line(`:log warning %s`, quoted("rosknock: what was done for the plan "+plan+" was not confirmed in time and is taken back"))
+	for i, step := range slices.Backward(done.Steps) {
+		for _, command := range w.undo(w.states[i], step) {
+			w.line(`:do {%s} on-error={:log error %s}`, command, quoted(fmt.Sprintf("rosknock: step %d of the plan %s could not be taken back", i+1, plan)))
+		}
+	}
+	for _, command := range w.order(plan) {
+		w.line(":do {%s} on-error={}", command)
+	}
+	for _, command := range w.untag() {
+		w.line("%s", command)
+	}
+	for _, name := range entries {
+		w.line(`/system scheduler remove [find name=%s]`, quoted(name))
+	}
+	w.line(`:log warning %s`, quoted("rosknock: what was done for the plan "+plan+" is taken back"))
+	return w.b.String()
+}
+
+type writer struct {
+	b      strings.Builder
+	done   diff.ChangeSet
+	states []routeros.Snapshot
+	own    map[routeros.Menu][][]routeros.Rule // the marked rules of each state
+}
+
+func newWriter(before routeros.Snapshot, done diff.ChangeSet) *writer {
+	w := &writer{done: done, states: diff.States(before, done), own: map[routeros.Menu][][]routeros.Rule{}}
+	for _, menu := range touched(done) {
+		for _, s := range w.states {
+			w.own[menu] = append(w.own[menu], slices.DeleteFunc(slices.Clone(s.Rules[menu]), func(r routeros.Rule) bool {
+				_, ours := r.Mark()
+				return !ours
+			}))
+		}
+	}
+	return w
+}
+
+func (w *writer) line(format string, args ...any) {
+	fmt.Fprintf(&w.b, format, args...)
+	w.b.WriteByte('\n')
+}
+
+func quoted(s string) string {
+	text := routeros.Quote(s)
+	if strings.HasPrefix(text, `"`) {
+		return text
+	}
+	return `"` + text + `"`
+}
+
+// path is a menu as both versions take it.
+func path(m routeros.Menu) string {
+	return "/" + strings.ReplaceAll(strings.TrimPrefix(string(m), "/"), "/", " ")
+}
+
+// undo returns the commands that take one step back; was is the state before it.
+func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
+	menu := path(step.Menu)
+	switch step.Op {
+	case diff.Add:
+		remove := fmt.Sprintf("%s remove [%s]", menu, conditions(step.Menu, step.Set))
+		for _, renamed := range w.renamed(was, step) {
+			guarded := ""
+			for _, name := range slices.Backward(renamed) {
+				otherwise := ""
+				if guarded != "" {
+					otherwise = " else={" + guarded + "}"
+				}
+				guarded = fmt.Sprintf(":if ([:len [%s %s]] > 0) do={%s}%s", menu, name, remove, otherwise)
+			}
+			remove = guarded
+		}
+		return []string{remove}
+	case diff.Remove:
+		return []string{w.addAgain(was, step)}
+	case diff.Move:
+		return []string{w.moveBack(was, step)}
+	}
+	old, ok := find(was, step.Menu, step.ID)
+	if !ok {
+		return nil
+	}
+	changed := old
+	changed.attrs = old.attrs.Merge(diff.Written(step))
+	rows := w.refer(step.Menu, changed)
+	var out []string
+	values, comment := "", " comment="+routeros.Quote(old.attrs.Get("comment"))
+	for name := range diff.Written(step).All() {
+		value, had := old.attrs.Lookup(name)
+		switch {
+		case name == "disabled":
+			values += " disabled=" + yesNo(old.attrs.Bool(name))
+		case !had && step.Menu.IsRuleTable() && name != "comment":
+			for _, row := range rows {
+				out = append(out, fmt.Sprintf("%s unset %s value-name=%s", menu, row, name))
+			}
+		default:
+			values += " " + written(name, value)
+		}
+	}
+	for i, row := range rows {
+		if i > 0 {
+			values = strings.ReplaceAll(values, comment, "") // a row under a comment of its own keeps it until the end
+		}
+		if values != "" {
+			out = append(out, fmt.Sprintf("%s set %s%s", menu, row, values))
+		}
+	}
+	return out
+}
+
+// written is an attribute as /export writes it: the console says yes and no where the API says true and false.
+func written(name, value string) string {
+	switch name {
+	case "comment", "chain", "content", "list", "log-prefix":
+	default:
+		if value == "true" || value == "false" {
+			value = yesNo(value == "true")
+		}
+	}
+	return name + "=" + routeros.Quote(value)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// renamed finds the rows that steps before gave another comment, so that the one which is added could have theirs. Until that is
+// done for all of them the comment names an old row, and nothing has been added.
+func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
+	var out [][]string
+	for i, earlier := range w.done.Steps {
+		row, ok := find(w.states[i], earlier.Menu, earlier.ID)
+		named, comments := earlier.Set.Lookup("comment")
+		if !ok || !comments || earlier.Op != diff.Set || earlier.Menu != step.Menu || row.attrs.Get("chain") != step.Set.Get("chain") || row.attrs.Get("comment") != step.Set.Get("comment") {
+			continue
+		}
+		if _, there := find(was, earlier.Menu, earlier.ID); there {
+			names := []string{conditions(step.Menu, row.attrs.With("comment", named))}
+			if w.twice(step.Menu, row) {
+				names = append(names, conditions(step.Menu, row.attrs.With("comment", tagged(row))))
+			}
+			out = append(out, names)
+		}
+	}
+	return out
+}
+
+// stays reports whether a row is there from before the change set until after it, so that its id names it all the time.
+func (w *writer) stays(menu routeros.Menu, id string) bool {
+	return !strings.HasPrefix(id, "+") && !slices.ContainsFunc(w.done.Steps, func(s diff.Step) bool {
+		return s.Op == diff.Remove && s.Menu == menu && s.ID == id
+	})
+}
+
+// refer names a row in a command, in the ways that have to be tried one after the other.
+func (w *writer) refer(menu routeros.Menu, r row) []string {
+	switch {
+	case w.stays(menu, r.id):
+		return []string{r.id}
+	case w.twice(menu, r):
+		return []string{r.id, "[" + conditions(menu, r.attrs.With("comment", tagged(r))) + "]"}
+	}
+	return []string{"[" + conditions(menu, r.attrs) + "]"}
+}
+
+// twice reports whether a row that comes or goes shares its chain and its comment with another at some time: somebody has copied a rule
+// of ours. It comes back under a comment of its own, and gets its old one in the end.
+func (w *writer) twice(menu routeros.Menu, r row) bool {
+	if !menu.IsRuleTable() {
+		return false
+	}
+	for _, rules := range w.own[menu] {
+		at := slices.IndexFunc(rules, func(o routeros.Rule) bool { return o.ID == r.id })
+		if at >= 0 && slices.ContainsFunc(rules, func(o routeros.Rule) bool {
+			return o.ID != r.id && o.Chain() == rules[at].Chain() && o.Comment() == rules[at].Comment()
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// tagged is the comment under which such a row comes back.
+func tagged(r row) string {
+	mark, _ := routeros.FindMark(r.attrs.Get("comment"))
+	return mark.Comment("(back " + strings.TrimPrefix(r.id, "*") + ")")
+}
+
+// untag returns the commands that give such rows the comments that they had in the beginning.
+func (w *writer) untag() []string {
+	var out []string
+	for i, step := range w.done.Steps {
+		r, ok := find(w.states[i], step.Menu, step.ID)
+		if step.Op != diff.Remove || !ok || !w.twice(step.Menu, r) {
+			continue
+		}
+		first, _ := find(w.states[0], step.Menu, step.ID)
+		out = append(out, fmt.Sprintf("%s set [%s] comment=%s", path(step.Menu), conditions(step.Menu, r.attrs.With("comment", tagged(r))), routeros.Quote(first.attrs.Get("comment"))))
+	}
+	return out
+}
+
+// conditions is the find that matches a row.
+func conditions(menu routeros.Menu, a routeros.Attributes) string {
+	if menu.IsRuleTable() {
+		return fmt.Sprintf("find chain=%s comment=%s", quoted(a.Get("chain")), quoted(a.Get("comment")))
+	}
+	return fmt.Sprintf("find list=%s address=%s comment=%s", quoted(a.Get("list")), quoted(printed(menu, a.Get("address"))), quoted(a.Get("comment")))
+}
+
+// printed is an address as the router keeps it in a list: IPv6 hosts as prefixes (routeros-facts § 3).
+func printed(menu routeros.Menu, address string) string {
+	r, err := routeros.ParseAddressRange(address)
+	switch {
+	case err != nil:
+		return address
+	case menu.Family() == routeros.IPv6 && r.First == r.Last:
+		return r.First.String() + "/128"
+	}
+	return r.String()
+}
+
+// addAgain brings a removed row back, unless it is there: under its old id when it was never removed, or as it was brought
+// back by a run of this script that a reboot cut short.
+func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
+	menu := path(step.Menu)
+	old, _ := find(was, step.Menu, step.ID)
+	double := w.twice(step.Menu, old)
+	back := old.attrs
+	if double {
+		back = back.With("comment", tagged(old))
+	}
+	words := []string{menu, "add"}
+	for _, a := range first(back, "chain", "action") {
+		words = append(words, written(a.Name, a.Value))
+	}
+	plain := strings.Join(words, " ")
+	add := plain
+	for _, anchor := range slices.Backward(w.anchors(was, step)) {
+		add = fmt.Sprintf(":do {%s get %s chain; %s place-before=%s} on-error={%s}", menu, anchor, plain, anchor, add)
+	}
+	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}", menu, conditions(step.Menu, back), add)
+	name := "chain"
+	if !step.Menu.IsRuleTable() {
+		name = "list"
+	}
+	return fmt.Sprintf(":do {%s get %s %s} on-error={%s}", menu, step.ID, name, add)
+}
+
+// first lists attributes with some of them in front.
+func first(a routeros.Attributes, names ...string) []routeros.Attribute {
+	return append(slices.Clone(a.Only(names...)), a.Without(names...)...)
+}
+
+// mostAnchors is how many rows a script tries to put one before: others may go while it waits.
+const mostAnchors = 3
+
+// anchors are the next rows of the chain behind a row of a state, as commands name them.
+func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
+	rows := was.Rules[step.Menu]
+	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == step.ID })
+	var out []string
+	for _, next := range rows[at+1:] {
+		if next.Chain() == rows[at].Chain() && !next.Dynamic && len(out) < mostAnchors {
+			out = append(out, w.refer(step.Menu, row{next.ID, false, next.Attrs})...)
+		}
+	}
+	return out
+}
+
+// moveBack puts a row before the next of its chain that is there. The router takes a vanished one for the end of the table
+// (routeros-facts § 2.4), so each is looked up first.
+func (w *writer) moveBack(was routeros.Snapshot, step diff.Step) string {
+	menu := path(step.Menu)
+	old, _ := find(was, step.Menu, step.ID)
+	row := w.refer(step.Menu, old)[0] // a row that moves stays, or goes later and was there until then
+	return w.moveTo(menu, row, w.anchors(was, step))
+}
+
+// moveTo moves a row before the first anchor that is there, else to the end.
+func (w *writer) moveTo(menu, row string, anchors []string) string {
+	move := fmt.Sprintf("%s move %s", menu, row)
+	for _, anchor := range slices.Backward(anchors) {
+		move = fmt.Sprintf(":do {%s get %s chain; %s move %s destination=%s} on-error={%s}", menu, anchor, menu, row, anchor, move)
+	}
+	return move
+}
+
+// order returns the commands that put the plan's rows of a chain into their old order, the last first. A script can't know whether a row
+// has been moved yet, so where the change set moves rows, and only there, it settles the order in the end.
+func (w *writer) order(plan string) []string {
+	var out []string
+	before := w.states[0]
+	var settled []string
+	for i, step := range w.done.Steps {
+		moved, _ := find(w.states[i], step.Menu, step.ID)
+		chain := moved.attrs.Get("chain")
+		if step.Op != diff.Move || slices.Contains(settled, key(step.Menu, chain)) {
+			continue
+		}
+		settled = append(settled, key(step.Menu, chain))
+		for _, r := range slices.Backward(before.Rules[step.Menu]) {
+			mark, ours := r.Mark()
+			if !ours || r.Dynamic || mark.Plan != plan || r.Chain() != chain {
+				continue
+			}
+			at := diff.Step{Menu: step.Menu, ID: r.ID}
+			for _, ref := range w.refer(step.Menu, row{r.ID, false, r.Attrs}) {
+				out = append(out, w.moveTo(path(step.Menu), ref, w.anchors(before, at)))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,334 @@
+// Package undo takes back what a change set has done to a router, however far it came.
+//
+// There are two ways back. [Changes] computes the steps from what the router looks like now, for a rosknock that can reach
+// it; [Script] writes them beforehand in the router's own language, for the scheduler of a router that nobody can reach any
+// more. Both go the way of the change set backwards, step by step, so that every state on the way is one that the proof
+// has been over. Both leave out what was never done, and neither names a row that is not the plan's but as the
+// anchor of a placement.
+//
+//	back := undo.Changes(now, before, changes, "branch")
+//	text := undo.Script(before, changes, "branch", []string{"rosknock-dead-man"})
+package undo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Changes returns the steps that take back what has been done of a change set, which was computed on before, from a router as it is
+// now. Foreign rules may have come and gone meanwhile. Steps may name a row that an earlier one of them adds, as +N (see
+// [diff.Step]). What can't be taken back is in the notes.
+func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) diff.ChangeSet {
+	u := newUndoer(now, before, done, plan)
+	u.recogniseAdded(before, done)
+	steps, exact := u.came(done)
+	if !exact {
+		// An undo before this one may have been cut off, and brought rows back already.
+		u = newUndoer(now, before, done, plan)
+		u.recogniseReturned(before, done)
+		u.recogniseAdded(before, done)
+		steps, _ = u.came(done)
+	}
+	for i, step := range slices.Backward(done.Steps[:steps]) {
+		u.takeBack(u.states[i], step, i)
+	}
+	return u.out
+}
+
+func newUndoer(now, before routeros.Snapshot, done diff.ChangeSet, plan string) *undoer {
+	return &undoer{
+		plan: plan, cur: now, states: diff.States(before, done), at: map[string]string{},
+		out: diff.ChangeSet{Snapshot: now.Digest(), Plan: done.Plan},
+	}
+}
+
+// came tells how far the change set came: after how many steps the router would be as it is. Where it is like after none, since
+// somebody has edited it, every step counts, and what was not done is left out one by one.
+func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
+	menus := touched(done)
+	now := map[routeros.Menu][]string{}
+	for _, m := range menus {
+		now[m] = u.list(u.cur, m)
+	}
+	for n, state := range u.states {
+		if !slices.ContainsFunc(menus, func(m routeros.Menu) bool { return !slices.Equal(u.list(state, m), now[m]) }) {
+			return n, true
+		}
+	}
+	return len(done.Steps), false
+}
+
+// touched lists the menus that a change set touches.
+func touched(c diff.ChangeSet) []routeros.Menu {
+	var menus []routeros.Menu
+	for _, step := range c.Steps {
+		if !slices.Contains(menus, step.Menu) {
+			menus = append(menus, step.Menu)
+		}
+	}
+	return menus
+}
+
+// list is a menu's rows in order, with their ids of now: the plan's with what they hold, others by their ids only.
+func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu) []string {
+	var out []string
+	for _, r := range rowsOf(s, menu) {
+		id := r.id
+		if now, ok := u.at[key(menu, id)]; ok {
+			id = now
+		}
+		switch {
+		case r.dynamic:
+		case menu == routeros.ServiceMenu || u.owned(r):
+			out = append(out, fmt.Sprintf("%s %s", id, routeros.Rule{Attrs: r.attrs}.Canonical()))
+		default:
+			out = append(out, id)
+		}
+	}
+	if !menu.IsRuleTable() {
+		slices.Sort(out)
+	}
+	return out
+}
+
+type undoer struct {
+	plan   string
+	cur    routeros.Snapshot   // as it will be after the steps so far
+	states []routeros.Snapshot // of the change set that is taken back
+	// at says under which id a row of the states stands in cur, where that is another one.
+	at  map[string]string
+	out diff.ChangeSet
+}
+
+func key(menu routeros.Menu, id string) string { return string(menu) + " " + id }
+
+// added is the id of states for the row that step i added.
+func added(i int) string { return fmt.Sprintf("+%d", i) }
+
+// recogniseReturned finds the rows that steps removed and that an undo which was cut off has brought back already, under other ids. Of
+// rows that are alike, those that went last have come back first, and they stand in their old order.
+func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet) {
+	var seen []diff.Step
+	for _, step := range slices.Backward(done.Steps) {
+		like := func(other diff.Step) bool {
+			return other.Op == diff.Remove && other.Menu == step.Menu && !hasRow(u.cur, other.Menu, other.ID) && alike(row{attrs: other.Was}, step.Was, step.Menu)
+		}
+		if step.Op != diff.Remove || !like(step) || slices.ContainsFunc(seen, like) {
+			continue
+		}
+		seen = append(seen, step)
+		var gone []string // the last first
+		for _, other := range slices.Backward(done.Steps) {
+			if like(other) {
+				gone = append(gone, other.ID)
+			}
+		}
+		var back []string
+		for _, r := range u.fresh(before, step.Menu) {
+			if alike(r, step.Was, step.Menu) {
+				back = append(back, r.id)
+			}
+		}
+		gone = gone[:min(len(gone), len(back))]
+		all := rowsOf(before, step.Menu)
+		slices.SortFunc(gone, func(a, b string) int { return position(all, a) - position(all, b) })
+		for i, id := range gone {
+			u.at[key(step.Menu, id)] = back[i]
+		}
+	}
+}
+
+func position(rows []row, id string) int {
+	return slices.IndexFunc(rows, func(r row) bool { return r.id == id })
+}
+
+func (u *undoer) recogniseAdded(before routeros.Snapshot, done diff.ChangeSet) {
+	for i, step := range done.Steps {
+		if step.Op == diff.Add {
+			u.recognise(before, step, i)
+		}
+	}
+}
+
+// recognise finds the row that a step added: of the same place in the plan and the same chain.
+func (u *undoer) recognise(before routeros.Snapshot, step diff.Step, i int) {
+	best := ""
+	for _, row := range u.fresh(before, step.Menu) {
+		if samePlace(row, step) && (best == "" || sameContent(row, step)) {
+			best = row.id
+		}
+	}
+	if best != "" {
+		u.at[key(step.Menu, added(i))] = best
+	}
+}
+
+// fresh lists the plan's rows of a menu that were not there before and that nothing has been made of yet.
+func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []row {
+	var out []row
+	for _, r := range rowsOf(u.cur, menu) {
+		if u.owned(r) && !hasRow(before, menu, r.id) && !u.claimed(menu, r.id) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (u *undoer) claimed(menu routeros.Menu, id string) bool {
+	for of, now := range u.at {
+		if now == id && strings.HasPrefix(of, key(menu, "")) {
+			return true
+		}
+	}
+	return false
+}
+
+// current returns the row of cur that a row of the states has become.
+func (u *undoer) current(menu routeros.Menu, id string) (row, bool) {
+	if now, ok := u.at[key(menu, id)]; ok {
+		id = now
+	}
+	return find(u.cur, menu, id)
+}
+
+// mine is current for a row that is to be changed: it has to be the plan's still.
+func (u *undoer) mine(menu routeros.Menu, id string) (row, bool) {
+	r, ok := u.current(menu, id)
+	return r, ok && (menu == routeros.ServiceMenu || u.owned(r))
+}
+
+func (u *undoer) owned(r row) bool {
+	mark, ok := routeros.FindMark(r.attrs.Get("comment"))
+	return ok && !r.dynamic && mark.Plan == u.plan
+}
+
+func (u *undoer) step(s diff.Step) {
+	u.out.Steps = append(u.out.Steps, s)
+	u.cur = diff.RehearseStep(u.cur, s, len(u.out.Steps)-1)
+}
+
+// takeBack undoes one step; was is the state before it.
+func (u *undoer) takeBack(was routeros.Snapshot, step diff.Step, i int) {
+	back := diff.Step{Menu: step.Menu, Slot: step.Slot, Why: "undo"}
+	switch step.Op {
+	case diff.Add:
+		if r, ok := u.mine(step.Menu, added(i)); ok {
+			back.Op, back.ID, back.Was = diff.Remove, r.id, r.attrs
+			u.step(back)
+		}
+	case diff.Remove:
+		if _, ok := u.current(step.Menu, step.ID); ok {
+			return
+		}
+		back.Op, back.Set = diff.Add, step.Was
+		back.Before, back.BeforeText = u.place(was, step.Menu, step.ID)
+		u.at[key(step.Menu, step.ID)] = added(len(u.out.Steps))
+		u.step(back)
+	case diff.Move:
+		u.moveBack(was, step, back)
+	case diff.Set, diff.Enable, diff.Disable:
+		u.setBack(was, step, back)
+	}
+}
+
+func (u *undoer) moveBack(was routeros.Snapshot, step, back diff.Step) {
+	r, ok := u.mine(step.Menu, step.ID)
+	if !ok {
+		return
+	}
+	before, text := u.place(was, step.Menu, step.ID)
+	if before == r.id || u.follower(step.Menu, r.id) == before {
+		return // it is where it was
+	}
+	back.Op, back.ID, back.Before, back.BeforeText = diff.Move, r.id, before, text
+	u.step(back)
+}
+
+// setBack gives attributes their old values. A service that somebody has changed since is left as it is: it may be his way in.
+func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
+	r, ok := u.mine(step.Menu, step.ID)
+	if !ok {
+		return
+	}
+	old, _ := find(was, step.Menu, step.ID)
+	back.ID = r.id
+	var values, gone routeros.Attributes
+	for name, value := range diff.Written(step).All() {
+		current, before := routeros.Canonical(name, r.attrs.Get(name)), old.attrs.Get(name)
+		switch {
+		case current == routeros.Canonical(name, before), name == "disabled" && r.attrs.Bool(name) == old.attrs.Bool(name):
+		case step.Menu == routeros.ServiceMenu && current != routeros.Canonical(name, value):
+			u.out.Notes = append(u.out.Notes, fmt.Sprintf("the service %s was changed by somebody else since: its %s is left as it is", step.Slot, name))
+		case name == "disabled":
+			values = values.With(name, routeros.FormatBool(old.attrs.Bool(name)))
+		case before == "" && step.Menu.IsRuleTable() && name != "comment":
+			gone = gone.With(name, "")
+		default:
+			values = values.With(name, before)
+		}
+	}
+	if len(values) > 0 {
+		set := back
+		set.Op, set.Set, set.Was = diff.Set, values, r.attrs.Only(names(values)...)
+		if disabled, ok := values.Lookup("disabled"); ok && len(values) == 1 {
+			set.Op = map[string]diff.Op{"true": diff.Disable, "false": diff.Enable}[disabled]
+		}
+		u.step(set)
+	}
+	for name := range gone.All() { // an attribute that was not there is taken away by a command of its own
+		unset := back
+		unset.Op, unset.Set, unset.Was = diff.Set, routeros.MakeAttributes(name, ""), r.attrs.Only(name)
+		u.step(unset)
+	}
+}
+
+func names(a routeros.Attributes) []string {
+	var out []string
+	for name := range a.All() {
+		out = append(out, name)
+	}
+	return out
+}
+
+// place returns the row before which one of a state has to stand now: the next of its chain that is still there. Where none
+// is, it is what follows the one before it; where that is gone too, the end of the table.
+func (u *undoer) place(was routeros.Snapshot, menu routeros.Menu, id string) (before, text string) {
+	if !menu.IsRuleTable() {
+		return "", ""
+	}
+	rows := was.Rules[menu]
+	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == id })
+	for _, next := range rows[at+1:] {
+		if next.Chain() != rows[at].Chain() || next.Dynamic {
+			continue
+		}
+		if r, ok := u.current(menu, next.ID); ok && r.attrs.Get("chain") == next.Chain() {
+			return r.id, next.Describe()
+		}
+	}
+	for _, previous := range slices.Backward(rows[:at]) {
+		if previous.Chain() != rows[at].Chain() || previous.Dynamic {
+			continue
+		}
+		if r, ok := u.current(menu, previous.ID); ok && r.attrs.Get("chain") == previous.Chain() {
+			return u.follower(menu, r.id), "what follows " + previous.Describe()
+		}
+	}
+	return "", ""
+}
+
+// follower is the row of the same chain behind a row of cur.
+func (u *undoer) follower(menu routeros.Menu, id string) string {
+	rows := u.cur.Rules[menu]
+	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == id })
+	for _, next := range rows[at+1:] {
+		if next.Chain() == rows[at].Chain() && !next.Dynamic {
+			return next.ID
+		}
+	}
+	return ""
+}
