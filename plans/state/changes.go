@@ -4,11 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -49,13 +46,13 @@ type SavedRouter struct {
 
 // SavedStep is a [diff.Step].
 type SavedStep struct {
-	Op     string            `json:"op"`
-	Path   string            `json:"path"`
-	ID     string            `json:"id,omitempty"`
-	Slot   string            `json:"slot"`
-	Before string            `json:"before,omitempty"`
-	Set    map[string]string `json:"set,omitempty"`
-	Was    map[string]string `json:"was,omitempty"`
+	Op     string          `json:"op"`
+	Path   string          `json:"path"`
+	ID     string          `json:"id,omitempty"`
+	Slot   string          `json:"slot"`
+	Before string          `json:"before,omitempty"`
+	Set    map[string]Text `json:"set,omitempty"`
+	Was    map[string]Text `json:"was,omitempty"`
 }
 
 const changesFormat = "rosknock.changes/1"
@@ -69,11 +66,15 @@ func Steps(c diff.ChangeSet) []SavedStep {
 	return out
 }
 
-func attributes(a routeros.Attributes) map[string]string {
+func attributes(a routeros.Attributes) map[string]Text {
 	if len(a) == 0 {
 		return nil
 	}
-	return maps.Collect(a.All())
+	out := map[string]Text{}
+	for name, value := range a.All() {
+		out[name] = Text(value)
+	}
+	return out
 }
 
 // Rows lists what the digest of a snapshot is over, a line each, for people.
@@ -153,16 +154,8 @@ func Save(path string, s Saved) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), ".rosknock-*") // mode 0600
-	if err != nil {
+	if err := writeWhole(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("the changes can't be saved: %w", err)
-	}
-	_, err = file.Write(append(data, '\n'))
-	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("the changes can't be saved: %w", err), os.Remove(file.Name()))
 	}
 	return nil
 }

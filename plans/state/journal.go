@@ -26,15 +26,19 @@ type Record struct {
 	Actor   string `json:"actor"`
 	Command string `json:"command"`
 	// Event is begin before the first command is sent, end when the outcome is known, and note for what changes no router.
-	Event    string   `json:"event"`
-	Router   string   `json:"router,omitempty"`
-	Address  string   `json:"address,omitempty"`
-	Identity string   `json:"identity,omitempty"`
-	Plan     string   `json:"plan,omitempty"`
-	Steps    int      `json:"steps,omitempty"`
-	Done     int      `json:"done,omitempty"`
-	Outcome  string   `json:"outcome,omitempty"`
-	Accepted []string `json:"accepted-risks,omitempty"`
+	Event    string `json:"event"`
+	Router   string `json:"router,omitempty"`
+	Address  string `json:"address,omitempty"`
+	Identity string `json:"identity,omitempty"`
+	Plan     string `json:"plan,omitempty"`
+	// Change names the change, Undoes the one that it takes back.
+	Change     string   `json:"change,omitempty"`
+	Undoes     string   `json:"undoes,omitempty"`
+	Protection string   `json:"protection,omitempty"`
+	Steps      int      `json:"steps,omitempty"`
+	Done       int      `json:"done,omitempty"`
+	Outcome    string   `json:"outcome,omitempty"`
+	Accepted   []string `json:"accepted-risks,omitempty"`
 	// Before and After are digests of the router's snapshots.
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`

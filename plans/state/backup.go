@@ -1,0 +1,193 @@
+package state
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Backup is what a change is about to touch, as it was before, and the steps of the change: all that is needed to take it back later.
+// It holds knock sequences: the file is for its owner alone.
+type Backup struct {
+	Format string `json:"format"`
+	// Change is the name of the change, by which undo and the journal know it.
+	Change   string       `json:"change"`
+	Time     time.Time    `json:"time"`
+	Actor    string       `json:"actor"`
+	Router   string       `json:"router"`
+	Address  string       `json:"address"`
+	Identity string       `json:"identity"`
+	Version  string       `json:"version"`
+	Plan     string       `json:"plan"`
+	Menus    []BackupMenu `json:"menus"`
+	Steps    []SavedStep  `json:"steps"`
+}
+
+// BackupMenu is the static rows of one menu, in their order.
+type BackupMenu struct {
+	Path string            `json:"path"`
+	Rows []map[string]Text `json:"rows"`
+}
+
+const backupFormat = "rosknock.backup/1"
+
+// NewChange makes the name of a change: when it was made, and two random bytes.
+func NewChange(at time.Time) string {
+	var b [2]byte
+	rand.Read(b[:])
+	return at.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
+}
+
+var changeName = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$`)
+
+// NewBackup makes a backup of the menus that a change set touches.
+func NewBackup(before routeros.Snapshot, c diff.ChangeSet) Backup {
+	b := Backup{Format: backupFormat, Identity: before.Identity, Version: before.Version.String(), Steps: Steps(c)}
+	var menus []routeros.Menu
+	for _, step := range c.Steps {
+		if !slices.Contains(menus, step.Menu) {
+			menus = append(menus, step.Menu)
+		}
+	}
+	for _, menu := range menus {
+		b.Menus = append(b.Menus, BackupMenu{string(menu), backupRows(before, menu)})
+	}
+	return b
+}
+
+func backupRows(s routeros.Snapshot, menu routeros.Menu) []map[string]Text {
+	out := []map[string]Text{}
+	add := func(id string, a routeros.Attributes) { out = append(out, attributes(a.With(".id", id))) }
+	switch {
+	case menu.IsRuleTable():
+		for _, r := range s.Rules[menu] {
+			if !r.Dynamic {
+				add(r.ID, r.Attrs)
+			}
+		}
+	case menu == routeros.ServiceMenu:
+		for _, svc := range s.Services {
+			if !svc.Dynamic && !svc.Connection {
+				add(svc.ID, svc.Attributes().With("name", svc.Name))
+			}
+		}
+	default:
+		for _, e := range s.Entries[menu] {
+			if !e.Dynamic {
+				add(e.ID, e.Attributes())
+			}
+		}
+	}
+	return out
+}
+
+// Before returns the backup as a snapshot of the menus that it holds.
+func (b Backup) Before() routeros.Snapshot {
+	s := routeros.Snapshot{Identity: b.Identity, Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
+	s.Version, _ = routeros.ParseVersion(b.Version)
+	for _, m := range b.Menus {
+		menu := routeros.Menu(m.Path)
+		if menu.IsRuleTable() {
+			s.Rules[menu] = []routeros.Rule{}
+		} else if menu != routeros.ServiceMenu {
+			s.Entries[menu] = []routeros.ListEntry{}
+		}
+		for _, row := range m.Rows {
+			a := fromRow(row)
+			switch {
+			case menu.IsRuleTable():
+				s.Rules[menu] = append(s.Rules[menu], routeros.ReadRule(a))
+			case menu == routeros.ServiceMenu:
+				s.Services = append(s.Services, routeros.ReadService(a))
+			default:
+				s.Entries[menu] = append(s.Entries[menu], routeros.ReadListEntry(a))
+			}
+		}
+	}
+	return s
+}
+
+// Changes returns the steps of the change.
+func (b Backup) Changes() diff.ChangeSet {
+	var c diff.ChangeSet
+	for _, s := range b.Steps {
+		c.Steps = append(c.Steps, diff.Step{
+			Op: diff.Op(s.Op), Menu: routeros.Menu(s.Path), ID: s.ID, Slot: s.Slot, Before: s.Before, Set: fromRow(s.Set), Was: fromRow(s.Was),
+		})
+	}
+	return c
+}
+
+func fromRow(row map[string]Text) routeros.Attributes {
+	pairs := make([]routeros.Attribute, 0, len(row))
+	for name, value := range row {
+		pairs = append(pairs, routeros.Attribute{Name: name, Value: string(value)})
+	}
+	return routeros.SortAttributes(pairs)
+}
+
+func (d Dir) backup(address, change string) string {
+	return filepath.Join(d.path, "backups", fileName(address), change+".json")
+}
+
+// SaveBackup keeps a backup. It is on disk when SaveBackup returns.
+func (d Dir) SaveBackup(b Backup) error {
+	file := d.backup(b.Address, b.Change)
+	data, err := json.MarshalIndent(b, "", " ")
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(file), 0o700)
+	}
+	if err == nil {
+		err = writeWhole(file, append(data, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("the backup can't be written: %w; name another folder with --state-dir", err)
+	}
+	return nil
+}
+
+// LoadBackup reads the backup of a change of a router.
+func (d Dir) LoadBackup(address, change string) (Backup, error) {
+	if !changeName.MatchString(change) {
+		return Backup{}, fmt.Errorf("%q is not the name of a change: rosknock journal shows them, such as 20261121-041500-3fa9", change)
+	}
+	data, err := os.ReadFile(d.backup(address, change))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Backup{}, fmt.Errorf("there is no backup of the change %s of %s in %s: it was made by another user, on another machine or with another --state-dir", change, address, d.path)
+	}
+	if err != nil {
+		return Backup{}, err
+	}
+	var b Backup
+	if err := json.Unmarshal(data, &b); err != nil || b.Format != backupFormat {
+		return Backup{}, fmt.Errorf("%s: this is no backup of rosknock", d.backup(address, change))
+	}
+	return b, nil
+}
+
+// writeWhole writes a file for its owner alone, whole or not at all.
+func writeWhole(path string, data []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".rosknock-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Sync(), file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}

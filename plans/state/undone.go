@@ -1,0 +1,41 @@
+package state
+
+import "slices"
+
+// Undoable lists the changes of a router that have left something to take back, the newest first: those that were carried out, or whose
+// end is not known, and that no undo has taken back since.
+func Undoable(records []Record, address string) []Record {
+	var out []Record
+	for _, r := range records {
+		if r.Address != address || r.Change == "" {
+			continue
+		}
+		switch {
+		case r.Event == Begin && r.Undoes == "":
+			out = append(out, r)
+		case r.Event == End && r.Undoes != "" && r.Outcome == "changed", r.Event == End && r.Undoes != "" && r.Outcome == "unchanged":
+			out = slices.DeleteFunc(out, func(o Record) bool { return o.Change == r.Undoes })
+		case r.Event == End && slices.Contains([]string{"reverted", "refused", "unchanged"}, r.Outcome):
+			out = slices.DeleteFunc(out, func(o Record) bool { return o.Change == r.Change })
+		case r.Event == End:
+			for i := range out {
+				if out[i].Change == r.Change {
+					out[i] = r
+				}
+			}
+		}
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// Unfinished lists the changes of a router that were begun and of which nothing more is known, since the last that came to an end: the
+// program was killed, or the machine. The newest comes first.
+func Unfinished(records []Record, address string) []Record {
+	undoable := Undoable(records, address)
+	end := slices.IndexFunc(undoable, func(r Record) bool { return r.Event != Begin })
+	if end < 0 {
+		return undoable
+	}
+	return undoable[:end]
+}
