@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -19,6 +20,7 @@ import (
 func TestConformance(t *testing.T) {
 	for _, version := range []string{"6.49", "7.9", "7.14", "7.18", "7.20", "7.24"} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			v, err := routeros.ParseVersion(version)
 			if err != nil {
 				t.Fatal(err)
@@ -71,12 +73,91 @@ func conforms(t *testing.T, s *api.Session) {
 	c.entries()
 	c.traps()
 	c.services()
+	c.safeMode()
+	c.scheduler()
+}
+
+// add makes a rule in the test chain and returns its id.
+func (c suite) add(comment string) string {
+	c.Helper()
+	return c.run("/ip/firewall/filter/add", "chain", testChain, "action", "accept", "comment", comment).Ret
+}
+
+// safeMode: what is done under safe mode is undone by unroll, and kept by release; nobody takes it twice.
+func (c suite) safeMode() {
+	_, err := c.s.Run(c.Context(), routeros.NewCommand("/safe-mode/take", "on-error", "abort"))
+	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
+		c.Log("this version has no safe mode over the API")
+		return
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
+	was := c.order()
+	c.add("under safe mode")
+	row := c.run("/safe-mode/print").Rows
+	if len(row) != 1 || !row[0].Bool("enabled") {
+		c.Errorf("safe mode reads %v", row)
+	}
+	c.refused("/safe-mode/take", "on-error", "abort")
+	c.run("/safe-mode/unroll")
+	if is := c.order(); is != was {
+		c.Errorf("after unroll there is %q, there was %q", is, was)
+	}
+	c.run("/safe-mode/take", "on-error", "abort")
+	c.add("kept")
+	c.run("/safe-mode/release")
+	if is := c.order(); !strings.Contains(is, "kept") {
+		c.Errorf("after release there is %q", is)
+	}
+}
+
+// scheduler: an entry says when it will run, runs what a way back is made of, and removes itself.
+func (c suite) scheduler() {
+	keep, twin := c.add("keep me"), c.add("twin")
+	c.add("\"gone\" \xe9")
+	c.run("/ip/firewall/filter/set", ".id", keep, "dst-address", "192.0.2.1", "disabled", "yes")
+	const filter = "/ip firewall filter "
+	find := func(comment string) string {
+		return "[find chain=\"" + testChain + "\" comment=\"" + comment + "\"]"
+	}
+	text := strings.Join([]string{
+		":log warning \"rosknock-test: a script runs\"",
+		":do {" + filter + "remove " + find(`\"gone\" \E9`) + "} on-error={:log error \"rosknock-test: remove\"}",
+		":do {" + filter + "remove " + find("never there") + "} on-error={:log error \"rosknock-test: remove nothing\"}",
+		":do {" + filter + "set " + keep + " disabled=no comment=\"kept \\E9\"} on-error={:log error \"rosknock-test: set\"}",
+		":do {" + filter + "unset " + keep + " value-name=dst-address} on-error={:log error \"rosknock-test: unset\"}",
+		":do {" + filter + "get *FFFFF chain; " + filter + "remove " + keep + "} on-error={:if ([:len [" + filter + strings.Trim(find("back"), "[]") + "]] = 0) do={:do {" + filter + "get " + twin + " chain; " + filter + "add chain=" + testChain + " action=accept comment=back place-before=" + twin + "} on-error={}}}",
+		":do {:do {" + filter + "get " + keep + " chain; " + filter + "move " + twin + " destination=" + keep + "} on-error={" + filter + "remove " + keep + "}} on-error={}",
+		"/system scheduler remove [find name=\"rosknock-test\"]", "",
+	}, "\n")
+	c.run("/system/scheduler/add", "name", "rosknock-test", "interval", "2s", "policy", "read,write", "comment", "x [rosknock t/dead-man]", "on-event", text)
+	rows, err := c.s.Run(c.Context(), routeros.Print(routeros.Scheduler).Where("name=rosknock-test", "name=rosknock-test-2", "#|"))
+	if err != nil || len(rows.Rows) != 1 || rows.Rows[0].Get("next-run") == "" || rows.Rows[0].Get("on-event") != text {
+		c.Fatalf("%v, %v", rows.Rows, err)
+	}
+	c.refused("/system/scheduler/add", "name", "rosknock-test", "interval", "2s", "on-event", "x")
+	time.Sleep(3500 * time.Millisecond)
+	left, err := c.s.Run(c.Context(), routeros.Print(routeros.Scheduler).Where("name=rosknock-test"))
+	if err != nil || len(left.Rows) != 0 {
+		c.Errorf("the entry is still there: %v, %v", left.Rows, err)
+	}
+	is := c.order()
+	if !strings.HasSuffix(is, "twin kept \xe9 back") {
+		c.Errorf("the script left %q", is)
+	}
+	row, err := c.s.Run(c.Context(), routeros.Print(routeros.Filter).Where(".id="+keep))
+	if err != nil || len(row.Rows) != 1 || row.Rows[0].Has("dst-address") || row.Rows[0].Bool("disabled") {
+		c.Errorf("%v, %v", row.Rows, err)
+	}
 }
 
 // clean removes what the suite made.
 func (c suite) clean() {
 	ctx := context.WithoutCancel(c.Context())
-	for menu, own := range map[routeros.Menu]routeros.Attribute{routeros.Filter: {Name: "chain", Value: testChain}, routeros.AddressList: {Name: "list", Value: testList}} {
+	for menu, own := range map[routeros.Menu]routeros.Attribute{
+		routeros.Filter: {Name: "chain", Value: testChain}, routeros.AddressList: {Name: "list", Value: testList}, routeros.Scheduler: {Name: "name", Value: "rosknock-test"},
+	} {
 		reply, err := c.s.Run(ctx, routeros.Print(menu).Where(own.Name+"="+own.Value))
 		if err != nil {
 			continue // the session may be over

@@ -133,6 +133,9 @@ func (s *Session) Transport() Transport { return s.target.transport() }
 // LocalAddr returns this end's address. The router may see another one, behind NAT.
 func (s *Session) LocalAddr() net.Addr { return s.conn.LocalAddr() }
 
+// RemoteAddr returns the router's end, as this machine sees it.
+func (s *Session) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+
 // Close ends the session. Commands under way fail with a *[LostError].
 func (s *Session) Close() error {
 	s.end(&LostError{problem{s.target.HostPort(), "the session was closed", "", net.ErrClosed}, false})
