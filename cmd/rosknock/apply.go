@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,14 +19,53 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
+// applying is how changes are carried out.
+type applying struct {
+	dryRun  bool
+	protect string
+	after   time.Duration // of the dead-man
+	verify  bool          // play knocks
+}
+
+func (a *applying) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&a.dryRun, "dry-run", false, "show the steps and stop there")
+	f.StringVar(&a.protect, "protect", string(apply.Auto), "what takes the changes back when nobody can: `auto`, safe-mode, dead-man or none")
+	f.DurationVar(&a.after, "undo-after", apply.DefaultDelay, "after what `TIME` a dead-man takes the changes back")
+}
+
+// check looks at the flags.
+func (a *applying) check(e env, s settings, command string) error {
+	if !s.Yes && !a.dryRun && !e.inTerminal {
+		return usagef("%s asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look", command)
+	}
+	if !slices.Contains(apply.Protections(), apply.Protection(a.protect)) {
+		return usagef("--protect %s: choose one of auto, safe-mode, dead-man, none", a.protect)
+	}
+	if a.after < 5*time.Second || a.after > 24*time.Hour {
+		return usagef("--undo-after %s: from 5s to 24h", a.after)
+	}
+	if a.protect == string(apply.None) && !slices.Contains(s.accept, apply.Unprotected) {
+		return &codeError{code: exitRefused, err: fmt.Errorf("without protection nothing brings the router back when a change shuts everybody out: if you can get at it otherwise, name the risk with --accept-risk=%s", apply.Unprotected)}
+	}
+	return nil
+}
+
 func newApply(e env) *cobra.Command {
-	var dryRun bool
+	var how applying
 	var changes string
 	c := &cobra.Command{
 		Use:   "apply PLAN | apply --changes FILE",
 		Short: "Bring routers to the plan",
-		Long: `Read each router, show what has to change, ask, and carry it out: one step after the other, each answered
-before the next. Then the router is read again and compared. A second run changes nothing.
+		Long: `Read each router, show what has to change, ask, and carry it out, so that nobody is shut out whatever fails.
+
+Before the first step the router is told to come back by itself: RouterOS 7.18 and later are put into safe mode, older ones get a
+dead-man, an entry in their scheduler that takes the changes back after --undo-after, also after a reboot. Then come the steps. The router is
+read again and compared, a new connection has to log in, and only then is the protection given up. With --verify-knock the right
+knock of each door is played from here and must open it, after a wrong one that must not.
+
+If anything goes wrong, a difference, a refusal, a lost answer, Ctrl-C, what was done is taken back, and the outcome says so. rosknock undo
+takes back a change later. A second run changes nothing.
 
 With --changes, what diff --save kept is carried out, on the routers that it was computed for, if each is still exactly as it
 was then; one that changed meanwhile is refused with exit code 6 and the difference.
@@ -32,7 +73,8 @@ was then; one that changed meanwhile is refused with exit code 6 and the differe
 Without a terminal to ask on, --yes is needed.`,
 		Example: `  rosknock apply branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r 192.0.2.1 -r 192.0.2.2 --yes -o json
-  rosknock apply branch.yaml -r 192.0.2.1 --dry-run`,
+  rosknock apply branch.yaml -r 192.0.2.1 --dry-run
+  rosknock apply branch.yaml -r 192.0.2.1 --protect dead-man --undo-after 10m --verify-knock`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if changes != "" && len(args) > 0 {
 				return usagef("apply takes a plan or --changes, not both")
@@ -47,15 +89,15 @@ Without a terminal to ask on, --yes is needed.`,
 			if err != nil {
 				return err
 			}
-			if !s.Yes && !dryRun && !e.inTerminal {
-				return usagef("apply asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look")
+			if err := how.check(e, s, "apply"); err != nil {
+				return err
 			}
 			if changes != "" {
-				routers, err := e.applySaved(c.Context(), s, changes, dryRun)
+				routers, err := e.applySaved(c.Context(), s, changes, how)
 				if err != nil {
 					return err
 				}
-				return finishApply(c.Context(), e, s, routers, dryRun)
+				return finishApply(c.Context(), e, s, routers, how.dryRun)
 			}
 			p, err := readPlan(args[0])
 			if err != nil {
@@ -67,13 +109,14 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			routers := make([]view.Router, len(targets))
 			for i, r := range targets {
-				routers[i] = applyRouter(c.Context(), e, s, p, r, dryRun, nil)
+				routers[i] = applyRouter(c.Context(), e, s, p, r, how, nil)
 			}
-			return finishApply(c.Context(), e, s, routers, dryRun)
+			return finishApply(c.Context(), e, s, routers, how.dryRun)
 		},
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "show the steps and stop there")
+	c.Flags().BoolVar(&how.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
+	how.flags(c)
 	return c
 }
 
@@ -92,16 +135,17 @@ func showApplied(e env, s settings, routers []view.Router, dryRun bool) error {
 }
 
 // applyRouter carries the plan out on one router. With saved changes, they have to be the ones that are computed now.
-func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, dryRun bool, saved *state.SavedRouter) view.Router {
+func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, how applying, saved *state.SavedRouter) view.Router {
 	if ctx.Err() != nil {
 		return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
 	}
-	if !dryRun {
-		release, err := e.lock(s, r, p)
+	if !how.dryRun {
+		release, err := e.lock(s, r, "apply "+p.Name)
 		if err != nil {
 			return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
 		}
 		defer release()
+		e.remind(s, r)
 	}
 	session, carrier, out := e.reach(ctx, s, r)
 	if out.Err != nil {
@@ -116,13 +160,19 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 	if err := sameSteps(out, saved); err != nil {
 		out.Outcome, out.Err = apply.Refused, err
 	}
+	if (out.Err != nil || out.Changes.Changed()) && !how.dryRun {
+		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it.
+		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
+			out.Outcome, out.Err = apply.Refused, err
+		}
+	}
 	switch {
 	case out.Err != nil:
 		return out
 	case !out.Changes.Changed():
 		out.Outcome = apply.Unchanged
 		return out
-	case dryRun:
+	case how.dryRun:
 		out.Outcome = apply.Skipped
 		return out
 	}
@@ -133,66 +183,58 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		}
 		return out
 	}
-	if err := stillThe(ctx, session, out, s.Yes); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-		return out
-	}
-	return e.recorded(s, p, out, func() view.Router {
-		done := e.carryOut(ctx, p, session, carrier, out)
-		if done.Outcome == apply.Unknown {
-			return lookAgain(ctx, e, s, p, r, done)
+	return e.recorded(s, change{command: "apply", plan: p.Name}, out, func(name string) view.Router {
+		o := how.options(out, p.Name)
+		o.Change = name
+		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }
+		o.Dial = e.redial(s, r)
+		if how.verify {
+			o.Confirm = e.verifyKnocks(p, session, carrier, r)
 		}
-		return done
+		return e.carryOut(ctx, session, out, o)
 	})
 }
 
-// stillThe makes sure that the router is still as it was when the change set was shown: somebody else may have
-// worked on it while the question stood on the terminal.
-func stillThe(ctx context.Context, session *api.Session, shown view.Router, unasked bool) error {
-	if unasked {
-		return nil
+// options are those of a run on a router.
+func (a applying) options(out view.Router, plan string) apply.Options {
+	return apply.Options{Before: *out.Snapshot, Plan: plan, Protect: apply.Protection(a.protect), Delay: a.after, Owner: actor()}
+}
+
+// redial opens further sessions to a router, with the password that was found for the first.
+func (e env) redial(s settings, r router) func(context.Context) (apply.Session, error) {
+	return func(ctx context.Context) (apply.Session, error) {
+		session, err := e.connect(ctx, s, r)
+		if err != nil {
+			return nil, err
+		}
+		return session, nil
 	}
-	now, err := session.Snapshot(ctx)
+}
+
+// wanted says what is left to do on a router that was read again.
+func wanted(after routeros.Snapshot, p plans.Plan, carrier diff.Session) error {
+	rest, err := changesFor(after, p, carrier)
 	if err != nil {
-		return err
+		return fmt.Errorf("reads back in a state that is refused: %w", err)
 	}
-	if now.Digest() != shown.Snapshot.Digest() {
-		return &codeError{code: exitMoved, err: fmt.Errorf("%s: the router changed since these steps were computed: nothing was sent; run apply again", shown.Name)}
+	if n := len(rest.Steps); n > 0 {
+		return fmt.Errorf("reads back with %d differences, the first: %s %s", n, rest.Steps[0].Op, rest.Steps[0].Slot)
 	}
 	return nil
 }
 
-// lookAgain settles an unknown outcome: a new session reads what the lost command has done.
-func lookAgain(ctx context.Context, e env, s settings, p plans.Plan, r router, out view.Router) view.Router {
-	fmt.Fprintf(e.err, "%s: the answer to a command was lost; looking at the router again\n", r.name)
-	fresh := diffRouter(ctx, e, s, p, r)
-	switch {
-	case fresh.Err != nil:
-		out.Err = fmt.Errorf("%w; and a new session says: %w", out.Err, fresh.Err)
-	case !fresh.Changes.Changed():
-		out.Outcome, out.Err = apply.Changed, nil
-	default:
-		out.Outcome = apply.Failed
-		out.Err = fmt.Errorf("%w; a new session finds %d steps still to do: run apply again", out.Err, len(fresh.Changes.Steps))
-	}
-	return out
-}
-
 // carryOut runs the change set of a router and follows it on standard error.
-func (e env) carryOut(ctx context.Context, p plans.Plan, session *api.Session, carrier diff.Session, out view.Router) view.Router {
+func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router, o apply.Options) view.Router {
 	total := len(out.Changes.Steps)
-	result := apply.Run(ctx, session, *out.Changes, apply.Options{
-		Before: *out.Snapshot, Plan: p.Name,
-		Again: func(after routeros.Snapshot) (diff.ChangeSet, error) { return changesFor(after, p, carrier) },
-		Observe: func(event apply.Event) {
-			switch {
-			case event.Done != nil && event.Done.Err == nil:
-				fmt.Fprintf(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
-			case event.Verifying:
-				fmt.Fprintf(e.err, "%s: reading the router again\n", out.Name)
-			}
-		},
-	})
+	o.Observe = func(event apply.Event) {
+		switch {
+		case event.Done != nil && event.Done.Err == nil:
+			fmt.Fprintf(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
+		case event.Doing != "":
+			fmt.Fprintf(e.err, "%s: %s\n", out.Name, event.Doing)
+		}
+	}
+	result := apply.Run(ctx, session, *out.Changes, o)
 	out.Result, out.Outcome, out.Err = &result, result.Outcome, result.Err
 	return out
 }

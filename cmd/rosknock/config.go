@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
 )
@@ -55,7 +56,7 @@ func globalFlags(f *pflag.FlagSet) {
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
 	f.StringP("output", "o", "text", "`text`, json, csv or markdown")
 	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
-	f.String("state-dir", "", "`DIR` for the journal and the locks; default: rosknock in the system's place for state")
+	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's place for state")
 	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's place for settings")
 	f.BoolP("verbose", "v", false, "log every command, without secrets, to standard error")
 	f.Bool("yes", false, "do it without asking")
@@ -144,7 +145,7 @@ func (s settings) check() error {
 	}
 	for _, name := range s.accept {
 		if !slices.Contains(risks(), strings.ToLower(name)) {
-			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(proof.Risks(), ", "))
+			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected), ", "))
 		}
 	}
 	if s.Timeout <= 0 {
@@ -158,7 +159,7 @@ func (s settings) check() error {
 
 // risks are the names that --accept-risk takes.
 func risks() []string {
-	names := proof.Risks()
+	names := append(proof.Risks(), apply.Unprotected)
 	for _, r := range lint.Rules() {
 		names = append(names, strings.ToLower(r.ID))
 	}

@@ -92,12 +92,12 @@ func diffTargets(ctx context.Context, e env, s settings, p plans.Plan, export st
 			session.Service = ""
 		}
 		routers := []view.Router{withChanges(r, p, session)}
-		e.noted(s, "prove", r.Name, p.Name, accepted(routers[0].Proof))
+		e.noted(s, "prove", r.Name, p.Name, risksTaken(routers[0].Proof))
 		return routers, nil
 	}
 	routers, err := diffRouters(ctx, e, s, p, session.Operators)
 	for _, r := range routers {
-		e.noted(s, "prove", r.Name, p.Name, accepted(r.Proof))
+		e.noted(s, "prove", r.Name, p.Name, risksTaken(r.Proof))
 	}
 	return routers, err
 }
@@ -234,7 +234,11 @@ func showChanges(e env, s settings, command string, routers []view.Router) error
 		view.Changes(e.out, routers, style)
 		return nil
 	}
-	view.Applied(e.out, routers, style)
+	reads := "the plan wants it"
+	if command == "undo" {
+		reads = "it was before the change"
+	}
+	view.Applied(e.out, routers, reads, style)
 	return nil
 }
 

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
@@ -27,6 +30,7 @@ type env struct {
 	getenv      func(string) string
 	now         func() time.Time
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
 }
 
 // exitCode is what the program tells its caller. The numbers are an interface: scripts rely on them.
@@ -123,12 +127,17 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var refusal *compile.RefusalError
 	var own *trusted.OwnAddressError
 	var held *state.HeldError
+	var moved *apply.MovedError
+	var busy *apply.HeldError
+	var bare *apply.ProtectionError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code, coded.quiet
 	case errors.As(err, &problems):
 		return exitInvalid, false
-	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held):
+	case errors.As(err, &moved):
+		return exitMoved, false
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &busy), errors.As(err, &bare):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false

@@ -7,12 +7,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
@@ -127,38 +127,66 @@ func actor() string {
 }
 
 // lock keeps other runs on this machine off a router, from before it is read until the end.
-func (e env) lock(s settings, r router, p plans.Plan) (release func(), err error) {
+func (e env) lock(s settings, r router, command string) (release func(), err error) {
 	dir, err := e.state(s)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := dir.Lock(r.target.HostPort(), state.Holder{PID: os.Getpid(), Actor: actor(), Command: "apply " + p.Name, Since: e.now().UTC()})
+	lock, err := dir.Lock(r.target.HostPort(), state.Holder{PID: os.Getpid(), Actor: actor(), Command: command, Since: e.now().UTC()})
 	if err != nil {
 		return nil, err
 	}
 	return func() { _ = lock.Release() }, nil
 }
 
-// recorded does something to a router, and writes into the journal that it begins and how it ended. What can't be written down
-// is not begun.
-func (e env) recorded(s settings, p plans.Plan, r view.Router, do func() view.Router) view.Router {
+// remind says that an earlier run on the router did not come to its end.
+func (e env) remind(s settings, r router) {
 	dir, err := e.state(s)
 	if err != nil {
+		return // which is said when the journal is written
+	}
+	records, err := dir.Journal()
+	if _, broken := errors.AsType[*state.BrokenError](err); err != nil && !broken {
+		return
+	}
+	for _, left := range state.Unfinished(records, r.target.HostPort()) {
+		fmt.Fprintf(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.name, left.Change, left.Plan, left.Actor)
+		return // the last one is enough
+	}
+}
+
+// change is what is written into the journal about a change.
+type change struct{ command, plan, undoes string }
+
+// recorded does something to a router. Before it begins, the menus that it will touch are backed up and the journal says that it begins;
+// afterwards it says how it ended. What can't be written down is not begun.
+func (e env) recorded(s settings, c change, r view.Router, do func(name string) view.Router) view.Router {
+	refused := func(err error) view.Router {
 		r.Outcome, r.Err = apply.Refused, err
 		return r
+	}
+	dir, err := e.state(s)
+	if err != nil {
+		return refused(err)
+	}
+	name := state.NewChange(e.now())
+	backup := state.NewBackup(*r.Snapshot, *r.Changes)
+	backup.Change, backup.Time, backup.Actor, backup.Router, backup.Address, backup.Plan = name, e.now().UTC(), actor(), r.Name, r.Address, c.plan
+	if err := dir.SaveBackup(backup); err != nil {
+		return refused(err)
 	}
 	record := state.Record{
-		Time: e.now(), Actor: actor(), Command: "apply", Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: p.Name,
-		Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof),
+		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
+		Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
 	}
 	if err := dir.Append(record); err != nil {
-		r.Outcome, r.Err = apply.Refused, err
-		return r
+		return refused(err)
 	}
-	done := do()
+	done := do(name)
+	done.Change, done.Undo = name, c.undoes != ""
 	record.Time, record.Event, record.Outcome = e.now(), state.End, string(done.Outcome)
 	if done.Result != nil {
-		record.Done = view.Done(done.Result.Receipts)
+		record.Done, record.Protection = view.Done(done.Result.Receipts), string(done.Result.Protection)
 		if done.Result.After != nil {
 			record.After = done.Result.After.Digest()
 		}
@@ -172,7 +200,16 @@ func (e env) recorded(s settings, p plans.Plan, r view.Router, do func() view.Ro
 	return done
 }
 
-func accepted(p *proof.Proof) []string {
+// accepted are the risks that are taken: those that the proof found, and that of going without protection.
+func accepted(p *proof.Proof, s settings) []string {
+	out := risksTaken(p)
+	if slices.Contains(s.accept, apply.Unprotected) {
+		out = append(out, apply.Unprotected)
+	}
+	return out
+}
+
+func risksTaken(p *proof.Proof) []string {
 	if p == nil {
 		return nil
 	}

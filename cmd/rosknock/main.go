@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/rosknock/rosknock/plans/knock"
 )
 
 func main() { os.Exit(program()) }
@@ -24,7 +26,7 @@ func program() int {
 	return run(ctx, env{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
 		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
-		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext,
+		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext, knock: knock.Play,
 	}, os.Args[1:])
 }
 

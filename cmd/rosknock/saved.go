@@ -40,7 +40,7 @@ func (e env) save(s settings, p plans.Plan, routers []view.Router, file string, 
 }
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of them that are named.
-func (e env) applySaved(ctx context.Context, s settings, file string, dryRun bool) ([]view.Router, error) {
+func (e env) applySaved(ctx context.Context, s settings, file string, how applying) ([]view.Router, error) {
 	saved, err := state.Load(file)
 	if err != nil {
 		return nil, invalid(err)
@@ -67,7 +67,7 @@ func (e env) applySaved(ctx context.Context, s settings, file string, dryRun boo
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, applyRouter(ctx, e, each, p, targets[0], dryRun, &one))
+		out = append(out, applyRouter(ctx, e, each, p, targets[0], how, &one))
 	}
 	return out, nil
 }

@@ -52,6 +52,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"router": startRouter,
 			"code":   expectCode,
+			// env-from-stdout reads NAME=value from what the last command wrote.
+			"env-from-stdout": func(ts *testscript.TestScript, _ bool, _ []string) {
+				name, value, _ := strings.Cut(strings.TrimSpace(ts.ReadFile("stdout")), "=")
+				ts.Setenv(name, value)
+			},
 		},
 	})
 }
@@ -60,7 +65,7 @@ func TestScripts(t *testing.T) {
 // from then on, and with --tls its pin in $NAME_PIN. It stops with the script.
 func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: router NAME [--version V] [--load FILE] [--tls]")
+		ts.Fatalf("usage: router NAME [--version V] [--load FILE] [--tls] [--arrival INTERFACE] [--silence TIME] [--device-mode MODE]")
 	}
 	o := simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"}
 	for i := 1; i < len(args); i++ {
@@ -70,6 +75,22 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 		case "--version":
 			i++
 			o.version = args[i]
+		case "--arrival":
+			i++
+			o.arrival = args[i]
+		case "--device-mode":
+			i++
+			o.mode = args[i]
+		case "--rtt":
+			i++
+			d, err := time.ParseDuration(args[i])
+			ts.Check(err)
+			o.rtt = d
+		case "--silence":
+			i++
+			d, err := time.ParseDuration(args[i])
+			ts.Check(err)
+			o.silence = d
 		case "--load":
 			i++
 			o.load = ts.MkAbs(args[i])

@@ -34,6 +34,9 @@ type simOptions struct {
 	load    string
 	rtt     time.Duration
 	tls     bool
+	arrival string
+	silence time.Duration
+	mode    string
 }
 
 func newSim(e env) *cobra.Command {
@@ -63,6 +66,9 @@ export. They stop with Ctrl-C, and nothing is kept.`,
 	f.StringVar(&o.load, "load", "", "export to load, a `FILE.rsc`")
 	f.DurationVar(&o.rtt, "rtt", 0, "delay of each answer, as a long line would have it")
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
+	f.StringVar(&o.arrival, "arrival", "", "let connections come in by this `INTERFACE` and pass the router's own filter")
+	f.DurationVar(&o.silence, "silence", 9*time.Minute, "after what `TIME` without a packet the router takes a connection for dead")
+	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
 	return c
 }
 
@@ -153,7 +159,10 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if err != nil {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--version: %w", err)
 	}
-	options := sim.Options{Version: version, RTT: o.rtt, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	if o.mode != "" && o.mode != "advanced" && o.mode != "home" {
+		return sim.Options{}, routeros.Snapshot{}, usagef("--device-mode %s: advanced or home", o.mode)
+	}
+	options := sim.Options{Version: version, RTT: o.rtt, Arrival: o.arrival, DeviceMode: o.mode, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
 		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/term"
 
@@ -26,6 +27,28 @@ import (
 type router struct {
 	name   string // host, or host:port where it was given
 	target api.Target
+	secret *secret
+}
+
+// secret is a password that was found once: who is asked, is asked once for all sessions to a router.
+type secret struct {
+	mu       sync.Mutex
+	found    bool
+	password string
+}
+
+// get returns the password, found at the first call.
+func (s *secret) get(find func() (string, error)) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.found {
+		return s.password, nil
+	}
+	password, err := find()
+	if err == nil {
+		s.found, s.password = true, password
+	}
+	return password, err
 }
 
 // routersOf reads the --router flags and how their certificates are to be trusted.
@@ -58,7 +81,7 @@ func routersOf(s settings) ([]router, error) {
 				return nil, usagef("--router %q: the port is a number from 1 to 65535", text)
 			}
 		}
-		out = append(out, router{name: host, target: api.Target{
+		out = append(out, router{name: host, secret: &secret{}, target: api.Target{
 			Address: host, User: user, Transport: api.Transport(s.Transport), Trust: trust, Timeout: s.Timeout,
 		}})
 	}
@@ -171,7 +194,7 @@ var errInterrupted = errors.New("interrupted; nothing was changed")
 
 // connect logs in to a router.
 func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
-	password, err := e.password(ctx, s, r.target.User)
+	password, err := r.secret.get(func() (string, error) { return e.password(ctx, s, r.target.User) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,19 +1,24 @@
-// Package apply carries out the steps of a change set on one router, one receipt each, and then
-// reads the router again to see whether it is as the plan wants it.
+// Package apply carries out the steps of a change set on one router so that nobody is shut out, whatever fails.
 //
-// It decides nothing about what to change: a change set comes in, a [Result] goes out, and
-// what was done when something went wrong is part of that value. A write whose answer was lost is
-// unknown, and is never repeated blindly.
+// Before the first step the router is told to come back by itself: by safe mode, or by a dead-man in its scheduler. Then come the steps,
+// one receipt each; the router is read again and compared; a new connection has to get in; and only then is the
+// protection given up. Whatever goes wrong on the way, what was done is taken back: by this session, by the next
+// one that gets through, or by the router.
 //
-//	result := apply.Run(ctx, session, changes, apply.Options{Again: again})
+// It decides nothing about what to change: a change set comes in, a [Result] goes out that says what was done and what became of it.
+// A write whose answer was lost is unknown, and is never repeated blindly.
+//
+//	result := apply.Run(ctx, session, changes, apply.Options{Before: snapshot, Plan: "branch", Wanted: wanted, Dial: dial})
 package apply
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -21,7 +26,9 @@ import (
 // Session is what is needed of a router: *api.Session has it.
 type Session interface {
 	Run(ctx context.Context, c routeros.Command) (api.Reply, error)
+	Batch(ctx context.Context, commands []routeros.Command) ([]api.Result, error)
 	Snapshot(ctx context.Context) (routeros.Snapshot, error)
+	Close() error
 }
 
 // Outcome is what became of one router. The texts are those of the JSON output.
@@ -30,10 +37,11 @@ type Outcome string
 // The outcomes that a run can have.
 const (
 	Unchanged Outcome = "unchanged" // there was nothing to do
-	Changed   Outcome = "changed"   // every step done, and the router reads back as wanted
-	Refused   Outcome = "refused"   // nothing was sent
-	Failed    Outcome = "failed"    // stopped on the way, or the router reads back otherwise
-	Unknown   Outcome = "unknown"   // the answer to a write was lost
+	Changed   Outcome = "changed"   // every step done, the router reads back as wanted, and a new login got in
+	Refused   Outcome = "refused"   // nothing was changed
+	Reverted  Outcome = "reverted"  // something went wrong, and the router reads back as it was before
+	Failed    Outcome = "failed"    // something went wrong, and not everything could be taken back
+	Unknown   Outcome = "unknown"   // the router could not be read again
 	Skipped   Outcome = "skipped"   // not tried
 )
 
@@ -52,142 +60,270 @@ type Result struct {
 	Receipts []Receipt
 	// Left are the steps that were not tried.
 	Left []diff.Step
+	// Protection is what stood by meanwhile.
+	Protection Protection
 	// After is the snapshot that was read at the end, when it could be read.
 	After *routeros.Snapshot
 	Err   error
 }
 
-// Event tells an observer what is going on. Exactly one field is set.
+// Event tells an observer what is going on. Done is a step that was answered; Doing is what is done between steps, in words.
 type Event struct {
-	Starting  *diff.Step
-	Done      *Receipt
-	Verifying bool
+	Done  *Receipt
+	Doing string
 }
 
 // Options of a run.
 type Options struct {
-	// Before is the snapshot from which the change set was computed; foreign rules are compared
-	// with it at the end.
+	// Before is the snapshot from which the change set was computed. A router that is not like it any more gets nothing sent.
 	Before routeros.Snapshot
 	// Plan is the plan's name.
 	Plan string
-	// Again computes the change set anew, from what was read at the end; it has to come out empty.
-	Again func(routeros.Snapshot) (diff.ChangeSet, error)
+	// Wanted says why a router that was read at the end is not as it should be; nil when it is.
+	Wanted func(routeros.Snapshot) error
+	// Protect says what stands by, Delay after what time a dead-man takes the changes back; zero is [DefaultDelay].
+	Protect Protection
+	Delay   time.Duration
+	// Owner is who does this and Change the name of what he does, for those who find the dead-man.
+	Owner, Change string
+	// Adopt names a change: a dead-man that its run has left on the router is gone on under, instead of refusing.
+	Adopt string
+	// Dial opens another session, to see that somebody can still get in, and to settle what became of a lost one. Without it
+	// neither is done.
+	Dial func(context.Context) (Session, error)
+	// Confirm, when set, looks at more from outside, over that other session.
+	Confirm func(context.Context, Session) error
 	// Observe, when set, is called for every event, from the same goroutine.
 	Observe func(Event)
 }
 
-// Run carries out the steps in order, each answered before the next is sent, and stops at the first
-// that fails. Then it reads the router again and compares. When the context ends, the step under way is
-// still answered and no other is begun.
+// DefaultDelay is how long a dead-man waits: long enough for a slow line, short enough for whoever stands in the dark.
+const DefaultDelay = 5 * time.Minute
+
+// MovedError says that the router is not as it was when the change set was computed.
+type MovedError struct{ What string }
+
+// Error implements error.
+func (e *MovedError) Error() string { return e.What }
+
+// Run carries out a change set. When the context ends, the step under way is still answered and what was done is taken back.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
 	}
-	observe := o.Observe
-	if observe == nil {
-		observe = func(Event) {}
+	if o.Delay == 0 {
+		o.Delay = DefaultDelay
 	}
-	result := carryOut(ctx, s, c, observe)
-	if result.Outcome == Unknown {
-		return result
-	}
-	observe(Event{Verifying: true})
-	return verify(context.WithoutCancel(ctx), s, result, o)
+	r := &run{options: o, changes: c, result: Result{Outcome: Changed, Left: c.Steps}, guard: guardFor(o, c)}
+	r.result.Protection = r.guard.name()
+	r.do(ctx, s)
+	return r.result
 }
 
-func carryOut(ctx context.Context, s Session, c diff.ChangeSet, observe func(Event)) Result {
-	result := Result{Outcome: Changed}
-	for i, step := range c.Steps {
-		if ctx.Err() != nil {
-			result.Outcome, result.Left = Failed, c.Steps[i:]
-			result.Err = fmt.Errorf("interrupted before step %d of %d: %w", i+1, len(c.Steps), context.Cause(ctx))
-			return result
-		}
-		observe(Event{Starting: &step})
-		id, err := one(context.WithoutCancel(ctx), s, step)
-		receipt := Receipt{Index: i, Step: step, ID: id, Err: err}
-		result.Receipts = append(result.Receipts, receipt)
-		observe(Event{Done: &receipt})
-		if err != nil {
-			result.Outcome, result.Left = Failed, c.Steps[i+1:]
-			if lost(err) {
-				result.Outcome = Unknown
-			}
-			result.Err = fmt.Errorf("step %d of %d, %s %s: %w", i+1, len(c.Steps), step.Op, step.Slot, err)
-			return result
-		}
-	}
-	return result
+// run is a run under way.
+type run struct {
+	options   Options
+	changes   diff.ChangeSet
+	guard     guard
+	result    Result
+	confirmed bool // all that was wanted is there, and a new login got in
 }
 
-func one(ctx context.Context, s Session, step diff.Step) (string, error) {
-	command, err := Command(step)
+func (r *run) observe(e Event) {
+	if r.options.Observe != nil {
+		r.options.Observe(e)
+	}
+}
+
+func (r *run) doing(format string, args ...any) {
+	r.observe(Event{Doing: fmt.Sprintf(format, args...)})
+}
+
+// do is the whole run. What comes after the protection is in place is not called off by the context, but taken back.
+func (r *run) do(ctx context.Context, s Session) {
+	firm := context.WithoutCancel(ctx)
+	if begun, err := r.protect(firm, s); err != nil {
+		r.unprotected(ctx, s, begun, err)
+		return
+	}
+	err := r.carryOut(ctx, s)
+	if err == nil {
+		err = r.verify(firm, s)
+	}
 	if err != nil {
-		return "", err
+		r.fail(ctx, s, err, lost(err))
+		return
 	}
-	if step.Op == diff.Move {
-		if err := present(ctx, s, step); err != nil {
-			return "", err
-		}
+	if err = r.confirm(ctx); err == nil {
+		err = r.guard.check()
 	}
-	reply, err := s.Run(ctx, command)
-	if err == nil && step.Op == diff.Add && reply.Ret == "" {
-		err = errors.New("the router added a row but did not say which: read it again with diff")
-	}
-	return reply.Ret, err
-}
-
-// present makes sure that the row before which another is to be moved is still there. The router takes
-// a vanished one for the end of the table, and reports success (routeros-facts § 2.4).
-func present(ctx context.Context, s Session, step diff.Step) error {
-	if step.Before == "" {
-		return nil
-	}
-	reply, err := s.Run(ctx, routeros.Print(step.Menu))
 	if err != nil {
-		return err
+		r.fail(ctx, s, err, false) // whatever became of the new session, this one is there
+		return
 	}
-	for _, row := range reply.Rows {
-		if row.Get(".id") == step.Before && !row.Bool("dynamic") {
-			return nil
-		}
+	r.confirmed = true
+	if err := r.guard.release(firm, s); err != nil {
+		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be given up: %w", err), lost(err))
 	}
-	return fmt.Errorf("the rule %s, before which it belongs, is gone: somebody else is changing this router; run diff again", step.BeforeText)
 }
 
-// lost reports whether the error leaves open if the command took effect.
-func lost(err error) bool {
-	if l, ok := errors.AsType[*api.LostError](err); ok {
-		return l.Unknown
+// protect puts the protection in place, and makes sure that the router is still the one that was looked at: from here on nobody who
+// works with rosknock changes it. begun says that something was sent that leaves a trace.
+func (r *run) protect(ctx context.Context, s Session) (begun bool, err error) {
+	rows, err := vacant(ctx, s, r.options)
+	if err != nil {
+		return false, err
 	}
-	late, ok := errors.AsType[*api.TimeoutError](err)
-	return ok && late.Unknown
+	if len(rows) > 0 { // of the run that is taken back here: it goes the same way
+		g := &scheduled{delay: r.options.Delay, clock: r.options.Before.Clock, adopted: true}
+		r.guard, r.result.Protection = g, DeadMan
+		r.doing("going on under the dead-man that is armed already")
+		return false, g.adopt(rows)
+	}
+	r.doing("%s", r.guard.intent())
+	if err := r.guard.take(ctx, s); err != nil {
+		return true, err
+	}
+	now, err := s.Snapshot(ctx)
+	if err != nil {
+		return true, err
+	}
+	if now.Digest() == r.changes.Snapshot {
+		return true, nil
+	}
+	moved := &MovedError{"the router was changed by somebody else since these steps were computed: nothing was done; run it again"}
+	return true, errors.Join(moved, r.guard.release(ctx, s))
+}
+
+// unprotected ends a run that has changed nothing. A protection of which nobody knows whether it is in place is looked for.
+func (r *run) unprotected(ctx context.Context, s Session, begun bool, err error) {
+	r.result.Outcome, r.result.Err = Refused, err
+	if begun && lost(err) {
+		_ = s.Close()
+		r.settle(ctx, err)
+	}
+}
+
+func interrupted(ctx context.Context, done, all int) error {
+	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
 // verify reads the router again: our own rules must be as wanted, everybody else's as they were.
-func verify(ctx context.Context, s Session, result Result, o Options) Result {
+func (r *run) verify(ctx context.Context, s Session) error {
+	r.doing("reading the router again")
 	after, err := s.Snapshot(ctx)
 	if err != nil {
-		result.Outcome = Unknown
-		result.Err = errors.Join(result.Err, fmt.Errorf("the router could not be read again: %w", err))
-		return result
+		return fmt.Errorf("the router could not be read again: %w", err)
 	}
-	result.After = &after
+	r.result.After = &after
 	var problems []error
-	for _, difference := range diff.Foreign(o.Before, after, o.Plan) {
+	for _, difference := range diff.Foreign(r.options.Before, after, r.options.Plan) {
 		problems = append(problems, errors.New(difference))
 	}
-	if o.Again != nil && result.Outcome == Changed {
-		if rest, err := o.Again(after); err != nil {
-			problems = append(problems, fmt.Errorf("reads back in a state that is refused: %w", err))
-		} else if n := len(rest.Steps); n > 0 {
-			problems = append(problems, fmt.Errorf("reads back with %d differences, the first: %s %s; run diff to see them", n, rest.Steps[0].Op, rest.Steps[0].Slot))
+	if r.options.Wanted != nil {
+		problems = append(problems, r.options.Wanted(after))
+	}
+	return errors.Join(problems...)
+}
+
+// confirm sees that somebody can still get in.
+func (r *run) confirm(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return interrupted(ctx, len(r.result.Receipts), len(r.changes.Steps))
+	}
+	if r.options.Dial == nil {
+		return nil
+	}
+	r.doing("logging in anew")
+	fresh, err := r.options.Dial(ctx)
+	if err != nil {
+		return fmt.Errorf("a new connection does not get in any more: %w", err)
+	}
+	defer func() { _ = fresh.Close() }()
+	if _, err := fresh.Run(ctx, routeros.Print(routeros.Identity)); err != nil {
+		return fmt.Errorf("a new connection gets no answer any more: %w", err)
+	}
+	if r.options.Confirm == nil {
+		return nil
+	}
+	return r.options.Confirm(ctx, fresh)
+}
+
+// fail takes back what was done, over this session as long as it is there, and else over the next that gets through.
+func (r *run) fail(ctx context.Context, s Session, cause error, gone bool) {
+	r.result.Err = cause
+	if g, ok := r.guard.(*scheduled); ok && g.adopted {
+		// To go back from going back would lead away from where everybody wants to be.
+		r.result.Outcome = Failed
+		if gone {
+			r.result.Outcome = Unknown
+		}
+		r.result.Err = fmt.Errorf("%w; the dead-man that was armed before is still there and takes back the rest in %s", cause, time.Until(g.fires).Round(time.Second))
+		return
+	}
+	if !gone {
+		err := r.takeBack(context.WithoutCancel(ctx), s)
+		if err == nil {
+			r.result.Outcome = Reverted
+			return
+		}
+		r.result.Outcome = Failed
+		r.result.Err = errors.Join(cause, fmt.Errorf("what was done could not be taken back: %w%s", err, r.guard.hope()))
+		if !lost(err) {
+			return
 		}
 	}
-	if len(problems) > 0 {
-		result.Outcome = Failed
-		result.Err = errors.Join(append([]error{result.Err}, problems...)...)
+	_ = s.Close()
+	r.settle(ctx, r.result.Err)
+}
+
+// takeBack brings the router back to where it was, and gives up the protection then.
+func (r *run) takeBack(ctx context.Context, s Session) error {
+	r.doing("taking back what was done")
+	now, err := s.Snapshot(ctx)
+	if err != nil {
+		return err
 	}
-	return result
+	// Others' changes would go too if safe mode were undone.
+	if alone := len(diff.Foreign(r.options.Before, now, r.options.Plan)) == 0; alone {
+		undone, err := r.guard.unroll(ctx, s)
+		if err != nil {
+			return err
+		}
+		if undone {
+			return r.restored(ctx, s)
+		}
+	}
+	back := undo.Changes(now, r.options.Before, r.changes, r.options.Plan)
+	w := &walker{session: s, steps: back.Steps}
+	for w.more() {
+		if err := w.flight(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.restored(ctx, s); err != nil {
+		return err
+	}
+	return r.guard.release(ctx, s)
+}
+
+// restored reads the router and says what is not as it was.
+func (r *run) restored(ctx context.Context, s Session) error {
+	now, err := s.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	r.result.After = &now
+	var problems []error
+	for _, what := range undo.Left(now, r.options.Before, r.changes, r.options.Plan) {
+		problems = append(problems, errors.New(what))
+	}
+	return errors.Join(problems...)
+}
+
+// lost reports whether an error is the end of the session, with what was under way unknown.
+func lost(err error) bool {
+	_, gone := errors.AsType[*api.LostError](err)
+	_, late := errors.AsType[*api.TimeoutError](err)
+	return gone || late
 }

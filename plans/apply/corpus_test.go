@@ -70,6 +70,15 @@ func (b bench) changes(p plans.Plan) (routeros.Snapshot, diff.ChangeSet, error) 
 	return s, c, err
 }
 
+// wanted says what is left to do.
+func wanted(s routeros.Snapshot, p plans.Plan) error {
+	c, err := steps(s, p)
+	if err == nil && c.Changed() {
+		err = fmt.Errorf("left to do: %s %s", c.Steps[0].Op, c.Steps[0].Slot)
+	}
+	return err
+}
+
 // compute is the way to a change set, proof included.
 func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	c, err := steps(s, p)
@@ -101,7 +110,7 @@ func (b bench) apply(p plans.Plan) (apply.Result, error) {
 	}
 	return apply.Run(b.t.Context(), b.session, c, apply.Options{
 		Before: s, Plan: p.Name,
-		Again: func(after routeros.Snapshot) (diff.ChangeSet, error) { return compute(after, p) },
+		Wanted: func(after routeros.Snapshot) error { return wanted(after, p) },
 	}), nil
 }
 

@@ -159,6 +159,21 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 	return p.proof
 }
 
+// Way shows only what has to hold on every way, also back to a router without a plan: that the operator stays in, and that nothing
+// of others changes. Who reaches what then is as it was before, and nothing is said of it.
+func Way(before routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
+	p := &prover{before: before, want: compile.Removal(plan, before), changes: changes, session: session, states: diff.States(before, changes)}
+	p.proof.States = len(p.states)
+	if len(session.Operators) == 0 || session.Service == "" {
+		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
+	}
+	p.foreign()
+	for _, t := range p.want.Tables {
+		p.walk(t).operator()
+	}
+	return p.proof
+}
+
 // converges shows that after the last step nothing is left to do.
 func (p *prover) converges() {
 	last := p.states[len(p.states)-1]
@@ -231,8 +246,8 @@ type table struct {
 	doors   []classes.Set
 }
 
-// family shows the promises about the packets of one family.
-func (p *prover) family(t compile.Table) {
+// walk follows the packets of one family through every state.
+func (p *prover) walk(t compile.Table) *table {
 	f := &table{prover: p, Table: t, after: p.states[len(p.states)-1]}
 	f.space = classes.New(t.Family, p.cuts(t), p.states...)
 	f.nat = compile.Translated(f.space, f.after)
@@ -244,6 +259,13 @@ func (p *prover) family(t compile.Table) {
 	for _, s := range p.states {
 		f.results = append(f.results, f.space.Walk(s, relevant...))
 	}
+	p.proof.Classes += f.space.Classes()
+	return f
+}
+
+// family shows the promises about the packets of one family.
+func (p *prover) family(t compile.Table) {
+	f := p.walk(t)
 	f.operator()
 	f.gate()
 	f.door()
@@ -252,7 +274,6 @@ func (p *prover) family(t compile.Table) {
 	f.exposure()
 	f.lost()
 	f.knocks()
-	p.proof.Classes += f.space.Classes()
 	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete })
 	if !f.space.Complete() || incomplete {
 		p.fail(Failure{

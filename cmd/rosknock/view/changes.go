@@ -127,11 +127,11 @@ func summary(c diff.ChangeSet) string {
 	return fmt.Sprintf("%d to add, %d to change, %d to move, %d to remove", count(diff.Add), count(diff.Set, diff.Enable, diff.Disable), count(diff.Move), count(diff.Remove))
 }
 
-// Applied writes what became of each router.
-func Applied(w io.Writer, routers []Router, s Style) {
+// Applied writes what became of each router; reads is what a changed one reads back as.
+func Applied(w io.Writer, routers []Router, reads string, s Style) {
 	for _, r := range routers {
 		line := fmt.Sprintf("%s  %s", s.bold(r.Name), s.outcome(r.Outcome))
-		fmt.Fprintln(w, line+tail(r))
+		fmt.Fprintln(w, line+tail(r, reads))
 		if r.Err != nil {
 			fmt.Fprintln(w, wrap(strings.Fields(r.Err.Error()), s.Width, 2))
 		}
@@ -140,22 +140,31 @@ func Applied(w io.Writer, routers []Router, s Style) {
 				writeFailure(w, f, s)
 			}
 		}
-		if r.Result != nil && len(r.Result.Left) > 0 {
-			fmt.Fprintf(w, "  %d steps were done, %d were not tried; run diff to see what is left\n", Done(r.Result.Receipts), len(r.Result.Left))
+		if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
+			fmt.Fprintf(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
+		}
+		if r.Change != "" && r.Outcome == apply.Changed && !r.Undo {
+			fmt.Fprintln(w, s.faint(wrap(strings.Fields("rosknock undo "+r.Change+" -r "+r.Name+" takes it back"), s.Width, 2)))
 		}
 	}
 }
 
-func tail(r Router) string {
+func tail(r Router, reads string) string {
 	switch r.Outcome {
 	case apply.Changed:
-		text := fmt.Sprintf(": %d steps done, and the router reads back as the plan wants it", len(r.Changes.Steps))
+		text := fmt.Sprintf(": %d steps done, and the router reads back as %s", len(r.Changes.Steps), reads)
 		if r.Proof != nil && r.Proof.Holds() {
 			text += fmt.Sprintf("; the proof held in all %d states", r.Proof.States)
 		}
 		return text
 	case apply.Unchanged:
 		return ": nothing to do"
+	case apply.Reverted:
+		return ": what was done was taken back, and the router reads back as it was before"
+	case apply.Failed:
+		return ": not everything could be taken back; look at the router with diff"
+	case apply.Unknown:
+		return ": the router could not be read again"
 	}
 	return ""
 }

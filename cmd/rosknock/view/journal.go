@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +21,28 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 			Records []state.Record `json:"records"`
 		}{"rosknock.journal/1", append([]state.Record{}, records...)})
 	}
-	t := table{header: []string{"TIME", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "BY"}, whole: []string{"TIME", "OUTCOME"}}
+	t := table{header: []string{"CHANGE", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "BY"}, whole: []string{"CHANGE", "OUTCOME"}}
+	accepted := slices.ContainsFunc(records, func(r state.Record) bool { return len(r.Accepted) > 0 })
+	if !accepted {
+		t.header = slices.DeleteFunc(t.header, func(name string) bool { return name == "ACCEPTED" })
+	}
 	for _, r := range records {
+		if r.Event == state.Begin && ended(records, r) {
+			continue // its end says all that it says
+		}
 		steps := ""
 		if r.Steps > 0 {
 			steps = fmt.Sprintf("%d/%d", r.Done, r.Steps)
 		}
-		t.rows = append(t.rows, []string{r.Time.Format(time.DateTime), r.Router, r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Actor})
+		name := r.Change
+		if name == "" {
+			name = r.Time.Format(time.DateTime)
+		}
+		row := []string{name, r.Router, r.Command, r.Plan, outcomeOf(r), steps}
+		if accepted {
+			row = append(row, strings.Join(r.Accepted, " "))
+		}
+		t.rows = append(t.rows, append(row, r.Actor))
 	}
 	if len(records) == 0 && format == "text" {
 		fmt.Fprintln(w, "the journal is empty")
@@ -35,9 +51,20 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 	return t.write(w, format, s.Width)
 }
 
+// ended reports whether the journal knows how a change ended.
+func ended(records []state.Record, begin state.Record) bool {
+	return slices.ContainsFunc(records, func(r state.Record) bool {
+		return r.Event == state.End && r.Change == begin.Change && r.Address == begin.Address && r.Seq > begin.Seq
+	})
+}
+
+// outcomeOf is how a record ended; of a change without an end, that nobody knows.
 func outcomeOf(r state.Record) string {
-	if r.Event != state.End {
-		return r.Event
+	switch r.Event {
+	case state.End:
+		return r.Outcome
+	case state.Begin:
+		return "not ended"
 	}
-	return r.Outcome
+	return r.Event
 }

@@ -28,8 +28,11 @@ type jsonRouter struct {
 	Proof    *jsonProof    `json:"proof"` // null where there is no change set
 	Notes    []string      `json:"notes,omitempty"`
 	Lint     []jsonFinding `json:"lint,omitempty"`
-	Outcome  string        `json:"outcome"`
-	Error    string        `json:"error"`
+	// Protection is what stood by during an apply, Change the name under which it can be taken back.
+	Protection string `json:"protection,omitempty"`
+	Change     string `json:"change,omitempty"`
+	Outcome    string `json:"outcome"`
+	Error      string `json:"error"`
 }
 
 type jsonChange struct {
@@ -49,7 +52,7 @@ type jsonChange struct {
 func JSON(w io.Writer, command string, routers []Router, s Style) error {
 	out := make([]jsonRouter, len(routers))
 	for i, r := range routers {
-		out[i] = s.router(r, command == "apply")
+		out[i] = s.router(r, command == "apply" || command == "undo")
 	}
 	return write(w, command, out)
 }
@@ -79,6 +82,9 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	out.Notes = r.Changes.Notes
 	// In a diff changed says that something would change, in an apply that something has.
 	out.Changed = r.Changes.Changed()
+	if r.Result != nil {
+		out.Protection, out.Change = string(r.Result.Protection), r.Change
+	}
 	if applied {
 		out.Changed = r.Result != nil && Done(r.Result.Receipts) > 0
 	} else if r.Outcome == "" {

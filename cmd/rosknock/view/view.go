@@ -30,7 +30,9 @@ type Router struct {
 	Changes  *diff.ChangeSet    // nil when there is none
 	Proof    *proof.Proof       // of the change set; nil when there is none
 	Findings []lint.Finding     // what is unwise about the plan on this router
-	Result   *apply.Result      // of an apply
+	Result   *apply.Result      // of an apply or an undo
+	Change   string             // the name of the change in the journal
+	Undo     bool               // it takes a change back
 	Outcome  apply.Outcome      // of a diff: empty, refused or failed
 	Err      error
 }

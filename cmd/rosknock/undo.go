@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/plans/undo"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+func newUndo(e env) *cobra.Command {
+	var how applying
+	c := &cobra.Command{
+		Use:   "undo [CHANGE]",
+		Short: "Take back the last change of routers, or a named one",
+		Long: `Take back what the last apply has done to each router, or the change of that name, which rosknock journal shows. The backup that apply
+made before its first step says what was there. The plan's own rules, list entries and services come back as they were; rules of others
+that came or went since stay as they are.
+
+An undo is a change like any other: it is shown, asked about, protected, confirmed and journalled. It also goes on where a run was cut off
+and its dead-man is still armed.`,
+		Example: `  rosknock undo -r admin@192.0.2.1
+  rosknock undo 20261121-041500-3fa9 -r admin@192.0.2.1 --dry-run`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("undo takes one change at most: %d arguments were given", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if err := how.check(e, s, "undo"); err != nil {
+				return err
+			}
+			targets, err := routersOf(s)
+			if err != nil {
+				return err
+			}
+			name := ""
+			if len(args) == 1 {
+				name = args[0]
+			}
+			routers := make([]view.Router, len(targets))
+			for i, r := range targets {
+				routers[i] = e.undoRouter(c.Context(), s, r, name, how)
+			}
+			if err := showUndone(e, s, routers, how.dryRun); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), routers)
+		},
+	}
+	how.flags(c)
+	return c
+}
+
+func showUndone(e env, s settings, routers []view.Router, dryRun bool) error {
+	if dryRun && s.Output == "text" {
+		return showChanges(e, s, "diff", routers)
+	}
+	return showChanges(e, s, "undo", routers)
+}
+
+// undoRouter takes a change of one router back.
+func (e env) undoRouter(ctx context.Context, s settings, r router, name string, how applying) view.Router {
+	out := view.Router{Name: r.name, Address: r.target.HostPort()}
+	if ctx.Err() != nil {
+		out.Outcome, out.Err = apply.Skipped, context.Cause(ctx)
+		return out
+	}
+	refuse := func(err error) view.Router {
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	}
+	release, err := e.lock(s, r, "undo")
+	if err != nil {
+		return refuse(err)
+	}
+	defer release()
+	backup, err := e.backupOf(s, out.Address, name)
+	if err != nil {
+		return refuse(err)
+	}
+	session, carrier, out := e.reach(ctx, s, r)
+	if out.Err != nil {
+		return out
+	}
+	defer session.Close()
+	before, done := backup.Before(), backup.Changes()
+	changes := undo.Changes(*out.Snapshot, before, done, backup.Plan)
+	proved := proof.Way(*out.Snapshot, backup.Plan, changes, carrier)
+	out.Changes, out.Proof = &changes, &proved
+	refuse = func(err error) view.Router {
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	}
+	if err := proved.Err(); err != nil {
+		return refuse(err)
+	}
+	what := change{command: "undo", plan: backup.Plan, undoes: backup.Change}
+	switch {
+	case how.dryRun:
+		out.Outcome = apply.Skipped
+		return out
+	case !changes.Changed():
+		return e.recorded(s, what, out, func(string) view.Router { return disarm(ctx, session, out, backup.Change) })
+	}
+	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
+		out.Outcome, out.Err = apply.Skipped, err
+		if err == nil {
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.name)
+		}
+		return out
+	}
+	return e.recorded(s, what, out, func(name string) view.Router {
+		o := how.options(out, backup.Plan)
+		o.Adopt, o.Change, o.Dial = backup.Change, name, e.redial(s, r)
+		o.Wanted = func(after routeros.Snapshot) error {
+			var problems []error
+			for _, what := range undo.Left(after, before, done, backup.Plan) {
+				problems = append(problems, errors.New(what))
+			}
+			return errors.Join(problems...)
+		}
+		return e.carryOut(ctx, session, out, o)
+	})
+}
+
+// disarm removes the dead-man of a run that was cut off before it changed anything, or that has been taken back already.
+func disarm(ctx context.Context, session *api.Session, out view.Router, change string) view.Router {
+	out.Outcome = apply.Unchanged
+	if err := apply.Disarm(ctx, session, change); err != nil {
+		out.Outcome, out.Err = apply.Failed, err
+	}
+	return out
+}
+
+// backupOf finds the change that is to be taken back: the last one, or the one of that name when none of the same plan came after it.
+func (e env) backupOf(s settings, address, name string) (state.Backup, error) {
+	dir, err := e.state(s)
+	if err != nil {
+		return state.Backup{}, err
+	}
+	records, err := dir.Journal()
+	if broken, ok := errors.AsType[*state.BrokenError](err); ok {
+		fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
+	} else if err != nil {
+		return state.Backup{}, err
+	}
+	undoable := state.Undoable(records, address)
+	if name == "" {
+		if len(undoable) == 0 {
+			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be taken back; rosknock journal shows it", address, dir.Path())}
+		}
+		name = undoable[0].Change
+	}
+	backup, err := dir.LoadBackup(address, name)
+	if err != nil {
+		return backup, invalid(err)
+	}
+	at := slices.IndexFunc(undoable, func(r state.Record) bool { return r.Change == name })
+	if at < 0 {
+		return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was taken back already, or never done; rosknock journal shows it", name, address)}
+	}
+	for _, later := range undoable[:at] {
+		if later.Plan == backup.Plan {
+			return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of the plan %s came after %s: take it back first, with rosknock undo %s", later.Change, later.Plan, name, later.Change)}
+		}
+	}
+	return backup, nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// verifyKnocks plays a wrong knock and the right one at each door, and sees on the router that only the right one brings this machine
+// into the door's list.
+func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier diff.Session, r router) func(context.Context, apply.Session) error {
+	return func(ctx context.Context, fresh apply.Session) error {
+		host, err := netip.ParseAddrPort(session.RemoteAddr().String())
+		if err != nil {
+			return fmt.Errorf("--verify-knock: %s is no address to knock at: %w", session.RemoteAddr(), err)
+		}
+		for _, door := range p.Doors {
+			v := verification{env: e, host: host.Addr().Unmap(), door: door, who: carrier.Operators, session: fresh}
+			if err := v.run(ctx); err != nil {
+				return fmt.Errorf("--verify-knock: door %s: %w", door.Name, err)
+			}
+			fmt.Fprintf(e.err, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", r.name, door.Name)
+		}
+		return nil
+	}
+}
+
+// verification is the check of one door.
+type verification struct {
+	env
+	host    netip.Addr
+	door    plans.Door
+	who     []netip.Addr // this machine, as the router sees it
+	session apply.Session
+}
+
+func (v verification) run(ctx context.Context) error {
+	if len(v.who) == 0 {
+		return errors.New("the router does not say from which address this session comes, so nobody can tell whether a knock arrived: leave --verify-knock out")
+	}
+	before, err := v.member(ctx)
+	if err != nil {
+		return err
+	}
+	if wrong := wrongKnock(v.door.Knock); wrong != nil {
+		after, err := v.play(ctx, wrong)
+		if err != nil {
+			return err
+		}
+		if after.renewed(before) {
+			return errors.New("a wrong knock opened it")
+		}
+	}
+	after, err := v.play(ctx, v.door.Knock)
+	if err != nil {
+		return err
+	}
+	if !after.renewed(before) {
+		return errors.New("the right knock did not open it: something between here and the router may drop it, or a foreign rule takes it")
+	}
+	return nil
+}
+
+// wrongKnock is the knock backwards, or without its first stage where that is the same; nil for a single stage.
+func wrongKnock(stages []plans.Stage) []plans.Stage {
+	back := slices.Clone(stages)
+	slices.Reverse(back)
+	if !slices.Equal(back, stages) {
+		return back
+	}
+	if len(stages) > 1 {
+		return stages[1:]
+	}
+	return nil
+}
+
+// membership is this machine's entry in the door's list.
+type membership struct {
+	in   bool
+	ends time.Time // zero: never
+}
+
+// renewed reports whether the entry is new, or lasts longer than it did. Times are read in whole seconds.
+func (m membership) renewed(before membership) bool {
+	return m.in && (!before.in || m.ends.After(before.ends.Add(time.Second)) || m.ends.IsZero() && before.ends.IsZero())
+}
+
+func (v verification) member(ctx context.Context) (membership, error) {
+	s, err := v.session.Snapshot(ctx)
+	if err != nil {
+		return membership{}, err
+	}
+	for _, f := range routeros.Families() {
+		for _, entry := range s.Entries[f.AddressList()] {
+			r, ok := entry.Range()
+			if ok && entry.Dynamic && entry.List == v.door.Trusted.List && r.First == r.Last && slices.Contains(v.who, r.First) {
+				m := membership{in: true}
+				if entry.Timed {
+					m.ends = v.now().Add(entry.Timeout)
+				}
+				return m, nil
+			}
+		}
+	}
+	return membership{}, nil
+}
+
+// play knocks, and reads the list then. An entry that is renewed shows by its time, which is told in whole seconds: hence the
+// pauses.
+func (v verification) play(ctx context.Context, stages []plans.Stage) (membership, error) {
+	time.Sleep(2500 * time.Millisecond)
+	if err := v.knock(ctx, v.host, stages, knock.Options{}); err != nil {
+		return membership{}, err
+	}
+	time.Sleep(300 * time.Millisecond)
+	return v.member(ctx)
+}

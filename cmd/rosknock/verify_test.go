@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/sim"
+)
+
+// addressed is one end of a pipe with the addresses of a connection.
+type addressed struct {
+	net.Conn
+	local, remote string
+}
+
+func (a addressed) LocalAddr() net.Addr  { return tcpAddr(a.local) }
+func (a addressed) RemoteAddr() net.Addr { return tcpAddr(a.remote) }
+
+func tcpAddr(text string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)) }
+
+// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are taken back when it does not open to its
+// knock, or opens to another.
+func TestVerifyKnock(t *testing.T) {
+	const here, there = "203.0.113.9:40000", "203.0.113.1:8728"
+	tests := map[string]struct {
+		play func(r *sim.Router, stages []plans.Stage)
+		code exitCode
+		says string
+	}{
+		"opens": {playTo, exitDone, "opens to its knock and to no wrong one"},
+		"nothing arrives": {
+			func(*sim.Router, []plans.Stage) {}, exitFailed, "the right knock did not open it",
+		},
+		"opens to anything": {
+			func(r *sim.Router, _ []plans.Stage) {
+				_ = r.Admin(routeros.NewCommand("/ip/firewall/address-list/remove", "numbers", "*1")) // none at first
+				_ = r.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", "trusted", "address", "203.0.113.9", "timeout", "1h"))
+			}, exitFailed, "a wrong knock opened it",
+		},
+	}
+	for name, test := range tests {
+		for _, twice := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				dir := t.TempDir()
+				synctest.Test(t, func(t *testing.T) {
+					v, _ := routeros.ParseVersion("7.20")
+					r := sim.New(sim.Options{Version: v, Users: []sim.User{{Name: "admin", Password: "secret"}}})
+					if err := r.Admin(
+						routeros.NewCommand("/ip/firewall/filter/add", "chain", "input", "action", "accept", "connection-state", "established,related"),
+						routeros.NewCommand("/ip/address/add", "address", "203.0.113.1/24", "interface", "ether1")); err != nil && !strings.Contains(err.Error(), "interface") {
+						t.Fatal(err)
+					}
+					if twice && name == "opens" { // the operator has knocked before: his entry is renewed
+						if err := r.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", "trusted", "address", "203.0.113.9", "timeout", "1w")); err != nil {
+							t.Fatal(err)
+						}
+					}
+					var out bytes.Buffer
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					e := env{
+						out: &out, err: &out, width: 80, now: time.Now,
+						getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "secret"}[name] },
+						dial: func(context.Context, string, string) (net.Conn, error) {
+							near, far := net.Pipe()
+							go r.ServeConn(ctx, addressed{far, there, here})
+							return addressed{near, here, there}, nil
+						},
+						knock: func(_ context.Context, host netip.Addr, stages []plans.Stage, _ knock.Options) error {
+							if host.String() != "203.0.113.1" {
+								t.Errorf("knocked at %s", host)
+							}
+							test.play(r, stages)
+							return nil
+						},
+					}
+					file := filepath.Join(dir, "plan.yaml")
+					text := "version: 1\nname: v\ndoors:\n  a:\n    knock: [tcp/41873, udp/17259, tcp/52614]\n    trusted: {list: trusted, for: 7d}\n    opens: [ssh]\n"
+					if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					code := run(ctx, e, []string{"apply", file, "--yes", "--verify-knock", "-r", "203.0.113.1", "--transport", "api", "--state-dir", filepath.Join(dir, "state")})
+					said := strings.Join(strings.Fields(out.String()), " ")
+					if code != int(test.code) || !strings.Contains(said, test.says) {
+						t.Errorf("exit code %d, want %d: %s", code, test.code, said)
+					}
+					if strings.Contains(said, "41873") {
+						t.Error("the knock is told")
+					}
+					if rules := len(r.Snapshot().Rules[routeros.Filter]); (rules > 1) != (test.code == exitDone) {
+						t.Errorf("%d rules are left", rules)
+					}
+					cancel()
+				})
+			})
+		}
+	}
+}
+
+// playTo lets the packets of a knock arrive.
+func playTo(r *sim.Router, stages []plans.Stage) {
+	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
+	probes.Source = netip.MustParseAddr("203.0.113.9")
+	for i, s := range stages {
+		q := probes.Stage("ether1", s)
+		q.SrcPort = uint16(40000 + time.Now().UnixMilli()%10000 + int64(i)) // another connection each time
+		r.Packet(q)
+	}
+}

@@ -1,0 +1,532 @@
+package apply_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/rsc"
+	"github.com/rosknock/rosknock/routeros/sim"
+)
+
+// openTable is a router that shuts nobody out by itself, so that every moment without the gate is seen.
+const openTable = `/interface bridge add name=bridge
+/interface list
+add name=LAN
+add name=WAN
+/interface list member
+add interface=bridge list=LAN
+add interface=ether1 list=WAN
+/ip address
+add address=192.168.88.1/24 interface=bridge
+add address=203.0.113.1/24 interface=ether1
+/ipv6 address add address=2001:db8:1::1/64 interface=bridge
+/ip firewall address-list add list=friends address=10.0.0.5
+/ip firewall filter
+add action=accept chain=input comment="established" connection-state=established,related,untracked
+add action=drop chain=input comment="invalid" connection-state=invalid
+add action=accept chain=input comment="their \E9 monitoring" protocol=icmp
+add action=drop chain=input comment="no dns from outside" protocol=udp dst-port=53 in-interface=ether1
+add action=accept chain=forward comment="forwarded"
+/ipv6 firewall filter
+add action=accept chain=input comment="established" connection-state=established,related,untracked
+`
+
+const operator = "192.168.88.10"
+
+// place is a router at the end of lines on which things go wrong.
+type place struct {
+	t      *testing.T
+	router *sim.Router
+	lines  sync.WaitGroup
+	stop   context.CancelFunc
+	ctx    context.Context
+	port   atomic.Int32
+	// meddle is asked before every sentence; nil is no faults. Several sessions may ask at once.
+	meddle atomic.Pointer[func(sim.Request) sim.Action]
+}
+
+// on lets things go wrong from here on, one sentence after the other.
+func (p *place) on(meddle func(sim.Request) sim.Action) {
+	var mu sync.Mutex
+	p.nested(func(q sim.Request) sim.Action {
+		mu.Lock()
+		defer mu.Unlock()
+		return meddle(q)
+	})
+}
+
+// nested is on for what itself talks to the router over a session.
+func (p *place) nested(meddle func(sim.Request) sim.Action) { p.meddle.Store(&meddle) }
+
+// calm ends all trouble.
+func (p *place) calm() { p.meddle.Store(nil) }
+
+func newPlace(t *testing.T, version string, knobs sim.Knobs, s routeros.Snapshot, odd ...func(*sim.Options)) *place {
+	v, err := routeros.ParseVersion(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &place{t: t}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	o := sim.Options{
+		Version: v, IPv6Package: true, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}, Arrival: "bridge", Knobs: knobs,
+		Fault: func(q sim.Request) sim.Action {
+			if meddle := p.meddle.Load(); meddle != nil {
+				return (*meddle)(q)
+			}
+			return sim.Action{}
+		},
+	}
+	for _, change := range odd {
+		change(&o)
+	}
+	p.router = sim.New(o)
+	if err := p.router.Load(s); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// opened is the table on which every scenario is built.
+func opened(version string) routeros.Snapshot {
+	v, _ := routeros.ParseVersion(version)
+	s, _ := rsc.Read([]byte(openTable)).Snapshot(rsc.Options{Version: v})
+	return s
+}
+
+// close ends all lines.
+func (p *place) close() {
+	p.stop()
+	p.lines.Wait()
+}
+
+// lined gives a pipe the operator's address.
+type lined struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (l lined) RemoteAddr() net.Addr { return l.remote }
+
+func (p *place) dial(ctx context.Context) (apply.Session, error) {
+	near, far := net.Pipe()
+	line := lined{far, &net.TCPAddr{IP: net.ParseIP(operator), Port: 40000 + int(p.port.Add(1))}}
+	p.lines.Go(func() { p.router.ServeConn(p.ctx, line) })
+	return api.NewSession(ctx, near, "admin", "secret", api.Options{})
+}
+
+// read opens a session, which ends with the lines, and reads the router.
+func (p *place) read(ctx context.Context) (apply.Session, routeros.Snapshot) {
+	p.t.Helper()
+	s, err := p.dial(ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	before, err := s.Snapshot(ctx)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return s, before
+}
+
+// gatedPlan is the plan of the matrix; rotated has other ports, changed another door and another gate.
+func gatedPlan(t *testing.T, layout plans.Layout, variant string) plans.Plan {
+	t.Helper()
+	knock, gate := "tcp/40100, udp/20100, tcp/30100", "[ssh, winbox, api]"
+	switch variant {
+	case "rotated":
+		knock = "tcp/41100, udp/21100, tcp/31100"
+	case "changed":
+		knock, gate = "udp/20100, tcp/30200", "[ssh, winbox, api, www]"
+	}
+	p, err := plans.Read("m.yaml", []byte(`version: 1
+name: m
+doors:
+  a:
+    knock: [`+knock+`]
+    trusted: {list: t, for: 1h}
+    opens: [ssh]
+allow: {addresses: [198.51.100.7], interface-lists: [LAN]}
+gate: {services: `+gate+`}
+services: {disable: [telnet]}
+firewall: {families: [ipv4, ipv6], layout: `+layout.String()+`}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// scenario is a change of the matrix: from what to what.
+type scenario struct {
+	name     string
+	from, to string // variants of the plan; "" is none of it
+}
+
+func scenarios() []scenario {
+	return []scenario{{"install", "", "first"}, {"change", "first", "changed"}, {"rotation", "first", "rotated"}, {"removal", "first", ""}}
+}
+
+// compute is what leads to a variant of the plan.
+func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, variant string) (diff.ChangeSet, error) {
+	want := compile.Removal("m", s)
+	if variant != "" {
+		var err error
+		if want, err = compile.Compile(gatedPlan(t, layout, variant), s); err != nil {
+			return diff.ChangeSet{}, err
+		}
+	}
+	return diff.Compute(s, want, diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(operator)}})
+}
+
+// notBegun is the outcome of a run whose router could not be read, so that there was nothing to apply.
+const notBegun apply.Outcome = "not begun"
+
+// run brings a place to a variant, over a session of its own.
+func (p *place) run(layout plans.Layout, variant string, o apply.Options) apply.Result {
+	p.t.Helper()
+	s, err := p.dial(p.ctx)
+	if err != nil {
+		return apply.Result{Outcome: notBegun, Err: err}
+	}
+	defer s.Close()
+	before, err := s.Snapshot(p.ctx)
+	if err != nil {
+		return apply.Result{Outcome: notBegun, Err: err}
+	}
+	c, err := computeVariant(p.t, before, layout, variant)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	o.Before, o.Plan, o.Dial, o.Owner = before, "m", p.dial, "alice@example"
+	o.Wanted = func(after routeros.Snapshot) error {
+		rest, err := computeVariant(p.t, after, layout, variant)
+		if err == nil && rest.Changed() {
+			err = fmt.Errorf("left to do: %s %s", rest.Steps[0].Op, rest.Steps[0].Slot)
+		}
+		return err
+	}
+	return apply.Run(p.ctx, s, c, o)
+}
+
+// own is the plan's part of a router, ids left out; theirs is everybody else's, ids and order included.
+func own(s routeros.Snapshot) string {
+	var out []string
+	for _, f := range routeros.Families() {
+		chains := map[string][]string{}
+		var names []string
+		for _, r := range s.Rules[f.Filter()] {
+			if mark, ok := r.Mark(); ok && mark.Plan == "m" {
+				if !slices.Contains(names, r.Chain()) {
+					names = append(names, r.Chain())
+				}
+				chains[r.Chain()] = append(chains[r.Chain()], f.String()+" "+r.Canonical().String())
+			}
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			out = append(out, chains[name]...)
+		}
+		for _, e := range s.Entries[f.AddressList()] {
+			if mark, ok := e.Mark(); ok && mark.Plan == "m" {
+				out = append(out, e.List+" "+e.Address)
+			}
+		}
+	}
+	telnet, _ := s.Service("telnet")
+	return strings.Join(append(out, fmt.Sprint("telnet disabled: ", telnet.Disabled)), "\n")
+}
+
+func theirs(s routeros.Snapshot) string { return strings.Join(foreign(s, "m"), "\n") }
+
+// reach is what a stranger and the operator get through to, now.
+type reach struct{ stranger, operator string }
+
+func (p *place) reach() reach {
+	s := p.router.Snapshot()
+	world := packet.NewWorld(s)
+	lists := packet.NewMemory(s, s.Clock)
+	to := func(source, in string) string {
+		var open []string
+		for _, name := range []string{"ssh", "winbox", "api"} {
+			service, _ := s.Service(name)
+			q := packet.Packet{
+				Protocol: 6, Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr("203.0.113.1"), SrcPort: 40000, DstPort: service.Port,
+				InInterface: in, TCPFlags: packet.SYN, MSS: 1460, TTL: 64, Size: 60,
+			}
+			if world.Input(q, lists, s.Clock).Verdict == packet.Accept {
+				open = append(open, name)
+			}
+		}
+		return strings.Join(open, " ")
+	}
+	return reach{to("93.184.215.14", "ether1"), to(operator, "bridge")}
+}
+
+// fault is one way in which things go wrong, at one sentence.
+type fault struct {
+	name string
+	do   func(p *place) sim.Action
+	then sim.ActionKind // at every sentence behind it, of the same session
+	ends bool           // it may end safe mode without undoing anything
+}
+
+func faults() []fault {
+	kind := func(k sim.ActionKind) func(*place) sim.Action {
+		return func(*place) sim.Action { return sim.Action{Kind: k, Message: "failure: something went wrong"} }
+	}
+	admin := func(commands ...routeros.Command) func(p *place) sim.Action {
+		return func(p *place) sim.Action {
+			if err := p.router.Admin(commands...); err != nil && !strings.Contains(err.Error(), "no such item") {
+				p.t.Error(err)
+			}
+			return sim.Action{}
+		}
+	}
+	overflow := make([]routeros.Command, 101)
+	for i := range overflow {
+		overflow[i] = routeros.NewCommand("/ip/firewall/filter/set", "numbers", "*5", "comment", "forwarded")
+	}
+	return []fault{
+		{"cut before", kind(sim.CutBefore), 0, false}, {"cut after", kind(sim.CutAfter), 0, false},
+		{"stall before", kind(sim.StallBefore), 0, false}, {"stall after", kind(sim.StallAfter), 0, false},
+		{"vanish before", kind(sim.VanishBefore), 0, false}, {"vanish after", kind(sim.VanishAfter), 0, false},
+		{"trap", kind(sim.Trap), 0, false}, {"garbage", kind(sim.Garbage), 0, false}, {"half a sentence", kind(sim.HalfSentence), 0, false}, {"drip", kind(sim.Drip), 0, false},
+		{"reboot before", kind(sim.RebootBefore), 0, true}, {"reboot after", kind(sim.RebootAfter), 0, true},
+		{"safe mode overflows", admin(overflow...), 0, true}, {"safe mode overflows, then cut", admin(overflow...), sim.CutBefore, true},
+		{"another adds", admin(routeros.NewCommand("/ip/firewall/filter/add", "chain", "input", "action", "passthrough", "comment", "new", "place-before", "*3")), 0, false},
+		{"another removes", admin(routeros.NewCommand("/ip/firewall/filter/remove", "numbers", "*4")), 0, false},
+		{"another removes, then cut", admin(routeros.NewCommand("/ip/firewall/filter/remove", "numbers", "*4")), sim.CutAfter, false},
+	}
+}
+
+// meddles reports whether the fault is somebody else at work.
+func (f fault) meddles() bool { return strings.HasPrefix(f.name, "another") }
+
+// trial is one case of the matrix.
+type trial struct {
+	version string
+	layout  plans.Layout
+	scenario
+	protect apply.Protection
+	knobs   sim.Knobs
+	start   routeros.Snapshot // where the scenario begins
+}
+
+// prepare finds out where the scenario begins.
+func (tr *trial) prepare(t *testing.T) {
+	tr.start = opened(tr.version)
+	if tr.from == "" {
+		return
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t, tr.version, tr.knobs, tr.start)
+		defer p.close()
+		if got := p.run(tr.layout, tr.from, apply.Options{}); got.Outcome != apply.Changed {
+			t.Fatalf("preparing: %s, %v", got.Outcome, got.Err)
+		}
+		tr.start = p.router.Snapshot()
+	})
+}
+
+func (tr trial) place(t *testing.T) *place { return newPlace(t, tr.version, tr.knobs, tr.start) }
+
+// clean runs the scenario without a fault and returns how many sentences it takes, and what the router is like before and after.
+func (tr trial) clean(t *testing.T) (sentences int, before, after string, shut reach) {
+	synctest.Test(t, func(t *testing.T) {
+		p := tr.place(t)
+		defer p.close()
+		before = own(p.router.Snapshot())
+		p.on(func(sim.Request) sim.Action { sentences++; return sim.Action{} })
+		if got := p.run(tr.layout, tr.to, apply.Options{Protect: tr.protect}); got.Outcome != apply.Changed {
+			t.Fatalf("without a fault: %s, %v", got.Outcome, got.Err)
+		}
+		p.calm()
+		synctest.Wait()
+		after, shut = own(p.router.Snapshot()), p.reach()
+		if again := p.run(tr.layout, tr.to, apply.Options{}); again.Outcome != apply.Unchanged {
+			t.Fatalf("a second run: %s, %v", again.Outcome, again.Err)
+		}
+	})
+	return sentences, before, after, shut
+}
+
+// occurrence is a fault at a sentence, counted from 1 over all sessions of a run.
+type occurrence struct {
+	fault
+	at int
+}
+
+// try lets faults happen and holds the run to what it promises.
+func (tr trial) try(t *testing.T, before, after string, shut reach, trouble ...occurrence) (outcome apply.Outcome) {
+	synctest.Test(t, func(t *testing.T) {
+		p := tr.place(t)
+		defer p.close()
+		open, foreignBefore := p.reach(), theirs(p.router.Snapshot())
+		n, then := 0, map[int]sim.ActionKind{}
+		var problems []string
+		watch := func(when string) { // by the lines one after the other, and after them
+			r := p.reach()
+			if r.stranger != open.stranger && r.stranger != shut.stranger {
+				problems = append(problems, fmt.Sprintf("%s a stranger reaches %q", when, r.stranger))
+			}
+			if r.operator != open.operator {
+				problems = append(problems, fmt.Sprintf("%s the operator reaches %q", when, r.operator))
+			}
+		}
+		changed := true
+		p.on(func(q sim.Request) sim.Action {
+			n++
+			reads := strings.HasSuffix(q.Words[0], "/print")
+			if changed || !reads { // between two reads of one flight nothing happens
+				watch(fmt.Sprint("before sentence ", n))
+			}
+			changed = !reads
+			for _, f := range trouble {
+				if n == f.at {
+					then[q.Session], changed = f.then, true
+					return f.do(p)
+				}
+			}
+			return sim.Action{Kind: then[q.Session]}
+		})
+		result := p.run(tr.layout, tr.to, apply.Options{Protect: tr.protect})
+		outcome = result.Outcome
+		p.calm()
+		synctest.Wait()
+		watch("in the end")
+		time.Sleep(20 * time.Minute) // whatever protects the router has had its time
+		watch("later")
+		s := p.router.Snapshot()
+		problems = append(problems, verdict(result, own(s), before, after, trouble)...)
+		meddled := slices.ContainsFunc(trouble, func(o occurrence) bool { return o.meddles() })
+		if !meddled && theirs(s) != foreignBefore {
+			problems = append(problems, "foreign rules are not what they were:\n"+theirs(s)+"\nwere\n"+foreignBefore)
+		}
+		if again := p.run(tr.layout, tr.to, apply.Options{}); again.Outcome != apply.Changed && again.Outcome != apply.Unchanged || own(p.router.Snapshot()) != after {
+			problems = append(problems, fmt.Sprintf("one more run: %s, %v", again.Outcome, again.Err))
+		}
+		for _, what := range problems {
+			for _, f := range trouble {
+				t.Logf("%s at sentence %d", f.name, f.at)
+			}
+			t.Errorf("%s, %v: %s", result.Outcome, result.Err, what)
+		}
+	})
+	return outcome
+}
+
+// verdict holds the outcome against what the router is like: the journal says what the outcome says. After more than one fault a run
+// may fail, but what protects the router brings it back all the same, as long as the fault was not that it is gone.
+func verdict(result apply.Result, is, before, after string, trouble []occurrence) []string {
+	want := map[apply.Outcome][]string{
+		apply.Changed: {after}, apply.Reverted: {before}, apply.Refused: {before}, apply.Unknown: {before, after}, notBegun: {before},
+	}[result.Outcome]
+	if result.Outcome == apply.Failed && len(trouble) > 1 {
+		if slices.ContainsFunc(trouble, func(o occurrence) bool { return o.ends }) {
+			return nil
+		}
+		want = []string{before}
+	}
+	if slices.Contains(want, is) && (result.Err == nil) == (result.Outcome == apply.Changed) {
+		return nil
+	}
+	return []string{fmt.Sprintf("the outcome is not the truth, or its error is missing; the plan's part is\n%s\nbefore\n%s\nafter\n%s", is, before, after)}
+}
+
+// trials are the rows of the matrix: each version with its own protection, the newest with a dead-man too. What is unknown of routers is
+// chosen one way for the first two versions and the other way for the others.
+func trials() []trial {
+	harder := sim.Knobs{BootTime: 40 * time.Second, UnrollAfter: 3 * time.Second}
+	other := sim.Knobs{RebootUnrolls: true, UnrollKeepsIDs: true, AnchorOnDynamic: true, PrintDefaultTimeout: true, Silence: time.Minute}
+	var out []trial
+	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+		for _, s := range scenarios() {
+			out = append(out,
+				trial{version: "6.49", layout: layout, scenario: s, protect: apply.Auto, knobs: harder},
+				trial{version: "7.14", layout: layout, scenario: s, protect: apply.Auto, knobs: other},
+				trial{version: "7.20", layout: layout, scenario: s, protect: apply.Auto, knobs: harder},
+				trial{version: "7.24", layout: layout, scenario: s, protect: apply.Auto, knobs: other},
+				trial{version: "7.24", layout: layout, scenario: s, protect: apply.DeadMan, knobs: harder})
+		}
+	}
+	return out
+}
+
+// TestMatrix: whatever goes wrong at whichever sentence of a run, at no moment a stranger gets further than before or after it, the
+// operator is never shut out, foreign rules are as they were, our own are the old or the new ones, the outcome is the
+// truth, and one more run converges. All of it takes minutes: without ROSKNOCK_MATRIX every 101st case is tried.
+func TestMatrix(t *testing.T) {
+	stride := 101
+	if os.Getenv("ROSKNOCK_MATRIX") != "" {
+		stride = 1
+	}
+	var mu sync.Mutex
+	cases, outcomes, unknown, offset := 0, map[apply.Outcome]int{}, map[string]int{}, 0
+	t.Run("all", func(t *testing.T) {
+		for _, tr := range trials() {
+			offset++
+			start := offset % stride
+			t.Run(strings.Join([]string{tr.version, string(tr.protect), tr.layout.String(), tr.name}, "/"), func(t *testing.T) {
+				t.Parallel()
+				tr.prepare(t)
+				sentences, before, after, shut := tr.clean(t)
+				for i := start; i < sentences*len(faults()) && !t.Failed(); i += stride {
+					outcome := tr.try(t, before, after, shut, occurrence{faults()[i%len(faults())], 1 + i/len(faults())})
+					mu.Lock()
+					cases++
+					outcomes[outcome]++
+					if outcome == apply.Unknown {
+						unknown[faults()[i%len(faults())].name]++
+					}
+					mu.Unlock()
+				}
+			})
+		}
+	})
+	t.Logf("the matrix of faults: %d cases; outcomes %v, unknown %v", cases, outcomes, unknown)
+}
+
+// TestTwoFaults: two faults in one run, drawn at random: nobody is let in or shut out, and the router ends old or new.
+func TestTwoFaults(t *testing.T) {
+	times := 6
+	if os.Getenv("ROSKNOCK_MATRIX") != "" {
+		times = 100
+	}
+	seed := uint64(time.Now().UnixNano())
+	for i, tr := range trials() {
+		t.Run(strings.Join([]string{tr.version, string(tr.protect), tr.layout.String(), tr.name}, "/"), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			tr.prepare(t)
+			sentences, before, after, shut := tr.clean(t)
+			for range times {
+				first := 1 + random.IntN(sentences)
+				trouble := []occurrence{
+					{faults()[random.IntN(len(faults()))], first}, {faults()[random.IntN(len(faults()))], first + 1 + random.IntN(sentences)},
+				}
+				if tr.try(t, before, after, shut, trouble...); t.Failed() {
+					t.Fatalf("seed %d", seed)
+				}
+			}
+		})
+	}
+}

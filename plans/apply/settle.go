@@ -1,0 +1,123 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rosknock/rosknock/plans/undo"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// mostSessions is how many sessions are lost before settling is given up: each has logged in and read, so something is wrong that
+// time does not mend.
+const mostSessions = 8
+
+// settle finds out what became of a router whose session was lost, over new ones, until it is back as it was or time is up. The
+// protection is given its time: safe mode that a dead session still holds can't be hurried, and a router that lets
+// nobody in comes back when the dead-man runs.
+func (r *run) settle(ctx context.Context, cause error) {
+	r.result.Outcome, r.result.Err = Unknown, cause
+	if r.options.Dial == nil {
+		return
+	}
+	patience := r.guard.horizon()
+	if ctx.Err() != nil {
+		ctx, patience = context.WithoutCancel(ctx), min(patience, 30*time.Second) // who has interrupted does not want to wait
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r.doing("the session was lost (%v); looking at the router over a new one", cause)
+	var last error
+	for sessions, pause := 0, time.Second; ; pause = min(2*pause, 15*time.Second) {
+		s, err := r.options.Dial(ctx)
+		if err == nil {
+			sessions++
+			var done bool
+			done, err = r.look(ctx, s, cause)
+			_ = s.Close()
+			if done {
+				return
+			}
+		}
+		if err != nil && (last == nil || ctx.Err() == nil || sessions > 0) {
+			last = err
+		}
+		if sessions == mostSessions || !sleep(ctx, pause) {
+			r.result.Outcome = Unknown
+			r.result.Err = errors.Join(cause, fmt.Errorf("what became of the router is not known: %w; look at it with diff", last))
+			return
+		}
+	}
+}
+
+// sleep waits; false when the context has ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// look settles what can be settled over a new session; done says that the result stands.
+func (r *run) look(ctx context.Context, s Session, cause error) (done bool, err error) {
+	held, why, err := r.guard.pending(ctx, s)
+	if err != nil {
+		return false, err
+	}
+	if held && r.guard.name() == SafeMode {
+		r.doing("%s: waiting until the router gives up the lost session and takes the changes back", why)
+		for held {
+			if sleep(ctx, 5*time.Second) {
+				held, _, err = r.guard.pending(ctx, s)
+			}
+			switch {
+			case ctx.Err() != nil:
+				return false, errors.New(why)
+			case err != nil:
+				return false, err
+			}
+		}
+	}
+	now, err := s.Snapshot(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.result.After = &now
+	switch {
+	case len(undo.Left(now, r.options.Before, r.changes, r.options.Plan)) == 0:
+		r.result.Outcome, r.result.Err = Reverted, cause
+		if len(r.result.Receipts) == 0 {
+			r.result.Outcome = Refused // nothing had been sent that could have changed anything
+		}
+		return r.disarmed(ctx, s, held)
+	case r.confirmed && r.isWanted(now):
+		// All had been done and confirmed; only the answer to the last command was lost.
+		r.result.Outcome, r.result.Err = Changed, nil
+		return r.disarmed(ctx, s, held)
+	}
+	if err := r.takeBack(ctx, s); err != nil {
+		r.result.Outcome, r.result.Err = Failed, errors.Join(cause, fmt.Errorf("what was done could not be taken back: %w%s", err, r.guard.hope()))
+		return !lost(err), err
+	}
+	r.result.Outcome, r.result.Err = Reverted, cause
+	return true, nil
+}
+
+func (r *run) isWanted(now routeros.Snapshot) bool {
+	return r.options.Wanted == nil || r.options.Wanted(now) == nil
+}
+
+// disarmed gives up a protection that is still in place when everything is settled.
+func (r *run) disarmed(ctx context.Context, s Session, held bool) (bool, error) {
+	if !held || r.guard.name() == SafeMode {
+		return true, nil
+	}
+	err := r.guard.release(ctx, s)
+	return err == nil, err
+}
