@@ -7,7 +7,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
 FUZZTIME ?= 20s
 
-.PHONY: help build demo test race fuzz lab bench vet fmt lint cross cover ci clean
+.PHONY: help build demo test race fuzz lab matrix bench vet fmt lint cross cover ci clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -27,12 +27,16 @@ race: ## run the tests with the race detector (needs a C compiler)
 fuzz: ## run every fuzz target for FUZZTIME (default 20s)
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
-	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$package || exit 1; \
 	  done; \
 	done
 
 lab: ## hold the packet evaluator against the Linux kernel (needs root)
 	ROSKNOCK_LAB=1 $(GO) test -count=1 -v -run '^TestKernel$$' ./routeros/packet/lab | grep -v '^=== RUN'; exit $${PIPESTATUS[0]}
+
+matrix: ## let an apply fail at every sentence in every way, and kill it 200 times (about ten minutes)
+	ROSKNOCK_MATRIX=1 GOGC=400 $(GO) test -count=1 -timeout 40m -v -run '^TestMatrix$$|^TestTwoFaults$$' ./plans/apply | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
+	ROSKNOCK_MATRIX=1 $(GO) test -count=1 -v -run '^TestKilled$$' ./cmd/rosknock | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
