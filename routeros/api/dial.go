@@ -63,6 +63,9 @@ type Options struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Log    *slog.Logger
 	Limits wire.Limits
+	// Memory bounds how many bytes of memory the answers to all commands under way may take together;
+	// zero means 512 MiB. Beyond it the session ends with a *[wire.LimitError].
+	Memory int64
 }
 
 func (o Options) complete() Options {
@@ -74,6 +77,9 @@ func (o Options) complete() Options {
 	}
 	if o.Limits == (wire.Limits{}) {
 		o.Limits = wire.DefaultLimits()
+	}
+	if o.Memory <= 0 {
+		o.Memory = defaultMemory
 	}
 	return o
 }
@@ -250,7 +256,7 @@ func (t Target) trusts(state tls.ConnectionState) error {
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: t.Trust.Roots, Intermediates: chain, DNSName: t.host()})
 	if err != nil {
-		return &UntrustedError{problem{t.HostPort(), fmt.Sprintf("the certificate is not trusted (%v)", err),
+		return &UntrustedError{problem{t.HostPort(), fmt.Sprintf("the certificate is not trusted (%s)", brief(err.Error(), mostText)),
 			"compare its fingerprint with /certificate print on the router, then name it with --tls-pin " + got + ", or its authority with --tls-ca", err}, got}
 	}
 	return nil
@@ -262,6 +268,13 @@ func closed(t Target, err error) error {
 		fmt.Sprintf("this source may not be allowed by /ip service (address, available-from) of %s, its sessions may be used up, or this is not the port of %s", t.transport(), t.transport()), err}, false}
 }
 
+// What a login takes: two replies of a few words. Nobody has proved yet who he is, so it is little; go-routeros
+// keeps every !re until the !done.
+const (
+	mostLoginSentences = 64
+	mostLoginBytes     = 64 << 10
+)
+
 // loginConn is what go-routeros sees of the connection while it logs in: one whole sentence at a time,
 // read by our own bounded reader. Its reader trusts lengths and allocates what ten hostile bytes ask for,
 // so it is never given bytes from the network.
@@ -270,6 +283,13 @@ type loginConn struct {
 	reader *wire.Reader
 	buffer bytes.Buffer
 	last   wire.Sentence
+	n      int   // sentences so far
+	cost   int64 // and what they take in memory
+}
+
+// loginLimits are the limits of one sentence before the login is through: never more than afterwards.
+func loginLimits(l wire.Limits) wire.Limits {
+	return wire.Limits{Word: min(l.Word, mostLoginBytes), Words: min(l.Words, mostLoginBytes/wordCost), Sentence: min(l.Sentence, mostLoginBytes)}
 }
 
 // Read implements io.Reader.
@@ -277,6 +297,9 @@ func (c *loginConn) Read(p []byte) (int, error) {
 	if c.buffer.Len() == 0 {
 		sentence, err := c.reader.Read()
 		if err != nil {
+			return 0, err
+		}
+		if err := c.admit(sentence); err != nil {
 			return 0, err
 		}
 		c.last = sentence
@@ -288,9 +311,31 @@ func (c *loginConn) Read(p []byte) (int, error) {
 	return c.buffer.Read(p)
 }
 
+// admit refuses what no router says to a login, before go-routeros keeps it or quotes it at length.
+func (c *loginConn) admit(sentence wire.Sentence) error {
+	c.n++
+	c.cost += costOf(sentence)
+	if c.n > mostLoginSentences || c.cost > mostLoginBytes {
+		return &wire.LimitError{What: fmt.Sprintf("more than %d sentences or %d kB in answer to a login", mostLoginSentences, mostLoginBytes>>10)}
+	}
+	switch sentence[0] {
+	case "!fatal": // its reason is a bare word (routeros-facts § 1.2)
+		return nil
+	case "!done", "!re", "!trap", "!empty":
+	default:
+		return &wire.LimitError{What: fmt.Sprintf("%q in answer to a login", brief(sentence[0], 32))}
+	}
+	for _, word := range sentence[1:] {
+		if word[0] != '=' && !strings.HasPrefix(word, ".tag=") {
+			return &wire.LimitError{What: fmt.Sprintf("the word %q in answer to a login", brief(word, 32))}
+		}
+	}
+	return nil
+}
+
 // login lets go-routeros do both kinds of login (routeros-facts § 1.3) and takes the connection over.
 func login(ctx context.Context, conn net.Conn, t Target, password string, o Options) (*Session, error) {
-	guarded := &loginConn{Conn: conn, reader: wire.NewReader(conn, o.Limits)}
+	guarded := &loginConn{Conn: conn, reader: wire.NewReader(conn, loginLimits(o.Limits))}
 	client, err := ros.NewClient(guarded)
 	if err != nil {
 		return nil, err
@@ -306,6 +351,7 @@ func login(ctx context.Context, conn net.Conn, t Target, password string, o Opti
 		return nil, ended(ctx, t.HostPort(), false)
 	}
 	o.Log.DebugContext(ctx, "logged in", "router", t.HostPort(), "user", t.User)
+	guarded.reader.Limit(o.Limits)
 	return newSession(conn, guarded.reader, t, o), nil
 }
 
@@ -317,7 +363,7 @@ func loginError(ctx context.Context, t Target, last wire.Sentence, err error) er
 		return fmt.Errorf("%s: %w", t.HostPort(), limit)
 	}
 	if device, ok := errors.AsType[*ros.DeviceError](err); ok {
-		return trapAtLogin(t, device.Sentence.Map["message"], err)
+		return trapAtLogin(t, brief(device.Sentence.Map["message"], mostText), err)
 	}
 	if len(last) > 0 && last[0] == "!fatal" {
 		return fatal(t.HostPort(), last)
@@ -339,7 +385,7 @@ func trapAtLogin(t Target, message string, err error) error {
 
 // fatal is a !fatal, whose reason is a bare word (routeros-facts § 1.2).
 func fatal(subject string, s wire.Sentence) error {
-	reason := strings.TrimPrefix(strings.Join(s[1:], " "), "=message=")
+	reason := brief(strings.TrimPrefix(strings.Join(s[1:], " "), "=message="), mostText)
 	if strings.Contains(reason, "not logged in") {
 		return &NotLoggedInError{problem{subject, "the router says: not logged in", "log in first; the session may have been ended on the router", nil}}
 	}

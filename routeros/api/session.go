@@ -6,6 +6,10 @@
 // call obeys its context. Nothing is logged but redacted commands, and nothing is ever repeated: a
 // write whose answer was lost is reported as unknown.
 //
+// A hostile or broken router can neither hold a call beyond its time-out nor fill the memory: a login takes
+// 64 kB, a sentence what wire.Limits say, and all answers under way take [Options].Memory together, measured as
+// what they cost in memory, not on the wire. Of traps and other texts of the router a few hundred bytes are kept.
+//
 //	s, err := api.Dial(ctx, api.Target{Address: "192.0.2.1", User: "provision", Trust: trust}, password, api.Options{})
 //	reply, err := s.Run(ctx, routeros.Print(routeros.Identity))
 package api
@@ -34,6 +38,7 @@ type Session struct {
 	pin     string
 	log     *slog.Logger
 	timeout time.Duration
+	memory  int64 // how much the calls under way may hold together, as cost counts it
 
 	sending chan struct{} // holds a token while sentences are written; a channel, so that waiting obeys a context
 	writer  *wire.Writer
@@ -41,61 +46,21 @@ type Session struct {
 
 	mu    sync.Mutex // guards what follows; never held while something is sent or received
 	calls map[string]*call
+	held  int64         // what they hold of memory
 	err   error         // why the session ended
 	ended chan struct{} // closed when err is set
 }
 
 // call is a command that waits for its answer.
 type call struct {
+	tag   string
 	rows  []routeros.Attributes
-	bytes int
 	ret   string
-	traps []*TrapError
+	traps traps
 	feed  *feed // of a listen; nil otherwise
 	err   error
 	done  chan struct{}
-}
-
-// feed is the rows of a listen that nobody has looked at yet. The session's reader never waits for whoever looks.
-type feed struct {
-	mu    sync.Mutex
-	rows  []routeros.Attributes
-	fresh chan struct{} // holds one token while there are rows
-}
-
-// mostFeed bounds how far whoever listens may fall behind.
-const mostFeed = 1 << 17
-
-func (f *feed) put(row routeros.Attributes) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.rows) == mostFeed {
-		return fmt.Errorf("more than %d changes were left unread", mostFeed)
-	}
-	f.rows = append(f.rows, row)
-	select {
-	case f.fresh <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-func (f *feed) take() []routeros.Attributes {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	rows := f.rows
-	f.rows = nil
-	return rows
-}
-
-// hand gives what is unread to each, up to its first error.
-func (f *feed) hand(each func(routeros.Attributes) error) error {
-	for _, row := range f.take() {
-		if err := each(row); err != nil {
-			return err
-		}
-	}
-	return nil
+	cost  int64 // what it takes of the session's memory; guarded by the session's mutex
 }
 
 // Reply is the answer to one command.
@@ -112,12 +77,9 @@ type Result struct {
 	Err error
 }
 
-// mostReplyBytes bounds one reply: a table of 100,000 rules is a tenth of it.
-const mostReplyBytes = 256 << 20
-
 func newSession(conn net.Conn, reader *wire.Reader, t Target, o Options) *Session {
 	s := &Session{
-		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(),
+		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(), memory: o.Memory,
 		calls: map[string]*call{}, ended: make(chan struct{}), sending: make(chan struct{}, 1),
 	}
 	go s.read()
@@ -162,8 +124,8 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 	for i := range calls {
 		calls[i] = &call{done: make(chan struct{})}
 	}
-	tags, err := s.send(ctx, commands, calls)
-	if err != nil {
+	defer s.forget(calls)
+	if err := s.send(ctx, commands, calls); err != nil {
 		return nil, err
 	}
 	results := make([]Result, len(commands))
@@ -171,13 +133,12 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 		select {
 		case <-c.done:
 		case <-ctx.Done():
-			s.forget(tags)
 			return nil, ended(ctx, s.subject(commands[i]), changesAny(commands[i:]))
 		}
 		if c.err != nil {
 			return nil, lostWith(c.err, changesAny(commands[i:]))
 		}
-		results[i] = Result{Reply{c.rows, c.ret}, trapOf(c, commands[i])}
+		results[i] = Result{Reply{c.rows, c.ret}, c.traps.of(commands[i])}
 	}
 	return results, nil
 }
@@ -206,50 +167,36 @@ func changesAny(commands []routeros.Command) bool {
 
 func (s *Session) subject(c routeros.Command) string { return s.target.HostPort() + ": " + c.Path }
 
-// trapOf joins the traps of a command: there may be several before one !done (routeros-facts § 1.2).
-func trapOf(c *call, command routeros.Command) error {
-	if len(c.traps) == 0 {
-		return nil
-	}
-	joined := *c.traps[0]
-	joined.Command = command.Redacted()
-	for _, t := range c.traps[1:] {
-		joined.Message += "; " + t.Message
-	}
-	return typedTrap(&joined)
-}
-
 // send registers a tag for each command, writes them all, and flushes once. A context that ends in
 // the middle of a sentence leaves no way to go on, so it ends the session; one that was over before has
 // sent nothing and harms nothing.
-func (s *Session) send(ctx context.Context, commands []routeros.Command, calls []*call) ([]string, error) {
+func (s *Session) send(ctx context.Context, commands []routeros.Command, calls []*call) error {
 	select {
 	case s.sending <- struct{}{}:
 		defer func() { <-s.sending }()
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		return nil, ended(ctx, s.target.HostPort(), false)
+		return ended(ctx, s.target.HostPort(), false)
 	}
 	if err := framed(commands); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.target.HostPort(), err)
+		return fmt.Errorf("%s: %w", s.target.HostPort(), err)
 	}
-	tags, err := s.register(calls)
-	if err != nil {
-		return nil, err
+	if err := s.register(calls); err != nil {
+		return err
 	}
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
 	for i, c := range commands {
 		s.log.DebugContext(ctx, "send", "router", s.target.HostPort(), "command", c.Redacted())
-		if err := s.writer.Write(append(c.Words(), ".tag="+tags[i])...); err != nil {
-			return nil, s.broken(ctx, commands, tags, err)
+		if err := s.writer.Write(append(c.Words(), ".tag="+calls[i].tag)...); err != nil {
+			return s.broken(ctx, commands, err)
 		}
 	}
 	if err := s.writer.Flush(); err != nil {
-		return nil, s.broken(ctx, commands, tags, err)
+		return s.broken(ctx, commands, err)
 	}
-	return tags, nil
+	return nil
 }
 
 // framed looks at all commands before the first is buffered: a sentence refused later would leave
@@ -264,24 +211,22 @@ func framed(commands []routeros.Command) error {
 }
 
 // register gives each command its tag, before anything is sent: a reply may arrive at once.
-func (s *Session) register(calls []*call) ([]string, error) {
+func (s *Session) register(calls []*call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
-		return nil, s.err
+		return s.err
 	}
-	tags := make([]string, len(calls))
-	for i, c := range calls {
+	for _, c := range calls {
 		s.lastTag++
-		tags[i] = strconv.Itoa(s.lastTag)
-		s.calls[tags[i]] = c
+		c.tag = strconv.Itoa(s.lastTag)
+		s.calls[c.tag] = c
 	}
-	return tags, nil
+	return nil
 }
 
 // broken ends a session that may have sent half a sentence.
-func (s *Session) broken(ctx context.Context, commands []routeros.Command, tags []string, err error) error {
-	s.forget(tags)
+func (s *Session) broken(ctx context.Context, commands []routeros.Command, err error) error {
 	s.end(s.lost(err))
 	if ctx.Err() != nil {
 		return ended(ctx, s.target.HostPort(), changesAny(commands))
@@ -290,15 +235,24 @@ func (s *Session) broken(ctx context.Context, commands []routeros.Command, tags 
 }
 
 func (s *Session) lost(err error) error {
-	return &LostError{problem{s.target.HostPort(), fmt.Sprintf("the connection was lost (%v)", err), "check the link and try again", err}, false}
+	what, remedy := "the connection was lost (%v)", "check the link and try again"
+	if _, ok := errors.AsType[*wire.LimitError](err); ok {
+		what, remedy = "the session was ended (%v)", "check that this is the router you mean, and that nothing floods it"
+	}
+	return &LostError{problem{s.target.HostPort(), fmt.Sprintf(what, brief(err.Error(), mostText)), remedy, err}, false}
 }
 
-// forget drops commands whose answer nobody waits for any more; what still comes for them is ignored.
-func (s *Session) forget(tags []string) {
+// forget drops commands whose answer nobody waits for any more, and what they hold; what still comes for
+// them is ignored. A call that is over may be forgotten again.
+func (s *Session) forget(calls []*call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, tag := range tags {
-		delete(s.calls, tag)
+	for _, c := range calls {
+		if s.calls[c.tag] == c {
+			delete(s.calls, c.tag)
+		}
+		s.held -= c.cost
+		c.cost = 0
 	}
 }
 
@@ -322,61 +276,72 @@ func (s *Session) read() {
 }
 
 func (s *Session) dispatch(sentence wire.Sentence) error {
-	tag, row, size := parse(sentence)
-	s.mu.Lock()
-	c := s.calls[tag]
-	if c != nil && sentence[0] == "!done" {
-		delete(s.calls, tag)
-	}
-	s.mu.Unlock()
-	if c == nil {
-		return nil // of a command that is over: such sentences may still arrive (routeros-facts § 1.2)
+	c, cost, err := s.claim(sentence)
+	if c == nil || err != nil {
+		return err
 	}
 	switch sentence[0] {
 	case "!re":
-		return s.row(c, row, size)
+		row := parse(sentence)
+		if c.feed != nil {
+			return c.feed.put(unread{row, cost})
+		}
+		c.rows = append(c.rows, row)
 	case "!trap":
-		c.traps = append(c.traps, &TrapError{Message: message(sentence, row), Category: row.Get("category")})
+		c.traps.add(sentence)
 	case "!done":
-		c.ret = row.Get("ret")
+		c.ret = parse(sentence).Get("ret")
 		close(c.done)
 	}
 	return nil // !empty says no more than that there are no rows
 }
 
-func (s *Session) row(c *call, row routeros.Attributes, size int) error {
-	if c.feed != nil {
-		return c.feed.put(row)
+// claim finds the command that a sentence is for, if anybody still waits for it, and charges it with what
+// will be kept of the sentence. It comes before parsing: a router may go on for long about a command that
+// is over (routeros-facts § 1.2), which costs no more than the reading.
+func (s *Session) claim(sentence wire.Sentence) (*call, int64, error) {
+	tag := tagOf(sentence)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.calls[tag]
+	if c == nil || sentence[0] != "!re" && sentence[0] != "!done" {
+		return c, 0, nil
 	}
-	c.bytes += size
-	if c.bytes > mostReplyBytes {
-		return &wire.LimitError{What: fmt.Sprintf("a reply of more than %d MiB", mostReplyBytes>>20)}
+	cost := costOf(sentence)
+	if s.held+cost > s.memory {
+		// The command stays registered, so that it hears of the end of the session.
+		return nil, 0, &wire.LimitError{What: fmt.Sprintf("answers that take more than %d MiB of memory", s.memory>>20)}
 	}
-	c.rows = append(c.rows, row)
-	return nil
+	s.held += cost
+	c.cost += cost
+	if sentence[0] == "!done" {
+		delete(s.calls, tag)
+	}
+	return c, cost, nil
 }
 
-// parse takes a sentence apart. Values may contain anything, further equals signs too.
-func parse(sentence wire.Sentence) (tag string, row routeros.Attributes, size int) {
+// tagOf returns the tag of a sentence; of several the last counts.
+func tagOf(sentence wire.Sentence) string {
+	for _, word := range slices.Backward(sentence[1:]) {
+		if tag, ok := strings.CutPrefix(word, ".tag="); ok {
+			return tag
+		}
+	}
+	return ""
+}
+
+// parse takes the attributes of a sentence. Values may contain anything, further equals signs too.
+func parse(sentence wire.Sentence) routeros.Attributes {
 	pairs := make([]routeros.Attribute, 0, len(sentence)-1)
 	for _, word := range sentence[1:] {
-		size += len(word)
-		if t, ok := strings.CutPrefix(word, ".tag="); ok {
-			tag = t
+		if word[0] != '=' {
 			continue
 		}
-		if name, value, ok := strings.Cut(strings.TrimPrefix(word, "="), "="); ok && word[0] == '=' {
+		if name, value, ok := strings.Cut(word[1:], "="); ok {
 			pairs = append(pairs, routeros.Attribute{Name: name, Value: value})
 		}
 	}
-	return tag, routeros.SortAttributes(pairs), size
-}
-
-func message(sentence wire.Sentence, row routeros.Attributes) string {
-	if m := row.Get("message"); m != "" {
-		return strings.ToValidUTF8(strings.ReplaceAll(m, "\r\n", " "), "\uFFFD")
-	}
-	return strings.Join(sentence[1:], " ")
+	return routeros.SortAttributes(pairs)
 }
 
 // end closes the connection and fails every command that waits. Only the first reason counts.
@@ -401,32 +366,60 @@ func (s *Session) end(err error) {
 // at once; the error of each; or why the command or the session ended, after the rows that came before.
 func (s *Session) Listen(ctx context.Context, command routeros.Command, each func(routeros.Attributes) error) error {
 	c := &call{done: make(chan struct{}), feed: &feed{fresh: make(chan struct{}, 1)}}
-	tags, err := s.sendListen(ctx, command, c)
-	if err != nil {
+	defer s.forget([]*call{c})
+	if err := s.sendListen(ctx, command, c); err != nil {
 		return err
 	}
 	for {
 		select {
 		case <-c.feed.fresh:
-			if err := c.feed.hand(each); err != nil {
-				s.cancel(ctx, tags)
+			if err := s.hand(ctx, c, each); err != nil || ctx.Err() != nil {
+				s.cancel(ctx, c)
 				return err
 			}
 		case <-c.done:
 			// Both may be ready, and a select takes either: what came before the end still counts.
-			if err := c.feed.hand(each); err != nil || c.err != nil {
+			if err := s.hand(ctx, c, each); err != nil || c.err != nil {
 				return errors.Join(err, c.err)
 			}
-			return trapOf(c, command)
+			if ctx.Err() != nil {
+				return nil
+			}
+			return c.traps.of(command)
 		case <-ctx.Done():
-			s.cancel(ctx, tags)
+			s.cancel(ctx, c)
 			return nil
 		}
 	}
 }
 
+// hand gives what is unread to each, up to its first error or the end of the context: there may be more
+// than each can look at for long.
+func (s *Session) hand(ctx context.Context, c *call, each func(routeros.Attributes) error) error {
+	rows := c.feed.take()
+	for i, u := range rows {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := each(u.row); err != nil {
+			return err
+		}
+		rows[i] = unread{}
+		s.release(c, u.cost)
+	}
+	return nil
+}
+
+// release takes a part of what a command held off the account.
+func (s *Session) release(c *call, cost int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held -= cost
+	c.cost -= cost
+}
+
 // sendListen bounds the sending of a listen, whose own context may never end.
-func (s *Session) sendListen(ctx context.Context, command routeros.Command, c *call) ([]string, error) {
+func (s *Session) sendListen(ctx context.Context, command routeros.Command, c *call) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
 	defer cancel()
 	return s.send(ctx, []routeros.Command{command}, []*call{c})
@@ -435,10 +428,10 @@ func (s *Session) sendListen(ctx context.Context, command routeros.Command, c *c
 // cancel ends a listen without waiting for it: whoever cancelled wants to go on, and a router that
 // stalls would hold him up. /cancel answers for itself, the listen with a trap and !done
 // (routeros-facts § 1.4), both unheard. The session's time-out bounds the goroutine.
-func (s *Session) cancel(ctx context.Context, tags []string) {
-	s.forget(tags)
+func (s *Session) cancel(ctx context.Context, c *call) {
+	s.forget([]*call{c})
 	go func() {
-		_, err := s.Run(context.WithoutCancel(ctx), routeros.NewCommand("/cancel", "tag", tags[0]))
+		_, err := s.Run(context.WithoutCancel(ctx), routeros.NewCommand("/cancel", "tag", c.tag))
 		if err != nil {
 			s.log.DebugContext(ctx, "cancel", "router", s.target.HostPort(), "error", err)
 		}

@@ -54,6 +54,9 @@ func NewReader(r io.Reader, limits Limits) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 16<<10), limits: limits}
 }
 
+// Limit changes the limits from the next sentence on: a peer may have to earn them.
+func (r *Reader) Limit(limits Limits) { r.limits = limits }
+
 // Buffered returns how many bytes have been received but not yet read as sentences.
 func (r *Reader) Buffered() int { return r.r.Buffered() }
 
