@@ -362,6 +362,9 @@ func loginError(ctx context.Context, t Target, last wire.Sentence, err error) er
 	if limit, ok := errors.AsType[*wire.LimitError](err); ok {
 		return fmt.Errorf("%s: %w", t.HostPort(), limit)
 	}
+	if errors.Is(err, ros.ErrInvalidChallengeReceived) {
+		return fmt.Errorf("%s: %w", t.HostPort(), &wire.LimitError{What: "a challenge at login that is not in hexadecimal"})
+	}
 	if device, ok := errors.AsType[*ros.DeviceError](err); ok {
 		return trapAtLogin(t, brief(device.Sentence.Map["message"], mostText), err)
 	}

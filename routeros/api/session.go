@@ -46,9 +46,8 @@ type Session struct {
 
 	mu    sync.Mutex // guards what follows; never held while something is sent or received
 	calls map[string]*call
-	held  int64         // what they hold of memory
-	err   error         // why the session ended
-	ended chan struct{} // closed when err is set
+	held  int64 // what they hold of memory
+	err   error // why the session ended
 }
 
 // call is a command that waits for its answer.
@@ -80,7 +79,7 @@ type Result struct {
 func newSession(conn net.Conn, reader *wire.Reader, t Target, o Options) *Session {
 	s := &Session{
 		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(), memory: o.Memory,
-		calls: map[string]*call{}, ended: make(chan struct{}), sending: make(chan struct{}, 1),
+		calls: map[string]*call{}, sending: make(chan struct{}, 1),
 	}
 	go s.read()
 	return s
@@ -344,16 +343,16 @@ func parse(sentence wire.Sentence) routeros.Attributes {
 	return routeros.SortAttributes(pairs)
 }
 
-// end closes the connection and fails every command that waits. Only the first reason counts.
+// end fails every command that waits and closes the connection. Only the first reason counts. The connection
+// comes last: over TLS its end is said to the router, and one that takes no bytes costs five seconds.
 func (s *Session) end(err error) {
-	s.conn.Close()
+	defer s.conn.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err != nil {
 		return
 	}
 	s.err = err
-	close(s.ended)
 	for tag, c := range s.calls {
 		delete(s.calls, tag)
 		c.err = err
@@ -373,7 +372,7 @@ func (s *Session) Listen(ctx context.Context, command routeros.Command, each fun
 	for {
 		select {
 		case <-c.feed.fresh:
-			if err := s.hand(ctx, c, each); err != nil || ctx.Err() != nil {
+			if err := s.hand(ctx, c, each); err != nil || over(ctx) {
 				s.cancel(ctx, c)
 				return err
 			}
@@ -382,7 +381,7 @@ func (s *Session) Listen(ctx context.Context, command routeros.Command, each fun
 			if err := s.hand(ctx, c, each); err != nil || c.err != nil {
 				return errors.Join(err, c.err)
 			}
-			if ctx.Err() != nil {
+			if over(ctx) {
 				return nil
 			}
 			return c.traps.of(command)
@@ -398,17 +397,19 @@ func (s *Session) Listen(ctx context.Context, command routeros.Command, each fun
 func (s *Session) hand(ctx context.Context, c *call, each func(routeros.Attributes) error) error {
 	rows := c.feed.take()
 	for i, u := range rows {
-		if ctx.Err() != nil {
-			return nil
+		if over(ctx) {
+			break
 		}
 		if err := each(u.row); err != nil {
 			return err
 		}
-		rows[i] = unread{}
+		rows[i] = unread{} // so that it can be collected before the rest
 		s.release(c, u.cost)
 	}
 	return nil
 }
+
+func over(ctx context.Context) bool { return ctx.Err() != nil }
 
 // release takes a part of what a command held off the account.
 func (s *Session) release(c *call, cost int64) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/wire"
 )
 
 // Snapshot reads all that rosknock needs to know of a router, in one flight: one round trip. Menus
@@ -33,9 +34,10 @@ func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
 			}
 			continue
 		}
-		if err := p.fill(&snapshot, p.menu, results[i].Rows); err != nil {
+		if err := p.read(&snapshot, results[i].Rows); err != nil {
 			return routeros.Snapshot{}, fmt.Errorf("%s: %s: %w", s.target.HostPort(), p.menu, err)
 		}
+		results[i] = Result{} // a large table should not be there twice for longer than it must
 	}
 	return snapshot, nil
 }
@@ -61,6 +63,26 @@ type part struct {
 	menu routeros.Menu
 	need need
 	fill func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
+}
+
+// mostSplit bounds a menu with values that are lists: a list of commas takes sixteen times its size once it is split.
+// Such menus have a few rows of a few names or prefixes.
+const mostSplit = 1 << 20
+
+// read puts the rows of a part into a snapshot, if they are no bomb.
+func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
+	if p.menu == routeros.ServiceMenu || p.menu == routeros.InterfaceLists {
+		size := 0
+		for _, row := range rows {
+			for _, value := range row.All() {
+				size += len(value)
+			}
+		}
+		if size > mostSplit {
+			return &wire.LimitError{What: fmt.Sprintf("a table of %d bytes, at most %d are taken", size, mostSplit)}
+		}
+	}
+	return p.fill(s, p.menu, rows)
 }
 
 func snapshotParts() []part {
@@ -90,7 +112,7 @@ func fillResource(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attribu
 	if len(rows) == 0 {
 		return errors.New("the router says nothing about itself")
 	}
-	version, err := routeros.ParseVersion(rows[0].Get("version"))
+	version, err := routeros.ParseVersion(brief(rows[0].Get("version"), mostText))
 	if err != nil {
 		return err
 	}
@@ -165,6 +187,7 @@ func fillRules(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes
 	rules := make([]routeros.Rule, len(rows))
 	for i, row := range rows {
 		rules[i] = routeros.ReadRule(row)
+		rows[i] = nil // the rule has its own
 	}
 	s.Rules[m] = rules
 	return nil
@@ -174,6 +197,7 @@ func fillEntries(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attribut
 	entries := make([]routeros.ListEntry, len(rows))
 	for i, row := range rows {
 		entries[i] = routeros.ReadListEntry(row)
+		rows[i] = nil // the entry has what it needs
 	}
 	s.Entries[m] = entries
 	return nil

@@ -98,6 +98,24 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestLimit: limits hold from the next sentence on, in both directions.
+func TestLimit(t *testing.T) {
+	small, large := wire.Limits{Word: 10, Words: 2, Sentence: 15}, wire.DefaultLimits()
+	long := []string{"!re", "=source=" + strings.Repeat("x", 100)}
+	r := wire.NewReader(bytes.NewReader(encode(t, []string{"!done"}, long, long)), small)
+	if _, err := r.Read(); err != nil {
+		t.Fatal(err)
+	}
+	r.Limit(large)
+	if s, err := r.Read(); err != nil || !slices.Equal(s, long) {
+		t.Errorf("%q, %v", s, err)
+	}
+	r.Limit(small)
+	if _, err := r.Read(); err == nil {
+		t.Error("a word of 108 bytes was taken for one of ten")
+	}
+}
+
 func TestCutOff(t *testing.T) {
 	whole := encode(t, []string{"!re", "=name=value"})
 	for n := range whole {
