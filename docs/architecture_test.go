@@ -32,6 +32,7 @@ func layers() map[string]layer {
 		"routeros/packet/lab": {},
 		"routeros/classes":    {ours: "routeros routeros/packet"},
 		"routeros/api":        {ours: "routeros routeros/wire", theirs: "github.com/go-routeros/routeros/v3", impure: true},
+		"routeros/jump":       {theirs: "golang.org/x/crypto", impure: true},
 		"routeros/sim":        {ours: "routeros routeros/script routeros/wire routeros/packet", impure: true},
 		"plans":               {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
 		"plans/sequence":      {ours: "plans"},

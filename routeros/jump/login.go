@@ -1,0 +1,297 @@
+package jump
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+)
+
+// key is a private key file. An encrypted one is opened when a host has said that it takes the public half, as
+// ssh does, so that nobody is asked for a passphrase in vain.
+type key struct {
+	file   string
+	public ssh.PublicKey // nil if an encrypted file does not tell
+
+	opening sync.Mutex
+	sealed  []byte // the file while it is encrypted
+	signer  ssh.Signer
+	err     error // why it cannot be used; it is not tried again
+}
+
+// readKeys reads the key files; with none named, the usual ones that are there, of which a broken one does not
+// matter.
+func readKeys(files []string, warn func(string)) ([]*key, error) {
+	named := len(files) > 0
+	if !named {
+		files = usualKeys()
+	}
+	var keys []*key
+	for _, file := range files {
+		k, err := readKey(file, warn)
+		if err != nil && named {
+			return nil, &failure{fmt.Sprintf("the key file %s cannot be used (%v)", file, err), "name a private key as ssh-keygen makes it, or leave it away to use the agent", nil}
+		}
+		if err != nil {
+			k = &key{file: file, err: err}
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+func usualKeys() []string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for _, name := range []string{"id_ed25519", "id_ecdsa", "id_rsa"} {
+		files = append(files, filepath.Join(home, ".ssh", name))
+	}
+	return existing(files)
+}
+
+func readKey(file string, warn func(string)) (*key, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		warn(fmt.Sprintf("the private key %s can be read by others (mode %04o): chmod 600 it, and replace the key if others may have done so", file, info.Mode().Perm()))
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if missing, ok := errors.AsType[*ssh.PassphraseMissingError](err); ok {
+		k := &key{file: file, sealed: text, public: missing.PublicKey}
+		if k.public == nil {
+			k.public = besides(file)
+		}
+		return k, nil
+	}
+	if err != nil {
+		return nil, errors.New("it is no private key that can be read")
+	}
+	return &key{file: file, signer: signer, public: signer.PublicKey()}, nil
+}
+
+// besides reads the public half next to a private key, for files in the old format.
+func besides(file string) ssh.PublicKey {
+	text, err := os.ReadFile(file + ".pub")
+	if err != nil {
+		return nil
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(text)
+	if err != nil {
+		return nil
+	}
+	return public
+}
+
+// open asks for the passphrase, at most once, and returns the key's signer.
+func (k *key) open(ask func(file string) (string, error), c *clock) (ssh.Signer, error) {
+	k.opening.Lock()
+	defer k.opening.Unlock()
+	if k.signer != nil || k.err != nil {
+		return k.signer, k.err
+	}
+	defer c.pause()() // for typing, and for deriving the key, which is slow on purpose
+	passphrase, err := ask(k.file)
+	if err != nil {
+		k.err = err
+		return nil, err
+	}
+	signer, err := ssh.ParsePrivateKeyWithPassphrase(k.sealed, []byte(passphrase))
+	if err != nil {
+		k.err = errors.New("its passphrase is another")
+		return nil, k.err
+	}
+	k.signer, k.sealed = signer, nil
+	return signer, nil
+}
+
+// late is the signer of a key that is opened when it has to sign.
+type late struct {
+	*key
+	ask   func(file string) (string, error)
+	clock *clock
+}
+
+// PublicKey implements ssh.Signer.
+func (l *late) PublicKey() ssh.PublicKey { return l.public }
+
+// Sign implements ssh.Signer.
+func (l *late) Sign(random io.Reader, data []byte) (*ssh.Signature, error) {
+	signer, err := l.open(l.ask, l.clock)
+	if err != nil {
+		return nil, err
+	}
+	return signer.Sign(random, data)
+}
+
+// SignWithAlgorithm implements ssh.AlgorithmSigner, which RSA needs to sign with SHA-2.
+func (l *late) SignWithAlgorithm(random io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	signer, err := l.open(l.ask, l.clock)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := signer.(ssh.AlgorithmSigner); ok {
+		return a.SignWithAlgorithm(random, data, algorithm)
+	}
+	return signer.Sign(random, data)
+}
+
+// offer is one key to log in with.
+type offer struct {
+	signer ssh.Signer
+	source string // the agent, or the file
+	key    *key   // of a file
+}
+
+// login logs in to one host.
+type login struct {
+	hop     Hop
+	keys    []*key
+	socket  string
+	ask     func(file string) (string, error)
+	ctx     context.Context
+	below   *watched
+	clock   *clock
+	agent   net.Conn
+	reached bool // the host has been trusted, and asks for a key
+	listed  bool
+	offers  []offer
+	offered []offer
+	skipped []string
+}
+
+// next is called before each try and names the key to try: first those of the agent, then files.
+func (l *login) next(have *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if l.below.ended.Load() {
+		return nil, l.hungUp()
+	}
+	if !slices.Contains(have.AllowedMethods, "publickey") {
+		if slices.Contains(have.PartialSuccessMethods, "publickey") {
+			return nil, l.failed("the host took the key but asks for " + clean(strings.Join(have.AllowedMethods, ", ")) + " as well, which is not done here")
+		}
+		return nil, l.failed("the host takes no keys, only " + clean(strings.Join(have.AllowedMethods, ", ")) + ", which is not done here")
+	}
+	if !l.listed {
+		l.listed = true
+		l.list()
+	}
+	if len(l.offers) == 0 {
+		if len(l.offered) == 0 {
+			return nil, l.failed("there is no key to log in with")
+		}
+		return nil, l.failed("the host takes none of the keys")
+	}
+	now := l.offers[0]
+	l.offers, l.offered = l.offers[1:], append(l.offered, now)
+	return ssh.PublicKeys(now.signer), nil
+}
+
+// list gathers the keys. A file whose key the agent holds is not offered twice, since servers count tries; and
+// of the agent's keys those go first that are also files.
+func (l *login) list() {
+	signers := l.fromAgent()
+	inAgent := func(k *key) bool {
+		return k.public != nil && slices.ContainsFunc(signers, func(s ssh.Signer) bool { return same(s.PublicKey(), k.public) })
+	}
+	isFile := func(s ssh.Signer) int {
+		if slices.ContainsFunc(l.keys, func(k *key) bool { return k.public != nil && same(s.PublicKey(), k.public) }) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortStableFunc(signers, func(a, b ssh.Signer) int { return isFile(a) - isFile(b) })
+	for _, s := range signers {
+		l.offers = append(l.offers, offer{signer: s, source: "agent"})
+	}
+	for _, k := range l.keys {
+		if inAgent(k) {
+			continue
+		}
+		if signer, err := l.signer(k); err != nil {
+			l.skipped = append(l.skipped, fmt.Sprintf("%s (%v)", k.file, err))
+		} else {
+			l.offers = append(l.offers, offer{signer, k.file, k})
+		}
+	}
+}
+
+func same(a, b ssh.PublicKey) bool { return string(a.Marshal()) == string(b.Marshal()) }
+
+func (l *login) signer(k *key) (ssh.Signer, error) {
+	k.opening.Lock()
+	signer, err := k.signer, k.err
+	k.opening.Unlock()
+	switch {
+	case signer != nil || err != nil:
+		return signer, err
+	case l.ask == nil:
+		return nil, errors.New("it has a passphrase, and nobody can be asked for it")
+	case k.public == nil:
+		return k.open(l.ask, l.clock)
+	}
+	return &late{k, l.ask, l.clock}, nil
+}
+
+func (l *login) fromAgent() []ssh.Signer {
+	if l.socket == "" {
+		return nil
+	}
+	c, err := new(net.Dialer).DialContext(l.ctx, "unix", l.socket)
+	if err != nil {
+		l.skipped = append(l.skipped, "the agent (it does not answer at "+l.socket+")")
+		return nil
+	}
+	l.agent = c
+	context.AfterFunc(l.ctx, func() { c.Close() })
+	signers, err := agent.NewClient(c).Signers()
+	if err != nil {
+		l.skipped = append(l.skipped, "the agent ("+clean(err.Error())+")")
+		return nil
+	}
+	return signers
+}
+
+func (l *login) close() {
+	if l.agent != nil {
+		l.agent.Close()
+	}
+}
+
+func (l *login) hungUp() *AuthError {
+	return l.failed("the host hung up; it may count the tries (MaxAuthTries): name the key to use, or have fewer in the agent")
+}
+
+func (l *login) failed(what string) *AuthError {
+	e := &AuthError{User: l.hop.User, What: what, Skipped: slices.Clone(l.skipped)}
+	for _, o := range l.offered {
+		if o.key != nil {
+			o.key.opening.Lock()
+			err := o.key.err
+			o.key.opening.Unlock()
+			if err != nil {
+				e.Skipped = append(e.Skipped, fmt.Sprintf("%s (%v)", o.source, err))
+				continue
+			}
+		}
+		e.Tried = append(e.Tried, o.source+" "+ssh.FingerprintSHA256(o.signer.PublicKey()))
+	}
+	return e
+}
