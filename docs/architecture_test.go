@@ -50,6 +50,8 @@ func layers() map[string]layer {
 		"docs":                {},
 		"cmd/rosknock/view":   {ours: "plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter"},
 		"cmd/rosknock":        {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term", impure: true},
+
+		"cmd/rosknock/view/page": {},
 	}
 }
 

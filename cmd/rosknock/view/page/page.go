@@ -1,0 +1,108 @@
+// Package page writes the report of a run over routers as one self-contained HTML page for a change ticket.
+//
+// The page asks the network for nothing and says so in its Content-Security-Policy: what runs in it is the
+// script of this folder, named by its hash. Whatever a router says about itself is text in it and nothing else.
+package page
+
+import (
+	"bufio"
+	"crypto/sha256"
+	_ "embed" // for the files below
+	"encoding/base64"
+	"html/template"
+	"io"
+	"time"
+)
+
+// Page is a report.
+type Page struct {
+	Title   string   // such as "diff of branch"
+	Command string   // diff or apply or undo
+	Plans   []string // name and digest of each plan
+	Actor   string   // who ran it: user@host
+	Tool    string   // such as "rosknock v1.2.3"
+	Made    time.Time
+	Took    time.Duration
+	Routers []Router
+}
+
+// Router is what the report says about one router.
+type Router struct {
+	Name, Address, Identity, Version, Board string
+	Groups, Tags                            []string
+	Outcome                                 string // unchanged, changed, refused, reverted, failed, unknown, skipped
+	Error                                   string
+	Notes                                   []string
+	Steps                                   []Step
+	Proof                                   *Proof // nil when there is none
+	Reach                                   []Reach
+	Findings                                []Finding
+	Change, Protection                      string
+	Took                                    time.Duration
+}
+
+// Step is one ordered change on a router.
+type Step struct {
+	Op, Menu, Slot, ID, Before, Why string // Op: add, set, move, remove, enable or disable
+	Attributes                      []Attribute
+	Done                            *bool // nil: not tried, as in a diff
+	Error                           string
+}
+
+// Attribute is what a step writes, and what stood there.
+type Attribute struct {
+	Name, Value, Was string
+	HadWas           bool // there was a value before, be it empty
+}
+
+// Proof is the verdict on every state between two steps.
+type Proof struct {
+	Holds    bool
+	States   int
+	Text     []string
+	Accepted []string   // risks that were accepted by name
+	Failures [][]string // each failure: lines of text
+}
+
+// Reach is who reaches a service before the change set and after it.
+type Reach struct {
+	What          string // such as "ssh tcp/22"
+	Before, After string // such as "everybody", "after a knock: admin", "nobody"
+}
+
+// Finding is what lint says about a plan or a router.
+type Finding struct{ ID, Severity, Text, Remedy string }
+
+// The types tell the template that these texts are ours and go in as they are.
+var (
+	//go:embed page.css
+	style template.CSS
+	//go:embed page.js
+	script template.JS
+	//go:embed page.tmpl
+	layout string
+)
+
+// Write writes a page. The same value always gives the same bytes.
+func Write(w io.Writer, p Page) error {
+	yes := func(b *bool) bool { return *b } // a template takes any pointer for true
+	t, err := template.New("page").Funcs(template.FuncMap{"yes": yes}).Parse(layout)
+	if err != nil {
+		return err
+	}
+	buffered := bufio.NewWriterSize(w, 64<<10) // the template writes in crumbs
+	if err := t.Execute(buffered, newReport(visible(p))); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// policy allows this style sheet and this script, and nothing else from anywhere.
+func policy() string {
+	return "default-src 'none'; style-src " + hash(string(style)) + "; script-src " + hash(string(script)) + "; base-uri 'none'; form-action 'none'"
+}
+
+func hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
