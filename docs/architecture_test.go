@@ -35,6 +35,7 @@ func layers() map[string]layer {
 		"routeros/jump":       {theirs: "golang.org/x/crypto", impure: true},
 		"routeros/sim":        {ours: "routeros routeros/script routeros/wire routeros/packet", impure: true},
 		"plans":               {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
+		"plans/fleet/foreign": {theirs: "go.yaml.in/yaml/v3"},
 		"plans/sequence":      {ours: "plans"},
 		"plans/compile":       {ours: "plans routeros routeros/classes routeros/packet"},
 		"plans/diff":          {ours: "plans plans/compile routeros"},
