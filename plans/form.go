@@ -42,6 +42,7 @@ type scalar struct {
 	enum    []string // all words that there are
 	later   []string // words that are designed, but not carried out by this version
 	hints   []string // words to propose where there is no enum
+	any     bool     // numbers and truth values as well as text
 	number  bool
 	min     int
 	max     int

@@ -11,7 +11,7 @@ type Place struct{ Line, Column int }
 // none.
 func Places(data []byte) map[string]Place {
 	var root yaml.Node
-	if len(data) > maxFile || yaml.Unmarshal(data, &root) != nil {
+	if len(data) > planKind().most || yaml.Unmarshal(data, &root) != nil {
 		return nil
 	}
 	places := map[string]Place{}

@@ -18,13 +18,18 @@ import (
 // as well as a time; that such trust never ends by itself is for lint to say. A stage may come
 // again in a sequence, but not right after itself: the router could not tell it from a packet that
 // was sent twice.
-func Read(name string, data []byte) (Plan, error) {
-	w := newWalker(name, data[:min(len(data), maxFile)])
+func Read(name string, data []byte) (Plan, error) { return ReadWith(name, data, nil) }
+
+// ReadWith reads a plan file with the values of its variables, which stand in it as ${name}. One without a value is a mistake. A value
+// is put in as text, where it stands: it can't add keys or items.
+func ReadWith(name string, data []byte, vars map[string]string) (Plan, error) {
+	w := newWalker(name, data, planKind())
 	root := w.parse(data)
 	if root == nil {
 		return Plan{}, w.result()
 	}
 	w.plain(root)
+	w.expand(root, vars)
 	w.check(root, planForm(), "a plan")
 	p := w.build(root)
 	if err := w.result(); err != nil {

@@ -122,7 +122,7 @@ func TestMistakes(t *testing.T) {
 		{"quarantine", door(good + "\nwrong-knock: quarantine"), "7:18", "does not carry out"},
 		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:41", "does not carry out"},
 		{"forwards", door(good) + "gate: {forwards: []}\n", "7:8", "does not carry out"},
-		{"a variable", door(strings.Replace(good, "list: t", "list: \"${x}\"", 1)), "6:21", "variables"},
+		{"a variable", door(strings.Replace(good, "list: t", "list: \"${x}\"", 1)), "6:21", "has no value"},
 		{"lists that are one", "version: 1\nname: p\ndoors:\n  a: {knock: [tcp/1000, udp/2000], trusted: {list: t, for: 1h}}\n  b: {knock: [tcp/3000, udp/2000], trusted: {list: t, for: 1h}}\n", "", `"t"`},
 	}
 	for _, test := range tests {

@@ -5,10 +5,12 @@ import "encoding/json"
 // Schema returns the JSON Schema of a plan file, made from the same description as the reader. Editors
 // complete and check plans with it; what only the reader can tell, such as names that come twice, it
 // leaves to the reader.
-func Schema() []byte {
-	s := planForm().schema()
+func Schema() []byte { return planForm().document("rosknock plan") }
+
+func (f form) document(title string) []byte {
+	s := f.schema()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-	s["title"] = "rosknock plan"
+	s["title"] = title
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		panic(err) // maps of strings, numbers and lists always marshal
@@ -68,6 +70,8 @@ func (f form) mappingSchema() schema {
 
 func (s scalar) schema() schema {
 	switch {
+	case s.any:
+		return schema{"type": []string{"string", "number", "boolean"}}
 	case s.number:
 		return schema{"type": "integer", "minimum": s.min, "maximum": s.max}
 	case s.enum != nil:

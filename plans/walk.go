@@ -14,22 +14,38 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxFile is the largest plan file that is parsed. A plan with a hundred doors takes 40 KiB.
-const maxFile = 1 << 20
+// kind is what messages say about a kind of file.
+type kind struct {
+	what   string // "a plan"
+	plural string
+	most   int // bytes of the largest file that is parsed
+	large  string
+	empty  string
+	// whole hides a secret value altogether: a password is not made of digits alone, as a knock is.
+	whole bool
+}
+
+// planKind: a plan with a hundred doors takes 40 KiB.
+func planKind() kind {
+	return kind{what: "a plan", plural: "plans", most: 1 << 20,
+		large: "the file is larger than 1 MiB", empty: "the smallest plan has a version, a name and one door; rosknock init writes one"}
+}
 
 // walker holds a file while it is checked. It never decodes: nodes know their places and their raw
 // text, which decoding into values would lose (010 would become 8).
 type walker struct {
+	kind     kind
 	file     string
 	lines    []string
 	problems Problems
-	bad      map[*yaml.Node]bool // values that the plan is not built from
+	bad      map[*yaml.Node]bool // values that nothing is built from
 	secret   map[int]bool        // lines whose digits are masked in excerpts
+	cut      map[int]int         // columns from which on a line is not shown at all
 }
 
-func newWalker(file string, data []byte) *walker {
-	return &walker{file: file, lines: strings.Split(string(data), "\n"),
-		bad: map[*yaml.Node]bool{}, secret: map[int]bool{}}
+func newWalker(file string, data []byte, k kind) *walker {
+	return &walker{kind: k, file: file, lines: strings.Split(string(data[:min(len(data), k.most)]), "\n"),
+		bad: map[*yaml.Node]bool{}, secret: map[int]bool{}, cut: map[int]int{}}
 }
 
 // at notes a problem at a place; the excerpt is added at the end, when all secrets are known.
@@ -53,9 +69,9 @@ func (w *walker) result() error {
 	for i := range w.problems {
 		p := &w.problems[i]
 		if p.Line <= len(w.lines) && strings.TrimSpace(w.lines[p.Line-1]) != "" {
-			line := w.lines[p.Line-1]
-			p.Excerpt = excerpt(line, p.Line, p.Column, w.secret[p.Line])
-			if w.secret[p.Line] || sequenceText.MatchString(line) {
+			line := w.shown(p.Line)
+			p.Excerpt = excerpt(line, p.Line, p.Column, w.secret[p.Line] && !w.kind.whole)
+			if !w.kind.whole && (w.secret[p.Line] || sequenceText.MatchString(line)) {
 				p.Message, p.Remedy = maskNumbersOf(text, p.Message), maskNumbersOf(text, p.Remedy)
 			}
 		}
@@ -63,11 +79,21 @@ func (w *walker) result() error {
 	return w.problems
 }
 
+// shown is a line of the file without what is cut off of it.
+func (w *walker) shown(number int) string {
+	line := w.lines[number-1]
+	column, cut := w.cut[number]
+	if text := []rune(strings.ToValidUTF8(line, "?")); cut && column-1 <= len(text) {
+		return string(text[:column-1]) + "•••••"
+	}
+	return line
+}
+
 // parse returns the mapping at the top of the file, or nil after noting why there is none.
 func (w *walker) parse(data []byte) *yaml.Node {
-	if len(data) > maxFile {
+	if len(data) > w.kind.most {
 		w.lines = nil
-		w.at(1, 1, "the file is larger than 1 MiB", "a plan is a short text; is this the right file?")
+		w.at(1, 1, w.kind.large, w.kind.what+" is a short text; is this the right file?")
 		return nil
 	}
 	if i := firstJunk(data); i >= 0 {
@@ -97,7 +123,7 @@ func (w *walker) document(decoder *yaml.Decoder) *yaml.Node {
 	var doc, second yaml.Node
 	err := decoder.Decode(&doc)
 	if errors.Is(err, io.EOF) || (err == nil && len(doc.Content) == 0) {
-		w.at(1, 1, "the file is empty", "the smallest plan has a version, a name and one door; rosknock init writes one")
+		w.at(1, 1, "the file is empty", w.kind.empty)
 		return nil
 	}
 	if err != nil {
@@ -106,13 +132,13 @@ func (w *walker) document(decoder *yaml.Decoder) *yaml.Node {
 	}
 	switch err := decoder.Decode(&second); {
 	case err == nil:
-		w.add(&second, "the file holds a second document", "write one plan per file")
+		w.add(&second, "the file holds a second document", "write "+w.kind.what+" per file")
 	case !errors.Is(err, io.EOF):
 		w.syntax(err)
 	}
 	root := doc.Content[0]
 	if root.Kind != yaml.MappingNode {
-		w.add(root, "a plan is a mapping, and this is "+describe(root), "begin with version: 1")
+		w.add(root, w.kind.what+" is a mapping, and this is "+describe(root), "begin with version: 1")
 		return nil
 	}
 	return root
@@ -126,7 +152,7 @@ func (w *walker) syntax(err error) {
 	for i, line := range w.lines {
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 && strings.TrimSpace(line) != "" {
-			w.secret[i+1] = true
+			w.conceal(i+1, 1)
 			w.at(i+1, tab+1, "a tab in the indentation", "indent with spaces")
 			return
 		}
@@ -138,26 +164,27 @@ func (w *walker) syntax(err error) {
 			line = min(n, len(w.lines))
 		}
 	}
-	w.secret[line] = true // who knows what stands in a line that can't be read
-	w.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), "")
+	w.conceal(line, 1) // who knows what stands in a line that can't be read
+	remedy := ""
+	if slices.ContainsFunc(w.lines, func(line string) bool { return strings.Contains(line, "${") }) {
+		remedy = "inside [ ] and { } a value with a variable stands in quotes, \"${name}\""
+	}
+	w.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), remedy)
 }
 
 // plain notes what makes YAML say more than it shows: anchors, aliases, merge keys, tags. Plans
-// don't need them, and refusing them leaves no expansion to bound. Inventory variables are noted
-// here too, since they could stand anywhere.
+// don't need them, and refusing them leaves no expansion to bound.
 func (w *walker) plain(n *yaml.Node) {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		w.add(n, "aliases are not read in plans", "write the value out")
+		w.add(n, "aliases are not read in "+w.kind.plural, "write the value out")
 		return
 	case n.Anchor != "":
-		w.add(n, "anchors are not read in plans", "leave it out")
+		w.add(n, "anchors are not read in "+w.kind.plural, "leave it out")
 	case n.Tag == "!!merge":
-		w.add(n, "merge keys are not read in plans", "write the keys out")
+		w.add(n, "merge keys are not read in "+w.kind.plural, "write the keys out")
 	case n.Style&yaml.TaggedStyle != 0:
-		w.add(n, "tags are not read in plans", "leave it out")
-	case n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "${"):
-		w.add(n, "this version does not carry out variables (${…}) yet", "write the value out")
+		w.add(n, "tags are not read in "+w.kind.plural, "leave it out")
 	}
 	for _, c := range n.Content {
 		w.plain(c)
@@ -167,11 +194,20 @@ func (w *walker) plain(n *yaml.Node) {
 // hide masks the lines of a value in excerpts.
 func (w *walker) hide(n *yaml.Node) {
 	last := n.Line + strings.Count(n.Value, "\n")
-	for line := n.Line; line <= last; line++ {
-		w.secret[line] = true
+	for line, column := n.Line, n.Column; line <= last; line++ {
+		w.conceal(line, column)
+		column = 1
 	}
 	for _, c := range n.Content {
 		w.hide(c)
+	}
+}
+
+// conceal keeps a line out of excerpts from a column on: its digits, or all of it.
+func (w *walker) conceal(line, column int) {
+	w.secret[line] = true
+	if before, cut := w.cut[line]; w.kind.whole && (!cut || column < before) {
+		w.cut[line] = max(column, 1)
 	}
 }
 
@@ -201,7 +237,7 @@ func (w *walker) check(n *yaml.Node, f form, what string) {
 	}
 }
 
-func (w *walker) kind(n *yaml.Node, want yaml.Kind, name, what string) bool {
+func (w *walker) isKind(n *yaml.Node, want yaml.Kind, name, what string) bool {
 	if n.Kind != want {
 		w.add(n, fmt.Sprintf("%s is %s, and this is %s", what, name, describe(n)), "")
 	}
@@ -246,7 +282,7 @@ func (w *walker) keys(n *yaml.Node, visit func(key, value *yaml.Node)) {
 }
 
 func (w *walker) mapping(n *yaml.Node, f form, what string) {
-	if !w.kind(n, yaml.MappingNode, "a mapping", what) {
+	if !w.isKind(n, yaml.MappingNode, "a mapping", what) {
 		return
 	}
 	present := map[string]bool{}
@@ -281,7 +317,7 @@ func (w *walker) unknown(n *yaml.Node, format string, words []string) {
 }
 
 func (w *walker) table(n *yaml.Node, f form, what string) {
-	if !w.kind(n, yaml.MappingNode, "a mapping of names", what) {
+	if !w.isKind(n, yaml.MappingNode, "a mapping of names", what) {
 		return
 	}
 	w.keys(n, func(key, value *yaml.Node) {
@@ -292,7 +328,7 @@ func (w *walker) table(n *yaml.Node, f form, what string) {
 }
 
 func (w *walker) list(n *yaml.Node, f form, what string) {
-	if !w.kind(n, yaml.SequenceNode, "a list", what) {
+	if !w.isKind(n, yaml.SequenceNode, "a list", what) {
 		return
 	}
 	seen := map[string]bool{}
@@ -322,6 +358,8 @@ func (w *walker) scalar(n *yaml.Node, s scalar, what string) {
 		w.add(n, fmt.Sprintf("%s is %s, and this is %s", what, s.what, describe(n)), "")
 	case s.number:
 		w.number(n, s, what)
+	case s.any && n.ShortTag() != "!!null":
+		w.text(n, s, what)
 	case n.ShortTag() != "!!str" && s.check != nil && n.ShortTag() == "!!int":
 		w.text(n, s, what) // its own message says what a bare number lacks
 	case n.ShortTag() != "!!str":
@@ -361,7 +399,7 @@ func (w *walker) text(n *yaml.Node, s scalar, what string) {
 		w.unknown(n, what+" can't be %q", s.enum)
 	case s.check != nil:
 		why, remedy := s.check(n.Value)
-		if why == "" && n.ShortTag() != "!!str" {
+		if why == "" && n.ShortTag() != "!!str" && !s.any {
 			why, remedy = "YAML reads it as a number", "write it in quotes"
 		}
 		if why == "" {

@@ -1,0 +1,64 @@
+package plans
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Credential says where a secret is to be found: never the secret itself.
+type Credential struct {
+	Kind CredentialKind
+	// Value is the name of a variable of the environment, a file, a command line, or the name in the keyring.
+	Value string
+}
+
+// CredentialKind says what kind of place a secret is kept in.
+type CredentialKind string
+
+// The places where secrets are kept. Ask has no value.
+const (
+	FromEnv     CredentialKind = "env"
+	FromFile    CredentialKind = "file"
+	FromCommand CredentialKind = "command"
+	FromKeyring CredentialKind = "keyring"
+	Ask         CredentialKind = "prompt"
+)
+
+// String returns the credential as it is written.
+func (c Credential) String() string {
+	if c.Kind == Ask || c.Kind == "" {
+		return string(c.Kind)
+	}
+	return string(c.Kind) + ":" + c.Value
+}
+
+// ParseCredential reads env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. Its errors do not repeat the text: who writes a
+// password there should not see it in a log.
+func ParseCredential(text string) (Credential, error) {
+	kind, value, _ := strings.Cut(text, ":")
+	c := Credential{CredentialKind(kind), strings.TrimSpace(value)}
+	switch c.Kind {
+	case Ask:
+		if text == string(Ask) {
+			return c, nil
+		}
+	case FromEnv, FromFile, FromCommand, FromKeyring:
+		if c.Value != "" {
+			return c, nil
+		}
+		return Credential{}, fmt.Errorf("nothing stands behind %s", kind+":")
+	}
+	return Credential{}, errLiteral
+}
+
+var errLiteral = fmt.Errorf("a secret is not written out: say where it is kept")
+
+func credentialScalar() scalar {
+	return scalar{what: "a place where the password is kept", secret: true, pattern: `^(prompt|(env|file|command|keyring): *[^ ].*)$`,
+		check: func(text string) (string, string) {
+			if _, err := ParseCredential(text); err != nil {
+				return err.Error(), "write env:NAME, file:PATH, command:LINE, keyring:NAME or prompt"
+			}
+			return "", ""
+		}}
+}

@@ -1,0 +1,200 @@
+package plans_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rosknock/rosknock/plans"
+)
+
+func inventory(t *testing.T, texts ...string) plans.Inventory {
+	t.Helper()
+	i, err := plans.ReadInventory(inventoryFiles(texts)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func inventoryFiles(texts []string) []plans.InventoryFile {
+	var files []plans.InventoryFile
+	for n, text := range texts {
+		files = append(files, plans.InventoryFile{Name: fmt.Sprintf("dir%d/inv.yaml", n+1), Data: []byte(text)})
+	}
+	return files
+}
+
+const fleet = `version: 1
+defaults: {user: provision, transport: api-ssl, password: "command:pass show ${router}", plans: [default.yaml], tags: [all-of-us]}
+groups:
+  branches: {plans: [plans/branch.yaml], vars: {site: de, port: 8291, zero: 010}, tags: [edge]}
+  vpn: {plans: [/etc/vpn.yaml], vars: {wan: ether5}, password: "file:secret"}
+routers:
+  r0002: {address: "192.0.2.1:8729", groups: [branches], vars: {wan: ether1}, tls-pin: "sha256:` + hexPin + `"}
+  r0001: {address: 192.0.2.2, groups: [branches, vpn], user: other, timeout: 5s, tags: [lab]}
+  alone: {address: "[2001:db8::1]:8729", ssh-jump: "bob@gate.example:2222"}
+`
+
+const hexPin = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+func TestInventory(t *testing.T) {
+	i := inventory(t, fleet)
+	command := plans.Credential{Kind: plans.FromCommand, Value: "pass show ${router}"}
+	want := []plans.InventoryRouter{
+		{Name: "r0002", Address: "192.0.2.1:8729", Groups: []string{"branches"}, Tags: []string{"edge", "all-of-us"}, Plans: []string{"dir1/plans/branch.yaml"},
+			Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether1"}, User: "provision", Transport: "api-ssl",
+			Password: command, TLSPin: "sha256:" + hexPin, Place: "dir1/inv.yaml:7"},
+		{Name: "r0001", Address: "192.0.2.2", Groups: []string{"branches", "vpn"}, Tags: []string{"lab", "edge", "all-of-us"},
+			Plans: []string{"dir1/plans/branch.yaml", "/etc/vpn.yaml"}, Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether5"},
+			User: "other", Transport: "api-ssl", Password: plans.Credential{Kind: plans.FromFile, Value: "dir1/secret"}, Timeout: 5 * time.Second, Place: "dir1/inv.yaml:8"},
+		{Name: "alone", Address: "[2001:db8::1]:8729", Tags: []string{"all-of-us"}, Plans: []string{"dir1/default.yaml"}, Vars: map[string]string{},
+			User: "provision", Transport: "api-ssl", Password: command, SSHJump: "bob@gate.example:2222", Place: "dir1/inv.yaml:9"},
+	}
+	if !reflect.DeepEqual(i.Routers, want) || !slices.Equal(i.Groups, []string{"branches", "vpn"}) {
+		t.Errorf("got  %+v\nwant %+v\ngroups %v", i.Routers, want, i.Groups)
+	}
+}
+
+// TestInventoryFiles: a later file goes before an earlier one, key by key.
+func TestInventoryFiles(t *testing.T) {
+	i := inventory(t, fleet, `version: 1
+defaults: {user: second}
+groups:
+  branches: {vars: {site: fr}, plans: [other.yaml]}
+  new: {}
+routers:
+  r0002: {groups: [new], address: 203.0.113.9}
+  more: {address: 192.0.2.77, groups: [branches]}
+`)
+	names := []string{}
+	for _, r := range i.Routers {
+		names = append(names, r.Name)
+	}
+	r := i.Routers[0]
+	if !slices.Equal(names, []string{"r0002", "r0001", "alone", "more"}) || r.Address != "203.0.113.9" || r.User != "second" || r.Vars["site"] != "fr" ||
+		r.Vars["wan"] != "ether1" || !slices.Equal(r.Groups, []string{"branches", "new"}) || !slices.Equal(r.Plans, []string{"dir2/other.yaml"}) {
+		t.Errorf("%v %+v", names, r)
+	}
+}
+
+// TestInventoryMistakes: all at once, with places, and no password in any of them.
+func TestInventoryMistakes(t *testing.T) {
+	tests := []struct{ name, text, place, message string }{
+		{"empty", "", "1:1", "empty"},
+		{"unknown key", "version: 1\nrouter: {}\n", "2:1", `did you mean "routers"`},
+		{"unknown key of a router", one("{address: 192.0.2.1, group: [a]}"), "5:28", `did you mean "groups"`},
+		{"unknown group", one("{address: 192.0.2.1, groups: [bees]}"), "5:37", `there is no group "bees": did you mean "bee"`},
+		{"no address", one("{groups: [bee]}"), "5:7", `lacks the key "address"`},
+		{"bad address", one("{address: 192.0.2.1:99999}"), "5:17", "port"},
+		{"bad host", one("{address: a b}"), "5:17", "no host"},
+		{"two groups differ", one("{address: a, groups: [bee, cow]}"), "5:7", "two of its groups say different things of user"},
+		{"written twice", one("{address: a}\n  r1: {address: b}"), "6:3", "repeated"},
+		{"a written password", one("{address: a, password: hunter2}"), "5:30", "not written out"},
+		{"a misspelt password", one("{address: a, pasword: hunter2}"), "5:20", "did you mean"},
+		{"a password as a list", one("{address: a, password: [hunter2]}"), "5:30", "a list"},
+		{"a password in a mapping", one("{address: a, password: {hunter2: hunter2}}"), "5:30", "mapping"},
+		{"an alias", one("{address: &x host}"), "5:17", "anchors"},
+		{"no pin", one("{address: a, tls-pin: \"sha256:12\"}"), "5:29", "64 hex digits"},
+		{"a variable's name", one("{address: a, vars: {Wan: x}}"), "5:27", "a-z"},
+		{"an empty variable", one("{address: a, vars: {wan: }}"), "5:32", "empty"},
+		{"a leading zero in the version", "version: 01\nrouters: {}\n", "1:10", "leading zero"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := plans.ReadInventory(inventoryFiles([]string{test.text})...)
+			var problems plans.Problems
+			if !errors.As(err, &problems) || !slices.ContainsFunc(problems, func(p plans.Problem) bool {
+				return fmt.Sprintf("%d:%d", p.Line, p.Column) == test.place && strings.Contains(p.Message+": "+p.Remedy, test.message)
+			}) {
+				t.Errorf("want %s %q, got\n%v", test.place, test.message, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("the password is shown:\n%v", err)
+			}
+		})
+	}
+}
+
+func one(router string) string {
+	return "version: 1\ngroups: {bee: {user: a}, cow: {user: b}}\ndefaults: {user: z}\nrouters:\n  r1: " + router + "\n"
+}
+
+func TestVariables(t *testing.T) {
+	text := strings.Replace(string(fixture(t, "seed.yaml")), "tcp/33333", "\"tcp/${first}\"", 1)
+	text = strings.Replace(text, "list: trusted", "list: \"${list}-x\"", 1)
+	if got := plans.Variables([]byte(text)); !slices.Equal(got, []string{"first", "list"}) {
+		t.Errorf("variables %v", got)
+	}
+	p, err := plans.ReadWith("p", []byte(text), map[string]string{"first": "4711", "list": "home"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Doors[0].Knock[0].Port != 4711 || p.Doors[0].Trusted.List != "home-x" {
+		t.Errorf("%+v", p.Doors[0])
+	}
+	_, err = plans.ReadWith("p", []byte(text), map[string]string{"frist": "4711", "list": "a: b, c: [d]"})
+	if err == nil || !strings.Contains(err.Error(), `did you mean "frist"`) || strings.Contains(err.Error(), "4711") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestVariableStaysText: whatever a value holds, it never becomes keys or items.
+func TestVariableStaysText(t *testing.T) {
+	text := strings.Replace(string(fixture(t, "seed.yaml")), "list: trusted", "list: \"${list}\"", 1)
+	rapid.Check(t, func(t *rapid.T) {
+		value := rapid.StringMatching(`[ -~]{1,30}`).Draw(t, "value")
+		p, err := plans.ReadWith("p", []byte(text), map[string]string{"list": value})
+		if err == nil && p.Doors[0].Trusted.List != value {
+			t.Fatalf("%q became %q", value, p.Doors[0].Trusted.List)
+		}
+	})
+}
+
+func TestCredential(t *testing.T) {
+	for _, text := range []string{"env:X", "file:/a b", "command:pass show x:y", "keyring:branch", "prompt"} {
+		if c, err := plans.ParseCredential(text); err != nil || c.String() != text {
+			t.Errorf("%s: %v, %v", text, c, err)
+		}
+	}
+	for _, text := range []string{"", "hunter2", "env:", "prompt:x", "pass:hunter2"} {
+		if _, err := plans.ParseCredential(text); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestCheckHost(t *testing.T) {
+	for _, text := range []string{"a", "192.0.2.1", "192.0.2.1:8729", "router.example:1", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:65535"} {
+		if why := plans.CheckHost(text); why != "" {
+			t.Errorf("%s: %s", text, why)
+		}
+	}
+	for _, text := range []string{"", ":", ":1", "a:", "a:0", "a:65536", "a:b", "[::1", "[a]:1", "[192.0.2.1]:1", "[::1]x", "a b", "a/b", "u@h", "1:2:3", "a\x00"} {
+		if plans.CheckHost(text) == "" {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func FuzzInventory(f *testing.F) {
+	f.Add(fleet)
+	f.Add(one("{address: a, password: hunter2}"))
+	f.Fuzz(func(t *testing.T, text string) {
+		i, err := plans.ReadInventory(plans.InventoryFile{Name: "i", Data: []byte(text)})
+		if err != nil && len(i.Routers) > 0 {
+			t.Error("routers beside an error")
+		}
+		for _, r := range i.Routers {
+			if plans.CheckHost(r.Address) != "" {
+				t.Errorf("address %q", r.Address)
+			}
+		}
+	})
+}
