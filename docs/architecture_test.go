@@ -46,11 +46,12 @@ func layers() map[string]layer {
 		"plans/apply":         {ours: "plans/diff plans/undo routeros routeros/api", impure: true},
 		"plans/state":         {ours: "plans/diff routeros", theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":       {ours: "routeros routeros/api", impure: true},
+		"plans/fleet":         {impure: true},
 		"plans/knock":         {ours: "plans routeros", theirs: "golang.org/x/net", impure: true},
 		"fixtures":            {},
 		"docs":                {},
-		"cmd/rosknock/view":   {ours: "plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter"},
-		"cmd/rosknock":        {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term", impure: true},
+		"cmd/rosknock/view":   {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
+		"cmd/rosknock":        {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term github.com/schollz/progressbar/v3 github.com/zalando/go-keyring", impure: true},
 
 		"cmd/rosknock/view/page": {},
 	}

@@ -1,0 +1,56 @@
+package fleet
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Member is what patterns are held against.
+type Member struct {
+	Name   string
+	Groups []string
+	Tags   []string
+}
+
+func (m Member) matches(pattern string) bool {
+	return slices.ContainsFunc(slices.Concat([]string{m.Name}, m.Groups, m.Tags), func(word string) bool {
+		ok, _ := path.Match(pattern, word)
+		return ok
+	})
+}
+
+// Select chooses members by patterns: names, groups and tags, with * ? and [a-z] in them. What a pattern with ! in front chooses is taken
+// out again, wherever it stands; with only such patterns the rest is chosen. No pattern chooses all. The result is the indices, in
+// order. A pattern that fits nothing is an error: it is a slip more often than it is meant.
+func Select(members []Member, patterns []string) ([]int, error) {
+	var in, out []string
+	for _, text := range patterns {
+		for pattern := range strings.SplitSeq(text, ",") {
+			pattern = strings.TrimSpace(pattern)
+			bare, not := strings.CutPrefix(pattern, "!")
+			if _, err := path.Match(bare, ""); err != nil || bare == "" {
+				return nil, fmt.Errorf("%q is no pattern: names, groups and tags are expected, with * ? and [a-z], or ! in front", pattern)
+			}
+			if !slices.ContainsFunc(members, func(m Member) bool { return m.matches(bare) }) {
+				return nil, fmt.Errorf("%q fits no router, group or tag of the inventory", pattern)
+			}
+			if not {
+				out = append(out, bare)
+			} else {
+				in = append(in, bare)
+			}
+		}
+	}
+	var chosen []int
+	for i, m := range members {
+		if (len(in) == 0 || slices.ContainsFunc(in, m.matches)) && !slices.ContainsFunc(out, m.matches) {
+			chosen = append(chosen, i)
+		}
+	}
+	if len(chosen) == 0 && len(members) > 0 {
+		return nil, fmt.Errorf("%s leaves no router", strings.Join(patterns, ","))
+	}
+	return chosen, nil
+}
