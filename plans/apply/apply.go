@@ -106,6 +106,15 @@ type MovedError struct{ What string }
 // Error implements error.
 func (e *MovedError) Error() string { return e.What }
 
+// LockedOutError says that nobody could get in any more after the change, which was taken back then.
+type LockedOutError struct{ err error }
+
+// Error implements error.
+func (e *LockedOutError) Error() string { return e.err.Error() }
+
+// Unwrap returns what stood in the way.
+func (e *LockedOutError) Unwrap() error { return e.err }
+
 // Run carries out a change set. When the context ends, the step under way is still answered and what was done is taken back.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
@@ -237,11 +246,11 @@ func (r *run) confirm(ctx context.Context) error {
 	r.doing("logging in anew")
 	fresh, err := r.options.Dial(ctx)
 	if err != nil {
-		return fmt.Errorf("a new connection does not get in any more: %w", err)
+		return &LockedOutError{fmt.Errorf("a new connection does not get in any more: %w", err)}
 	}
 	defer func() { _ = fresh.Close() }()
 	if _, err := fresh.Run(ctx, routeros.Print(routeros.Identity)); err != nil {
-		return fmt.Errorf("a new connection gets no answer any more: %w", err)
+		return &LockedOutError{fmt.Errorf("a new connection gets no answer any more: %w", err)}
 	}
 	if r.options.Confirm == nil {
 		return nil

@@ -25,7 +25,8 @@ type Record struct {
 	// Actor is who ran rosknock: user@host.
 	Actor   string `json:"actor"`
 	Command string `json:"command"`
-	// Event is begin before the first command is sent, end when the outcome is known, and note for what changes no router.
+	// Event is begin before the first command is sent, end when the outcome is known, run when a run over a fleet begins, and note for
+	// what changes no router.
 	Event    string `json:"event"`
 	Router   string `json:"router,omitempty"`
 	Address  string `json:"address,omitempty"`
@@ -43,8 +44,13 @@ type Record struct {
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 	Error  string `json:"error,omitempty"`
-	Prev   string `json:"prev"`
-	Hash   string `json:"hash"`
+	// Run names the run over a fleet that this belongs to. Its first record says how many routers it goes over.
+	Run     string `json:"run,omitempty"`
+	Routers int    `json:"routers,omitempty"`
+	// Fingerprint is the plan's, by [Dir.Fingerprint].
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Prev        string `json:"prev"`
+	Hash        string `json:"hash"`
 }
 
 // The events of a record.
@@ -52,6 +58,8 @@ const (
 	Begin = "begin"
 	End   = "end"
 	Note  = "note"
+
+	RunBegin = "run"
 )
 
 func (d Dir) journal() string { return filepath.Join(d.path, "journal.ndjson") }
