@@ -50,6 +50,12 @@ type Entry struct {
 	ExpiresIn time.Duration
 	Expires   bool
 	Kind      Kind
+	// Age is for how long it stands, by the router's clock, when Aged.
+	Age  time.Duration
+	Aged bool
+	// Connections is how many it has open, when Counted.
+	Connections int
+	Counted     bool
 }
 
 // Kind says how an entry came about.
@@ -80,7 +86,7 @@ func Read(ctx context.Context, s Session) (Ledger, error) {
 	for _, f := range routeros.Families() {
 		commands = append(commands, routeros.Print(f.Filter()))
 	}
-	commands = append(commands, routeros.Print(routeros.UserActive))
+	commands = append(commands, routeros.Print(routeros.UserActive), routeros.Print(routeros.Clock))
 	results, err := s.Batch(ctx, commands)
 	if err != nil {
 		return Ledger{}, err
@@ -98,15 +104,28 @@ func Read(ctx context.Context, s Session) (Ledger, error) {
 		}
 	}
 	ledger.Entries, err = entries(ctx, s, ledger.Doors)
+	if rows := results[3].Rows; len(rows) > 0 {
+		clock := rows[0].Get("date") + " " + rows[0].Get("time")
+		for i := range ledger.Entries {
+			e := &ledger.Entries[i]
+			e.Age, e.Aged = age(clock, e.Since)
+		}
+	}
 	return ledger, err
 }
 
 // rowsOf returns a result's rows; a menu that the router doesn't have is empty unless it is needed.
 func rowsOf(r api.Result, needed bool) ([]routeros.Attributes, error) {
-	if _, missing := errors.AsType[*api.UnknownMenuError](r.Err); missing && !needed {
+	if missing(r.Err) && !needed {
 		return nil, nil
 	}
 	return r.Rows, r.Err
+}
+
+// missing reports whether a router lacks a menu.
+func missing(err error) bool {
+	_, is := errors.AsType[*api.UnknownMenuError](err)
+	return is
 }
 
 func rules(rows []routeros.Attributes) []routeros.Rule {

@@ -25,14 +25,14 @@ import (
 
 // bench is a simulated router that carries a plan, with a session to it.
 type bench struct {
-	t       *testing.T
+	t       testing.TB
 	router  *sim.Router
 	session *api.Session
 	plan    plans.Plan
 	now     *time.Time
 }
 
-func newBench(t *testing.T, plan string) bench {
+func newBench(t testing.TB, plan string) bench {
 	t.Helper()
 	now := time.Date(2026, 9, 25, 8, 50, 30, 0, time.UTC)
 	b := bench{t: t, now: &now}

@@ -1,0 +1,123 @@
+package trusted
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// Filter chooses entries. What is zero chooses all.
+type Filter struct {
+	// OlderThan chooses what stands for longer. An entry of which the router does not say since when does not fit.
+	OlderThan time.Duration
+	// ExpiresWithin chooses what runs out within a time. What never does does not fit.
+	ExpiresWithin time.Duration
+	// Address chooses what lies in a prefix, whole or in part. Names that are resolved do not fit.
+	Address netip.Prefix
+	// Door is DOOR or PLAN/DOOR.
+	Door string
+}
+
+// Choose returns the entries that fit.
+func (f Filter) Choose(entries []Entry) []Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return !f.fits(e) })
+}
+
+func (f Filter) fits(e Entry) bool {
+	switch {
+	case f.OlderThan > 0 && (!e.Aged || e.Age <= f.OlderThan),
+		f.ExpiresWithin > 0 && (!e.Expires || e.ExpiresIn > f.ExpiresWithin),
+		f.Door != "" && f.Door != e.Name && f.Door != e.Plan+"/"+e.Name:
+		return false
+	case !f.Address.IsValid():
+		return true
+	}
+	r, err := routeros.ParseAddressRange(e.Address)
+	return err == nil && (r.Contains(f.Address.Masked().Addr()) || f.Address.Contains(r.First))
+}
+
+// mostConnections is how large a table of connections may be that is read for a look: 100 bytes each.
+const mostConnections = 50_000
+
+// Count fills in how many connections each entry has open. The router can't be asked for those of an address, since it prints the port with it
+// (routeros-facts § 7), so all are read, unless there are too many: then, and on a router that does not show them, they stay unknown.
+func (l *Ledger) Count(ctx context.Context, s Session) error {
+	if len(l.Entries) == 0 {
+		return nil
+	}
+	var sizes []routeros.Command
+	for _, f := range routeros.Families() {
+		c := routeros.NewCommand(f.Connection().Verb("print"))
+		c.Attrs = routeros.Attributes{{Name: "count-only"}}
+		sizes = append(sizes, c)
+	}
+	results, err := s.Batch(ctx, sizes)
+	if err != nil {
+		return err
+	}
+	for i, f := range routeros.Families() {
+		n, err := strconv.Atoi(results[i].Ret)
+		if results[i].Err != nil || err != nil || n > mostConnections || !slices.ContainsFunc(l.Entries, func(e Entry) bool { return e.Family == f }) {
+			continue
+		}
+		reply, err := s.Run(ctx, routeros.Print(f.Connection(), "src-address"))
+		if err != nil {
+			if _, refused := err.(*api.TrapError); refused { //nolint:errorlint // anything else is the session's
+				continue
+			}
+			return err
+		}
+		l.count(f, reply.Rows)
+	}
+	return nil
+}
+
+// count adds up connections by entry.
+func (l *Ledger) count(f routeros.Family, rows []routeros.Attributes) {
+	open := map[netip.Addr]int{}
+	for _, row := range rows {
+		open[source(row.Get("src-address"))]++
+	}
+	for i := range l.Entries {
+		e := &l.Entries[i]
+		r, err := routeros.ParseAddressRange(e.Address)
+		if e.Family != f || err != nil {
+			continue
+		}
+		e.Connections, e.Counted = 0, true
+		if r.First == r.Last {
+			e.Connections = open[r.First]
+			continue
+		}
+		for a, n := range open {
+			if r.Contains(a) {
+				e.Connections += n
+			}
+		}
+	}
+}
+
+// age reads since when an entry stands, by the router's own clock. Both are local times of the router, so a change of its clock in between,
+// summer time included, shows (routeros-facts § 8).
+func age(clock, created string) (time.Duration, bool) {
+	now, ok1 := localTime(clock)
+	then, ok2 := localTime(created)
+	if !ok1 || !ok2 || then.After(now) {
+		return 0, false
+	}
+	return now.Sub(then), true
+}
+
+func localTime(text string) (time.Time, bool) {
+	for _, form := range []string{time.DateTime, "Jan/02/2006 15:04:05"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
