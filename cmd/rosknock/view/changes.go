@@ -18,6 +18,9 @@ func Changes(w io.Writer, routers []Router, s Style) {
 			fmt.Fprintln(w)
 		}
 		head(w, r, s)
+		if r.Note != "" {
+			fmt.Fprintf(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
+		}
 		if r.Err != nil {
 			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err)), s.Width, 2))
 		}
@@ -131,6 +134,9 @@ func summary(c diff.ChangeSet) string {
 func Applied(w io.Writer, routers []Router, reads string, s Style) {
 	for _, r := range routers {
 		line := fmt.Sprintf("%s  %s", s.bold(r.Name), s.outcome(r.Outcome))
+		if r.Note != "" {
+			line += ": " + r.Note
+		}
 		fmt.Fprintln(w, line+tail(r, reads))
 		if r.Err != nil {
 			fmt.Fprintln(w, wrap(strings.Fields(r.Err.Error()), s.Width, 2))

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,16 +27,22 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 	if !accepted {
 		t.header = slices.DeleteFunc(t.header, func(name string) bool { return name == "ACCEPTED" })
 	}
+	ended := map[string]bool{}
 	for _, r := range records {
-		if r.Event == state.Begin && ended(records, r) {
+		if r.Event == state.End {
+			ended[r.Address+" "+r.Change] = true
+		}
+	}
+	for _, r := range records {
+		if r.Event == state.Begin && ended[r.Address+" "+r.Change] {
 			continue // its end says all that it says
 		}
 		steps := ""
 		if r.Steps > 0 {
 			steps = fmt.Sprintf("%d/%d", r.Done, r.Steps)
 		}
-		name := r.Change
-		if name == "" {
+		name := cmp.Or(r.Change, r.Run)
+		if name == "" || r.Event == state.End && r.Change == "" {
 			name = r.Time.Format(time.DateTime)
 		}
 		row := []string{name, r.Router, r.Command, r.Plan, outcomeOf(r), steps}
@@ -51,13 +58,6 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 	return t.write(w, format, s.Width)
 }
 
-// ended reports whether the journal knows how a change ended.
-func ended(records []state.Record, begin state.Record) bool {
-	return slices.ContainsFunc(records, func(r state.Record) bool {
-		return r.Event == state.End && r.Change == begin.Change && r.Address == begin.Address && r.Seq > begin.Seq
-	})
-}
-
 // outcomeOf is how a record ended; of a change without an end, that nobody knows.
 func outcomeOf(r state.Record) string {
 	switch r.Event {
@@ -65,6 +65,8 @@ func outcomeOf(r state.Record) string {
 		return r.Outcome
 	case state.Begin:
 		return "not ended"
+	case state.RunBegin:
+		return fmt.Sprintf("%d routers", r.Routers)
 	}
 	return r.Event
 }

@@ -2,7 +2,10 @@ package view
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
@@ -23,6 +26,8 @@ type jsonRouter struct {
 	Address  string        `json:"address"`
 	Identity string        `json:"identity"`
 	Version  string        `json:"version"`
+	Groups   []string      `json:"groups,omitempty"`
+	Plan     string        `json:"plan,omitempty"`
 	Changed  bool          `json:"changed"`
 	Changes  []jsonChange  `json:"changes"`
 	Proof    *jsonProof    `json:"proof"` // null where there is no change set
@@ -67,10 +72,13 @@ func write(w io.Writer, command string, routers any) error {
 func (s Style) router(r Router, applied bool) jsonRouter {
 	out := jsonRouter{
 		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Outcome: string(r.Outcome),
-		Changes: []jsonChange{},
+		Groups: r.Groups, Plan: r.Plan, Changes: []jsonChange{},
 	}
 	if r.Err != nil {
 		out.Error = r.Err.Error()
+	}
+	if r.Note != "" {
+		out.Notes = append(out.Notes, r.Note)
 	}
 	out.Proof = s.proof(r)
 	for _, f := range r.Findings {
@@ -79,7 +87,7 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	if r.Changes == nil {
 		return out
 	}
-	out.Notes = r.Changes.Notes
+	out.Notes = append(out.Notes, r.Changes.Notes...)
 	// In a diff changed says that something would change, in an apply that something has.
 	out.Changed = r.Changes.Changed()
 	if r.Result != nil {
@@ -142,6 +150,8 @@ type jsonEntry struct {
 	ExpiresIn *string `json:"expires-in"`
 	Seconds   *int64  `json:"expires-seconds"`
 	Comment   string  `json:"comment,omitempty"`
+	// Connections is null where they were not counted.
+	Connections *int `json:"connections"`
 }
 
 type jsonTrusted struct {
@@ -171,11 +181,49 @@ func entryJSON(e trusted.Entry) jsonEntry {
 		Address: e.Address, Plan: e.Plan, Door: e.Name, List: e.List, Family: e.Family.String(), Kind: string(e.Kind), Since: e.Since,
 		Comment: Style{}.Value("", "comment", e.Comment),
 	}
+	if e.Counted {
+		out.Connections = &e.Connections
+	}
 	if e.Expires {
 		text, seconds := routeros.FormatDuration(e.ExpiresIn), int64(e.ExpiresIn.Seconds())
 		out.ExpiresIn, out.Seconds = &text, &seconds
 	}
 	return out
+}
+
+type jsonEvent struct {
+	Format string `json:"format"`
+	Time   string `json:"time"`
+	Router string `json:"router"`
+	Event  string `json:"event"`
+	jsonEntry
+}
+
+// TrustedEvent writes a change of a trusted list on one line, as text or as JSON.
+func TrustedEvent(w io.Writer, format, router string, event trusted.Event, s Style) error {
+	at := event.Time.UTC().Format(time.RFC3339)
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		return e.Encode(jsonEvent{"rosknock.trusted-watch/1", at, router, string(event.What), entryJSON(event.Entry)})
+	}
+	e := event.Entry
+	line := fmt.Sprintf("%s %s %s %s %s/%s %s", at, router, s.happened(event.What), e.Address, e.Plan, e.Name, e.Kind)
+	if e.Expires && (event.What == trusted.Added || event.What == trusted.Renewed) {
+		line += " for " + routeros.FormatDuration(e.ExpiresIn)
+	}
+	_, err := fmt.Fprintln(w, strings.ToValidUTF8(line, "\uFFFD"))
+	return err
+}
+
+// happened colours what happened to an entry.
+func (s Style) happened(what trusted.Change) string {
+	switch what {
+	case trusted.Added, trusted.Renewed:
+		return s.color("32", string(what))
+	default:
+		return s.color("33", string(what))
+	}
 }
 
 // TrustedJSON writes the ledgers of routers.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -177,15 +178,15 @@ func (t table) write(w io.Writer, format string, width int) error {
 
 // TrustedTable writes the ledgers as text, csv or markdown.
 func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error {
-	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND"}, whole: []string{"ADDRESS", "EXPIRES IN", "KIND"}}
+	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND", "CONN"}, whole: []string{"ADDRESS", "EXPIRES IN", "KIND", "CONN"}}
 	if format == "csv" {
-		t.header = []string{"router", "address", "door", "list", "since", "expires-in", "kind"}
+		t.header = []string{"router", "address", "door", "list", "since", "expires-in", "kind", "connections"}
 	}
 	failed := false
 	for _, r := range routers {
 		failed = failed || r.Err != nil
 		for _, e := range r.Entries {
-			t.rows = append(t.rows, []string{r.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind)})
+			t.rows = append(t.rows, []string{r.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind), connections(e)})
 		}
 	}
 	if format != "text" {
@@ -197,10 +198,21 @@ func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error 
 		}
 		return nil
 	}
+	if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[len(row)-1] != "" }) {
+		t = t.without(len(t.header) - 1)
+	}
 	if len(routers) == 1 {
 		t = t.without(0) // one router needs no column, and the width is dear
 	}
 	return t.text(w, s.Width)
+}
+
+// connections is how many are open; empty where they were not counted.
+func connections(e trusted.Entry) string {
+	if !e.Counted {
+		return ""
+	}
+	return strconv.Itoa(e.Connections)
 }
 
 func expires(e trusted.Entry) string {

@@ -6,6 +6,7 @@ package view
 
 import (
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/apply"
@@ -24,8 +25,11 @@ type Style struct {
 
 // Router is what one router's part of a result shows.
 type Router struct {
-	Name     string // as given on the command line
+	Name     string // as given on the command line or in the inventory
 	Address  string
+	Groups   []string
+	Tags     []string
+	Plan     string             // the name of the plan
 	Snapshot *routeros.Snapshot // nil when it could not be read
 	Changes  *diff.ChangeSet    // nil when there is none
 	Proof    *proof.Proof       // of the change set; nil when there is none
@@ -34,7 +38,25 @@ type Router struct {
 	Change   string             // the name of the change in the journal
 	Undo     bool               // it takes a change back
 	Outcome  apply.Outcome      // of a diff: empty, refused or failed
+	Took     time.Duration
+	Note     string // why nothing was done, where that is no error
 	Err      error
+}
+
+// Became is what became of the router; of a diff, what would become of it.
+func (r Router) Became() apply.Outcome {
+	if r.Outcome == "" && r.Changes != nil {
+		return wouldBe(r.Changes.Changed())
+	}
+	return r.Outcome
+}
+
+// Says is what became of the router, in the words of a line for people.
+func (r Router) Says() string {
+	if became := r.Became(); r.Outcome != "" || became != apply.Changed {
+		return string(became)
+	}
+	return "to change"
 }
 
 // Identity returns the router's own name, if it could be read.

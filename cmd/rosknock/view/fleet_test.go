@@ -1,0 +1,137 @@
+package view_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/trusted"
+)
+
+// fleet is the example with groups and times, and two routers more.
+func fleet() []view.Router {
+	routers := example()
+	for i := range routers {
+		routers[i].Plan, routers[i].Took, routers[i].Groups = "p", time.Duration(i+1)*123*time.Millisecond, []string{"branches"}
+	}
+	return append(routers,
+		view.Router{Name: "r4", Address: "192.0.2.4:8729", Plan: "p", Outcome: apply.Skipped, Note: "changed in run-20261121-041500-3fa9 at 2026-11-21 04:15:12"},
+		view.Router{Name: "r5", Address: "192.0.2.5:8729", Plan: "q", Outcome: apply.Refused, Err: io.ErrUnexpectedEOF})
+}
+
+// TestFleetFormats: the files of a run hold what happened, no knock, and text only.
+func TestFleetFormats(t *testing.T) {
+	at := time.Date(2026, 11, 21, 4, 15, 0, 0, time.UTC)
+	style := view.Style{Width: 80}
+	for file, write := range map[string]func(io.Writer) error{
+		"fleet.txt":  func(w io.Writer) error { return view.Summary(w, fleet(), true, style) },
+		"fleet.xml":  func(w io.Writer) error { return view.JUnit(w, "diff", fleet(), true, style) },
+		"fleet.prom": func(w io.Writer) error { return view.Metrics(w, "diff", fleet(), at, time.Minute) },
+		"inventory.txt": func(w io.Writer) error {
+			return view.Inventory(w, "text", []view.Inventoried{{Name: "r0001", Address: "192.0.2.1:8729", User: "provision", Groups: []string{"branches"}, Tags: []string{"edge"}, Plans: []string{"plans/branch.yaml"}}}, style)
+		},
+		"checked.txt": func(w io.Writer) error { return view.Checked(w, "text", fleet(), style) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, file, b.Bytes())
+		if !utf8.Valid(b.Bytes()) || strings.Contains(b.String(), "5432") {
+			t.Errorf("%s: a knock, or no text", file)
+		}
+		for line := range strings.SplitSeq(b.String(), "\n") {
+			if strings.HasSuffix(file, ".txt") && utf8.RuneCountInString(line) > 80 {
+				t.Errorf("%s: wider than a terminal: %s", file, line)
+			}
+		}
+	}
+}
+
+// TestJUnitIsXML reads the file with a reader of XML, as a CI system does: the counts are those of the cases.
+func TestJUnitIsXML(t *testing.T) {
+	var b bytes.Buffer
+	if err := view.JUnit(&b, "diff", fleet(), true, view.Style{Width: 80}); err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Errors   int `xml:"errors,attr"`
+		Suites   []struct {
+			Cases []struct {
+				Name    string    `xml:"name,attr"`
+				Failure *struct{} `xml:"failure"`
+				Error   *struct{} `xml:"error"`
+				Skipped *struct{} `xml:"skipped"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	if err := xml.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	cases, failures, problems, skipped := 0, 0, 0, 0
+	for _, s := range got.Suites {
+		for _, c := range s.Cases {
+			cases++
+			if c.Failure != nil {
+				failures++
+			}
+			if c.Error != nil {
+				problems++
+			}
+			if c.Skipped != nil {
+				skipped++
+			}
+		}
+	}
+	if cases != got.Tests || failures != got.Failures || problems != got.Errors || cases != 5 || failures != 2 || problems != 1 || skipped != 1 {
+		t.Errorf("%d cases, %d failures, %d errors, %d skipped; %+v", cases, failures, problems, skipped, got)
+	}
+}
+
+// TestMetricsParse reads the file as the node exporter does.
+func TestMetricsParse(t *testing.T) {
+	var b bytes.Buffer
+	if err := view.Metrics(&b, "diff", fleet(), time.Unix(1795000000, 0), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts := map[string]float64{}
+	for _, m := range families["rosknock_routers"].GetMetric() {
+		for _, l := range m.GetLabel() {
+			if l.GetName() == "outcome" {
+				counts[l.GetValue()] = m.GetGauge().GetValue()
+			}
+		}
+	}
+	if counts["changed"] != 1 || counts["unchanged"] != 1 || counts["failed"] != 1 || counts["refused"] != 1 || counts["skipped"] != 1 || len(counts) != 7 {
+		t.Error(counts)
+	}
+}
+
+func TestTrustedEvent(t *testing.T) {
+	e := trusted.Event{Time: time.Date(2026, 11, 21, 4, 15, 0, 0, time.UTC), What: trusted.Added, Entry: trusted.Entry{
+		Door: trusted.Door{Plan: "p", Name: "d", List: "l"}, Address: "203.0.113.9", Kind: trusted.Knocked, Expires: true, ExpiresIn: time.Hour}}
+	var b bytes.Buffer
+	if err := view.TrustedEvent(&b, "text", "r1", e, view.Style{}); err != nil || b.String() != "2026-11-21T04:15:00Z r1 added 203.0.113.9 p/d knocked for 1h\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+	b.Reset()
+	if err := view.TrustedEvent(&b, "json", "r1", e, view.Style{}); err != nil || strings.Count(b.String(), "\n") != 1 || !strings.Contains(b.String(), `"event":"added"`) {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}

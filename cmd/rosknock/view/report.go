@@ -1,0 +1,133 @@
+package view
+
+import (
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view/page"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/diff"
+)
+
+// Run is what a report says about a run as a whole.
+type Run struct {
+	Command string
+	Plans   []string
+	Actor   string
+	Tool    string
+	Made    time.Time
+	Took    time.Duration
+}
+
+// Reachable is who reaches a router before the change and after it.
+type Reachable struct{ Before, After audit.Report }
+
+// Report writes a run as one HTML page. reach has an element for each router, nil where nothing is known.
+func Report(w io.Writer, run Run, routers []Router, reach []*Reachable, s Style) error {
+	p := page.Page{
+		Title: strings.TrimSpace(run.Command + " of " + strings.Join(run.Plans, ", ")), Command: run.Command, Plans: run.Plans, Actor: run.Actor, Tool: run.Tool,
+		Made: run.Made, Took: run.Took,
+	}
+	for i, r := range routers {
+		p.Routers = append(p.Routers, s.onPage(r, reach[i]))
+	}
+	return page.Write(w, p)
+}
+
+func (s Style) onPage(r Router, reach *Reachable) page.Router {
+	s.Color = false
+	out := page.Router{
+		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Groups: r.Groups, Tags: r.Tags,
+		Outcome: string(r.Became()), Took: r.Took, Proof: s.verdict(r), Reach: reachRows(reach),
+	}
+	if r.Snapshot != nil {
+		out.Board = r.Snapshot.Board
+	}
+	if r.Err != nil {
+		out.Error = r.Err.Error()
+	}
+	if r.Note != "" {
+		out.Notes = append(out.Notes, r.Note)
+	}
+	for _, f := range r.Findings {
+		out.Findings = append(out.Findings, page.Finding{ID: f.ID, Severity: f.Severity.String(), Text: f.Place + ": " + f.What, Remedy: f.Remedy})
+	}
+	if r.Result != nil {
+		out.Protection = string(r.Result.Protection)
+		if r.Outcome == apply.Changed {
+			out.Change = r.Change
+		}
+	}
+	if r.Changes == nil {
+		return out
+	}
+	out.Notes = append(out.Notes, r.Changes.Notes...)
+	for i, step := range r.Changes.Steps {
+		out.Steps = append(out.Steps, s.stepOnPage(r, i, step))
+	}
+	return out
+}
+
+func (s Style) stepOnPage(r Router, i int, step diff.Step) page.Step {
+	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Slot, ID: step.ID, Before: step.BeforeText, Why: step.Why}
+	for _, name := range order(step.Set) {
+		was, had := step.Was.Lookup(name)
+		out.Attributes = append(out.Attributes, page.Attribute{
+			Name: name, Value: s.Value(step.Slot, name, step.Set.Get(name)), Was: s.Value(step.Slot, name, was), HadWas: had && step.Op == diff.Set,
+		})
+	}
+	if r.Result != nil && i < len(r.Result.Receipts) {
+		receipt := r.Result.Receipts[i]
+		done := receipt.Err == nil
+		out.Done = &done
+		if receipt.Err != nil {
+			out.Error = receipt.Err.Error()
+		}
+	}
+	return out
+}
+
+func (s Style) verdict(r Router) *page.Proof {
+	if r.Proof == nil {
+		return nil
+	}
+	out := &page.Proof{Holds: r.Proof.Holds(), States: r.Proof.States, Text: []string{"looked at " + over(*r.Proof)}}
+	for _, f := range r.Proof.Accepted {
+		out.Accepted = append(out.Accepted, f.Risk+": "+f.What)
+	}
+	for _, f := range r.Proof.Failures {
+		var b strings.Builder
+		wide := s
+		wide.Width = 1 << 16
+		writeFailure(&b, f, wide)
+		lines := append([]string{f.What}, strings.Split(strings.TrimSpace(b.String()), "\n")...)
+		out.Failures = append(out.Failures, lines)
+	}
+	return out
+}
+
+// reachRows puts before and after side by side.
+func reachRows(reach *Reachable) []page.Reach {
+	if reach == nil {
+		return nil
+	}
+	var out []page.Reach
+	at := map[string]int{}
+	what := func(r audit.Reach) string {
+		return r.Name + " " + r.Protocol + "/" + r.Ports + " " + r.Family.String()
+	}
+	for _, r := range reach.Before.Reach {
+		at[what(r)] = len(out)
+		out = append(out, page.Reach{What: what(r), Before: reachedBy(r), After: "moved elsewhere, or gone"})
+	}
+	for _, r := range reach.After.Reach {
+		if i, known := at[what(r)]; known {
+			out[i].After = reachedBy(r)
+			continue
+		}
+		out = append(out, page.Reach{What: what(r), Before: "not there", After: reachedBy(r)})
+	}
+	return out
+}
