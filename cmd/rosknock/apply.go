@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -25,6 +28,10 @@ type applying struct {
 	protect string
 	after   time.Duration // of the dead-man
 	verify  bool          // play knocks
+
+	rollout rollout
+	run     string                  // in the journal, of several routers
+	done    map[string]state.Record // what the run that is resumed has finished
 }
 
 func (a *applying) flags(c *cobra.Command) {
@@ -32,6 +39,7 @@ func (a *applying) flags(c *cobra.Command) {
 	f.BoolVar(&a.dryRun, "dry-run", false, "show the steps and stop there")
 	f.StringVar(&a.protect, "protect", string(apply.Auto), "what takes the changes back when nobody can: `auto`, safe-mode, dead-man or none")
 	f.DurationVar(&a.after, "undo-after", apply.DefaultDelay, "after what `TIME` a dead-man takes the changes back")
+	a.rollout.flags(c)
 }
 
 // check looks at the flags.
@@ -54,8 +62,9 @@ func (a *applying) check(e env, s settings, command string) error {
 func newApply(e env) *cobra.Command {
 	var how applying
 	var changes string
+	var files artefacts
 	c := &cobra.Command{
-		Use:   "apply PLAN | apply --changes FILE",
+		Use:   "apply [PLAN] | apply --changes FILE",
 		Short: "Bring routers to the plan",
 		Long: `Read each router, show what has to change, ask, and carry it out, so that nobody is shut out whatever fails.
 
@@ -67,6 +76,9 @@ knock of each door is played from here and must open it, after a wrong one that 
 If anything goes wrong, a difference, a refusal, a lost answer, Ctrl-C, what was done is taken back, and the outcome says so. rosknock undo
 takes back a change later. A second run changes nothing.
 
+Over a fleet, --waves begins with a few routers, --max-fail ends a run that goes wrong, and --window keeps it within a maintenance window. When
+a router can't be reached any more after its change, nothing else is begun. A run that stopped goes on with --resume.
+
 With --changes, what diff --save kept is carried out, on the routers that it was computed for, if each is still exactly as it
 was then; one that changed meanwhile is refused with exit code 6 and the difference.
 
@@ -74,12 +86,13 @@ Without a terminal to ask on, --yes is needed.`,
 		Example: `  rosknock apply branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r 192.0.2.1 -r 192.0.2.2 --yes -o json
   rosknock apply branch.yaml -r 192.0.2.1 --dry-run
+  rosknock apply -i fleet.yaml -l branches --waves 1,10%,100% --max-fail 2% --yes
   rosknock apply branch.yaml -r 192.0.2.1 --protect dead-man --undo-after 10m --verify-knock`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if changes != "" && len(args) > 0 {
 				return usagef("apply takes a plan or --changes, not both")
 			}
-			if changes == "" && len(args) != 1 {
+			if len(args) > 1 {
 				return usagef("apply takes one plan: %d arguments were given", len(args))
 			}
 			return nil
@@ -92,57 +105,144 @@ Without a terminal to ask on, --yes is needed.`,
 			if err := how.check(e, s, "apply"); err != nil {
 				return err
 			}
+			began := e.now()
+			var routers []view.Router
 			if changes != "" {
-				routers, err := e.applySaved(c.Context(), s, changes, how)
-				if err != nil {
-					return err
-				}
-				return finishApply(c.Context(), e, s, routers, how.dryRun)
+				routers, err = e.applySaved(c.Context(), s, changes, how)
+			} else {
+				routers, err = e.applyPlans(c.Context(), s, args, how)
 			}
-			p, err := readPlan(args[0])
 			if err != nil {
 				return err
 			}
-			targets, err := routersOf(s)
-			if err != nil {
+			if err := showApplied(e, s, routers, began, how.dryRun); err != nil {
 				return err
 			}
-			routers := make([]view.Router, len(targets))
-			for i, r := range targets {
-				routers[i] = applyRouter(c.Context(), e, s, p, r, how, nil)
+			if err := files.write(e, s, "apply", routers, began, false); err != nil {
+				return err
 			}
-			return finishApply(c.Context(), e, s, routers, how.dryRun)
+			return outcomeCode(c.Context(), routers)
 		},
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
+	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: what it has finished is left out")
 	c.Flags().BoolVar(&how.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
 	how.flags(c)
+	files.flags(c)
 	return c
 }
 
-func finishApply(ctx context.Context, e env, s settings, routers []view.Router, dryRun bool) error {
-	if err := showApplied(e, s, routers, dryRun); err != nil {
-		return err
-	}
-	return outcomeCode(ctx, routers)
-}
-
-func showApplied(e env, s settings, routers []view.Router, dryRun bool) error {
+func showApplied(e env, s settings, routers []view.Router, began time.Time, dryRun bool) error {
 	if dryRun && s.Output == "text" {
-		return showChanges(e, s, "diff", routers)
+		return showChanges(e, s, "diff", routers, began)
 	}
-	return showChanges(e, s, "apply", routers)
+	return showChanges(e, s, "apply", routers, began)
 }
 
-// applyRouter carries the plan out on one router. With saved changes, they have to be the ones that are computed now.
-func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, how applying, saved *state.SavedRouter) view.Router {
+// applyPlans carries out plans on the routers of the command line.
+func (e env) applyPlans(ctx context.Context, s settings, args []string, how applying) ([]view.Router, error) {
+	routers, err := e.routersOf(s)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := planned(s, routers, args)
+	if err != nil {
+		return nil, err
+	}
+	todo := make([]todo, len(jobs))
+	for i, j := range jobs {
+		todo[i].router = j.router
+		for _, p := range j.plans {
+			todo[i].work = append(todo[i].work, work{plan: p})
+		}
+	}
+	return e.applyAll(ctx, s, todo, how)
+}
+
+// todo is what is to be carried out on one router.
+type todo struct {
+	router
+	work []work
+}
+
+// work is one plan. With saved changes, they have to be the ones that are computed when its turn comes.
+type work struct {
+	plan  plans.Plan
+	saved *state.SavedRouter
+}
+
+// applyAll carries out what is to be done, on each router in turn.
+func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying) ([]view.Router, error) {
+	o, err := how.rollout.options(e, how.after)
+	if err != nil {
+		return nil, err
+	}
+	if o.Admit != nil && !how.dryRun {
+		if err := o.Admit(); err != nil {
+			return nil, err
+		}
+	}
+	if how.dryRun {
+		o = fleet.Options{}
+	} else if how.run, how.done, err = e.begun(s, "apply", how.rollout, len(todo)); err != nil {
+		return nil, err
+	}
+	t := tour{env: e, settings: s, options: o, verb: "apply"}
+	byName := map[string][]work{}
+	for _, one := range todo {
+		t.routers = append(t.routers, one.router)
+		byName[one.Name] = append(byName[one.Name], one.work...)
+	}
+	t.plan = func(router string) string { return byName[router][0].plan.Name }
+	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
+		var out []view.Router
+		for _, w := range byName[r.Name] {
+			one := applyRouter(ctx, e, s, w, r, how)
+			one.Plan = w.plan.Name
+			out = append(out, one)
+			if one.Err != nil {
+				break // what a later plan relies on may be missing
+			}
+		}
+		return out
+	}), nil
+}
+
+// finished says what the run that is resumed has done on a router.
+func (e env) finished(s settings, w work, r router, how applying) (view.Router, bool, error) {
+	record, ok := how.done[r.target.HostPort()+" "+w.plan.Name]
+	if !ok {
+		return view.Router{}, false, nil
+	}
+	now, err := e.fingerprint(s, w.plan)
+	if err != nil || now != record.Fingerprint {
+		return view.Router{}, false, err
+	}
+	note := fmt.Sprintf("%s in %s at %s", record.Outcome, how.run, record.Time.Format(time.DateTime))
+	return view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Skipped, Note: note}, true, nil
+}
+
+// applyRouter carries a plan out on one router.
+func applyRouter(ctx context.Context, e env, s settings, w work, r router, how applying) view.Router {
+	p, saved := w.plan, w.saved
+	refused := func(err error) view.Router {
+		return view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
+	}
 	if ctx.Err() != nil {
-		return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
+		return view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
+	}
+	if how.verify && r.jump != "" {
+		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of them out"))
+	}
+	if done, ok, err := e.finished(s, w, r, how); err != nil {
+		return refused(err)
+	} else if ok {
+		return done
 	}
 	if !how.dryRun {
 		release, err := e.lock(s, r, "apply "+p.Name)
 		if err != nil {
-			return view.Router{Name: r.name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
+			return refused(err)
 		}
 		defer release()
 		e.remind(s, r)
@@ -171,6 +271,9 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 		return out
 	case !out.Changes.Changed():
 		out.Outcome = apply.Unchanged
+		if !how.dryRun && how.run != "" {
+			e.ticked(s, p, r, out, how.run)
+		}
 		return out
 	case how.dryRun:
 		out.Outcome = apply.Skipped
@@ -179,11 +282,16 @@ func applyRouter(ctx context.Context, e env, s settings, p plans.Plan, r router,
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
 		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.name)
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
 		}
 		return out
 	}
-	return e.recorded(s, change{command: "apply", plan: p.Name}, out, func(name string) view.Router {
+	what := change{command: "apply", plan: p.Name, run: how.run}
+	var err error
+	if what.fingerprint, err = e.fingerprint(s, p); err != nil {
+		return refused(err)
+	}
+	return e.recorded(s, what, out, func(name string) view.Router {
 		o := how.options(out, p.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }
@@ -228,6 +336,7 @@ func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router
 	total := len(out.Changes.Steps)
 	o.Observe = func(event apply.Event) {
 		switch {
+		case e.quiet:
 		case event.Done != nil && event.Done.Err == nil:
 			fmt.Fprintf(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
 		case event.Doing != "":
@@ -244,14 +353,27 @@ func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, erro
 	if s.Yes {
 		return true, nil
 	}
-	style := e.style(s)
-	view.Changes(e.err, []view.Router{r}, style)
-	fmt.Fprintf(e.err, "carry this out on %s? [y/N] ", r.Name)
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	if e.memory.carryOn.Load() {
+		return true, nil
+	}
+	var shown bytes.Buffer // at once, so that no other router's message falls in between
+	view.Changes(&shown, []view.Router{r}, e.style(s))
+	choice := "[y/N]"
+	if e.among > 1 {
+		choice = "[y/N/all]"
+	}
+	fmt.Fprintf(&shown, "carry this out on %s? %s ", r.Name, choice)
+	_, _ = e.err.Write(shown.Bytes())
 	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 	if err != nil && answer == "" {
 		return false, err
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "all", "a":
+		e.memory.carryOn.Store(e.among > 1)
+		return e.among > 1, nil
 	case "y", "yes":
 		return true, nil
 	}

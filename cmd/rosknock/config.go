@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -32,6 +33,8 @@ type settings struct {
 	TLSPin          string        `mapstructure:"tls-pin"`
 	TLSCA           string        `mapstructure:"tls-ca"`
 	TLSInsecure     bool          `mapstructure:"tls-insecure"`
+	TLSAcceptNew    bool          `mapstructure:"tls-accept-new"`
+	SSHJump         string        `mapstructure:"ssh-jump"`
 	Timeout         time.Duration `mapstructure:"timeout"`
 	Output          string        `mapstructure:"output"`
 	Color           string        `mapstructure:"color"`
@@ -40,12 +43,25 @@ type settings struct {
 	Yes             bool          `mapstructure:"yes"`
 	Reveal          bool          `mapstructure:"reveal"`
 
-	routers []string // flags only
-	accept  []string
+	// What follows comes from flags only.
+	routers     []string
+	inventories []string
+	limits      []string
+	vars        map[string]string
+	accept      []string
+	typed       map[string]bool // the flags that were given
+
+	sshKeys, sshKnownHosts []string
+
+	pace pace
 }
 
 func globalFlags(f *pflag.FlagSet) {
 	f.StringArrayP("router", "r", nil, "router to talk to, `[user@]host[:port]`; may be repeated")
+	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers; may be repeated, and later ones count")
+	f.StringArrayP("limit", "l", nil, "only routers that fit a `PATTERN`: names, groups, tags, with * ? [a-z], !not, several with commas")
+	f.StringArray("var", nil, "value of a variable in plans, `NAME=VALUE`; may be repeated")
+	paceFlags(f)
 	f.String("user", "admin", "user to log in as, where --router names none")
 	f.String("transport", "api-ssl", "`api-ssl`, or api for the API in clear")
 	f.String("password-file", "", "read the password from a `FILE` that only you can read")
@@ -53,8 +69,12 @@ func globalFlags(f *pflag.FlagSet) {
 	f.String("tls-pin", "", "`sha256:HEX` of the router's certificate, its fingerprint in /certificate print")
 	f.String("tls-ca", "", "`FILE` with the authorities that may sign routers' certificates")
 	f.Bool("tls-insecure", false, "take any certificate: whoever stands in between reads the password")
+	f.Bool("tls-accept-new", false, "remember the certificates of routers that are seen for the first time, without asking")
+	f.String("ssh-jump", "", "go through SSH hosts, `[user@]host[:port]`, several with commas")
+	f.StringArray("ssh-key", nil, "private key `FILE` for them; default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa")
+	f.StringArray("ssh-known-hosts", nil, "`FILE` with their keys; default: ~/.ssh/known_hosts and the system's")
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
-	f.StringP("output", "o", "text", "`text`, json, csv or markdown")
+	f.StringP("output", "o", "text", "`text`, json, csv or markdown; of changes also html")
 	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
 	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's place for state")
 	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's place for settings")
@@ -93,7 +113,40 @@ func load(c *cobra.Command, e env) (settings, error) {
 	}
 	s.routers, _ = c.Flags().GetStringArray("router")
 	s.accept, _ = c.Flags().GetStringArray("accept-risk")
-	return s, s.check()
+	s.inventories, _ = c.Flags().GetStringArray("inventory")
+	s.limits, _ = c.Flags().GetStringArray("limit")
+	s.sshKeys, _ = c.Flags().GetStringArray("ssh-key")
+	s.sshKnownHosts, _ = c.Flags().GetStringArray("ssh-known-hosts")
+	s.typed = map[string]bool{}
+	c.Flags().Visit(func(f *pflag.Flag) { s.typed[f.Name] = true })
+	if s.pace, err = readPace(c); err != nil {
+		return s, err
+	}
+	if s.vars, err = readVars(c); err != nil {
+		return s, err
+	}
+	outputs := []string{"text", "json", "csv", "markdown"}
+	if c.Flags().Lookup("report") != nil { // a command about changes
+		outputs = append(outputs, "html")
+	}
+	return s, s.check(outputs)
+}
+
+// readVars reads the values of --var.
+func readVars(c *cobra.Command) (map[string]string, error) {
+	vars := map[string]string{}
+	given, _ := c.Flags().GetStringArray("var")
+	for _, text := range given {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, usagef("--var %q: NAME=VALUE is expected", text)
+		}
+		if why := plans.CheckVariable(name, value); why != "" {
+			return nil, usagef("--var %s: %s", name, why)
+		}
+		vars[name] = value
+	}
+	return vars, nil
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
@@ -130,13 +183,14 @@ func settingsFile(c *cobra.Command, e env) (name string, text []byte, err error)
 	return name, text, nil
 }
 
-func (s settings) check() error {
+// check looks at what can be checked without a command; outputs are the formats that it has.
+func (s settings) check(outputs []string) error {
 	for _, choice := range []struct {
 		flag, value string
 		of          []string
 	}{
 		{"--transport", s.Transport, []string{"api-ssl", "api"}},
-		{"--output", s.Output, []string{"text", "json", "csv", "markdown"}},
+		{"--output", s.Output, outputs},
 		{"--color", s.Color, []string{"auto", "always", "never"}},
 	} {
 		if !slices.Contains(choice.of, choice.value) {
@@ -151,7 +205,7 @@ func (s settings) check() error {
 	if s.Timeout <= 0 {
 		return usagef("--timeout %s: it has to be more than nothing", s.Timeout)
 	}
-	if s.TLSPin != "" && !isPin(s.TLSPin) {
+	if s.TLSPin != "" && !plans.IsPin(s.TLSPin) {
 		return usagef("--tls-pin: a pin is sha256: and 64 hex digits")
 	}
 	return nil
@@ -164,9 +218,4 @@ func risks() []string {
 		names = append(names, strings.ToLower(r.ID))
 	}
 	return names
-}
-
-func isPin(pin string) bool {
-	digits, ok := strings.CutPrefix(strings.ToLower(pin), "sha256:")
-	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
 }

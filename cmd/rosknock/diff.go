@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,33 +27,35 @@ func newDiff(e env) *cobra.Command {
 	var code bool
 	var export, save string
 	var operator []string
+	var files artefacts
 	c := &cobra.Command{
-		Use:   "diff PLAN",
+		Use:   "diff [PLAN]",
 		Short: "Show what would change, in order",
-		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.",
+		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.\n\nThe plan of the command line goes before those of the inventory. Over a fleet, diff --exit-code is the check for drift.",
 		Example: `  rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock diff branch.yaml -r 192.0.2.1 -r 192.0.2.2 --exit-code -o json
   rosknock diff branch.yaml --export router.rsc
-  rosknock diff branch.yaml -r 192.0.2.1 --save tonight.json`,
-		Args: exactly(1, "diff takes one plan"),
+  rosknock diff branch.yaml -r 192.0.2.1 --save tonight.json
+  rosknock diff -i fleet.yaml -l 'branches,!lab' --exit-code`,
+		Args: atMost(1, "diff takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			p, err := readPlan(args[0])
+			began := e.now()
+			routers, jobs, err := diffTargets(c.Context(), e, s, args, export, operator)
 			if err != nil {
 				return err
 			}
-			routers, err := diffTargets(c.Context(), e, s, p, export, operator)
-			if err != nil {
+			if err := showChanges(e, s, "diff", routers, began); err != nil {
 				return err
 			}
-			if err := showChanges(e, s, "diff", routers); err != nil {
+			if err := files.write(e, s, "diff", routers, began, code); err != nil {
 				return err
 			}
 			if save != "" {
-				if err := e.save(s, p, routers, save, export != ""); err != nil {
+				if err := e.save(s, jobs, routers, save); err != nil {
 					return err
 				}
 			}
@@ -62,6 +65,7 @@ func newDiff(e env) *cobra.Command {
 	c.Flags().StringVar(&save, "save", "", "keep the changes in a `FILE` for apply --changes; it holds the knock, for you alone")
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
 	exportFlags(c, &export, &operator)
+	files.flags(c)
 	return c
 }
 
@@ -73,39 +77,54 @@ func exportFlags(c *cobra.Command, export *string, operator *[]string) {
 	}
 }
 
-// diffTargets compares the plan with an export or with every router.
-func diffTargets(ctx context.Context, e env, s settings, p plans.Plan, export string, operator []string) ([]view.Router, error) {
+// diffTargets compares plans with an export or with every router. There are no jobs for an export.
+func diffTargets(ctx context.Context, e env, s settings, args []string, export string, operator []string) ([]view.Router, []job, error) {
 	session := diff.Session{Service: s.Transport, Accepted: s.accept}
 	for _, text := range operator {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
+			return nil, nil, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
 		}
 		session.Operators = append(session.Operators, addr.Unmap())
 	}
 	if export != "" {
+		if len(args) == 0 {
+			return nil, nil, usagef("no plan: name one")
+		}
+		p, err := readPlan(s, args[0])
+		if err != nil {
+			return nil, nil, err
+		}
 		r, err := readExport(e, s, export)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(session.Operators) == 0 {
 			session.Service = ""
 		}
 		routers := []view.Router{withChanges(r, p, session)}
 		e.noted(s, "prove", r.Name, p.Name, risksTaken(routers[0].Proof))
-		return routers, nil
+		return routers, nil, nil
 	}
-	routers, err := diffRouters(ctx, e, s, p, session.Operators)
+	targets, err := e.routersOf(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	jobs, err := planned(s, targets, args)
+	if err != nil {
+		return nil, nil, err
+	}
+	routers := diffRouters(ctx, e, s, jobs, session.Operators)
 	for _, r := range routers {
-		e.noted(s, "prove", r.Name, p.Name, risksTaken(r.Proof))
+		e.noted(s, "prove", r.Name, r.Plan, risksTaken(r.Proof))
 	}
-	return routers, err
+	return routers, jobs, nil
 }
 
 // readExport reads an export instead of a router.
 func readExport(e env, s settings, name string) (view.Router, error) {
-	if len(s.routers) > 0 {
-		return view.Router{}, usagef("--export and --router exclude each other")
+	if len(s.routers)+len(s.inventories) > 0 {
+		return view.Router{}, usagef("--export and routers exclude each other")
 	}
 	data, err := readFile(name, maxExport)
 	if err != nil {
@@ -139,43 +158,62 @@ func reportSkipped(w io.Writer, s settings, name string, skipped []rsc.Skip) {
 	}
 }
 
-// diffRouters compares the plan with every router, one after the other. A router that fails stops none.
-func diffRouters(ctx context.Context, e env, s settings, p plans.Plan, operators []netip.Addr) ([]view.Router, error) {
-	targets, err := routersOf(s)
-	if err != nil {
-		return nil, err
+// planOf names the first plan of each router.
+func planOf(jobs []job) func(router string) string {
+	names := map[string]string{}
+	for _, j := range jobs {
+		names[j.Name] = j.plans[0].Name
 	}
-	out := make([]view.Router, len(targets))
-	for i, r := range targets {
-		out[i] = diffRouter(ctx, e, s, p, r, operators...)
-	}
-	return out, nil
+	return func(router string) string { return names[router] }
 }
 
-func diffRouter(ctx context.Context, e env, s settings, p plans.Plan, r router, operators ...netip.Addr) view.Router {
-	session, carrier, out := e.reach(ctx, s, r)
-	if out.Err != nil {
-		return out
+// diffRouters compares every router with its plans. A router that fails stops none.
+func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr) []view.Router {
+	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
+	wanted := map[string][]plans.Plan{}
+	for _, j := range jobs {
+		t.routers = append(t.routers, j.router)
+		wanted[j.Name] = j.plans
 	}
-	defer session.Close()
-	carrier.Operators = append(carrier.Operators, operators...)
-	return withChanges(out, p, carrier)
+	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
+		session, carrier, read := e.reach(ctx, s, r)
+		if read.Err == nil {
+			session.Close()
+		}
+		carrier.Operators = append(carrier.Operators, operators...)
+		var out []view.Router
+		for _, p := range wanted[r.Name] {
+			one := read
+			if read.Err == nil {
+				one = withChanges(read, p, carrier)
+			}
+			one.Plan = p.Name
+			out = append(out, one)
+		}
+		return out
+	})
 }
 
 // reach logs in to a router and reads it. When that fails, the error is in the result and there is no session.
 func (e env) reach(ctx context.Context, s settings, r router) (*api.Session, diff.Session, view.Router) {
-	out := view.Router{Name: r.name, Address: r.target.HostPort()}
-	session, err := e.connect(ctx, s, r)
+	out := view.Router{Name: r.Name, Address: r.target.HostPort()}
+	var session *api.Session
+	var snapshot routeros.Snapshot
+	err := s.pace.backoff(e.among).Retry(ctx, func() error {
+		var err error
+		if session, err = e.connect(ctx, s, r); err != nil {
+			return err
+		}
+		if snapshot, err = session.Snapshot(ctx); err != nil {
+			session.Close()
+		}
+		return err
+	}, func(err error) bool { return !passing(err) })
 	if err != nil {
-		return nil, diff.Session{}, failed(out, err)
-	}
-	snapshot, err := session.Snapshot(ctx)
-	if err != nil {
-		session.Close()
 		return nil, diff.Session{}, failed(out, err)
 	}
 	out.Snapshot = &snapshot
-	return session, diff.Session{Service: s.Transport, Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
+	return session, diff.Session{Service: string(r.target.Transport), Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
 }
 
 func failed(r view.Router, err error) view.Router {
@@ -221,25 +259,40 @@ func withChanges(r view.Router, p plans.Plan, session diff.Session) view.Router 
 	return r
 }
 
+// mostInFull is how many routers are shown step by step; of more the table says enough.
+const mostInFull = 20
+
 // showChanges writes routers in the format that was asked for.
-func showChanges(e env, s settings, command string, routers []view.Router) error {
+func showChanges(e env, s settings, command string, routers []view.Router, began time.Time) error {
 	style := e.style(s)
 	switch s.Output {
 	case "json":
 		return view.JSON(e.out, command, routers, style)
+	case "html":
+		return view.Report(e.out, e.runOf(command, routers, began), routers, whoReaches(routers), style)
 	case "csv", "markdown":
 		return view.ChangesTable(e.out, s.Output, routers, style)
 	}
-	if command == "diff" {
-		view.Changes(e.out, routers, style)
+	if len(routers) <= mostInFull || s.Verbose {
+		reads := "the plan wants it"
+		if command == "undo" {
+			reads = "it was before the change"
+		}
+		if command == "diff" {
+			view.Changes(e.out, routers, style)
+		} else {
+			view.Applied(e.out, routers, reads, style)
+		}
+	}
+	if len(routers) < 2 {
 		return nil
 	}
-	reads := "the plan wants it"
-	if command == "undo" {
-		reads = "it was before the change"
+	if len(routers) <= mostInFull || s.Verbose {
+		fmt.Fprintln(e.out)
+	} else if command == "diff" {
+		fmt.Fprintf(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", len(routers))
 	}
-	view.Applied(e.out, routers, reads, style)
-	return nil
+	return view.Summary(e.out, routers, len(routers) > mostInFull && !s.Verbose, style)
 }
 
 // diffCode is the exit code of a diff that has been shown.

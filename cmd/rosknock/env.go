@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
@@ -26,11 +28,20 @@ type env struct {
 	out, err    io.Writer
 	inTerminal  bool // in is a person
 	outTerminal bool
+	errTerminal bool
 	width       int // columns of out
 	getenv      func(string) string
 	now         func() time.Time
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
 	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
+	keyring     func(service, account string) (string, error) // nil where there is none
+
+	// What follows is set by [run].
+	asking  *sync.Mutex // held while somebody is asked
+	secrets *secrets
+	memory  *memory
+	among   int  // how many routers a command goes over at once
+	quiet   bool // steps are not followed
 }
 
 // exitCode is what the program tells its caller. The numbers are an interface: scripts rely on them.
@@ -95,9 +106,13 @@ func shown(code exitCode) error {
 
 // run carries out one command line and returns its exit code.
 func run(ctx context.Context, e env, args []string) int {
+	e.asking, e.secrets, e.memory, e.among = &sync.Mutex{}, &secrets{}, &memory{}, 1
 	root := newRoot(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	for _, way := range e.memory.ways {
+		_ = way.Close()
+	}
 	if err == nil {
 		return int(exitDone)
 	}
@@ -130,6 +145,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var moved *apply.MovedError
 	var busy *apply.HeldError
 	var bare *apply.ProtectionError
+	var shut *fleet.WindowError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code, coded.quiet
@@ -137,7 +153,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 		return exitInvalid, false
 	case errors.As(err, &moved):
 		return exitMoved, false
-	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &busy), errors.As(err, &bare):
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false
@@ -145,6 +161,16 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 		return exitUsage, false
 	}
 	return exitFailed, false
+}
+
+// atMost wants no more than n arguments and says what they are.
+func atMost(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("%s: %d arguments were given", what, len(args))
+		}
+		return nil
+	}
 }
 
 // exactly wants n arguments and says what they are.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
@@ -20,6 +21,7 @@ import (
 
 func newJournal(e env) *cobra.Command {
 	var verify bool
+	var run string
 	c := &cobra.Command{
 		Use:   "journal",
 		Short: "Show what was done to which router, by whom",
@@ -28,7 +30,8 @@ folder of this machine and user. Each line carries the hash of the one before; -
 taken out or put in.`,
 		Example: `  rosknock journal
   rosknock journal --verify
-  rosknock journal -r 192.0.2.1 -o json`,
+  rosknock journal -r 192.0.2.1 -o json
+  rosknock journal --run last`,
 		Args: exactly(0, "journal takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load(c, e)
@@ -54,9 +57,16 @@ taken out or put in.`,
 				fmt.Fprintf(e.out, "%d records, the chain is whole\n", len(records))
 				return nil
 			}
+			if run == "last" {
+				run = state.LastRun(records)
+			}
+			if run != "" {
+				records = slices.DeleteFunc(records, func(r state.Record) bool { return r.Run != run })
+			}
 			return view.Journal(e.out, s.Output, chosen(records, s.routers), e.style(s))
 		},
 	}
+	c.Flags().StringVar(&run, "run", "", "only one `RUN` over a fleet, or the last")
 	c.Flags().BoolVar(&verify, "verify", false, "say whether the chain of hashes is whole; exit code 1 when it is not")
 	return c
 }
@@ -145,18 +155,15 @@ func (e env) remind(s settings, r router) {
 	if err != nil {
 		return // which is said when the journal is written
 	}
-	records, err := dir.Journal()
-	if _, broken := errors.AsType[*state.BrokenError](err); err != nil && !broken {
-		return
-	}
-	for _, left := range state.Unfinished(records, r.target.HostPort()) {
-		fmt.Fprintf(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.name, left.Change, left.Plan, left.Actor)
+	e.memory.journal.Do(func() { e.memory.records, _ = dir.Journal() }) // what is wrong with it is said when it is written
+	for _, left := range state.Unfinished(e.memory.records, r.target.HostPort()) {
+		fmt.Fprintf(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
 		return // the last one is enough
 	}
 }
 
 // change is what is written into the journal about a change.
-type change struct{ command, plan, undoes string }
+type change struct{ command, plan, undoes, run, fingerprint string }
 
 // recorded does something to a router. Before it begins, the menus that it will touch are backed up and the journal says that it begins;
 // afterwards it says how it ended. What can't be written down is not begun.
@@ -177,7 +184,7 @@ func (e env) recorded(s settings, c change, r view.Router, do func(name string) 
 	}
 	record := state.Record{
 		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
-		Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
+		Run: c.run, Fingerprint: c.fingerprint, Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
 	}
 	if err := dir.Append(record); err != nil {
 		return refused(err)
@@ -198,6 +205,30 @@ func (e env) recorded(s settings, c change, r view.Router, do func(name string) 
 		fmt.Fprintf(e.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", r.Name, err)
 	}
 	return done
+}
+
+// fingerprint tells in the journal which plan it was, without telling the plan.
+func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
+	dir, err := e.state(s)
+	if err != nil {
+		return "", err
+	}
+	return dir.Fingerprint(plans.Write(p))
+}
+
+// ticked writes into the journal that a run found nothing to do on a router.
+func (e env) ticked(s settings, p plans.Plan, r router, out view.Router, run string) {
+	known, err := e.fingerprint(s, p)
+	dir, err2 := e.state(s)
+	if err = errors.Join(err, err2); err == nil {
+		err = dir.Append(state.Record{
+			Time: e.now(), Actor: actor(), Command: "apply", Event: state.End, Router: r.Name, Address: out.Address, Identity: out.Identity(), Plan: p.Name,
+			Run: run, Fingerprint: known, Outcome: string(apply.Unchanged),
+		})
+	}
+	if err != nil {
+		fmt.Fprintf(e.err, "rosknock: warning: %s: that there was nothing to do is not in the journal: %v\n", r.Name, err)
+	}
 }
 
 // accepted are the risks that are taken: those that the proof found, and that of going without protection.

@@ -38,7 +38,7 @@ apply does not ask lint; it asks the proof.`,
 				return err
 			}
 			var routers []view.Router
-			if export != "" || len(s.routers) > 0 {
+			if export != "" || len(s.routers) > 0 || len(s.inventories) > 0 {
 				if routers, err = e.readAll(c.Context(), s, export); err != nil {
 					return err
 				}
@@ -68,7 +68,7 @@ func lintPlan(name string, s settings, routers []view.Router) view.Linted {
 	data, err := readFile(name, maxPlan)
 	var p plans.Plan
 	if err == nil {
-		p, err = plans.Read(name, data)
+		p, err = plans.ReadWith(name, data, s.vars)
 	}
 	if err != nil && !errors.As(err, &out.Problems) {
 		out.Problems = plans.Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}

@@ -11,7 +11,9 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // windows have time zones, and not every system knows them
 
+	"github.com/zalando/go-keyring"
 	"golang.org/x/term"
 
 	"github.com/rosknock/rosknock/plans/knock"
@@ -25,8 +27,8 @@ func program() int {
 	defer stop()
 	return run(ctx, env{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())),
-		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext, knock: knock.Play,
+		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
+		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext, knock: knock.Play, keyring: keyring.Get,
 	}, os.Args[1:])
 }
 

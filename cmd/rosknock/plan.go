@@ -11,13 +11,13 @@ import (
 // maxPlan is more than any plan that is read: reading says that it is too large.
 const maxPlan = 2 << 20
 
-// readPlan reads a plan file. More than a plan can be is not read at all.
-func readPlan(name string) (plans.Plan, error) {
+// readPlan reads a plan file, for no router in particular. More than a plan can be is not read at all.
+func readPlan(s settings, name string) (plans.Plan, error) {
 	data, err := readFile(name, maxPlan)
 	if err != nil {
 		return plans.Plan{}, invalid(err)
 	}
-	return plans.Read(name, data)
+	return plans.ReadWith(name, data, s.vars)
 }
 
 // readFile reads a file up to a size; a longer one comes back cut, one byte over.

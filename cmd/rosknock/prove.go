@@ -10,7 +10,7 @@ func newProve(e env) *cobra.Command {
 	var export string
 	var operator []string
 	c := &cobra.Command{
-		Use:   "prove PLAN",
+		Use:   "prove [PLAN]",
 		Short: "Show that every state of a change is safe, or how it is not",
 		Long: `Compute the steps that apply would take, and show for the router before, between and after them that the
 promises hold: your own session stays accepted; nobody reaches what he could not; what is gated opens to the
@@ -21,17 +21,13 @@ settles taken both ways. A broken promise is shown with a packet that breaks it,
 code 4 when one is broken. Nothing is written.`,
 		Example: `  rosknock prove branch.yaml -r admin@192.0.2.1
   rosknock prove branch.yaml --export router.rsc --operator 198.51.100.7`,
-		Args: exactly(1, "prove takes one plan"),
+		Args: atMost(1, "prove takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			p, err := readPlan(args[0])
-			if err != nil {
-				return err
-			}
-			routers, err := diffTargets(c.Context(), e, s, p, export, operator)
+			routers, _, err := diffTargets(c.Context(), e, s, args, export, operator)
 			if err != nil {
 				return err
 			}

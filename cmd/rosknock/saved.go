@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -13,24 +14,29 @@ import (
 )
 
 // save keeps the changes of a diff in a file. What is refused for one router is kept for none.
-func (e env) save(s settings, p plans.Plan, routers []view.Router, file string, export bool) error {
-	if export {
+func (e env) save(s settings, jobs []job, routers []view.Router, file string) error {
+	if jobs == nil {
 		return usagef("--save needs routers: what is computed from an export can't be applied")
 	}
 	if at := slices.IndexFunc(routers, func(r view.Router) bool { return r.Err != nil }); at >= 0 {
 		fmt.Fprintf(e.err, "rosknock: nothing is saved, since %s has no changes that could be applied\n", routers[at].Name)
 		return nil // that router's error gives the exit code
 	}
-	saved := state.Saved{Time: e.now(), Actor: actor(), Plan: string(plans.Write(p)), PlanDigest: p.Digest(), Accepted: s.accept}
-	for i, r := range routers { // in the order of the command line
-		user, _, ok := cutLast(s.routers[i], "@")
-		if !ok {
-			user = s.User
+	first := jobs[0].plans[0]
+	saved := state.Saved{Time: e.now(), Actor: actor(), Plan: string(plans.Write(first)), PlanDigest: first.Digest(), Accepted: s.accept}
+	for i, r := range routers { // in the order of the jobs
+		j := jobs[i]
+		if len(j.plans) > 1 {
+			return usagef("--save: %s has %d plans, and the second can't be computed before the first is carried out: name one", j.Name, len(j.plans))
 		}
-		saved.Routers = append(saved.Routers, state.SavedRouter{
-			Name: r.Name, Address: r.Address, User: user, Transport: s.Transport, Identity: r.Identity(),
+		one := state.SavedRouter{
+			Name: r.Name, Address: r.Address, User: j.target.User, Transport: string(j.target.Transport), Identity: r.Identity(),
 			Snapshot: r.Snapshot.Digest(), Rows: state.Rows(*r.Snapshot), Steps: state.Steps(*r.Changes), States: r.Proof.States,
-		})
+		}
+		if text := string(plans.Write(j.plans[0])); text != saved.Plan {
+			one.Plan = text
+		}
+		saved.Routers = append(saved.Routers, one)
 	}
 	if err := state.Save(file, saved); err != nil {
 		return err
@@ -45,29 +51,67 @@ func (e env) applySaved(ctx context.Context, s settings, file string, how applyi
 	if err != nil {
 		return nil, invalid(err)
 	}
-	p, err := plans.Read(file, []byte(saved.Plan))
+	chosen, err := e.savedRouters(s, saved)
 	if err != nil {
-		return nil, invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
-	}
-	chosen := saved.Routers
-	if len(s.routers) > 0 {
-		chosen = slices.DeleteFunc(slices.Clone(chosen), func(r state.SavedRouter) bool {
-			return !slices.ContainsFunc(s.routers, func(name string) bool { return strings.HasSuffix("@"+name, "@"+r.Name) })
-		})
-		if len(chosen) == 0 {
-			return nil, usagef("--changes %s: none of its routers is named by --router", file)
-		}
+		return nil, err
 	}
 	s.accept = slices.Concat(s.accept, saved.Accepted)
-	var out []view.Router
-	for _, one := range chosen {
-		each := s
-		each.Transport, each.User, each.routers = one.Transport, one.User, []string{one.User + "@" + one.Name}
-		targets, err := routersOf(each)
+	read := map[string]plans.Plan{}
+	var all []todo
+	for _, one := range saved.Routers {
+		r, ok := chosen[one.Name]
+		if !ok {
+			continue
+		}
+		text := cmp.Or(one.Plan, saved.Plan)
+		p, known := read[text]
+		if !known {
+			if p, err = plans.Read(file, []byte(text)); err != nil {
+				return nil, invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
+			}
+			read[text] = p
+		}
+		all = append(all, todo{r, []work{{p, &one}}})
+	}
+	if len(all) == 0 {
+		return nil, usagef("--changes %s: none of its routers is named", file)
+	}
+	return e.applyAll(ctx, s, all, how)
+}
+
+// savedRouters returns how to reach the routers of saved changes that are chosen, by name: as the inventory says, or else as they were reached
+// then.
+func (e env) savedRouters(s settings, saved state.Saved) (map[string]router, error) {
+	out := map[string]router{}
+	if len(s.inventories) > 0 {
+		routers, err := e.routersOf(s)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, applyRouter(ctx, e, each, p, targets[0], how, &one))
+		for _, r := range routers {
+			at := slices.IndexFunc(saved.Routers, func(one state.SavedRouter) bool { return one.Name == r.Name })
+			if at < 0 {
+				continue
+			}
+			if was := saved.Routers[at].Address; r.target.HostPort() != was {
+				return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them anew", r.Name, r.target.HostPort(), was))
+			}
+			out[r.Name] = r
+		}
+		return out, nil
+	}
+	cas := pools{}
+	for _, one := range saved.Routers {
+		if len(s.routers) > 0 && !slices.ContainsFunc(s.routers, func(name string) bool { return strings.HasSuffix("@"+name, "@"+one.Name) }) {
+			continue
+		}
+		each := s
+		each.typed = map[string]bool{}
+		r, err := each.router(plans.InventoryRouter{Name: one.Name, Address: one.Address, User: one.User, Transport: one.Transport}, cas)
+		if err != nil {
+			return nil, err
+		}
+		out[one.Name] = r
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,16 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"router": startRouter,
 			"code":   expectCode,
+			// env-file NAME makes the file NAME of NAME.in, with the values of $variables.
+			"env-file": func(ts *testscript.TestScript, _ bool, args []string) {
+				text := os.Expand(ts.ReadFile(args[0]+".in"), ts.Getenv)
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+			},
+			// forge NAME changes the pins in a file.
+			"forge": func(ts *testscript.TestScript, _ bool, args []string) {
+				text := regexp.MustCompile("sha256:.{4}").ReplaceAllString(ts.ReadFile(args[0]), "sha256:abcd")
+				ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+			},
 			// env-from-stdout reads NAME=value from what the last command wrote.
 			"env-from-stdout": func(ts *testscript.TestScript, _ bool, _ []string) {
 				name, value, _ := strings.Cut(strings.TrimSpace(ts.ReadFile("stdout")), "=")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -37,6 +38,7 @@ type simOptions struct {
 	arrival string
 	silence time.Duration
 	mode    string
+	write   string
 }
 
 func newSim(e env) *cobra.Command {
@@ -49,7 +51,8 @@ password in ROSKNOCK_PASSWORD, or any password when that is not set. They hold M
 export. They stop with Ctrl-C, and nothing is kept.`,
 		Example: `  rosknock sim --listen 127.0.0.1:8728 --version 7.20
   rosknock sim --listen 127.0.0.1:8729 --tls --load router.rsc
-  rosknock sim --listen 127.0.0.1:9000 --count 10 --rtt 20ms`,
+  rosknock sim --listen 127.0.0.1:9000 --count 10 --rtt 20ms
+  rosknock sim --listen 127.0.0.1:20000 --count 1000 --tls --write-inventory fleet.yaml`,
 		Args: exactly(0, "sim takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load(c, e)
@@ -64,7 +67,8 @@ export. They stop with Ctrl-C, and nothing is kept.`,
 	f.IntVar(&o.count, "count", 1, "how many routers, on ports that follow each other")
 	f.StringVar(&o.version, "version", "7.20", "RouterOS version, 6.43 to 7.24")
 	f.StringVar(&o.load, "load", "", "export to load, a `FILE.rsc`")
-	f.DurationVar(&o.rtt, "rtt", 0, "delay of each answer, as a long line would have it")
+	f.DurationVar(&o.rtt, "rtt", 0, "round trip of the line, also for connecting and TLS")
+	f.StringVar(&o.write, "write-inventory", "", "write an inventory of the routers into a `FILE`, with their pins")
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
 	f.StringVar(&o.arrival, "arrival", "", "let connections come in by this `INTERFACE` and pass the router's own filter")
 	f.DurationVar(&o.silence, "silence", 9*time.Minute, "after what `TIME` without a packet the router takes a connection for dead")
@@ -83,6 +87,11 @@ func serveRouters(ctx context.Context, e env, s settings, o simOptions) error {
 	routers, err := openRouters(e, s, o)
 	if err != nil {
 		return err
+	}
+	if o.write != "" {
+		if err := writeNew(o.write, inventoryOf(s, o, routers)); err != nil {
+			return invalid(fmt.Errorf("--write-inventory: %w", err))
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -116,6 +125,9 @@ func openRouters(e env, s settings, o simOptions) ([]simulated, error) {
 		if port > 0 {
 			o.listen = net.JoinHostPort(host, strconv.Itoa(port+i))
 		}
+		if o.count > 1 {
+			snapshot.Identity = fmt.Sprintf("sim-%04d", i+1)
+		}
 		r, err := openRouter(options, snapshot, o)
 		if err != nil {
 			for _, open := range out {
@@ -127,6 +139,24 @@ func openRouters(e env, s settings, o simOptions) ([]simulated, error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// inventoryOf is an inventory of the simulated routers.
+func inventoryOf(s settings, o simOptions, routers []simulated) []byte {
+	transport := api.Plain
+	if o.tls {
+		transport = api.TLS
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "version: 1\ndefaults: {user: %s, transport: %s}\nrouters:\n", strconv.Quote(s.User), transport)
+	for i, r := range routers {
+		fmt.Fprintf(&b, "  sim-%04d: {address: %q", i+1, r.listener.Addr())
+		if r.pin != "" {
+			fmt.Fprintf(&b, ", tls-pin: %q", r.pin)
+		}
+		b.WriteString("}\n")
+	}
+	return b.Bytes()
 }
 
 func listenAddress(o simOptions) (host string, port int, err error) {
@@ -162,7 +192,7 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if o.mode != "" && o.mode != "advanced" && o.mode != "home" {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--device-mode %s: advanced or home", o.mode)
 	}
-	options := sim.Options{Version: version, RTT: o.rtt, Arrival: o.arrival, DeviceMode: o.mode, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	options := sim.Options{Version: version, Arrival: o.arrival, DeviceMode: o.mode, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
 		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)
@@ -242,13 +272,16 @@ func openRouter(options sim.Options, snapshot routeros.Snapshot, o simOptions) (
 		return r, err
 	}
 	r.listener = listener
+	if o.rtt > 0 {
+		r.listener = farListener{listener, o.rtt}
+	}
 	if o.tls {
 		certificate, err := selfSigned()
 		if err != nil {
 			return r, err
 		}
 		r.pin = api.Pin(certificate.Leaf)
-		r.listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
+		r.listener = tls.NewListener(r.listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
 	}
 	return r, nil
 }

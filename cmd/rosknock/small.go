@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 
@@ -20,7 +22,8 @@ func newInit(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write a plan with a strong random knock to start from",
-		Long:  "Write a commented plan with a random knock into a file that only you can read. A file that is there is never overwritten.",
+		Long: `Write a commented plan with a random knock into a file that only you can read, and beside it an inventory for the routers, inventory.yaml.
+A file that is there is never overwritten.`,
 		Example: `  rosknock init
   rosknock init --name branch --stages 6`,
 		Args: exactly(0, "init takes no argument"),
@@ -39,7 +42,17 @@ func newInit(e env) *cobra.Command {
 			if err := writeNew(file, text); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "%s holds a plan with a new knock; keep it like a password.\nnext: edit it, then  rosknock diff %s -r admin@ROUTER\n", file, file)
+			fmt.Fprintf(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
+			list := filepath.Join(filepath.Dir(file), "inventory.yaml")
+			switch err := writeNew(list, plans.StarterInventory(filepath.Base(file))); {
+			case errors.Is(err, fs.ErrExist):
+				fmt.Fprintf(e.out, "%s is there already and stays as it is.\n", list)
+			case err != nil:
+				return err
+			default:
+				fmt.Fprintf(e.out, "%s is for your routers.\n", list)
+			}
+			fmt.Fprintf(e.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", file, list)
 			return nil
 		},
 	}
@@ -52,6 +65,9 @@ func newInit(e env) *cobra.Command {
 // writeNew writes a file that was not there, for its owner alone.
 func writeNew(name string, text []byte) error {
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w, and is never overwritten: name another file, or move it away", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -61,13 +77,23 @@ func writeNew(name string, text []byte) error {
 
 func newSchema(e env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "schema",
-		Short:   "Print the JSON Schema of plan files",
-		Long:    "Print the JSON Schema of plan files, with which editors complete and check them.",
-		Example: "  rosknock schema > rosknock-plan.schema.json",
-		Args:    exactly(0, "schema takes no argument"),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := e.out.Write(plans.Schema())
+		Use:   "schema [plan | inventory]",
+		Short: "Print the JSON Schema of plans or inventories",
+		Long:  "Print the JSON Schema of plan files, or of inventories, with which editors complete and check them.",
+		Example: `  rosknock schema > rosknock-plan.schema.json
+  rosknock schema inventory > rosknock-inventory.schema.json`,
+		Args:      atMost(1, "schema takes plan or inventory"),
+		ValidArgs: []string{"plan", "inventory"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			text := plans.Schema()
+			switch {
+			case len(args) == 0 || args[0] == "plan":
+			case args[0] == "inventory":
+				text = plans.InventorySchema()
+			default:
+				return usagef("schema: there is one of plan and of inventory, and none of %q", args[0])
+			}
+			_, err := e.out.Write(text)
 			return err
 		},
 	}

@@ -7,65 +7,45 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-
-	"golang.org/x/term"
+	"time"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/routeros/jump"
 )
 
-// router is one router of the command line.
+// router is one router of the command line, or of an inventory.
 type router struct {
-	name   string // host, or host:port where it was given
-	target api.Target
-	secret *secret
+	fleet.Member // its name is host, or host:port where it was given so
+	target       api.Target
+	files        []string // its plans, by the inventory
+	vars         map[string]string
+	credential   plans.Credential
+	jump         string // SSH hosts to go through
+	// remembers says that its certificate is looked up among the known ones.
+	remembers bool
 }
 
-// secret is a password that was found once: who is asked, is asked once for all sessions to a router.
-type secret struct {
-	mu       sync.Mutex
-	found    bool
-	password string
-}
-
-// get returns the password, found at the first call.
-func (s *secret) get(find func() (string, error)) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.found {
-		return s.password, nil
-	}
-	password, err := find()
-	if err == nil {
-		s.found, s.password = true, password
-	}
-	return password, err
-}
-
-// routersOf reads the --router flags and how their certificates are to be trusted.
-func routersOf(s settings) ([]router, error) {
-	if len(s.routers) == 0 {
-		return nil, usagef("no router: name one with --router [user@]host[:port]")
-	}
-	trust := api.Trust{Pin: s.TLSPin, Insecure: s.TLSInsecure}
-	if s.TLSCA != "" {
-		pem, err := os.ReadFile(s.TLSCA)
-		if err != nil {
-			return nil, invalid(fmt.Errorf("--tls-ca: %w", err))
-		}
-		trust.Roots = x509.NewCertPool()
-		if !trust.Roots.AppendCertsFromPEM(pem) {
-			return nil, invalid(fmt.Errorf("--tls-ca %s: no certificate in PEM form is in it", s.TLSCA))
-		}
+// routersOf reads the routers that the command line names, and how their certificates are to be trusted.
+func (e env) routersOf(s settings) ([]router, error) {
+	switch {
+	case len(s.routers) > 0 && len(s.inventories) > 0:
+		return nil, usagef("--router and --inventory exclude each other: choose routers of an inventory with --limit")
+	case len(s.inventories) > 0:
+		return inventoryRouters(s)
+	case len(s.limits) > 0:
+		return nil, usagef("--limit chooses among the routers of an inventory: name one with --inventory FILE")
+	case len(s.routers) == 0:
+		return nil, usagef("no router: name one with --router [user@]host[:port], or an inventory with --inventory FILE")
 	}
 	var out []router
 	for _, text := range s.routers {
@@ -73,19 +53,125 @@ func routersOf(s settings) ([]router, error) {
 		if !hasUser {
 			user, host = s.User, text
 		}
-		if host == "" || user == "" || strings.ContainsAny(host, " /") {
-			return nil, usagef("--router %q: [user@]host[:port] is expected", text)
+		if why := plans.CheckHost(host); why != "" || user == "" {
+			return nil, usagef("--router %q: [user@]host[:port] is expected%s", text, because(why))
 		}
-		if _, port, err := net.SplitHostPort(host); err == nil {
-			if n, err := routeros.ParsePort(port); err != nil || n == 0 {
-				return nil, usagef("--router %q: the port is a number from 1 to 65535", text)
-			}
+		r := plans.InventoryRouter{Name: host, Address: host, User: user, Vars: map[string]string{}}
+		one, err := s.router(r, pools{})
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, router{name: host, secret: &secret{}, target: api.Target{
-			Address: host, User: user, Transport: api.Transport(s.Transport), Trust: trust, Timeout: s.Timeout,
-		}})
+		one.target.User = user // what stands with the host goes before --user
+		out = append(out, one)
 	}
 	return out, nil
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}
+
+// readInventory reads the inventory's files.
+func readInventory(names []string) (plans.Inventory, error) {
+	var files []plans.InventoryFile
+	for _, name := range names {
+		data, err := readFile(name, maxInventory)
+		if err != nil {
+			return plans.Inventory{}, invalid(fmt.Errorf("--inventory: %w", err))
+		}
+		files = append(files, plans.InventoryFile{Name: name, Data: data})
+	}
+	return plans.ReadInventory(files...)
+}
+
+// maxInventory is more than any inventory that is read: reading says that it is too large.
+const maxInventory = 33 << 20
+
+// inventoryRouters returns the routers of the inventory that --limit leaves.
+func inventoryRouters(s settings) ([]router, error) {
+	inventory, err := readInventory(s.inventories)
+	if err != nil {
+		return nil, err
+	}
+	if len(inventory.Routers) == 0 {
+		return nil, invalid(fmt.Errorf("%s: no router is in it", strings.Join(s.inventories, ", ")))
+	}
+	members := make([]fleet.Member, len(inventory.Routers))
+	for i, r := range inventory.Routers {
+		members[i] = fleet.Member{Name: r.Name, Groups: r.Groups, Tags: r.Tags}
+	}
+	chosen, err := fleet.Select(members, s.limits)
+	if err != nil {
+		return nil, usagef("--limit: %w", err)
+	}
+	cas := pools{}
+	var out []router
+	for _, i := range chosen {
+		r, err := s.router(inventory.Routers[i], cas)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// router puts together what the inventory and the command line say of one router. What was typed goes first, then the inventory, then
+// the environment, the settings file and the defaults.
+func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
+	pick := func(flag, said, otherwise string) string {
+		if said == "" || s.typed[flag] {
+			return otherwise
+		}
+		return said
+	}
+	out := router{
+		Member: fleet.Member{Name: r.Name, Groups: r.Groups, Tags: r.Tags}, files: r.Plans, vars: map[string]string{}, credential: r.Password,
+		jump: pick("ssh-jump", r.SSHJump, s.SSHJump),
+	}
+	if s.PasswordFile != "" && s.typed["password-file"] || s.PasswordCommand != "" && s.typed["password-command"] {
+		out.credential = plans.Credential{}
+	}
+	maps.Copy(out.vars, r.Vars)
+	maps.Copy(out.vars, s.vars)
+	out.target = api.Target{
+		Address: r.Address, User: pick("user", r.User, s.User), Transport: api.Transport(pick("transport", r.Transport, s.Transport)), Timeout: s.Timeout,
+		Trust: api.Trust{Pin: pick("tls-pin", r.TLSPin, s.TLSPin), Insecure: s.TLSInsecure},
+	}
+	if r.Timeout > 0 && !s.typed["timeout"] {
+		out.target.Timeout = r.Timeout
+	}
+	var err error
+	if ca := pick("tls-ca", r.TLSCA, s.TLSCA); ca != "" {
+		out.target.Trust.Roots, err = cas.read(ca)
+	}
+	if _, hops := jump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
+		err = invalid(fmt.Errorf("%s: --ssh-jump: %w", r.Name, hops))
+	}
+	out.remembers = out.target.Trust == api.Trust{} && out.target.Transport == api.TLS
+	return out, err
+}
+
+// pools are certificate authorities by their file, each read once.
+type pools map[string]*x509.CertPool
+
+func (p pools) read(name string) (*x509.CertPool, error) {
+	if pool := p[name]; pool != nil {
+		return pool, nil
+	}
+	pem, err := os.ReadFile(name)
+	if err != nil {
+		return nil, invalid(fmt.Errorf("--tls-ca: %w", err))
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, invalid(fmt.Errorf("--tls-ca %s: no certificate in PEM form is in it", name))
+	}
+	p[name] = pool
+	return pool, nil
 }
 
 func cutLast(s, sep string) (before, after string, ok bool) {
@@ -96,109 +182,67 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// password finds the password of a user: file, command, environment, prompt. It never comes from an
-// argument, which everybody on the machine could read.
-func (e env) password(ctx context.Context, s settings, user string) (string, error) {
-	switch {
-	case s.PasswordFile != "":
-		return e.passwordFile(s.PasswordFile)
-	case s.PasswordCommand != "":
-		return e.passwordCommand(ctx, s.PasswordCommand)
-	}
-	if p := e.getenv("ROSKNOCK_PASSWORD"); p != "" {
-		return p, nil
-	}
-	if e.inTerminal {
-		return e.prompt(ctx, fmt.Sprintf("password of %s: ", user))
-	}
-	// RouterOS has users without a password, the factory's admin for one; the router decides.
-	return "", nil
-}
-
-func (e env) passwordFile(name string) (string, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return "", invalid(fmt.Errorf("--password-file: %w", err))
-	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return "", invalid(fmt.Errorf("--password-file: %w", err))
-	}
-	return trimNewline(string(text)), nil
-}
-
-func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
-	shell, flag := "sh", "-c"
-	if runtime.GOOS == "windows" {
-		shell, flag = "cmd", "/c"
-	}
-	command := exec.CommandContext(ctx, shell, flag, line) //nolint:gosec // the operator's own command
-	command.Stderr = e.err
-	out, err := command.Output()
-	if err != nil {
-		return "", fmt.Errorf("--password-command: %w", err)
-	}
-	return trimNewline(string(out)), nil
-}
-
-// trimNewline drops one line end: editors and commands add it, and no password ends in one.
-func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
-
-// prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it was.
-func (e env) prompt(ctx context.Context, text string) (string, error) {
-	fmt.Fprint(e.err, text)
-	defer fmt.Fprintln(e.err)
-	file, ok := e.in.(*os.File)
-	if !ok {
-		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")
-	}
-	fd := int(file.Fd())
-	state, err := term.GetState(fd)
-	if err != nil {
-		return "", err
-	}
-	answer, err := answered(ctx, func() (string, error) {
-		p, err := term.ReadPassword(fd)
-		return string(p), err
-	})
-	if ctx.Err() != nil {
-		err = errors.Join(err, term.Restore(fd, state))
-	}
-	return answer, err
-}
-
-// answered waits for an answer or for the end of the context; a read from a terminal can't be called off, so it is left
-// behind.
-func answered(ctx context.Context, ask func() (string, error)) (string, error) {
-	type reply struct {
-		text string
-		err  error
-	}
-	replies := make(chan reply, 1)
-	go func() {
-		text, err := ask()
-		replies <- reply{text, err}
-	}()
-	select {
-	case r := <-replies:
-		return r.text, r.err
-	case <-ctx.Done():
-		return "", errInterrupted
-	}
-}
-
-var errInterrupted = errors.New("interrupted; nothing was changed")
-
-// connect logs in to a router.
+// connect logs in to a router. A certificate that is seen for the first time is asked about, or taken with --tls-accept-new.
 func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
-	password, err := r.secret.get(func() (string, error) { return e.password(ctx, s, r.target.User) })
+	dial, err := e.dialer(s, r)
 	if err != nil {
 		return nil, err
 	}
-	return api.Dial(ctx, r.target, password, api.Options{Dial: e.dial, Log: e.logger(s)})
+	target, place, err := e.known(s, r)
+	if err != nil {
+		return nil, err
+	}
+	password, err := e.password(ctx, s, r)
+	if err != nil {
+		return nil, err
+	}
+	options := api.Options{Dial: dial, Log: e.logger(s)}
+	session, err := api.Dial(ctx, target, password, options)
+	if changed, ok := errors.AsType[*api.PinError](err); ok && place != "" {
+		return nil, fmt.Errorf("%w; the certificate seen before stands in %s", changed, place)
+	}
+	unknown, ok := errors.AsType[*api.UntrustedError](err)
+	if !ok || !r.remembers {
+		return session, err
+	}
+	if err := e.introduce(ctx, s, r, unknown); err != nil {
+		return nil, err
+	}
+	target.Trust.Pin = unknown.Got
+	return api.Dial(ctx, target, password, options)
+}
+
+// dialer returns what opens connections to a router: directly, or through SSH hosts, whose connections all routers behind them share.
+func (e env) dialer(s settings, r router) (func(context.Context, string, string) (net.Conn, error), error) {
+	if r.jump == "" {
+		return e.dial, nil
+	}
+	e.memory.mu.Lock()
+	defer e.memory.mu.Unlock()
+	if way := e.memory.ways[r.jump]; way != nil {
+		return way.DialContext, nil
+	}
+	hops, err := jump.ParseHops(r.jump)
+	if err != nil {
+		return nil, invalid(fmt.Errorf("--ssh-jump: %w", err))
+	}
+	options := jump.Options{
+		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: s.sshKnownHosts, Keys: s.sshKeys,
+		// A hop gives up before the whole connection does, so that the error can name it.
+		Timeout: s.Timeout * 3 / 4 / time.Duration(len(hops)),
+		Warn:    func(text string) { fmt.Fprintf(e.err, "rosknock: warning: %s\n", text) },
+	}
+	if e.inTerminal {
+		options.Passphrase = func(ctx context.Context, file string) (string, error) {
+			return e.ask(ctx, fmt.Sprintf("passphrase of %s: ", file))
+		}
+	}
+	way := jump.Open(hops, options)
+	if e.memory.ways == nil {
+		e.memory.ways = map[string]*jump.Way{}
+	}
+	e.memory.ways[r.jump] = way
+	return way.DialContext, nil
 }
 
 // logger logs to standard error when asked to, and nowhere otherwise.
@@ -232,7 +276,7 @@ func operators(s routeros.Snapshot, session *api.Session, user string) []netip.A
 	if len(found) > 0 {
 		return found
 	}
-	if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil {
+	if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil && !local.Addr().IsUnspecified() { // through SSH hosts it is
 		return []netip.Addr{local.Addr().Unmap()}
 	}
 	return nil

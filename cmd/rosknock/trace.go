@@ -181,16 +181,16 @@ func (e env) readAll(ctx context.Context, s settings, export string) ([]view.Rou
 		r, err := readExport(e, s, export)
 		return []view.Router{r}, err
 	}
-	targets, err := routersOf(s)
+	targets, err := e.routersOf(s)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]view.Router, len(targets))
-	for i, target := range targets {
+	t := tour{env: e, settings: s, routers: targets, verb: "read"}
+	return t.over(ctx, func(ctx context.Context, e env, target router) []view.Router {
 		session, _, r := e.reach(ctx, s, target)
-		if out[i] = r; r.Err == nil {
+		if r.Err == nil {
 			session.Close()
 		}
-	}
-	return out, nil
+		return []view.Router{r}
+	}), nil
 }

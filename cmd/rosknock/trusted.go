@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +24,7 @@ import (
 func newTrusted(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trusted",
-		Short: "List, add and revoke who is trusted",
+		Short: "List, add, revoke and watch who is trusted",
 		Long:  "The trusted ledger of the routers: who finished a knock or was added by hand, at which door, and for how much longer.",
 		Example: `  rosknock trusted list -r admin@192.0.2.1
   rosknock trusted add 203.0.113.9 --for 2h -r admin@192.0.2.1
@@ -29,28 +32,86 @@ func newTrusted(e env) *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("trusted: unknown command %q: choose list, add or revoke", args[0])
+				return usagef("trusted: unknown command %q: choose list, add, revoke or watch", args[0])
 			}
-			return usagef("trusted: choose list, add or revoke")
+			return usagef("trusted: choose list, add, revoke or watch")
 		},
 	}
-	c.AddCommand(newTrustedList(e), newTrustedAdd(e), newTrustedRevoke(e))
+	c.AddCommand(newTrustedList(e), newTrustedAdd(e), newTrustedRevoke(e), newTrustedWatch(e))
 	return c
 }
 
 func newTrustedList(e env) *cobra.Command {
-	return &cobra.Command{
-		Use:     "list",
-		Short:   "List who is trusted, and for how much longer",
-		Example: "  rosknock trusted list -r admin@192.0.2.1 -r admin@192.0.2.2 -o json",
-		Args:    exactly(0, "trusted list takes no argument"),
+	var f trusted.Filter
+	var address string
+	var older, within ageFlag
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List who is trusted, and for how much longer",
+		Long: `List who stands on the trusted lists of the doors: since when, for how much longer, how it came there (knocked, timed and static are added
+by hand, dns is a name that the router resolves), and how many connections it has open now.
+
+Only the doors' own lists are read, however long others are. Where a router has more than 50,000 connections they are not counted.`,
+		Example: `  rosknock trusted list -r admin@192.0.2.1 -r admin@192.0.2.2 -o json
+  rosknock trusted list -i fleet.yaml --address 203.0.113.0/24
+  rosknock trusted list -i fleet.yaml --older-than 30d -o csv`,
+		Args: exactly(0, "trusted list takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return onLedgers(c, e, "trusted-list", func(_ context.Context, _ settings, _ *api.Session, _ trusted.Ledger, out *view.Trusted) error {
+			if address != "" {
+				var err error
+				if f.Address, err = prefix(address); err != nil {
+					return err
+				}
+			}
+			f.OlderThan, f.ExpiresWithin = time.Duration(older), time.Duration(within)
+			return onLedgers(c, e, "trusted-list", func(ctx context.Context, _ env, _ settings, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				out.Outcome = apply.Unchanged
-				return nil
+				ledger.Entries = f.Choose(ledger.Entries)
+				return ledger.Count(ctx, session)
 			})
 		},
 	}
+	c.Flags().Var(&older, "older-than", "only those who stand for longer than a `TIME`, such as 30d")
+	c.Flags().Var(&within, "expires-within", "only those whose time runs out within a `TIME`, such as 1h")
+	c.Flags().StringVar(&address, "address", "", "only an address, or those in a `CIDR`")
+	c.Flags().StringVar(&f.Door, "door", "", "only `DOOR` or PLAN/DOOR")
+	return c
+}
+
+// ageFlag is a time in the router's units, which have days and weeks.
+type ageFlag time.Duration
+
+// String implements [pflag.Value].
+func (a *ageFlag) String() string {
+	if *a == 0 {
+		return ""
+	}
+	return routeros.FormatDuration(time.Duration(*a))
+}
+
+// Set implements [pflag.Value].
+func (a *ageFlag) Set(text string) error {
+	d, err := routeros.ParseDuration(text)
+	if err != nil || d <= 0 || strings.Trim(text, "0123456789") == "" {
+		return errors.New("a time such as 30m, 2h or 7d is expected")
+	}
+	*a = ageFlag(d)
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (*ageFlag) Type() string { return "time" }
+
+// prefix reads an address or a prefix.
+func prefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, usagef("--address %q: an address or a prefix is expected, such as 203.0.113.0/24", text)
+	}
+	return p.Masked(), nil
 }
 
 func newTrustedAdd(e env) *cobra.Command {
@@ -71,7 +132,7 @@ func newTrustedAdd(e env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return onLedgers(c, e, "trusted-add", func(ctx context.Context, _ settings, session *api.Session, ledger trusted.Ledger, out *view.Trusted) error {
+			return onLedgers(c, e, "trusted-add", func(ctx context.Context, e env, _ settings, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				d, err := ledger.Choose(door, address.Family())
 				if err != nil {
 					return err
@@ -132,10 +193,10 @@ The address from which this session comes is refused, unless you accept the risk
 			if err != nil || address.Zone() != "" {
 				return invalid(fmt.Errorf("%q is no address", args[0]))
 			}
-			left := false
-			err = onLedgers(c, e, "trusted-revoke", func(ctx context.Context, s settings, session *api.Session, ledger trusted.Ledger, out *view.Trusted) error {
+			var left atomic.Bool
+			err = onLedgers(c, e, "trusted-revoke", func(ctx context.Context, e env, s settings, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				own := slices.Contains(s.accept, diff.LoseSession)
-				done, err := trusted.Revoke(ctx, session, ledger, address.Unmap(), own)
+				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
 				out.Revocation = done
 				if err != nil {
 					return err
@@ -146,12 +207,12 @@ The address from which this session comes is refused, unless you accept the risk
 				}
 				fmt.Fprintf(e.err, "%s: %d list entries removed, %d connections cut\n", out.Name, done.Entries, done.Connections)
 				for _, sentence := range done.Left {
-					left = true
+					left.Store(true)
 					fmt.Fprintf(e.err, "%s: left: %s\n", out.Name, sentence)
 				}
 				return nil
 			})
-			if err == nil && left {
+			if err == nil && left.Load() {
 				return shown(exitSome)
 			}
 			return err
@@ -161,22 +222,33 @@ The address from which this session comes is refused, unless you accept the risk
 
 // onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router that fails
 // stops none. Afterwards the ledgers are shown as they are then.
-func onLedgers(c *cobra.Command, e env, command string, work func(context.Context, settings, *api.Session, trusted.Ledger, *view.Trusted) error) error {
+func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 	s, err := load(c, e)
 	if err != nil {
 		return err
 	}
-	targets, err := routersOf(s)
+	targets, err := e.routersOf(s)
 	if err != nil {
 		return err
 	}
-	ledgers := make([]view.Trusted, len(targets))
-	routers := make([]view.Router, len(targets))
-	for i, r := range targets {
-		ledgers[i] = onLedger(c.Context(), e, s, r, work)
-		routers[i] = view.Router{Name: r.name, Err: ledgers[i].Err, Outcome: ledgers[i].Outcome}
-		if ledgers[i].Err != nil && s.Output != "json" {
-			fmt.Fprintf(e.err, "%s: %v\n", r.name, ledgers[i].Err)
+	t := tour{env: e, settings: s, routers: targets, verb: strings.ReplaceAll(command, "-", " ")}
+	var mu sync.Mutex
+	found := map[string]view.Trusted{}
+	routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
+		one := onLedger(ctx, e, s, r, work)
+		mu.Lock()
+		defer mu.Unlock()
+		found[r.Name] = one
+		return []view.Router{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
+	})
+	ledgers := make([]view.Trusted, len(routers))
+	for i, r := range routers {
+		ledgers[i] = found[r.Name]
+		if ledgers[i].Name == "" { // its turn did not come
+			ledgers[i] = view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err}
+		}
+		if r.Err != nil && s.Output != "json" && len(routers) == 1 {
+			fmt.Fprintf(e.err, "%s: %v\n", r.Name, r.Err)
 		}
 	}
 	if s.Output == "json" {
@@ -190,8 +262,11 @@ func onLedgers(c *cobra.Command, e env, command string, work func(context.Contex
 	return outcomeCode(c.Context(), routers)
 }
 
-func onLedger(ctx context.Context, e env, s settings, r router, work func(context.Context, settings, *api.Session, trusted.Ledger, *view.Trusted) error) view.Trusted {
-	out := view.Trusted{Name: r.name, Address: r.target.HostPort()}
+// ledgerWork is what is done with a router's ledger.
+type ledgerWork func(context.Context, env, settings, *api.Session, *trusted.Ledger, *view.Trusted) error
+
+func onLedger(ctx context.Context, e env, s settings, r router, work ledgerWork) view.Trusted {
+	out := view.Trusted{Name: r.Name, Address: r.target.HostPort()}
 	fail := func(err error) view.Trusted {
 		out.Outcome, out.Err = apply.Failed, err
 		if _, own := errors.AsType[*trusted.OwnAddressError](err); own {
@@ -199,16 +274,23 @@ func onLedger(ctx context.Context, e env, s settings, r router, work func(contex
 		}
 		return out
 	}
-	session, err := e.connect(ctx, s, r)
+	var session *api.Session
+	var ledger trusted.Ledger
+	err := s.pace.backoff(e.among).Retry(ctx, func() error {
+		var err error
+		if session, err = e.connect(ctx, s, r); err != nil {
+			return err
+		}
+		if ledger, err = trusted.Read(ctx, session); err != nil {
+			session.Close()
+		}
+		return err
+	}, func(err error) bool { return !passing(err) })
 	if err != nil {
 		return fail(err)
 	}
 	defer session.Close()
-	ledger, err := trusted.Read(ctx, session)
-	if err != nil {
-		return fail(err)
-	}
-	if err := work(ctx, s, session, ledger, &out); err != nil {
+	if err := work(ctx, e, s, session, &ledger, &out); err != nil {
 		return fail(err)
 	}
 	if out.Outcome == apply.Changed {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ import (
 
 func newUndo(e env) *cobra.Command {
 	var how applying
+	var files artefacts
 	c := &cobra.Command{
 		Use:   "undo [CHANGE]",
 		Short: "Take back the last change of routers, or a named one",
@@ -44,38 +46,52 @@ and its dead-man is still armed.`,
 			if err := how.check(e, s, "undo"); err != nil {
 				return err
 			}
-			targets, err := routersOf(s)
+			targets, err := e.routersOf(s)
 			if err != nil {
 				return err
+			}
+			o, err := how.rollout.options(e, how.after)
+			if err != nil {
+				return err
+			}
+			if o.Admit != nil && !how.dryRun {
+				if err := o.Admit(); err != nil {
+					return err
+				}
 			}
 			name := ""
 			if len(args) == 1 {
 				name = args[0]
 			}
-			routers := make([]view.Router, len(targets))
-			for i, r := range targets {
-				routers[i] = e.undoRouter(c.Context(), s, r, name, how)
+			began := e.now()
+			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo"}
+			routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
+				return []view.Router{e.undoRouter(ctx, s, r, name, how)}
+			})
+			if err := showUndone(e, s, routers, began, how.dryRun); err != nil {
+				return err
 			}
-			if err := showUndone(e, s, routers, how.dryRun); err != nil {
+			if err := files.write(e, s, "undo", routers, began, false); err != nil {
 				return err
 			}
 			return outcomeCode(c.Context(), routers)
 		},
 	}
 	how.flags(c)
+	files.flags(c)
 	return c
 }
 
-func showUndone(e env, s settings, routers []view.Router, dryRun bool) error {
+func showUndone(e env, s settings, routers []view.Router, began time.Time, dryRun bool) error {
 	if dryRun && s.Output == "text" {
-		return showChanges(e, s, "diff", routers)
+		return showChanges(e, s, "diff", routers, began)
 	}
-	return showChanges(e, s, "undo", routers)
+	return showChanges(e, s, "undo", routers, began)
 }
 
 // undoRouter takes a change of one router back.
 func (e env) undoRouter(ctx context.Context, s settings, r router, name string, how applying) view.Router {
-	out := view.Router{Name: r.name, Address: r.target.HostPort()}
+	out := view.Router{Name: r.Name, Address: r.target.HostPort()}
 	if ctx.Err() != nil {
 		out.Outcome, out.Err = apply.Skipped, context.Cause(ctx)
 		return out
@@ -120,7 +136,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
 		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.name)
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
 		}
 		return out
 	}

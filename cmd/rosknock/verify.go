@@ -29,7 +29,7 @@ func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier diff.Sessi
 			if err := v.run(ctx); err != nil {
 				return fmt.Errorf("--verify-knock: door %s: %w", door.Name, err)
 			}
-			fmt.Fprintf(e.err, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", r.name, door.Name)
+			fmt.Fprintf(e.err, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", r.Name, door.Name)
 		}
 		return nil
 	}

@@ -1,0 +1,348 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// pace says how a command goes over several routers.
+type pace struct {
+	forks         int
+	retries       int
+	retriesTyped  bool
+	routerTimeout time.Duration
+	totalTimeout  time.Duration
+}
+
+func paceFlags(f *pflag.FlagSet) {
+	f.Int("forks", 32, "how many routers at once")
+	f.Int("retries", 1, "how often a router that gives no answer is tried again, when there are several; what writes is never tried again")
+	f.Duration("router-timeout", 0, "`TIME` for each router, after which what was begun is taken back; 0 for none")
+	f.Duration("total-timeout", 0, "`TIME` for all routers, after which nothing more is begun and what is under way is taken back; 0 for none")
+}
+
+func readPace(c *cobra.Command) (pace, error) {
+	var p pace
+	f := c.Flags()
+	p.forks, _ = f.GetInt("forks")
+	p.retries, _ = f.GetInt("retries")
+	p.retriesTyped = f.Changed("retries")
+	p.routerTimeout, _ = f.GetDuration("router-timeout")
+	p.totalTimeout, _ = f.GetDuration("total-timeout")
+	switch {
+	case p.forks < 1 || p.forks > 1000:
+		return p, usagef("--forks %d: from 1 to 1000", p.forks)
+	case p.retries < 0 || p.retries > 20:
+		return p, usagef("--retries %d: from 0 to 20", p.retries)
+	case p.routerTimeout < 0 || p.totalTimeout < 0:
+		return p, usagef("--router-timeout and --total-timeout are no less than 0")
+	}
+	return p, nil
+}
+
+// backoff is how a router that gives no answer is tried again. Who waits for one router wants to know at once.
+func (p pace) backoff(routers int) fleet.Backoff {
+	if routers < 2 && !p.retriesTyped {
+		return fleet.Backoff{}
+	}
+	return fleet.Backoff{Retries: p.retries, First: 2 * time.Second}
+}
+
+// passing reports whether an error may be gone at the next try: silence and hanging up. A wrong password, a certificate, a refusal by the
+// router are not.
+func passing(err error) bool {
+	var late *api.TimeoutError
+	var lost *api.LostError
+	var refused *api.RefusedError
+	switch {
+	case errors.As(err, &late):
+		return !late.Unknown
+	case errors.As(err, &lost):
+		return !lost.Unknown
+	}
+	return errors.As(err, &refused)
+}
+
+// rollout says how changes go over a fleet.
+type rollout struct {
+	waves   string
+	pause   time.Duration
+	maxFail string
+	window  string
+	resume  string
+}
+
+func (r *rollout) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&r.waves, "waves", "", "routers wave by wave, such as `1,10%,100%`; the last size repeats")
+	f.DurationVar(&r.pause, "pause", 0, "`TIME` between two waves")
+	f.StringVar(&r.maxFail, "max-fail", "", "stop when more than `N` or N% of the routers failed")
+	f.StringVar(&r.window, "window", "", "begin nothing outside a maintenance window, such as `\"Sat 02:00-04:00 Europe/Berlin\"`, or what may be taken back after it")
+}
+
+// options are those of a run of changes. lasting is how long after its beginning a change may still be taken back.
+func (r rollout) options(e env, lasting time.Duration) (fleet.Options, error) {
+	var o fleet.Options
+	var err error
+	if r.waves != "" {
+		if o.Waves, err = fleet.ParseWaves(r.waves); err != nil {
+			return o, usagef("--waves: %w", err)
+		}
+	}
+	if o.Pause = r.pause; r.pause < 0 || r.pause > 0 && r.waves == "" {
+		return o, usagef("--pause %s: it stands between the waves of --waves", r.pause)
+	}
+	if o.MaxFail, err = fleet.ParseLimit(r.maxFail); err != nil {
+		return o, usagef("--max-fail: %w", err)
+	}
+	if r.window == "" {
+		return o, nil
+	}
+	w, err := fleet.ParseWindow(r.window)
+	if err != nil {
+		return o, usagef("--window: %w", err)
+	}
+	o.Admit = func() error { return w.Admit(e.now(), lasting) }
+	return o, nil
+}
+
+// tour is a command on its way over routers.
+type tour struct {
+	env
+	settings
+	routers []router
+	options fleet.Options
+	verb    string // what is done, for the progress
+	// plan names the plan of a router whose turn does not come; nil where there is none.
+	plan func(router string) string
+}
+
+// over does something with each router. The results come in the order of the routers, one at least for each, also for one whose turn
+// did not come. quiet is the surroundings for one router among several.
+func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, r router) []view.Router) []view.Router {
+	o := t.options
+	o.Forks, o.RouterTimeout = t.pace.forks, t.pace.routerTimeout
+	if t.pace.totalTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, t.pace.totalTimeout, fmt.Errorf("--total-timeout: the %s are over", t.pace.totalTimeout))
+		defer cancel()
+	}
+	results := make([][]view.Router, len(t.routers))
+	show := t.progress(results)
+	o.Observe = show.observe
+	e := t.env
+	e.among, e.err = len(t.routers), show
+	e.quiet = e.among > 1 && !t.Verbose
+	errs := fleet.Run(ctx, len(t.routers), o, func(ctx context.Context, i int) fleet.Verdict {
+		began := t.now()
+		results[i] = do(ctx, e, t.routers[i])
+		for n := range results[i] {
+			r := &results[i][n]
+			r.Groups, r.Tags = t.routers[i].Groups, t.routers[i].Tags
+			r.Took = t.now().Sub(began)
+			if ctx.Err() != nil && r.Err != nil && t.pace.routerTimeout > 0 && context.Cause(ctx) != nil {
+				r.Err = fmt.Errorf("%w (%w)", r.Err, context.Cause(ctx))
+			}
+		}
+		return verdict(results[i])
+	})
+	show.done()
+	var out []view.Router
+	for i, err := range errs {
+		if err != nil {
+			r := t.routers[i]
+			plan := ""
+			if t.plan != nil {
+				plan = t.plan(r.Name)
+			}
+			results[i] = []view.Router{{Plan: plan, Name: r.Name, Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}}
+		}
+		out = append(out, results[i]...)
+	}
+	return out
+}
+
+// verdict is what the results of one router mean for the others.
+func verdict(results []view.Router) fleet.Verdict {
+	out := fleet.Done
+	for _, r := range results {
+		_, shut := errors.AsType[*apply.LockedOutError](r.Err)
+		switch {
+		case shut || r.Outcome == apply.Unknown:
+			return fleet.Lockout
+		case r.Err != nil:
+			out = fleet.Failed
+		}
+	}
+	return out
+}
+
+// job is one router with its plans.
+type job struct {
+	router
+	plans []plans.Plan
+}
+
+// planned gives each router its plans: the one of the command line, or else those of the inventory, with the variables filled in. All mistakes
+// of all plans come at once, each once.
+func planned(s settings, routers []router, args []string) ([]job, error) {
+	p := planReader{texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+	var out []job
+	var bare []string
+	for _, r := range routers {
+		j := job{router: r}
+		files := r.files
+		if len(args) > 0 {
+			files = args
+		}
+		if len(files) == 0 {
+			bare = append(bare, r.Name)
+		}
+		for _, file := range files {
+			plan, err := p.plan(file, r)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(j.plans, func(other plans.Plan) bool { return other.Name == plan.Name && plan.Name != "" }) {
+				return nil, invalid(fmt.Errorf("%s: two of its plans are called %q: the name marks the rules on the router, so each needs its own", r.Name, plan.Name))
+			}
+			j.plans = append(j.plans, plan)
+		}
+		out = append(out, j)
+	}
+	if err := p.problems(); err != nil {
+		return nil, err
+	}
+	if len(bare) > 0 && len(s.inventories) == 0 {
+		return nil, usagef("no plan: name one")
+	}
+	if len(bare) > 0 {
+		return nil, usagef("no plan for %s: name one, or give them plans in the inventory", someOf(bare))
+	}
+	return out, nil
+}
+
+// someOf lists names, the first few.
+func someOf(names []string) string {
+	const most = 3
+	if len(names) <= most+1 {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// planReader reads each plan once for each set of values of its variables.
+type planReader struct {
+	texts    map[string][]byte
+	names    map[string][]string // variables by file
+	read     map[string]plans.Plan
+	failed   map[string]plans.Problems // by file and values
+	order    []string
+	affected map[string][]string // routers by problem
+}
+
+func (p *planReader) plan(file string, r router) (plans.Plan, error) {
+	if _, known := p.texts[file]; !known {
+		data, err := readFile(file, maxPlan)
+		if err != nil {
+			return plans.Plan{}, invalid(err)
+		}
+		p.texts[file], p.names[file] = data, plans.Variables(data)
+	}
+	values := []string{file}
+	for _, name := range p.names[file] {
+		value, set := r.vars[name]
+		values = append(values, strconv.FormatBool(set)+value)
+	}
+	key := strings.Join(values, "\x00")
+	if plan, ok := p.read[key]; ok {
+		return plan, nil
+	}
+	problems, known := p.failed[key]
+	if !known {
+		plan, err := plans.ReadWith(file, p.texts[file], r.vars)
+		if err == nil {
+			p.read[key] = plan
+			return plan, nil
+		}
+		if !errors.As(err, &problems) {
+			return plan, err
+		}
+		p.failed[key] = problems
+	}
+	for _, problem := range problems {
+		text := problem.String()
+		if p.affected[text] == nil {
+			p.order = append(p.order, text)
+		}
+		p.affected[text] = append(p.affected[text], r.Name)
+	}
+	return plans.Plan{}, nil
+}
+
+// problems are those of all plans, each once, with the routers that it concerns where it is not all of a plan's.
+func (p *planReader) problems() error {
+	var out plans.Problems
+	for _, text := range p.order {
+		for _, problems := range p.failed {
+			at := slices.IndexFunc(problems, func(q plans.Problem) bool { return q.String() == text })
+			if at < 0 {
+				continue
+			}
+			problem := problems[at]
+			if len(p.names[problem.File]) > 0 {
+				problem.Message += " (for " + someOf(p.affected[text]) + ")"
+			}
+			out = append(out, problem)
+			break
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// begun opens a run of changes over a fleet in the journal and returns its name; when one is resumed, it returns what that run has finished.
+// A change of one router of the command line is no run.
+func (e env) begun(s settings, command string, r rollout, n int) (run string, finished map[string]state.Record, err error) {
+	if r.resume == "" && len(s.inventories) == 0 && n < 2 {
+		return "", nil, nil
+	}
+	dir, err := e.state(s)
+	if err != nil {
+		return "", nil, err
+	}
+	if r.resume == "" {
+		run = state.NewRun(e.now())
+		fmt.Fprintf(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
+		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
+	}
+	records, err := dir.Journal()
+	if _, broken := errors.AsType[*state.BrokenError](err); err != nil && !broken {
+		return "", nil, err
+	}
+	if run = r.resume; run == "last" {
+		run = state.LastRun(records)
+	}
+	finished, found := state.Finished(records, run)
+	if !found {
+		return "", nil, usagef("--resume %s: the journal in %s knows no such run; rosknock journal shows them, and: --resume last", r.resume, dir.Path())
+	}
+	return run, finished, nil
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+func newInventory(e env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "inventory",
+		Short: "List and check the routers of an inventory, or make one from another program's list",
+		Long: `An inventory names the routers of a fleet, with groups, tags, plans and the variables of plans. It says where passwords are
+kept, and never holds one. docs/inventory.md describes every key.`,
+		Example: `  rosknock inventory list -i fleet.yaml -l branches
+  rosknock inventory check -i fleet.yaml
+  rosknock inventory import hosts.ini > fleet.yaml`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("inventory: unknown command %q: choose list, check or import", args[0])
+			}
+			return usagef("inventory: choose list, check or import")
+		},
+	}
+	c.AddCommand(newInventoryList(e), newInventoryCheck(e), newInventoryImport(e))
+	return c
+}
+
+func newInventoryList(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "list",
+		Short:   "List the routers, with what the groups and defaults add",
+		Long:    "List the routers of an inventory with what holds for each of them. No router is contacted, and values of variables are not shown.",
+		Example: "  rosknock inventory list -i fleet.yaml -l 'branches,!lab' -o csv",
+		Args:    exactly(0, "inventory list takes no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			routers, err := e.routersOf(s)
+			if err != nil {
+				return err
+			}
+			return view.Inventory(e.out, s.Output, inventoried(routers), e.style(s))
+		},
+	}
+}
+
+func inventoried(routers []router) []view.Inventoried {
+	out := make([]view.Inventoried, len(routers))
+	for i, r := range routers {
+		out[i] = view.Inventoried{
+			Name: r.Name, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags, Plans: r.files,
+			SSHJump: r.jump, Password: string(r.credential.Kind),
+		}
+		for name := range r.vars {
+			out[i].Vars = append(out[i].Vars, name)
+		}
+		slices.Sort(out[i].Vars)
+	}
+	return out
+}
+
+func newInventoryCheck(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Log in to every router, and say which answer",
+		Long: `Read the inventory and its plans, log in to every router, and say what each is: version, identity, board, and how long it took. Nothing is
+written. Certificates that are seen for the first time are asked about, or taken with --tls-accept-new.`,
+		Example: "  rosknock inventory check -i fleet.yaml --tls-accept-new",
+		Args:    exactly(0, "inventory check takes no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			routers, err := e.routersOf(s)
+			if err != nil {
+				return err
+			}
+			if slices.ContainsFunc(routers, func(r router) bool { return len(r.files) > 0 }) {
+				withPlans := slices.DeleteFunc(slices.Clone(routers), func(r router) bool { return len(r.files) == 0 })
+				if _, err := planned(s, withPlans, nil); err != nil {
+					return err
+				}
+			}
+			t := tour{env: e, settings: s, routers: routers, verb: "check"}
+			results := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
+				return []view.Router{e.checkRouter(ctx, s, r)}
+			})
+			if err := view.Checked(e.out, s.Output, results, e.style(s)); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), results)
+		},
+	}
+}
+
+// checkRouter logs in to a router and asks what it is.
+func (e env) checkRouter(ctx context.Context, s settings, r router) view.Router {
+	out := view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Unchanged}
+	began := time.Now()
+	err := s.pace.backoff(e.among).Retry(ctx, func() error {
+		session, err := e.connect(ctx, s, r)
+		if err != nil {
+			return err
+		}
+		defer session.Close()
+		results, err := session.Batch(ctx, []routeros.Command{routeros.Print(routeros.Resource), routeros.Print(routeros.Identity)})
+		if err != nil {
+			return err
+		}
+		if results[0].Err != nil || len(results[0].Rows) == 0 {
+			return fmt.Errorf("the router does not say what it is: %w", results[0].Err)
+		}
+		row := results[0].Rows[0]
+		snapshot := routeros.Snapshot{Board: row.Get("board-name"), Arch: row.Get("architecture-name")}
+		if snapshot.Version, err = routeros.ParseVersion(row.Get("version")); err != nil {
+			return err
+		}
+		if len(results[1].Rows) > 0 {
+			snapshot.Identity = results[1].Rows[0].Get("name")
+		}
+		out.Snapshot = &snapshot
+		return nil
+	}, func(err error) bool { return !passing(err) })
+	out.Took = time.Since(began)
+	if err != nil {
+		return failed(out, err)
+	}
+	return out
+}
+
+func newInventoryImport(e env) *cobra.Command {
+	var format string
+	var formats []string
+	for _, f := range foreign.Formats() {
+		formats = append(formats, string(f))
+	}
+	c := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Make an inventory from another program's list",
+		Long: `Read the routers that another program knows and print an inventory: an Ansible inventory as INI or YAML, a table as CSV, the devices of
+NetBox as CSV or JSON, an address book of WinBox. What can't be taken over is said, with its place. Passwords never are.`,
+		Example: `  rosknock inventory import hosts.ini > fleet.yaml
+  rosknock inventory import devices.csv --format netbox-csv > fleet.yaml`,
+		Args: exactly(1, "inventory import takes one file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return importInventory(e, args[0], format, formats)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "", "`FORMAT` of the file, where it does not tell: "+strings.Join(formats, ", "))
+	return c
+}
+
+func importInventory(e env, name, format string, formats []string) error {
+	data, err := readFile(name, maxExport)
+	if err != nil {
+		return invalid(err)
+	}
+	f := foreign.Format(format)
+	if format == "" {
+		if f, err = foreign.Detect(name, data); err != nil {
+			return invalid(err)
+		}
+	}
+	if !slices.Contains(formats, string(f)) {
+		return usagef("--format %s: choose one of %s", format, strings.Join(formats, ", "))
+	}
+	list, err := foreign.Read(name, data, f)
+	if err != nil {
+		return invalid(err)
+	}
+	for _, skip := range list.Skipped {
+		fmt.Fprintf(e.err, "left out: %s\n", skip)
+	}
+	if len(list.Routers) == 0 {
+		return invalid(fmt.Errorf("%s: no router is in it that could be taken over", name))
+	}
+	text := plans.WriteInventory(draftOf(list))
+	if _, err := plans.ReadInventory(plans.InventoryFile{Name: "the inventory made of " + name, Data: text}); err != nil {
+		fmt.Fprintf(e.err, "rosknock: put this right in the inventory before you use it:\n%v\n", err)
+	}
+	fmt.Fprintf(e.err, "%d routers taken over, %d things left out\n", len(list.Routers), len(list.Skipped))
+	_, err = e.out.Write(text)
+	return err
+}
+
+func draftOf(list foreign.List) plans.Draft {
+	d := plans.Draft{Groups: map[string]map[string]string{}}
+	maps.Copy(d.Groups, list.Groups)
+	for _, r := range list.Routers {
+		for _, g := range r.Groups {
+			if d.Groups[g] == nil {
+				d.Groups[g] = map[string]string{}
+			}
+		}
+		d.Routers = append(d.Routers, plans.DraftRouter{Name: r.Name, Address: r.Address, User: r.User, Groups: r.Groups, Tags: r.Tags, Vars: r.Vars, Note: r.Note})
+	}
+	return d
+}

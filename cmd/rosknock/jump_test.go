@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/rosknock/rosknock/routeros/sim"
+)
+
+// TestSSHJump reaches a router through two hops of a real OpenSSH, from the inventory and from the command line.
+func TestSSHJump(t *testing.T) {
+	const sshd = "/usr/sbin/sshd"
+	if _, err := os.Stat(sshd); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("there is no sshd: apt-get install openssh-server")
+		}
+		t.Skip("there is no sshd: apt-get install openssh-server")
+	}
+	dir := t.TempDir()
+	host := sshKey(t, filepath.Join(dir, "host"))
+	user := sshKey(t, filepath.Join(dir, "user"))
+	writeTest(t, filepath.Join(dir, "authorized"), user)
+	port := freePort(t)
+	writeTest(t, filepath.Join(dir, "sshd_config"), fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\nUsePAM no\nStrictModes no\nPidFile none\nAllowTcpForwarding yes\nPermitRootLogin yes\n",
+		port, filepath.Join(dir, "host"), filepath.Join(dir, "authorized")))
+	_ = os.MkdirAll("/run/sshd", 0o755) // #nosec G301 -- where sshd wants it
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := exec.CommandContext(ctx, sshd, "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cancel(); _ = server.Wait() })
+	waitFor(t, port)
+	known := filepath.Join(dir, "known_hosts")
+	writeTest(t, known, fmt.Sprintf("[127.0.0.1]:%d %s", port, host))
+
+	router := sim.New(sim.Options{Identity: "behind", Users: []sim.User{{Name: "admin", Password: "x"}}})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error)
+	go func() { served <- router.Serve(ctx, listener) }()
+	t.Cleanup(func() { cancel(); <-served })
+	whoever := "root"
+	if name := os.Getenv("USER"); os.Getuid() != 0 && name != "" {
+		whoever = name
+	}
+	hop := fmt.Sprintf("%s@127.0.0.1:%d", whoever, port)
+	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q}\n", hop+","+hop, listener.Addr(), listener.Addr()))
+	rosknock := func(args ...string) (int, string) {
+		var out bytes.Buffer
+		e := env{out: &out, err: &out, width: 100, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
+		code := run(t.Context(), e, append(args, "--state-dir", filepath.Join(dir, "state"), "--ssh-key", filepath.Join(dir, "user")))
+		return code, out.String()
+	}
+	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answer") || !strings.Contains(out, "behind") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+	writeTest(t, filepath.Join(dir, "nobody"), "")
+	code, out := rosknock("inventory", "check", "-o", "json", "-r", listener.Addr().String(), "--transport", "api", "--ssh-jump", hop, "--ssh-known-hosts", filepath.Join(dir, "nobody"))
+	if code != int(exitFailed) || !strings.Contains(out, "SHA256:") {
+		t.Errorf("an unknown host: exit code %d\n%s", code, out)
+	}
+	if code, out := rosknock("diff", "x.yaml", "-r", "192.0.2.1", "--ssh-jump", "a b"); code != int(exitInvalid) || !strings.Contains(out, "--ssh-jump") {
+		t.Errorf("no hop: exit code %d\n%s", code, out)
+	}
+}
+
+// sshKey writes a private key and returns its public line.
+func sshKey(t *testing.T, file string) string {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeTest(t, file, string(pem.EncodeToMemory(block)))
+	line, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(ssh.MarshalAuthorizedKey(line))
+}
+
+func writeTest(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+}
+
+// waitFor waits until a port answers.
+func waitFor(t *testing.T, port int) {
+	t.Helper()
+	for range 100 {
+		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("sshd does not come up")
+}

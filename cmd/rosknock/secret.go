@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/rosknock/rosknock/plans"
+)
+
+// secrets are passwords that were found once: who is asked is asked once for all routers and sessions that the answer is for, and a
+// command runs once.
+type secrets struct {
+	mu    sync.Mutex
+	found map[string]*secret
+}
+
+// secret is one of them.
+type secret struct {
+	mu       sync.Mutex
+	found    bool
+	password string
+	err      error
+}
+
+// get returns the secret of a key, found at the first call.
+func (s *secrets) get(ctx context.Context, key string, find func() (string, error)) (string, error) {
+	s.mu.Lock()
+	one := s.found[key]
+	if one == nil {
+		one = &secret{}
+		if s.found == nil {
+			s.found = map[string]*secret{}
+		}
+		s.found[key] = one
+	}
+	s.mu.Unlock()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if one.found {
+		return one.password, one.err
+	}
+	password, err := find()
+	if ctx.Err() == nil {
+		one.found, one.password, one.err = true, password, err
+	}
+	return password, err
+}
+
+// password finds the password for a router: what the command line says, then the inventory, the environment, the keyring, the question.
+// It never comes from an argument, which everybody on the machine could read.
+func (e env) password(ctx context.Context, s settings, r router) (string, error) {
+	c := r.credential
+	switch {
+	case c != plans.Credential{}:
+	case s.PasswordFile != "":
+		c = plans.Credential{Kind: plans.FromFile, Value: s.PasswordFile}
+	case s.PasswordCommand != "":
+		c = plans.Credential{Kind: plans.FromCommand, Value: s.PasswordCommand}
+	}
+	if c != (plans.Credential{}) {
+		return e.credential(ctx, c, r)
+	}
+	if p := e.getenv("ROSKNOCK_PASSWORD"); p != "" {
+		return p, nil
+	}
+	for _, name := range []string{r.target.User + "@" + r.Name, r.target.User} {
+		if p, err := e.secrets.get(ctx, "keyring "+name, func() (string, error) { return e.fromKeyring(name, false) }); err != nil || p != "" {
+			return p, err
+		}
+	}
+	if e.inTerminal {
+		return e.credential(ctx, plans.Credential{Kind: plans.Ask}, r)
+	}
+	// RouterOS has users without a password, the factory's admin for one; the router decides.
+	return "", nil
+}
+
+// credential finds a secret where it is kept. ${router} stands for the router's name, whose alphabet is safe in commands and files.
+func (e env) credential(ctx context.Context, c plans.Credential, r router) (string, error) {
+	c.Value = strings.ReplaceAll(c.Value, "${router}", r.Name)
+	key := c.String()
+	if c.Kind == plans.Ask {
+		key += " " + r.target.User
+	}
+	return e.secrets.get(ctx, key, func() (string, error) {
+		switch c.Kind {
+		case plans.FromEnv:
+			if p := e.getenv(c.Value); p != "" {
+				return p, nil
+			}
+			return "", invalid(fmt.Errorf("%s: password: the environment has no %s", r.Name, c.Value))
+		case plans.FromFile:
+			return e.passwordFile(c.Value)
+		case plans.FromCommand:
+			return e.passwordCommand(ctx, c.Value)
+		case plans.FromKeyring:
+			return e.fromKeyring(c.Value, true)
+		default:
+			return e.ask(ctx, fmt.Sprintf("password of %s: ", r.target.User))
+		}
+	})
+}
+
+// keyringService is the service under which rosknock's passwords stand in a keyring; the account is USER@ROUTER, USER, or the name that
+// an inventory gives.
+const keyringService = "rosknock"
+
+// fromKeyring looks into the system's keyring. One that has no such entry, or that is not there, is only an error when it was named.
+func (e env) fromKeyring(name string, needed bool) (string, error) {
+	if e.keyring == nil || !needed && runtime.GOOS == "linux" && e.getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
+		if needed {
+			return "", fmt.Errorf("keyring:%s: there is no keyring here", name)
+		}
+		return "", nil
+	}
+	p, err := e.keyring(keyringService, name)
+	if err != nil && needed {
+		return "", invalid(fmt.Errorf("keyring:%s: %w; put it in under the service %s and the account %s", name, err, keyringService, name))
+	}
+	if err != nil {
+		return "", nil //nolint:nilerr // whoever has put nothing in is asked
+	}
+	return p, nil
+}
+
+// ask asks for a secret, one question at a time.
+func (e env) ask(ctx context.Context, text string) (string, error) {
+	if !e.inTerminal {
+		return "", usagef("there is no terminal to ask for a password on: use ROSKNOCK_PASSWORD, --password-file or --password-command")
+	}
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	return e.prompt(ctx, text)
+}
+
+func (e env) passwordFile(name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", invalid(fmt.Errorf("password: %w", err))
+	}
+	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return "", invalid(fmt.Errorf("password: %w", err))
+	}
+	return trimNewline(string(text)), nil
+}
+
+func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
+	shell, flag := "sh", "-c"
+	if runtime.GOOS == "windows" {
+		shell, flag = "cmd", "/c"
+	}
+	command := exec.CommandContext(ctx, shell, flag, line) //nolint:gosec // the operator's own command
+	command.Stderr = e.err
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("password command: %w", err)
+	}
+	return trimNewline(string(out)), nil
+}
+
+// trimNewline drops one line end: editors and commands add it, and no password ends in one.
+func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
+
+// prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it was.
+func (e env) prompt(ctx context.Context, text string) (string, error) {
+	fmt.Fprint(e.err, text)
+	defer fmt.Fprintln(e.err)
+	file, ok := e.in.(*os.File)
+	if !ok {
+		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")
+	}
+	fd := int(file.Fd())
+	state, err := term.GetState(fd)
+	if err != nil {
+		return "", err
+	}
+	answer, err := answered(ctx, func() (string, error) {
+		p, err := term.ReadPassword(fd)
+		return string(p), err
+	})
+	if ctx.Err() != nil {
+		err = errors.Join(err, term.Restore(fd, state))
+	}
+	return answer, err
+}
+
+// answered waits for an answer or for the end of the context; a read from a terminal can't be called off, so it is left
+// behind.
+func answered(ctx context.Context, ask func() (string, error)) (string, error) {
+	type reply struct {
+		text string
+		err  error
+	}
+	replies := make(chan reply, 1)
+	go func() {
+		text, err := ask()
+		replies <- reply{text, err}
+	}()
+	select {
+	case r := <-replies:
+		return r.text, r.err
+	case <-ctx.Done():
+		return "", errInterrupted
+	}
+}
+
+var errInterrupted = errors.New("interrupted; nothing was changed")

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/trusted"
+)
+
+func newTrustedWatch(e env) *cobra.Command {
+	var lasting time.Duration
+	c := &cobra.Command{
+		Use:   "watch",
+		Short: "Follow who comes and goes, as it happens",
+		Long: `Follow the trusted lists of all routers: a line for each entry that is added, renewed, removed, or runs out; with -o json a
+JSON object on a line. A session that is lost is opened again, and what changed meanwhile is reported then. It ends with Ctrl-C, or
+after --for.`,
+		Example: `  rosknock trusted watch -i fleet.yaml
+  rosknock trusted watch -r admin@192.0.2.1 -o json | tee -a knocks.ndjson`,
+		Args: exactly(0, "trusted watch takes no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if s.Output != "text" && s.Output != "json" {
+				return usagef("trusted watch: --output is text or json: a line for each change")
+			}
+			routers, err := e.routersOf(s)
+			if err != nil {
+				return err
+			}
+			ctx := c.Context()
+			if lasting > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, lasting)
+				defer cancel()
+			}
+			return e.watch(ctx, c.Context(), s, routers)
+		},
+	}
+	c.Flags().DurationVar(&lasting, "for", 0, "end after a `TIME`; 0 follows until Ctrl-C")
+	return c
+}
+
+// watch follows routers until the context ends. A router that can't be followed at all, for a wrong password or the like, is given up.
+func (e env) watch(ctx, interrupt context.Context, s settings, routers []router) error {
+	var mu sync.Mutex
+	write := func(name string, event trusted.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		return view.TrustedEvent(e.out, s.Output, name, event, e.style(s))
+	}
+	var wait sync.WaitGroup
+	var given []error
+	for _, r := range routers {
+		wait.Go(func() {
+			if err := e.follow(ctx, s, r, write); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				given = append(given, err)
+				fmt.Fprintf(e.err, "%s: %v; it is not followed any more\n", r.Name, err)
+			}
+		})
+	}
+	wait.Wait()
+	switch {
+	case len(given) == len(routers) && len(routers) == 1:
+		code, _ := codeOf(ctx, given[0])
+		return shown(code)
+	case len(given) > 0:
+		return shown(exitSome)
+	case interrupt.Err() != nil:
+		return shown(exitInterrupted)
+	}
+	return nil
+}
+
+// follow watches one router over as many sessions as it takes.
+func (e env) follow(ctx context.Context, s settings, r router, write func(string, trusted.Event) error) error {
+	w := trusted.NewWatch(e.now)
+	say := func(format string, args ...any) {
+		fmt.Fprintf(e.err, r.Name+": "+format+"\n", args...)
+	}
+	for {
+		// One retry at a time, so that a session that held for long starts with a short wait again.
+		err := fleet.Backoff{Retries: 1 << 30, First: 2 * time.Second}.Retry(ctx, func() error {
+			err := e.followOnce(ctx, s, r, w, write, say)
+			if err != nil && ctx.Err() == nil && passing(err) {
+				say("%v; trying again", err)
+			}
+			return err
+		}, func(err error) bool { return !passing(err) })
+		switch over := ctx.Err() != nil; {
+		case over:
+			return nil //nolint:nilerr // to be ended is no failure
+		case err != nil:
+			return err
+		}
+	}
+}
+
+func (e env) followOnce(ctx context.Context, s settings, r router, w *trusted.Watch, write func(string, trusted.Event) error, say func(string, ...any)) error {
+	session, err := e.connect(ctx, s, r)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	return w.On(ctx, session, func(n int) { say("following, %d trusted now", n) }, func(event trusted.Event) error { return write(r.Name, event) })
+}
