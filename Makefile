@@ -39,7 +39,8 @@ matrix: ## let an apply fail at every sentence in every way, and kill it 200 tim
 	ROSKNOCK_MATRIX=1 $(GO) test -count=1 -v -run '^TestKilled$$' ./cmd/rosknock | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
 
 bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/rosknock$$)
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/rosknock
 
 vet: ## run go vet
 	$(GO) vet ./...
