@@ -46,17 +46,20 @@ func newUndoer(now, before routeros.Snapshot, done diff.ChangeSet, plan string) 
 	}
 }
 
-// came tells how far the change set came: after how many steps the router would be as it is. Where it is like after none, since
-// somebody has edited it, every step counts, and what was not done is left out one by one.
+// came tells how far the change set came: after how many steps the router would be as it is, or its own rows at least, when others' have
+// come or gone. Where it is like after none, since somebody has edited our rows, every step counts, and what was not done is left out one
+// by one.
 func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 	menus := touched(done)
-	now := map[routeros.Menu][]string{}
-	for _, m := range menus {
-		now[m] = u.list(u.cur, m)
-	}
-	for n, state := range u.states {
-		if !slices.ContainsFunc(menus, func(m routeros.Menu) bool { return !slices.Equal(u.list(state, m), now[m]) }) {
-			return n, true
+	for _, foreign := range []bool{true, false} {
+		now := map[routeros.Menu][]string{}
+		for _, m := range menus {
+			now[m] = u.list(u.cur, m, foreign)
+		}
+		for n, state := range u.states {
+			if !slices.ContainsFunc(menus, func(m routeros.Menu) bool { return !slices.Equal(u.list(state, m, foreign), now[m]) }) {
+				return n, true
+			}
 		}
 	}
 	return len(done.Steps), false
@@ -73,8 +76,8 @@ func touched(c diff.ChangeSet) []routeros.Menu {
 	return menus
 }
 
-// list is a menu's rows in order, with their ids of now: the plan's with what they hold, others by their ids only.
-func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu) []string {
+// list is a menu's rows in order, with their ids of now: the plan's with what they hold, others, if they are wanted, by their ids only.
+func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []string {
 	var out []string
 	for _, r := range rowsOf(s, menu) {
 		id := r.id
@@ -85,7 +88,7 @@ func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu) []string {
 		case r.dynamic:
 		case menu == routeros.ServiceMenu || u.owned(r):
 			out = append(out, fmt.Sprintf("%s %s", id, routeros.Rule{Attrs: r.attrs}.Canonical()))
-		default:
+		case foreign:
 			out = append(out, id)
 		}
 	}

@@ -312,7 +312,7 @@ func TestScript(t *testing.T) {
 }
 
 // TestScriptInterrupted: a script that a reboot cuts short runs again from the beginning, and leads to the same. Copies of our rules are
-// left out here: they may come back twice.
+// left out here: they may come back twice. Rows that were replaced in place come back, maybe in another order among themselves.
 func TestScriptInterrupted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
@@ -332,7 +332,12 @@ func TestScriptInterrupted(t *testing.T) {
 		t.Logf("after %d steps\n%s", steps, text)
 		arm(strings.Join(lines[:rapid.IntRange(0, max(0, len(lines)-4)).Draw(t, "lines")], "\n") + "\n/system scheduler remove [find name=rosknock-dead-man]")
 		arm(text)
-		compare(t, picture(before), picture(b.router.Snapshot()))
+		want, got := picture(before), picture(b.router.Snapshot())
+		if strings.Contains(text, "(old)") {
+			slices.Sort(want) // rows that were replaced in place come back, but a script that begins anew can't tell which twin is which
+			slices.Sort(got)
+		}
+		compare(t, want, got)
 	})
 }
 
