@@ -20,7 +20,7 @@ import (
 func newInventory(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inventory",
-		Short: "List and check the routers of an inventory, or make one from another program's list",
+		Short: "List, check and import the routers of a fleet",
 		Long: `An inventory names the routers of a fleet, with groups, tags, plans and the variables of plans. It says where passwords are
 kept, and never holds one. docs/inventory.md describes every key.`,
 		Example: `  rosknock inventory list -i fleet.yaml -l branches
