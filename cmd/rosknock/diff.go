@@ -229,15 +229,15 @@ func changesFor(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.C
 
 // provedChanges is plan and snapshot to change set, and its proof when that is wanted.
 func provedChanges(s routeros.Snapshot, p plans.Plan, session diff.Session, prove bool) (diff.ChangeSet, *proof.Proof, error) {
-	rules, err := compile.Compile(p, s)
+	sets, err := compile.Through(p, s)
 	if err != nil {
 		return diff.ChangeSet{}, nil, err
 	}
-	changes, err := diff.Compute(s, rules, session)
+	changes, err := diff.ComputeThrough(s, sets, session)
 	if err != nil || !prove {
 		return changes, nil, err
 	}
-	proved := proof.Prove(s, rules, changes, session)
+	proved := proof.Prove(s, sets[len(sets)-1], changes, session)
 	return changes, &proved, nil
 }
 

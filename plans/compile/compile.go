@@ -101,14 +101,57 @@ func ChainNames(plan string) [2]string {
 
 // Compile returns the rule set of a plan for the router of the snapshot. It returns a
 // *[RefusalError] when no place on this router would make the rules do what the plan says.
-func Compile(p plans.Plan, s routeros.Snapshot) (RuleSet, error) {
+func Compile(p plans.Plan, s routeros.Snapshot) (RuleSet, error) { return compileWith(p, s, nil) }
+
+// Through returns the rule sets that the router of the snapshot has to go through: mostly one. Where a service that the plan's rules on the
+// router gate already moves to another port, there is one before the last that covers both ports. The service moves under that one: under
+// the old rules its new port would be open to anybody, and under the new ones its old port, until it has moved.
+func Through(p plans.Plan, s routeros.Snapshot) ([]RuleSet, error) {
+	last, err := Compile(p, s)
+	if err != nil {
+		return nil, err
+	}
+	moving := movingServices(p, s)
+	if len(moving) == 0 {
+		return []RuleSet{last}, nil
+	}
+	both, err := compileWith(p, s, moving)
+	if err != nil {
+		return nil, err
+	}
+	return []RuleSet{both, last}, nil
+}
+
+// movingServices returns the present ports of the services that move and that rules of the plan gate or open now, by name.
+func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
+	installed := slices.ContainsFunc(routeros.Families(), func(f routeros.Family) bool {
+		return slices.ContainsFunc(s.Rules[f.Filter()], func(r routeros.Rule) bool {
+			mark, ok := r.Mark()
+			return ok && mark.Plan == p.Name && !r.Dynamic
+		})
+	})
+	if !installed {
+		return nil // nothing of what is open now was ever shut by the plan
+	}
+	moving := map[string]uint16{}
+	for _, want := range p.Services.Ports {
+		row, ok := s.Service(want.Name)
+		if ok && row.Port != want.Port && !row.Disabled {
+			moving[want.Name] = row.Port
+		}
+	}
+	return moving
+}
+
+// compileWith compiles a plan; services that are moving are covered on their present ports too.
+func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (RuleSet, error) {
 	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
 	for _, f := range p.Firewall.Families {
 		if !s.HasMenu(f.Filter()) {
 			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: nothing is done for %s", f.Filter(), f))
 			continue
 		}
-		c := compiler{plan: p, router: s, family: f}
+		c := compiler{plan: p, router: s, family: f, moving: moving}
 		table, err := c.table()
 		if err != nil {
 			return RuleSet{}, err
@@ -132,6 +175,7 @@ type compiler struct {
 	plan   plans.Plan
 	router routeros.Snapshot
 	family routeros.Family
+	moving map[string]uint16 // present ports of services that move
 	notes  []string
 }
 

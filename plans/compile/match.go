@@ -69,7 +69,11 @@ func (c *compiler) expand(t plans.Target) []Match {
 			c.notes = append(c.notes, fmt.Sprintf("the router has no service %s: left out", t.Name))
 			return nil
 		}
-		return []Match{{Protocol: "tcp", Ports: routeros.Ports{{First: port, Last: port}}}}
+		ports := routeros.Ports{{First: port, Last: port}}
+		if now, moving := c.moving[t.Name]; moving {
+			ports = append(ports, routeros.PortRange{First: now, Last: now})
+		}
+		return []Match{{Protocol: "tcp", Ports: ports}}
 	case plans.VPNTarget:
 		var out []Match
 		for _, m := range plans.VPNMatches(t.Name, c.family) {

@@ -31,6 +31,27 @@ func Compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 	return c, nil
 }
 
+// ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the other, as compile.Through gives them.
+func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session) (ChangeSet, error) {
+	c, err := Compute(s, sets[0], session)
+	if err != nil {
+		return ChangeSet{}, err
+	}
+	for _, want := range sets[1:] {
+		more, err := Compute(Rehearse(s, c, len(c.Steps)), want, session)
+		if err != nil {
+			return ChangeSet{}, err
+		}
+		c.Steps, c.Plan = append(c.Steps, more.Steps...), more.Plan
+		for _, note := range more.Notes {
+			if !slices.Contains(c.Notes, note) {
+				c.Notes = append(c.Notes, note)
+			}
+		}
+	}
+	return c, nil
+}
+
 func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
 	e := &editor{rows: s.Rules[t.Menu], claimed: map[string]bool{}}
 	if want.Layout == plans.Inline {

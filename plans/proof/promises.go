@@ -130,7 +130,7 @@ func (f *table) exposure() {
 	// Who can only now get into a list was not in it before.
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	for n := 1; n < len(f.states); n++ {
-		fresh := s.And(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), f.domain)
+		fresh := s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), f.vacated(n)), f.domain)
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
 			What:   f.state(n) + " a packet would be let in that was not before: %s is accepted by %s",
@@ -138,6 +138,24 @@ func (f *table) exposure() {
 		}, fresh, s.Stranger())
 		f.services(n)
 	}
+}
+
+// vacated are the packets to ports that services have left in a state: a service listened there before, so nothing else could, and
+// nothing does now.
+func (f *table) vacated(n int) classes.Set {
+	listens := func(port uint16) bool {
+		return slices.ContainsFunc(f.states[n].Services, func(s routeros.Service) bool { return s.Port == port && !s.Disabled && !s.Connection })
+	}
+	var ports routeros.Ports
+	for i, now := range f.states[n].Services {
+		if i >= len(f.before.Services) || now.Dynamic {
+			continue
+		}
+		if then := f.before.Services[i]; !then.Disabled && !listens(then.Port) {
+			ports = append(ports, routeros.PortRange{First: then.Port, Last: then.Port})
+		}
+	}
+	return f.space.And(f.space.Protocol(6), f.space.Arriving(f.nat, ports))
 }
 
 // unfilled are the lists into which nothing got a source before the change.
@@ -163,7 +181,7 @@ func (f *table) lost() {
 				stopped = s.Or(stopped, f.results[n].Hits(f.Menu, i))
 			}
 		}
-		gone := s.Minus(s.And(s.And(stopped, f.results[0].Accepted), f.domain), gated)
+		gone := s.Minus(s.Minus(s.And(s.And(stopped, f.results[0].Accepted), f.domain), gated), f.vacated(n))
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: CutOff, After: n,
 			What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",
