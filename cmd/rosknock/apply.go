@@ -118,6 +118,7 @@ Without a terminal to ask on, --yes is needed.`,
 			if err := showApplied(e, s, routers, began, how.dryRun); err != nil {
 				return err
 			}
+			e.wayBack(s, routers, how.dryRun)
 			if err := files.write(e, s, "apply", routers, began, false); err != nil {
 				return err
 			}
@@ -130,6 +131,24 @@ Without a terminal to ask on, --yes is needed.`,
 	how.flags(c)
 	files.flags(c)
 	return c
+}
+
+// wayBack says how a run over several routers is taken back.
+func (e env) wayBack(s settings, routers []view.Router, dryRun bool) {
+	changed := slices.ContainsFunc(routers, func(r view.Router) bool { return r.Outcome == apply.Changed })
+	if len(routers) < 2 || dryRun || !changed || s.Output != "text" {
+		return
+	}
+	words := []string{"rosknock undo"}
+	for _, target := range []struct {
+		flag   string
+		values []string
+	}{{"-i", s.inventories}, {"-l", s.limits}, {"-r", s.routers}} {
+		for _, v := range target.values {
+			words = append(words, target.flag, v)
+		}
+	}
+	fmt.Fprintf(e.err, "%s takes it back\n", strings.Join(words, " "))
 }
 
 func showApplied(e env, s settings, routers []view.Router, began time.Time, dryRun bool) error {

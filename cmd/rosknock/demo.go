@@ -24,7 +24,7 @@ func newDemo(e env) *cobra.Command {
 		Use:   "demo",
 		Short: "Show the whole story on simulated routers",
 		Long: `Start simulated routers of three RouterOS versions with MikroTik's default configuration, put a plan on them,
-knock, look who is trusted, and revoke. Every command that you see is carried out.`,
+knock, look who is trusted, and revoke; then do it to a dozen of them at once. Every command that you see is carried out.`,
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -68,6 +68,9 @@ func demo(ctx context.Context, e env, color bool) error {
 		if err := story.tell(ctx); err != nil {
 			return fmt.Errorf("RouterOS %s: %w", version, err)
 		}
+	}
+	if err := tellFleet(ctx, tell, dir, demoPlan); err != nil {
+		return fmt.Errorf("the fleet: %w", err)
 	}
 	tell.say("\nThat was rosknock on %s. Nothing is left of it.", strings.Join(demoVersions(), ", "))
 	return nil

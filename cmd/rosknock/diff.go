@@ -287,12 +287,14 @@ func showChanges(e env, s settings, command string, routers []view.Router, began
 	if len(routers) < 2 {
 		return nil
 	}
-	if len(routers) <= mostInFull || s.Verbose {
+	full := len(routers) <= mostInFull || s.Verbose
+	switch {
+	case full:
 		fmt.Fprintln(e.out)
-	} else if command == "diff" {
+	case !full && command == "diff":
 		fmt.Fprintf(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", len(routers))
 	}
-	return view.Summary(e.out, routers, len(routers) > mostInFull && !s.Verbose, style)
+	return view.Summary(e.out, routers, !full, style)
 }
 
 // diffCode is the exit code of a diff that has been shown.

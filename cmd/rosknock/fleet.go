@@ -128,6 +128,8 @@ type tour struct {
 	routers []router
 	options fleet.Options
 	verb    string // what is done, for the progress
+	// silent says that only failures are worth a line: the result shows the rest.
+	silent bool
 	// plan names the plan of a router whose turn does not come; nil where there is none.
 	plan func(router string) string
 }
@@ -154,6 +156,10 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 		for n := range results[i] {
 			r := &results[i][n]
 			r.Groups, r.Tags = t.routers[i].Groups, t.routers[i].Tags
+			r.Select = "-r " + r.Name
+			if len(t.inventories) > 0 {
+				r.Select = "-i " + strings.Join(t.inventories, " -i ") + " -l " + r.Name
+			}
 			r.Took = t.now().Sub(began)
 			if ctx.Err() != nil && r.Err != nil && t.pace.routerTimeout > 0 && context.Cause(ctx) != nil {
 				r.Err = fmt.Errorf("%w (%w)", r.Err, context.Cause(ctx))

@@ -97,7 +97,7 @@ written. Certificates that are seen for the first time are asked about, or taken
 					return err
 				}
 			}
-			t := tour{env: e, settings: s, routers: routers, verb: "check"}
+			t := tour{env: e, settings: s, routers: routers, verb: "check", silent: true}
 			results := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
 				return []view.Router{e.checkRouter(ctx, s, r)}
 			})

@@ -95,7 +95,7 @@ func (p *progress) end(e fleet.Event) {
 		_ = p.bar.Add(1)
 	}
 	bad := slices.ContainsFunc(p.results[e.Index], func(r view.Router) bool { return r.Err != nil })
-	if p.bar != nil && !bad {
+	if (p.bar != nil || p.tour.silent) && !bad {
 		return
 	}
 	for _, r := range p.results[e.Index] {

@@ -185,7 +185,7 @@ func (e env) readAll(ctx context.Context, s settings, export string) ([]view.Rou
 	if err != nil {
 		return nil, err
 	}
-	t := tour{env: e, settings: s, routers: targets, verb: "read"}
+	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
 	return t.over(ctx, func(ctx context.Context, e env, target router) []view.Router {
 		session, _, r := e.reach(ctx, s, target)
 		if r.Err == nil {

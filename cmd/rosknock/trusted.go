@@ -231,7 +231,7 @@ func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 	if err != nil {
 		return err
 	}
-	t := tour{env: e, settings: s, routers: targets, verb: strings.ReplaceAll(command, "-", " ")}
+	t := tour{env: e, settings: s, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
 	routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {

@@ -12,11 +12,17 @@ import (
 )
 
 // Changes writes what would change, router by router, each step in its order.
+// What lint says of a plan is said once.
 func Changes(w io.Writer, routers []Router, s Style) {
+	said := map[string]bool{}
 	for i, r := range routers {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
+		if said[s.brief(r.Findings)] {
+			r.Findings = nil
+		}
+		said[s.brief(r.Findings)] = true
 		head(w, r, s)
 		if r.Note != "" {
 			fmt.Fprintf(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
@@ -149,8 +155,8 @@ func Applied(w io.Writer, routers []Router, reads string, s Style) {
 		if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
 			fmt.Fprintf(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
 		}
-		if r.Change != "" && r.Outcome == apply.Changed && !r.Undo {
-			fmt.Fprintln(w, s.faint(wrap(strings.Fields("rosknock undo "+r.Change+" -r "+r.Name+" takes it back"), s.Width, 2)))
+		if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && len(routers) == 1 {
+			fmt.Fprintln(w, s.faint(wrap(strings.Fields("rosknock undo "+r.Change+" "+r.Select+" takes it back"), s.Width, 2)))
 		}
 	}
 }
@@ -168,6 +174,9 @@ func tail(r Router, reads string) string {
 	case apply.Reverted:
 		return ": what was done was taken back, and the router reads back as it was before"
 	case apply.Failed:
+		if r.Result == nil {
+			return "" // nothing was begun
+		}
 		return ": not everything could be taken back; look at the router with diff"
 	case apply.Unknown:
 		return ": the router could not be read again"

@@ -182,9 +182,11 @@ func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error 
 	if format == "csv" {
 		t.header = []string{"router", "address", "door", "list", "since", "expires-in", "kind", "connections"}
 	}
-	failed := false
+	failed := 0
 	for _, r := range routers {
-		failed = failed || r.Err != nil
+		if r.Err != nil {
+			failed++
+		}
 		for _, e := range r.Entries {
 			t.rows = append(t.rows, []string{r.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind), connections(e)})
 		}
@@ -193,8 +195,11 @@ func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error 
 		return t.write(w, format, s.Width)
 	}
 	if len(t.rows) == 0 {
-		if !failed {
+		switch {
+		case failed == 0:
 			fmt.Fprintln(w, "nobody is trusted")
+		case failed < len(routers):
+			fmt.Fprintf(w, "nobody is trusted on the %d routers that answer\n", len(routers)-failed)
 		}
 		return nil
 	}

@@ -27,6 +27,7 @@ type Style struct {
 type Router struct {
 	Name     string // as given on the command line or in the inventory
 	Address  string
+	Select   string // how a command line names it alone
 	Groups   []string
 	Tags     []string
 	Plan     string             // the name of the plan
