@@ -1,6 +1,7 @@
 package lint_test
 
 import (
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
@@ -169,6 +171,27 @@ func TestOthers(t *testing.T) {
 func TestNothing(t *testing.T) {
 	if found := (sample{}).findings(t); len(found) > 0 {
 		t.Errorf("%+v", found)
+	}
+}
+
+// TestDrawn: lint has nothing to say about a knock that rosknock draws.
+func TestDrawn(t *testing.T) {
+	for seed := range byte(100) {
+		spec := sequence.Spec{Stages: 5 + int(seed)%4}
+		if seed%2 == 0 {
+			spec.Protocols = []string{"tcp", "udp", "icmp"}
+		}
+		knock, err := spec.Draw(rand.NewChaCha8([32]byte{seed}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stages []string
+		for _, s := range knock {
+			stages = append(stages, s.Reveal())
+		}
+		if found := (sample{knock: "[" + strings.Join(stages, ", ") + "]"}).findings(t); len(found) > 0 {
+			t.Errorf("%v: %+v", stages, found)
+		}
 	}
 }
 

@@ -1,69 +1,180 @@
-// Package sequence makes knock sequences.
+// Package sequence makes knock sequences and says how strong they are.
 //
 // A sequence is a password made of ports: what protects it is that nobody guesses the ports and that no scan
-// walks over them in order. [Generate] draws one from a source of randomness that the caller brings
-// (crypto/rand); it never reads a clock or a file.
+// walks over them in order. [Generate] and [Spec.Draw] draw one from a source of randomness that the caller brings
+// (crypto/rand); [Derive] computes the one of a window of time from a secret, for doors whose sequence changes; a
+// [Schedule] says which window it is. [Rate] says what a sequence withstands. Nothing here reads a clock or a file.
 //
-//	knock, err := sequence.Generate(rand.Reader, 4)
+//	knock, err := sequence.Generate(rand.Reader, 5)
+//	strength := sequence.Rate(sequence.Steps(knock, 10*time.Second), sequence.DefaultRate, 0)
 package sequence
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
 )
 
-// The range from which ports are drawn: above what services use, below the ports that clients of NAT get.
+// The range from which ports are drawn when a [Spec] names none: above what services use, below the ports that
+// clients of NAT get.
 const (
-	lowest  = 10000
-	highest = 60000
-	// apart is how far two ports of a sequence are from each other at least, so that no scan of a
-	// neighbourhood finds both.
-	apart = 100
+	Lowest  = 10000
+	Highest = 60000
 )
 
-// The fewest and the most stages that Generate makes.
+// The fewest and the most stages that a sequence has.
 const (
 	FewestStages = 3
 	MostStages   = 16
 )
 
-// Generate draws a sequence of TCP and UDP stages. Both protocols occur, no port is one that RouterOS, a
-// well-known service or a common filter uses, no two are near each other, and the ports neither rise nor fall
-// all along, since one sweep of a scanner would then play the whole knock. Every sequence of that kind is
-// equally likely: what does not fit is drawn anew as a whole.
+// Spec is what a sequence is to be like. The zero value of everything but Stages is a good choice.
+type Spec struct {
+	Stages int
+	// Low and High are the first and last port to choose from; zeros are [Lowest] and [Highest].
+	Low, High uint16
+	// Protocols are those that occur, each at least once: tcp, udp and icmp; none are tcp and udp. At most a third of
+	// the stages are icmp, whose sizes are few, and there is no sequence of icmp alone.
+	Protocols []string
+	// Avoid are ports that no stage uses, besides those that never are; see [Spec.Sound].
+	Avoid []uint16
+}
+
+// The bounds of a Spec.
+const (
+	lowestPort = 1024 // below are the well-known ports
+	// fewestPorts is the smallest choice of ports, nine bits a stage.
+	fewestPorts = 512
+	// mostDraws is how often a sequence is drawn anew. Of 16 stages about one in 3,000 fits, of 5 one in 5.
+	mostDraws = 1 << 17
+)
+
+// Generate draws a sequence of TCP and UDP stages from the usual range; it is [Spec.Draw] for those who have no
+// wishes but a length.
 func Generate(random io.Reader, stages int) ([]plans.Stage, error) {
-	if stages < FewestStages || stages > MostStages {
-		return nil, fmt.Errorf("a sequence of %d stages can't be made: choose %d to %d", stages, FewestStages, MostStages)
+	return Spec{Stages: stages}.Draw(random)
+}
+
+// Draw draws a sequence that is sound in the sense of [Spec.Sound]. Each stage's protocol and then its port or size
+// are as likely as any other; a sequence that is not sound is drawn anew as a whole, so that none is favoured.
+func (s Spec) Draw(random io.Reader) ([]plans.Stage, error) {
+	d, err := s.drawer()
+	if err != nil {
+		return nil, err
 	}
-	for {
-		knock, err := draw(random, stages)
+	return d.first(func(int) io.Reader { return random })
+}
+
+// drawer is a complete Spec.
+type drawer struct {
+	Spec
+	never []uint16 // the ports that no stage has, in order
+	near  int      // nearer than that no two ports are
+}
+
+// drawer fills in what was left out, puts lists in order, and refuses what can't be made.
+func (s Spec) drawer() (drawer, error) {
+	if s.Low == 0 && s.High == 0 {
+		s.Low, s.High = Lowest, Highest
+	}
+	if len(s.Protocols) == 0 {
+		s.Protocols = []string{"tcp", "udp"}
+	}
+	s.Protocols, s.Avoid = tidy(s.Protocols), tidy(s.Avoid)
+	d := drawer{Spec: s, never: tidy(slices.Concat(s.Avoid, known(), obvious()))}
+	for _, p := range s.Protocols {
+		if p != "tcp" && p != "udp" && p != "icmp" {
+			return d, fmt.Errorf("a sequence of %q can't be made: choose tcp, udp and icmp", p)
+		}
+	}
+	switch {
+	case s.Stages < FewestStages || s.Stages > MostStages:
+		return d, fmt.Errorf("a sequence of %d stages can't be made: choose %d to %d", s.Stages, FewestStages, MostStages)
+	case s.Low < lowestPort || s.Low > s.High:
+		return d, fmt.Errorf("the ports %d-%d can't be chosen from: choose from %d-65535, the lower one first", s.Low, s.High, lowestPort)
+	case slices.Equal(s.Protocols, []string{"icmp"}):
+		return d, errors.New("a sequence of icmp alone is too easily guessed: add tcp or udp")
+	}
+	n := d.choice()
+	if n < fewestPorts {
+		return d, fmt.Errorf("the ports %d-%d leave %d to choose from: widen the range to at least %d that nothing else uses", s.Low, s.High, n, fewestPorts)
+	}
+	d.near = min(apart, n/(s.Stages*s.Stages))
+	return d, nil
+}
+
+// tidy returns a list in order and without doubles.
+func tidy[T uint16 | string](list []T) []T {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// choice is how many ports there are to choose from.
+func (d drawer) choice() int {
+	n := int(d.High) - int(d.Low) + 1
+	for _, port := range d.never {
+		if port >= d.Low && port <= d.High {
+			n--
+		}
+	}
+	return n
+}
+
+// suits reports whether a stage may use a port.
+func (d drawer) suits(port uint16) bool {
+	_, never := slices.BinarySearch(d.never, port)
+	return port >= d.Low && port <= d.High && !never
+}
+
+// first draws until a sequence is sound. Each draw has a source of its own.
+func (d drawer) first(source func(try int) io.Reader) ([]plans.Stage, error) {
+	for try := range mostDraws {
+		knock, err := d.draw(source(try))
 		if err != nil {
 			return nil, fmt.Errorf("the source of randomness fails: %w", err)
 		}
-		if Sound(knock) {
+		if d.sound(knock) {
 			return knock, nil
 		}
 	}
+	return nil, errors.New("no sequence was found that no scan walks over: choose from more ports, or avoid fewer")
 }
 
-func draw(random io.Reader, stages int) ([]plans.Stage, error) {
-	knock := make([]plans.Stage, stages)
+// draw draws one sequence, sound or not. A port or size that no sequence has is drawn anew at once.
+func (d drawer) draw(random io.Reader) ([]plans.Stage, error) {
+	knock := make([]plans.Stage, d.Stages)
 	for i := range knock {
-		port, err := below(random, highest-lowest+1)
+		protocol, err := below(random, uint32(len(d.Protocols)))
 		if err != nil {
 			return nil, err
 		}
-		protocol, err := below(random, 2)
+		knock[i].Protocol = d.Protocols[protocol]
+		if knock[i].Protocol == "icmp" {
+			knock[i].Size, err = among(random, smallestPing, largestPing, unusual)
+		} else {
+			knock[i].Port, err = among(random, d.Low, d.High, d.suits)
+		}
 		if err != nil {
 			return nil, err
 		}
-		knock[i] = plans.Stage{Protocol: []string{"tcp", "udp"}[protocol], Port: uint16(lowest + port)}
 	}
 	return knock, nil
+}
+
+// among draws a number of a range that is wanted, each equally likely.
+func among(random io.Reader, low, high uint16, wanted func(uint16) bool) (uint16, error) {
+	for {
+		n, err := below(random, uint32(high)-uint32(low)+1)
+		if err != nil || wanted(low+uint16(n)) {
+			return low + uint16(n), err
+		}
+	}
 }
 
 // below draws a number from 0 to n-1, each equally likely, by rejection.
@@ -80,31 +191,26 @@ func below(random io.Reader, n uint32) (uint32, error) {
 	}
 }
 
-// Sound reports whether a sequence of ports has what [Generate] promises.
-func Sound(knock []plans.Stage) bool {
-	rises, falls, tcp, udp := true, true, false, false
-	for i, s := range knock {
-		tcp, udp = tcp || s.Protocol == "tcp", udp || s.Protocol == "udp"
-		if slices.Contains(avoided(), s.Port) {
-			return false
-		}
-		for _, o := range knock[:i] {
-			if distance(s.Port, o.Port) < apart {
-				return false
-			}
-		}
-		if i > 0 {
-			rises = rises && knock[i-1].Port < s.Port
-			falls = falls && knock[i-1].Port > s.Port
+// StagesFor returns the fewest stages with which one sweep in random order opens a door with at most a chance. Decoys
+// count where touching one sets the scanner back (a quarantine); without that there are none. Time-outs, which lower
+// the chance for a slow scanner, are left out: the result holds for any speed.
+func StagesFor(chance float64, decoys int) (int, error) {
+	if math.IsNaN(chance) || chance <= 0 || chance >= 1 || decoys < 0 {
+		return 0, fmt.Errorf("a chance of %v per sweep with %d decoys can't be reached: choose a chance between 0 and 1, such as 0.001, and 0 or more decoys", chance, decoys)
+	}
+	for n := FewestStages; n <= MostStages; n++ {
+		if inOrder(n, decoys) <= chance {
+			return n, nil
 		}
 	}
-	return !rises && !falls && tcp && udp
+	return 0, fmt.Errorf("a chance of %v per sweep needs more than %d stages: choose a greater one", chance, MostStages)
 }
 
-func distance(a, b uint16) int { return max(int(a)-int(b), int(b)-int(a)) }
-
-// avoided are ports in the range that something is known to use or to filter: MikroTik's own (WireGuard,
-// bandwidth test, MAC and CAPsMAN ports lie below), and favourites of scanners and blacklists.
-func avoided() []uint16 {
-	return []uint16{10000, 11111, 11211, 12345, 13231, 20000, 20561, 22222, 25565, 27015, 27017, 27374, 31337, 32764, 33333, 33434, 44444, 49152, 50000, 51820, 54321, 55555}
+// inOrder is the chance that of n packets and some decoys in random order the n come first, and in their order.
+func inOrder(n, decoys int) float64 {
+	p := 1.0
+	for i := range n {
+		p /= float64(decoys + i + 1)
+	}
+	return p
 }
