@@ -18,18 +18,23 @@ import (
 
 func newInit(e env) *cobra.Command {
 	var name, file string
-	var stages int
+	var l length
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write a plan with a strong random knock to start from",
 		Long: `Write a commented plan with a random knock into a file that only you can read, and beside it an inventory for the routers, inventory.yaml.
 A file that is there is never overwritten.`,
 		Example: `  rosknock init
-  rosknock init --name branch --stages 6`,
+  rosknock init --name branch --stages 6
+  rosknock init --name branch --chance 0.001`,
 		Args: exactly(0, "init takes no argument"),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			if file == "" {
 				file = name + ".yaml"
+			}
+			stages, err := l.of(c, 0)
+			if err != nil {
+				return err
 			}
 			knock, err := sequence.Generate(rand.Reader, stages)
 			if err != nil {
@@ -58,7 +63,7 @@ A file that is there is never overwritten.`,
 	}
 	c.Flags().StringVar(&name, "name", "main", "`NAME` of the plan; it stands in the comment of every rule")
 	c.Flags().StringVar(&file, "file", "", "`FILE` to write; default: the plan's name with .yaml")
-	c.Flags().IntVar(&stages, "stages", 5, "how many knocks; with five, a scan opens the door once in 120 sweeps")
+	l.flags(c)
 	return c
 }
 
