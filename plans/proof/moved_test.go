@@ -60,11 +60,10 @@ func TestMovedService(t *testing.T) {
 				}
 				broken := mutated(sets[0], 0, i, routeros.Rule{Attrs: r.Attrs.With("action", "passthrough")})
 				changes, err := diff.ComputeThrough(s, []compile.RuleSet{broken, at}, session)
-				var refused *compile.RefusalError
 				if err == nil {
 					err = proof.Prove(s, at, changes, session).Err()
 				}
-				if !errors.As(err, &refused) {
+				if _, refused := errors.AsType[*compile.RefusalError](err); !refused {
 					t.Errorf("without %s nothing is wrong: %v", r.Attrs.Get("comment"), err)
 				}
 			}
