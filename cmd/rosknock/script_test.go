@@ -2,17 +2,23 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/sim"
 )
 
 // TestMain lets the scripts run rosknock as a program of their own.
@@ -26,6 +32,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "../../fixtures/scripts",
 		Setup: func(e *testscript.Env) error {
+			e.Values[routersKey{}] = map[string]scripted{}
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
 			e.Setenv("ROSKNOCK_STATE_DIR", e.WorkDir+"/state")
@@ -52,6 +59,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"router": startRouter,
+			"packet": sendPacket,
+			"later":  passTime,
 			"code":   expectCode,
 			// env-file NAME makes the file NAME of NAME.in, with the values of $variables.
 			"env-file": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -111,8 +120,11 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var said strings.Builder
 	e := env{out: &said, err: &said, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}
+	ahead := new(atomic.Int64)
+	o.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	routers, err := openRouters(e, settings{User: "admin"}, o)
 	ts.Check(err)
+	running(ts)[args[0]] = scripted{routers[0].router, ahead}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -122,6 +134,65 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { cancel(); <-done })
 	ts.Setenv(args[0], routers[0].listener.Addr().String())
 	ts.Setenv(args[0]+"_PIN", routers[0].pin)
+}
+
+// scripted is a router of a script, with how far its clock is ahead.
+type scripted struct {
+	router *sim.Router
+	ahead  *atomic.Int64
+}
+
+// routersKey is where a script keeps its routers.
+type routersKey struct{}
+
+func running(ts *testscript.TestScript) map[string]scripted {
+	return ts.Value(routersKey{}).(map[string]scripted) //nolint:forcetypeassert // Setup puts it there
+}
+
+// sendPacket is `packet NAME accept|drop [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] PROTOCOL SOURCE [:PORT]`: a packet of
+// a new connection arrives at a router from outside, and has to meet that verdict. Lists are filled by it, as on the router.
+func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: packet NAME accept|drop [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] PROTOCOL SOURCE [:PORT]")
+	}
+	r, known := running(ts)[args[0]]
+	if !known {
+		ts.Fatalf("packet: there is no router %s", args[0])
+	}
+	flags := map[string]string{"--in": "ether1"}
+	words := args[2:]
+	for len(words) > 2 && strings.HasPrefix(words[0], "--") {
+		flags[words[0]] = words[1]
+		words = words[2:]
+	}
+	p, err := packet.Parse(words)
+	ts.Check(err)
+	p.InInterface, p.SrcPort = flags["--in"], uint16(20000+rand.N(40000)) // #nosec G404 G115 -- any port that no connection has yet
+	if p.Protocol == 1 || p.Protocol == 58 {
+		p.SrcPort = 0
+	}
+	if size := flags["--size"]; size != "" {
+		p.Size, err = strconv.Atoi(size)
+		ts.Check(err)
+	}
+	p.Payload = []byte(flags["--content"])
+	p.Dst = ownAddress(r.router.Snapshot(), p.Family(), p.InInterface)
+	if dst := flags["--dst"]; dst != "" {
+		p.Dst = netip.MustParseAddr(dst)
+	}
+	if got := r.router.Packet(p); got.Verdict.String() != args[1] {
+		ts.Fatalf("%s: %s, by %s, and not %s", p, got.Verdict, decider(got), args[1])
+	}
+}
+
+// passTime is `later NAME TIME`: a router's clock goes forward.
+func passTime(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: later NAME TIME")
+	}
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	running(ts)[args[0]].ahead.Add(int64(d))
 }
 
 // expectCode is `code N command…`: the command has to end with that exit code.

@@ -39,6 +39,7 @@ type simOptions struct {
 	silence time.Duration
 	mode    string
 	write   string
+	clock   func() time.Time // of the routers; nil is the machine's
 }
 
 func newSim(e env) *cobra.Command {
@@ -192,7 +193,7 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if o.mode != "" && o.mode != "advanced" && o.mode != "home" {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--device-mode %s: advanced or home", o.mode)
 	}
-	options := sim.Options{Version: version, Arrival: o.arrival, DeviceMode: o.mode, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	options := sim.Options{Version: version, Arrival: o.arrival, DeviceMode: o.mode, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
 		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)
