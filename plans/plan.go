@@ -9,6 +9,7 @@
 package plans
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -38,7 +39,41 @@ type Door struct {
 	Opens []Target
 	// Log, when set, logs each finished knock.
 	Log *Log
+	// WrongKnock is what becomes of a source that touches a stage out of turn.
+	WrongKnock WrongKnock
+	// Decoys are traps: touching one quarantines.
+	Decoys []Stage
+	// QuarantineFor is how long the quarantine list remembers a source, longer than any stage does; zero where the door has none.
+	QuarantineFor time.Duration
 }
+
+// Quarantines reports whether anything at the door leads into its quarantine.
+func (d Door) Quarantines() bool { return d.WrongKnock == Quarantine || len(d.Decoys) > 0 }
+
+// WrongKnock is what a wrong knock does.
+type WrongKnock uint8
+
+// What a wrong knock does: nothing, or it gets its source into a list that outlives every stage, and whose members no stage
+// looks at.
+const (
+	Ignore WrongKnock = iota
+	Quarantine
+)
+
+// String returns the word of the plan file.
+func (k WrongKnock) String() string {
+	if k == Quarantine {
+		return "quarantine"
+	}
+	return "ignore"
+}
+
+// StageListOf returns the name of the list of those who have come as far as stage n, counted from 1. The last stage fills the trusted
+// list instead.
+func (d Door) StageListOf(n int) string { return d.StageList + "_" + strconv.Itoa(n) }
+
+// QuarantineList returns the name of the list of those in quarantine.
+func (d Door) QuarantineList() string { return d.StageList + "-quarantine" }
 
 // Stage is one step of a knock.
 type Stage struct {
@@ -157,4 +192,6 @@ func (l Layout) String() string {
 // What a plan gets when it doesn't say.
 const (
 	DefaultStageTimeout = 10 * time.Second
+	// DefaultQuarantine is how long a quarantine lasts, or twice the stage-timeout if that is longer.
+	DefaultQuarantine = time.Minute
 )

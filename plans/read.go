@@ -111,6 +111,7 @@ func (w *walker) build(root *yaml.Node) Plan {
 	p.Gate = Gate{Services: w.strings(root, "gate", "services"), VPNs: w.strings(root, "gate", "vpns")}
 	p.Services = w.services(root)
 	w.compareDoors(root, p)
+	w.compareDecoys(root, p)
 	w.compareServices(root, p)
 	return p
 }
@@ -132,6 +133,7 @@ func (w *walker) door(plan string, e entry) Door {
 	if n := w.child(e.value, "trusted", "for"); n != nil {
 		d.Trusted.For, _ = routeros.ParseListTimeout(n.Value)
 	}
+	w.quarantine(&d, e.value)
 	return d
 }
 
@@ -153,11 +155,17 @@ func (w *walker) knock(door *yaml.Node) []Stage {
 	return out
 }
 
-// stage reads either form of a stage; the zero Stage is one that can't be read.
+// stage reads either form of a stage, once; the zero Stage is one that can't be read.
 func (w *walker) stage(n *yaml.Node) Stage {
-	if w.bad[n] {
-		return Stage{}
+	s, known := w.stages[n]
+	if !known && !w.bad[n] {
+		s = w.readStage(n)
 	}
+	w.stages[n] = s
+	return s
+}
+
+func (w *walker) readStage(n *yaml.Node) Stage {
 	if n.Kind == yaml.ScalarNode {
 		s, _, _ := parseStage(n.Value)
 		return s
@@ -300,10 +308,12 @@ func (w *walker) compareDoors(root *yaml.Node, p Plan) {
 			place = e.key
 		}
 		for stage := 1; stage < len(d.Knock); stage++ {
-			name := d.StageList + "_" + strconv.Itoa(stage)
-			if !w.claim(lists, name, "a stage list of door "+d.Name, place) {
+			if !w.claim(lists, d.StageListOf(stage), "a stage list of door "+d.Name, place) {
 				break
 			}
+		}
+		if d.Quarantines() {
+			w.claim(lists, d.QuarantineList(), "the quarantine of door "+d.Name, place)
 		}
 		w.sameKnock(knocks, d, w.child(e.value, "knock"))
 	}

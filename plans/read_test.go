@@ -26,7 +26,9 @@ func fixture(t testing.TB, name string) []byte {
 	return text
 }
 
-func names() []string { return []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml"} }
+func names() []string {
+	return []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml"}
+}
 
 func TestSeed(t *testing.T) {
 	p, err := plans.Read("seed.yaml", fixture(t, "seed.yaml"))
@@ -118,8 +120,20 @@ func TestMistakes(t *testing.T) {
 		{"an anchor", door(strings.Replace(good, "{list", "&a {list", 1)), "6:14", "anchor"},
 		{"an alias", door(good) + "allow: {addresses: &a []}\ngate: {services: *a}\n", "", "alias"},
 		{"rotate", door(good + "\nrotate: {every: 1h}"), "7:5", "does not carry out"},
-		{"decoys", door(good + "\ndecoys: [tcp/2000]"), "7:5", "does not carry out"},
-		{"quarantine", door(good + "\nwrong-knock: quarantine"), "7:18", "does not carry out"},
+		{"a stage again, with quarantine", door("knock: [tcp/41873, udp/23019, tcp/41873]\ntrusted: {list: t, for: 1h}\nwrong-knock: quarantine"), "5:35", "stage 1 again"},
+		{"a decoy that is a stage", door(good + "\ndecoys: [tcp/2000, udp/23019]"), "7:24", "a stage of door d"},
+		{"a decoy that is another door's stage", door(good+"\ndecoys: [icmp/99]") + "  e:\n    knock: [tcp/3000, icmp/99]\n    trusted: {list: u, for: 1h}\n", "7:14", "a stage of door e"},
+		{"a decoy that is opened", door(good + "\nopens: [ssh, tcp/2000-2010]\ndecoys: [tcp/2000]"), "8:14", "door d opens"},
+		{"a decoy that is a gated service", door(good+"\ndecoys: [tcp/8291]") + "gate: {services: [winbox]}\n", "7:14", "winbox, which is gated"},
+		{"a decoy that is a gated service where it moved", door(good+"\ndecoys: [tcp/2222]") + "gate: {services: [ssh]}\nservices: {ports: {ssh: 2222}}\n", "7:14", "ssh, which is gated"},
+		{"a decoy that is a gated VPN", door(good+"\ndecoys: [udp/4500]") + "gate: {vpns: [ikev2]}\n", "7:14", "ikev2, which is gated"},
+		{"a decoy twice", door(good + "\ndecoys: [tcp/2000, {protocol: tcp, port: 2000}]"), "7:24", "repeated"},
+		{"no decoys", door(good + "\ndecoys: []"), "7:13", "empty"},
+		{"a bad decoy", door(good + "\ndecoys: [2000]"), "7:14", "protocol/port"},
+		{"a quarantine without a way into it", door(good + "\nquarantine-for: 5m"), "7:21", "wrong-knock"},
+		{"a quarantine that ends too early", door(good + "\nwrong-knock: quarantine\nstage-timeout: 1m\nquarantine-for: 1m"), "9:21", "longer than stage-timeout"},
+		{"a misspelt quarantine", door(good + "\nwrong-knock: quarantin"), "7:18", `"quarantine"`},
+		{"a list that is a quarantine", door(strings.Replace(good, "list: t", "list: rosknock-p-d-quarantine", 1) + "\nwrong-knock: quarantine"), "4:3", "the quarantine of door d"},
 		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:41", "does not carry out"},
 		{"forwards", door(good) + "gate: {forwards: []}\n", "7:8", "does not carry out"},
 		{"a variable", door(strings.Replace(good, "list: t", "list: \"${x}\"", 1)), "6:21", "has no value"},
@@ -204,6 +218,13 @@ func random(t *rapid.T) plans.Plan {
 			d.Opens = []plans.Target{{Kind: plans.ServiceTarget, Name: "ssh"}, {Kind: plans.VPNTarget, Name: "ikev2"}, {Kind: plans.PortTarget, Protocol: "udp", Port: routeros.PortRange{First: 5000, Last: 5010}}}
 			d.Log = &plans.Log{Prefix: "knock", Count: 3, Per: time.Minute}
 		}
+		if rapid.Bool().Draw(t, "quarantine") {
+			d.WrongKnock = rapid.SampledFrom([]plans.WrongKnock{plans.Ignore, plans.Quarantine}).Draw(t, "wrong")
+			d.QuarantineFor = d.StageTimeout + time.Duration(rapid.IntRange(1, 1000).Draw(t, "longer"))*time.Second
+			for j := range rapid.IntRange(1, 3).Draw(t, "decoys") {
+				d.Decoys = append(d.Decoys, rapid.SampledFrom([]plans.Stage{{Protocol: "tcp", Port: uint16(20000 + j)}, {Protocol: "icmp", Size: uint16(90 + j)}}).Draw(t, "decoy"))
+			}
+		}
 		p.Doors = append(p.Doors, d)
 	}
 	if rapid.Bool().Draw(t, "more") {
@@ -234,6 +255,30 @@ func TestWriteRead(t *testing.T) {
 			t.Fatal("another knock, the same digest")
 		}
 	})
+}
+
+// TestQuarantine: what a door says of wrong knocks, and what it gets when it does not say for how long.
+func TestQuarantine(t *testing.T) {
+	p, err := plans.Read("quarantine.yaml", fixture(t, "quarantine.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := p.Doors[0]; d.WrongKnock != plans.Quarantine || len(d.Decoys) != 3 || d.QuarantineFor != 2*time.Minute || d.QuarantineList() != "rosknock-branch-admin-quarantine" {
+		t.Errorf("%+v", d)
+	}
+	for lines, want := range map[string]time.Duration{
+		"":                                       0,
+		"wrong-knock: ignore":                    0,
+		"wrong-knock: quarantine":                time.Minute,
+		"decoys: [tcp/2000]":                     time.Minute,
+		"stage-timeout: 40s\ndecoys: [tcp/2000]": 80 * time.Second,
+		"decoys: [tcp/2000]\nquarantine-for: 3h": 3 * time.Hour,
+	} {
+		p, err := plans.Read("p.yaml", []byte(door(strings.TrimSuffix(good+"\n"+lines, "\n"))))
+		if err != nil || p.Doors[0].QuarantineFor != want || p.Doors[0].Quarantines() != (want > 0) {
+			t.Errorf("%q: %v, %+v", lines, err, p.Doors)
+		}
+	}
 }
 
 // TestPrintedPlansKeepTheSecret: a plan that ends in a log shows no port, under any verb.

@@ -41,11 +41,12 @@ type walker struct {
 	bad      map[*yaml.Node]bool // values that nothing is built from
 	secret   map[int]bool        // lines whose digits are masked in excerpts
 	cut      map[int]int         // columns from which on a line is not shown at all
+	stages   map[*yaml.Node]Stage
 }
 
 func newWalker(file string, data []byte, k kind) *walker {
 	return &walker{kind: k, file: file, lines: strings.Split(string(data[:min(len(data), k.most)]), "\n"),
-		bad: map[*yaml.Node]bool{}, secret: map[int]bool{}, cut: map[int]int{}}
+		bad: map[*yaml.Node]bool{}, secret: map[int]bool{}, cut: map[int]int{}, stages: map[*yaml.Node]Stage{}}
 }
 
 // at notes a problem at a place; the excerpt is added at the end, when all secrets are known.

@@ -51,11 +51,25 @@ func writeDoor(plan string, d Door) *yaml.Node {
 	trusted.Style = yaml.FlowStyle
 	put(n, "trusted", trusted)
 	put(n, "opens", texts(opens))
+	writeQuarantine(n, d)
 	if d.Log != nil {
 		limit := fmt.Sprintf("%d/%s", d.Log.Count, routeros.FormatDuration(d.Log.Per))
 		put(n, "log", fields("prefix", text(d.Log.Prefix), "limit", text(limit)))
 	}
 	return n
+}
+
+func writeQuarantine(n *yaml.Node, d Door) {
+	if !d.Quarantines() {
+		return
+	}
+	var decoys []string
+	for _, s := range d.Decoys {
+		decoys = append(decoys, s.Reveal())
+	}
+	put(n, "wrong-knock", text(d.WrongKnock.String()))
+	put(n, "decoys", texts(decoys))
+	put(n, "quarantine-for", text(routeros.FormatDuration(d.QuarantineFor)))
 }
 
 func writeServices(s Services) *yaml.Node {

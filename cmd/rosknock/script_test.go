@@ -37,7 +37,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
 			e.Setenv("ROSKNOCK_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("ROSKNOCK_PASSWORD", "correct horse")
-			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml"} {
+			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml", "quarantine.yaml"} {
 				text, err := fixtures.Plan(name)
 				if err != nil {
 					return err

@@ -183,7 +183,8 @@ func newTrustedRevoke(e env) *cobra.Command {
 		Use:   "revoke ADDRESS",
 		Short: "Take an address's trust away, everywhere",
 		Long: `Take an address off the trusted lists of all doors and off their stage lists, from which one more knock would
-bring it back; cut its connections; then look again and say what is left. Exit code 5 when something is.
+bring it back; then off their quarantines, as if it had never knocked; cut its connections; then look again and say what is left. Exit
+code 5 when something is.
 
 The address from which this session comes is refused, unless you accept the risk by its name.`,
 		Example: "  rosknock trusted revoke 203.0.113.9 -r admin@192.0.2.1 -r admin@192.0.2.2",

@@ -60,6 +60,9 @@ func (v verification) run(ctx context.Context) error {
 		if after.renewed(before) {
 			return errors.New("a wrong knock opened it")
 		}
+		if err := v.release(ctx); err != nil {
+			return err
+		}
 	}
 	after, err := v.play(ctx, v.door.Knock)
 	if err != nil {
@@ -67,6 +70,28 @@ func (v verification) run(ctx context.Context) error {
 	}
 	if !after.renewed(before) {
 		return errors.New("the right knock did not open it: something between here and the router may drop it, or a foreign rule takes it")
+	}
+	return nil
+}
+
+// release takes this machine out of the quarantine into which the wrong knock got it, so that the right one counts.
+func (v verification) release(ctx context.Context) error {
+	if !v.door.Quarantines() {
+		return nil
+	}
+	s, err := v.session.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range routeros.Families() {
+		for _, entry := range s.Entries[f.AddressList()] {
+			if r, ok := entry.Range(); !ok || !entry.Dynamic || entry.List != v.door.QuarantineList() || r.First != r.Last || !slices.Contains(v.who, r.First) {
+				continue
+			}
+			if _, err := v.session.Run(ctx, routeros.NewCommand(f.AddressList().Verb("remove"), ".id", entry.ID)); err != nil {
+				return fmt.Errorf("the wrong knock got this machine into quarantine, and it can't be taken out: leave --verify-knock out: %w", err)
+			}
+		}
 	}
 	return nil
 }

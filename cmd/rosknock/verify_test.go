@@ -38,16 +38,19 @@ func TestVerifyKnock(t *testing.T) {
 		play func(r *sim.Router, stages []plans.Stage)
 		code exitCode
 		says string
+		door string // more of it
 	}{
-		"opens": {playTo, exitDone, "opens to its knock and to no wrong one"},
+		"opens":         {playTo, exitDone, "opens to its knock and to no wrong one", ""},
+		"quarantines":   {playTo, exitDone, "opens to its knock and to no wrong one", "    wrong-knock: quarantine\n"},
+		"decoys, plain": {playTo, exitDone, "opens to its knock and to no wrong one", "    decoys: [tcp/2000]\n"},
 		"nothing arrives": {
-			func(*sim.Router, []plans.Stage) {}, exitFailed, "the right knock did not open it",
+			func(*sim.Router, []plans.Stage) {}, exitFailed, "the right knock did not open it", "",
 		},
 		"opens to anything": {
 			func(r *sim.Router, _ []plans.Stage) {
 				_ = r.Admin(routeros.NewCommand("/ip/firewall/address-list/remove", "numbers", "*1")) // none at first
 				_ = r.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", "trusted", "address", "203.0.113.9", "timeout", "1h"))
-			}, exitFailed, "a wrong knock opened it",
+			}, exitFailed, "a wrong knock opened it", "",
 		},
 	}
 	for name, test := range tests {
@@ -62,7 +65,7 @@ func TestVerifyKnock(t *testing.T) {
 						routeros.NewCommand("/ip/address/add", "address", "203.0.113.1/24", "interface", "ether1")); err != nil && !strings.Contains(err.Error(), "interface") {
 						t.Fatal(err)
 					}
-					if twice && name == "opens" { // the operator has knocked before: his entry is renewed
+					if twice && test.code == exitDone { // the operator has knocked before: his entry is renewed
 						if err := r.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", "trusted", "address", "203.0.113.9", "timeout", "1w")); err != nil {
 							t.Fatal(err)
 						}
@@ -87,7 +90,7 @@ func TestVerifyKnock(t *testing.T) {
 						},
 					}
 					file := filepath.Join(dir, "plan.yaml")
-					text := "version: 1\nname: v\ndoors:\n  a:\n    knock: [tcp/41873, udp/17259, tcp/52614]\n    trusted: {list: trusted, for: 7d}\n    opens: [ssh]\n"
+					text := "version: 1\nname: v\ndoors:\n  a:\n    knock: [tcp/41873, udp/17259, tcp/52614]\n    trusted: {list: trusted, for: 7d}\n    opens: [ssh]\n" + test.door
 					if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 						t.Fatal(err)
 					}

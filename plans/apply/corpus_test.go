@@ -141,15 +141,17 @@ func shared(t *testing.T, parts ...string) string {
 	return path
 }
 
-// TestCorpus puts the seed's plan on every real table that is at hand, twice: the second run changes nothing,
+// TestCorpus puts the seed's plan, and one with a quarantine, on every real table that is at hand, twice: the second run changes nothing,
 // foreign rules stay as they were. Where no place is safe the plan is refused, and nothing is sent.
 func TestCorpus(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(shared(t, "corpus", "exports"), "*.rsc"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no exports: %v", err)
 	}
-	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
-		p := readPlan(t, "seed.yaml")
+	seed, quarantine := readPlan(t, "seed.yaml"), readPlan(t, "quarantine.yaml")
+	quarantine.Allow.InterfaceLists = nil // many don't have it
+	for i, layout := range []plans.Layout{plans.Chain, plans.Inline, plans.Chain, plans.Inline} {
+		p := []plans.Plan{seed, quarantine}[i/2]
 		p.Firewall.Layout = layout
 		counts := map[apply.Outcome]int{}
 		for _, file := range files {
@@ -157,11 +159,11 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Run(fmt.Sprintf("%s/%s", layout, filepath.Base(file)), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%s/%s", p.Name, layout, filepath.Base(file)), func(t *testing.T) {
 				counts[applyTwice(t, p, export)]++
 			})
 		}
-		t.Logf("%s layout: %d tables: %d applied and stable, %d refused with a reason, %d otherwise", layout, len(files), counts[apply.Changed], counts[apply.Refused],
+		t.Logf("%s, %s layout: %d tables: %d applied and stable, %d refused with a reason, %d otherwise", p.Name, layout, len(files), counts[apply.Changed], counts[apply.Refused],
 			len(files)-counts[apply.Changed]-counts[apply.Refused])
 	}
 }

@@ -147,15 +147,20 @@ func (p *place) read(ctx context.Context) (apply.Session, routeros.Snapshot) {
 	return s, before
 }
 
-// gatedPlan is the plan of the matrix; rotated has other ports, changed another door and another gate.
+// gatedPlan is the plan of the matrix; rotated has other ports, changed another door and another gate; quarantined answers wrong knocks,
+// and requarantined does so with other ports.
 func gatedPlan(t *testing.T, layout plans.Layout, variant string) plans.Plan {
 	t.Helper()
-	knock, gate := "tcp/40100, udp/20100, tcp/30100", "[ssh, winbox, api]"
+	knock, gate, door := "tcp/40100, udp/20100, tcp/30100", "[ssh, winbox, api]", ""
 	switch variant {
 	case "rotated":
 		knock = "tcp/41100, udp/21100, tcp/31100"
 	case "changed":
 		knock, gate = "udp/20100, tcp/30200", "[ssh, winbox, api, www]"
+	case "quarantined":
+		door = "\n    wrong-knock: quarantine\n    decoys: [tcp/20200]"
+	case "requarantined":
+		knock, door = "tcp/41100, udp/21100, tcp/31100", "\n    wrong-knock: quarantine\n    quarantine-for: 5m"
 	}
 	p, err := plans.Read("m.yaml", []byte(`version: 1
 name: m
@@ -163,7 +168,7 @@ doors:
   a:
     knock: [`+knock+`]
     trusted: {list: t, for: 1h}
-    opens: [ssh]
+    opens: [ssh]`+door+`
 allow: {addresses: [198.51.100.7], interface-lists: [LAN]}
 gate: {services: `+gate+`}
 services: {disable: [telnet]}
@@ -467,6 +472,10 @@ func trials() []trial {
 				trial{version: "7.24", layout: layout, scenario: s, protect: apply.Auto, knobs: other},
 				trial{version: "7.24", layout: layout, scenario: s, protect: apply.DeadMan, knobs: harder})
 		}
+		out = append(out,
+			trial{version: "6.49", layout: layout, scenario: scenario{"quarantine", "first", "quarantined"}, protect: apply.Auto, knobs: harder},
+			trial{version: "7.20", layout: layout, scenario: scenario{"quarantine rotated", "quarantined", "requarantined"}, protect: apply.Auto, knobs: harder},
+			trial{version: "7.24", layout: layout, scenario: scenario{"quarantine removed", "quarantined", ""}, protect: apply.Auto, knobs: other})
 	}
 	return out
 }

@@ -9,7 +9,10 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -198,5 +201,40 @@ func BenchmarkRouter(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		audit.Router(s)
+	}
+}
+
+// TestOwnQuarantine: our own knock is found with its quarantine and its decoys, in both layouts and families, and rated with them.
+func TestOwnQuarantine(t *testing.T) {
+	text, err := fixtures.Plan("quarantine.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	export, err := fixtures.Router("defconf.rsc")
+	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+		s := read(t, export, err)
+		p, err := plans.Read("quarantine.yaml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Firewall.Layout = layout
+		want, err := compile.Compile(p, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := diff.Compute(s, want, diff.Session{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report := audit.Router(diff.Rehearse(s, c, len(c.Steps)))
+		if len(report.Knocks) != 2 || len(report.Dead) > 0 {
+			t.Fatalf("%v: %+v, dead %+v", layout, report.Knocks, report.Dead)
+		}
+		for _, k := range report.Knocks {
+			// 4 stages and 3 decoys: 3!/7!
+			if !k.Works() || len(k.Steps) != 4 || k.Quarantine != "rosknock-branch-admin-quarantine" || k.Decoys != 3 || math.Abs(k.Strength.Random-6.0/5040) > 0.001 || k.Strength.Ascending || k.Doubles || k.Ways != 1 {
+				t.Errorf("%v, %s: %+v", layout, k.Family, k)
+			}
+		}
 	}
 }

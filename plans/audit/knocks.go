@@ -32,6 +32,10 @@ type Knock struct {
 	Open []string
 	// Why says what is wrong with a knock that does not work, or gates nothing.
 	Why string
+	// Quarantine is a list that some packets get a source into, and whose members do not get in by the knock; "" for none. Decoys are
+	// the packets that lead there at once, stages out of turn not counted.
+	Quarantine string
+	Decoys     int
 	// Detector says that the router also looks out for port scans (psd), which may stop a sweep before.
 	Detector bool
 }
@@ -127,7 +131,7 @@ func (a *auditor) knock(list string) Knock {
 		k.Ways = len(ways)
 		k.Steps, k.Rules = a.steps(ways[0])
 		k.Doubles = slices.ContainsFunc(ways[0].Steps, a.doubles)
-		k.Strength = sequence.Rate(k.Steps, sequence.DefaultRate, 0)
+		k.Strength = a.strength(&k, from)
 		if !met && len(k.Accepts) > 0 {
 			k.Why = "it can't be opened: no packet arrives at the rule that would let its list in"
 		}

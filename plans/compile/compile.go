@@ -40,11 +40,20 @@ type Table struct {
 	// Rules are in their order, each with its mark, none with a chain: in which chain they stand
 	// depends on the layout.
 	Rules []routeros.Rule
-	Place Place
+	// Chains are the chains of doors that quarantine. A rule of Rules jumps to each; its jump-target is the chain's name here,
+	// which the layout completes.
+	Chains []Chain
+	Place  Place
 	// Doors are the plan's doors as the rules have them, for checking that they can be reached.
 	Doors []Door
 	// Gate are the matches that the gate shuts.
 	Gate []Match
+}
+
+// Chain is a part of a table's rules that stands in a chain of its own.
+type Chain struct {
+	Name  string
+	Rules []routeros.Rule
 }
 
 // Door is one door as compiled for a family.
@@ -58,6 +67,25 @@ type Door struct {
 	For          routeros.ListTimeout
 	// StageLists are those of the stages before the last.
 	StageLists []string
+	// Quarantine is nil at a door that has none.
+	Quarantine *Quarantine
+}
+
+// Quarantine is where a door sends wrong knocks.
+type Quarantine struct {
+	List string
+	For  time.Duration
+	// Turns says that a stage touched out of turn leads into it, Decoys what leads into it besides.
+	Turns  bool
+	Decoys []plans.Stage
+}
+
+// Decoys returns the door's decoys, none where it has no quarantine.
+func (d Door) Decoys() []plans.Stage {
+	if d.Quarantine == nil {
+		return nil
+	}
+	return d.Quarantine.Decoys
 }
 
 // Entry is one wanted row of an address list.
@@ -98,6 +126,15 @@ func AllowList(plan string) string { return "rosknock-" + plan + "-allow" }
 func ChainNames(plan string) [2]string {
 	return [2]string{"rosknock-" + plan + "-a", "rosknock-" + plan + "-b"}
 }
+
+// InlineChainNames returns the two names between which a door's own chain switches in the inline layout. In the chain layout it goes
+// with the chain of the plan, under its name; no name of one layout is one of the other.
+func InlineChainNames(plan, door string) [2]string {
+	return [2]string{DoorChain("rosknock-"+plan+"-c", door), DoorChain("rosknock-"+plan+"-d", door)}
+}
+
+// DoorChain returns the name of a door's own chain that belongs to a chain of the plan.
+func DoorChain(chain, door string) string { return chain + "-" + door }
 
 // Compile returns the rule set of a plan for the router of the snapshot. It returns a
 // *[RefusalError] when no place on this router would make the rules do what the plan says.
@@ -203,11 +240,10 @@ func (c *compiler) table() (Table, error) {
 	}
 	t.Gate = c.matches(c.plan.Gate.Targets())
 	for _, d := range c.plan.Doors {
-		door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For}
-		for n := range len(d.Knock) - 1 {
-			door.StageLists = append(door.StageLists, StageList(d, n+1))
-		}
-		t.Doors = append(t.Doors, door)
+		t.Doors = append(t.Doors, c.door(d))
+	}
+	if err := decoysAreFree(t); err != nil {
+		return Table{}, err
 	}
 	place, err := c.place(t)
 	if err != nil {
@@ -215,7 +251,23 @@ func (c *compiler) table() (Table, error) {
 	}
 	t.Place = place
 	t.Rules = c.rules(t)
+	for _, d := range c.plan.Doors {
+		if d.Quarantines() {
+			t.Chains = append(t.Chains, Chain{Name: d.Name, Rules: c.doorChain(d)})
+		}
+	}
 	return t, nil
+}
+
+func (c *compiler) door(d plans.Door) Door {
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For}
+	for n := range len(d.Knock) - 1 {
+		door.StageLists = append(door.StageLists, d.StageListOf(n+1))
+	}
+	if d.Quarantines() {
+		door.Quarantine = &Quarantine{List: d.QuarantineList(), For: d.QuarantineFor, Turns: d.WrongKnock == plans.Quarantine, Decoys: d.Decoys}
+	}
+	return door
 }
 
 // rules lists the family's rules in their order: established traffic first, then the stages of
@@ -229,6 +281,10 @@ func (c *compiler) rules(t Table) []routeros.Rule {
 			"action", "accept", "connection-state", "established,related,untracked"))
 	}
 	for _, d := range c.plan.Doors {
+		if d.Quarantines() {
+			rules = append(rules, c.enter(d))
+			continue
+		}
 		rules = append(rules, c.stages(d)...)
 	}
 	for i, d := range c.plan.Doors {
@@ -246,7 +302,7 @@ func (c *compiler) stages(d plans.Door) []routeros.Rule {
 	for i, stage := range slices.Backward(d.Knock) {
 		match := append(stageMatch(c.family, stage), "connection-state", "new")
 		if i > 0 {
-			match = append(match, "src-address-list", StageList(d, i))
+			match = append(match, "src-address-list", d.StageListOf(i))
 		}
 		last := i == len(d.Knock)-1
 		if last && d.Log != nil {
@@ -254,7 +310,7 @@ func (c *compiler) stages(d plans.Door) []routeros.Rule {
 			rules = append(rules, c.rule(d.Name+"/log", "finished knocks at door "+d.Name,
 				append([]string{"action", "log", "log-prefix", d.Log.Prefix, "limit", limit}, match...)...))
 		}
-		list, timeout := StageList(d, i+1), routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
+		list, timeout := d.StageListOf(i+1), routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
 		if last {
 			list, timeout = d.Trusted.List, d.Trusted.For
 		}
@@ -263,10 +319,6 @@ func (c *compiler) stages(d plans.Door) []routeros.Rule {
 	}
 	return rules
 }
-
-// StageList returns the name of the list of those who have come as far as stage n, counted from 1.
-// The last stage fills the trusted list instead.
-func StageList(d plans.Door, n int) string { return fmt.Sprintf("%s_%d", d.StageList, n) }
 
 // stageMatch returns the matchers of one stage as alternating names and values. An ICMP stage is an
 // echo request of one whole packet size (routeros-facts § 2.2).

@@ -245,3 +245,59 @@ func TestLoggedKnock(t *testing.T) {
 		t.Errorf("%d rules log", logged)
 	}
 }
+
+// TestQuarantine: a door that quarantines has a chain of its own, into which only those come who are not in quarantine. Its stages come
+// first, then who is spared, then what seizes; no comment tells a port.
+func TestQuarantine(t *testing.T) {
+	p := plan(t, "quarantine.yaml")
+	rs, err := compile.Compile(p, defconf(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range rs.Tables {
+		var slots []string
+		for _, r := range table.Chains[0].Rules {
+			mark, _ := r.Mark()
+			slots = append(slots, strings.TrimPrefix(mark.Slot, "admin/"))
+			for _, s := range append(slices.Clone(p.Doors[0].Knock), p.Doors[0].Decoys...) {
+				if strings.Contains(r.Comment()+r.Attrs.Get("address-list")+r.Attrs.Get("src-address-list"), s.Reveal()[4:]) {
+					t.Errorf("%s tells a port", mark.Slot)
+				}
+			}
+		}
+		want := "stage-4 stage-3 stage-2 stage-1 spare-trusted spare-addresses spare-interfaces-1 quarantine-2 quarantine-3 quarantine-4 decoy-1 decoy-2 decoy-3"
+		if table.Family == routeros.IPv6 {
+			want = strings.Replace(want, "spare-addresses ", "", 1)
+		}
+		if got := strings.Join(slots, " "); got != want {
+			t.Errorf("%s: got  %s\nwant %s", table.Family, got, want)
+		}
+		enter := routeros.NewRule("action", "jump", "jump-target", "admin", "connection-state", "new", "src-address-list", "!rosknock-branch-admin-quarantine")
+		seize := routeros.NewRule("action", "add-src-to-address-list", "address-list", "rosknock-branch-admin-quarantine", "address-list-timeout", "2m",
+			"protocol", "tcp", "dst-port", "41923", "src-address-list", "!rosknock-branch-admin_2", "connection-state", "new")
+		if !table.Rules[0].SameMeaning(enter) || !table.Chains[0].Rules[slices.Index(slots, "quarantine-3")].SameMeaning(seize) {
+			t.Errorf("%s: %v", table.Family, table)
+		}
+	}
+	p.Doors[0].WrongKnock = plans.Ignore
+	if rs, err = compile.Compile(p, defconf(t)); err != nil {
+		t.Fatal(err)
+	}
+	if slices.ContainsFunc(rs.Tables[0].Chains[0].Rules, func(r routeros.Rule) bool { return strings.Contains(r.Comment(), "out of turn") }) {
+		t.Error("with decoys alone, wrong knocks are quarantined too")
+	}
+}
+
+// TestDecoyInUse: a decoy where a gated service of this very router listens is refused.
+func TestDecoyInUse(t *testing.T) {
+	s := defconf(t)
+	for i := range s.Services {
+		if s.Services[i].Name == "winbox" {
+			s.Services[i].Port = 37250
+		}
+	}
+	_, err := compile.Compile(plan(t, "quarantine.yaml"), s)
+	if refused, ok := errors.AsType[*compile.RefusalError](err); !ok || refused.Risk != "decoy-in-use" || refused.Remedy == "" || strings.Contains(err.Error(), "37250") {
+		t.Errorf("%v", err)
+	}
+}

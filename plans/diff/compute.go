@@ -55,56 +55,116 @@ func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session
 func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
 	e := &editor{rows: s.Rules[t.Menu], claimed: map[string]bool{}}
 	if want.Layout == plans.Inline {
-		e.lay(segment{
-			menu: t.Menu, chain: "input", plan: want.Plan, rules: inChain(t.Rules, "input"),
-			floor: t.Place.Floor, anchor: t.Place.Anchor, anchors: t.Place.AnchorText,
-		})
-		e.sweep(t.Menu, want.Plan)
-		return e.all(), nil, nil
+		return inlineSteps(e, want, t)
 	}
 	return chainSteps(e, want, t)
 }
 
-func inChain(rules []routeros.Rule, chain string) []routeros.Rule {
+// inlineSteps is the inline layout: the rules stand in input itself, but for the chains of doors that quarantine. Each of those is a chain
+// layout of its own: mended in place by one step, or built under its other name and switched to by the door's jump.
+func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
+	targets := map[string]string{}
+	for _, c := range t.Chains {
+		names := compile.InlineChainNames(want.Plan, c.Name)
+		live := liveChain(e.rows, want.Plan, c.Name+"/jump", names)
+		group := func(name string) []segment {
+			return []segment{{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(c.Rules, name, nil)}}
+		}
+		steps, said, target, err := groupSteps(e, want.Plan, names, live, group)
+		if err != nil {
+			return nil, nil, err
+		}
+		all, notes, targets[c.Name] = append(all, steps...), append(notes, said...), target
+	}
+	e.lay(segment{
+		menu: t.Menu, chain: "input", plan: want.Plan, rules: inChain(t.Rules, "input", targets),
+		floor: t.Place.Floor, anchor: t.Place.Anchor, anchors: t.Place.AnchorText,
+	})
+	e.sayWhy()
+	e.sweep(t.Menu, want.Plan)
+	return append(all, e.all()...), notes, nil
+}
+
+// inChain puts rules into a chain; targets are the chains to which those of doors lead.
+func inChain(rules []routeros.Rule, chain string, targets map[string]string) []routeros.Rule {
 	out := make([]routeros.Rule, len(rules))
 	for i, r := range rules {
 		out[i] = routeros.Rule{Attrs: r.Attrs.With("chain", chain)}
+		if door := r.Attrs.Get("jump-target"); door != "" {
+			out[i].Attrs = out[i].Attrs.With("jump-target", targets[door])
+		}
 	}
 	return out
 }
 
 // chainSteps is the chain layout: the rules stand in one of two chains of our own and one jump in
-// input leads there. What a single step can mend is mended in the live chain; everything else
-// is built in the other chain, out of every packet's way, and switched to by the jump.
+// input leads there; what a door has for itself stands in further chains, which go with the one that leads there.
 func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
 	names := compile.ChainNames(want.Plan)
-	live := liveChain(e.rows, want.Plan, names)
-	target, mended := pickChain(e, want, t, live)
-	if !mended {
-		if err = vacate(e, want.Plan, target); err != nil {
-			return nil, nil, err
-		}
-		all = append(all, build(e, t, want.Plan, target)...)
-		notes = foreignNotes(e.rows, want.Plan, live)
-	} else {
-		fix := &editor{rows: e.rows, claimed: e.claimed}
-		fix.lay(chainSegment(want, t, target))
-		fix.sweepChain(t.Menu, want.Plan, target)
-		all = append(all, fix.all()...)
+	live := liveChain(e.rows, want.Plan, "jump", names)
+	all, notes, target, err := groupSteps(e, want.Plan, names, live, func(name string) []segment { return chainGroup(want, t, name) })
+	if err != nil {
+		return nil, nil, err
 	}
 	jump := &editor{rows: e.rows, claimed: e.claimed}
 	jump.lay(segment{
 		menu: t.Menu, chain: "input", plan: want.Plan, rules: []routeros.Rule{jumpRule(want.Plan, target)},
 		floor: t.Place.Floor, anchor: t.Place.Anchor, anchors: t.Place.AnchorText,
 	})
-	for i := range jump.open {
-		if jump.open[i].Op == Set && jump.open[i].Set.Has("jump-target") {
-			jump.open[i].Why = "switch to the new chain"
-		}
-	}
+	jump.sayWhy()
 	jump.sweepChain(t.Menu, want.Plan, "input")
 	jump.sweep(t.Menu, want.Plan)
 	return append(all, jump.all()...), notes, nil
+}
+
+// chainGroup are the chains that are built and switched together, first those to which the others lead.
+func chainGroup(want compile.RuleSet, t compile.Table, name string) []segment {
+	var group []segment
+	targets := map[string]string{}
+	for _, c := range t.Chains {
+		targets[c.Name] = compile.DoorChain(name, c.Name)
+		group = append(group, segment{menu: t.Menu, chain: targets[c.Name], plan: want.Plan, rules: inChain(c.Rules, targets[c.Name], nil)})
+	}
+	return append(group, segment{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(t.Rules, name, targets)})
+}
+
+// groupSteps brings one of two groups of chains to what is wanted and says to which one packets shall go, by the name under which the group goes.
+// What a single step can mend is mended in the live group; everything else is built in the other one, out of every packet's way.
+func groupSteps(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (all []Step, notes []string, target string, err error) {
+	target, mended := pickChain(e, plan, names, live, group)
+	if mended {
+		fix := &editor{rows: e.rows, claimed: e.claimed}
+		for _, seg := range group(target) {
+			fix.lay(seg)
+			fix.sweepChain(seg.menu, plan, seg.chain)
+		}
+		e.rows = fix.rows
+		return fix.all(), nil, target, nil
+	}
+	for _, seg := range group(target) {
+		if err = vacate(e, plan, seg.chain); err != nil {
+			return nil, nil, "", err
+		}
+		all = append(all, leftovers(e, seg)...)
+	}
+	for _, seg := range group(target) {
+		all = append(all, build(seg)...)
+	}
+	if live != "" {
+		for _, seg := range group(live) {
+			notes = append(notes, foreignNotes(e.rows, plan, seg.chain)...)
+		}
+	}
+	return all, notes, target, nil
+}
+
+// sayWhy gives the reason of the steps that switch to another chain.
+func (e *editor) sayWhy() {
+	for i := range e.open {
+		if e.open[i].Op == Set && e.open[i].Set.Has("jump-target") {
+			e.open[i].Why = "switch to the new chain"
+		}
+	}
 }
 
 func jumpRule(plan, target string) routeros.Rule {
@@ -112,30 +172,33 @@ func jumpRule(plan, target string) routeros.Rule {
 	return routeros.NewRule("chain", "input", "action", "jump", "jump-target", target, "comment", mark.Comment("knock rules of plan "+plan))
 }
 
-// liveChain returns the chain to which our jump leads, or "". A disabled jump counts: somebody may
+// liveChain returns the chain to which our jump of a slot leads from input, or "". A disabled jump counts: somebody may
 // enable it at any moment.
-func liveChain(rows []routeros.Rule, plan string, names [2]string) string {
+func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string {
 	for _, r := range rows {
 		mark, ok := owned(r, plan)
-		if ok && mark.Slot == "jump" && r.Action() == "jump" && slices.Contains(names[:], r.Attrs.Get("jump-target")) {
+		if ok && mark.Slot == slot && r.Action() == "jump" && slices.Contains(names[:], r.Attrs.Get("jump-target")) {
 			return r.Attrs.Get("jump-target")
 		}
 	}
 	return ""
 }
 
-// pickChain chooses the chain that the router shall use, and says whether it can be brought
-// there in place: by at most one step where packets pass, by any number where none do.
-func pickChain(e *editor, want compile.RuleSet, t compile.Table, live string) (chain string, mended bool) {
-	names := compile.ChainNames(want.Plan)
+// pickChain chooses the group that the router shall use, and says whether it can be brought
+// there in place: by at most one step where packets pass, by none where none do.
+func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
 	work := func(chain string) int {
 		trial := &editor{rows: e.rows, claimed: map[string]bool{}}
-		trial.lay(chainSegment(want, t, chain))
-		trial.sweepChain(t.Menu, want.Plan, chain)
-		return trial.count()
+		n := 0
+		for _, seg := range group(chain) {
+			trial.lay(seg)
+			trial.sweepChain(seg.menu, plan, seg.chain)
+			n += len(foreignIn(e.rows, plan, seg.chain)) * 2 // a foreign rule can't be mended
+		}
+		return n + trial.count()
 	}
 	if live != "" {
-		if work(live) <= 1 && len(foreignIn(e.rows, want.Plan, live)) == 0 {
+		if work(live) <= 1 {
 			return live, true
 		}
 		if live == names[0] {
@@ -144,15 +207,11 @@ func pickChain(e *editor, want compile.RuleSet, t compile.Table, live string) (c
 		return names[0], false
 	}
 	for _, name := range names {
-		if work(name) == 0 && len(foreignIn(e.rows, want.Plan, name)) == 0 {
+		if work(name) == 0 {
 			return name, true
 		}
 	}
 	return names[0], false
-}
-
-func chainSegment(want compile.RuleSet, t compile.Table, chain string) segment {
-	return segment{menu: t.Menu, chain: chain, plan: want.Plan, rules: inChain(t.Rules, chain)}
 }
 
 // vacate makes sure that the chain which is about to be built is nobody else's: it refuses one in which somebody else's rule
@@ -175,19 +234,24 @@ func vacate(e *editor, plan, chain string) error {
 	return nil
 }
 
-// build files the removal of leftovers in the chain and then every rule, each at the end of the table:
-// within the chain that is the order in which they are added.
-func build(e *editor, t compile.Table, plan, chain string) []Step {
+// leftovers files the removal of leftovers in a chain that is about to be built.
+func leftovers(e *editor, seg segment) []Step {
 	var all []Step
 	for _, r := range e.rows {
-		if mark, ok := owned(r, plan); ok && r.Chain() == chain {
+		if mark, ok := owned(r, seg.plan); ok && r.Chain() == seg.chain {
 			e.claimed[r.ID] = true
-			all = append(all, removal(t.Menu, r, mark, "left over"))
+			all = append(all, removal(seg.menu, r, mark, "left over"))
 		}
 	}
-	for _, want := range inChain(t.Rules, chain) {
+	return all
+}
+
+// build files every rule of a chain, each at the end of the table: within the chain that is the order in which they are added.
+func build(seg segment) []Step {
+	var all []Step
+	for _, want := range seg.rules {
 		mark, _ := want.Mark()
-		all = append(all, Step{Op: Add, Menu: t.Menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain"})
+		all = append(all, Step{Op: Add, Menu: seg.menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain"})
 	}
 	return all
 }

@@ -261,7 +261,7 @@ func difference(row, want routeros.Rule) (set, was routeros.Attributes) {
 
 // sweep files the removal of every row with the plan's mark that serves nothing.
 func (e *editor) sweep(menu routeros.Menu, plan string) {
-	var jumps []Step
+	var jumps, inner []Step
 	for _, r := range e.rows {
 		mark, ok := owned(r, plan)
 		if !ok || e.claimed[r.ID] {
@@ -270,12 +270,16 @@ func (e *editor) sweep(menu routeros.Menu, plan string) {
 		e.claimed[r.ID] = true
 		step := removal(menu, r, mark, "not in the plan, or twice")
 		if r.Action() == "jump" { // what it leads to goes in one step, and then nobody sees the rest go
-			jumps = append(jumps, step)
+			if r.Chain() == "input" {
+				jumps = append(jumps, step)
+			} else {
+				inner = append(inner, step)
+			}
 			continue
 		}
 		e.remove(step, r)
 	}
-	e.removeShut = append(jumps, e.removeShut...)
+	e.removeShut = slices.Concat(jumps, inner, e.removeShut)
 }
 
 func removal(menu routeros.Menu, r routeros.Rule, mark routeros.Mark, why string) Step {

@@ -3,6 +3,7 @@ package diff
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -47,8 +48,8 @@ func increasing(values []int, mask int) int {
 	return n
 }
 
-// wanted is a small rule set with stages, accepts and a drop.
-func wanted(layout plans.Layout, ports []int) compile.RuleSet {
+// wanted is a small rule set with stages, accepts and a drop, and with doors that have chains of their own.
+func wanted(layout plans.Layout, ports []int, doors ...string) compile.RuleSet {
 	rule := func(slot string, pairs ...string) routeros.Rule {
 		return routeros.NewRule(append(pairs, "comment", routeros.Mark{Plan: "p", Slot: slot}.Comment("x"))...)
 	}
@@ -57,10 +58,20 @@ func wanted(layout plans.Layout, ports []int) compile.RuleSet {
 		rules = append(rules, rule(fmt.Sprintf("d/stage-%d", len(ports)-i), "action", "add-src-to-address-list", "address-list", fmt.Sprintf("l_%d", i),
 			"address-list-timeout", "1m", "protocol", "tcp", "dst-port", fmt.Sprint(port)))
 	}
+	var chains []compile.Chain
+	for _, name := range doors {
+		rules = append(rules, rule(name+"/jump", "action", "jump", "jump-target", name, "src-address-list", "!q"))
+		chain := compile.Chain{Name: name}
+		for i, port := range ports {
+			chain.Rules = append(chain.Rules, rule(fmt.Sprintf("%s/quarantine-%d", name, i), "action", "add-src-to-address-list", "address-list", "q",
+				"address-list-timeout", "1m", "protocol", "udp", "dst-port", fmt.Sprint(port)))
+		}
+		chains = append(chains, chain)
+	}
 	rules = append(rules,
 		rule("d/open", "action", "accept", "src-address-list", "trusted"),
 		rule("gate/tcp", "action", "drop", "protocol", "tcp", "dst-port", "22"))
-	return compile.RuleSet{Plan: "p", Layout: layout, Tables: []compile.Table{{Family: routeros.IPv4, Menu: routeros.Filter, Rules: rules}}}
+	return compile.RuleSet{Plan: "p", Layout: layout, Tables: []compile.Table{{Family: routeros.IPv4, Menu: routeros.Filter, Rules: rules, Chains: chains}}}
 }
 
 // foreignTable draws a table of other people's rules; the first dynamic rows are the router's own.
@@ -155,12 +166,15 @@ func place(t *rapid.T, rows []routeros.Rule) compile.Place {
 func TestTableSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: foreignTable(t)}}
-		want := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "layout"), []int{1, 2, 3})
+		doors := func(label string) []string {
+			return rapid.SampledFrom([][]string{nil, {"x"}, {"x", "y"}, {"y"}}).Draw(t, label)
+		}
+		want := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "layout"), []int{1, 2, 3}, doors("doors")...)
 		want.Tables[0].Place = place(t, s.Rules[routeros.Filter])
 		s = converge(t, s, want)
 		s = renumber(s)
 
-		next := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "next layout"), rapid.SampledFrom([][]int{{1, 2, 3}, {1, 2}, {5, 2, 3}, {7, 8, 9, 10}}).Draw(t, "next"))
+		next := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "next layout"), rapid.SampledFrom([][]int{{1, 2, 3}, {1, 2}, {5, 2, 3}, {7, 8, 9, 10}}).Draw(t, "next"), doors("next doors")...)
 		next.Tables[0].Place = place(t, s.Rules[routeros.Filter])
 		converge(t, drift(t, s), next)
 	})
@@ -171,13 +185,16 @@ func converge(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) routeros.Sn
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := ChangeSet{Steps: steps}
 	for _, step := range steps {
 		if step.Op != Add && !ownedID(s, step.ID) {
 			t.Fatalf("%s names the foreign row %s", step.Op, step.ID)
 		}
 	}
-	after := Rehearse(s, c, len(steps))
+	after := s
+	for i := range steps {
+		apart(t, after, steps[i])
+		after = RehearseStep(after, steps[i], i)
+	}
 	if d := Foreign(s, after, "p"); d != nil {
 		t.Fatal(d)
 	}
@@ -228,19 +245,53 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 			}
 		}
 	}
-	var got []routeros.Rule
+	got, targets := map[string][]routeros.Rule{}, map[string]string{}
+	total := 0
 	for i, r := range rows {
 		mark, ok := owned(r, "p")
 		if !ok || mark.Slot == "jump" {
 			continue
 		}
-		if want.Layout == plans.Inline && (i <= floor || i >= anchor) {
+		total++
+		got[r.Chain()] = append(got[r.Chain()], r)
+		if door, jumps := strings.CutSuffix(mark.Slot, "/jump"); jumps {
+			targets[door] = r.Attrs.Get("jump-target")
+		}
+		if want.Layout == plans.Inline && r.Chain() == "input" && (i <= floor || i >= anchor) {
 			t.Fatalf("%s stands at %d, outside %d to %d", r.Describe(), i, floor, anchor)
 		}
-		got = append(got, r)
 	}
-	if !slices.EqualFunc(got, inChain(table.Rules, chain), routeros.Rule.Same) {
-		t.Fatalf("got  %v\nwant %v", got, inChain(table.Rules, chain))
+	check := func(chain string, want []routeros.Rule) {
+		total -= len(want)
+		if !slices.EqualFunc(got[chain], want, routeros.Rule.Same) {
+			t.Fatalf("got  %v\nwant %v", got[chain], want)
+		}
+	}
+	check(chain, inChain(table.Rules, chain, targets))
+	for _, c := range table.Chains {
+		check(targets[c.Name], inChain(c.Rules, targets[c.Name], nil))
+	}
+	if total != 0 {
+		t.Fatalf("%d rules too many", total)
+	}
+}
+
+// apart checks that a step which is one of several to build a chain touches none that packets see.
+func apart(t *rapid.T, s routeros.Snapshot, step Step) {
+	if step.Why != "build the chain" && step.Why != "left over" {
+		return
+	}
+	chain := step.Set.Get("chain") + step.Was.Get("chain")
+	seen := map[string]bool{"input": true}
+	for range 3 {
+		for _, r := range s.Rules[routeros.Filter] {
+			if r.Action() == "jump" && seen[r.Chain()] {
+				seen[r.Attrs.Get("jump-target")] = true
+			}
+		}
+	}
+	if seen[chain] {
+		t.Fatalf("%s %s is done in %s, where packets come", step.Op, step.Slot, chain)
 	}
 }
 
@@ -248,7 +299,7 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 func TestFewestMoves(t *testing.T) {
 	want := wanted(plans.Inline, []int{1, 2, 3})
 	var rows []routeros.Rule
-	for i, r := range inChain(want.Tables[0].Rules, "input") {
+	for i, r := range inChain(want.Tables[0].Rules, "input", nil) {
 		r.ID = fmt.Sprintf("*%d", i+1)
 		rows = append(rows, r)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -93,7 +92,10 @@ func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Fam
 func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family routeros.Family) {
 	lists := []string{d.Trusted.List}
 	for n := range len(d.Knock) - 1 {
-		lists = append(lists, compile.StageList(d, n+1))
+		lists = append(lists, d.StageListOf(n+1))
+	}
+	if d.Quarantines() {
+		lists = append(lists, d.QuarantineList())
 	}
 	for _, list := range lists {
 		foreign(p.Name, s, family, func(r *routeros.Rule) {

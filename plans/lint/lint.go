@@ -93,7 +93,7 @@ func Rules() []Rule {
 		{"L28", Warn, "an entry never expires", FromPlan},
 		{"L29", Warn, "a reject or an unlimited log on the outside", FromRouter},
 		{"L30", Warn, "a rule fills a list from answers, too", FromRouter},
-		{"L31", Inform, "a penalty can be driven by forged packets", FromRouter},
+		{"L31", Inform, "a penalty can be driven by forged packets", FromBoth},
 		{"L32", Warn, "predictable ports", FromPlan},
 		{"L33", Warn, "the secret stands in a name or a comment", FromBoth},
 		{"L34", Inform, "one sequence for a whole fleet", NotYet},
@@ -137,6 +137,7 @@ func Plan(p plans.Plan) []Finding {
 	for _, d := range p.Doors {
 		f.door(d)
 		f.scan(d)
+		f.penalty(d)
 		f.secretNames(p, d)
 	}
 	if len(p.Allow.Addresses) == 0 && len(p.Allow.InterfaceLists) == 0 {

@@ -67,13 +67,26 @@ func predictable(s plans.Stage) bool {
 	return slices.Contains([]uint16{1433, 1521, 1701, 1723, 2222, 3306, 3389, 5060, 5432, 5900, 6379, 7547, 8080, 8291, 8443, 8728, 8729, 8888, 13231, 27017}, s.Port)
 }
 
+// penalty looks at what wrong knocks do to others.
+func (f *finder) penalty(d plans.Door) {
+	if d.Quarantines() {
+		f.add("L31", "doors."+d.Name+".quarantine-for", fmt.Sprintf("one packet keeps a source from knocking for %s", routeros.FormatDuration(d.QuarantineFor)),
+			"whoever forges an address can keep its owner out as long as he goes on; who is trusted, or on the allow-list, stays in", "keep the time short, and have an allow-list")
+	}
+}
+
 // scan rates the knock against sweeps.
 func (f *finder) scan(d plans.Door) {
 	at := "doors." + d.Name + ".knock"
-	s := sequence.Rate(sequence.Steps(d.Knock, d.StageTimeout), sequence.DefaultRate, 0)
+	s := strength(d, sequence.Steps(d.Knock, d.StageTimeout))
 	if s.Ascending || s.Descending {
 		way := map[bool]string{true: "rise", false: "fall"}[s.Ascending]
 		f.add("L21", at, "the ports only "+way, "one sweep of a scanner in that order plays the whole knock", "mix their order, and take one more")
+	}
+	if s.Random > sequence.Budget && d.Quarantines() {
+		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%, its quarantine and decoys counted in", sequence.DefaultRate, 100*s.Random),
+			fmt.Sprintf("after about %.0f sweeps from addresses that are not in quarantine a scanner is in", s.Sweeps()), enough(d)+", or more decoys")
+		return
 	}
 	if s.Random > sequence.Budget {
 		decoy := sequence.Rate(sequence.Steps(d.Knock, d.StageTimeout), sequence.DefaultRate, 1)
@@ -83,12 +96,20 @@ func (f *finder) scan(d plans.Door) {
 	}
 }
 
+// strength rates a sequence at a door with the quarantine that the door has.
+func strength(d plans.Door, steps []sequence.Step) sequence.Strength {
+	if d.Quarantines() {
+		return sequence.RateGuarded(steps, sequence.Steps(d.Decoys, 0), sequence.DefaultRate)
+	}
+	return sequence.Rate(steps, sequence.DefaultRate, 0)
+}
+
 // enough says how many stages keep the chance within the budget.
 func enough(d plans.Door) string {
 	steps := sequence.Steps(d.Knock, d.StageTimeout)
 	n := len(steps)
 	for port := uint16(1); n <= sequence.MostStages; port++ {
-		if sequence.Rate(steps, sequence.DefaultRate, 0).Random <= sequence.Budget {
+		if strength(d, steps).Random <= sequence.Budget {
 			break
 		}
 		steps = append(steps, sequence.Step{Protocol: steps[0].Protocol, First: 10000 + port*7, Last: 10000 + port*7, Timeout: d.StageTimeout})
@@ -110,10 +131,10 @@ func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	}
 }
 
-// tells reports whether a text holds the port or size of a stage as a number of its own.
+// tells reports whether a text holds the port or size of a stage, or of a decoy, as a number of its own.
 func tells(text string, d plans.Door) bool {
 	numbers := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
-	return slices.ContainsFunc(d.Knock, func(s plans.Stage) bool {
+	return slices.ContainsFunc(append(slices.Clone(d.Knock), d.Decoys...), func(s plans.Stage) bool {
 		return slices.Contains(numbers, strconv.Itoa(int(max(s.Port, s.Size))))
 	})
 }

@@ -16,7 +16,7 @@ import (
 func TestMovedService(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		t.Run(layout.String(), func(t *testing.T) {
-			p := gatedPlan(t, layout)
+			p := gatedPlan(t, layout, "")
 			s := fixture(t, "no-drop.rsc")
 			session := diff.Session{}
 			want, err := compile.Compile(p, s)
@@ -58,7 +58,7 @@ func TestMovedService(t *testing.T) {
 				if r.Action() != "drop" {
 					continue
 				}
-				broken := mutated(sets[0], 0, i, routeros.Rule{Attrs: r.Attrs.With("action", "passthrough")})
+				broken := mutated(sets[0], where{0, -1, i}, routeros.Rule{Attrs: r.Attrs.With("action", "passthrough")})
 				changes, err := diff.ComputeThrough(s, []compile.RuleSet{broken, at}, session)
 				if err == nil {
 					err = proof.Prove(s, at, changes, session).Err()

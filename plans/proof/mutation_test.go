@@ -50,44 +50,115 @@ func TestMutants(t *testing.T) {
 	tried, same := 0, 0
 	for _, router := range []string{"defconf.rsc", "no-drop.rsc", "winbox-open.rsc"} {
 		for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
-			s := fixture(t, router)
-			p := gatedPlan(t, layout)
-			want, err := compile.Compile(p, s)
-			if err != nil {
-				t.Fatal(err)
-			}
-			session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
-			good, changes := proved(t, s, want, session)
-			if err := good.Err(); err != nil {
-				t.Fatalf("%s: the good one fails: %v", router, err)
-			}
-			for n := range want.Tables {
-				for i, rule := range want.Tables[n].Rules {
-					if mark, _ := rule.Mark(); strings.HasSuffix(mark.Slot, "/log") {
-						continue // it decides nothing
-					}
-					cases := mutants(rule)
-					cases["removed"] = routeros.Rule{}
-					for name, mutant := range cases {
-						bad := mutated(want, n, i, mutant)
-						result, wrong := proved(t, s, bad, session)
-						tried++
-						if !result.Holds() {
-							continue
-						}
-						if equal(want.Tables[n].Family, diff.Rehearse(s, changes, len(changes.Steps)), diff.Rehearse(s, wrong, len(wrong.Steps))) {
-							same++
-							continue
-						}
-						t.Errorf("%s, %v, %s: %s, and the proof holds", router, layout, rule.Describe(), name)
-					}
-				}
+			for _, p := range []plans.Plan{gatedPlan(t, layout, ""), gatedPlan(t, layout, quarantine)} {
+				n, void := tryMutants(t, fmt.Sprintf("%s, %v, quarantine %v", router, layout, p.Doors[0].Quarantines()), fixture(t, router), p)
+				tried, same = tried+n, same+void
 			}
 		}
 	}
 	t.Logf("%d mutants, %d of them without any effect", tried, same)
 	if tried < 100 || same*3 > tried {
 		t.Errorf("%d mutants, %d of them without any effect: the rule sets don't suit the test", tried, same)
+	}
+}
+
+// tryMutants proves every mutant of a plan's rule set, and counts them and those that do the same as the good one.
+func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (tried, same int) {
+	t.Helper()
+	want, err := compile.Compile(p, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+	good, changes := proved(t, s, want, session)
+	if err := good.Err(); err != nil {
+		t.Fatalf("%s: the good one fails: %v", name, err)
+	}
+	for at, rule := range places(want) {
+		mark, _ := rule.Mark()
+		if strings.HasSuffix(mark.Slot, "/log") {
+			continue // it decides nothing
+		}
+		cases := mutants(rule)
+		cases["removed"] = routeros.Rule{}
+		for change, mutant := range cases {
+			result, wrong := proved(t, s, mutated(want, at, mutant), session)
+			tried++
+			switch {
+			case !result.Holds():
+			case equal(want.Tables[at.table].Family, diff.Rehearse(s, changes, len(changes.Steps)), diff.Rehearse(s, wrong, len(wrong.Steps))):
+				if same++; change == "removed" {
+					t.Errorf("%s: %s does nothing", name, mark.Slot)
+				}
+			default:
+				t.Errorf("%s, %s: %s, and the proof holds", name, mark.Slot, change)
+			}
+		}
+	}
+	return tried, same
+}
+
+// where is the place of a rule in a rule set: in a table's chain, or in that of a door.
+type where struct{ table, chain, row int }
+
+// places returns every rule with its place.
+func places(want compile.RuleSet) map[where]routeros.Rule {
+	out := map[where]routeros.Rule{}
+	for n, table := range want.Tables {
+		for i, r := range table.Rules {
+			out[where{n, -1, i}] = r
+		}
+		for c, chain := range table.Chains {
+			for i, r := range chain.Rules {
+				out[where{n, c, i}] = r
+			}
+		}
+	}
+	return out
+}
+
+// TestQuarantineMutants: of the example, over both families and in both layouts, every rule of the quarantine is needed.
+func TestQuarantineMutants(t *testing.T) {
+	text, err := fixtures.Plan("quarantine.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+		p, err := plans.Read("quarantine.yaml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Firewall.Layout = layout
+		s := fixture(t, "defconf.rsc")
+		want, err := compile.Compile(p, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+		if good, _ := proved(t, s, want, session); good.Err() != nil || len(good.Doors) != 2 || good.Doors[0].Packets != 4 {
+			t.Fatalf("%v: the good one fails: %v, %+v", layout, good.Err(), good.Doors)
+		}
+		tried := 0
+		for at, rule := range places(want) {
+			mark, _ := rule.Mark()
+			if at.chain < 0 && !strings.HasSuffix(mark.Slot, "/jump") {
+				continue
+			}
+			tried++
+			if bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), session); bad.Holds() {
+				t.Errorf("%v: without %s in table %d the proof holds", layout, mark.Slot, at.table)
+			}
+			if at.chain >= 0 {
+				continue
+			}
+			open := routeros.Rule{Attrs: rule.Attrs.Without("src-address-list")}
+			if bad, _ := proved(t, s, mutated(want, at, open), session); bad.Holds() || !strings.Contains(bad.Err().Error(), "a source in quarantine would get") {
+				t.Errorf("%v: quarantine does not keep anybody out of the stages: %v", layout, bad.Err())
+			}
+		}
+		if tried != 2*(1+4+3+3+3)-1 { // over IPv6 there is no address on the allow-list
+			t.Errorf("%v: %d rules", layout, tried)
+		}
 	}
 }
 
@@ -100,7 +171,10 @@ func fixture(t *testing.T, name string) routeros.Snapshot {
 	return router(string(text))
 }
 
-func gatedPlan(t *testing.T, layout plans.Layout) plans.Plan {
+// quarantine are the lines by which a door quarantines.
+const quarantine = "\n    wrong-knock: quarantine\n    decoys: [tcp/4720, {protocol: icmp, size: 300}]"
+
+func gatedPlan(t *testing.T, layout plans.Layout, door string) plans.Plan {
 	t.Helper()
 	p, err := plans.Read("mutants.yaml", []byte(`version: 1
 name: m
@@ -109,7 +183,7 @@ doors:
     knock: [tcp/4711, udp/4712, {protocol: icmp, size: 245}]
     stage-timeout: 10s
     trusted: {list: m_trusted, for: 1d}
-    opens: [ssh, winbox]
+    opens: [ssh, winbox]`+door+`
 allow: {addresses: [198.51.100.7]}
 gate: {services: [ssh, winbox, api, api-ssl], vpns: [wireguard]}
 firewall: {families: [ipv4], layout: `+layout.String()+`}
@@ -130,15 +204,20 @@ func proved(t *testing.T, s routeros.Snapshot, want compile.RuleSet, session dif
 }
 
 // mutated is the rule set with another rule in one place, or none.
-func mutated(want compile.RuleSet, table, i int, rule routeros.Rule) compile.RuleSet {
+func mutated(want compile.RuleSet, at where, rule routeros.Rule) compile.RuleSet {
 	want.Tables = slices.Clone(want.Tables)
-	rules := slices.Clone(want.Tables[table].Rules)
-	if rule.Attrs == nil {
-		rules = slices.Delete(rules, i, i+1)
-	} else {
-		rules[i] = rule
+	table := &want.Tables[at.table]
+	rules := &table.Rules
+	if at.chain >= 0 {
+		table.Chains = slices.Clone(table.Chains)
+		rules = &table.Chains[at.chain].Rules
 	}
-	want.Tables[table].Rules = rules
+	*rules = slices.Clone(*rules)
+	if rule.Attrs == nil {
+		*rules = slices.Delete(*rules, at.row, at.row+1)
+	} else {
+		(*rules)[at.row] = rule
+	}
 	return want
 }
 

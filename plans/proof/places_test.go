@@ -1,6 +1,7 @@
 package proof_test
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -37,10 +38,11 @@ func TestPlaces(t *testing.T) {
 		"a blacklist in raw":                      established + "add chain=input action=drop\n/ip firewall raw\nadd chain=prerouting action=drop src-address-list=black\n",
 		"a port that is redirected to winbox":     established + "add chain=input action=accept connection-nat-state=dstnat\nadd chain=input action=drop\n/ip firewall nat\nadd chain=dstnat action=redirect protocol=tcp dst-port=8888 to-ports=8291\n",
 	} {
-		for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
-			t.Run(name+"/"+layout.String(), func(t *testing.T) {
+		for i, layout := range []plans.Layout{plans.Chain, plans.Inline, plans.Chain, plans.Inline} {
+			door := []string{"", quarantine}[i/2]
+			t.Run(fmt.Sprintf("%s/%v, quarantine %v", name, layout, door != ""), func(t *testing.T) {
 				s := table(rules)
-				p := gatedPlan(t, layout)
+				p := gatedPlan(t, layout, door)
 				want, err := compile.Compile(p, s)
 				if err != nil {
 					t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/classes"
@@ -39,12 +40,12 @@ func (f *table) describe(p packet.Packet) string {
 func (f *table) secret(p packet.Packet) bool {
 	for _, r := range f.after.Rules[f.Menu] {
 		mark, ok := r.Mark()
-		if ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port")); ok && strings.Contains(mark.Slot, "/stage-") && err == nil && ports.Contains(p.DstPort) {
+		if ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port")); ok && routeros.TellsKnock(mark.Slot) && err == nil && ports.Contains(p.DstPort) {
 			return true
 		}
 	}
 	for _, d := range f.Doors {
-		for _, stage := range d.Knock {
+		for _, stage := range append(slices.Clone(d.Knock), d.Decoys()...) {
 			if stage.Port != 0 && stage.Port == p.DstPort || stage.Protocol == "icmp" && int(stage.Size) == p.Size && p.DstPort == 0 {
 				return true
 			}
@@ -258,7 +259,7 @@ func (f *table) voidRules() {
 		if !f.ours(&rows[i]) || !ok || rows[i].Disabled() || !f.space.And(f.results[n].Hits(f.Menu, i), f.domain).Empty() {
 			continue
 		}
-		if slices.ContainsFunc([]string{"allow/", "established"}, func(kind string) bool { return strings.HasPrefix(mark.Slot, kind) }) {
+		if slices.ContainsFunc([]string{"allow/", "established"}, func(kind string) bool { return strings.HasPrefix(mark.Slot, kind) }) || strings.Contains(mark.Slot, "/spare-") {
 			continue // an interface list may be empty, an allow-list too
 		}
 		f.fail(Failure{
@@ -335,6 +336,7 @@ func (f *table) knocks() {
 			f.otherWayFailure(d, way, complete)
 		}
 		f.late(d, final)
+		f.quarantine(d, final)
 		f.passing(d)
 		if openings, _ := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain}); len(openings) > 0 {
 			f.proof.Doors = append(f.proof.Doors, Door{Name: d.Name, Family: f.Family, Packets: len(openings[0].Steps)})
@@ -384,10 +386,13 @@ func (f *table) otherWay(d compile.Door, final classes.Result) (way classes.Open
 	return ways[0], true, true
 }
 
-// stages are the packets of a door's knock, in their order; only the first packet of a connection knocks.
-func (f *table) stages(d compile.Door) []classes.Set {
+// stages are the packets of a door's knock, in their order.
+func (f *table) stages(d compile.Door) []classes.Set { return f.packets(d.Knock) }
+
+// packets are those of stages or decoys; only the first packet of a connection knocks.
+func (f *table) packets(stages []plans.Stage) []classes.Set {
 	var out []classes.Set
-	for _, stage := range d.Knock {
+	for _, stage := range stages {
 		set := f.space.Echo(int(stage.Size))
 		if stage.Protocol != "icmp" {
 			m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}

@@ -294,7 +294,10 @@ func (p *prover) cuts(t compile.Table) classes.Cuts {
 	for _, d := range t.Doors {
 		matches = append(matches, d.Opens...)
 		c.Lists = append(c.Lists, d.Trusted)
-		for _, stage := range d.Knock {
+		if d.Quarantine != nil {
+			c.Lists = slices.Concat(c.Lists, d.StageLists, []string{d.Quarantine.List})
+		}
+		for _, stage := range append(slices.Clone(d.Knock), d.Decoys()...) {
 			c.Ports = append(c.Ports, routeros.PortRange{First: stage.Port, Last: stage.Port})
 			c.Sizes = append(c.Sizes, int(stage.Size))
 		}

@@ -45,7 +45,7 @@ func foreignTable(t *rapid.T) string {
 		case action == "jump":
 			action = "jump jump-target=guest"
 		case action == "add-src-to-address-list":
-			action += " address-list-timeout=" + one("timeout", "5s", "1h", "none-dynamic") + " address-list=" + one("list", "friends", "t", "rosknock-m-a_1", "elsewhere")
+			action += " address-list-timeout=" + one("timeout", "5s", "1h", "none-dynamic") + " address-list=" + one("list", "friends", "t", "rosknock-m-a_1", "elsewhere", "rosknock-m-a-quarantine")
 		}
 		b.WriteString(" action=" + action + "\n")
 	}
@@ -53,7 +53,7 @@ func foreignTable(t *rapid.T) string {
 		b.WriteString("add chain=input action=drop " + one("drop", "in-interface=ether1", "in-interface-list=!LAN", "") + "\n")
 	}
 	if rapid.IntRange(0, 3).Draw(t, "entries") == 0 {
-		b.WriteString("/ip firewall address-list\nadd list=" + one("of", "friends", "t", "rosknock-m-a_1") + " address=10.0.0.5\n")
+		b.WriteString("/ip firewall address-list\nadd list=" + one("of", "friends", "t", "rosknock-m-a_1", "rosknock-m-a-quarantine") + " address=10.0.0.5\n")
 	}
 	return b.String()
 }
@@ -61,6 +61,7 @@ func foreignTable(t *rapid.T) string {
 func drawnPlan(t *rapid.T) plans.Plan {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	text := "version: 1\nname: m\ndoors:\n  a:\n    knock: [tcp/4711, udp/4712, tcp/4713]\n    stage-timeout: 10s\n    trusted: {list: t, for: 1h}\n    opens: " + one("opens", "[ssh]", "[everything]", "[ssh, winbox]") + "\n" +
+		one("quarantine", "", "", "    wrong-knock: quarantine\n    decoys: [tcp/4720]\n", "    decoys: [udp/80]\n") +
 		one("allow", "", "allow: {addresses: [10.0.0.7]}\n", "allow: {interface-lists: [LAN]}\n") + one("gate", "", "gate: {services: [ssh, winbox]}\n", "gate: {services: [ssh], vpns: [wireguard]}\n") +
 		"firewall: {families: [ipv4], layout: " + one("layout", "chain", "inline") + "}\n"
 	p, err := plans.Read("m.yaml", []byte(text))
@@ -111,7 +112,7 @@ func drawnPacket(t *rapid.T) packet.Packet {
 		State: rapid.SampledFrom([]packet.State{packet.New, packet.New, packet.Established, packet.Invalid}).Draw(t, "state"),
 	}
 	if p.Protocol != 1 {
-		p.SrcPort, p.DstPort = 51077, rapid.SampledFrom([]uint16{22, 22, 8291, 8729, 4711, 4712, 4713, 80, 13231}).Draw(t, "port")
+		p.SrcPort, p.DstPort = 51077, rapid.SampledFrom([]uint16{22, 22, 8291, 8729, 4711, 4712, 4713, 80, 13231, 4720}).Draw(t, "port")
 	} else {
 		p.ICMPType = 8
 	}
@@ -187,6 +188,10 @@ func trySequences(t *rapid.T, text string, p plans.Plan, s routeros.Snapshot) {
 		q.Src = src
 		at = at.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "later")) * time.Second)
 		fate := world.Decide(q, lists, at, func(*routeros.Rule, []string) bool { return answer })
+		quarantined := p.Doors[0].Quarantines() && lists.Contains(routeros.IPv4, "rosknock-m-a-quarantine", src, at)
+		if quarantined && slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
+			t.Fatalf("%s gets on in quarantine, by %v\n%s", src, fate.Additions, text)
+		}
 		lists.Apply(fate.Additions, at)
 		if progress < 3 && q.State == packet.New {
 			stage := p.Doors[0].Knock[progress]

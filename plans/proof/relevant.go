@@ -19,7 +19,7 @@ func (f *table) relevant() []classes.Set {
 	s := f.space
 	sets := []classes.Set{compile.Packets(s, f.nat, compile.Shut(f.Gate)), f.moving(), f.untrackable()}
 	for _, d := range f.Doors {
-		sets = append(sets, f.stages(d)...)
+		sets = slices.Concat(sets, f.stages(d), f.packets(d.Decoys()))
 	}
 	if service, ok := f.before.Service(f.session.Service); ok {
 		for _, operator := range f.session.Operators {
@@ -40,7 +40,7 @@ func (f *table) relevant() []classes.Set {
 				sets = append(sets, s.And(asked, f.samples()))
 				asked = s.Minus(asked, f.opened)
 			}
-			if r.Action() != "jump" {
+			if r.Action() != "jump" && r.Action() != "return" { // where they lead to and what they pass by is asked for itself
 				sets = append(sets, asked)
 			}
 		})

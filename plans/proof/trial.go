@@ -42,6 +42,15 @@ func (t trial) knock(d compile.Door, in string) error {
 			return fmt.Errorf("on %s the packet of stage %d is decided by %s", in, i+1, decidedBy(fate))
 		}
 		lists.Apply(fate.Additions, at)
+		if d.Quarantine == nil {
+			continue
+		}
+		for _, again := range d.Knock[max(0, i-1) : i+1] { // copies of packets come, and come late
+			lists.Apply(t.decide(t.probes.Stage(in, again), lists).Additions, at)
+		}
+		if lists.Contains(t.table.Family, d.Quarantine.List, t.probes.Source, at) {
+			return fmt.Errorf("on %s the right knock is quarantined at stage %d", in, i+1)
+		}
 	}
 	if !lists.Contains(t.table.Family, d.Trusted, t.probes.Source, at) {
 		return fmt.Errorf("on %s the last stage does not reach the list %s", in, d.Trusted)

@@ -94,6 +94,34 @@ func Rate(steps []Step, packetsPerSecond float64, decoys int) Strength {
 	return out
 }
 
+// RateGuarded computes the strength of a knock at a door that quarantines: Random is the chance of a sweep that begins outside of the
+// quarantine, and a sweep in order of the ports does not open the door when it meets a decoy before the knock is over. Decoys of
+// protocols that the knock has not are none to a sweep for it.
+func RateGuarded(steps, decoys []Step, packetsPerSecond float64) Strength {
+	touchable := slices.DeleteFunc(slices.Clone(decoys), func(d Step) bool {
+		return !slices.ContainsFunc(steps, func(s Step) bool { return s.Protocol == d.Protocol })
+	})
+	wide := 0
+	for _, d := range touchable {
+		wide += d.wide()
+	}
+	out := Rate(steps, packetsPerSecond, wide)
+	out.Random = out.Quarantined
+	s := scan{steps: steps, rate: packetsPerSecond}
+	guarded := func(direction float64) bool {
+		events := s.ordered(direction, every)
+		each := s.packets() / 65535
+		for _, d := range touchable {
+			for value := int(d.First); value <= int(d.Last); value++ {
+				events = append(events, event{direction * float64(value) * max(1, each) / s.rate, none})
+			}
+		}
+		return s.opens(events, true)
+	}
+	out.Ascending, out.Descending = out.Ascending && guarded(1), out.Descending && guarded(-1)
+	return out
+}
+
 // size is how many packets a sweep has for a protocol: its ports, or the sizes that fit an Ethernet frame.
 func size(protocol string) int {
 	if protocol == "icmp" {
@@ -209,7 +237,7 @@ func (s scan) share(i int) float64 {
 	return min(1, s.steps[i].Timeout.Seconds()*s.rate/s.packets())
 }
 
-// event is a packet of a sweep that counts for one of the steps, at a time in seconds.
+// event is a packet of a sweep that counts for one of the steps, or a decoy, at a time in seconds.
 type event struct {
 	at   float64
 	step int // of a decoy, none

@@ -43,6 +43,24 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestRateGuarded: a decoy on the way stops a sweep in order, one behind the knock or of another protocol does not.
+func TestRateGuarded(t *testing.T) {
+	knock := tcp(time.Minute, 5000, 6000, 7000)
+	udp := []sequence.Step{{Protocol: "udp", First: 5500, Last: 5500}}
+	for _, test := range []struct {
+		decoys    []sequence.Step
+		ascending bool
+		random    float64
+	}{
+		{nil, true, 1.0 / 6}, {tcp(0, 4000), false, 1.0 / 24}, {tcp(0, 6500), false, 1.0 / 24}, {tcp(0, 7001), true, 1.0 / 24}, {udp, true, 1.0 / 6},
+	} {
+		got := sequence.RateGuarded(knock, test.decoys, sequence.DefaultRate)
+		if got.Ascending != test.ascending || got.Descending || math.Abs(got.Random-test.random) > 1e-9 {
+			t.Errorf("%v: %+v", test.decoys, got)
+		}
+	}
+}
+
 // TestRateAgainstSweeps holds the formula against sweeps that are really drawn.
 func TestRateAgainstSweeps(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

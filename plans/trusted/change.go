@@ -77,7 +77,7 @@ func renew(ctx context.Context, s Session, d Door, e routeros.ListEntry, timeout
 
 // Revocation is what a revocation did, and what it could not do.
 type Revocation struct {
-	Entries     int // list entries removed, stage lists included
+	Entries     int // list entries removed, those of stages and of the quarantine included
 	Connections int // connections cut
 	// Left says what still lets the address in, one sentence each.
 	Left []string
@@ -87,7 +87,8 @@ type Revocation struct {
 const mostRounds = 4
 
 // Revoke takes an address off the trusted list of every door and off their stage lists, from which one more
-// knock would bring it back; then it cuts the address's connections. It reads the router again and says what
+// knock would bring it back; then off their quarantines, so that it is as if it had never knocked, and an operator can help somebody who
+// got into one; then it cuts the address's connections. It reads the router again and says what
 // is left. Entries for more than this address are left alone and reported. The operator's own address is
 // refused with an *[OwnAddressError] unless own is true.
 func Revoke(ctx context.Context, s Session, l Ledger, address netip.Addr, own bool) (Revocation, error) {
@@ -118,16 +119,21 @@ func Revoke(ctx context.Context, s Session, l Ledger, address netip.Addr, own bo
 }
 
 // lists returns the lists of a family's doors, those of the stages first: a source that is taken off the
-// trusted list while it stands at the last stage needs one knock to return.
+// trusted list while it stands at the last stage needs one knock to return. The quarantines come last, since until then they keep
+// it from going on.
 func (l Ledger) lists(f routeros.Family) []string {
-	var stages, trusted []string
+	var stages, trusted, quarantines []string
 	for _, d := range l.Doors {
-		if d.Family == f {
-			stages = append(stages, d.Stages...)
-			trusted = append(trusted, d.List)
+		if d.Family != f {
+			continue
+		}
+		stages = append(stages, d.Stages...)
+		trusted = append(trusted, d.List)
+		if d.Quarantine != "" {
+			quarantines = append(quarantines, d.Quarantine)
 		}
 	}
-	return append(stages, trusted...)
+	return slices.Concat(stages, trusted, quarantines)
 }
 
 // listed finds the entries for exactly the address, in the order of the lists, and describes those that cover

@@ -33,9 +33,11 @@ type Door struct {
 	Family routeros.Family
 	Plan   string
 	Name   string
-	// List is the trusted list, Stages are the lists of those on their way.
-	List   string
-	Stages []string
+	// List is the trusted list, Stages are the lists of those on their way, Quarantine is that of those who knocked wrongly, "" where the door
+	// has none.
+	List       string
+	Stages     []string
+	Quarantine string
 }
 
 // Entry is one row of a trusted list.
@@ -137,7 +139,7 @@ func rules(rows []routeros.Attributes) []routeros.Rule {
 }
 
 // Doors finds the doors among the rules of one filter table: stage rules fill lists, and the list that an
-// open rule lets in is the trusted one. A disabled door is a door.
+// open rule lets in is the trusted one; rules for stages out of turn and decoys fill the quarantine. A disabled door is a door.
 func Doors(f routeros.Family, table []routeros.Rule) []Door {
 	var doors []Door
 	at := func(plan, name string) *Door {
@@ -163,6 +165,8 @@ func Doors(f routeros.Family, table []routeros.Rule) []Door {
 			if list := r.Attrs.Get("address-list"); !slices.Contains(d.Stages, list) {
 				d.Stages = append(d.Stages, list)
 			}
+		case strings.HasPrefix(part, "quarantine-"), strings.HasPrefix(part, "decoy-"):
+			at(mark.Plan, name).Quarantine = r.Attrs.Get("address-list")
 		}
 	}
 	for i := range doors {

@@ -249,3 +249,31 @@ func TestRevokeOwn(t *testing.T) {
 		t.Errorf("told to: %+v, %v", done, err)
 	}
 }
+
+// TestRevokeFromQuarantine: a door that quarantines is a door with its stages; revoking takes an address out of the quarantine last, and
+// leaves nothing that a single knock could make use of.
+func TestRevokeFromQuarantine(t *testing.T) {
+	b := newBench(t, "quarantine.yaml")
+	knock, decoy := b.plan.Doors[0].Knock, b.plan.Doors[0].Decoys[0]
+	for _, d := range b.ledger().Doors {
+		if d.List != "trusted" || len(d.Stages) != 3 || d.Quarantine != "rosknock-branch-admin-quarantine" {
+			t.Fatalf("%+v", d)
+		}
+	}
+	if b.knock("203.0.113.9", slices.Concat(knock[:3], []plans.Stage{decoy, knock[3]})...) == packet.Accept {
+		t.Fatal("the door opened from quarantine")
+	}
+	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
+	if err != nil || done.Entries != 4 || len(done.Left) > 0 {
+		t.Fatalf("%v, %+v", err, done)
+	}
+	if b.knock("203.0.113.9", knock[3]) == packet.Accept {
+		t.Error("one knock opens after the revocation")
+	}
+	if _, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false); err != nil {
+		t.Fatal(err)
+	}
+	if b.knock("203.0.113.9", knock...) != packet.Accept {
+		t.Error("the whole knock does not open after the revocation")
+	}
+}

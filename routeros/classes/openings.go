@@ -54,7 +54,7 @@ type seeker struct {
 	fills   []Fill   // of those lists
 	moves   []move
 	lasting []bool // of lists that only ever help: nobody wins by leaving them
-	ignored uint64 // lists that are left out of account
+	ignored uint64 // lists that are left out of account, and with them the packets that do nothing but fill these
 	timed   []bool // whether entries of a list run out
 	others  []bool // whether a list is filled by others than rules
 	visited map[visit]bool
@@ -100,24 +100,26 @@ func (s *Space) Openings(search Search) (found []Opening, complete bool) {
 	}
 	// For the proof, lists that only ever hinder are left out at first: whoever can't get in without them can't with
 	// them.
-	hindering := k.relax()
+	hindering := k.hindering()
 	if search.Knocks != nil {
-		k.ignored = hindering
-		if found, complete = k.seek(); len(found) == 0 && complete {
+		if found, complete = k.seek(hindering); len(found) == 0 && complete {
 			return nil, true
 		}
-		k.ignored = 0
 	}
-	if found, complete = k.seek(); complete || search.Knocks != nil {
+	if found, complete = k.seek(0); complete || search.Knocks != nil {
 		return found, complete
 	}
-	k.ignored = hindering
-	return k.seek()
+	return k.seek(hindering)
 }
 
-// seek walks breadth first from a source in no list.
-func (k *seeker) seek() (found []Opening, complete bool) {
+// seek walks breadth first from a source in no list, leaving some lists out of account.
+func (k *seeker) seek(ignored uint64) (found []Opening, complete bool) {
 	s, search := k.space, k.Search
+	k.ignored = ignored
+	k.lasting = make([]bool, len(k.lists))
+	for i := range k.lists {
+		k.lasting[i], _ = k.bearing(i)
+	}
 	k.visited = map[visit]bool{}
 	start := visit{who: s.whoIs(search.From.node)}
 	k.queue = []*visitor{{visit: start}}
@@ -142,26 +144,32 @@ func (k *seeker) seek() (found []Opening, complete bool) {
 	return found, s.Complete() && len(k.visited) < mostVisits
 }
 
-// relax finds out which lists only help, and returns those that only hinder.
-func (k *seeker) relax() (hindering uint64) {
-	d := k.space.diagram
-	k.lasting = make([]bool, len(k.lists))
-	for i, list := range k.lists {
-		level, used := k.space.named["src "+list]
-		helps, hinders := true, i > 0
-		for _, m := range k.moves {
-			if !used {
-				break
-			}
-			in, out := d.given(m.relation, map[int32]bool{level: true}), d.given(m.relation, map[int32]bool{level: false})
-			helps, hinders = helps && d.minus(out, in) == none, hinders && d.minus(in, out) == none
-		}
-		k.lasting[i] = helps
-		if hinders && !helps {
-			hindering |= 1 << i
+// hindering returns the lists that only ever hinder.
+func (k *seeker) hindering() (lists uint64) {
+	for i := 1; i < len(k.lists); i++ {
+		if helps, hinders := k.bearing(i); hinders && !helps {
+			lists |= 1 << i
 		}
 	}
-	return hindering
+	return lists
+}
+
+// bearing says whether being in a list only ever helps, and whether it only ever hinders, to make the moves that count.
+func (k *seeker) bearing(list int) (helps, hinders bool) {
+	d := k.space.diagram
+	level, used := k.space.named["src "+k.lists[list]]
+	helps, hinders = true, true
+	for _, m := range k.moves {
+		if !used {
+			break
+		}
+		if m.adds&^k.ignored == 0 {
+			continue
+		}
+		in, out := d.given(m.relation, map[int32]bool{level: true}), d.given(m.relation, map[int32]bool{level: false})
+		helps, hinders = helps && d.minus(out, in) == none, hinders && d.minus(in, out) == none
+	}
+	return helps, hinders
 }
 
 // finished reports whether one of the knocks has been played to its end.
@@ -256,6 +264,9 @@ func (k *seeker) next(v *visitor) {
 	settled := k.memberships(v.members)
 	for i, m := range k.moves {
 		next := v.visit
+		if m.adds&^k.ignored == 0 {
+			continue
+		}
 		if next.members |= m.adds &^ k.ignored; next.members == v.members && k.Knocks == nil {
 			continue
 		}

@@ -165,7 +165,7 @@ func (s *Space) Ports(ports routeros.Ports) Set {
 	return Set{s.diagram.and(s.havingPorts(), s.ports(&s.targetPort, ports))}
 }
 
-// Echo returns the ICMP echo requests of one whole packet size.
+// Echo returns the ICMP echo requests of one whole packet size. A later fragment tells no type, so it is none.
 func (s *Space) Echo(size int) Set {
 	number, kind := uint8(1), 8
 	if s.Family == routeros.IPv6 {
@@ -173,7 +173,7 @@ func (s *Space) Echo(size int) Set {
 	}
 	echo := s.diagram.spans(s.icmp.axis, []span{s.icmp.run(kind<<8, kind<<8)})
 	sized := s.diagram.spans(s.size.axis, []span{s.size.run(size, size)})
-	return Set{s.diagram.and(s.Protocol(number).node, s.diagram.and(echo, sized))}
+	return Set{s.diagram.and(s.diagram.and(s.Protocol(number).node, s.whole()), s.diagram.and(echo, sized))}
 }
 
 // Sources returns the packets from a range of addresses.

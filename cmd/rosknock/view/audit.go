@@ -148,6 +148,9 @@ func knockText(k audit.Knock) string {
 	if k.Works() {
 		parts = append(parts, fmt.Sprintf("opens with %s", packets(k.Steps)), strengthText(k.Strength, payload(k.Steps), k.Detector))
 	}
+	if k.Works() && k.Quarantine != "" {
+		parts = append(parts, quarantineText(k))
+	}
 	if k.Works() && len(k.Opens) > 0 {
 		parts = append(parts, "lets its list reach "+strings.Join(k.Opens, ", "))
 	}
@@ -155,6 +158,18 @@ func knockText(k audit.Knock) string {
 		parts = append(parts, "gates nothing of "+strings.Join(k.Open, ", ")+", which anyone reaches")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// quarantineText says what wrong knocks do.
+func quarantineText(k audit.Knock) string {
+	text := "who gets into the list " + k.Quarantine + " by a wrong packet is kept out while he is there"
+	switch k.Decoys {
+	case 0:
+		return text
+	case 1:
+		return text + ", with 1 decoy"
+	}
+	return fmt.Sprintf("%s, with %d decoys", text, k.Decoys)
 }
 
 func packets(steps []sequence.Step) string {
@@ -250,6 +265,8 @@ type jsonKnock struct {
 	Ascending  bool     `json:"ascending-sweep"`
 	Descending bool     `json:"descending-sweep"`
 	Bits       float64  `json:"bits"`
+	Quarantine string   `json:"quarantine,omitempty"`
+	Decoys     int      `json:"decoys,omitempty"`
 }
 
 type jsonDead struct {
@@ -303,7 +320,7 @@ func reachJSON(r audit.Reach) jsonReach {
 func (s Style) knockJSON(k audit.Knock) jsonKnock {
 	out := jsonKnock{
 		List: clean(k.List), Family: k.Family.String(), Works: k.Works(), Why: clean(k.Why), Steps: []string{}, Opens: append([]string{}, k.Opens...), Rules: []string{},
-		Random: k.Strength.Random, Ascending: k.Strength.Ascending, Descending: k.Strength.Descending, Bits: k.Strength.Bits,
+		Random: k.Strength.Random, Ascending: k.Strength.Ascending, Descending: k.Strength.Descending, Bits: k.Strength.Bits, Quarantine: clean(k.Quarantine), Decoys: k.Decoys,
 	}
 	for _, step := range k.Steps {
 		out.Steps = append(out.Steps, s.step(step)+" for "+remembered(step))

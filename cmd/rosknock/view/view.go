@@ -90,7 +90,7 @@ func (s Style) Value(slot, name, value string) string {
 
 // secret reports whether an attribute of a rule tells a part of a knock.
 func secret(slot, name string) bool {
-	if !strings.Contains(slot, "/stage-") && !strings.HasSuffix(slot, "/log") {
+	if !routeros.TellsKnock(slot) {
 		return false
 	}
 	switch name {

@@ -1,0 +1,80 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// enter is the rule by which packets come to the stages of a door that quarantines: those of sources that are not in its quarantine.
+// A rule asks for one list only, and the stages ask for theirs, so the door needs a chain of its own.
+func (c *compiler) enter(d plans.Door) routeros.Rule {
+	return c.rule(d.Name+"/jump", "knocks at door "+d.Name, "action", "jump", "jump-target", d.Name,
+		"connection-state", "new", "src-address-list", "!"+d.QuarantineList())
+}
+
+// doorChain lists the rules of a door that quarantines: its stages; the way out for those who are never quarantined; then each
+// stage for those who are not at the one before it, and the decoys. A packet that takes a stage comes from a source in the list of the stage
+// before, so it is never out of turn.
+func (c *compiler) doorChain(d plans.Door) []routeros.Rule {
+	rules := slices.Concat(c.stages(d), c.spared(d))
+	seize := func(slot, text string, match []string) {
+		timeout := routeros.ListTimeout{Kind: routeros.Timed, For: d.QuarantineFor}
+		rules = append(rules, c.rule(d.Name+"/"+slot, text, append([]string{"action", "add-src-to-address-list",
+			"address-list", d.QuarantineList(), "address-list-timeout", timeout.String()}, append(match, "connection-state", "new")...)...))
+	}
+	if d.WrongKnock == plans.Quarantine {
+		for i, stage := range d.Knock[1:] {
+			seize(fmt.Sprintf("quarantine-%d", i+2), fmt.Sprintf("knock %d out of turn at door %s", i+2, d.Name),
+				append(stageMatch(c.family, stage), "src-address-list", "!"+d.StageListOf(i+1)))
+		}
+	}
+	for i, decoy := range d.Decoys {
+		seize(fmt.Sprintf("decoy-%d", i+1), fmt.Sprintf("decoy %d of door %s", i+1, d.Name), stageMatch(c.family, decoy))
+	}
+	return rules
+}
+
+// spared lets those out of a door's chain who are never quarantined: the trusted, whose late repetitions would keep them from
+// extending their time, and the allow-list.
+func (c *compiler) spared(d plans.Door) []routeros.Rule {
+	out := func(slot string, who ...string) routeros.Rule {
+		return c.rule(d.Name+"/spare-"+slot, "never quarantined", append([]string{"action", "return"}, who...)...)
+	}
+	rules := []routeros.Rule{out("trusted", "src-address-list", d.Trusted.List)}
+	if len(c.allowed()) > 0 {
+		rules = append(rules, out("addresses", "src-address-list", AllowList(c.plan.Name)))
+	}
+	for i, list := range c.plan.Allow.InterfaceLists {
+		rules = append(rules, out(fmt.Sprintf("interfaces-%d", i+1), "in-interface-list", list))
+	}
+	return rules
+}
+
+// decoysAreFree refuses decoys that are opened or gated on this router, where a service listens on another port than reading the plan
+// could know.
+func decoysAreFree(t Table) error {
+	used := slices.Clone(t.Gate)
+	for _, d := range t.Doors {
+		used = append(used, d.Opens...)
+	}
+	for _, d := range t.Doors {
+		if d.Quarantine == nil {
+			continue
+		}
+		for i, decoy := range d.Quarantine.Decoys {
+			taken := func(m Match) bool {
+				return decoy.Port != 0 && m.Protocol == decoy.Protocol && m.Ports.Contains(decoy.Port)
+			}
+			if slices.ContainsFunc(used, taken) {
+				return &RefusalError{
+					Risk: "decoy-in-use", What: fmt.Sprintf("decoy %d of door %s is a port that the plan opens or gates on this router", i+1, d.Name),
+					Remedy: "choose another decoy",
+				}
+			}
+		}
+	}
+	return nil
+}

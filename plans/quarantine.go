@@ -1,0 +1,149 @@
+package plans
+
+import (
+	"fmt"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// quarantine reads what a door does about wrong knocks.
+func (w *walker) quarantine(d *Door, n *yaml.Node) {
+	if w.string(n, "wrong-knock") == Quarantine.String() {
+		d.WrongKnock = Quarantine
+		w.inTurn(w.child(n, "knock"))
+	}
+	d.Decoys = w.decoys(n)
+	given := w.child(n, "quarantine-for")
+	if !d.Quarantines() {
+		if given != nil && !hasKey(n, "decoys") {
+			w.add(given, "nothing at this door leads into a quarantine", "add wrong-knock: quarantine, or leave it out")
+		}
+		return
+	}
+	d.QuarantineFor = min(max(DefaultQuarantine, 2*d.StageTimeout), routeros.MaxListTimeout)
+	place := w.child(n, "stage-timeout")
+	if given != nil {
+		d.QuarantineFor, _ = routeros.ParseDuration(given.Value)
+		place = given
+	}
+	if d.QuarantineFor <= d.StageTimeout && place != nil {
+		w.add(place, "the quarantine would end before what a stage remembers",
+			"make quarantine-for longer than stage-timeout, which is "+routeros.FormatDuration(d.StageTimeout))
+	}
+}
+
+// inTurn refuses stages that come again: by one list a rule can't tell which of them a packet is meant for, so neither whether it is
+// out of turn.
+func (w *walker) inTurn(knock *yaml.Node) {
+	if knock == nil || knock.Kind != yaml.SequenceNode {
+		return
+	}
+	seen := map[Stage]int{}
+	for i, n := range knock.Content {
+		s := w.stage(n)
+		before, again := seen[s]
+		if s == (Stage{}) {
+			continue
+		}
+		if again && before < i-1 { // right after itself is said already
+			w.add(n, fmt.Sprintf("this stage is stage %d again, and with wrong-knock: quarantine the router can't tell which of them is out of turn", before+1),
+				"write another, or leave wrong-knock out")
+		}
+		seen[s] = i
+	}
+}
+
+// decoys reads a door's decoys.
+func (w *walker) decoys(door *yaml.Node) []Stage {
+	list := w.child(door, "decoys")
+	if list == nil || list.Kind != yaml.SequenceNode {
+		return nil
+	}
+	var out []Stage
+	for _, n := range list.Content {
+		s := w.stage(n)
+		if s == (Stage{}) {
+			continue
+		}
+		if slices.Contains(out, s) {
+			w.add(n, "this decoy is repeated", "leave it out")
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// compareDecoys finds decoys that somebody has a reason to touch: a stage of any door, and what is gated or opened.
+func (w *walker) compareDecoys(root *yaml.Node, p Plan) {
+	for i, e := range w.entries(root, "doors") {
+		list := w.child(e.value, "decoys")
+		if list == nil || list.Kind != yaml.SequenceNode || i >= len(p.Doors) {
+			continue
+		}
+		for _, n := range list.Content {
+			s := w.stage(n)
+			if s == (Stage{}) {
+				continue
+			}
+			if use := p.uses(s); use != "" {
+				w.add(n, "this decoy is "+use, "whoever has a reason to go there would be quarantined: choose another")
+			}
+		}
+	}
+}
+
+// uses says what else a decoy is in the plan, "" for nothing.
+func (p Plan) uses(s Stage) string {
+	for _, d := range p.Doors {
+		if slices.Contains(d.Knock, s) {
+			return "a stage of door " + d.Name
+		}
+		if target, ok := p.covering(d.Opens, s); ok {
+			return fmt.Sprintf("a port of %s, which door %s opens", target, d.Name)
+		}
+	}
+	if target, ok := p.covering(p.Gate.Targets(), s); ok {
+		return fmt.Sprintf("a port of %s, which is gated", target)
+	}
+	return ""
+}
+
+// covering returns the target that takes packets of a stage. Everything is for the ports that nobody names: it takes none.
+func (p Plan) covering(targets []Target, s Stage) (Target, bool) {
+	at := slices.IndexFunc(targets, func(t Target) bool { return s.Port != 0 && p.covers(t, s) })
+	if at < 0 {
+		return Target{}, false
+	}
+	return targets[at], true
+}
+
+func (p Plan) covers(t Target, s Stage) bool {
+	switch t.Kind {
+	case ServiceTarget:
+		return s.Protocol == "tcp" && s.Port == p.servicePort(t.Name)
+	case VPNTarget:
+		return slices.ContainsFunc(slices.Concat(VPNMatches(t.Name, routeros.IPv4), VPNMatches(t.Name, routeros.IPv6)), func(m VPNMatch) bool {
+			ports, err := routeros.ParsePorts(m.Ports)
+			return err == nil && m.Protocol == s.Protocol && ports.Contains(s.Port)
+		})
+	case PortTarget:
+		return t.Protocol == s.Protocol && t.Port.First <= s.Port && s.Port <= t.Port.Last
+	case Everything:
+	}
+	return false
+}
+
+// servicePort is the port of a service by the plan, or its usual one: where the router has another, compiling finds out.
+func (p Plan) servicePort(name string) uint16 {
+	for _, moved := range p.Services.Ports {
+		if moved.Name == name {
+			return moved.Port
+		}
+	}
+	port, _ := routeros.KnownService(name)
+	return port
+}
