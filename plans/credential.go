@@ -53,8 +53,8 @@ func ParseCredential(text string) (Credential, error) {
 
 var errLiteral = fmt.Errorf("a secret is not written out: say where it is kept")
 
-func credentialScalar() scalar {
-	return scalar{what: "a place where the password is kept", secret: true, pattern: `^(prompt|(env|file|command|keyring): *[^ ].*)$`,
+func credentialScalar(of string) scalar {
+	return scalar{what: "a place where " + of + " is kept", secret: true, pattern: `^(prompt|(env|file|command|keyring): *[^ ].*)$`,
 		check: func(text string) (string, string) {
 			if _, err := ParseCredential(text); err != nil {
 				return err.Error(), "write env:NAME, file:PATH, command:LINE, keyring:NAME or prompt"

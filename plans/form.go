@@ -13,6 +13,8 @@ type form struct {
 	scalar scalar
 	long   *form // of a choice: the mapping that may stand instead of the scalar
 	secret bool  // may hold a knock sequence: digits are masked in excerpts
+	// private may hold any secret: nothing of it is shown.
+	private bool
 }
 
 type formKind uint8
@@ -107,9 +109,17 @@ func stageForm() form {
 			value: form{scalar: scalar{what: "a protocol", enum: []string{"tcp", "udp", "icmp"}}}},
 		field{name: "port", about: "The port of a tcp or udp stage.", value: secretNumber("a port", 1, 65535)},
 		field{name: "size", about: "The whole IP packet of an icmp stage, header included.", value: secretNumber("a packet size", 28, 65535)},
-		field{name: "payload", later: true},
+		field{name: "payload", about: "What the packet of a udp or icmp stage has to carry.", value: payloadForm()},
 	)
 	return form{kind: choiceForm, scalar: stageScalar(), long: &long, secret: true}
+}
+
+// payloadForm has no way to write the text out: a plan is shown and kept in more places than a secret should be.
+func payloadForm() form {
+	f := mapping(field{name: "secret", required: true, about: "Where the text is kept: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 8 to 100 printable characters.",
+		value: form{scalar: credentialScalar("the payload"), private: true}})
+	f.private = true
+	return f
 }
 
 func servicesForm() form {

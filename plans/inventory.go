@@ -107,7 +107,7 @@ func commonFields() []field {
 		{name: "user", fallback: "that of --user", about: "The user to log in as.", value: form{scalar: textScalar("a user")}},
 		{name: "password", fallback: "ROSKNOCK_PASSWORD, the keyring, or the question",
 			about: "Where the password is kept: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. `${router}` stands for the router's name.",
-			value: form{scalar: credentialScalar(), secret: true}},
+			value: form{scalar: credentialScalar("the password"), secret: true}},
 		{name: "transport", fallback: "api-ssl", about: "The service to use.", value: form{scalar: scalar{what: "a transport", enum: []string{"api-ssl", "api"}}}},
 		{name: "tls-ca", about: "File with the authorities that may sign certificates.", value: form{scalar: pathScalar("a file")}},
 		{name: "ssh-jump", about: "SSH hosts to go through: user@host:port, several with commas.", value: form{scalar: textScalar("SSH hosts")}},

@@ -82,6 +82,10 @@ type Stage struct {
 	// Size is the whole IP packet of an icmp stage, header included, as RouterOS counts it;
 	// 28 to 65535.
 	Size uint16
+	// PayloadFrom is where the text is kept that the packet has to carry, of a udp or icmp stage; the zero value wants none. Payload is that
+	// text once it was looked up: see [Plan.Resolve].
+	PayloadFrom Credential
+	Payload     string
 }
 
 // Trusted is the address list that a door fills at its last stage.

@@ -190,6 +190,12 @@ func (w *walker) readStage(n *yaml.Node) Stage {
 	}
 	number, _ := strconv.ParseUint(v.Value, 10, 16)
 	*value = uint16(number)
+	if p := w.value(n, "payload"); p != nil {
+		s.PayloadFrom, _ = ParseCredential(w.string(p, "secret"))
+		if s.Protocol == "tcp" {
+			w.add(p, "a stage of tcp carries no payload: its packet only asks for a connection", "make it a stage of udp, or of icmp with a size")
+		}
+	}
 	return s
 }
 

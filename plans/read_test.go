@@ -134,7 +134,7 @@ func TestMistakes(t *testing.T) {
 		{"a quarantine that ends too early", door(good + "\nwrong-knock: quarantine\nstage-timeout: 1m\nquarantine-for: 1m"), "9:21", "longer than stage-timeout"},
 		{"a misspelt quarantine", door(good + "\nwrong-knock: quarantin"), "7:18", `"quarantine"`},
 		{"a list that is a quarantine", door(strings.Replace(good, "list: t", "list: rosknock-p-d-quarantine", 1) + "\nwrong-knock: quarantine"), "4:3", "the quarantine of door d"},
-		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:41", "does not carry out"},
+		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:50", "payload is a mapping"},
 		{"forwards", door(good) + "gate: {forwards: []}\n", "7:8", "does not carry out"},
 		{"a variable", door(strings.Replace(good, "list: t", "list: \"${x}\"", 1)), "6:21", "has no value"},
 		{"lists that are one", "version: 1\nname: p\ndoors:\n  a: {knock: [tcp/1000, udp/2000], trusted: {list: t, for: 1h}}\n  b: {knock: [tcp/3000, udp/2000], trusted: {list: t, for: 1h}}\n", "", `"t"`},

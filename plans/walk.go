@@ -204,6 +204,21 @@ func (w *walker) hide(n *yaml.Node) {
 	}
 }
 
+// bury keeps a value out of excerpts altogether.
+func (w *walker) bury(n *yaml.Node) {
+	w.hide(n)
+	column := n.Column
+	for line := n.Line; line <= n.Line+strings.Count(n.Value, "\n"); line++ {
+		if before, cut := w.cut[line]; !cut || column < before {
+			w.cut[line] = max(column, 1)
+		}
+		column = 1
+	}
+	for _, c := range n.Content {
+		w.bury(c)
+	}
+}
+
 // conceal keeps a line out of excerpts from a column on: its digits, or all of it.
 func (w *walker) conceal(line, column int) {
 	w.secret[line] = true
@@ -216,6 +231,9 @@ func (w *walker) conceal(line, column int) {
 func (w *walker) check(n *yaml.Node, f form, what string) {
 	if f.secret {
 		w.hide(n)
+	}
+	if f.private {
+		w.bury(n)
 	}
 	if w.bad[n] {
 		return
@@ -292,7 +310,7 @@ func (w *walker) mapping(n *yaml.Node, f form, what string) {
 		k, known := f.field(key.Value)
 		switch {
 		case !known:
-			w.hide(value) // it may be a knock under a misspelt key
+			w.bury(value) // it may be a knock or a password under a misspelt key
 			w.unknown(key, "unknown key %q", f.fieldNames())
 		case k.later:
 			w.hide(value)

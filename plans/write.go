@@ -36,14 +36,15 @@ func Write(p Plan) []byte {
 }
 
 func writeDoor(plan string, d Door) *yaml.Node {
-	var knock, opens []string
+	var opens []string
+	knock := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, s := range d.Knock {
-		knock = append(knock, s.Reveal())
+		knock.Content = append(knock.Content, writeStage(s))
 	}
 	for _, t := range d.Opens {
 		opens = append(opens, t.String())
 	}
-	n := fields("knock", texts(knock), "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
+	n := fields("knock", knock, "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
 	if d.StageList != "rosknock-"+plan+"-"+d.Name {
 		put(n, "stage-lists", text(d.StageList))
 	}
@@ -70,6 +71,22 @@ func writeQuarantine(n *yaml.Node, d Door) {
 	put(n, "wrong-knock", text(d.WrongKnock.String()))
 	put(n, "decoys", texts(decoys))
 	put(n, "quarantine-for", text(routeros.FormatDuration(d.QuarantineFor)))
+}
+
+// writeStage prints a stage: in short form, or written out when it has a payload, of which only the place is told.
+func writeStage(s Stage) *yaml.Node {
+	if s.PayloadFrom == (Credential{}) {
+		return text(s.Reveal())
+	}
+	n := fields("protocol", text(s.Protocol))
+	if s.Protocol == "icmp" {
+		put(n, "size", integer(int(s.Size)))
+	} else {
+		put(n, "port", integer(int(s.Port)))
+	}
+	put(n, "payload", fields("secret", text(s.PayloadFrom.String())))
+	n.Style = yaml.FlowStyle
+	return n
 }
 
 func writeServices(s Services) *yaml.Node {

@@ -164,7 +164,7 @@ func (e env) applyPlans(ctx context.Context, s settings, args []string, how appl
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := planned(s, routers, args)
+	jobs, err := e.planned(ctx, s, routers, args)
 	if err != nil {
 		return nil, err
 	}

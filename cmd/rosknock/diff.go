@@ -92,6 +92,9 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 			return nil, nil, usagef("no plan: name one")
 		}
 		p, err := readPlan(s, args[0])
+		if err == nil {
+			p, err = e.resolved(ctx, p, router{})
+		}
 		if err != nil {
 			return nil, nil, err
 		}
@@ -110,7 +113,7 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 	if err != nil {
 		return nil, nil, err
 	}
-	jobs, err := planned(s, targets, args)
+	jobs, err := e.planned(ctx, s, targets, args)
 	if err != nil {
 		return nil, nil, err
 	}

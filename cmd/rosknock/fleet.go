@@ -206,8 +206,8 @@ type job struct {
 
 // planned gives each router its plans: the one of the command line, or else those of the inventory, with the variables filled in. All mistakes
 // of all plans come at once, each once.
-func planned(s settings, routers []router, args []string) ([]job, error) {
-	p := planReader{texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+func (e env) planned(ctx context.Context, s settings, routers []router, args []string) ([]job, error) {
+	p := planReader{resolve: func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) }, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -243,6 +243,15 @@ func planned(s settings, routers []router, args []string) ([]job, error) {
 	return out, nil
 }
 
+// resolved looks up the payloads of a plan.
+func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
+	out, err := p.Resolve(func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) })
+	if err != nil {
+		return p, invalid(err)
+	}
+	return out, nil
+}
+
 // someOf lists names, the first few.
 func someOf(names []string) string {
 	const most = 3
@@ -260,6 +269,7 @@ type planReader struct {
 	failed   map[string]plans.Problems // by file and values
 	order    []string
 	affected map[string][]string // routers by problem
+	resolve  func(plans.Plan, router) (plans.Plan, error)
 }
 
 func (p *planReader) plan(file string, r router) (plans.Plan, error) {
@@ -283,6 +293,9 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 	if !known {
 		plan, err := plans.ReadWith(file, p.texts[file], r.vars)
 		if err == nil {
+			if plan, err = p.resolve(plan, r); err != nil {
+				return plan, err
+			}
 			p.read[key] = plan
 			return plan, nil
 		}

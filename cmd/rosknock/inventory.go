@@ -93,7 +93,7 @@ written. Certificates that are seen for the first time are asked about, or taken
 			}
 			if slices.ContainsFunc(routers, func(r router) bool { return len(r.files) > 0 }) {
 				withPlans := slices.DeleteFunc(slices.Clone(routers), func(r router) bool { return len(r.files) == 0 })
-				if _, err := planned(s, withPlans, nil); err != nil {
+				if _, err := e.planned(c.Context(), s, withPlans, nil); err != nil {
 					return err
 				}
 			}

@@ -69,6 +69,9 @@ func (e env) applySaved(ctx context.Context, s settings, file string, how applyi
 			if p, err = plans.Read(file, []byte(text)); err != nil {
 				return nil, invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
 			}
+			if p, err = e.resolved(ctx, p, r); err != nil {
+				return nil, err
+			}
 			read[text] = p
 		}
 		all = append(all, todo{r, []work{{p, &one}}})

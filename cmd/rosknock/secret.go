@@ -96,7 +96,7 @@ func (e env) credential(ctx context.Context, c plans.Credential, r router) (stri
 			if p := e.getenv(c.Value); p != "" {
 				return p, nil
 			}
-			return "", invalid(fmt.Errorf("%s: password: the environment has no %s", r.Name, c.Value))
+			return "", invalid(fmt.Errorf("%s: the environment has no %s", r.Name, c.Value))
 		case plans.FromFile:
 			return e.passwordFile(c.Value)
 		case plans.FromCommand:

@@ -182,6 +182,9 @@ func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 
 // compileWith compiles a plan; services that are moving are covered on their present ports too.
 func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (RuleSet, error) {
+	if p.Unresolved() {
+		return RuleSet{}, &RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
+	}
 	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
 	for _, f := range p.Firewall.Families {
 		if !s.HasMenu(f.Filter()) {
@@ -328,9 +331,17 @@ func stageMatch(f routeros.Family, s plans.Stage) []string {
 		if f == routeros.IPv6 {
 			echo = "128:0"
 		}
-		return []string{"protocol", f.ICMP(), "icmp-options", echo, "packet-size", fmt.Sprint(s.Size)}
+		return append([]string{"protocol", f.ICMP(), "icmp-options", echo, "packet-size", fmt.Sprint(s.Size)}, carries(s)...)
 	}
-	return []string{"protocol", s.Protocol, "dst-port", fmt.Sprint(s.Port)}
+	return append([]string{"protocol", s.Protocol, "dst-port", fmt.Sprint(s.Port)}, carries(s)...)
+}
+
+// carries is the matcher of a stage's payload: the bytes stand anywhere in the packet (routeros-facts § 2.2).
+func carries(s plans.Stage) []string {
+	if s.Payload == "" {
+		return nil
+	}
+	return []string{"content", s.Payload}
 }
 
 // allows lets the allow-list reach what is gated or opened.

@@ -45,9 +45,12 @@ func (p Probes) New(in, protocol string, port uint16) packet.Packet {
 // Stage returns the packet that plays one stage of a knock.
 func (p Probes) Stage(in string, s plans.Stage) packet.Packet {
 	if s.Protocol != "icmp" {
-		return p.New(in, s.Protocol, s.Port)
+		probe := p.New(in, s.Protocol, s.Port)
+		probe.Payload = []byte(s.Payload)
+		return probe
 	}
 	probe := p.New(in, p.Family.ICMP(), 0)
+	probe.Payload = []byte(s.Payload)
 	probe.Size, probe.ICMPType = int(s.Size), 8
 	if p.Family == routeros.IPv6 {
 		probe.ICMPType = 128

@@ -398,6 +398,9 @@ func (f *table) packets(stages []plans.Stage) []classes.Set {
 			m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
 			set = compile.Packets(f.space, f.nat, []compile.Match{m})
 		}
+		if stage.Payload != "" {
+			set = f.space.And(set, f.space.Carrying(stage.Payload))
+		}
 		out = append(out, f.space.And(set, f.space.States(packet.New)))
 	}
 	return out

@@ -67,7 +67,7 @@ func Steps(knock []plans.Stage, timeout time.Duration) []Step {
 		if s.Protocol == "icmp" {
 			value = s.Size
 		}
-		out[i] = Step{Protocol: s.Protocol, First: value, Last: value, Timeout: timeout}
+		out[i] = Step{Protocol: s.Protocol, First: value, Last: value, Timeout: timeout, Payload: s.PayloadFrom != (plans.Credential{})}
 	}
 	return out
 }

@@ -176,6 +176,9 @@ func (s *Space) Echo(size int) Set {
 	return Set{s.diagram.and(s.diagram.and(s.Protocol(number).node, s.whole()), s.diagram.and(echo, sized))}
 }
 
+// Carrying returns the packets in whose payload a text stands.
+func (s *Space) Carrying(text string) Set { return Set{s.diagram.and(s.boolean("content "+text), s.whole())} }
+
 // Sources returns the packets from a range of addresses.
 func (s *Space) Sources(r routeros.AddressRange) Set {
 	if r.First.Is4() != (s.Family == routeros.IPv4) {

@@ -1,0 +1,58 @@
+package plans
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Lengths of a payload. Eight characters are 64 bits on the wire; the kernel's own matcher, on which RouterOS's content rests, takes 128.
+const (
+	ShortestPayload = 8
+	LongestPayload  = 100
+)
+
+// Resolve returns the plan with the texts of its payloads, which find looks up where they are kept. It leaves the plan that it is called on
+// alone. No error repeats a text.
+func (p Plan) Resolve(find func(Credential) (string, error)) (Plan, error) {
+	p.Doors = slices.Clone(p.Doors)
+	for i, d := range p.Doors {
+		d.Knock = slices.Clone(d.Knock)
+		for n, s := range d.Knock {
+			if s.PayloadFrom == (Credential{}) {
+				continue
+			}
+			text, err := find(s.PayloadFrom)
+			if err == nil {
+				err = checkPayload(text, s)
+			}
+			if err != nil {
+				return p, fmt.Errorf("plan %s: door %s: the payload of stage %d: %w", p.Name, d.Name, n+1, err)
+			}
+			d.Knock[n].Payload = text
+		}
+		p.Doors[i] = d
+	}
+	return p, nil
+}
+
+// Unresolved reports whether a payload of the plan was not looked up yet.
+func (p Plan) Unresolved() bool {
+	return slices.ContainsFunc(p.Doors, func(d Door) bool {
+		return slices.ContainsFunc(d.Knock, func(s Stage) bool { return s.PayloadFrom != (Credential{}) && s.Payload == "" })
+	})
+}
+
+func checkPayload(text string, s Stage) error {
+	const largestHeaders = 40 + 8
+	switch {
+	case len(text) < ShortestPayload || len(text) > LongestPayload:
+		return fmt.Errorf("it has %d characters: choose %d to %d", len(text), ShortestPayload, LongestPayload)
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return errors.New("it holds a character that is not printable ASCII, or a space: choose letters and digits")
+	case s.Protocol == "icmp" && int(s.Size) < largestHeaders+len(text):
+		return fmt.Errorf("it does not fit into the size of its stage: %d bytes at least", largestHeaders+len(text))
+	}
+	return nil
+}
