@@ -74,11 +74,17 @@ func checksum(header []byte) uint16 {
 // tunnel makes an interface whose other end is this test: what is sent to the networks behind it can be read.
 func tunnel(t *testing.T) *os.File {
 	t.Helper()
+	return tunnelAs(t, "knock0", "192.0.2.1/24", "2001:db8::1/64")
+}
+
+// tunnelAs makes a tunnel with a name and addresses.
+func tunnelAs(t *testing.T, name string, addresses ...string) *os.File {
+	t.Helper()
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		t.Skip("no tunnel can be made here: ", err)
 	}
-	request, err := unix.NewIfreq("knock0")
+	request, err := unix.NewIfreq(name)
 	must(t, err)
 	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
@@ -87,9 +93,9 @@ func tunnel(t *testing.T) *os.File {
 	}
 	file := os.NewFile(uintptr(fd), "tunnel")
 	t.Cleanup(func() { file.Close() })
-	link, err := netlink.LinkByName("knock0")
+	link, err := netlink.LinkByName(name)
 	must(t, err)
-	for _, address := range []string{"192.0.2.1/24", "2001:db8::1/64"} {
+	for _, address := range addresses {
 		a, err := netlink.ParseAddr(address)
 		must(t, err)
 		a.Flags = unix.IFA_F_NODAD

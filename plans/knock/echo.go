@@ -46,8 +46,10 @@ func firstID() uint16 {
 // echo sends one echo request of a whole size and does not wait for the reply. An unprivileged
 // socket of Linux puts in an id of its own, another one for each socket; so each request gets a
 // socket of its own too. The checksum of ICMPv6 is the kernel's work.
-func (k knocker) echo(id, size uint16) error {
-	message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: 1, Data: make([]byte, int(size)-k.headers())}}
+func (k knocker) echo(id, size uint16, payload []byte) error {
+	content := make([]byte, int(size)-k.headers())
+	copy(content, payload)
+	message := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: 1, Data: content}}
 	if k.host.Is6() {
 		message.Type = ipv6.ICMPTypeEchoRequest
 	}
@@ -59,9 +61,23 @@ func (k knocker) echo(id, size uint16) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.conn.WriteTo(data, s.host)
+	err = k.post(s, data)
 	_ = s.conn.Close()
 	return k.explain(err)
+}
+
+// post sends an echo request, by the interface if there is one.
+func (k knocker) post(s echoSocket, data []byte) error {
+	var err error
+	switch {
+	case k.index == 0:
+		_, err = s.conn.WriteTo(data, s.host)
+	case k.host.Is4():
+		_, err = s.conn.IPv4PacketConn().WriteTo(data, &ipv4.ControlMessage{IfIndex: k.index}, s.host)
+	default:
+		_, err = s.conn.IPv6PacketConn().WriteTo(data, &ipv6.ControlMessage{IfIndex: k.index}, s.host)
+	}
+	return err
 }
 
 // openEcho opens an unprivileged socket where the system has them, and a raw one otherwise. Linux keeps the
@@ -84,9 +100,9 @@ func (k knocker) openEcho() (echoSocket, error) {
 }
 
 // listenPlain opens an unprivileged socket. On Windows it does not even try: the system may give a socket
-// that package net then can't use.
+// that package net then can't use. Those of Linux for IPv6 take no notice of an interface before 5.18.
 func (k knocker) listenPlain() (*icmp.PacketConn, error) {
-	if runtime.GOOS == "windows" {
+	if runtime.GOOS == "windows" || k.index != 0 && k.host.Is6() {
 		return nil, errors.ErrUnsupported
 	}
 	return icmp.ListenPacket(k.network("udp"), k.source.String())

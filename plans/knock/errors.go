@@ -28,10 +28,47 @@ func number(err error) syscall.Errno {
 	return errno
 }
 
+// deviceError says that a socket could not be bound to an interface.
+type deviceError struct {
+	name  string
+	errno syscall.Errno
+}
+
+func (e *deviceError) Error() string {
+	remedy := "give an address of it instead"
+	if reasonOf(e.errno) == forbidden {
+		remedy = "run rosknock as root, or give an address of it instead"
+	}
+	return fmt.Sprintf("packets can't be made to leave by the interface %s: %v: %s", e.name, e.errno, remedy)
+}
+
+func (e *deviceError) Unwrap() error { return e.errno }
+
+// noDevice is the error of an interface that is not there.
+func noDevice(name string) error {
+	return fmt.Errorf("this computer has no interface %s: give one that it has, or an address", name)
+}
+
+// Unreachable reports whether an error of [Play], [Enter] or a [Visit] says that this computer has no way to the host:
+// no route, or nothing of the host's family at all. An address of the other family may have one.
+func Unreachable(err error) bool {
+	if _, bound := errors.AsType[*deviceError](err); bound || err == nil {
+		return false
+	}
+	switch reasonOf(number(err)) {
+	case noRoute, noAddress, noFamily:
+		return true
+	}
+	return false
+}
+
 // explain turns an error of a socket into one without ports that says what to do; nil stays nil.
 func (k knocker) explain(err error) error {
 	if err == nil {
 		return nil
+	}
+	if device, ok := errors.AsType[*deviceError](err); ok {
+		return device
 	}
 	errno := number(err)
 	if errno == 0 {

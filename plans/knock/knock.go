@@ -1,11 +1,11 @@
 // Package knock plays a knock sequence at a router: one packet for each stage, in order, as a
 // client would send them.
 //
-// It tells whether the packets left this computer, not whether the router liked them: a knock is
+// [Play] tells whether the packets left this computer, not whether the router liked them: a knock is
 // made of packets to ports that answer nobody. What came of it is seen on the router, by
-// plans/trusted, or by trying what the door opens.
+// plans/trusted, or by trying what the door opens, which is what a [Visit] does.
 //
-// A sequence is a secret. No error of this package carries a port or a size, whatever the
+// A sequence is a secret. No error of this package carries a port, a size or a payload, whatever the
 // system's own errors say: they are taken apart down to the error number.
 //
 //	err := knock.Play(ctx, host, door.Knock, knock.Options{})
@@ -23,8 +23,8 @@ import (
 
 // What a knock gets when its options don't say.
 const (
-	defaultDelay   = 200 * time.Millisecond
-	defaultTimeout = 500 * time.Millisecond
+	DefaultDelay   = 200 * time.Millisecond
+	DefaultTimeout = 500 * time.Millisecond
 )
 
 // retransmission is when a kernel sends a SYN again that nobody answered (RFC 6298: one second).
@@ -41,6 +41,12 @@ type Options struct {
 	// Source is the local address to send from, of the family of the host. The zero value leaves
 	// the choice to the system.
 	Source netip.Addr
+	// Interface is the one by which the packets leave, whatever the routes say; elsewhere than on Linux they come from
+	// its address, and the routes decide.
+	Interface string
+	// Payloads are what udp and icmp stages carry, by the number of the stage counted from 1. That of an icmp stage
+	// stands at the beginning of its data; its size counts everything and stays as it is.
+	Payloads map[int][]byte
 	// Observe, when set, is called after each stage was sent, from the same goroutine, with the
 	// number of the stage counted from 1, as in the errors. It never gets the port.
 	Observe func(stage int)
@@ -73,7 +79,12 @@ func Play(ctx context.Context, host netip.Addr, stages []plans.Stage, o Options)
 type knocker struct {
 	host   netip.Addr
 	source netip.Addr // unspecified, of the family of the host, when the system chooses
+	// device is the interface that sockets are bound to, and index its number; empty when the system chooses.
+	device string
+	index  int
 	stages int
+	// payloads are what stages carry, by their number counted from 1.
+	payloads map[int][]byte
 	// ids numbers the echo requests: the id of stage i is ids + i.
 	ids     uint16
 	delay   time.Duration
@@ -83,12 +94,12 @@ type knocker struct {
 
 // prepare checks everything that can be known before the first packet: half a knock is of no use.
 func prepare(host netip.Addr, stages []plans.Stage, o Options) (knocker, error) {
-	k := knocker{host: host.Unmap(), source: o.Source.Unmap(), stages: len(stages), delay: o.Delay, timeout: o.Timeout, observe: o.Observe}
+	k := knocker{host: host.Unmap(), source: o.Source.Unmap(), stages: len(stages), payloads: o.Payloads, delay: o.Delay, timeout: o.Timeout, observe: o.Observe}
 	if k.delay == 0 {
-		k.delay = defaultDelay
+		k.delay = DefaultDelay
 	}
 	if k.timeout == 0 {
-		k.timeout = defaultTimeout
+		k.timeout = DefaultTimeout
 	}
 	if k.observe == nil {
 		k.observe = func(int) {}
@@ -99,19 +110,39 @@ func prepare(host netip.Addr, stages []plans.Stage, o Options) (knocker, error) 
 	if err := errors.Join(k.checkTimes(), k.checkHost()); err != nil {
 		return k, err
 	}
+	k, err := k.settle(o.Interface)
+	if err != nil {
+		return k, err
+	}
+	for i, stage := range stages {
+		if err := errors.Join(k.check(stage), k.checkPayload(i, stage)); err != nil {
+			return k, k.wrap(i, stage, err)
+		}
+	}
+	for number := range o.Payloads {
+		if number < 1 || number > len(stages) {
+			return k, fmt.Errorf("there is a payload for stage %d of %d: stages are counted from 1", number, len(stages))
+		}
+	}
+	k.ids = firstID()
+	return k, k.checkRights(stages)
+}
+
+// settle finds out where packets come from.
+func (k knocker) settle(device string) (knocker, error) {
+	if device != "" {
+		var err error
+		if k, err = k.leaveBy(device); err != nil {
+			return k, err
+		}
+	}
 	if !k.source.IsValid() {
 		k.source = k.anywhere()
 	}
 	if k.source.Is4() != k.host.Is4() {
 		return k, fmt.Errorf("the source address %s is of another family than %s: give one of the same family, or none", k.source, k.host)
 	}
-	for i, stage := range stages {
-		if err := k.check(stage); err != nil {
-			return k, k.wrap(i, stage, err)
-		}
-	}
-	k.ids = firstID()
-	return k, k.checkRights(stages)
+	return k, nil
 }
 
 func (k knocker) checkTimes() error {
@@ -153,6 +184,31 @@ func (k knocker) check(stage plans.Stage) error {
 	return nil
 }
 
+// checkPayload says what is wrong with the payload of a stage, and nothing of what is in it.
+func (k knocker) checkPayload(i int, stage plans.Stage) error {
+	n := len(k.payloads[i+1])
+	switch {
+	case n == 0:
+		return nil
+	case stage.Protocol == "tcp":
+		return errors.New("a tcp stage is a SYN and carries no payload: leave it out")
+	case stage.Protocol == "udp" && n > k.mostPayload():
+		return errors.New("its payload does not fit into one datagram: shorten it")
+	case stage.Protocol == "icmp" && int(stage.Size) >= k.headers() && n > int(stage.Size)-k.headers():
+		return errors.New("its payload does not fit into its size: shorten it, or correct the plan")
+	}
+	return nil
+}
+
+// mostPayload is what fits into one datagram of udp.
+func (k knocker) mostPayload() int {
+	const whole, udpHeader = 65535, 8
+	if k.host.Is4() {
+		return whole - ipv4Header - udpHeader
+	}
+	return whole - udpHeader // the length of IPv6 does not count its header
+}
+
 // checkRights opens the socket of the first icmp stage, to see before the first packet whether
 // this process may have one.
 func (k knocker) checkRights(stages []plans.Stage) error {
@@ -191,9 +247,9 @@ func (k knocker) send(ctx context.Context, i int, stage plans.Stage) error {
 	case "tcp":
 		return k.tcp(ctx, stage.Port)
 	case "udp":
-		return k.udp(ctx, stage.Port)
+		return k.udp(ctx, stage.Port, k.payloads[i+1])
 	default:
-		return k.echo(k.ids+uint16(i), stage.Size)
+		return k.echo(k.ids+uint16(i), stage.Size, k.payloads[i+1])
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 )
 
 // tcp sends exactly one SYN, and waits for what comes of it: a connection, a refusal or nothing.
@@ -24,7 +25,9 @@ func (k knocker) tcp(ctx context.Context, port uint16) error {
 	}
 	waiting, stop := context.WithTimeout(ctx, k.timeout)
 	defer stop()
-	dialer := net.Dialer{KeepAlive: -1, Control: sendOnce}
+	dialer := net.Dialer{KeepAlive: -1, Control: func(network, address string, c syscall.RawConn) error {
+		return errors.Join(k.bind(c), sendOnce(network, address, c))
+	}}
 	dialer.SetMultipathTCP(false) // whose SYN is another one, and is sent again without the option
 	conn, err := dialer.DialTCP(waiting, k.network("tcp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
 	switch {
@@ -39,6 +42,15 @@ func (k knocker) tcp(ctx context.Context, port uint16) error {
 		return k.explain(err)
 	}
 }
+
+// dialTCP connects as any client does, to stay connected.
+func (k knocker) dialTCP(ctx context.Context, port uint16) (*net.TCPConn, error) {
+	dialer := net.Dialer{Control: k.control}
+	return dialer.DialTCP(ctx, k.network("tcp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
+}
+
+// control binds a socket to the interface before it does anything.
+func (k knocker) control(_, _ string, c syscall.RawConn) error { return k.bind(c) }
 
 // silent says that nothing answered in time, as it should be with the port of a knock. The clock starts
 // before the socket is opened, but net looks at it only once the SYN is out.
@@ -65,24 +77,25 @@ func (k knocker) reach(ctx context.Context, port uint16) error {
 	return nil
 }
 
-// udp sends one datagram without payload: the packet is all that the router looks at. An
+// udp sends one datagram. Mostly it is without payload: the packet is all that the router looks at. An
 // empty message is a datagram on every system, if it goes out by sendmsg (WSASendMsg on
 // Windows); write(2) leaves open what it does with no bytes.
 //
 // Errors are always about this computer: the socket is new, and what ICMP may answer finds it closed.
-func (k knocker) udp(ctx context.Context, port uint16) error {
+func (k knocker) udp(ctx context.Context, port uint16, payload []byte) error {
 	conn, err := k.dialUDP(ctx, port)
 	if err != nil {
 		return k.explain(err)
 	}
-	_, _, err = conn.WriteMsgUDP(nil, nil, nil)
+	_, _, err = conn.WriteMsgUDP(payload, nil, nil)
 	_ = conn.Close()
 	return k.explain(err)
 }
 
 // dialUDP connects a socket to a port, which sends nothing.
 func (k knocker) dialUDP(ctx context.Context, port uint16) (*net.UDPConn, error) {
-	return new(net.Dialer).DialUDP(ctx, k.network("udp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
+	dialer := net.Dialer{Control: k.control}
+	return dialer.DialUDP(ctx, k.network("udp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
 }
 
 // network is tcp4 or udp6, say: the family is that of the host, and nothing else is tried.
