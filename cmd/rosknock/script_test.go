@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -59,6 +60,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"router": startRouter,
+			"listen": startListener,
 			"packet": sendPacket,
 			"later":  passTime,
 			"code":   expectCode,
@@ -193,6 +195,44 @@ func passTime(ts *testscript.TestScript, neg bool, args []string) {
 	d, err := time.ParseDuration(args[1])
 	ts.Check(err)
 	running(ts)[args[0]].ahead.Add(int64(d))
+}
+
+// startListener is `listen NAME [--echo]`: it takes connections on loopback, at $NAME, whose port is in $NAME_PORT; with --echo it sends back
+// what it gets. `! listen NAME` finds a port at which nobody is.
+func startListener(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 || len(args) > 2 || len(args) == 2 && args[1] != "--echo" {
+		ts.Fatalf("usage: [!] listen NAME [--echo]")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0]+"_PORT", port)
+	if neg {
+		ts.Check(l.Close())
+		return
+	}
+	ts.Defer(func() { _ = l.Close() })
+	go serve(l, func(c *net.TCPConn) {
+		if len(args) == 2 {
+			_, _ = io.Copy(c, c)
+		}
+	})
+}
+
+// serve hands each connection to a function, and closes it then.
+func serve(l net.Listener, do func(*net.TCPConn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			do(c.(*net.TCPConn))
+		}()
+	}
 }
 
 // expectCode is `code N command…`: the command has to end with that exit code.

@@ -146,7 +146,7 @@ func (e env) passwordFile(name string) (string, error) {
 	if err != nil {
 		return "", invalid(fmt.Errorf("password: %w", err))
 	}
-	if info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+	if readByOthers(info) {
 		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
 	}
 	text, err := os.ReadFile(name)

@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -45,7 +46,7 @@ type Options struct {
 	// its address, and the routes decide.
 	Interface string
 	// Payloads are what udp and icmp stages carry, by the number of the stage counted from 1. That of an icmp stage
-	// stands at the beginning of its data; its size counts everything and stays as it is.
+	// stands at the beginning of its data; its size counts everything and stays as it is. They go before what the stages themselves carry.
 	Payloads map[int][]byte
 	// Observe, when set, is called after each stage was sent, from the same goroutine, with the
 	// number of the stage counted from 1, as in the errors. It never gets the port.
@@ -94,7 +95,7 @@ type knocker struct {
 
 // prepare checks everything that can be known before the first packet: half a knock is of no use.
 func prepare(host netip.Addr, stages []plans.Stage, o Options) (knocker, error) {
-	k := knocker{host: host.Unmap(), source: o.Source.Unmap(), stages: len(stages), payloads: o.Payloads, delay: o.Delay, timeout: o.Timeout, observe: o.Observe}
+	k := knocker{host: host.Unmap(), source: o.Source.Unmap(), stages: len(stages), payloads: payloads(stages, o), delay: o.Delay, timeout: o.Timeout, observe: o.Observe}
 	if k.delay == 0 {
 		k.delay = DefaultDelay
 	}
@@ -126,6 +127,18 @@ func prepare(host netip.Addr, stages []plans.Stage, o Options) (knocker, error) 
 	}
 	k.ids = firstID()
 	return k, k.checkRights(stages)
+}
+
+// payloads are what stages carry: what the plan says of each, and what the options say instead.
+func payloads(stages []plans.Stage, o Options) map[int][]byte {
+	out := map[int][]byte{}
+	for i, s := range stages {
+		if s.Payload != "" {
+			out[i+1] = []byte(s.Payload)
+		}
+	}
+	maps.Copy(out, o.Payloads)
+	return out
 }
 
 // settle finds out where packets come from.

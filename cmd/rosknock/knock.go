@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/knock"
+)
+
+// knockOptions are the flags of the knock command.
+type knockOptions struct {
+	door, then, connect, source string
+	four, six, ifShut, quiet    bool
+	delay, stageWait, thenWait  time.Duration
+	passes                      int
+}
+
+func newKnock(e env) *cobra.Command {
+	var o knockOptions
+	c := &cobra.Command{
+		Use:   "knock [PLAN] [HOST]",
+		Short: "Knock at a door, and say whether it opened",
+		Long: `Play the knock of a door, one packet for each stage, from this machine. The router is HOST, or that of --router, or those that
+--inventory and --limit leave, one after the other; with --connect alone it is the host to connect to.
+
+A knock is never answered. With --then a TCP port behind the door is tried afterwards, and when it stays shut the
+knock is played again (--passes). With --connect standard input and output become that connection, for ssh's ProxyCommand;
+messages go to standard error.`,
+		Example: `  rosknock knock branch.yaml 192.0.2.1
+  rosknock knock branch.yaml --door admin 192.0.2.1 --then ssh
+  rosknock knock branch.yaml -i fleet.yaml -l branches --then winbox -o json
+  ssh -o ProxyCommand='rosknock knock branch.yaml --connect %h:%p' admin@192.0.2.1`,
+		Args: atMost(2, "knock takes a plan and a host"),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if err := o.check(s); err != nil {
+				return err
+			}
+			calls, err := e.calls(c.Context(), s, o, args)
+			if err != nil {
+				return err
+			}
+			return e.knockAll(c.Context(), s, o, calls)
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func (o *knockOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.door, "door", "", "`NAME` of the door, where the plan has several")
+	f.StringVar(&o.then, "then", "", "wait until a `TARGET` behind the door opens: tcp/22, a service such as ssh, or host:port")
+	f.StringVar(&o.connect, "connect", "", "then connect to `HOST:PORT` and join standard input and output to it")
+	f.BoolVar(&o.ifShut, "if-shut", false, "leave the knock out when what --then or --connect names is open already")
+	f.IntVar(&o.passes, "passes", 0, "play the knock up to `N` times while the door stays shut (default 1; with --then or --connect 3)")
+	f.DurationVar(&o.thenWait, "then-wait", 3*time.Second, "`TIME` that the door may take to open after each pass")
+	f.DurationVar(&o.delay, "delay", knock.DefaultDelay, "`TIME` between two stages")
+	f.DurationVar(&o.stageWait, "stage-wait", knock.DefaultTimeout, "`TIME` that a tcp stage waits for an answer, less than a second")
+	f.StringVar(&o.source, "source", "", "send from an `ADDRESS` of this machine, or by an interface")
+	f.BoolVarP(&o.four, "ipv4", "4", false, "knock over IPv4")
+	f.BoolVarP(&o.six, "ipv6", "6", false, "knock over IPv6")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "show no progress, and with --connect nothing but errors")
+}
+
+// check finds the mistakes that the flags alone tell, and fills in what depends on others.
+func (o *knockOptions) check(s settings) error {
+	tries := o.then != "" || o.connect != ""
+	switch {
+	case o.then != "" && o.connect != "":
+		return usagef("--then and --connect exclude each other: --connect waits until the door opens, too")
+	case o.ifShut && !tries:
+		return usagef("--if-shut: name what shows whether the door is open, with --then or --connect")
+	case o.four && o.six:
+		return usagef("-4 and -6 exclude each other: leave both out to use what there is")
+	case s.typed["passes"] && (o.passes < 1 || o.passes > 100):
+		return usagef("--passes %d: from 1 to 100", o.passes)
+	case o.thenWait <= 0:
+		return usagef("--then-wait %s: it has to be more than nothing", o.thenWait)
+	case o.delay <= 0:
+		return usagef("--delay %s: it has to be more than nothing", o.delay)
+	case o.stageWait <= 0 || o.stageWait >= time.Second:
+		return usagef("--stage-wait %s: more than nothing and less than 1s, after which the system would send the packet again", o.stageWait)
+	case s.typed["ssh-jump"] && s.SSHJump != "":
+		return usagef("a knock can't go through SSH hosts: leave --ssh-jump out, or run rosknock on the last of them")
+	}
+	if !s.typed["passes"] {
+		o.passes = 1
+		if tries {
+			o.passes = 3
+		}
+	}
+	return checkSource(o.source)
+}
+
+// checkSource wants an address or an interface of this machine.
+func checkSource(text string) error {
+	if _, err := netip.ParseAddr(text); err == nil || text == "" {
+		return nil
+	}
+	if _, err := net.InterfaceByName(text); err != nil {
+		return usagef("--source %q: it is neither an address nor an interface of this machine", text)
+	}
+	return nil
+}
+
+// call is a visit to one router: who, which door, and what shows that it is open.
+type call struct {
+	router
+	host string
+	plan plans.Plan
+	door plans.Door
+	try  endpoint
+}
+
+// knockAll visits the routers in their order and shows what came of it.
+func (e env) knockAll(ctx context.Context, s settings, o knockOptions, calls []call) error {
+	out := e.out
+	if o.connect != "" { // standard output is the connection's
+		out, e.outTerminal = e.err, e.errTerminal
+	}
+	timed := ctx
+	if s.pace.totalTimeout > 0 {
+		var cancel context.CancelFunc
+		timed, cancel = context.WithTimeoutCause(ctx, s.pace.totalTimeout, fmt.Errorf("--total-timeout: the %s are over", s.pace.totalTimeout))
+		defer cancel()
+	}
+	var results []view.Knocked
+	var conn *net.TCPConn
+	for _, c := range calls {
+		var r view.Knocked
+		if r, conn = e.knockOne(timed, s, o, c, len(calls) > 1); conn != nil && o.connect == "" {
+			_ = conn.Close()
+		}
+		results = append(results, r)
+		if s.Output == "text" && !o.silent(r) {
+			view.KnockedLine(out, r, e.style(s))
+		}
+	}
+	if s.Output != "text" && !o.silent(results...) {
+		if err := view.Knocks(out, s.Output, results, e.style(s)); err != nil {
+			return err
+		}
+	}
+	if o.connect != "" && conn != nil {
+		return e.join(ctx, conn)
+	}
+	return outcomeCode(ctx, view.RoutersOfKnocks(results))
+}
+
+// silent reports whether nothing is to be said of results.
+func (o knockOptions) silent(results ...view.Knocked) bool {
+	return o.quiet && o.connect != "" && !slices.ContainsFunc(results, func(k view.Knocked) bool { return k.Err != nil })
+}
+
+// knockOne visits one router. The connection is there when something was tried and is open.
+func (e env) knockOne(ctx context.Context, s settings, o knockOptions, c call, among bool) (view.Knocked, *net.TCPConn) {
+	out := view.Knocked{Router: view.Router{Name: c.Name}, Door: c.door.Name, Stages: len(c.door.Knock)}
+	if s.pace.routerTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.pace.routerTimeout, fmt.Errorf("--router-timeout: the %s are over", s.pace.routerTimeout))
+		defer cancel()
+	}
+	fail := func(err error) (view.Knocked, *net.TCPConn) {
+		out.Router = failed(out.Router, err)
+		return out, nil
+	}
+	if ctx.Err() != nil {
+		return fail(fmt.Errorf("not begun: %w", context.Cause(ctx)))
+	}
+	addresses, err := e.addresses(ctx, s, o, c)
+	if err != nil {
+		return fail(err)
+	}
+	address, result, err := overFamilies(addresses, func(a netip.Addr) (knock.Result, error) { return e.visit(ctx, s, o, c, a, among) })
+	out.Address = address.String()
+	out.Sent, out.Passes, out.Took = result.Sent, result.Passes, result.Took
+	shut, isShut := errors.AsType[*knock.ShutError](err)
+	out.Tried = c.try.port != 0 && (err == nil || isShut)
+	out.Open = out.Tried && err == nil
+	if isShut {
+		err = fmt.Errorf("door %s stays shut after %s, for %s: check that the plan is applied there, that the door opens what was tried, "+
+			"and that nothing on the way drops the knock; rosknock trusted list shows who got in", c.door.Name, passes(out.Passes), shut.Why)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return out, result.Conn
+}
+
+// overFamilies visits the first address, and the next one when this machine has no way to it. What it returns is of the last visit.
+func overFamilies(addresses []netip.Addr, visit func(netip.Addr) (knock.Result, error)) (address netip.Addr, result knock.Result, err error) {
+	for _, address = range addresses {
+		result, err = visit(address)
+		if !knock.Unreachable(err) || result.Sent > 0 {
+			break
+		}
+	}
+	return address, result, err
+}
+
+func passes(n int) string {
+	if n == 1 {
+		return "one pass"
+	}
+	return fmt.Sprintf("%d passes", n)
+}
+
+// visit knocks at one address of a router.
+func (e env) visit(ctx context.Context, s settings, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
+	v := knock.Visit{Host: address, Stages: c.door.Knock, Passes: o.passes, Wait: o.thenWait, IfShut: o.ifShut}
+	v.Options = knock.Options{Delay: o.delay, Timeout: o.stageWait}
+	if a, err := netip.ParseAddr(o.source); err == nil {
+		v.Options.Source = a
+	} else {
+		v.Options.Interface = o.source
+	}
+	if c.try.port != 0 {
+		to, err := e.behind(ctx, s, c, address)
+		if err != nil {
+			return knock.Result{}, err
+		}
+		v.Try = netip.AddrPortFrom(to, c.try.port)
+	}
+	if !o.quiet {
+		v.Options.Observe = e.followStages(s, c, among)
+	}
+	return v.Make(ctx)
+}
+
+// behind is the address of what is tried: the one that is knocked at, or that of another host in the same family, for the router
+// trusts an address of one family only.
+func (e env) behind(ctx context.Context, s settings, c call, address netip.Addr) (netip.Addr, error) {
+	if c.try.host == "" || c.try.host == c.host {
+		return address, nil
+	}
+	found, err := e.lookup(ctx, s, c.try.host)
+	if err != nil {
+		return address, err
+	}
+	for _, a := range found {
+		if a.Is4() == address.Is4() {
+			return a, nil
+		}
+	}
+	return address, fmt.Errorf("%s has no address of the family of %s, where the knock goes: choose the other family with -4 or -6", c.try.host, address)
+}
+
+// followStages says on standard error how far a knock has come.
+func (e env) followStages(s settings, c call, among bool) func(int) {
+	who := ""
+	if among {
+		who = c.Name + ": "
+	}
+	begun := false
+	return func(stage int) {
+		if stage == 1 && begun {
+			fmt.Fprintf(e.err, "%sknocking again\n", who)
+		}
+		begun = true
+		what := ""
+		if s.Reveal {
+			what = ": " + c.door.Knock[stage-1].Reveal()
+		}
+		fmt.Fprintf(e.err, "%sstage %d of %d sent%s\n", who, stage, len(c.door.Knock), what)
+	}
+}

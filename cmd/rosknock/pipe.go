@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+)
+
+// join joins standard input and output to a connection, until both have ended: an end of one direction is passed on, and the other goes
+// on. When a person types, the connection's end is the end.
+func (e env) join(ctx context.Context, conn *net.TCPConn) error {
+	defer func() { _ = conn.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	sent := make(chan struct{})
+	go func() {
+		sendAll(conn, e.in)
+		close(sent)
+	}()
+	_, err := io.Copy(onlyWriter{e.out}, conn)
+	switch {
+	case ctx.Err() != nil:
+		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
+	case err != nil:
+		return fmt.Errorf("the connection broke: %w", bareError(err))
+	}
+	if err := closeOut(e.out); err != nil {
+		return fmt.Errorf("the end of the connection can't be passed on: %w", err)
+	}
+	if e.inTerminal {
+		return nil
+	}
+	select {
+	case <-sent:
+		return nil
+	case <-ctx.Done():
+		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
+	}
+}
+
+// sendAll sends what is read, and then the end of it. What the other end does not want any more is no error; a connection that broke shows
+// where it is read.
+func sendAll(conn *net.TCPConn, in io.Reader) {
+	_, _ = io.Copy(onlyWriter{conn}, in)
+	_ = conn.CloseWrite()
+}
+
+// onlyWriter hides everything but Write: what is read is written at once and whole.
+type onlyWriter struct{ io.Writer }
+
+// closeOut tells whoever reads standard output that nothing more comes.
+func closeOut(out io.Writer) error {
+	file, ok := out.(*os.File)
+	if !ok {
+		if c, ok := out.(io.Closer); ok {
+			return c.Close()
+		}
+		return nil
+	}
+	shutdownOut(file)
+	return file.Close()
+}
+
+// bareError takes the addresses off an error of a connection.
+func bareError(err error) error {
+	for {
+		op, ok := errors.AsType[*net.OpError](err)
+		if !ok {
+			return err
+		}
+		err = op.Err
+	}
+}

@@ -1,0 +1,96 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Knocked is what came of knocking at a router. Its own Took is the time until the door was open.
+type Knocked struct {
+	Router
+	Door         string
+	Sent, Stages int // of the last pass
+	Passes       int
+	Tried, Open  bool // whether the door was tried, and was open
+}
+
+type jsonKnocked struct {
+	Name    string  `json:"name"`
+	Address string  `json:"address"`
+	Door    string  `json:"door"`
+	Sent    int     `json:"sent"`
+	Stages  int     `json:"stages"`
+	Passes  int     `json:"passes"`
+	Opened  *bool   `json:"opened"` // null when nothing was tried
+	Seconds float64 `json:"seconds"`
+	Error   string  `json:"error"`
+}
+
+// KnockedLine writes one result as a line of text.
+func KnockedLine(w io.Writer, k Knocked, s Style) {
+	took := k.Took.Round(time.Millisecond)
+	var text string
+	switch {
+	case k.Err != nil:
+		text = s.color("31", "failed: ") + clean(k.Err.Error())
+	case k.Open && k.Passes == 0:
+		text = fmt.Sprintf("door %s is open already, no knock was needed", k.Door)
+	case k.Open && k.Passes > 1:
+		text = fmt.Sprintf("door %s is open after %s, at pass %d", k.Door, took, k.Passes)
+	case k.Open:
+		text = fmt.Sprintf("door %s is open after %s", k.Door, took)
+	case k.Passes > 1:
+		text = fmt.Sprintf("door %s: the knock was sent, %d stages, %d times", k.Door, k.Stages, k.Passes)
+	default:
+		text = fmt.Sprintf("door %s: the knock was sent, %d stages", k.Door, k.Stages)
+	}
+	fmt.Fprintf(w, "%s: %s\n", s.bold(k.at()), strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// at is the router's name, with the address that it was knocked at where that is another.
+func (k Knocked) at() string {
+	if k.Address == "" || k.Address == k.Name {
+		return k.Name
+	}
+	return fmt.Sprintf("%s (%s)", k.Name, k.Address)
+}
+
+// Knocks writes all results as JSON or a table.
+func Knocks(w io.Writer, format string, all []Knocked, s Style) error {
+	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "SENT", "OPEN", "TIME", "PROBLEM"}, whole: []string{"ROUTER", "ADDRESS"}}
+	out := []jsonKnocked{}
+	for _, k := range all {
+		one := jsonKnocked{Name: k.Name, Address: k.Address, Door: k.Door, Sent: k.Sent, Stages: k.Stages, Passes: k.Passes, Seconds: k.Took.Seconds()}
+		open := ""
+		if k.Tried {
+			one.Opened, open = &k.Open, yesNo(k.Open)
+		}
+		if k.Err != nil {
+			one.Error = clean(k.Err.Error())
+		}
+		out = append(out, one)
+		t.rows = append(t.rows, []string{k.Name, k.Address, k.Door, fmt.Sprintf("%d of %d", k.Sent, k.Stages), open, k.Took.Round(time.Millisecond).String(), one.Error})
+	}
+	if format == "json" {
+		return write(w, "knock", out)
+	}
+	return t.write(w, format, s.Width)
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// RoutersOfKnocks returns the routers of results.
+func RoutersOfKnocks(all []Knocked) []Router {
+	out := make([]Router, len(all))
+	for i, k := range all {
+		out[i] = k.Router
+	}
+	return out
+}
