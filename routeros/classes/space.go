@@ -177,7 +177,9 @@ func (s *Space) Echo(size int) Set {
 }
 
 // Carrying returns the packets in whose payload a text stands.
-func (s *Space) Carrying(text string) Set { return Set{s.diagram.and(s.boolean("content "+text), s.whole())} }
+func (s *Space) Carrying(text string) Set {
+	return Set{s.diagram.and(s.boolean("content "+text), s.whole())}
+}
 
 // Sources returns the packets from a range of addresses.
 func (s *Space) Sources(r routeros.AddressRange) Set {
