@@ -75,10 +75,10 @@ func planForm() form {
 
 func doorForm() form {
 	return mapping(
-		field{name: "knock", required: true, about: "The stages, in order. A stage may come again, but not right after itself.",
+		field{name: "knock", required: true, about: "The stages, in order. A stage may come again, but not right after itself. A door has either this or rotate.",
 			value: form{kind: listForm, items: new(stageForm()), least: 1, secret: true}},
 		field{name: "stage-timeout", fallback: "10s", about: "How long each stage remembers a source.",
-			value: form{scalar: durationScalar("a time")}},
+			value: form{scalar: durationScalar()}},
 		field{name: "stage-lists", fallback: "rosknock-<plan>-<door>",
 			about: "What the names of the stage lists begin with; _1, _2 and so on follow.",
 			value: form{scalar: textScalar("a list name")}},
@@ -95,11 +95,22 @@ func doorForm() form {
 		field{name: "decoys", about: "Traps: whoever touches one is quarantined. They are written as stages are.",
 			value: form{kind: listForm, items: new(stageForm()), least: 1, secret: true}},
 		field{name: "quarantine-for", about: "How long a quarantine lasts, which is longer than any stage. Without it twice the stage-timeout, and at least 1m.",
-			value: form{scalar: durationScalar("a time")}},
+			value: form{scalar: durationScalar()}},
 		field{name: "log", about: "Logging of finished knocks.", value: mapping(
 			field{name: "prefix", required: true, about: "What each line begins with.", value: form{scalar: textScalar("a prefix")}},
 			field{name: "limit", fallback: "10/1m", about: "The most lines in a time.", value: form{scalar: limitScalar()}})},
-		field{name: "rotate", later: true},
+		field{name: "rotate", about: "A knock that changes with time, in place of a fixed one.", value: rotateForm()},
+	)
+}
+
+func rotateForm() form {
+	return mapping(
+		field{name: "secret", required: true, about: "Where the secret is kept from which the knocks follow: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 16 characters or more.",
+			value: form{scalar: credentialScalar("the secret"), private: true}},
+		field{name: "stages", fallback: "5", about: "How many stages each knock has.", value: number("a number of stages", 3, 16)},
+		field{name: "ports", fallback: "10000-60000", about: "Where their ports are.", value: form{scalar: portsScalar()}},
+		field{name: "every", fallback: "1h", about: "How long a knock is valid: whole minutes, from 1m to 7d.", value: form{scalar: durationScalar()}},
+		field{name: "overlap", fallback: "10m", about: "For how long before and after that it opens too, for clocks that differ: less than half of every.", value: form{scalar: durationScalar()}},
 	)
 }
 

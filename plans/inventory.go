@@ -111,7 +111,7 @@ func commonFields() []field {
 		{name: "transport", fallback: "api-ssl", about: "The service to use.", value: form{scalar: scalar{what: "a transport", enum: []string{"api-ssl", "api"}}}},
 		{name: "tls-ca", about: "File with the authorities that may sign certificates.", value: form{scalar: pathScalar("a file")}},
 		{name: "ssh-jump", about: "SSH hosts to go through: user@host:port, several with commas.", value: form{scalar: textScalar("SSH hosts")}},
-		{name: "timeout", fallback: "that of --timeout", about: "Time for connecting, and for each answer.", value: form{scalar: durationScalar("a time")}},
+		{name: "timeout", fallback: "that of --timeout", about: "Time for connecting, and for each answer.", value: form{scalar: durationScalar()}},
 	}
 }
 

@@ -28,8 +28,13 @@ type Plan struct {
 
 // Door is one knock sequence, the list that it fills, and what that list may reach.
 type Door struct {
-	Name  string
+	Name string
+	// Knock is the sequence; of a door that rotates, that of one window, once it was derived.
 	Knock []Stage
+	// Rotate, when set, says how the knock follows from a secret and the time. Window then tells apart the doors that stand for
+	// the windows of one: they share its name, its trusted list and what it opens. 0 is a door that was not derived, or has its own knock.
+	Rotate *Rotate
+	Window int
 	// StageTimeout is how long each stage's list remembers a source.
 	StageTimeout time.Duration
 	// StageList is the prefix of the stage lists, which are called PREFIX_1, PREFIX_2, …
@@ -70,7 +75,16 @@ func (k WrongKnock) String() string {
 
 // StageListOf returns the name of the list of those who have come as far as stage n, counted from 1. The last stage fills the trusted
 // list instead.
-func (d Door) StageListOf(n int) string { return d.StageList + "_" + strconv.Itoa(n) }
+func (d Door) StageListOf(n int) string { return d.StageList + d.Suffix() + "_" + strconv.Itoa(n) }
+
+// Suffix tells the windows of a rotating door apart in the names of lists and marks; it is empty for other doors. It comes again after
+// four windows, long after the one before is over.
+func (d Door) Suffix() string {
+	if d.Window == 0 {
+		return ""
+	}
+	return "-w" + strconv.Itoa(d.Window)
+}
 
 // QuarantineList returns the name of the list of those in quarantine.
 func (d Door) QuarantineList() string { return d.StageList + "-quarantine" }
@@ -86,6 +100,16 @@ type Stage struct {
 	// text once it was looked up: see [Plan.Resolve].
 	PayloadFrom Credential
 	Payload     string
+}
+
+// Rotate is a knock that changes with time: each window has its own sequence, which follows from a secret.
+type Rotate struct {
+	Secret Credential
+	// Stages is how many, Ports where they are, Every how long a window is, and Overlap for how long before and after
+	// it its sequence opens too.
+	Stages         int
+	Ports          routeros.PortRange
+	Every, Overlap time.Duration
 }
 
 // Trusted is the address list that a door fills at its last stage.

@@ -134,6 +134,7 @@ func (w *walker) door(plan string, e entry) Door {
 		d.Trusted.For, _ = routeros.ParseListTimeout(n.Value)
 	}
 	w.quarantine(&d, e.value)
+	d.Rotate = w.rotate(e.value)
 	return d
 }
 

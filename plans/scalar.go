@@ -81,8 +81,8 @@ func checkAddress(text string) (why, remedy string) {
 	return "", ""
 }
 
-func durationScalar(what string) scalar {
-	return scalar{what: what, pattern: `^[0-9]+[0-9wdhms:]*$`, check: checkDuration}
+func durationScalar() scalar {
+	return scalar{what: "a time", pattern: `^[0-9]+[0-9wdhms:]*$`, check: checkDuration}
 }
 
 func checkDuration(text string) (why, remedy string) {

@@ -320,7 +320,7 @@ func (w *walker) mapping(n *yaml.Node, f form, what string) {
 		}
 	})
 	for _, k := range f.fields {
-		// A rotating door has no knock of its own; that it isn't carried out is said already.
+		// A rotating door has no knock of its own.
 		if k.required && !present[k.name] && !(k.name == "knock" && present["rotate"]) {
 			w.at(n.Line, n.Column, fmt.Sprintf("%s lacks the key %q", what, k.name), strings.ToLower(k.about[:1])+strings.TrimSuffix(k.about[1:], "."))
 		}

@@ -44,7 +44,7 @@ func writeDoor(plan string, d Door) *yaml.Node {
 	for _, t := range d.Opens {
 		opens = append(opens, t.String())
 	}
-	n := fields("knock", knock, "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
+	n := fields("rotate", writeRotate(d.Rotate), "knock", knock, "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
 	if d.StageList != "rosknock-"+plan+"-"+d.Name {
 		put(n, "stage-lists", text(d.StageList))
 	}
@@ -71,6 +71,16 @@ func writeQuarantine(n *yaml.Node, d Door) {
 	put(n, "wrong-knock", text(d.WrongKnock.String()))
 	put(n, "decoys", texts(decoys))
 	put(n, "quarantine-for", text(routeros.FormatDuration(d.QuarantineFor)))
+}
+
+func writeRotate(r *Rotate) *yaml.Node {
+	if r == nil {
+		return &yaml.Node{Kind: yaml.MappingNode}
+	}
+	n := fields("secret", text(r.Secret.String()), "stages", integer(r.Stages), "ports", text(routeros.Ports{r.Ports}.String()),
+		"every", text(routeros.FormatDuration(r.Every)), "overlap", text(routeros.FormatDuration(r.Overlap)))
+	n.Style = yaml.FlowStyle
+	return n
 }
 
 // writeStage prints a stage: in short form, or written out when it has a payload, of which only the place is told.

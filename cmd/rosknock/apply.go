@@ -29,6 +29,8 @@ type applying struct {
 	after   time.Duration // of the dead-man
 	verify  bool          // play knocks
 
+	rotates bool // every plan has to
+
 	rollout rollout
 	run     string                  // in the journal, of several routers
 	done    map[string]state.Record // what the run that is resumed has finished
@@ -165,6 +167,9 @@ func (e env) applyPlans(ctx context.Context, s settings, args []string, how appl
 		return nil, err
 	}
 	jobs, err := e.planned(ctx, s, routers, args)
+	if err == nil && how.rotates {
+		err = rotating(jobs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -271,9 +276,14 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		return out
 	}
 	defer session.Close()
-	if err := unmoved(out, saved); err != nil {
+	var err error
+	if err = unmoved(out, saved); err != nil {
 		out.Outcome, out.Err = apply.Refused, err
 		return out
+	}
+	base := p
+	if p, err = e.ready(ctx, s, p, r, out); err != nil {
+		return notReady(out, err)
 	}
 	out = withChanges(out, p, carrier)
 	if err := sameSteps(out, saved); err != nil {
@@ -291,7 +301,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	case !out.Changes.Changed():
 		out.Outcome = apply.Unchanged
 		if !how.dryRun && how.run != "" {
-			e.ticked(s, p, r, out, how.run)
+			e.ticked(s, base, r, out, how.run)
 		}
 		return out
 	case how.dryRun:
@@ -306,8 +316,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		return out
 	}
 	what := change{command: "apply", plan: p.Name, run: how.run}
-	var err error
-	if what.fingerprint, err = e.fingerprint(s, p); err != nil {
+	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
 		return refused(err)
 	}
 	return e.recorded(s, what, out, func(name string) view.Router {
@@ -320,6 +329,15 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		}
 		return e.carryOut(ctx, session, out, o)
 	})
+}
+
+// notReady is a router for which no knocks could be derived.
+func notReady(out view.Router, err error) view.Router {
+	if coded, ok := errors.AsType[*codeError](err); ok && coded.code == exitRefused {
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	}
+	return failed(out, err)
 }
 
 // options are those of a run on a router.

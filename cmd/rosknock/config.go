@@ -50,6 +50,7 @@ type settings struct {
 	vars        map[string]string
 	accept      []string
 	typed       map[string]bool // the flags that were given
+	at          time.Time       // the time for which knocks are derived, when it was given
 
 	sshKeys, sshKnownHosts []string
 
@@ -61,6 +62,7 @@ func globalFlags(f *pflag.FlagSet) {
 	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers; may be repeated, and later ones count")
 	f.StringArrayP("limit", "l", nil, "only routers that fit a `PATTERN`: names, groups, tags, with * ? [a-z], !not, several with commas")
 	f.StringArray("var", nil, "value of a variable in plans, `NAME=VALUE`; may be repeated")
+	f.String("at", "", "the `TIME` for which knocks that rotate are derived, such as 2026-11-21T04:15:00Z; default: now")
 	paceFlags(f)
 	f.String("user", "admin", "user to log in as, where --router names none")
 	f.String("transport", "api-ssl", "`api-ssl`, or api for the API in clear")
@@ -115,6 +117,11 @@ func load(c *cobra.Command, e env) (settings, error) {
 	s.accept, _ = c.Flags().GetStringArray("accept-risk")
 	s.inventories, _ = c.Flags().GetStringArray("inventory")
 	s.limits, _ = c.Flags().GetStringArray("limit")
+	if text, _ := c.Flags().GetString("at"); text != "" {
+		if s.at, err = time.Parse(time.RFC3339, text); err != nil {
+			return s, usagef("--at %q: a time such as 2026-11-21T04:15:00Z is expected", text)
+		}
+	}
 	s.sshKeys, _ = c.Flags().GetStringArray("ssh-key")
 	s.sshKnownHosts, _ = c.Flags().GetStringArray("ssh-known-hosts")
 	s.typed = map[string]bool{}
@@ -199,7 +206,7 @@ func (s settings) check(outputs []string) error {
 	}
 	for _, name := range s.accept {
 		if !slices.Contains(risks(), strings.ToLower(name)) {
-			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected), ", "))
+			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected, clockSkew), ", "))
 		}
 	}
 	if s.Timeout <= 0 {
@@ -213,7 +220,7 @@ func (s settings) check(outputs []string) error {
 
 // risks are the names that --accept-risk takes.
 func risks() []string {
-	names := append(proof.Risks(), apply.Unprotected)
+	names := append(proof.Risks(), apply.Unprotected, clockSkew)
 	for _, r := range lint.Rules() {
 		names = append(names, strings.ToLower(r.ID))
 	}

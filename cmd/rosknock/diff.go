@@ -105,6 +105,9 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 		if len(session.Operators) == 0 {
 			session.Service = ""
 		}
+		if p, err = e.unrolled(ctx, s, p, router{}, r.Snapshot.Identity); err != nil {
+			return nil, nil, err
+		}
 		routers := []view.Router{withChanges(r, p, session)}
 		e.noted(s, "prove", r.Name, p.Name, risksTaken(routers[0].Proof))
 		return routers, nil, nil
@@ -188,7 +191,12 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 		for _, p := range wanted[r.Name] {
 			one := read
 			if read.Err == nil {
-				one = withChanges(read, p, carrier)
+				var err error
+				if p, err = e.ready(ctx, s, p, r, read); err != nil {
+					one = notReady(read, err)
+				} else {
+					one = withChanges(read, p, carrier)
+				}
 			}
 			one.Plan = p.Name
 			out = append(out, one)

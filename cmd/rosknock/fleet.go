@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -249,7 +250,9 @@ func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, 
 	if err != nil {
 		return p, invalid(err)
 	}
-	return out, nil
+	// A secret that can't be found, or is too short, is known before the first router is asked for its name.
+	_, err = e.derived(ctx, p, r, "anybody", func(sequence.Schedule) []int64 { return []int64{0} })
+	return out, err
 }
 
 // someOf lists names, the first few.

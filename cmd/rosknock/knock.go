@@ -19,6 +19,7 @@ import (
 // knockOptions are the flags of the knock command.
 type knockOptions struct {
 	door, then, connect, source string
+	identity                    string
 	four, six, ifShut, quiet    bool
 	delay, stageWait, thenWait  time.Duration
 	passes                      int
@@ -62,6 +63,7 @@ messages go to standard error.`,
 func (o *knockOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.door, "door", "", "`NAME` of the door, where the plan has several")
+	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
 	f.StringVar(&o.then, "then", "", "wait until a `TARGET` behind the door opens: tcp/22, a service such as ssh, or host:port")
 	f.StringVar(&o.connect, "connect", "", "then connect to `HOST:PORT` and join standard input and output to it")
 	f.BoolVar(&o.ifShut, "if-shut", false, "leave the knock out when what --then or --connect names is open already")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -96,6 +97,9 @@ func (e env) calls(ctx context.Context, s settings, o knockOptions, args []strin
 		if c.plan, c.door, err = chooseDoor(j.plans, o.door); err != nil {
 			return nil, err
 		}
+		if c.plan, c.door, err = e.present(ctx, s, o, j, c.plan, c.door); err != nil {
+			return nil, err
+		}
 		if o.then != "" {
 			if c.try, err = parseTarget(o.then, c.plan); err != nil {
 				return nil, usagef("--then %q: %w", o.then, err)
@@ -158,6 +162,25 @@ func hostOf(r router) string {
 		return host
 	}
 	return r.target.Address
+}
+
+// present derives the knock of the present window for a door that rotates.
+func (e env) present(ctx context.Context, s settings, o knockOptions, j job, p plans.Plan, d plans.Door) (plans.Plan, plans.Door, error) {
+	if d.Rotate == nil {
+		return p, d, nil
+	}
+	identity := o.identity
+	if identity == "" && len(s.inventories) > 0 {
+		identity = j.Name
+	}
+	if identity == "" {
+		return p, d, usagef("the knock of door %s follows from the router's own name, which /system identity print shows: give it with --identity", d.Name)
+	}
+	p, err := e.derived(ctx, p, j.router, identity, func(w sequence.Schedule) []int64 { return []int64{w.At(e.at(s))} })
+	if err != nil {
+		return p, d, err
+	}
+	return p, p.Doors[slices.IndexFunc(p.Doors, func(o plans.Door) bool { return o.Name == d.Name })], nil
 }
 
 // chooseDoor finds the door of that name, or the only one.

@@ -10,6 +10,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/sequence"
 )
 
 func newLint(e env) *cobra.Command {
@@ -77,6 +78,7 @@ func lintPlan(name string, s settings, routers []view.Router) view.Linted {
 		return out
 	}
 	out.Places = plans.Places(data)
+	p = sequence.Example(p) // knocks of the kind that it will have are as strong as those
 	out.Findings = append(out.Findings, view.Findings{Findings: lint.Plan(p)})
 	for _, r := range routers {
 		if r.Err == nil {

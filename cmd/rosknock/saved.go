@@ -26,6 +26,9 @@ func (e env) save(s settings, jobs []job, routers []view.Router, file string) er
 	saved := state.Saved{Time: e.now(), Actor: actor(), Plan: string(plans.Write(first)), PlanDigest: first.Digest(), Accepted: s.accept}
 	for i, r := range routers { // in the order of the jobs
 		j := jobs[i]
+		if j.plans[0].Rotates() {
+			return usagef("--save: the plan %s rotates, and its steps are others by the time that they are carried out: use rosknock rotate then", j.plans[0].Name)
+		}
 		if len(j.plans) > 1 {
 			return usagef("--save: %s has %d plans, and the second can't be computed before the first is carried out: name one", j.Name, len(j.plans))
 		}

@@ -18,6 +18,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -63,7 +66,10 @@ func TestScripts(t *testing.T) {
 			"listen": startListener,
 			"packet": sendPacket,
 			"later":  passTime,
-			"code":   expectCode,
+			// env-knock TIME PLAN IDENTITY NAME SOURCE plays at a simulated router what the client would at that time, with the secret in
+			// KNOCK_SECRET.
+			"env-knock": playDerived,
+			"code":      expectCode,
 			// env-file NAME makes the file NAME of NAME.in, with the values of $variables.
 			"env-file": func(ts *testscript.TestScript, _ bool, args []string) {
 				text := os.Expand(ts.ReadFile(args[0]+".in"), ts.Getenv)
@@ -184,6 +190,25 @@ func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := r.router.Packet(p); got.Verdict.String() != args[1] {
 		ts.Fatalf("%s: %s, by %s, and not %s", p, got.Verdict, decider(got), args[1])
+	}
+}
+
+func playDerived(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: env-knock TIME PLAN IDENTITY NAME SOURCE")
+	}
+	at, err := time.Parse(time.RFC3339, args[0])
+	ts.Check(err)
+	p, err := plans.Read(args[1], []byte(ts.ReadFile(args[1])))
+	ts.Check(err)
+	e := env{getenv: ts.Getenv, secrets: &secrets{}}
+	_, door, err := e.present(context.Background(), settings{at: at}, knockOptions{identity: args[2]}, job{}, p, p.Doors[0])
+	ts.Check(err)
+	r := running(ts)[args[3]].router
+	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
+	probes.Source = netip.MustParseAddr(args[4])
+	for _, stage := range door.Knock {
+		r.Packet(probes.Stage("ether1", stage))
 	}
 }
 

@@ -182,6 +182,9 @@ func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 
 // compileWith compiles a plan; services that are moving are covered on their present ports too.
 func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (RuleSet, error) {
+	if p.Rotates() {
+		return RuleSet{}, &RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time that they are for"}
+	}
 	if p.Unresolved() {
 		return RuleSet{}, &RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
 	}
@@ -291,6 +294,9 @@ func (c *compiler) rules(t Table) []routeros.Rule {
 		rules = append(rules, c.stages(d)...)
 	}
 	for i, d := range c.plan.Doors {
+		if d.Window != 0 && slices.ContainsFunc(c.plan.Doors[:i], func(before plans.Door) bool { return before.Name == d.Name }) {
+			continue // the windows of a door open the same
+		}
 		rules = append(rules, c.accepts(d.Name+"/open", "trusted by door "+d.Name, t.Doors[i].Opens, "src-address-list", d.Trusted.List)...)
 	}
 	rules = append(rules, c.allows(t)...)
@@ -310,14 +316,14 @@ func (c *compiler) stages(d plans.Door) []routeros.Rule {
 		last := i == len(d.Knock)-1
 		if last && d.Log != nil {
 			limit := fmt.Sprintf("%d/%s,%d:packet", d.Log.Count, routeros.FormatDuration(d.Log.Per), d.Log.Count)
-			rules = append(rules, c.rule(d.Name+"/log", "finished knocks at door "+d.Name,
+			rules = append(rules, c.rule(d.Name+"/log"+d.Suffix(), "finished knocks at door "+d.Name,
 				append([]string{"action", "log", "log-prefix", d.Log.Prefix, "limit", limit}, match...)...))
 		}
 		list, timeout := d.StageListOf(i+1), routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
 		if last {
 			list, timeout = d.Trusted.List, d.Trusted.For
 		}
-		rules = append(rules, c.rule(fmt.Sprintf("%s/stage-%d", d.Name, i+1), fmt.Sprintf("knock %d of %d at door %s", i+1, len(d.Knock), d.Name),
+		rules = append(rules, c.rule(fmt.Sprintf("%s/stage-%d%s", d.Name, i+1, d.Suffix()), fmt.Sprintf("knock %d of %d at door %s", i+1, len(d.Knock), d.Name),
 			append([]string{"action", "add-src-to-address-list", "address-list", list, "address-list-timeout", timeout.String()}, match...)...))
 	}
 	return rules

@@ -24,7 +24,7 @@ func TestMovedService(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, first := proved(t, s, want, session)
-			s = installed(diff.Rehearse(s, first, len(first.Steps)))
+			s = installed(diff.Rehearse(s, first, len(first.Steps)), "F")
 			p.Services.Ports = append(p.Services.Ports, plans.ServicePort{Name: "winbox", Port: 18291})
 			sets, err := compile.Through(p, s)
 			if err != nil || len(sets) != 2 {
@@ -71,17 +71,17 @@ func TestMovedService(t *testing.T) {
 	}
 }
 
-// installed gives rehearsed rows ids as a router does.
-func installed(s routeros.Snapshot) routeros.Snapshot {
+// installed gives rehearsed rows ids as a router does: each round its own.
+func installed(s routeros.Snapshot, prefix string) routeros.Snapshot {
 	for _, f := range routeros.Families() {
 		for i := range s.Rules[f.Filter()] {
 			if r := &s.Rules[f.Filter()][i]; r.ID[0] == '+' {
-				r.ID = "*F" + r.ID[1:]
+				r.ID = "*" + prefix + r.ID[1:]
 			}
 		}
 		for i := range s.Entries[f.AddressList()] {
 			if e := &s.Entries[f.AddressList()][i]; e.ID[0] == '+' {
-				e.ID = "*E" + e.ID[1:]
+				e.ID = "*" + prefix + e.ID[1:]
 			}
 		}
 	}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// clockSkew is the name of the risk of a router whose clock is wrong by more than a plan allows for.
+const clockSkew = "clock-skew"
+
+func newRotate(e env) *cobra.Command {
+	var how applying
+	var files artefacts
+	c := &cobra.Command{
+		Use:   "rotate [PLAN]",
+		Short: "Move rotating doors to the present window",
+		Long: `Bring routers to their plans as apply does, with the knocks that are valid now: that of the present window, and within the overlap
+that of the one before or the next. Let a timer do it more often than the overlap is long; between two windows nothing is to be
+done. The knocks follow from the secret, the names of plan, door and router, and the time, so a client that has the secret
+knows them without asking anybody.
+
+A router whose clock differs from this machine's by more than the overlap is refused: its times in logs and lists would
+lie, and one of the two is wrong. --accept-risk=clock-skew goes on.`,
+		Example: `  rosknock rotate branch.yaml -r admin@192.0.2.1 --yes
+  rosknock rotate -i fleet.yaml --yes --retries 3`,
+		Args: atMost(1, "rotate takes one plan"),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if err := how.check(e, s, "rotate"); err != nil {
+				return err
+			}
+			how.rotates = true
+			began := e.now()
+			routers, err := e.applyPlans(c.Context(), s, args, how)
+			if err != nil {
+				return err
+			}
+			if err := showChanges(e, s, "rotate", routers, began); err != nil {
+				return err
+			}
+			if err := files.write(e, s, "rotate", routers, began, false); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), routers)
+		},
+	}
+	how.flags(c)
+	files.flags(c)
+	return c
+}
+
+// at is the time for which knocks are derived.
+func (e env) at(s settings) time.Time {
+	if !s.at.IsZero() {
+		return s.at
+	}
+	return e.now()
+}
+
+// unrolled derives the knocks of a plan's rotating doors that are valid now.
+func (e env) unrolled(ctx context.Context, s settings, p plans.Plan, r router, identity string) (plans.Plan, error) {
+	return e.derived(ctx, p, r, identity, func(w sequence.Schedule) []int64 { return w.Valid(e.at(s)) })
+}
+
+func (e env) derived(ctx context.Context, p plans.Plan, r router, identity string, which func(sequence.Schedule) []int64) (plans.Plan, error) {
+	out, err := sequence.Unroll(p, identity, which, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) })
+	if err != nil {
+		return p, invalid(fmt.Errorf("plan %s: %w", p.Name, err))
+	}
+	return out, nil
+}
+
+// skewed refuses a router whose clock differs by more than the overlap of a plan's windows.
+func (e env) skewed(s settings, p plans.Plan, router routeros.Snapshot) error {
+	overlap, rotates := sequence.Overlap(p)
+	if !rotates || router.Clock.IsZero() || slices.Contains(s.accept, clockSkew) {
+		return nil
+	}
+	skew := router.Clock.Sub(e.now()).Round(time.Second)
+	if skew.Abs() <= overlap {
+		return nil
+	}
+	side := "ahead of"
+	if skew < 0 {
+		side = "behind"
+	}
+	return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock is %s %s this machine's, and the knocks overlap by %s: set the one that is wrong "+
+		"(/system ntp client set enabled=yes servers=… on the router), make the overlap longer, or accept with --accept-risk=%s", skew.Abs(), side, overlap, clockSkew)}
+}
+
+// rotating refuses plans that do not.
+func rotating(jobs []job) error {
+	for _, j := range jobs {
+		if !slices.ContainsFunc(j.plans, plans.Plan.Rotates) {
+			return usagef("%s: no door of its plan rotates: rosknock apply is what you want", j.Name)
+		}
+	}
+	return nil
+}
+
+// ready derives a plan's knocks for a router that was read, and refuses one whose clock is wrong.
+func (e env) ready(ctx context.Context, s settings, p plans.Plan, r router, read view.Router) (plans.Plan, error) {
+	if !p.Rotates() {
+		return p, nil
+	}
+	if err := e.skewed(s, p, *read.Snapshot); err != nil {
+		return p, err
+	}
+	return e.unrolled(ctx, s, p, r, read.Snapshot.Identity)
+}
