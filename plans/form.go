@@ -6,10 +6,11 @@ import "github.com/rosknock/rosknock/routeros"
 // come from the one tree of forms that planForm returns.
 type form struct {
 	kind   formKind
-	fields []field // of a mapping
-	names  *scalar // of a table: what its keys may be
-	items  *form   // of a list's items, or a table's values
-	least  int     // the fewest items of a list or table
+	fields []field  // of a mapping
+	one    []string // of a mapping: keys of which there has to be exactly one
+	names  *scalar  // of a table: what its keys may be
+	items  *form    // of a list's items, or a table's values
+	least  int      // the fewest items of a list or table
 	scalar scalar
 	long   *form // of a choice: the mapping that may stand instead of the scalar
 	secret bool  // may hold a knock sequence: digits are masked in excerpts
@@ -74,8 +75,8 @@ func planForm() form {
 }
 
 func doorForm() form {
-	return mapping(
-		field{name: "knock", required: true, about: "The stages, in order. A stage may come again, but not right after itself. A door has either this or rotate.",
+	f := mapping(
+		field{name: "knock", about: "The stages, in order. A stage may come again, but not right after itself. A door has either this or rotate.",
 			value: form{kind: listForm, items: new(stageForm()), least: 1, secret: true}},
 		field{name: "stage-timeout", fallback: "10s", about: "How long each stage remembers a source.",
 			value: form{scalar: durationScalar()}},
@@ -101,17 +102,25 @@ func doorForm() form {
 			field{name: "limit", fallback: "10/1m", about: "The most lines in a time.", value: form{scalar: limitScalar()}})},
 		field{name: "rotate", about: "A knock that changes with time, in place of a fixed one.", value: rotateForm()},
 	)
+	f.one = []string{"knock", "rotate"}
+	return f
 }
 
 func rotateForm() form {
-	return mapping(
-		field{name: "secret", required: true, about: "Where the secret is kept from which the knocks follow: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 16 characters or more.",
+	f := mapping(
+		field{name: "secret", about: "Where the secret is kept from which the knocks follow: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 16 characters or more. Needed without users.",
 			value: form{scalar: credentialScalar("the secret"), private: true}},
+		field{name: "users", about: "People who each have a knock of their own, by name, with where the secret of each is kept. The door becomes one for each, DOOR-NAME, with a trusted list LIST-NAME.",
+			value: form{kind: tableForm, names: new(nameScalar()), items: &form{scalar: credentialScalar("the secret"), private: true}, least: 1}},
+		field{name: "user", about: "Whose knock this is, for a door of one person.", value: form{scalar: nameScalar()}},
+		field{name: "payload", about: "How many characters the packets of udp stages have to carry, which follow from the secret too.", value: number("a number of characters", 16, 64)},
 		field{name: "stages", fallback: "5", about: "How many stages each knock has.", value: number("a number of stages", 3, 16)},
 		field{name: "ports", fallback: "10000-60000", about: "Where their ports are.", value: form{scalar: portsScalar()}},
 		field{name: "every", fallback: "1h", about: "How long a knock is valid: whole minutes, from 1m to 7d.", value: form{scalar: durationScalar()}},
 		field{name: "overlap", fallback: "10m", about: "For how long before and after that it opens too, for clocks that differ: less than half of every.", value: form{scalar: durationScalar()}},
 	)
+	f.one = []string{"secret", "users"}
+	return f
 }
 
 func stageForm() form {

@@ -110,6 +110,10 @@ type Rotate struct {
 	Stages         int
 	Ports          routeros.PortRange
 	Every, Overlap time.Duration
+	// Payload is how many characters the packets of udp stages have to carry, which follow from the secret too; 0 for none.
+	Payload int
+	// User is whose knock it is where each person has one: it makes it another than that of anybody else.
+	User string
 }
 
 // Trusted is the address list that a door fills at its last stage.

@@ -113,6 +113,7 @@ func (w *walker) build(root *yaml.Node) Plan {
 	w.compareDoors(root, p)
 	w.compareDecoys(root, p)
 	w.compareServices(root, p)
+	p.Doors = w.people(root, p)
 	return p
 }
 

@@ -119,7 +119,7 @@ func TestMistakes(t *testing.T) {
 		{"no address", door(good) + "allow: {addresses: [lan]}\n", "7:21", "address"},
 		{"an anchor", door(strings.Replace(good, "{list", "&a {list", 1)), "6:14", "anchor"},
 		{"an alias", door(good) + "allow: {addresses: &a []}\ngate: {services: *a}\n", "", "alias"},
-		{"rotate", door(good + "\nrotate: {every: 1h}"), "5:12", "has a knock and rotates"},
+		{"rotate", door(good + "\nrotate: {every: 1h}"), "5:5", "has knock and rotate"},
 		{"a stage again, with quarantine", door("knock: [tcp/41873, udp/23019, tcp/41873]\ntrusted: {list: t, for: 1h}\nwrong-knock: quarantine"), "5:35", "stage 1 again"},
 		{"a decoy that is a stage", door(good + "\ndecoys: [tcp/2000, udp/23019]"), "7:24", "a stage of door d"},
 		{"a decoy that is another door's stage", door(good+"\ndecoys: [icmp/99]") + "  e:\n    knock: [tcp/3000, icmp/99]\n    trusted: {list: u, for: 1h}\n", "7:14", "a stage of door e"},

@@ -1,6 +1,8 @@
 package plans
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,19 +51,22 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 	if n == nil {
 		return nil
 	}
-	for _, other := range []string{"knock", "wrong-knock", "decoys", "quarantine-for"} {
+	for _, other := range []string{"wrong-knock", "decoys", "quarantine-for"} {
 		given := w.child(door, other)
 		if given == nil || other == "wrong-knock" && given.Value == Ignore.String() {
-			continue
-		}
-		if other == "knock" {
-			w.add(given, "the door has a knock and rotates", "leave one of them out")
 			continue
 		}
 		w.add(given, "a door that rotates has no "+other+": while two knocks are valid, a stage of one is out of turn for the other", "leave it out")
 	}
 	r := &Rotate{Stages: defaultRotateStages, Ports: routeros.PortRange{First: 10000, Last: 60000}, Every: defaultRotateEvery, Overlap: defaultRotateOverlap}
 	r.Secret, _ = ParseCredential(w.string(n, "secret"))
+	r.User = w.string(n, "user")
+	if hasKey(n, "users") && hasKey(n, "user") {
+		w.add(n, "the door has users, and a user of its own", "leave one of them out")
+	}
+	if v := w.child(n, "payload"); v != nil {
+		r.Payload, _ = strconv.Atoi(v.Value)
+	}
 	if v := w.child(n, "stages"); v != nil {
 		r.Stages, _ = strconv.Atoi(v.Value)
 	}
@@ -88,6 +93,38 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 		w.add(place, "the overlap is half of a window or more", "make overlap shorter, or every longer")
 	}
 	return r
+}
+
+// people makes a door for each user of a rotating door. Names and lists have to stay apart from those of the other doors.
+func (w *walker) people(root *yaml.Node, p Plan) []Door {
+	var out []Door
+	names, lists := map[string]bool{}, map[string]bool{}
+	for i, e := range w.entries(root, "doors") {
+		users := w.entries(e.value, "rotate", "users")
+		if len(users) == 0 {
+			out = append(out, p.Doors[i])
+		}
+		for _, u := range users {
+			d := p.Doors[i]
+			d.Name += "-" + u.key.Value
+			d.Trusted.List += "-" + u.key.Value
+			d.StageList += "-" + u.key.Value
+			if d.Rotate != nil {
+				one := *d.Rotate
+				one.User = u.key.Value
+				one.Secret, _ = ParseCredential(u.value.Value)
+				d.Rotate = &one
+			}
+			out = append(out, d)
+		}
+	}
+	for _, d := range out {
+		if names[d.Name] || lists[d.Trusted.List] && slices.ContainsFunc(out, func(o Door) bool { return o.Trusted.List == d.Trusted.List && o.Rotate != nil && o.Rotate.User != "" }) {
+			w.at(root.Line, root.Column, fmt.Sprintf("two doors would be %s, with the list %s: that of a person, and another", d.Name, d.Trusted.List), "give one of them another name")
+		}
+		names[d.Name], lists[d.Trusted.List] = true, true
+	}
+	return out
 }
 
 // Rotates reports whether a door of the plan rotates and its knock was not derived yet.

@@ -39,16 +39,55 @@ func TestRotateMistakes(t *testing.T) {
 		"{secret: \"env:X\", ports: 20000-21000}":                "fewer than 5000",
 		"{secret: \"env:X\", ports: 20000}":                      "no range",
 		"{secret: hunter2hunter2hunter2}":                        "not written out",
-		"{}":                                                     `lacks the key "secret"`,
+		"{}":                                                     "rotate lacks the key \"secret\"",
 		"{secret: \"env:X\", secrets: hunter2}":                  "unknown key",
 		"{secret: \"env:X\"}\nwrong-knock: quarantine":           "has no wrong-knock",
 		"{secret: \"env:X\"}\ndecoys: [tcp/3389]":                "has no decoys",
-		"{secret: \"env:X\"}\nknock: [tcp/41873]":                "has a knock and rotates",
+		"{secret: \"env:X\"}\nknock: [tcp/41873]":                "door d has knock and rotate",
 		"{secret: \"env:X\"}\nwrong-knock: ignore\nopens: [ssh]": "",
 	} {
 		_, err := plans.Read("p.yaml", []byte(door("rotate: "+text+"\ntrusted: {list: t, for: 1h}")))
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter")) {
 			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestUsers: a door with users becomes one for each of them, with a list of its own.
+func TestUsers(t *testing.T) {
+	text := door("rotate: {users: {alice: \"keyring:alice\", bob: \"env:BOB\"}, payload: 32}\ntrusted: {list: t, for: 1h}\nopens: [ssh]")
+	p, err := plans.Read("p.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Doors) != 2 {
+		t.Fatalf("%d doors", len(p.Doors))
+	}
+	for i, want := range []struct{ name, list, user, secret string }{{"d-alice", "t-alice", "alice", "keyring:alice"}, {"d-bob", "t-bob", "bob", "env:BOB"}} {
+		d := p.Doors[i]
+		if d.Name != want.name || d.Trusted.List != want.list || d.Rotate.User != want.user || d.Rotate.Secret.String() != want.secret || d.Rotate.Payload != 32 || d.StageListOf(1) == p.Doors[1-i].StageListOf(1) {
+			t.Errorf("%+v %+v", d, d.Rotate)
+		}
+	}
+	again, err := plans.Read("p.yaml", plans.Write(p))
+	if err != nil || string(plans.Write(again)) != string(plans.Write(p)) {
+		t.Errorf("%v\n%s", err, plans.Write(p))
+	}
+	for text, want := range map[string]string{
+		door("rotate: {users: {alice: \"env:A\"}, secret: \"env:B\"}\ntrusted: {list: t, for: 1h}"):                                                                       "secret and users",
+		door("rotate: {users: {alice: \"env:A\"}, user: bob}\ntrusted: {list: t, for: 1h}"):                                                                               "a user of its own",
+		door("rotate: {users: {}}\ntrusted: {list: t, for: 1h}"):                                                                                                          "is empty",
+		door("rotate: {users: {alice: hunter2}}\ntrusted: {list: t, for: 1h}"):                                                                                            "not written out",
+		door("rotate: {secret: \"env:A\", payload: 8}\ntrusted: {list: t, for: 1h}"):                                                                                      "out of range",
+		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  d-alice:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: other, for: 1h}\n": "two doors would be d-alice",
+		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  e:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: t-alice, for: 1h}\n":     "",
+	} {
+		_, err := plans.Read("p.yaml", []byte(text))
+		if want == "" {
+			want = "t-alice"
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s\n%v, want %q", text, err, want)
 		}
 	}
 }

@@ -62,6 +62,13 @@ func (f form) mappingSchema() schema {
 		}
 	}
 	s := schema{"type": "object", "properties": properties, "additionalProperties": false}
+	if f.one != nil {
+		var either []schema
+		for _, name := range f.one {
+			either = append(either, schema{"required": []string{name}})
+		}
+		s["oneOf"] = either
+	}
 	if len(required) > 0 {
 		s["required"] = required
 	}

@@ -13,7 +13,7 @@ import (
 
 // fits is as much of JSON Schema as ours uses.
 func fits(s map[string]any, v any) bool {
-	if of, ok := s["oneOf"].([]any); ok {
+	if of, ok := s["oneOf"].([]any); ok && s["type"] == nil {
 		n := 0
 		for _, one := range of {
 			if fits(one.(map[string]any), v) {
@@ -60,6 +60,18 @@ func fitsObject(s map[string]any, v any) bool {
 			below, known = s["additionalProperties"].(map[string]any)
 		}
 		if !known || !fits(below, value) {
+			return false
+		}
+	}
+	if either, ok := s["oneOf"].([]any); ok {
+		n := 0
+		for _, e := range either {
+			name := e.(map[string]any)["required"].([]any)[0].(string)
+			if _, has := object[name]; has {
+				n++
+			}
+		}
+		if n != 1 {
 			return false
 		}
 	}

@@ -319,11 +319,29 @@ func (w *walker) mapping(n *yaml.Node, f form, what string) {
 			w.check(value, k.value, k.name)
 		}
 	})
+	w.either(n, f, present, what)
 	for _, k := range f.fields {
-		// A rotating door has no knock of its own.
-		if k.required && !present[k.name] && !(k.name == "knock" && present["rotate"]) {
+		if k.required && !present[k.name] {
 			w.at(n.Line, n.Column, fmt.Sprintf("%s lacks the key %q", what, k.name), strings.ToLower(k.about[:1])+strings.TrimSuffix(k.about[1:], "."))
 		}
+	}
+}
+
+// either wants exactly one of some keys.
+func (w *walker) either(n *yaml.Node, f form, present map[string]bool, what string) {
+	var given []string
+	for _, name := range f.one {
+		if present[name] {
+			given = append(given, name)
+		}
+	}
+	names := strings.Join(f.one, " or ")
+	switch {
+	case f.one == nil || len(given) == 1:
+	case len(given) == 0:
+		w.at(n.Line, n.Column, fmt.Sprintf("%s lacks the key %q", what, f.one[0]), "write "+names)
+	default:
+		w.at(n.Line, n.Column, fmt.Sprintf("%s has %s", what, strings.Join(given, " and ")), "write "+names)
 	}
 }
 

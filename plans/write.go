@@ -79,6 +79,12 @@ func writeRotate(r *Rotate) *yaml.Node {
 	}
 	n := fields("secret", text(r.Secret.String()), "stages", integer(r.Stages), "ports", text(routeros.Ports{r.Ports}.String()),
 		"every", text(routeros.FormatDuration(r.Every)), "overlap", text(routeros.FormatDuration(r.Overlap)))
+	if r.User != "" {
+		put(n, "user", text(r.User))
+	}
+	if r.Payload > 0 {
+		put(n, "payload", integer(r.Payload))
+	}
 	n.Style = yaml.FlowStyle
 	return n
 }

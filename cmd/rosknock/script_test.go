@@ -62,14 +62,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"router": startRouter,
-			"listen": startListener,
-			"packet": sendPacket,
-			"later":  passTime,
-			// env-knock TIME PLAN IDENTITY NAME SOURCE plays at a simulated router what the client would at that time, with the secret in
-			// KNOCK_SECRET.
-			"env-knock": playDerived,
-			"code":      expectCode,
+			"router":         startRouter,
+			"listen":         startListener,
+			"packet":         sendPacket,
+			"later":          passTime,
+			"env-knock":      playDerived,
+			"env-knock-door": playDerived,
+			"code":           expectCode,
 			// env-file NAME makes the file NAME of NAME.in, with the values of $variables.
 			"env-file": func(ts *testscript.TestScript, _ bool, args []string) {
 				text := os.Expand(ts.ReadFile(args[0]+".in"), ts.Getenv)
@@ -193,20 +192,28 @@ func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// playDerived is `env-knock TIME PLAN IDENTITY NAME SOURCE`, and `env-knock-door` with a door behind the plan: it plays at a simulated router what
+// the client would at that time, with the secrets of the environment.
 func playDerived(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 5 {
-		ts.Fatalf("usage: env-knock TIME PLAN IDENTITY NAME SOURCE")
+	if neg || len(args) < 5 {
+		ts.Fatalf("usage: env-knock TIME PLAN IDENTITY NAME SOURCE, env-knock-door TIME PLAN DOOR IDENTITY NAME SOURCE")
 	}
 	at, err := time.Parse(time.RFC3339, args[0])
 	ts.Check(err)
 	p, err := plans.Read(args[1], []byte(ts.ReadFile(args[1])))
 	ts.Check(err)
-	e := env{getenv: ts.Getenv, secrets: &secrets{}}
-	_, door, err := e.present(context.Background(), settings{at: at}, knockOptions{identity: args[2]}, job{}, p, p.Doors[0])
+	name := ""
+	if args = args[2:]; len(args) == 4 {
+		name, args = args[0], args[1:]
+	}
+	p, door, err := chooseDoor([]plans.Plan{p}, name)
 	ts.Check(err)
-	r := running(ts)[args[3]].router
+	e := env{getenv: ts.Getenv, secrets: &secrets{}}
+	_, door, err = e.present(context.Background(), settings{at: at}, knockOptions{identity: args[0]}, job{}, p, door)
+	ts.Check(err)
+	r := running(ts)[args[1]].router
 	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
-	probes.Source = netip.MustParseAddr(args[4])
+	probes.Source = netip.MustParseAddr(args[2])
 	for _, stage := range door.Knock {
 		r.Packet(probes.Stage("ether1", stage))
 	}

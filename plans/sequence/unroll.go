@@ -38,7 +38,11 @@ func Unroll(p plans.Plan, router string, which func(Schedule) []int64, secret fu
 		for _, window := range which(ScheduleOf(*d.Rotate)) {
 			one := d
 			one.Window = int(((window%suffixes)+suffixes)%suffixes) + 1
-			one.Knock, err = Derive([]byte(text), Scope{Plan: p.Name, Door: d.Name, Router: router}, window, specOf(p, *d.Rotate))
+			scope := Scope{Plan: p.Name, Door: d.Name, Router: router, User: d.Rotate.User}
+			one.Knock, err = Derive([]byte(text), scope, window, specOf(p, *d.Rotate))
+			if err == nil && d.Rotate.Payload > 0 {
+				err = demand(one.Knock, []byte(text), scope, window, *d.Rotate)
+			}
 			if err != nil {
 				return p, fmt.Errorf("door %s: %w", d.Name, err)
 			}
@@ -47,6 +51,21 @@ func Unroll(p plans.Plan, router string, which func(Schedule) []int64, secret fu
 	}
 	p.Doors = doors
 	return p, nil
+}
+
+// demand gives the udp stages of a knock what their packets have to carry.
+func demand(knock []plans.Stage, secret []byte, scope Scope, window int64, r plans.Rotate) error {
+	for i := range knock {
+		if knock[i].Protocol != "udp" {
+			continue
+		}
+		token, err := Token(secret, scope, window, i+1, r.Payload)
+		if err != nil {
+			return err
+		}
+		knock[i].PayloadFrom, knock[i].Payload = r.Secret, string(token)
+	}
+	return nil
 }
 
 // specOf is what a derived knock is made of. It follows from the plan alone, so that both ends agree.
