@@ -31,25 +31,56 @@ func Compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 	return c, nil
 }
 
-// ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the other, as compile.Through gives them.
+// ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the other, as compile.Through gives them. From
+// the first to the last only ports change, in place, so that no row is added and goes again within one change. Where that is not
+// enough, the last is gone to straight away, and the proof says whether that will do.
 func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session) (ChangeSet, error) {
-	c, err := Compute(s, sets[0], session)
-	if err != nil {
-		return ChangeSet{}, err
-	}
-	for _, want := range sets[1:] {
-		more, err := Compute(Rehearse(s, c, len(c.Steps)), want, session)
+	last := sets[len(sets)-1]
+	if len(sets) == 2 {
+		c, err := Compute(s, sets[0], session)
 		if err != nil {
 			return ChangeSet{}, err
 		}
-		c.Steps, c.Plan = append(c.Steps, more.Steps...), more.Plan
-		for _, note := range more.Notes {
-			if !slices.Contains(c.Notes, note) {
-				c.Notes = append(c.Notes, note)
-			}
+		now := Rehearse(s, c, len(c.Steps))
+		narrow := ChangeSet{Steps: narrowing(now, last)}
+		for i, step := range narrow.Steps {
+			now = RehearseStep(now, step, len(c.Steps)+i)
+		}
+		if rest, err := Compute(now, last, session); err == nil && !rest.Changed() {
+			c.Steps, c.Plan = append(c.Steps, narrow.Steps...), last.PlanDigest
+			return c, nil
 		}
 	}
-	return c, nil
+	return Compute(s, last, session)
+}
+
+// narrowing lists the steps that give the plan's rows the ports that they are to have in the end.
+func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
+	var out []Step
+	for _, t := range want.Tables {
+		ports := map[string]string{}
+		rules := slices.Clone(t.Rules)
+		for _, chain := range t.Chains {
+			rules = append(rules, chain.Rules...)
+		}
+		for _, r := range rules {
+			if mark, ok := r.Mark(); ok && r.Attrs.Has("dst-port") {
+				ports[mark.Slot] = r.Attrs.Get("dst-port")
+			}
+		}
+		for _, r := range s.Rules[t.Menu] {
+			mark, ours := owned(r, want.Plan)
+			wanted, ok := ports[mark.Slot]
+			if !ours || !ok || routeros.Canonical("dst-port", wanted) == routeros.Canonical("dst-port", r.Attrs.Get("dst-port")) {
+				continue
+			}
+			out = append(out, Step{
+				Op: Set, Menu: t.Menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Set: routeros.MakeAttributes("dst-port", wanted),
+				Was: r.Attrs.Only("dst-port"), Why: "let go of the port that the service has left",
+			})
+		}
+	}
+	return out
 }
 
 func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {

@@ -129,7 +129,24 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 			out = append(out, fmt.Sprintf("%s set %s%s", menu, row, values))
 		}
 	}
-	return out
+	return w.ifReplaced(step, changed, out)
+}
+
+// ifReplaced guards what is done to a row that the change set added in the place of another. As long as that one is there, the comment
+// is its own, and the row was never added.
+func (w *writer) ifReplaced(step diff.Step, r row, commands []string) []string {
+	if !strings.HasPrefix(step.ID, "+") || !step.Menu.IsRuleTable() {
+		return commands
+	}
+	for _, old := range w.states[0].Rules[step.Menu] {
+		if old.Dynamic || old.Chain() != r.attrs.Get("chain") || old.Comment() != r.attrs.Get("comment") {
+			continue
+		}
+		for i, command := range commands {
+			commands[i] = fmt.Sprintf(":do {%s get %s chain} on-error={%s}", path(step.Menu), old.ID, command)
+		}
+	}
+	return commands
 }
 
 // written is an attribute as /export writes it: the console says yes and no where the API says true and false.
@@ -184,6 +201,8 @@ func (w *writer) refer(menu routeros.Menu, r row) []string {
 	switch {
 	case w.stays(menu, r.id):
 		return []string{r.id}
+	case strings.HasPrefix(r.id, "+"):
+		// A row that the change set added itself; the console would not take such an id.
 	case w.twice(menu, r):
 		return []string{r.id, "[" + conditions(menu, r.attrs.With("comment", tagged(r))) + "]"}
 	}
@@ -267,6 +286,9 @@ func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 		add = fmt.Sprintf(":do {%s get %s chain; %s place-before=%s} on-error={%s}", menu, anchor, plain, anchor, add)
 	}
 	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}", menu, conditions(step.Menu, back), add)
+	if strings.HasPrefix(step.ID, "+") {
+		return add // it never had an id that anybody knew beforehand
+	}
 	name := "chain"
 	if !step.Menu.IsRuleTable() {
 		name = "list"
