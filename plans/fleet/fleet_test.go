@@ -125,18 +125,18 @@ func TestRunInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		why := errors.New("Ctrl-C")
-		finished := 0
+		var finished atomic.Int64
 		results := fleet.Run(ctx, 10, fleet.Options{Forks: 3}, func(ctx context.Context, i int) fleet.Verdict {
 			if i == 2 {
 				cancel(why)
 			}
 			<-ctx.Done()
 			time.Sleep(time.Second) // taking back what was done
-			finished++
+			finished.Add(1)
 			return fleet.Failed
 		})
-		if finished != 3 || results[2] != nil || !errors.Is(results[3], why) {
-			t.Error(finished, results)
+		if finished.Load() != 3 || results[2] != nil || !errors.Is(results[3], why) {
+			t.Error(finished.Load(), results)
 		}
 	})
 }
