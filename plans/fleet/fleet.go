@@ -170,20 +170,19 @@ func (r *run) rest(ctx context.Context, wave, waves int) (over bool) {
 // wave does the routers from first to last, the last one excluded.
 func (r *run) wave(ctx context.Context, first, last, wave, waves int) {
 	r.failedIn = 0
-	next := make(chan int)
-	var workers sync.WaitGroup
-	for range min(max(r.o.Forks, 1), last-first) {
-		workers.Go(func() {
-			for i := range next {
-				r.one(ctx, i, wave, waves)
-			}
+	busy := make(chan struct{}, max(r.o.Forks, 1))
+	var working sync.WaitGroup
+	for i := first; i < last; i++ {
+		busy <- struct{}{} // first a free hand, then the question whether to begin: what has failed by then counts
+		if !r.begin(ctx, i, wave, waves) {
+			break
+		}
+		working.Go(func() {
+			defer func() { <-busy }()
+			r.one(ctx, i, wave, waves)
 		})
 	}
-	for i := first; i < last; i++ {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
+	working.Wait()
 }
 
 // begin reports whether a router's turn has come.
@@ -205,9 +204,6 @@ func (r *run) begin(ctx context.Context, i, wave, waves int) bool {
 }
 
 func (r *run) one(ctx context.Context, i, wave, waves int) {
-	if !r.begin(ctx, i, wave, waves) {
-		return
-	}
 	within := ctx
 	if r.o.RouterTimeout > 0 {
 		var cancel context.CancelFunc
