@@ -44,6 +44,14 @@ func (a *applying) flags(c *cobra.Command) {
 	a.rollout.flags(c)
 }
 
+// command is the name of the command, as the journal has it.
+func (a *applying) command() string {
+	if a.rotates {
+		return "rotate"
+	}
+	return "apply"
+}
+
 // check looks at the flags.
 func (a *applying) check(e env, s settings, command string) error {
 	if !s.Yes && !a.dryRun && !e.inTerminal {
@@ -206,12 +214,16 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 			return nil, err
 		}
 	}
-	if how.dryRun {
+	switch {
+	case how.dryRun:
 		o = fleet.Options{}
-	} else if how.run, how.done, err = e.begun(s, "apply", how.rollout, len(todo)); err != nil {
-		return nil, err
+	case how.rotates: // a timer lets it run all day, mostly to find nothing to do, and nobody resumes it
+	default:
+		if how.run, how.done, err = e.begun(s, "apply", how.rollout, len(todo)); err != nil {
+			return nil, err
+		}
 	}
-	t := tour{env: e, settings: s, options: o, verb: "apply"}
+	t := tour{env: e, settings: s, options: o, verb: how.command()}
 	byName := map[string][]work{}
 	for _, one := range todo {
 		t.routers = append(t.routers, one.router)
@@ -315,7 +327,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		}
 		return out
 	}
-	what := change{command: "apply", plan: p.Name, run: how.run}
+	what := change{command: how.command(), plan: p.Name, run: how.run}
 	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
 		return refused(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/diff"
@@ -141,7 +142,30 @@ func (d Dir) backup(address, change string) string {
 	return filepath.Join(d.path, "backups", fileName(address), change+".json")
 }
 
-// SaveBackup keeps a backup. It is on disk when SaveBackup returns.
+// mostBackups is how many backups of a router are kept. A door that rotates every hour makes one for each.
+const mostBackups = 100
+
+// prune throws the oldest backups of a router away. Their names begin with the time.
+func prune(dir string) error {
+	entries, err := os.ReadDir(dir) // in the order of the names
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && changeName.MatchString(name) {
+			names = append(names, e.Name())
+		}
+	}
+	var problems []error
+	for _, name := range names[:max(0, len(names)-mostBackups)] {
+		problems = append(problems, os.Remove(filepath.Join(dir, name)))
+	}
+	return errors.Join(problems...)
+}
+
+// SaveBackup keeps a backup, and throws the oldest of this router away when there are more than a hundred. It is on disk when SaveBackup
+// returns.
 func (d Dir) SaveBackup(b Backup) error {
 	file := d.backup(b.Address, b.Change)
 	data, err := json.MarshalIndent(b, "", " ")
@@ -150,6 +174,9 @@ func (d Dir) SaveBackup(b Backup) error {
 	}
 	if err == nil {
 		err = writeWhole(file, append(data, '\n'))
+	}
+	if err == nil {
+		err = prune(filepath.Dir(file))
 	}
 	if err != nil {
 		return fmt.Errorf("the backup can't be written: %w; name another folder with --state-dir", err)
@@ -164,7 +191,7 @@ func (d Dir) LoadBackup(address, change string) (Backup, error) {
 	}
 	data, err := os.ReadFile(d.backup(address, change))
 	if errors.Is(err, fs.ErrNotExist) {
-		return Backup{}, fmt.Errorf("there is no backup of the change %s of %s in %s: it was made by another user, on another machine or with another --state-dir", change, address, d.path)
+		return Backup{}, fmt.Errorf("there is no backup of the change %s of %s in %s: it was made by another user, on another machine or with another --state-dir, or more than a hundred came after it", change, address, d.path)
 	}
 	if err != nil {
 		return Backup{}, err

@@ -9,7 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 func open(t *testing.T) state.Dir {
@@ -150,5 +152,28 @@ func TestNowhere(t *testing.T) {
 	}
 	if _, err := state.Open(filepath.Join(blocked, "state")); err == nil || !strings.Contains(err.Error(), "--state-dir") {
 		t.Error(err)
+	}
+}
+
+// TestBackupsEnd: a router that changes every hour does not fill the disk, and its newest changes can be taken back.
+func TestBackupsEnd(t *testing.T) {
+	dir, err := state.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	var names []string
+	for n := range 105 {
+		b := state.NewBackup(routeros.Snapshot{}, diff.ChangeSet{})
+		b.Change, b.Address = state.NewChange(at.Add(time.Duration(n)*time.Hour)), "192.0.2.1:8729"
+		if err := dir.SaveBackup(b); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, b.Change)
+	}
+	for n, name := range names {
+		if _, err := dir.LoadBackup("192.0.2.1:8729", name); (err == nil) != (n >= 5) {
+			t.Errorf("backup %d: %v", n, err)
+		}
 	}
 }
