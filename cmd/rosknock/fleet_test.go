@@ -242,7 +242,7 @@ func (b *branches) results() []routerJSON {
 // TestFleet provisions 300 routers of six versions, a tenth of which fail in six ways; then what failed is mended, and the run resumed.
 func TestFleet(t *testing.T) {
 	b := newBranches(t, 300, false)
-	if code := b.rosknock("apply", "--yes", "-o", "json", "--timeout", "2s", "--retries", "0"); code != int(exitSome) {
+	if code := b.rosknock("apply", "--yes", "-o", "json", "--timeout", "6s", "--retries", "0"); code != int(exitSome) {
 		t.Fatalf("exit code %d\n%s", code, b.err.String())
 	}
 	results := b.results()
