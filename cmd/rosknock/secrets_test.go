@@ -23,7 +23,7 @@ func TestSecrets(t *testing.T) {
 		{"diff", "-v", "--report", file("diff.html"), "--junit", file("diff.xml"), "--metrics", file("diff.prom")},
 		{"diff", "-l", "r0000", "--save", file("saved.json")},
 		{"diff", "-o", "json"}, {"diff", "-o", "csv"}, {"diff", "-o", "markdown"}, {"diff", "-o", "html"}, {"prove", "-o", "json"}, {"audit", "-o", "json"}, {"audit", "-l", "r0001"},
-		{"apply", "--yes", "-v", "--timeout", "3s", "--retries", "0", "--report", file("apply.html"), "--junit", file("apply.xml"), "--metrics", file("apply.prom")},
+		{"apply", "--yes", "-v", "--timeout", "20s", "--retries", "0", "--report", file("apply.html"), "--junit", file("apply.xml"), "--metrics", file("apply.prom")},
 		{"apply", "--yes", "-l", "r0003", "--password-file", file("secret.txt")},
 		{"apply", "--yes", "-l", "r0003", "--password-command", "cat " + file("secret.txt")},
 		{"diff", "-l", "r0001", "--password-command", "cat " + file("secret.txt") + "; exit 1"},
@@ -34,7 +34,7 @@ func TestSecrets(t *testing.T) {
 		e := env{out: &said, err: &said, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 		}}
-		run(b.ctx, e, append(args, "-i", file("fleet.yaml"), "--state-dir", file("state"), "--timeout", "3s", "--retries", "0"))
+		run(b.ctx, e, append(args, "-i", file("fleet.yaml"), "--state-dir", file("state"), "--timeout", "20s", "--retries", "0"))
 	}
 	tells := func(where string, text []byte, secrets ...string) {
 		for _, secret := range secrets {
