@@ -223,7 +223,7 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 			return nil, err
 		}
 	}
-	t := tour{env: e, settings: s, options: o, verb: how.command()}
+	t := tour{env: e, settings: s, options: o, verb: how.command(), light: !s.keeps}
 	byName := map[string][]work{}
 	for _, one := range todo {
 		t.routers = append(t.routers, one.router)

@@ -50,6 +50,7 @@ type settings struct {
 	vars        map[string]string
 	accept      []string
 	typed       map[string]bool // the flags that were given
+	keeps       bool            // what was read of each router is needed until the end
 	at          time.Time       // the time for which knocks are derived, when it was given
 
 	sshKeys, sshKnownHosts []string
@@ -117,6 +118,11 @@ func load(c *cobra.Command, e env) (settings, error) {
 	s.accept, _ = c.Flags().GetStringArray("accept-risk")
 	s.inventories, _ = c.Flags().GetStringArray("inventory")
 	s.limits, _ = c.Flags().GetStringArray("limit")
+	for _, name := range []string{"report", "save"} {
+		file, _ := c.Flags().GetString(name)
+		s.keeps = s.keeps || file != ""
+	}
+	s.keeps = s.keeps || s.Output == "html"
 	if text, _ := c.Flags().GetString("at"); text != "" {
 		if s.at, err = time.Parse(time.RFC3339, text); err != nil {
 			return s, usagef("--at %q: a time such as 2026-11-21T04:15:00Z is expected", text)

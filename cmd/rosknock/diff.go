@@ -175,7 +175,7 @@ func planOf(jobs []job) func(router string) string {
 
 // diffRouters compares every router with its plans. A router that fails stops none.
 func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr) []view.Router {
-	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
+	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs), light: !s.keeps}
 	wanted := map[string][]plans.Plan{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
@@ -129,6 +130,8 @@ type tour struct {
 	routers []router
 	options fleet.Options
 	verb    string // what is done, for the progress
+	// light says that of what was read of a router only its name and version are needed in the end: a thousand tables are much to hold.
+	light bool
 	// silent says that only failures are worth a line: the result shows the rest.
 	silent bool
 	// plan names the plan of a router whose turn does not come; nil where there is none.
@@ -162,6 +165,9 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 				r.Select = "-i " + strings.Join(t.inventories, " -i ") + " -l " + r.Name
 			}
 			r.Took = t.now().Sub(began)
+			if t.light {
+				lighten(r)
+			}
 			if ctx.Err() != nil && r.Err != nil && t.pace.routerTimeout > 0 && context.Cause(ctx) != nil {
 				r.Err = fmt.Errorf("%w (%w)", r.Err, context.Cause(ctx))
 			}
@@ -182,6 +188,16 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 		out = append(out, results[i]...)
 	}
 	return out
+}
+
+// lighten lets go of what was read of a router.
+func lighten(r *view.Router) {
+	if s := r.Snapshot; s != nil {
+		r.Snapshot = &routeros.Snapshot{Identity: s.Identity, Version: s.Version, Board: s.Board, Arch: s.Arch}
+	}
+	if r.Result != nil {
+		r.Result.After = nil
+	}
 }
 
 // verdict is what the results of one router mean for the others.

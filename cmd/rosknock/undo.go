@@ -64,7 +64,7 @@ and its dead-man is still armed.`,
 				name = args[0]
 			}
 			began := e.now()
-			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo"}
+			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo", light: !s.keeps}
 			routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
 				return []view.Router{e.undoRouter(ctx, s, r, name, how)}
 			})
