@@ -49,7 +49,7 @@ func (l *lab) play(s routeros.Snapshot, rounds ...round) (*game, error) {
 		firewall: f, snapshot: s, world: packet.NewWorld(s), memory: packet.NewMemory(s, time.Now()),
 		looks: map[routeros.Menu][]uint64{}, sources: map[netip.Addr]bool{},
 	}
-	for _, menu := range menus() {
+	for _, menu := range menus(routeros.IPv4) {
 		g.looks[menu] = make([]uint64, len(s.Rules[menu]))
 	}
 	l.tables++
@@ -67,7 +67,7 @@ func (l *lab) play(s routeros.Snapshot, rounds ...round) (*game, error) {
 }
 
 // menus are the tables that a packet to the router meets, in that order.
-func menus() []routeros.Menu { return []routeros.Menu{routeros.Raw, routeros.NAT, routeros.Filter} }
+func menus(f routeros.Family) []routeros.Menu { return []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} }
 
 func (g *game) differ(format string, args ...any) {
 	g.wrong = append(g.wrong, fmt.Sprintf(format, args...))
@@ -165,7 +165,7 @@ func (g *game) contains(list string, a netip.Addr, at time.Time) bool {
 
 // compareCounts holds the packets that each rule met against those that it should have.
 func (g *game) compareCounts() error {
-	for _, menu := range menus() {
+	for _, menu := range menus(routeros.IPv4) {
 		counts, err := g.firewall.counts(menu)
 		if err != nil {
 			return err

@@ -78,7 +78,7 @@ func (l *lab) load(s routeros.Snapshot) (*firewall, error) {
 	table := l.nft.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
 	l.nft.DelTable(table)
 	table = l.nft.AddTable(table)
-	f := &firewall{lab: l, next: 1, sets: map[string]*nftables.Set{}, translation: translation{nft: l.nft, table: table, snapshot: s}}
+	f := &firewall{lab: l, next: 1, sets: map[string]*nftables.Set{}, translation: translation{nft: l.nft, family: routeros.IPv4, table: table, snapshot: s}}
 	if err := errors.Join(f.observe(), f.translate()); err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ type seen struct {
 // volley sends packets one after the other, waits until all are through, and says what became of each.
 func (f *firewall) volley(shots []shot) ([]seen, error) {
 	out := make([]seen, len(shots))
-	if err := f.send(shots, out); err != nil {
+	if err := orderly(func() error { return f.send(shots, out) }); err != nil {
 		return nil, err
 	}
 	if err := f.wait(); err != nil {
@@ -188,9 +188,9 @@ func (f *firewall) volley(shots []shot) ([]seen, error) {
 	return out, nil
 }
 
-// send keeps to one processor: each has a queue of its own for what comes in, and packets must not overtake
+// orderly runs a function on one processor: each has a queue of its own for what comes in, and packets must not overtake
 // one another.
-func (f *firewall) send(shots []shot, out []seen) error {
+func orderly(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, one unix.CPUSet
@@ -207,6 +207,10 @@ func (f *firewall) send(shots []shot, out []seen) error {
 		return err
 	}
 	defer func() { _ = unix.SchedSetaffinity(0, &before) }()
+	return f()
+}
+
+func (f *firewall) send(shots []shot, out []seen) error {
 	for i, s := range shots {
 		if s.answered != nil {
 			if err := f.lab.answer(s.answered); err != nil {

@@ -72,7 +72,7 @@ const (
 // tally counts the matchers and actions of rules that decided something: that met some of the packets that
 // came by.
 func (g *game) tally(seen map[string]int) {
-	for _, menu := range menus() {
+	for _, menu := range menus(routeros.IPv4) {
 		for i, n := range g.looks[menu] {
 			if n == 0 {
 				continue

@@ -80,6 +80,10 @@ func (l *lab) testTables(t *testing.T) {
 		{"raw accepts and the filter still drops", raw, []round{
 			{0, knocks("203.0.113.1", 40000, 22, 23, 24)},
 		}, []packet.Verdict{drop, drop, accept}},
+		{"bytes anywhere in the packet", bytesIn, []round{
+			{0, carrying(first, "sesame", "open sesame", "sesamesesame", "sesam", "simsalabim", "Sesame", "", "ses ame")},
+			{0, carrying(second, "sesame", "open sesame", "sesam", "")},
+		}, []packet.Verdict{accept, accept, accept, drop, drop, drop, drop, drop, drop, drop, accept, accept}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -91,7 +95,23 @@ func (l *lab) testTables(t *testing.T) {
 	}
 }
 
+// carrying are UDP packets to one port with a text in each.
+func carrying(to uint16, texts ...string) []shot {
+	var shots []shot
+	for i, text := range texts {
+		s := stranger("203.0.113.1", 43000+to+uint16(i), to)
+		s.packet.Protocol, s.packet.TCPFlags, s.packet.Size, s.packet.Payload = 17, 0, 28+len(text), []byte(text)
+		shots = append(shots, s)
+	}
+	return shots
+}
+
 const (
+	bytesIn = `/ip firewall filter
+add chain=input action=accept protocol=udp dst-port=1000 content=sesame
+add chain=input action=accept protocol=udp dst-port=2000 content=!sesame
+add chain=input action=drop
+`
 	quarantine = `/ip firewall filter
 add chain=input action=accept connection-state=established,related
 add chain=input action=jump jump-target=knock protocol=tcp connection-state=new src-address-list=!quarantine

@@ -15,6 +15,7 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
 	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
 	"golang.org/x/sys/unix"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -24,6 +25,7 @@ import (
 // functions that the evaluator uses: a mistake in those has to show.
 type translation struct {
 	nft      *nftables.Conn
+	family   routeros.Family
 	table    *nftables.Table
 	snapshot routeros.Snapshot
 	chains   map[string]*nftables.Chain
@@ -35,9 +37,12 @@ type translation struct {
 // hooks are the places of RouterOS's built-in chains on a packet's way to the router itself.
 func hooks() map[string]nftables.Chain {
 	return map[string]nftables.Chain{
-		chainName(routeros.Raw, "prerouting"): {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
-		chainName(routeros.NAT, "dstnat"):     {Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest},
-		chainName(routeros.Filter, "input"):   {Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
+		chainName(routeros.Raw, "prerouting"):  {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
+		chainName(routeros.NAT, "dstnat"):      {Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest},
+		chainName(routeros.Filter, "input"):    {Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
+		chainName(routeros.Raw6, "prerouting"): {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
+		chainName(routeros.NAT6, "dstnat"):     {Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest},
+		chainName(routeros.Filter6, "input"):   {Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
 	}
 }
 
@@ -49,9 +54,9 @@ func (x *translation) translate() error {
 	if err := x.addLists(); err != nil {
 		return err
 	}
-	for _, menu := range menus() {
+	for _, menu := range menus(x.family) {
 		for i, r := range x.snapshot.Rules[menu] {
-			if r.Attrs.Get("disabled") == "true" || r.Attrs.Get("disabled") == "yes" || !x.reached(menu, r.Chain()) {
+			if !x.counts(menu, r) {
 				continue
 			}
 			if err := x.add(menu, i, r); err != nil {
@@ -62,13 +67,18 @@ func (x *translation) translate() error {
 	return nil
 }
 
+// counts reports whether a rule is one that packets to the router can meet.
+func (x *translation) counts(menu routeros.Menu, r routeros.Rule) bool {
+	return r.Attrs.Get("disabled") != "true" && r.Attrs.Get("disabled") != "yes" && x.reached(menu, r.Chain())
+}
+
 // reached reports whether packets to the router come into a chain at all; forward and output are not
 // played here.
 func (x *translation) reached(menu routeros.Menu, chain string) bool {
 	switch menu {
-	case routeros.Raw:
+	case routeros.Raw, routeros.Raw6:
 		return chain != "output"
-	case routeros.NAT:
+	case routeros.NAT, routeros.NAT6:
 		return chain != "srcnat"
 	default:
 		return chain != "forward" && chain != "output"
@@ -91,15 +101,18 @@ func (x *translation) chain(menu routeros.Menu, chain string) *nftables.Chain {
 }
 
 // addLists makes a set of every address list. Ranges are written out, address by address, since the kernel
-// can't add to a set of ranges from a rule; the lab's lists are small enough for that.
+// can't add to a set of ranges from a rule; the lab's lists are small enough for that. IPv6's are not, and those that no rule asks for are left out.
 func (x *translation) addLists() error {
-	for _, e := range x.snapshot.Entries[routeros.AddressList] {
+	for _, e := range x.snapshot.Entries[x.family.AddressList()] {
 		first, last, err := span(e.Address)
-		if err != nil || e.Disabled {
+		if err != nil || e.Disabled || x.family == routeros.IPv6 && !x.asked(e.List) {
 			continue // the name of a host, or switched off: nothing is matched by it
 		}
 		var elements []nftables.SetElement
 		for a := first; a.Compare(last) <= 0; a = a.Next() {
+			if len(elements) == 1<<16 {
+				return fmt.Errorf("list %s: %s is too wide for the lab", e.List, e.Address)
+			}
 			elements = append(elements, nftables.SetElement{Key: a.AsSlice(), Timeout: e.Timeout})
 		}
 		set, err := x.list(e.List)
@@ -113,9 +126,23 @@ func (x *translation) addLists() error {
 	return nil
 }
 
+// asked reports whether any rule looks into a list.
+func (x *translation) asked(list string) bool {
+	for _, menu := range menus(x.family) {
+		for _, r := range x.snapshot.Rules[menu] {
+			for _, side := range []string{"src-address-list", "dst-address-list"} {
+				if x.counts(menu, r) && strings.TrimPrefix(r.Attrs.Get(side), "!") == list {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 func (x *translation) list(name string) (*nftables.Set, error) {
 	if x.lists[name] == nil {
-		set := &nftables.Set{Table: x.table, Name: "list:" + name, KeyType: nftables.TypeIPAddr, Dynamic: true, HasTimeout: true, Size: 65535}
+		set := &nftables.Set{Table: x.table, Name: "list:" + name, KeyType: x.keyType(), Dynamic: true, HasTimeout: true, Size: 65535}
 		if err := x.nft.AddSet(set, nil); err != nil {
 			return nil, err
 		}
@@ -160,7 +187,8 @@ func (x *translation) action(menu routeros.Menu, r routeros.Rule) ([]expr.Any, e
 	case "drop":
 		return verdict(expr.VerdictDrop), nil
 	case "reject":
-		return []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: 3}}, nil
+		unreachable := map[routeros.Family]uint8{routeros.IPv4: 3, routeros.IPv6: 4} // the port, by the names of ICMP and ICMPv6
+		return []expr.Any{&expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: unreachable[x.family]}}, nil
 	case "return":
 		return verdict(expr.VerdictReturn), nil
 	case "jump":
@@ -172,9 +200,9 @@ func (x *translation) action(menu routeros.Menu, r routeros.Rule) ([]expr.Any, e
 	case "log", "passthrough":
 		return nil, nil // the kernel's log would only fill the host's
 	case "add-src-to-address-list":
-		return x.remember(r, sourceAt)
+		return x.remember(r, source)
 	case "add-dst-to-address-list":
-		return x.remember(r, destinationAt)
+		return x.remember(r, target)
 	default:
 		return nil, fmt.Errorf("the lab does not know the action %s", action)
 	}
@@ -205,7 +233,7 @@ func redirection(r routeros.Rule) (exprs []expr.Any, err error) {
 
 func verdict(kind expr.VerdictKind) []expr.Any { return []expr.Any{&expr.Verdict{Kind: kind}} }
 
-func (x *translation) remember(r routeros.Rule, offset uint32) ([]expr.Any, error) {
+func (x *translation) remember(r routeros.Rule, of end) ([]expr.Any, error) {
 	set, err := x.list(r.Attrs.Get("address-list"))
 	if err != nil {
 		return nil, err
@@ -219,7 +247,7 @@ func (x *translation) remember(r routeros.Rule, offset uint32) ([]expr.Any, erro
 		}
 	}
 	return []expr.Any{
-		ipField(offset, 4),
+		x.address(of),
 		&expr.Dynset{SrcRegKey: 1, SetName: set.Name, SetID: set.ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE), Timeout: timeout},
 	}, nil
 }
@@ -242,11 +270,29 @@ func lasting(text string) (total time.Duration, err error) {
 	return total, nil
 }
 
-// Where the fields of an IPv4 header stand.
+// end is one of the two addresses of a packet.
+type end uint32
+
 const (
-	sourceAt      = 12
-	destinationAt = 16
+	source end = iota
+	target
 )
+
+// address loads an address of the IP header.
+func (x *translation) address(of end) expr.Any {
+	if x.family == routeros.IPv6 {
+		return ipField(8+16*uint32(of), 16)
+	}
+	return ipField(12+4*uint32(of), 4)
+}
+
+// keyType is what the sets of addresses are made of.
+func (x *translation) keyType() nftables.SetDatatype {
+	if x.family == routeros.IPv6 {
+		return nftables.TypeIP6Addr
+	}
+	return nftables.TypeIPAddr
+}
 
 func ipField(offset, length uint32) expr.Any {
 	return &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: length}
@@ -259,18 +305,21 @@ func transportField(offset, length uint32) expr.Any {
 // matcher translates one attribute.
 func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 	bare, not := strings.CutPrefix(value, "!")
+	if x.family == routeros.IPv6 && slices.Contains([]string{"dscp", "ttl"}, name) {
+		return nil, fmt.Errorf("the lab does not know the matcher over IPv6")
+	}
 	switch name {
 	case "protocol":
 		number, err := protocolNumber(bare)
 		return []expr.Any{&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1}, equal(not, number)}, err
 	case "src-address":
-		return between(bare, not, sourceAt)
+		return x.between(bare, not, source)
 	case "dst-address":
-		return between(bare, not, destinationAt)
+		return x.between(bare, not, target)
 	case "src-address-list":
-		return x.listed(bare, not, sourceAt)
+		return x.listed(bare, not, source)
 	case "dst-address-list":
-		return x.listed(bare, not, destinationAt)
+		return x.listed(bare, not, target)
 	case "dst-address-type":
 		return x.kindOfDestination(bare, not)
 	case "src-port":
@@ -290,7 +339,9 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 	case "icmp-options":
 		return icmp(bare, not)
 	case "packet-size":
-		return number16(bare, not, ipField(2, 2))
+		return x.size(bare, not)
+	case "content":
+		return content(bare, not)
 	case "dscp":
 		n, err := strconv.ParseUint(bare, 10, 6)
 		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0xfc}, Xor: []byte{0}}
@@ -323,7 +374,7 @@ func equal(not bool, data ...byte) expr.Any {
 }
 
 func protocolNumber(s string) (byte, error) {
-	if n, ok := map[string]byte{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "ipsec-esp": 50, "ipsec-ah": 51, "ospf": 89}[s]; ok {
+	if n, ok := map[string]byte{"icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "ipsec-esp": 50, "ipsec-ah": 51, "icmpv6": 58, "ospf": 89}[s]; ok {
 		return n, nil
 	}
 	n, err := strconv.ParseUint(s, 10, 8)
@@ -347,14 +398,18 @@ func span(s string) (first, last netip.Addr, err error) {
 	if err != nil {
 		return first, last, err
 	}
-	low := prefix.Masked().Addr().As4()
-	high := binary.BigEndian.Uint32(low[:]) | uint32(1<<(32-prefix.Bits())-1)
-	return netip.AddrFrom4(low), netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, high))), nil
+	first = prefix.Masked().Addr()
+	high := first.AsSlice()
+	for bit := prefix.Bits(); bit < 8*len(high); bit++ {
+		high[bit/8] |= 0x80 >> (bit % 8)
+	}
+	last, _ = netip.AddrFromSlice(high)
+	return first, last, nil
 }
 
-func between(value string, not bool, offset uint32) ([]expr.Any, error) {
+func (x *translation) between(value string, not bool, of end) ([]expr.Any, error) {
 	first, last, err := span(value)
-	return []expr.Any{ipField(offset, 4), inRange(not, first.AsSlice(), last.AsSlice())}, err
+	return []expr.Any{x.address(of), inRange(not, first.AsSlice(), last.AsSlice())}, err
 }
 
 func inRange(not bool, first, last []byte) expr.Any {
@@ -365,12 +420,12 @@ func inRange(not bool, first, last []byte) expr.Any {
 	return &expr.Range{Op: op, Register: 1, FromData: first, ToData: last}
 }
 
-func (x *translation) listed(name string, not bool, offset uint32) ([]expr.Any, error) {
+func (x *translation) listed(name string, not bool, of end) ([]expr.Any, error) {
 	set, err := x.list(name)
 	if err != nil {
 		return nil, err
 	}
-	return []expr.Any{ipField(offset, 4), &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: not}}, nil
+	return []expr.Any{x.address(of), &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: not}}, nil
 }
 
 // anyOf matches when the register holds one of the keys.
@@ -422,6 +477,37 @@ func be16(n int) []byte { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
 func number16(value string, not bool, load expr.Any) ([]expr.Any, error) {
 	first, last, err := numbers(value, 16)
 	return []expr.Any{load, inRange(not, be16(first), be16(last))}, err
+}
+
+// size compares the length of the whole packet. An IPv6 header tells the length of what follows its own 40 bytes.
+func (x *translation) size(value string, not bool) ([]expr.Any, error) {
+	if x.family == routeros.IPv4 {
+		return number16(value, not, ipField(2, 2))
+	}
+	const header = 40
+	first, last, err := numbers(value, 16)
+	return []expr.Any{ipField(4, 2), inRange(not, be16(max(first-header, 0)), be16(max(last-header, 0)))}, err
+}
+
+// content looks for bytes anywhere in the packet (routeros-facts § 2.2), with the kernel's own match of iptables: nftables has none. What
+// it is told is struct xt_string_info of linux/netfilter/xt_string.h, revision 1.
+func content(text string, not bool) ([]expr.Any, error) {
+	const (
+		algorithm, pattern, length, flags, all = 4, 20, 148, 149, 160
+		longest                                = length - pattern
+	)
+	if len(text) > longest || text == "" {
+		return nil, fmt.Errorf("the kernel looks for 1 to %d bytes", longest)
+	}
+	info := make(xt.Unknown, all)
+	info[2], info[3] = 0xff, 0xff // from the first byte to the last
+	copy(info[algorithm:], "bm")
+	copy(info[pattern:], text)
+	info[length] = byte(len(text))
+	if not {
+		info[flags] = 1
+	}
+	return []expr.Any{&expr.Match{Name: "string", Rev: 1, Info: &info}}, nil
 }
 
 // interfaceName is a name as the kernel compares it.

@@ -48,6 +48,7 @@ func (s shot) bytes(id uint16) []byte {
 			length += 8
 		}
 		binary.BigEndian.PutUint16(body[4:], uint16(length))
+		copy(body[8:], p.Payload)
 		binary.BigEndian.PutUint16(body[6:], transportSum(ip))
 	case 1:
 		body[0], body[1] = p.ICMPType, p.ICMPCode
