@@ -31,8 +31,8 @@ fuzz: ## run every fuzz target for FUZZTIME (default 20s)
 	  done; \
 	done
 
-lab: ## hold the packet evaluator and the knock against the Linux kernel (needs root)
-	ROSKNOCK_LAB=1 $(GO) test -count=1 -v -run '^TestKernel$$|^TestKnockLab$$' ./routeros/packet/lab ./cmd/rosknock | grep -v '^=== RUN'; exit $${PIPESTATUS[0]}
+lab: ## hold the packet evaluator, doors and the knock against the Linux kernel (needs root)
+	ROSKNOCK_LAB=1 $(GO) test -count=1 -v -run '^TestKernel$$|^TestDoorLab$$|^TestKnockLab$$' ./routeros/packet/lab ./cmd/rosknock | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 matrix: ## let an apply fail at every sentence in every way, and kill it 200 times (about ten minutes)
 	ROSKNOCK_MATRIX=1 GOGC=400 $(GO) test -count=1 -timeout 40m -v -run '^TestMatrix$$|^TestTwoFaults$$' ./plans/apply | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}

@@ -6,6 +6,9 @@
 // mistakes. To keep it one, the tests read the rules' values with code of their own and never ask
 // package packet what a matcher means.
 //
+// And it holds doors against the kernel from end to end: rosknock applies plans to a simulated router, the rules that are on it then
+// go into a namespace with an OpenSSH server inside, and rosknock, other clients, wrong knocks and sweeps over all ports come to its door.
+//
 // There is nothing here to import. The tests need root and run only when they are asked for:
 //
 //	make lab
