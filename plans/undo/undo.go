@@ -298,13 +298,25 @@ func names(a routeros.Attributes) []string {
 }
 
 // place returns the row before which one of a state has to stand now: the next of its chain that is still there. Where none
-// is, it is what follows the one before it; where that is gone too, the end of the table.
+// is, it is what follows the one before it; where that is gone too, its place in the beginning counts: of steps that were sent
+// together one may have been refused and those behind it done, so a row may still be there that the state has no more. Else it is
+// the end of the table.
 func (u *undoer) place(was routeros.Snapshot, menu routeros.Menu, id string) (before, text string) {
 	if !menu.IsRuleTable() {
 		return "", ""
 	}
-	rows := was.Rules[menu]
+	if before, text = u.beside(was.Rules[menu], menu, id); before == "" {
+		before, text = u.beside(u.states[0].Rules[menu], menu, id)
+	}
+	return before, text
+}
+
+// beside is place by the order of some rows.
+func (u *undoer) beside(rows []routeros.Rule, menu routeros.Menu, id string) (before, text string) {
 	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == id })
+	if at < 0 {
+		return "", ""
+	}
 	for _, next := range rows[at+1:] {
 		if next.Chain() != rows[at].Chain() || next.Dynamic {
 			continue

@@ -1,0 +1,34 @@
+package apply_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRefusedAmongMany: of removals that were sent together the first is refused and the others are done, and somebody else adds a rule, so that
+// safe mode must not be undone as a whole: the steps back put every row in front of the one that is still there.
+func TestRefusedAmongMany(t *testing.T) {
+	for _, tr := range trials() {
+		if strings.Join([]string{tr.version, string(tr.protect), tr.layout.String(), tr.name}, "/") != "7.20/auto/chain/rotation" {
+			continue
+		}
+		tr.prepare(t)
+		sentences, before, after, shut := tr.clean(t)
+		for at := 40; at < min(sentences, 60); at++ {
+			for apart := 1; apart < 9; apart++ {
+				var trouble []occurrence
+				for _, f := range faults() {
+					switch f.name {
+					case "trap":
+						trouble = append([]occurrence{{f, at}}, trouble...)
+					case "another adds":
+						trouble = append(trouble, occurrence{f, at + apart})
+					}
+				}
+				if tr.try(t, before, after, shut, trouble...); t.Failed() {
+					return
+				}
+			}
+		}
+	}
+}
