@@ -44,6 +44,9 @@ func (g *gatherer) asked(c Cuts) {
 	for _, r := range c.Sources {
 		g.cutSource(r)
 	}
+	for _, r := range c.Apart {
+		g.cutSource(r)
+	}
 	for _, p := range c.Ports {
 		g.targetPort.cut(int(p.First), int(p.Last))
 	}

@@ -37,9 +37,10 @@ func (s Set) Empty() bool { return s.node == none }
 // Cuts are boundaries that matter to the caller beyond those of the rules.
 type Cuts struct {
 	Sources []routeros.AddressRange
-	Ports   []routeros.PortRange // destination ports
-	Sizes   []int                // whole packets
-	Lists   []string             // address lists of which a source may be a member
+	Apart   []routeros.AddressRange // sources too, of which nothing says that they can be
+	Ports   []routeros.PortRange    // destination ports
+	Sizes   []int                   // whole packets
+	Lists   []string                // address lists of which a source may be a member
 }
 
 // Space is the set of all packets of one family that may arrive at a router, cut into the classes that some
