@@ -164,6 +164,12 @@ func firewallForm() form {
 			value: form{scalar: scalar{what: "a layout", enum: []string{Chain.String(), Inline.String()}}}},
 		field{name: "place", fallback: "auto", about: "Where the rules go.",
 			value: form{kind: choiceForm, scalar: scalar{what: "a place", enum: []string{"auto"}}, long: &before}},
+		field{name: "bogons", about: "Sources that nobody on the internet has, such as private addresses. What comes from them on these interfaces is taken for forged: it never knocks, and no door is open to it.",
+			value: mapping(
+				field{name: "interface-lists", required: true, about: "Interface lists of the router that lead to the internet.",
+					value: form{kind: listForm, items: new(form{scalar: textScalar("an interface list")}), least: 1}},
+				field{name: "except", about: "Reserved addresses that do come in there, as where the WAN is a private network itself.", value: list(addressScalar())},
+				field{name: "also", about: "What else never comes in there: 100.64.0.0/10 where the provider does not use it, or networks of one's own.", value: list(addressScalar())})},
 	)
 }
 

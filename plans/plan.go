@@ -202,6 +202,8 @@ type Firewall struct {
 	// Before is the comment of the rule before which the rules go; empty means that rosknock finds
 	// the place itself.
 	Before string
+	// Bogons, when set, are sources whose knocks don't count on some interfaces.
+	Bogons *Bogons
 }
 
 // Layout is how a rule set lies in the router's table.

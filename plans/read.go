@@ -113,6 +113,7 @@ func (w *walker) build(root *yaml.Node) Plan {
 	w.compareDoors(root, p)
 	w.compareDecoys(root, p)
 	w.compareServices(root, p)
+	w.compareBogons(root, p)
 	p.Doors = w.people(root, p)
 	return p
 }
@@ -295,6 +296,7 @@ func (w *walker) firewall(root *yaml.Node) Firewall {
 	if f.Families == nil {
 		f.Families = routeros.Families()
 	}
+	f.Bogons = w.bogons(root, f.Families)
 	if w.string(root, "firewall", "layout") == Inline.String() {
 		f.Layout = Inline
 	}
@@ -306,6 +308,7 @@ func (w *walker) compareDoors(root *yaml.Node, p Plan) {
 	lists := map[string]string{}
 	if p.Name != "" {
 		lists["rosknock-"+p.Name+"-allow"] = "the allow-list"
+		lists["rosknock-"+p.Name+"-bogons"] = "the list of bogons"
 	}
 	knocks := map[string]string{}
 	for i, e := range w.entries(root, "doors") {

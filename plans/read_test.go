@@ -27,7 +27,7 @@ func fixture(t testing.TB, name string) []byte {
 }
 
 func names() []string {
-	return []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml"}
+	return []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml"}
 }
 
 func TestSeed(t *testing.T) {
@@ -137,6 +137,19 @@ func TestMistakes(t *testing.T) {
 		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:50", "payload is a mapping"},
 		{"forwards", door(good) + "gate: {forwards: []}\n", "7:8", "does not carry out"},
 		{"a variable", door(strings.Replace(good, "list: t", "list: \"${x}\"", 1)), "6:21", "has no value"},
+		{"bogons nowhere", door(good) + "firewall: {bogons: {except: [10.0.0.0/8]}}\n", "7:20", "interface-lists"},
+		{"bogons on no list", door(good) + "firewall: {bogons: {interface-lists: []}}\n", "7:38", "empty"},
+		{"misspelt bogons", door(good) + "firewall: {bogon: {interface-lists: [WAN]}}\n", "7:12", `"bogons"`},
+		{"a misspelt exception", door(good) + "firewall: {bogons: {interface-lists: [WAN], exept: [10.0.0.0/8]}}\n", "7:45", `"except"`},
+		{"bogons that are no list", door(good) + "firewall: {bogons: [WAN]}\n", "7:20", "mapping"},
+		{"bogons where everybody is allowed", door(good) + "allow: {interface-lists: [LAN]}\nfirewall: {bogons: {interface-lists: [WAN, LAN]}}\n", "8:44", "allowed without a knock"},
+		{"an exception from nothing", door(good) + "firewall: {bogons: {interface-lists: [WAN], except: [93.77.0.0/16]}}\n", "7:54", "not reserved"},
+		{"an exception of another family", door(good) + "firewall: {families: [ipv4], bogons: {interface-lists: [WAN], except: [\"fc00::/7\"]}}\n", "7:72", "leaves out"},
+		{"host bits of an exception", door(good) + "firewall: {bogons: {interface-lists: [WAN], except: [10.0.0.1/8]}}\n", "7:54", "10.0.0.0/8"},
+		{"what is reserved anyway", door(good) + "firewall: {bogons: {interface-lists: [WAN], also: [10.7.0.0/16]}}\n", "7:52", "reserved already"},
+		{"excepted and added", door(good) + "firewall: {bogons: {interface-lists: [WAN], except: [10.7.0.0/16], also: [10.0.0.0/8]}}\n", "7:75", "excepted"},
+		{"half of the internet", door(good) + "firewall: {bogons: {interface-lists: [WAN], also: [0.0.0.0/1]}}\n", "7:52", "at least /8"},
+		{"a list that holds the bogons", door(strings.Replace(good, "list: t", "list: rosknock-p-bogons", 1)), "6:21", "the list of bogons"},
 		{"lists that are one", "version: 1\nname: p\ndoors:\n  a: {knock: [tcp/1000, udp/2000], trusted: {list: t, for: 1h}}\n  b: {knock: [tcp/3000, udp/2000], trusted: {list: t, for: 1h}}\n", "", `"t"`},
 	}
 	for _, test := range tests {
@@ -204,6 +217,11 @@ func random(t *rapid.T) plans.Plan {
 	p.Firewall.Families = rapid.SampledFrom([][]routeros.Family{{routeros.IPv4}, {routeros.IPv6}, {routeros.IPv4, routeros.IPv6}}).Draw(t, "families")
 	p.Firewall.Layout = rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "layout")
 	p.Firewall.Before = rapid.SampledFrom([]string{"", "defconf: drop all not coming from LAN", `a "quoted" \ one`}).Draw(t, "before")
+	if rapid.Bool().Draw(t, "bogons") && p.Firewall.Families[0] == routeros.IPv4 {
+		p.Firewall.Bogons = &plans.Bogons{InterfaceLists: []string{"WAN", "LTE backup"}}
+		p.Firewall.Bogons.Except = rapid.SampledFrom([][]routeros.AddressRange{nil, {prefix("10.0.0.0/8"), prefix("192.168.1.1/32")}}).Draw(t, "except")
+		p.Firewall.Bogons.Also = rapid.SampledFrom([][]routeros.AddressRange{nil, {prefix("100.64.0.0/10")}}).Draw(t, "also")
+	}
 	for i := range rapid.IntRange(1, 3).Draw(t, "doors") {
 		d := plans.Door{
 			Name: fmt.Sprintf("d%d", i), StageList: fmt.Sprintf("s%d", i), StageTimeout: time.Duration(rapid.IntRange(1, 100000).Draw(t, "timeout")) * time.Second,

@@ -125,11 +125,14 @@ func writeFirewall(f Firewall) *yaml.Node {
 		families = append(families, family.String())
 	}
 	n := fields("families", texts(families), "layout", text(f.Layout.String()))
-	if f.Before == "" {
-		put(n, "place", text("auto"))
-		return n
+	place := text("auto")
+	if f.Before != "" {
+		place = fields("before", text(f.Before))
 	}
-	put(n, "place", fields("before", text(f.Before)))
+	put(n, "place", place)
+	if b := f.Bogons; b != nil {
+		put(n, "bogons", fields("interface-lists", texts(b.InterfaceLists), "except", ranges(b.Except), "also", ranges(b.Also)))
+	}
 	return n
 }
 

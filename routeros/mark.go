@@ -29,9 +29,11 @@ func FindMark(comment string) (Mark, bool) {
 }
 
 // TellsKnock reports whether a rule with this slot, with or without its plan before it, holds a part of a knock in its matchers: a
-// stage, the logging of the last one, a stage out of turn, a decoy.
+// stage, the logging of the last one, a stage out of turn, a decoy, and the drop of any of them from forged sources.
 func TellsKnock(slot string) bool {
-	return strings.Contains(slot, "/stage-") || strings.HasSuffix(slot, "/log") || strings.Contains(slot, "/log-w") || strings.Contains(slot, "/quarantine-") || strings.Contains(slot, "/decoy-")
+	return strings.Contains(slot, "/stage-") || strings.HasSuffix(slot, "/log") || strings.Contains(slot, "/log-w") ||
+		strings.Contains(slot, "/quarantine-") || strings.Contains(slot, "/decoy-") ||
+		strings.HasPrefix(slot, "bogons/knock-") || strings.Contains(slot, "/bogons/knock-")
 }
 
 // String prints the mark as it stands in a comment.

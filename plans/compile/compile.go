@@ -40,7 +40,7 @@ type Table struct {
 	// Rules are in their order, each with its mark, none with a chain: in which chain they stand
 	// depends on the layout.
 	Rules []routeros.Rule
-	// Chains are the chains of doors that quarantine. A rule of Rules jumps to each; its jump-target is the chain's name here,
+	// Chains are the chains of doors that quarantine, and those behind which trust begins where there are bogons. A rule of Rules jumps to each; its jump-target is the chain's name here,
 	// which the layout completes.
 	Chains []Chain
 	Place  Place
@@ -48,6 +48,8 @@ type Table struct {
 	Doors []Door
 	// Gate are the matches that the gate shuts.
 	Gate []Match
+	// Bogons are sources that are taken for forged; nil for none.
+	Bogons *Bogons
 }
 
 // Chain is a part of a table's rules that stands in a chain of its own.
@@ -251,12 +253,14 @@ func (c *compiler) table() (Table, error) {
 	if err := decoysAreFree(t); err != nil {
 		return Table{}, err
 	}
-	place, err := c.place(t)
-	if err != nil {
+	var err error
+	if t.Bogons, err = c.bogons(); err != nil {
 		return Table{}, err
 	}
-	t.Place = place
-	t.Rules = c.rules(t)
+	if t.Place, err = c.place(t); err != nil {
+		return Table{}, err
+	}
+	t.Rules = c.rules(&t)
 	for _, d := range c.plan.Doors {
 		if d.Quarantines() {
 			t.Chains = append(t.Chains, Chain{Name: d.Name, Rules: c.doorChain(d)})
@@ -276,16 +280,17 @@ func (c *compiler) door(d plans.Door) Door {
 	return door
 }
 
-// rules lists the family's rules in their order: established traffic first, then the stages of
-// each door, later ones above earlier ones, so that one packet never advances two stages; then
+// rules lists the family's rules in their order: established traffic first, then what forged sources
+// knock, which ends there; then the stages of each door, later ones above earlier ones, so that one packet never advances two stages; then
 // who may pass, and last what is shut. The stages stand above the accept of the trusted
 // list, so that a trusted client extends its time by knocking again.
-func (c *compiler) rules(t Table) []routeros.Rule {
+func (c *compiler) rules(t *Table) []routeros.Rule {
 	var rules []routeros.Rule
 	if t.Place.NeedsEstablished {
 		rules = append(rules, c.rule("established", "established traffic",
 			"action", "accept", "connection-state", "established,related,untracked"))
 	}
+	rules = append(rules, c.forged(t.Bogons)...)
 	for _, d := range c.plan.Doors {
 		if d.Quarantines() {
 			rules = append(rules, c.enter(d))
@@ -297,9 +302,9 @@ func (c *compiler) rules(t Table) []routeros.Rule {
 		if d.Window != 0 && slices.ContainsFunc(c.plan.Doors[:i], func(before plans.Door) bool { return before.Name == d.Name }) {
 			continue // the windows of a door open the same
 		}
-		rules = append(rules, c.accepts(d.Name+"/open", "trusted by door "+d.Name, t.Doors[i].Opens, "src-address-list", d.Trusted.List)...)
+		rules = append(rules, c.trusts(t, d, t.Doors[i].Opens)...)
 	}
-	rules = append(rules, c.allows(t)...)
+	rules = append(rules, c.allows(*t)...)
 	for _, m := range Shut(t.Gate) {
 		rules = append(rules, c.rule("gate/"+m.slot(), "shut for everybody else", append([]string{"action", "drop"}, m.attributes()...)...))
 	}
@@ -396,7 +401,7 @@ func (c *compiler) entries() []Entry {
 			Comment: routeros.Mark{Plan: c.plan.Name, Slot: "allow"}.Comment("never needs to knock"),
 		}})
 	}
-	return entries
+	return append(entries, c.bogonEntries()...)
 }
 
 func services(want plans.Services) []Service {

@@ -7,7 +7,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// entrySteps compares the allow-list's entries. Additions come before every rule, removals after.
+// entrySteps compares the entries of the plan's own lists: the allow-list, and that of bogons. Additions come before every rule, removals after.
 func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
 	var out steps
 	wanted := map[routeros.Menu]map[string]bool{}
@@ -43,7 +43,8 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
 // entryStep says what one wanted entry still needs. An enabled entry for the same address serves, whoever
 // made it: the router would refuse a second one (routeros-facts § 3).
 func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (Step, bool) {
-	slot := plan + "/allow"
+	of, _ := w.Entry.Mark()
+	slot := plan + "/" + of.Slot
 	var disabled *routeros.ListEntry
 	for i, e := range rows {
 		if e.Key() != w.Entry.Key() {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -58,7 +59,12 @@ func (s *steps) remove(step Step, rule routeros.Rule) {
 	s.removeOpen = append(s.removeOpen, step)
 }
 
+// shuts reports whether a rule stops what was let in before. The drop of forged knocks does not: nobody waits for them, and it belongs above
+// the stages.
 func shuts(r routeros.Rule) bool {
+	if mark, _ := r.Mark(); compile.IsForged(mark.Slot) {
+		return false
+	}
 	switch r.Action() {
 	case "drop", "reject", "tarpit":
 		return !r.Disabled()

@@ -98,6 +98,7 @@ func (f *table) operator() {
 				Remedy: "add it to allow.addresses",
 			}, lost)
 		}
+		f.forgedOperator(operator, flow)
 	}
 }
 
@@ -183,6 +184,7 @@ func (f *table) lost() {
 			}
 		}
 		gone := s.Minus(s.Minus(s.And(s.And(stopped, f.results[0].Accepted), f.domain), gated), f.vacated(n))
+		gone = s.Minus(gone, s.And(f.suspects(), f.played()))
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: CutOff, After: n,
 			What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",

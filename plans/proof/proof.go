@@ -103,6 +103,7 @@ const (
 	Exposure    = "exposure"
 	OpenGate    = "open-gate"
 	OtherWay    = "other-way"
+	Forged      = "forged"
 	CutOff      = "cut-off"
 	ForeignRule = "foreign-change"
 	VoidDoor    = "void-door"
@@ -112,7 +113,7 @@ const (
 
 // Risks returns the names of the risks that can be accepted.
 func Risks() []string {
-	return []string{LoseSession, Exposure, OpenGate, OtherWay, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable}
+	return []string{LoseSession, Exposure, OpenGate, OtherWay, Forged, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable}
 }
 
 // Holds reports whether every promise is kept, or accepted by name.
@@ -274,6 +275,7 @@ func (p *prover) family(t compile.Table) {
 	f.exposure()
 	f.lost()
 	f.knocks()
+	f.forged(f.results[len(f.results)-1])
 	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete })
 	if !f.space.Complete() || incomplete {
 		p.fail(Failure{
@@ -289,6 +291,9 @@ func (p *prover) cuts(t compile.Table) classes.Cuts {
 	var c classes.Cuts
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
+	}
+	if t.Bogons != nil {
+		c.Apart = t.Bogons.Ranges
 	}
 	matches := slices.Clone(t.Gate)
 	for _, d := range t.Doors {
@@ -318,7 +323,7 @@ func (f *table) opens() classes.Set {
 		opened := compile.Packets(s, f.nat, d.Opens)
 		f.doors = append(f.doors, opened)
 		reach = s.Or(reach, opened)
-		out = s.Or(out, s.And(opened, s.Listed(f.after, d.Trusted)))
+		out = s.Or(out, s.Minus(s.And(opened, s.Listed(f.after, d.Trusted)), f.suspects()))
 	}
 	allowed := s.Listed(f.after, compile.AllowList(f.want.Plan))
 	for _, list := range f.want.AllowInterfaces {

@@ -19,11 +19,14 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
+// withWAN is a router whose outside is in a list, too.
+var withWAN = strings.NewReplacer("add name=LAN\n", "add name=LAN\nadd name=WAN\n", "list=LAN\n", "list=LAN\nadd interface=ether1 list=WAN\n").Replace(head)
+
 // foreignTable draws other people's rules, knocks of their own and lists that collide with ours among them.
 func foreignTable(t *rapid.T) string {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	var b strings.Builder
-	b.WriteString(head)
+	b.WriteString(withWAN)
 	if rapid.Bool().Draw(t, "established") {
 		b.WriteString(established)
 	}
@@ -63,7 +66,8 @@ func drawnPlan(t *rapid.T) plans.Plan {
 	text := "version: 1\nname: m\ndoors:\n  a:\n    knock: [tcp/4711, udp/4712, tcp/4713]\n    stage-timeout: 10s\n    trusted: {list: t, for: 1h}\n    opens: " + one("opens", "[ssh]", "[everything]", "[ssh, winbox]") + "\n" +
 		one("quarantine", "", "", "    wrong-knock: quarantine\n    decoys: [tcp/4720]\n", "    decoys: [udp/80]\n") +
 		one("allow", "", "allow: {addresses: [10.0.0.7]}\n", "allow: {interface-lists: [LAN]}\n") + one("gate", "", "gate: {services: [ssh, winbox]}\n", "gate: {services: [ssh], vpns: [wireguard]}\n") +
-		"firewall: {families: [ipv4], layout: " + one("layout", "chain", "inline") + "}\n"
+		"firewall: {families: [ipv4], layout: " + one("layout", "chain", "inline") +
+		one("bogons", "", "", ", bogons: {interface-lists: [WAN]}", ", bogons: {interface-lists: [WAN], except: [10.0.0.8/29]}") + "}\n"
 	p, err := plans.Read("m.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -159,11 +163,16 @@ func opens(p plans.Plan, q packet.Packet, member string, fate packet.Fate, s rou
 	if q.State == packet.Established {
 		return true
 	}
-	trusted := member == "t" || packet.NewMemory(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
-		slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" })
+	trusted := !forged(p, q) && (member == "t" || packet.NewMemory(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
+		slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" }))
 	inDoor := slices.ContainsFunc(p.Doors[0].Opens, func(o plans.Target) bool { return o.Kind == plans.Everything || covers(o.Name, q) })
 	allowed := len(p.Allow.Addresses) > 0 && q.Src == netip.MustParseAddr("10.0.0.7") || len(p.Allow.InterfaceLists) > 0 && q.InInterface == "bridge"
 	return trusted && inDoor || allowed && (inDoor || isGated(p, q))
+}
+
+// forged reports whether a packet's source is one that the plan takes for forged where it arrives.
+func forged(p plans.Plan, q packet.Packet) bool {
+	return p.Firewall.Bogons != nil && q.InInterface == "ether1" && (q.Src.IsPrivate() && (q.Src.As4()[3] < 8 || len(p.Firewall.Bogons.Except) == 0 || q.Src.As4()[0] != 10))
 }
 
 func covers(name string, q packet.Packet) bool {
@@ -191,6 +200,9 @@ func trySequences(t *rapid.T, text string, p plans.Plan, s routeros.Snapshot) {
 		quarantined := p.Doors[0].Quarantines() && lists.Contains(routeros.IPv4, "rosknock-m-a-quarantine", src, at)
 		if quarantined && slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
 			t.Fatalf("%s gets on in quarantine, by %v\n%s", src, fate.Additions, text)
+		}
+		if forged(p, q) && slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
+			t.Fatalf("%s is forged and gets on, by %v\n%s", q, fate.Additions, text)
 		}
 		lists.Apply(fate.Additions, at)
 		if progress < 3 && q.State == packet.New {

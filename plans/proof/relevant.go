@@ -26,6 +26,9 @@ func (f *table) relevant() []classes.Set {
 			sets = append(sets, f.flow(operator, service.Port))
 		}
 	}
+	for _, opened := range f.doors {
+		sets = append(sets, s.And(opened, f.suspects())) // whom the door does not trust, whatever list he is in
+	}
 	sets = append(sets, f.hanging()...)
 	lists := f.helpers()
 	seen := map[*routeros.Attribute]bool{}

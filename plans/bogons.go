@@ -1,0 +1,172 @@
+package plans
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Bogons are sources that can't come from an interface, so that a packet with one of them is forged: addresses that no host on the
+// internet has, as long as the internet is what the interface leads to.
+type Bogons struct {
+	// InterfaceLists say on which interfaces; at least one.
+	InterfaceLists []string
+	// Except are taken out of the reserved addresses, Also comes to them.
+	Except, Also []routeros.AddressRange
+}
+
+// reserved are the addresses that are nobody's on the internet, by the registries of IANA (RFC 6890, RFC 8190) and what they refer to.
+//
+// Left out, since neighbours on the provider's side of a WAN do have them: 100.64.0.0/10, from which a provider translates (RFC 6598), and
+// 64:ff9b:1::/48, into which he does (RFC 8215). Left out too are 2002::/16 and 2001::/32, behind which there still may be hosts.
+func reserved(f routeros.Family) []string {
+	if f == routeros.IPv6 {
+		return []string{
+			"::/96",         // unspecified, loopback, and IPv4 inside IPv6 as it was once meant (RFC 4291 § 2.5)
+			"::ffff:0:0/96", // IPv4-mapped: never on a wire (RFC 4291 § 2.5.5.2)
+			"100::/64",      // for discarding (RFC 6666)
+			"2001:2::/48",   // benchmarks (RFC 5180)
+			"2001:10::/28",  // ORCHID, given back (RFC 4843)
+			"2001:db8::/32", // documentation (RFC 3849)
+			"3fff::/20",     // documentation (RFC 9637)
+			"5f00::/16",     // segment identifiers (RFC 9602)
+			"fc00::/7",      // unique local (RFC 4193)
+			"fe80::/10",     // link-local (RFC 4291 § 2.5.6): anybody on the link
+			"fec0::/10",     // site-local, given up (RFC 3879)
+			"ff00::/8",      // multicast is never a source (RFC 4291 § 2.7)
+		}
+	}
+	return []string{
+		"0.0.0.0/8",       // this network (RFC 1122 § 3.2.1.3)
+		"10.0.0.0/8",      // private (RFC 1918)
+		"127.0.0.0/8",     // loopback (RFC 1122 § 3.2.1.3)
+		"169.254.0.0/16",  // link-local (RFC 3927)
+		"172.16.0.0/12",   // private (RFC 1918)
+		"192.0.0.0/24",    // protocol assignments (RFC 6890 § 2.1): from the two anycast addresses in it nobody begins anything
+		"192.0.2.0/24",    // documentation (RFC 5737)
+		"192.168.0.0/16",  // private (RFC 1918)
+		"198.18.0.0/15",   // benchmarks (RFC 2544)
+		"198.51.100.0/24", // documentation (RFC 5737)
+		"203.0.113.0/24",  // documentation (RFC 5737)
+		"224.0.0.0/4",     // multicast is never a source (RFC 1122 § 3.2.1.3)
+		"240.0.0.0/4",     // reserved, with the broadcast address (RFC 1112 § 4, RFC 8190)
+	}
+}
+
+// Ranges returns the sources of a family that are taken for forged, as prefixes in their order, none inside of another. A nil Bogons has none.
+func (b *Bogons) Ranges(f routeros.Family) []routeros.AddressRange {
+	if b == nil {
+		return nil
+	}
+	var all []netip.Prefix
+	for _, text := range reserved(f) {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	for _, except := range b.Except {
+		if out, ok := except.Prefix(); ok {
+			all = outside(all, out)
+		}
+	}
+	for _, also := range b.Also {
+		if in, ok := also.Prefix(); ok && also.Family() == f {
+			all = append(outside(all, in), in)
+		}
+	}
+	slices.SortFunc(all, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	out := make([]routeros.AddressRange, len(all))
+	for i, p := range all {
+		out[i] = routeros.PrefixRange(p)
+	}
+	return out
+}
+
+// Forged reports whether a source is taken for forged where it arrives on one of the interfaces.
+func (b *Bogons) Forged(a netip.Addr) bool {
+	family := routeros.AddressRange{First: a, Last: a}.Family()
+	return slices.ContainsFunc(b.Ranges(family), func(r routeros.AddressRange) bool { return r.Contains(a) })
+}
+
+// outside returns what prefixes cover without one of them, as the fewest prefixes.
+func outside(all []netip.Prefix, out netip.Prefix) []netip.Prefix {
+	var rest []netip.Prefix
+	for _, p := range all {
+		switch {
+		case !p.Overlaps(out):
+			rest = append(rest, p)
+		case p.Bits() < out.Bits():
+			low, high := halves(p)
+			rest = append(rest, outside([]netip.Prefix{low, high}, out)...)
+		}
+	}
+	return rest
+}
+
+// halves cuts a prefix that is no single address in two.
+func halves(p netip.Prefix) (low, high netip.Prefix) {
+	low = netip.PrefixFrom(p.Addr(), p.Bits()+1)
+	return low, netip.PrefixFrom(routeros.PrefixRange(low).Last.Next(), p.Bits()+1)
+}
+
+// bogons reads firewall.bogons.
+func (w *walker) bogons(root *yaml.Node, families []routeros.Family) *Bogons {
+	n := w.child(root, "firewall", "bogons")
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	return &Bogons{
+		InterfaceLists: w.strings(n, "interface-lists"),
+		Except:         w.ranges(families, n, "except"), Also: w.ranges(families, n, "also"),
+	}
+}
+
+// compareBogons finds what firewall.bogons says without any effect, or against itself or the allow-list.
+func (w *walker) compareBogons(root *yaml.Node, p Plan) {
+	if p.Firewall.Bogons == nil {
+		return
+	}
+	n := w.child(root, "firewall", "bogons")
+	for _, item := range w.items(n, "interface-lists") {
+		if slices.Contains(p.Allow.InterfaceLists, item.Value) {
+			w.add(item, fmt.Sprintf("the interface list %q is allowed without a knock, whatever the source", item.Value), "take it out of allow.interface-lists, or out of here")
+		}
+	}
+	var plain Bogons
+	w.eachRange(n, "except", func(item *yaml.Node, r routeros.AddressRange) {
+		if !slices.ContainsFunc(plain.Ranges(r.Family()), r.Overlaps) {
+			w.add(item, fmt.Sprintf("%q is not reserved: its packets are not taken for forged anyway", item.Value), "leave it out")
+		}
+	})
+	w.eachRange(n, "also", func(item *yaml.Node, r routeros.AddressRange) {
+		covers := func(o routeros.AddressRange) bool { return o.Contains(r.First) && o.Contains(r.Last) }
+		prefix, _ := r.Prefix()
+		switch {
+		case prefix.Bits() < shortestAlso(r.Family()):
+			w.add(item, fmt.Sprintf("%q is too much of the internet to be nobody's", item.Value), fmt.Sprintf("write prefixes of at least /%d", shortestAlso(r.Family())))
+		case slices.ContainsFunc(p.Firewall.Bogons.Except, r.Overlaps):
+			w.add(item, fmt.Sprintf("%q is excepted, too", item.Value), "take it out of one of them")
+		case slices.ContainsFunc(plain.Ranges(r.Family()), covers):
+			w.add(item, fmt.Sprintf("%q is reserved already", item.Value), "leave it out")
+		}
+	})
+}
+
+// shortestAlso keeps a slip of the pen from shutting out a large part of the internet.
+func shortestAlso(f routeros.Family) int {
+	if f == routeros.IPv6 {
+		return 16
+	}
+	return 8
+}
+
+// eachRange visits the usable addresses and prefixes of a list.
+func (w *walker) eachRange(n *yaml.Node, name string, visit func(*yaml.Node, routeros.AddressRange)) {
+	for _, item := range w.items(n, name) {
+		if r, err := routeros.ParseAddressRange(item.Value); err == nil {
+			visit(item, r)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Bogons are sources that are taken for forged on some interfaces.
+type Bogons struct {
+	List           string // the address list that holds them
+	InterfaceLists []string
+	Ranges         []routeros.AddressRange
+}
+
+// BogonList returns the name of the address list that holds a plan's bogons.
+func BogonList(plan string) string { return "rosknock-" + plan + "-bogons" }
+
+// forgedSlot begins the slot of a rule that drops forged knocks.
+const forgedSlot = "bogons/knock-"
+
+// IsForged reports whether a rule with this slot is about forged sources alone: it drops their knocks, or keeps trust from them.
+func IsForged(slot string) bool {
+	return strings.HasPrefix(slot, forgedSlot) || strings.Contains(slot, "/forged-")
+}
+
+// bogons returns what the family's rules take for forged, or nil for nothing.
+func (c *compiler) bogons() (*Bogons, error) {
+	from := c.plan.Firewall.Bogons
+	ranges := from.Ranges(c.family)
+	if len(ranges) == 0 {
+		return nil, nil //nolint:nilnil // nothing is what there is
+	}
+	for _, list := range from.InterfaceLists {
+		if !c.router.HasInterfaceList(list) {
+			return nil, &RefusalError{
+				Risk: "missing-interface-list", What: fmt.Sprintf("the plan names the interface list %q for bogons, which the router doesn't have", list),
+				Remedy: "create it on the router, or take it out of firewall.bogons",
+			}
+		}
+	}
+	return &Bogons{List: BogonList(c.plan.Name), InterfaceLists: from.InterfaceLists, Ranges: ranges}, nil
+}
+
+// forged lists the rules that drop what knocks from a forged source. They ask for nothing but knocks and decoys, each as its stage asks for
+// it, so that whatever else comes from such a source meets the router's own rules as before.
+func (c *compiler) forged(b *Bogons) []routeros.Rule {
+	if b == nil {
+		return nil
+	}
+	var rules []routeros.Rule
+	for i, list := range b.InterfaceLists {
+		for _, k := range c.knocks() {
+			rules = append(rules, c.rule(fmt.Sprintf("%s%d-%s", forgedSlot, i+1, k.slot), "knocks from forged sources", slices.Concat(
+				[]string{"action", "drop", "in-interface-list", list, "src-address-list", b.List}, k.match, []string{"connection-state", "new"})...))
+		}
+	}
+	return rules
+}
+
+// knocked is what a rule asks for to meet some of the knocks.
+type knocked struct {
+	slot  string
+	match []string
+}
+
+// knocks joins the stages and decoys of all doors into as few matches as possible, in a stable order: ports by protocol, and
+// then what has a size or carries bytes one by one.
+func (c *compiler) knocks() []knocked {
+	var ports []Match
+	var single []plans.Stage
+	for _, d := range c.plan.Doors {
+		for _, s := range slices.Concat(d.Knock, d.Decoys) {
+			switch {
+			case s.Protocol != "icmp" && s.Payload == "":
+				ports = append(ports, Match{Protocol: s.Protocol, Ports: routeros.Ports{{First: s.Port, Last: s.Port}}})
+			case !slices.Contains(single, s):
+				single = append(single, s)
+			}
+		}
+	}
+	var out []knocked
+	if len(ports) > 0 {
+		for _, m := range merge(ports) {
+			out = append(out, knocked{m.slot(), m.attributes()})
+		}
+	}
+	for i, s := range single {
+		out = append(out, knocked{fmt.Sprintf("%s-single-%d", s.Protocol, i+1), stageMatch(c.family, s)})
+	}
+	return out
+}
+
+// openChain names the chain in which those whom a door trusts are let in, where there are bogons. No door has such a name.
+func openChain(door string) string { return door + ".open" }
+
+// trusts lets in whom a door trusts. Where there are bogons the accepts stand in a chain of their own, which a source that is taken for
+// forged leaves at once: it may be in the trusted list, since somebody has that address on another interface. It then meets
+// what is behind, as if it were not trusted. A rule can ask for one list of sources and one of interfaces, so one rule can't say that.
+func (c *compiler) trusts(t *Table, d plans.Door, opens []Match) []routeros.Rule {
+	text := "trusted by door " + d.Name
+	if t.Bogons == nil {
+		return c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)
+	}
+	var rules []routeros.Rule
+	for i, list := range t.Bogons.InterfaceLists {
+		rules = append(rules, c.rule(fmt.Sprintf("%s/forged-%d", d.Name, i+1), "forged sources are not trusted",
+			"action", "return", "in-interface-list", list, "src-address-list", t.Bogons.List))
+	}
+	name := openChain(d.Name)
+	t.Chains = append(t.Chains, Chain{Name: name, Rules: append(rules, c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)...)})
+	return []routeros.Rule{c.rule(name+"/jump", text, "action", "jump", "jump-target", name, "src-address-list", d.Trusted.List)}
+}
+
+// bogonEntries are the entries of the list of bogons.
+func (c *compiler) bogonEntries() []Entry {
+	var entries []Entry
+	for _, r := range c.plan.Firewall.Bogons.Ranges(c.family) {
+		entries = append(entries, Entry{c.family.AddressList(), routeros.ListEntry{
+			List: BogonList(c.plan.Name), Address: r.String(),
+			Comment: routeros.Mark{Plan: c.plan.Name, Slot: "bogons"}.Comment("never comes from outside"),
+		}})
+	}
+	return entries
+}
