@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -41,7 +42,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
 			e.Setenv("ROSKNOCK_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("ROSKNOCK_PASSWORD", "correct horse")
-			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml", "quarantine.yaml"} {
+			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml", "quarantine.yaml", "hygiene.yaml"} {
 				text, err := fixtures.Plan(name)
 				if err != nil {
 					return err
@@ -66,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"listen":         startListener,
 			"packet":         sendPacket,
 			"later":          passTime,
+			"lists":          showLists,
 			"env-knock":      playDerived,
 			"env-knock-door": playDerived,
 			"code":           expectCode,
@@ -227,6 +229,24 @@ func passTime(ts *testscript.TestScript, neg bool, args []string) {
 	d, err := time.ParseDuration(args[1])
 	ts.Check(err)
 	running(ts)[args[0]].ahead.Add(int64(d))
+}
+
+// showLists is `lists NAME`: it writes who has got into a list by a rule of a router, one "LIST ADDRESS" in a line, and how many.
+func showLists(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: lists NAME")
+	}
+	s := running(ts)[args[0]].router.Snapshot()
+	count := 0
+	for _, f := range routeros.Families() {
+		for _, e := range s.Entries[f.AddressList()] {
+			if e.Dynamic {
+				count++
+				_, _ = fmt.Fprintln(ts.Stdout(), e.List, e.Address)
+			}
+		}
+	}
+	_, _ = fmt.Fprintln(ts.Stdout(), count, "entries")
 }
 
 // startListener is `listen NAME [--echo]`: it takes connections on loopback, at $NAME, whose port is in $NAME_PORT; with --echo it sends back
