@@ -79,7 +79,11 @@ func lintPlan(name string, s settings, routers []view.Router) view.Linted {
 	}
 	out.Places = plans.Places(data)
 	p = sequence.Example(p) // knocks of the kind that it will have are as strong as those
-	out.Findings = append(out.Findings, view.Findings{Findings: lint.Plan(p)})
+	var names []string
+	for _, r := range routers {
+		names = append(names, r.Name)
+	}
+	out.Findings = append(out.Findings, view.Findings{Findings: append(lint.Plan(p), lint.Fleet(p, names)...)})
 	for _, r := range routers {
 		if r.Err == nil {
 			found := slices.Concat(lint.Both(p, *r.Snapshot), lint.Router(*r.Snapshot, audit.Router(*r.Snapshot)))

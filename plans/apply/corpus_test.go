@@ -141,7 +141,7 @@ func shared(t *testing.T, parts ...string) string {
 	return path
 }
 
-// TestCorpus puts the seed's plan, and one with a quarantine, on every real table that is at hand, twice: the second run changes nothing,
+// TestCorpus puts the seed's plan, one with a quarantine and one with bogons on every real table that is at hand, twice: the second run changes nothing,
 // foreign rules stay as they were. Where no place is safe the plan is refused, and nothing is sent.
 func TestCorpus(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(shared(t, "corpus", "exports"), "*.rsc"))
@@ -149,9 +149,11 @@ func TestCorpus(t *testing.T) {
 		t.Fatalf("no exports: %v", err)
 	}
 	seed, quarantine := readPlan(t, "seed.yaml"), readPlan(t, "quarantine.yaml")
-	quarantine.Allow.InterfaceLists = nil // many don't have it
-	for i, layout := range []plans.Layout{plans.Chain, plans.Inline, plans.Chain, plans.Inline} {
-		p := []plans.Plan{seed, quarantine}[i/2]
+	hygiene := readPlan(t, "hygiene.yaml")
+	quarantine.Allow.InterfaceLists, hygiene.Allow.InterfaceLists = nil, nil // many don't have it
+	hygiene.Firewall.Bogons.InterfaceLists = []string{"all"}
+	for i, layout := range []plans.Layout{plans.Chain, plans.Inline, plans.Chain, plans.Inline, plans.Chain, plans.Inline} {
+		p := []plans.Plan{seed, quarantine, hygiene}[i/2]
 		p.Firewall.Layout = layout
 		counts := map[apply.Outcome]int{}
 		for _, file := range files {

@@ -294,7 +294,8 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestTooMany: more steps than safe mode remembers go under a dead-man, or are refused when safe mode was asked for.
+// TestTooMany: more steps than safe mode remembers go under a dead-man, or are refused when safe mode was asked for; as many as it
+// remembers go under it. That is rule L40 of lint, as TestTwoRuns is L41 and TestUnarmed L43.
 func TestTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t, "7.20", sim.Knobs{}, opened("7.20"))
@@ -312,6 +313,11 @@ func TestTooMany(t *testing.T) {
 		}
 		if got := apply.Run(t.Context(), s, c, apply.Options{Before: before, Plan: "m"}); got.Outcome != apply.Changed || got.Protection != apply.DeadMan {
 			t.Errorf("%s under %s, %v", got.Outcome, got.Protection, got.Err)
+		}
+		s, before = p.read(t.Context())
+		c.Snapshot, c.Steps = before.Digest(), c.Steps[:80]
+		if got := apply.Run(t.Context(), s, c, apply.Options{Before: before, Plan: "m", Protect: apply.SafeMode}); got.Outcome != apply.Changed || got.Protection != apply.SafeMode {
+			t.Errorf("80 steps: %s under %s, %v", got.Outcome, got.Protection, got.Err)
 		}
 	})
 }

@@ -15,6 +15,7 @@ package lint
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
@@ -48,14 +49,15 @@ type Finding struct {
 // Decider says what a rule is decided from.
 type Decider string
 
-// The deciders.
+// The deciders. What is decided from the proof, or by diff and apply, is refused there with its reason; their tests hold it.
 const (
 	FromPlan   Decider = "the plan"
 	FromRouter Decider = "the router"
 	FromBoth   Decider = "the plan and the router"
 	FromProof  Decider = "the proof" // refused by prove, diff and apply
 	FromApply  Decider = "diff and apply"
-	NotYet     Decider = "nothing yet" // what it is about is not part of this version
+	FromFleet  Decider = "the plan and the routers that it is for"
+	NotYet     Decider = "nothing yet" // the title says why
 )
 
 // Rule is one rule of lint.
@@ -74,7 +76,7 @@ func Rules() []Rule {
 		{"L03", Refuse, "a drop in input has no interface limit and shuts the LAN out", FromRouter},
 		{"L03b", Refuse, "an interface list that rules use is empty or missing", FromRouter},
 		{"L04", Refuse, "the service that carries the session is disabled, moved or narrowed", FromApply},
-		{"L05", Warn, "no way in besides the network is known", NotYet},
+		{"L05", Warn, "no way in besides the network is known: neither a plan nor what is read of a router tells of a console, of MAC access or of a second line", NotYet},
 		{"L06", Refuse, "what a knock opens is not admitted by the jump that leads to it", FromRouter},
 		{"L07", Refuse, "a stage of a knock can't be reached", FromRouter},
 		{"L08", Refuse, "a knock touches what other rules blacklist", FromBoth},
@@ -91,17 +93,21 @@ func Rules() []Rule {
 		{"L26", Warn, "trust lasts long, and others may share the address", FromPlan},
 		{"L27", Warn, "a list is used by others, or holds whole networks for good", FromBoth},
 		{"L28", Warn, "an entry never expires", FromPlan},
-		{"L29", Warn, "a reject or an unlimited log on the outside", FromRouter},
+		{"L29", Warn, "a reject or an unlimited log on the outside", FromBoth},
 		{"L30", Warn, "a rule fills a list from answers, too", FromRouter},
 		{"L31", Inform, "a penalty can be driven by forged packets", FromBoth},
 		{"L32", Warn, "predictable ports", FromPlan},
 		{"L33", Warn, "the secret stands in a name or a comment", FromBoth},
-		{"L34", Inform, "one sequence for a whole fleet", NotYet},
+		{"L34", Inform, "one sequence for a whole fleet", FromFleet},
 		{"L35", Warn, "rotation with a clock that is not set", NotYet},
-		{"L40", Refuse, "more changes than safe mode can take back", NotYet},
-		{"L41", Refuse, "somebody else holds safe mode", NotYet},
+		{"L36", Warn, "a stage is remembered for longer than a knock takes", FromPlan},
+		{"L37", Warn, "what is taken for forged does come from there, or is allowed", FromBoth},
+		{"L38", Refuse, "the allow-list lets everybody in", FromPlan},
+		{"L39", Warn, "a door opens a service that answers some addresses only", FromPlan},
+		{"L40", Refuse, "more changes than safe mode can take back", FromApply},
+		{"L41", Refuse, "somebody else holds safe mode", FromApply},
 		{"L42", Warn, "other administrators are logged in", FromRouter},
-		{"L43", Refuse, "the dead-man can't be armed", NotYet},
+		{"L43", Refuse, "the dead-man can't be armed", FromApply},
 		{"L44", Refuse, "the place is before a dynamic row", FromApply},
 		{"L45", Refuse, "the rule that marks the place is gone", FromApply},
 		{"L46", Warn, "managed rules are double, disabled or mixed with others", FromBoth},
@@ -137,9 +143,12 @@ func Plan(p plans.Plan) []Finding {
 	for _, d := range p.Doors {
 		f.door(d)
 		f.scan(d)
-		f.penalty(d)
+		f.penalty(p, d)
 		f.secretNames(p, d)
+		f.unanswered(p, d)
 	}
+	f.forgedAllowed(p)
+	f.everybody(p)
 	if len(p.Allow.Addresses) == 0 && len(p.Allow.InterfaceLists) == 0 {
 		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists, and a knock that does not work then leaves no way in", "name an address or an interface list under allow")
 	}
@@ -171,7 +180,21 @@ func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 	}
 	f.families(p, s)
 	f.forwarded(p, s)
+	f.forgedNeighbours(p, s)
 	f.comments(p, s)
 	f.managed(s, p.Name)
+	return f.sorted()
+}
+
+// Fleet says what is unwise about a plan for several routers.
+func Fleet(p plans.Plan, routers []string) []Finding {
+	f := &finder{}
+	names := slices.Compact(slices.Sorted(slices.Values(routers)))
+	for _, d := range p.Doors {
+		if d.Rotate == nil && len(names) > 1 {
+			f.add("L34", "doors."+d.Name+".knock", fmt.Sprintf("%d routers open to the same knock", len(names)), "whoever captures it at one of them has it for all",
+				"let it follow from a secret with rotate, which gives each router a knock of its own")
+		}
+	}
 	return f.sorted()
 }

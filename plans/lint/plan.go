@@ -18,6 +18,10 @@ const (
 	shortestStage = 4 * time.Second
 	// Longer than a working day, an address of a café or of a carrier's NAT has somebody else behind it.
 	longestTrust = 24 * time.Hour
+	// By hand, with a telephone, five stages take some ten seconds each.
+	longestStage = time.Minute
+	// More lines than one in a second nobody reads, and they push out what else there is.
+	fastestLog   = time.Second
 	largestFrame = 1500
 )
 
@@ -37,6 +41,14 @@ func (f *finder) door(d plans.Door) {
 	if d.StageTimeout < shortestStage {
 		f.add("L11", at+".stage-timeout", fmt.Sprintf("a stage is remembered for %s only", routeros.FormatDuration(d.StageTimeout)),
 			"over a mobile network, or when one packet is lost, the next knock comes later than that", "give it 10s")
+	}
+	if d.StageTimeout > longestStage {
+		f.add("L36", at+".stage-timeout", fmt.Sprintf("a stage is remembered for %s", routeros.FormatDuration(d.StageTimeout)),
+			"a scan may be as slow, and nobody notices it; and who has overheard some stages has that long to find the others", "give it 10s")
+	}
+	if d.Log != nil && d.Log.Per/time.Duration(d.Log.Count) < fastestLog {
+		f.add("L29", at+".log.limit", fmt.Sprintf("up to %d lines in %s go into the log", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
+			"whoever knows the knock, or forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
 	}
 	if slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind == plans.Everything }) {
 		f.add("L25", at+".opens", "whoever is trusted reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
@@ -68,10 +80,14 @@ func predictable(s plans.Stage) bool {
 }
 
 // penalty looks at what wrong knocks do to others.
-func (f *finder) penalty(d plans.Door) {
+func (f *finder) penalty(p plans.Plan, d plans.Door) {
+	remedy := "keep the time short, and have an allow-list"
+	if p.Firewall.Bogons == nil {
+		remedy += "; firewall.bogons keeps the addresses of the inside from being forged outside"
+	}
 	if d.Quarantines() {
 		f.add("L31", "doors."+d.Name+".quarantine-for", fmt.Sprintf("one packet keeps a source from knocking for %s", routeros.FormatDuration(d.QuarantineFor)),
-			"whoever forges an address can keep its owner out as long as he goes on; who is trusted, or on the allow-list, stays in", "keep the time short, and have an allow-list")
+			"whoever forges an address can keep its owner out as long as he goes on; who is trusted, or on the allow-list, stays in", remedy)
 	}
 }
 

@@ -1,0 +1,104 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+const (
+	// Shorter prefixes are no network that anybody has: every /8 of IPv4 was given away long ago, and of IPv6 nobody got more than a /16.
+	shortestAllowed4 = 8
+	shortestAllowed6 = 16
+)
+
+// forgedAllowed: the allow-list goes first, so what the plan takes for forged gets in where it stands there.
+func (f *finder) forgedAllowed(p plans.Plan) {
+	b := p.Firewall.Bogons
+	for _, a := range p.Allow.Addresses {
+		if b != nil && slices.ContainsFunc(b.Ranges(a.Family()), a.Overlaps) {
+			f.add("L37", "allow.addresses", fmt.Sprintf("%s is allowed, and on %s taken for forged", a, strings.Join(b.InterfaceLists, " and ")),
+				"the allow-list goes first, so that packets from outside which only claim to come from there get in", "name the interface list of its people under allow.interface-lists instead, or its network under firewall.bogons.except")
+		}
+	}
+}
+
+// forgedNeighbours: on an interface where the plan takes sources for forged, the router itself has such an address.
+func (f *finder) forgedNeighbours(p plans.Plan, s routeros.Snapshot) {
+	b := p.Firewall.Bogons
+	if b == nil {
+		return
+	}
+	for _, a := range s.Addresses {
+		network := routeros.PrefixRange(a.Prefix)
+		link := a.Prefix.Addr().IsLinkLocalUnicast() // every interface has one over IPv6, and no knock comes from there
+		if a.Disabled || link || !slices.Contains(p.Firewall.Families, network.Family()) || !slices.ContainsFunc(b.Ranges(network.Family()), network.Overlaps) {
+			continue
+		}
+		if at := slices.IndexFunc(b.InterfaceLists, func(list string) bool { return lists(s, list, a.Interface) }); at >= 0 {
+			f.add("L37", "firewall.bogons", fmt.Sprintf("%s of the list %s has the address %s itself, so its neighbours are taken for forged", a.Interface, b.InterfaceLists[at], a.Prefix),
+				"no door opens to them, and they are told nothing", "put "+a.Prefix.Masked().String()+" under firewall.bogons.except, if any of them should knock")
+		}
+	}
+}
+
+// lists reports whether an interface is in an interface list by being named there, or in one that it includes. What a list excludes is
+// not looked at: the finding is a remark about addresses, and wrong by one list at worst.
+func lists(s routeros.Snapshot, list, name string) bool {
+	seen := []string{}
+	for next := []string{list}; len(next) > 0; next = next[1:] {
+		if slices.Contains(seen, next[0]) {
+			continue
+		}
+		seen = append(seen, next[0])
+		if next[0] == "all" || slices.ContainsFunc(s.ListMembers, func(m routeros.ListMember) bool { return m.List == next[0] && m.Interface == name && !m.Disabled }) {
+			return true
+		}
+		for _, l := range s.InterfaceLists {
+			if l.Name == next[0] {
+				next = append(next, l.Include...)
+			}
+		}
+	}
+	return false
+}
+
+// everybody: an allow-list that makes knocks and gate pointless.
+func (f *finder) everybody(p plans.Plan) {
+	for _, a := range p.Allow.Addresses {
+		prefix, ok := a.Prefix()
+		shortest := shortestAllowed4
+		if a.Family() == routeros.IPv6 {
+			shortest = shortestAllowed6
+		}
+		if ok && prefix.Bits() < shortest && !prefix.Addr().IsPrivate() { // fc00::/7 is private, short as it is
+			f.add("L38", "allow.addresses", a.String()+" is allowed, which is a large part of the internet", "nobody there needs to knock, and the gate shuts nothing", "name the networks of your own")
+		}
+	}
+	if slices.Contains(p.Allow.InterfaceLists, "all") {
+		f.add("L38", "allow.interface-lists", "the list all is allowed, in which every interface is", "nobody needs to knock, and the gate shuts nothing", "name the lists of the inside")
+	}
+}
+
+// unanswered: a door opens a service that then answers some addresses only, which those who knock rarely have.
+func (f *finder) unanswered(p plans.Plan, d plans.Door) {
+	for _, from := range p.Services.From {
+		if !slices.Contains(d.Opens, plans.Target{Kind: plans.ServiceTarget, Name: from.Name}) || slices.ContainsFunc(from.Prefixes, everywhere) {
+			continue
+		}
+		var prefixes []string
+		for _, r := range from.Prefixes {
+			prefixes = append(prefixes, r.String())
+		}
+		f.add("L39", "services.from."+from.Name, fmt.Sprintf("door %s opens %s, and the service answers %s alone", d.Name, from.Name, strings.Join(prefixes, ", ")),
+			"who has knocked from elsewhere gets through the firewall and no answer behind it", "take it out of services.from, or out of the door")
+	}
+}
+
+func everywhere(r routeros.AddressRange) bool {
+	prefix, ok := r.Prefix()
+	return ok && prefix.Bits() == 0
+}
