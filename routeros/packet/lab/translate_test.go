@@ -30,6 +30,7 @@ type translation struct {
 	snapshot routeros.Snapshot
 	chains   map[string]*nftables.Chain
 	lists    map[string]*nftables.Set
+	fixed    map[string]*nftables.Set // lists of wide ranges that no rule fills
 	// rows says which rule of RouterOS each rule of the kernel stands for, chain by chain.
 	rows map[string][]int
 }
@@ -50,6 +51,7 @@ func hooks() map[string]nftables.Chain {
 func chainName(m routeros.Menu, chain string) string { return string(m) + ":" + chain }
 
 func (x *translation) translate() error {
+	x.fixed = map[string]*nftables.Set{}
 	x.chains, x.lists, x.rows = map[string]*nftables.Chain{}, map[string]*nftables.Set{}, map[string][]int{}
 	if err := x.addLists(); err != nil {
 		return err
@@ -105,6 +107,12 @@ func (x *translation) chain(menu routeros.Menu, chain string) *nftables.Chain {
 func (x *translation) addLists() error {
 	for _, e := range x.snapshot.Entries[x.family.AddressList()] {
 		first, last, err := span(e.Address)
+		if err == nil && !e.Disabled && x.wide(e.List) && !x.filled(e.List) && x.asked(e.List) {
+			if err := x.fix(e.List); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil || e.Disabled || x.family == routeros.IPv6 && !x.asked(e.List) {
 			continue // the name of a host, or switched off: nothing is matched by it
 		}
@@ -126,6 +134,54 @@ func (x *translation) addLists() error {
 	return nil
 }
 
+// fix makes a set of the ranges of a list that no rule fills, once. They may be as wide as they like, but must not overlap, and nobody is
+// asked later who is in it.
+func (x *translation) fix(list string) error {
+	if x.fixed[list] != nil {
+		return nil
+	}
+	var ranges [][2]netip.Addr
+	for _, e := range x.snapshot.Entries[x.family.AddressList()] {
+		if first, last, err := span(e.Address); err == nil && e.List == list && !e.Disabled {
+			ranges = append(ranges, [2]netip.Addr{first, last})
+		}
+	}
+	slices.SortFunc(ranges, func(a, b [2]netip.Addr) int { return a[0].Compare(b[0]) })
+	var elements []nftables.SetElement
+	for i, r := range ranges {
+		end := r[1].Next()
+		if i == 0 || ranges[i-1][1].Next() != r[0] {
+			elements = append(elements, nftables.SetElement{Key: r[0].AsSlice()})
+		}
+		if end.IsValid() && (i+1 == len(ranges) || ranges[i+1][0] != end) {
+			elements = append(elements, nftables.SetElement{Key: end.AsSlice(), IntervalEnd: true})
+		}
+	}
+	x.fixed[list] = &nftables.Set{Table: x.table, Name: "fixed:" + list, KeyType: x.keyType(), Interval: true}
+	return x.nft.AddSet(x.fixed[list], elements)
+}
+
+// wide reports whether a list has a range that can't be written out.
+func (x *translation) wide(list string) bool {
+	return slices.ContainsFunc(x.snapshot.Entries[x.family.AddressList()], func(e routeros.ListEntry) bool {
+		_, bits, _ := strings.Cut(e.Address, "/")
+		n, err := strconv.Atoi(bits)
+		return e.List == list && err == nil && n < 16
+	})
+}
+
+// filled reports whether any rule gets somebody into a list, or somebody is in it for a time.
+func (x *translation) filled(list string) bool {
+	for _, e := range x.snapshot.Entries[x.family.AddressList()] {
+		if e.List == list && (e.Dynamic || e.Timed) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(menus(x.family), func(menu routeros.Menu) bool {
+		return slices.ContainsFunc(x.snapshot.Rules[menu], func(r routeros.Rule) bool { return r.Attrs.Get("address-list") == list })
+	})
+}
+
 // asked reports whether any rule looks into a list.
 func (x *translation) asked(list string) bool {
 	for _, menu := range menus(x.family) {
@@ -141,6 +197,9 @@ func (x *translation) asked(list string) bool {
 }
 
 func (x *translation) list(name string) (*nftables.Set, error) {
+	if x.fixed[name] != nil {
+		return x.fixed[name], nil
+	}
 	if x.lists[name] == nil {
 		set := &nftables.Set{Table: x.table, Name: "list:" + name, KeyType: x.keyType(), Dynamic: true, HasTimeout: true, Size: 65535}
 		if err := x.nft.AddSet(set, nil); err != nil {
