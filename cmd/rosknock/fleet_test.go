@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -206,15 +207,16 @@ func (b *branches) rosknock(args ...string) int {
 	return code
 }
 
-// noSecrets: neither the password nor the knock are in anything that was said.
+// noSecrets: neither the password nor the knock are in anything that was said. Digits within a digest are nobody's port.
 func (b *branches) noSecrets() {
 	b.t.Helper()
 	for _, secret := range []string{"planted-password", "41873", "17259", "52614"} {
-		if strings.Contains(b.out.String(), secret) || strings.Contains(b.err.String(), secret) {
+		tells := regexp.MustCompile(`(^|[^0-9a-f])` + secret + `([^0-9a-f]|$)`)
+		if tells.MatchString(b.out.String()) || tells.MatchString(b.err.String()) {
 			b.t.Errorf("the output tells %s", secret)
 		}
 		for _, name := range []string{"journal.ndjson", "known_routers"} {
-			if text, err := os.ReadFile(filepath.Join(b.dir, "state", name)); err == nil && bytes.Contains(text, []byte(secret)) {
+			if text, err := os.ReadFile(filepath.Join(b.dir, "state", name)); err == nil && tells.Match(text) {
 				b.t.Errorf("%s tells %s", name, secret)
 			}
 		}
