@@ -78,9 +78,9 @@ func leastSizes(f routeros.Family) []struct{ protocol, size int } {
 }
 
 // martians are addresses that never stand in a packet from outside: the kernel drops them before any
-// rule, loopback on both sides, multicast as a source.
+// rule, loopback on both sides, multicast and the broadcast address as a source. The rest of 240.0.0.0/4 it lets in.
 func martians(f routeros.Family) []routeros.AddressRange {
-	texts := []string{"127.0.0.0/8", "224.0.0.0/3"}
+	texts := []string{"127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32"}
 	if f == routeros.IPv6 {
 		texts = []string{"::1/128", "ff00::/8"}
 	}
