@@ -26,18 +26,19 @@ type Bogons struct {
 func reserved(f routeros.Family) []string {
 	if f == routeros.IPv6 {
 		return []string{
-			"::/96",         // unspecified, loopback, and IPv4 inside IPv6 as it was once meant (RFC 4291 § 2.5)
-			"::ffff:0:0/96", // IPv4-mapped: never on a wire (RFC 4291 § 2.5.5.2)
-			"100::/64",      // for discarding (RFC 6666)
-			"2001:2::/48",   // benchmarks (RFC 5180)
-			"2001:10::/28",  // ORCHID, given back (RFC 4843)
-			"2001:db8::/32", // documentation (RFC 3849)
-			"3fff::/20",     // documentation (RFC 9637)
-			"5f00::/16",     // segment identifiers (RFC 9602)
-			"fc00::/7",      // unique local (RFC 4193)
-			"fe80::/10",     // link-local (RFC 4291 § 2.5.6): anybody on the link
-			"fec0::/10",     // site-local, given up (RFC 3879)
-			"ff00::/8",      // multicast is never a source (RFC 4291 § 2.7)
+			"::/96",          // unspecified, loopback, and IPv4 inside IPv6 as it was once meant (RFC 4291 § 2.5)
+			"::ffff:0:0/96",  // IPv4-mapped: never on a wire (RFC 4291 § 2.5.5.2)
+			"100::/64",       // for discarding (RFC 6666)
+			"100:0:0:1::/64", // made up for measuring (RFC 9780)
+			"2001:2::/48",    // benchmarks (RFC 5180)
+			"2001:10::/28",   // ORCHID, given back (RFC 4843)
+			"2001:db8::/32",  // documentation (RFC 3849)
+			"3fff::/20",      // documentation (RFC 9637)
+			"5f00::/16",      // segment identifiers (RFC 9602)
+			"fc00::/7",       // unique local (RFC 4193)
+			"fe80::/10",      // link-local (RFC 4291 § 2.5.6): anybody on the link
+			"fec0::/10",      // site-local, given up (RFC 3879)
+			"ff00::/8",       // multicast is never a source (RFC 4291 § 2.7)
 		}
 	}
 	return []string{

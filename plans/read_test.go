@@ -140,7 +140,7 @@ func TestMistakes(t *testing.T) {
 		{"bogons nowhere", door(good) + "firewall: {bogons: {except: [10.0.0.0/8]}}\n", "7:20", "interface-lists"},
 		{"bogons on no list", door(good) + "firewall: {bogons: {interface-lists: []}}\n", "7:38", "empty"},
 		{"misspelt bogons", door(good) + "firewall: {bogon: {interface-lists: [WAN]}}\n", "7:12", `"bogons"`},
-		{"a misspelt exception", door(good) + "firewall: {bogons: {interface-lists: [WAN], exept: [10.0.0.0/8]}}\n", "7:45", `"except"`},
+		{"a misspelt exception", door(good) + "firewall: {bogons: {interface-lists: [WAN], excep: [10.0.0.0/8]}}\n", "7:45", `"except"`},
 		{"bogons that are no list", door(good) + "firewall: {bogons: [WAN]}\n", "7:20", "mapping"},
 		{"bogons where everybody is allowed", door(good) + "allow: {interface-lists: [LAN]}\nfirewall: {bogons: {interface-lists: [WAN, LAN]}}\n", "8:44", "allowed without a knock"},
 		{"an exception from nothing", door(good) + "firewall: {bogons: {interface-lists: [WAN], except: [93.77.0.0/16]}}\n", "7:54", "not reserved"},

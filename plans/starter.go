@@ -40,6 +40,11 @@ gate:
 
 services:
   disable: [telnet, www, ftp]
+
+# Private and reserved addresses can't come from the internet: there their packets are forged, and knock in vain. Name the
+# interface list that leads there.
+# firewall:
+#   bogons: {interface-lists: [WAN]}
 `
 
 // StarterInventory returns a commented inventory to begin with, whose routers have a plan in the same folder.

@@ -70,7 +70,7 @@ func TestBogons(t *testing.T) {
 			listed[e.Menu]++
 		}
 	}
-	if fmt.Sprint(listed) != "map[/ip/firewall/address-list:13 /ipv6/firewall/address-list:12]" {
+	if fmt.Sprint(listed) != "map[/ip/firewall/address-list:13 /ipv6/firewall/address-list:13]" {
 		t.Errorf("%v", listed)
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// BenchmarkProve proves the change sets of two plans on tables of other people's rules: blocked sources, port rules,
+// BenchmarkProve proves the change sets of some plans on tables of other people's rules: blocked sources, port rules,
 // jumps, limits.
 func BenchmarkProve(b *testing.B) {
-	for _, name := range []string{"seed.yaml", "branch.yaml", "quarantine.yaml"} {
+	for _, name := range []string{"seed.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml"} {
 		text, err := fixtures.Plan(name)
 		if err != nil {
 			b.Fatal(err)
@@ -53,7 +53,7 @@ func BenchmarkProve(b *testing.B) {
 
 func manyRules(n int) routeros.Snapshot {
 	var text strings.Builder
-	text.WriteString("/interface list\nadd name=LAN\n/interface list member\nadd list=LAN interface=bridge\n/ip address\nadd address=192.0.2.1/24 interface=ether1\nadd address=192.168.88.1/24 interface=bridge\n" +
+	text.WriteString("/interface list\nadd name=LAN\nadd name=WAN\n/interface list member\nadd list=LAN interface=bridge\nadd list=WAN interface=ether1\n/ip address\nadd address=192.0.2.1/24 interface=ether1\nadd address=192.168.88.1/24 interface=bridge\n" +
 		"/ip firewall filter\nadd chain=input action=accept connection-state=established,related,untracked\nadd chain=input action=drop connection-state=invalid\n")
 	for i := range n - 3 {
 		switch i % 6 {
