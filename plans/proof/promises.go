@@ -289,7 +289,7 @@ func maskedPacket(p packet.Packet) string {
 
 // door plays each knock on the router as it will be: on one interface at least it has to open what the door opens.
 func (f *table) door() {
-	trial := trial{snapshot: f.after, world: packet.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan}
+	trial := trial{snapshot: f.after, world: packet.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
 	for _, d := range f.Doors {
 		if err := trial.door(d); err != nil {
 			f.fail(Failure{
@@ -308,10 +308,13 @@ func (f *table) allowed() {
 	for _, d := range f.Doors {
 		reach = append(reach, d.Opens...)
 	}
-	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
+	listed := s.Listed(f.after, compile.AllowList(f.want.Plan))
+	who := map[string]classes.Set{}
 	for _, list := range f.want.AllowInterfaces {
 		who["the interface list "+list] = s.InList(list)
+		listed = s.Minus(listed, s.InList(list)) // there they get in anyway
 	}
+	who["the allow-list"] = listed
 	for name, from := range who {
 		for _, m := range reach {
 			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
