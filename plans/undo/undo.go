@@ -305,7 +305,7 @@ func (u *undoer) place(was routeros.Snapshot, menu routeros.Menu, id string) (be
 	if !menu.IsRuleTable() {
 		return "", ""
 	}
-	if before, text = u.beside(was.Rules[menu], menu, id); before == "" {
+	if before, text = u.beside(was.Rules[menu], menu, id); text == "" {
 		before, text = u.beside(u.states[0].Rules[menu], menu, id)
 	}
 	return before, text
