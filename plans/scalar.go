@@ -24,12 +24,15 @@ var (
 )
 
 func nameScalar() scalar {
-	return scalar{what: "a name", pattern: namePattern, check: func(text string) (string, string) {
-		if nameText.MatchString(text) {
-			return "", ""
-		}
-		return "names are made of a-z, 0-9 and -, at most 24 of them", ""
-	}}
+	return scalar{what: "a name", pattern: namePattern, check: func(text string) (string, string) { return CheckName(text), "" }}
+}
+
+// CheckName says what is wrong with the name of a plan or a door; empty when nothing is.
+func CheckName(text string) string {
+	if nameText.MatchString(text) {
+		return ""
+	}
+	return "names are made of a-z, 0-9 and -, at most 24 of them"
 }
 
 // textScalar is text that the router holds as it is. Control characters and line breaks would let

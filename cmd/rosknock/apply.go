@@ -29,7 +29,8 @@ type applying struct {
 	after   time.Duration // of the dead-man
 	verify  bool          // play knocks
 
-	rotates bool // every plan has to
+	rotates bool      // every plan has to
+	removes *removing // plans are taken off, not put on
 
 	rollout rollout
 	run     string                  // in the journal, of several routers
@@ -46,8 +47,11 @@ func (a *applying) flags(c *cobra.Command) {
 
 // command is the name of the command, as the journal has it.
 func (a *applying) command() string {
-	if a.rotates {
+	switch {
+	case a.rotates:
 		return "rotate"
+	case a.removes != nil:
+		return state.Removal
 	}
 	return "apply"
 }
@@ -219,7 +223,7 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 		o = fleet.Options{}
 	case how.rotates: // a timer lets it run all day, mostly to find nothing to do, and nobody resumes it
 	default:
-		if how.run, how.done, err = e.begun(s, "apply", how.rollout, len(todo)); err != nil {
+		if how.run, how.done, err = e.begun(s, how.command(), how.rollout, len(todo)); err != nil {
 			return nil, err
 		}
 	}
@@ -230,10 +234,14 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 		byName[one.Name] = append(byName[one.Name], one.work...)
 	}
 	t.plan = func(router string) string { return byName[router][0].plan.Name }
+	do := applyRouter
+	if how.removes != nil {
+		do = removeRouter
+	}
 	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
 		var out []view.Router
 		for _, w := range byName[r.Name] {
-			one := applyRouter(ctx, e, s, w, r, how)
+			one := do(ctx, e, s, w, r, how)
 			one.Plan = w.plan.Name
 			out = append(out, one)
 			if one.Err != nil {
@@ -313,7 +321,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	case !out.Changes.Changed():
 		out.Outcome = apply.Unchanged
 		if !how.dryRun && how.run != "" {
-			e.ticked(s, base, r, out, how.run)
+			e.ticked(s, base, r, out, how)
 		}
 		return out
 	case how.dryRun:

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -286,8 +287,11 @@ func showChanges(e env, s settings, command string, routers []view.Router, began
 	}
 	if len(routers) <= mostInFull || s.Verbose {
 		reads := "the plan wants it"
-		if command == "undo" {
+		switch command {
+		case "undo":
 			reads = "it was before the change"
+		case state.Removal:
+			reads = "it is to be without the plan"
 		}
 		if command == "diff" {
 			view.Changes(e.out, routers, style)

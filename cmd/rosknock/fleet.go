@@ -224,7 +224,12 @@ type job struct {
 // planned gives each router its plans: the one of the command line, or else those of the inventory, with the variables filled in. All mistakes
 // of all plans come at once, each once.
 func (e env) planned(ctx context.Context, s settings, routers []router, args []string) ([]job, error) {
-	p := planReader{resolve: func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) }, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+	return plannedWith(s, routers, args, func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) })
+}
+
+// plannedWith is planned with another way to look up what a plan refers to.
+func plannedWith(s settings, routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
+	p := planReader{resolve: resolve, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -381,6 +386,10 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	finished, found := state.Finished(records, run)
 	if !found {
 		return "", nil, usagef("--resume %s: the journal in %s knows no such run; rosknock journal shows them, and: --resume last", r.resume, dir.Path())
+	}
+	of := func(r state.Record) bool { return r.Event == state.RunBegin && r.Run == run && r.Command == command }
+	if !slices.ContainsFunc(records, of) {
+		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", run, command)
 	}
 	return run, finished, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
 )
 
@@ -185,6 +186,10 @@ func (e env) recorded(s settings, c change, r view.Router, do func(name string) 
 	record := state.Record{
 		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
 		Run: c.run, Fingerprint: c.fingerprint, Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
+		Installs: !remove.Installed(c.plan, *r.Snapshot),
+	}
+	if record.Touched, err = dir.Touched(*r.Snapshot, *r.Changes, c.plan); err != nil {
+		return refused(err)
 	}
 	if err := dir.Append(record); err != nil {
 		return refused(err)
@@ -217,13 +222,13 @@ func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
 }
 
 // ticked writes into the journal that a run found nothing to do on a router.
-func (e env) ticked(s settings, p plans.Plan, r router, out view.Router, run string) {
+func (e env) ticked(s settings, p plans.Plan, r router, out view.Router, how applying) {
 	known, err := e.fingerprint(s, p)
 	dir, err2 := e.state(s)
 	if err = errors.Join(err, err2); err == nil {
 		err = dir.Append(state.Record{
-			Time: e.now(), Actor: actor(), Command: "apply", Event: state.End, Router: r.Name, Address: out.Address, Identity: out.Identity(), Plan: p.Name,
-			Run: run, Fingerprint: known, Outcome: string(apply.Unchanged),
+			Time: e.now(), Actor: actor(), Command: how.command(), Event: state.End, Router: r.Name, Address: out.Address, Identity: out.Identity(), Plan: p.Name,
+			Run: how.run, Fingerprint: known, Outcome: string(apply.Unchanged),
 		})
 	}
 	if err != nil {

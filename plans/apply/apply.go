@@ -226,7 +226,7 @@ func (r *run) verify(ctx context.Context, s Session) error {
 	}
 	r.result.After = &after
 	var problems []error
-	for _, difference := range diff.Foreign(r.options.Before, after, r.options.Plan) {
+	for _, difference := range diff.Foreign(r.options.Before, after, r.options.Plan, r.changes.Steps...) {
 		problems = append(problems, errors.New(difference))
 	}
 	if r.options.Wanted != nil {
@@ -294,7 +294,7 @@ func (r *run) takeBack(ctx context.Context, s Session) error {
 		return err
 	}
 	// Others' changes would go too if safe mode were undone.
-	if alone := len(diff.Foreign(r.options.Before, now, r.options.Plan)) == 0; alone {
+	if alone := len(diff.Foreign(r.options.Before, now, r.options.Plan, r.changes.Steps...)) == 0; alone {
 		undone, err := r.guard.unroll(ctx, s)
 		if err != nil {
 			return err

@@ -31,6 +31,16 @@ type RuleSet struct {
 	AllowInterfaces []string
 	// Notes are remarks for the operator that change nothing.
 	Notes []string
+	// Removes says that nothing of the plan is to be left on the router, in no menu. Returned are rows that were somebody's before the
+	// plan took them over: they stay, and only lose the plan's mark.
+	Removes  bool
+	Returned []Returned
+}
+
+// Returned is a row that goes back to whom it belonged, with the comment that it had there.
+type Returned struct {
+	Menu        routeros.Menu
+	ID, Comment string
 }
 
 // Table is the part of a rule set that lies in one family's filter table.
@@ -224,10 +234,10 @@ type compiler struct {
 	notes  []string
 }
 
-// Removal returns the rule set that leaves nothing of a plan on the router of the snapshot. Services stay as they are: what they were
-// before is not known here.
+// Removal returns the rule set that leaves nothing of a plan on the router of the snapshot. What services were before, and which rows
+// were somebody else's, is not known here: who knows adds it.
 func Removal(plan string, s routeros.Snapshot) RuleSet {
-	rs := RuleSet{Plan: plan, Layout: plans.Inline}
+	rs := RuleSet{Plan: plan, Layout: plans.Inline, Removes: true}
 	for _, f := range routeros.Families() {
 		if s.HasMenu(f.Filter()) {
 			rs.Tables = append(rs.Tables, Table{Family: f, Menu: f.Filter()})

@@ -16,6 +16,9 @@ func Compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 	if err := session.guard(s, want); err != nil {
 		return ChangeSet{}, err
 	}
+	if want.Removes {
+		return removalOf(s, want, c), nil
+	}
 	entries := entrySteps(s, want)
 	c.Steps = append(c.Steps, entries.open...)
 	for _, t := range want.Tables {

@@ -2,18 +2,21 @@ package diff
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Foreign compares everything on two snapshots of one router that is not the plan's: static rules in
 // content and order, static list entries. It returns a sentence for each difference, none when all is
-// as it was. Ids count: a rule that was removed and added again is not the same rule.
-func Foreign(before, after routeros.Snapshot, plan string) []string {
+// as it was. Ids count: a rule that was removed and added again is not the same rule. A rule that one of the steps hands over, by its
+// mark and nothing else, may be as it was or as that step makes it.
+func Foreign(before, after routeros.Snapshot, plan string, steps ...Step) []string {
 	var out []string
 	for _, f := range routeros.Families() {
 		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
-			was, is := foreignRules(before.Rules[menu], plan), foreignRules(after.Rules[menu], plan)
+			handed := handedOver(before.Rules[menu], menu, plan, steps)
+			was, is := foreignRules(before.Rules[menu], plan, handed), foreignRules(after.Rules[menu], plan, handed)
 			if d := compareRows(menu, was, is); d != "" {
 				out = append(out, d)
 			}
@@ -29,14 +32,53 @@ func Foreign(before, after routeros.Snapshot, plan string) []string {
 // row is what is compared, and how it is called.
 type row struct{ key, name string }
 
-func foreignRules(rows []routeros.Rule, plan string) []row {
+func foreignRules(rows []routeros.Rule, plan string, handed map[string]handing) []row {
 	var out []row
 	for _, r := range rows {
-		if _, ours := owned(r, plan); !ours && !r.Dynamic {
-			out = append(out, row{r.ID + " " + r.Attrs.String(), r.Describe()})
+		h, passed := handed[r.ID]
+		if _, ours := owned(r, plan); r.Dynamic || ours && !passed {
+			continue
 		}
+		key := r.Attrs.String()
+		if passed && key == h.is {
+			key = h.was
+		}
+		out = append(out, row{r.ID + " " + key, r.Describe()})
 	}
 	return out
+}
+
+// handing is a row that changes hands: what it is before and after.
+type handing struct{ was, is string }
+
+// handedOver lists by their ids the rows of a menu that steps hand over: to the plan or by it.
+func handedOver(rows []routeros.Rule, menu routeros.Menu, plan string, steps []Step) map[string]handing {
+	var out map[string]handing
+	for _, step := range steps {
+		at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == step.ID })
+		if step.Menu != menu || at < 0 || !HandsOver(step, plan) {
+			continue
+		}
+		if out == nil {
+			out = map[string]handing{}
+		}
+		after := rehearseRule(slices.Clone(rows), step, 0)
+		out[step.ID] = handing{rows[at].Attrs.String(), after[at].Attrs.String()}
+	}
+	return out
+}
+
+// HandsOver reports whether a step gives a rule the plan's mark or takes it away, and does nothing else: then the rule changes hands.
+func HandsOver(step Step, plan string) bool {
+	if step.Op != Set || !step.Menu.IsRuleTable() || len(step.Set) != 1 || !step.Set.Has("comment") {
+		return false
+	}
+	return marked(step.Was.Get("comment"), plan) != marked(step.Set.Get("comment"), plan)
+}
+
+func marked(comment, plan string) bool {
+	mark, ok := routeros.FindMark(comment)
+	return ok && mark.Plan == plan
 }
 
 func foreignEntries(rows []routeros.ListEntry, plan string) []row {

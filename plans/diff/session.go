@@ -31,19 +31,31 @@ func (o Session) guard(s routeros.Snapshot, want compile.RuleSet) error {
 		return nil
 	}
 	for _, w := range want.Services {
-		row, ok := s.Service(w.Name)
-		if w.Name != o.Service || !ok {
-			continue
+		err := o.Keeps(s, w)
+		if err != nil && want.Removes {
+			return o.lose(fmt.Sprintf("putting back the service %s would end this session, which it carries", w.Name), "leave it out of --restore-services, or connect through another service")
 		}
-		set, _ := serviceDifference(row, w)
-		switch {
-		case set.Get("disabled") == "true":
-			return o.lose(fmt.Sprintf("the plan disables the service %s, which carries this session", w.Name), "take it out of services.disable, or connect through another service")
-		case set.Has("port"):
-			return o.lose(fmt.Sprintf("the plan moves the service %s, which carries this session, to another port", w.Name), "take it out of services.ports, or connect through another service")
-		case set.Has(row.FromName) && !o.covered(w.From):
-			return o.lose(fmt.Sprintf("the plan limits the service %s, which carries this session, to prefixes without this session's own source (%s)", w.Name, o.source()), "add the source to services.from, or connect through another service")
+		if err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Keeps returns nil when the session outlives what is wanted of a service, and else a *[RefusalError].
+func (o Session) Keeps(s routeros.Snapshot, w compile.Service) error {
+	row, ok := s.Service(w.Name)
+	if w.Name != o.Service || !ok {
+		return nil
+	}
+	set, _ := serviceDifference(row, w)
+	switch {
+	case set.Get("disabled") == "true":
+		return o.lose(fmt.Sprintf("the plan disables the service %s, which carries this session", w.Name), "take it out of services.disable, or connect through another service")
+	case set.Has("port"):
+		return o.lose(fmt.Sprintf("the plan moves the service %s, which carries this session, to another port", w.Name), "take it out of services.ports, or connect through another service")
+	case set.Has(row.FromName) && !o.covered(w.From):
+		return o.lose(fmt.Sprintf("the plan limits the service %s, which carries this session, to prefixes without this session's own source (%s)", w.Name, o.source()), "add the source to services.from, or connect through another service")
 	}
 	return nil
 }

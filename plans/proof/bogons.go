@@ -116,5 +116,5 @@ func (f *table) forgedOperator(operator netip.Addr, flow classes.Set) {
 		Promise: KeepOperator, Risk: LoseSession, After: len(f.states) - 1,
 		What:   fmt.Sprintf("this session's own source %s would be taken for forged, and no door would open to it any more: %%s. It is accepted by %%s", operator),
 		Remedy: "put it under firewall.bogons.except, or under allow.addresses",
-	}, s.And(s.Given(flow, f.memberships(operator)), s.All()))
+	}, s.And(flow, f.memberships(operator)))
 }

@@ -22,7 +22,7 @@ func (f *table) broken(which Failure, set classes.Set, wishes ...classes.Set) {
 	was, is := f.space.Replay(f.before, e), f.space.Replay(f.states[which.After], e)
 	which.Packets, which.Was, which.Is = []Packet{{e, f.secret(e.Packet)}}, &was, &is
 	which.What = fmt.Sprintf(which.What, f.describe(e.Packet), decidedBy(is))
-	if which.Risk == Exposure && was.Rule != nil && f.ours(was.Rule) && was.Verdict != packet.Accept {
+	if which.Risk == Exposure && !f.want.Removes && was.Rule != nil && f.ours(was.Rule) && was.Verdict != packet.Accept {
 		which.Remedy = "keep it under gate until nothing listens there"
 	}
 	f.fail(which)
@@ -95,11 +95,19 @@ func (f *table) operator() {
 			f.broken(Failure{
 				Promise: KeepOperator, Risk: LoseSession, After: n,
 				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more: %%s is stopped by %%s", f.state(n), operator, f.session.Service),
-				Remedy: "add it to allow.addresses",
+				Remedy: f.letInRemedy(),
 			}, lost)
 		}
 		f.forgedOperator(operator, flow)
 	}
+}
+
+// letInRemedy is how a source gets in that would not any more.
+func (f *table) letInRemedy() string {
+	if f.want.Removes {
+		return "let it in by a rule of your own first"
+	}
+	return "add it to allow.addresses"
 }
 
 // memberships tells in which lists a source is now.
@@ -196,6 +204,11 @@ func (f *table) lost() {
 // services: a service that moves to another port, or answers more sources, is not reached by anybody who could not
 // reach it before.
 func (f *table) services(n int) {
+	f.reopened(n, func(i int) classes.Set { return classes.Set{} }, Failure{Risk: Exposure, Remedy: "put the service under gate, or limit it with services.from"})
+}
+
+// reopened files the services that are reached in a state by more than before, but for those by whom they may be.
+func (f *table) reopened(n int, may func(service int) classes.Set, failure Failure) {
 	s := f.space
 	for i, now := range f.states[n].Services {
 		if now.Dynamic || now.Connection || i >= len(f.before.Services) {
@@ -206,12 +219,10 @@ func (f *table) services(n int) {
 			continue
 		}
 		was, is := f.reaches(0, then), f.reaches(n, now)
-		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(f.openedBy(n)))
-		f.broken(Failure{
-			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name),
-			Remedy: "put the service under gate, or limit it with services.from",
-		}, s.And(is, fresh), s.Stranger())
+		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(s.Or(f.openedBy(n), may(i))))
+		failure.Promise, failure.After = NoExposure, n
+		failure.What = fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name)
+		f.broken(failure, s.And(is, fresh), s.Stranger())
 	}
 }
 

@@ -63,6 +63,8 @@ type Proof struct {
 	Classes float64
 	// Doors tells how each door opens in the end.
 	Doors []Door
+	// Opens says what more can be reached after a plan is removed than before.
+	Opens []Opening
 	// Unasked are promises about which nothing could be shown, with the reason: the operator's source is not known.
 	Unasked map[Promise]string
 }
@@ -109,11 +111,12 @@ const (
 	VoidDoor    = "void-door"
 	VoidRule    = "void-rule"
 	Undecidable = "undecidable"
+	Passing     = "passing-exposure"
 )
 
 // Risks returns the names of the risks that can be accepted.
 func Risks() []string {
-	return []string{LoseSession, Exposure, OpenGate, OtherWay, Forged, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable}
+	return []string{LoseSession, Exposure, OpenGate, OtherWay, Forged, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable, Passing}
 }
 
 // Holds reports whether every promise is kept, or accepted by name.
@@ -154,6 +157,10 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 	}
 	p.foreign()
 	for _, t := range want.Tables {
+		if want.Removes {
+			p.removal(t)
+			continue
+		}
 		p.family(t)
 	}
 	p.converges()
@@ -215,11 +222,11 @@ func (p *prover) fail(f Failure) {
 // plan's is the same in the end.
 func (p *prover) foreign() {
 	for i, step := range p.changes.Steps {
-		if step.Menu.IsRuleTable() && step.ID != "" && !p.owned(p.states[i], step) {
+		if step.Menu.IsRuleTable() && step.ID != "" && !p.owned(p.states[i], step) && !diff.HandsOver(step, p.want.Plan) {
 			p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: i + 1, What: fmt.Sprintf("step %d changes the rule %s, which is not the plan's", i+1, step.ID), Remedy: "this is a mistake of rosknock: please report it"})
 		}
 	}
-	for _, what := range diff.Foreign(p.before, p.states[len(p.states)-1], p.want.Plan) {
+	for _, what := range diff.Foreign(p.before, p.states[len(p.states)-1], p.want.Plan, p.changes.Steps...) {
 		p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: len(p.changes.Steps), What: what, Remedy: "this is a mistake of rosknock: please report it"})
 	}
 }
@@ -276,12 +283,17 @@ func (p *prover) family(t compile.Table) {
 	f.lost()
 	f.knocks()
 	f.forged(f.results[len(f.results)-1])
+	f.followed("simplify the chains that input jumps to, or name a place above them with firewall.place")
+}
+
+// followed: everything could be followed.
+func (f *table) followed(remedy string) {
 	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete })
 	if !f.space.Complete() || incomplete {
-		p.fail(Failure{
-			Promise: NoExposure, Risk: Undecidable, After: len(p.changes.Steps),
-			What:   fmt.Sprintf("the router's %s rules ask more than can be followed, or their chains jump in circles", t.Family),
-			Remedy: "simplify the chains that input jumps to, or name a place above them with firewall.place",
+		f.fail(Failure{
+			Promise: NoExposure, Risk: Undecidable, After: len(f.changes.Steps),
+			What:   fmt.Sprintf("the router's %s rules ask more than can be followed, or their chains jump in circles", f.Family),
+			Remedy: remedy,
 		})
 	}
 }

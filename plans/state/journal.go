@@ -49,8 +49,12 @@ type Record struct {
 	Routers int    `json:"routers,omitempty"`
 	// Fingerprint is the plan's, by [Dir.Fingerprint].
 	Fingerprint string `json:"fingerprint,omitempty"`
-	Prev        string `json:"prev"`
-	Hash        string `json:"hash"`
+	// Installs says that nothing of the plan was on the router before. Touched is what was there before the plan and what the change makes of it:
+	// from both follows what a removal of the plan has to put back, long after the backups are gone.
+	Installs bool      `json:"installs,omitempty"`
+	Touched  []Touched `json:"touched,omitempty"`
+	Prev     string    `json:"prev"`
+	Hash     string    `json:"hash"`
 }
 
 // The events of a record.

@@ -41,7 +41,7 @@ func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) di
 
 func newUndoer(now, before routeros.Snapshot, done diff.ChangeSet, plan string) *undoer {
 	return &undoer{
-		plan: plan, cur: now, states: diff.States(before, done), at: map[string]string{},
+		plan: plan, cur: now, states: diff.States(before, done), at: map[string]string{}, handed: handed(done, plan),
 		out: diff.ChangeSet{Snapshot: now.Digest(), Plan: done.Plan},
 	}
 }
@@ -103,8 +103,9 @@ type undoer struct {
 	cur    routeros.Snapshot   // as it will be after the steps so far
 	states []routeros.Snapshot // of the change set that is taken back
 	// at says under which id a row of the states stands in cur, where that is another one.
-	at  map[string]string
-	out diff.ChangeSet
+	at     map[string]string
+	handed map[string]string // see [handed]
+	out    diff.ChangeSet
 }
 
 func key(menu routeros.Menu, id string) string { return string(menu) + " " + id }
@@ -201,7 +202,19 @@ func (u *undoer) current(menu routeros.Menu, id string) (row, bool) {
 // mine is current for a row that is to be changed: it has to be the plan's still.
 func (u *undoer) mine(menu routeros.Menu, id string) (row, bool) {
 	r, ok := u.current(menu, id)
-	return r, ok && (menu == routeros.ServiceMenu || u.owned(r))
+	comment, gave := u.handed[key(menu, id)]
+	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.attrs.Get("comment"))
+}
+
+// handed lists the rows that a change set gives to others, by the comment that they have then. Its way back takes them again.
+func handed(c diff.ChangeSet, plan string) map[string]string {
+	out := map[string]string{}
+	for _, step := range c.Steps {
+		if mark, ok := routeros.FindMark(step.Was.Get("comment")); ok && mark.Plan == plan && diff.HandsOver(step, plan) {
+			out[key(step.Menu, step.ID)] = step.Set.Get("comment")
+		}
+	}
+	return out
 }
 
 func (u *undoer) owned(r row) bool {

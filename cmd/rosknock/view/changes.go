@@ -37,7 +37,7 @@ func Changes(w io.Writer, routers []Router, s Style) {
 			fmt.Fprintln(w, s.faint(wrap(strings.Fields("note: "+note), s.Width, 2)))
 		}
 		if !r.Changes.Changed() {
-			fmt.Fprintln(w, "  nothing to do: the router is as the plan wants it")
+			fmt.Fprintln(w, "  nothing to do: "+r.nothing())
 			writeVerdict(w, r, s)
 			continue
 		}
@@ -47,6 +47,14 @@ func Changes(w io.Writer, routers []Router, s Style) {
 		fmt.Fprintf(w, "  %s\n", summary(*r.Changes))
 		writeVerdict(w, r, s)
 	}
+}
+
+// nothing says why there is nothing to do.
+func (r Router) nothing() string {
+	if r.Removes {
+		return "nothing of the plan is on the router"
+	}
+	return "the router is as the plan wants it"
 }
 
 func head(w io.Writer, r Router, s Style) {
@@ -150,6 +158,12 @@ func Applied(w io.Writer, routers []Router, reads string, s Style) {
 		if r.Proof != nil && !r.Proof.Holds() {
 			for _, f := range r.Proof.Failures {
 				writeFailure(w, f, s)
+			}
+		}
+		if r.Removes && r.Changes != nil {
+			writeOpenings(w, r, s)
+			for _, note := range r.Changes.Notes {
+				fmt.Fprintln(w, s.faint(wrap(strings.Fields("note: "+note), s.Width, 2)))
 			}
 		}
 		if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {

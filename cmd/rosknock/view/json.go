@@ -57,7 +57,7 @@ type jsonChange struct {
 func JSON(w io.Writer, command string, routers []Router, s Style) error {
 	out := make([]jsonRouter, len(routers))
 	for i, r := range routers {
-		out[i] = s.router(r, command == "apply" || command == "undo" || command == "rotate")
+		out[i] = s.router(r, command == "apply" || command == "undo" || command == "rotate" || command == "remove")
 	}
 	return write(w, command, out)
 }

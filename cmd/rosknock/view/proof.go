@@ -25,6 +25,7 @@ func writeVerdict(w io.Writer, r Router, s Style) {
 	for _, f := range r.Proof.Failures {
 		writeFailure(w, f, s)
 	}
+	writeOpenings(w, r, s)
 	for _, f := range r.Findings {
 		if f.ID == "L20" || f.ID == "L21" {
 			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s %s: %s", f.ID, f.Place, f.What)), s.Width, 2))
@@ -35,6 +36,25 @@ func writeVerdict(w io.Writer, r Router, s Style) {
 	}
 	for _, f := range r.Proof.Accepted {
 		fmt.Fprintln(w, wrap(strings.Fields("accepted by name ("+f.Risk+"): "+f.What), s.Width, 2))
+	}
+}
+
+// writeOpenings says what more can be reached without the plan.
+func writeOpenings(w io.Writer, r Router, s Style) {
+	if r.Proof == nil {
+		return
+	}
+	var texts []string
+	families := map[string][]string{}
+	for _, o := range r.Proof.Opens {
+		text := o.String()
+		if families[text] == nil {
+			texts = append(texts, text)
+		}
+		families[text] = append(families[text], o.Family.String())
+	}
+	for _, text := range texts {
+		fmt.Fprintln(w, s.color("33", wrap(strings.Fields(text+", over "+strings.Join(families[text], " and ")), s.Width, 2)))
 	}
 }
 
@@ -142,6 +162,15 @@ type jsonProof struct {
 	Failures []jsonFailure `json:"failures"`
 	Accepted []jsonFailure `json:"accepted,omitempty"`
 	Doors    []jsonDoor    `json:"doors"`
+	// Opens says of a removal what more can be reached afterwards.
+	Opens []jsonOpening `json:"opens,omitempty"`
+}
+
+type jsonOpening struct {
+	Family     string   `json:"family"`
+	What       string   `json:"what"`
+	Interfaces []string `json:"interfaces"` // none: all
+	From       string   `json:"from"`       // empty: anyone; else one of those sources
 }
 
 type jsonPromise struct {
@@ -188,6 +217,9 @@ func (s Style) proof(r Router) *jsonProof {
 	}
 	for _, f := range p.Accepted {
 		out.Accepted = append(out.Accepted, s.failure(f))
+	}
+	for _, o := range p.Opens {
+		out.Opens = append(out.Opens, jsonOpening{o.Family.String(), o.What, append([]string{}, o.Interfaces...), o.From})
 	}
 	for _, d := range p.Doors {
 		out.Doors = append(out.Doors, jsonDoor{d.Name, d.Family.String(), d.Packets})

@@ -38,6 +38,7 @@ type Router struct {
 	Result   *apply.Result      // of an apply or an undo
 	Change   string             // the name of the change in the journal
 	Undo     bool               // it takes a change back
+	Removes  bool               // it takes a plan off the router
 	Outcome  apply.Outcome      // of a diff: empty, refused or failed
 	Took     time.Duration
 	Note     string // why nothing was done, where that is no error

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/remove"
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/plans/trusted"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// removing is what is known of a removal besides the plan.
+type removing struct {
+	name     string // of the plan, where there is no file
+	services []compile.Service
+}
+
+func newRemove(e env) *cobra.Command {
+	var how applying
+	var what removing
+	var services string
+	var files artefacts
+	c := &cobra.Command{
+		Use:   "remove [PLAN] | remove --name NAME",
+		Short: "Take everything of a plan off routers",
+		Long: `Take a plan off routers: its rules in every table, its allow-list, and whoever is in its lists. Rules and lists of others stay as they are;
+other plans too. Of the plan file the name is what counts, so no secret of it is looked up, and --name does without the file.
+
+What the gate has shut is open again then. What that is, and to whom, is said before anything is sent, and has to be accepted by
+name, --accept-risk=exposure; it is not asked for where rules of your own shut the same. The change goes the way of every other: shown,
+proved in every state, asked about, protected, confirmed, journalled. What makes the router more open comes last, and you stay in.
+
+Services that the plan has switched off, moved or limited become what they were before it came, if the journal of this machine has seen it
+come; so do rules that it took over from you. What the journal does not know stays, and is named. --restore-services says it for
+those: NAME=on, off, a port, a prefix or anywhere, several with commas; it goes before the journal.
+
+rosknock undo brings the plan back, but not who was trusted. A second run changes nothing.`,
+		Example: `  rosknock remove branch.yaml -r admin@192.0.2.1 --dry-run
+  rosknock remove branch.yaml -r admin@192.0.2.1 --accept-risk=exposure
+  rosknock remove --name branch -r 192.0.2.1 --restore-services telnet=off,ssh=22,winbox=192.168.88.0/24
+  rosknock remove -i fleet.yaml -l branches --waves 1,10%,100% --yes`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return usagef("remove takes one plan: %d arguments were given", len(args))
+			case len(args) > 0 && what.name != "":
+				return usagef("remove takes a plan or --name, not both")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if err := how.check(e, s, state.Removal); err != nil {
+				return err
+			}
+			if err := what.read(c, services); err != nil {
+				return err
+			}
+			how.removes = &what
+			began := e.now()
+			routers, err := e.removePlans(c.Context(), s, args, how)
+			if err != nil {
+				return err
+			}
+			if how.dryRun && s.Output == "text" {
+				err = showChanges(e, s, "diff", routers, began)
+			} else {
+				err = showChanges(e, s, state.Removal, routers, began)
+			}
+			if err != nil {
+				return err
+			}
+			e.wayBack(s, routers, how.dryRun)
+			if err := files.write(e, s, state.Removal, routers, began, false); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), routers)
+		},
+	}
+	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
+	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE,…`: on, off, a port, a prefix, anywhere")
+	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: what it has finished is left out")
+	how.flags(c)
+	files.flags(c)
+	return c
+}
+
+// read reads the flags.
+func (r *removing) read(c *cobra.Command, services string) error {
+	if why := plans.CheckName(r.name); c.Flags().Changed("name") && why != "" {
+		return usagef("--name %q: %s", r.name, why)
+	}
+	if !c.Flags().Changed("restore-services") {
+		return nil
+	}
+	var err error
+	if r.services, err = remove.ParseServices(services); err != nil {
+		return usagef("--restore-services: %w", err)
+	}
+	return nil
+}
+
+// removePlans takes plans off the routers of the command line, the last that was put on first.
+func (e env) removePlans(ctx context.Context, s settings, args []string, how applying) ([]view.Router, error) {
+	routers, err := e.routersOf(s)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []job
+	if name := how.removes.name; name != "" {
+		for _, r := range routers {
+			jobs = append(jobs, job{r, []plans.Plan{{Name: name}}})
+		}
+	} else if jobs, err = plannedWith(s, routers, args, func(p plans.Plan, _ router) (plans.Plan, error) { return p, nil }); err != nil {
+		return nil, err
+	}
+	all := make([]todo, len(jobs))
+	for i, j := range jobs {
+		all[i].router = j.router
+		for n := range j.plans {
+			all[i].work = append(all[i].work, work{plan: j.plans[len(j.plans)-1-n]})
+		}
+	}
+	return e.applyAll(ctx, s, all, how)
+}
+
+// removeRouter takes a plan off one router.
+func removeRouter(ctx context.Context, e env, s settings, w work, r router, how applying) view.Router {
+	refused := func(out view.Router, err error) view.Router {
+		out.Outcome, out.Err, out.Removes = apply.Refused, err, true
+		return out
+	}
+	bare := view.Router{Name: r.Name, Address: r.target.HostPort(), Removes: true}
+	if ctx.Err() != nil {
+		bare.Outcome, bare.Err = apply.Skipped, context.Cause(ctx)
+		return bare
+	}
+	if done, ok, err := e.finished(s, w, r, how); err != nil {
+		return refused(bare, err)
+	} else if ok {
+		return done
+	}
+	if !how.dryRun {
+		release, err := e.lock(s, r, "remove "+w.plan.Name)
+		if err != nil {
+			return refused(bare, err)
+		}
+		defer release()
+		e.remind(s, r)
+	}
+	session, carrier, out := e.reach(ctx, s, r)
+	if out.Removes = true; out.Err != nil {
+		return out
+	}
+	defer session.Close()
+	wants, err := e.removal(s, w.plan, carrier, r, *how.removes)
+	if err != nil {
+		return refused(out, err)
+	}
+	want := wants(*out.Snapshot)
+	out = withRemoval(out, want, carrier)
+	if (out.Err != nil || out.Changes.Changed()) && !how.dryRun {
+		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it.
+		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
+			return refused(out, err)
+		}
+	}
+	switch {
+	case out.Err != nil:
+		return out
+	case !out.Changes.Changed():
+		out.Outcome = apply.Unchanged
+		if !how.dryRun && how.run != "" {
+			e.ticked(s, w.plan, r, out, how)
+		}
+		return out
+	case how.dryRun:
+		out.Outcome = apply.Skipped
+		return out
+	}
+	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
+		out.Outcome, out.Err = apply.Skipped, err
+		if err == nil {
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
+		}
+		return out
+	}
+	what := change{command: how.command(), plan: w.plan.Name, run: how.run}
+	if what.fingerprint, err = e.fingerprint(s, w.plan); err != nil {
+		return refused(out, err)
+	}
+	return e.recorded(s, what, out, func(name string) view.Router {
+		o := how.options(out, w.plan.Name)
+		o.Change = name
+		o.Wanted = func(after routeros.Snapshot) error { return gone(after, wants(after), carrier) }
+		o.Dial = e.redial(s, r)
+		return forget(ctx, session, e.carryOut(ctx, session, out, o), want)
+	})
+}
+
+// removal returns what is wanted of a router without a plan, by what the journal knows of the time before it.
+func (e env) removal(s settings, p plans.Plan, session diff.Session, r router, what removing) (func(routeros.Snapshot) compile.RuleSet, error) {
+	dir, err := e.state(s)
+	if err != nil {
+		return nil, err
+	}
+	e.memory.journal.Do(func() { e.memory.records, _ = dir.Journal() }) // what is wrong with it is said when it is written
+	o := remove.Options{
+		Origin: state.Origin(e.memory.records, r.target.HostPort(), p.Name), Services: what.services, Session: session,
+		Fingerprint: func(r routeros.Rule) string {
+			known, err := dir.RuleFingerprint(r)
+			if err != nil {
+				return "" // like none that was kept
+			}
+			return known
+		},
+	}
+	return func(now routeros.Snapshot) compile.RuleSet { return remove.RuleSet(p, now, o) }, nil
+}
+
+// withRemoval adds the steps that remove a plan, and their proof.
+func withRemoval(out view.Router, want compile.RuleSet, session diff.Session) view.Router {
+	changes, err := diff.Compute(*out.Snapshot, want, session)
+	if err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	}
+	proved := proof.Prove(*out.Snapshot, want, changes, session)
+	out.Changes, out.Proof = &changes, &proved
+	if err := proved.Err(); err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+	}
+	return out
+}
+
+// gone says what is left of a plan on a router that was read again.
+func gone(after routeros.Snapshot, want compile.RuleSet, session diff.Session) error {
+	rest, err := diff.Compute(after, want, session)
+	if err != nil {
+		return fmt.Errorf("reads back in a state that is refused: %w", err)
+	}
+	if n := len(rest.Steps); n > 0 {
+		return fmt.Errorf("reads back with %d steps left, the first: %s %s", n, rest.Steps[0].Op, rest.Steps[0].Slot)
+	}
+	return nil
+}
+
+// forget takes out of a removed plan's lists whoever is in them. No rule asks for them any more, so what stays there does nothing, but would be
+// trusted by the next plan that fills lists of these names.
+func forget(ctx context.Context, session *api.Session, out view.Router, want compile.RuleSet) view.Router {
+	if out.Outcome != apply.Changed {
+		return out
+	}
+	lists := map[routeros.Family][]string{}
+	for _, list := range diff.OwnLists(*out.Snapshot, want) {
+		lists[list.Family] = append(lists[list.Family], list.Name)
+	}
+	for _, f := range routeros.Families() {
+		if len(lists[f]) == 0 {
+			continue
+		}
+		_, kept, err := trusted.Clear(context.WithoutCancel(ctx), session, f, lists[f])
+		if len(kept) > 0 {
+			out.Changes.Notes = append(out.Changes.Notes, fmt.Sprintf("the entries of the %s lists %s stay: the mangle table asks for them", f, strings.Join(kept, ", ")))
+		}
+		if err != nil {
+			out.Changes.Notes = append(out.Changes.Notes, fmt.Sprintf("not everybody could be taken out of the %s lists %s: %v; who is left there reaches nothing by it, unless a plan with these lists comes back", f, strings.Join(lists[f], ", "), err))
+		}
+	}
+	return out
+}

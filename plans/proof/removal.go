@@ -1,0 +1,157 @@
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// Opening is something on the router that more can reach once a plan is removed.
+type Opening struct {
+	Family routeros.Family
+	// What is the protocol and the port, and the service that listens there: tcp/22 (ssh).
+	What string
+	// Interfaces are where packets come in, none for everywhere.
+	Interfaces []string
+	// From is one source to which it opens, where it does not open to anybody.
+	From string
+}
+
+// String says it as a sentence, of whichever family.
+func (o Opening) String() string {
+	who, where := "anyone", "every interface"
+	if o.From != "" {
+		who = "some sources, " + o.From + " for one,"
+	}
+	if len(o.Interfaces) > 0 {
+		where = strings.Join(o.Interfaces, ", ")
+	}
+	return fmt.Sprintf("%s is open to %s on %s again", o.What, who, where)
+}
+
+// removal shows what has to hold while a plan is taken off a router, for the packets of one family: the operator stays in; what more can be
+// reached in the end than before is said, and has to be accepted by name; and in no state between anything can be reached
+// that can be reached neither before nor in the end.
+func (p *prover) removal(t compile.Table) {
+	f := p.walk(t)
+	f.operator()
+	f.reopens()
+	f.followed("simplify the chains that input jumps to")
+}
+
+func (f *table) reopens() {
+	s, last := f.space, len(f.states)-1
+	const remedy = "put a rule of your own in its place first"
+	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
+	fresh := func(n int) classes.Set {
+		return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), f.vacated(n)), f.domain)
+	}
+	end := fresh(last)
+	none := func(int) classes.Set { return classes.Set{} }
+	f.openings(end)
+	f.broken(Failure{
+		Promise: NoExposure, Risk: Exposure, After: last,
+		What: "without the plan what its gate shuts is open again: %s is accepted by %s", Remedy: remedy,
+	}, end, s.Stranger())
+	f.reopened(last, none, Failure{Risk: Exposure, Remedy: remedy})
+	atTheEnd := func(i int) classes.Set { return f.reaches(last, f.after.Services[i]) }
+	for n := 1; n < last; n++ {
+		between := Failure{Promise: NoExposure, Risk: Passing, After: n, Remedy: remedy}
+		f.reopened(n, atTheEnd, between)
+		between.What = f.state(n) + " a packet would be let in that is let in neither before nor in the end: %s is accepted by %s"
+		f.broken(between, s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
+	}
+}
+
+// openings lists what of a set is reached: what the plan's own rules shut, and services that come back.
+func (f *table) openings(fresh classes.Set) {
+	said := map[string]bool{}
+	for _, m := range f.shut() {
+		what := cmp.Or(m.Protocol, "everything")
+		if m.Ports != nil {
+			what += "/" + m.Ports.String() + f.listening(m)
+		}
+		if said[what] {
+			continue
+		}
+		said[what] = true
+		asked := f.space.And(compile.Packets(f.space, f.nat, []compile.Match{m}), f.space.States(packet.New))
+		f.opening(what, f.space.And(fresh, asked))
+	}
+	for i, now := range f.after.Services {
+		if i >= len(f.before.Services) || now.Dynamic || now.Connection {
+			continue
+		}
+		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
+		if then := f.before.Services[i]; !said[what] && (now.Port != then.Port || now.Disabled != then.Disabled || !routeros.SameFrom(now.From, then.From)) {
+			was, is := f.reaches(0, then), f.reaches(len(f.states)-1, now)
+			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(packet.New)))
+		}
+	}
+}
+
+// opening files what of a set is reached, and from where.
+func (f *table) opening(what string, set classes.Set) {
+	s := f.space
+	e, ok := s.Pick(set, s.Stranger())
+	if !ok {
+		return
+	}
+	o := Opening{Family: f.Family, What: what}
+	if !f.anybody(s.And(set, s.Stranger())) {
+		o.From = e.Packet.Src.String()
+	}
+	for _, in := range s.Interfaces() {
+		if !s.And(s.And(set, s.In(in)), s.All()).Empty() {
+			o.Interfaces = append(o.Interfaces, in)
+		}
+	}
+	if len(o.Interfaces) == len(s.Interfaces()) {
+		o.Interfaces = nil
+	}
+	f.proof.Opens = append(f.proof.Opens, o)
+}
+
+// anybody reports whether a set holds packets of a source that no rule and no list names.
+func (f *table) anybody(set classes.Set) bool {
+	stranger := compile.NewProbes(f.before, f.Family).Source
+	one := f.space.Sources(routeros.AddressRange{First: stranger, Last: stranger})
+	return !f.space.And(f.space.And(set, one), f.space.All()).Empty()
+}
+
+// shut are the matches of the plan's rules that stop packets, a port range each.
+func (f *table) shut() []compile.Match {
+	var out []compile.Match
+	for _, r := range f.before.Rules[f.Menu] {
+		if !f.ours(&r) || !slices.Contains([]string{"drop", "reject", "tarpit"}, r.Action()) {
+			continue
+		}
+		m := compile.Match{Protocol: r.Attrs.Get("protocol")}
+		ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
+		if m.Protocol == "" || err != nil || len(ports) == 0 {
+			out = append(out, m)
+			continue
+		}
+		for _, one := range ports {
+			m.Ports = routeros.Ports{one}
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// listening names the service behind a match, if one listens there.
+func (f *table) listening(m compile.Match) string {
+	for _, service := range f.after.Services {
+		if m.Protocol == "tcp" && m.Ports.Contains(service.Port) && !service.Disabled && !service.Dynamic && !service.Connection {
+			return " (" + service.Name + ")"
+		}
+	}
+	return ""
+}
