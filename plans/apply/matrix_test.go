@@ -19,6 +19,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/packet"
@@ -192,7 +193,8 @@ func scenarios() []scenario {
 
 // compute is what leads to a variant of the plan.
 func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, variant string) (diff.ChangeSet, error) {
-	want := compile.Removal("m", s)
+	origin := remove.Origin{Known: true, Services: []remove.Service{{Name: "telnet", What: "disabled", Was: "false", Is: "true"}}}
+	want := remove.RuleSet(plans.Plan{Name: "m"}, s, remove.Options{Origin: origin})
 	if variant != "" {
 		var err error
 		if want, err = compile.Compile(gatedPlan(t, layout, variant), s); err != nil {
