@@ -59,7 +59,8 @@ func ruleTables(s routeros.Snapshot) []routeros.Menu {
 	return slices.SortedFunc(maps.Keys(s.Rules), func(a, b routeros.Menu) int { return strings.Compare(rank(a), rank(b)) })
 }
 
-// phases splits the step of a service into what moves or closes it and what opens it: switching on, and answering more sources.
+// phases splits the step of a service into what moves or closes it and what opens it: switching on, and answering more sources. A service that
+// is to answer others than now goes over to them while the plan still shuts it.
 func phases(s routeros.Snapshot, step Step) (first, last []Step) {
 	at := slices.IndexFunc(s.Services, func(row routeros.Service) bool { return row.ID == step.ID })
 	row := s.Services[at]
@@ -67,7 +68,7 @@ func phases(s routeros.Snapshot, step Step) (first, last []Step) {
 	early, late := step, step
 	early.Set, late.Set, early.Was, late.Was = nil, nil, nil, nil
 	for name, value := range step.Set.All() {
-		opens := name == "disabled" && value == "false" || name == row.FromName && !narrows(row.From, routeros.SplitPrefixes(value))
+		opens := name == "disabled" && value == "false" || name == row.FromName && narrows(routeros.SplitPrefixes(value), row.From)
 		to := &early
 		if opens {
 			to = &late

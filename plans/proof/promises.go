@@ -91,7 +91,7 @@ func (f *table) operator() {
 		}
 		for n := 1; n < len(f.states); n++ {
 			lost := f.space.And(flow, f.space.Minus(f.results[0].Accepted, f.results[n].Accepted))
-			lost = f.space.And(f.space.Given(lost, f.memberships(operator)), f.space.All())
+			lost = f.space.And(lost, f.memberships(operator))
 			f.broken(Failure{
 				Promise: KeepOperator, Risk: LoseSession, After: n,
 				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more: %%s is stopped by %%s", f.state(n), operator, f.session.Service),
@@ -110,10 +110,18 @@ func (f *table) letInRemedy() string {
 	return "add it to allow.addresses"
 }
 
-// memberships tells in which lists a source is now.
-func (f *table) memberships(a netip.Addr) func(list string) bool {
+// memberships are the packets of sources that are in the lists in which a source is now, and in no others.
+func (f *table) memberships(a netip.Addr) classes.Set {
+	out := f.space.All()
 	lists := packet.NewMemory(f.before, f.before.Clock)
-	return func(list string) bool { return lists.Contains(f.Family, list, a, f.before.Clock) }
+	for _, list := range f.space.Lists() {
+		if lists.Contains(f.Family, list, a, f.before.Clock) {
+			out = f.space.And(out, f.space.Member(list))
+		} else {
+			out = f.space.Minus(out, f.space.Member(list))
+		}
+	}
+	return out
 }
 
 // flow is the operator's traffic: packets of the running session, and of a new one.
@@ -146,7 +154,7 @@ func (f *table) exposure() {
 			What:   f.state(n) + " a packet would be let in that was not before: %s is accepted by %s",
 			Remedy: "name another place with firewall.place, or narrow the rule that accepts it",
 		}, fresh, s.Stranger())
-		f.services(n)
+		f.services(n, "put the service under gate, or limit it with services.from")
 	}
 }
 
@@ -203,12 +211,7 @@ func (f *table) lost() {
 
 // services: a service that moves to another port, or answers more sources, is not reached by anybody who could not
 // reach it before.
-func (f *table) services(n int) {
-	f.reopened(n, func(i int) classes.Set { return classes.Set{} }, Failure{Risk: Exposure, Remedy: "put the service under gate, or limit it with services.from"})
-}
-
-// reopened files the services that are reached in a state by more than before, but for those by whom they may be.
-func (f *table) reopened(n int, may func(service int) classes.Set, failure Failure) {
+func (f *table) services(n int, remedy string) {
 	s := f.space
 	for i, now := range f.states[n].Services {
 		if now.Dynamic || now.Connection || i >= len(f.before.Services) {
@@ -219,10 +222,12 @@ func (f *table) reopened(n int, may func(service int) classes.Set, failure Failu
 			continue
 		}
 		was, is := f.reaches(0, then), f.reaches(n, now)
-		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(s.Or(f.openedBy(n), may(i))))
-		failure.Promise, failure.After = NoExposure, n
-		failure.What = fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name)
-		f.broken(failure, s.And(is, fresh), s.Stranger())
+		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(f.openedBy(n)))
+		f.broken(Failure{
+			Promise: NoExposure, Risk: Exposure, After: n,
+			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name),
+			Remedy: remedy,
+		}, s.And(is, fresh), s.Stranger())
 	}
 }
 

@@ -53,20 +53,46 @@ func (f *table) reopens() {
 		return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), f.vacated(n)), f.domain)
 	}
 	end := fresh(last)
-	none := func(int) classes.Set { return classes.Set{} }
 	f.openings(end)
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan what its gate shuts is open again: %s is accepted by %s", Remedy: remedy,
 	}, end, s.Stranger())
-	f.reopened(last, none, Failure{Risk: Exposure, Remedy: remedy})
-	atTheEnd := func(i int) classes.Set { return f.reaches(last, f.after.Services[i]) }
+	f.services(last, remedy)
 	for n := 1; n < last; n++ {
-		between := Failure{Promise: NoExposure, Risk: Passing, After: n, Remedy: remedy}
-		f.reopened(n, atTheEnd, between)
-		between.What = f.state(n) + " a packet would be let in that is let in neither before nor in the end: %s is accepted by %s"
-		f.broken(between, s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
+		f.broken(Failure{
+			Promise: NoExposure, Risk: Passing, After: n,
+			What:   f.state(n) + " a packet would be let in that is let in neither before nor in the end: %s is accepted by %s",
+			Remedy: remedy,
+		}, s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
+		f.between(n)
 	}
+}
+
+// between: a service that changes on the way is reached in a state by nobody who reaches it neither before nor in the end, at whatever
+// port.
+func (f *table) between(n int) {
+	s, last := f.space, len(f.states)-1
+	for i, now := range f.states[n].Services {
+		if now.Dynamic || now.Connection || i >= len(f.before.Services) {
+			continue
+		}
+		then, end := f.before.Services[i], f.after.Services[i]
+		if sameService(then, end) {
+			continue
+		}
+		is := f.reaches(n, now)
+		may := s.Or(s.Or(s.Anywhere(f.reaches(0, then)), s.Anywhere(f.reaches(last, end))), s.Anywhere(f.opened))
+		f.broken(Failure{
+			Promise: NoExposure, Risk: Passing, After: n,
+			What:   fmt.Sprintf("%s the service %s would be reached by who reaches it neither before nor in the end: %%s is accepted by %%s", f.state(n), now.Name),
+			Remedy: "keep that service as it is with --restore-services, and put it back afterwards",
+		}, s.And(is, s.Minus(s.Anywhere(is), may)), s.Stranger())
+	}
+}
+
+func sameService(a, b routeros.Service) bool {
+	return a.Port == b.Port && a.Disabled == b.Disabled && routeros.SameFrom(a.From, b.From)
 }
 
 // openings lists what of a set is reached: what the plan's own rules shut, and services that come back.
@@ -89,7 +115,7 @@ func (f *table) openings(fresh classes.Set) {
 			continue
 		}
 		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
-		if then := f.before.Services[i]; !said[what] && (now.Port != then.Port || now.Disabled != then.Disabled || !routeros.SameFrom(now.From, then.From)) {
+		if then := f.before.Services[i]; !said[what] && !sameService(now, then) {
 			was, is := f.reaches(0, then), f.reaches(len(f.states)-1, now)
 			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(packet.New)))
 		}
