@@ -24,6 +24,7 @@ func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) ChangeSet
 	for _, menu := range ruleTables(s) {
 		e := &editor{rows: s.Rules[menu], claimed: map[string]bool{}}
 		returned = append(returned, e.giveBack(menu, want)...)
+		c.Notes = append(c.Notes, e.stranded(want.Plan)...)
 		if menu == menu.Family().NAT() {
 			// What is translated no more is not at its destination any more, whatever lets it pass there.
 			letIn = append(letIn, e.translations(menu, want.Plan)...)
@@ -127,6 +128,25 @@ func (e *editor) giveBack(menu routeros.Menu, want compile.RuleSet) []Step {
 		})
 	}
 	return out
+}
+
+// stranded tells of other people's rules in chains to which only the plan leads: no packet comes to them any more.
+func (e *editor) stranded(plan string) []string {
+	var notes, seen []string
+	for _, r := range e.rows {
+		target := r.Attrs.Get("jump-target")
+		if _, ours := owned(r, plan); !ours || target == "" || slices.Contains(seen, target) {
+			continue
+		}
+		seen = append(seen, target)
+		if !slices.ContainsFunc(e.rows, func(o routeros.Rule) bool {
+			_, ours := owned(o, plan)
+			return !ours && o.Attrs.Get("jump-target") == target
+		}) {
+			notes = append(notes, foreignNotes(e.rows, plan, target)...)
+		}
+	}
+	return notes
 }
 
 // translations files the removal of the plan's rules that send packets elsewhere.

@@ -167,6 +167,10 @@ func TestRuleSet(t *testing.T) {
 			options: remove.Options{Origin: remove.Origin{Known: true, Rules: []remove.Rule{mine}}, Fingerprint: func(routeros.Rule) string { return "g" }},
 			steps:   removal, says: []string{"was there before the plan, but was changed since"},
 		},
+		"somebody's rule in our chain": {
+			more:  "/ip firewall filter add chain=rosknock-m-a action=drop protocol=tcp dst-port=25 comment=theirs\n",
+			steps: removal, says: []string{"the rule \"theirs\" (*5) stands in our chain rosknock-m-a, which is about to be left"},
+		},
 		"lists that others use stay": {
 			more:  "/ip firewall filter add chain=forward src-address-list=!rosknock-m-allow action=drop comment=theirs\nadd chain=forward src-address-list=t action=accept\n",
 			steps: removal[:3], says: []string{"the 1 entries of the ipv4 list rosknock-m-allow stay: the rule \"theirs\"", "list t stay: the rule"},
