@@ -92,7 +92,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 		},
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
-	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE,…`: on, off, a port, a prefix, anywhere")
+	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE`, several with commas: on, off, a port, a prefix or anywhere")
 	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: what it has finished is left out")
 	how.flags(c)
 	files.flags(c)
