@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/script"
 )
 
 // Script returns the way back as a script of the router, which undoes whatever part of the change set has been done when it runs, and
@@ -19,10 +20,10 @@ import (
 // blanks, as RouterOS 6 wants them and 7 takes them.
 func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
 	w := newWriter(before, done)
-	w.line(`:log warning %s`, quoted("rosknock: what was done for the plan "+plan+" was not confirmed in time and is taken back"))
+	w.line(`:log warning %s`, script.Quoted("rosknock: what was done for the plan "+plan+" was not confirmed in time and is taken back"))
 	for i, step := range slices.Backward(done.Steps) {
 		for _, command := range w.undo(w.states[i], step) {
-			w.line(`:do {%s} on-error={:log error %s}`, command, quoted(fmt.Sprintf("rosknock: step %d of the plan %s could not be taken back", i+1, plan)))
+			w.line(`:do {%s} on-error={:log error %s}`, command, script.Quoted(fmt.Sprintf("rosknock: step %d of the plan %s could not be taken back", i+1, plan)))
 		}
 	}
 	for _, command := range w.order(plan) {
@@ -32,9 +33,9 @@ func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries 
 		w.line("%s", command)
 	}
 	for _, name := range entries {
-		w.line(`/system scheduler remove [find name=%s]`, quoted(name))
+		w.line(`/system scheduler remove [find name=%s]`, script.Quoted(name))
 	}
-	w.line(`:log warning %s`, quoted("rosknock: what was done for the plan "+plan+" is taken back"))
+	w.line(`:log warning %s`, script.Quoted("rosknock: what was done for the plan "+plan+" is taken back"))
 	return w.b.String()
 }
 
@@ -63,25 +64,12 @@ func (w *writer) line(format string, args ...any) {
 	w.b.WriteByte('\n')
 }
 
-func quoted(s string) string {
-	text := routeros.Quote(s)
-	if strings.HasPrefix(text, `"`) {
-		return text
-	}
-	return `"` + text + `"`
-}
-
-// path is a menu as both versions take it.
-func path(m routeros.Menu) string {
-	return "/" + strings.ReplaceAll(strings.TrimPrefix(string(m), "/"), "/", " ")
-}
-
 // undo returns the commands that take one step back; was is the state before it.
 func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
-	menu := path(step.Menu)
+	menu := script.Path(step.Menu)
 	switch step.Op {
 	case diff.Add:
-		remove := fmt.Sprintf("%s remove [%s]", menu, conditions(step.Menu, step.Set))
+		remove := fmt.Sprintf("%s remove [%s]", menu, Conditions(step.Menu, step.Set))
 		for _, renamed := range w.renamed(was, step) {
 			guarded := ""
 			for _, name := range slices.Backward(renamed) {
@@ -112,13 +100,13 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 		value, had := old.attrs.Lookup(name)
 		switch {
 		case name == "disabled":
-			values += " disabled=" + yesNo(old.attrs.Bool(name))
+			values += " disabled=" + script.YesNo(old.attrs.Bool(name))
 		case !had && step.Menu.IsRuleTable() && name != "comment":
 			for _, row := range rows {
 				out = append(out, fmt.Sprintf("%s unset %s value-name=%s", menu, row, name))
 			}
 		default:
-			values += " " + written(name, value)
+			values += " " + script.Assign(name, value)
 		}
 	}
 	for i, row := range rows {
@@ -143,29 +131,10 @@ func (w *writer) ifReplaced(step diff.Step, r row, commands []string) []string {
 			continue
 		}
 		for i, command := range commands {
-			commands[i] = fmt.Sprintf(":do {%s get %s chain} on-error={%s}", path(step.Menu), old.ID, command)
+			commands[i] = fmt.Sprintf(":do {%s get %s chain} on-error={%s}", script.Path(step.Menu), old.ID, command)
 		}
 	}
 	return commands
-}
-
-// written is an attribute as /export writes it: the console says yes and no where the API says true and false.
-func written(name, value string) string {
-	switch name {
-	case "comment", "chain", "content", "list", "log-prefix":
-	default:
-		if value == "true" || value == "false" {
-			value = yesNo(value == "true")
-		}
-	}
-	return name + "=" + routeros.Quote(value)
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
 }
 
 // renamed finds the rows that steps before gave another comment, so that the one which is added could have theirs. Until that is
@@ -179,9 +148,9 @@ func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
 			continue
 		}
 		if _, there := find(was, earlier.Menu, earlier.ID); there {
-			names := []string{conditions(step.Menu, row.attrs.With("comment", named))}
+			names := []string{Conditions(step.Menu, row.attrs.With("comment", named))}
 			if w.twice(step.Menu, row) {
-				names = append(names, conditions(step.Menu, row.attrs.With("comment", tagged(row))))
+				names = append(names, Conditions(step.Menu, row.attrs.With("comment", tagged(row))))
 			}
 			out = append(out, names)
 		}
@@ -204,9 +173,9 @@ func (w *writer) refer(menu routeros.Menu, r row) []string {
 	case strings.HasPrefix(r.id, "+"):
 		// A row that the change set added itself; the console would not take such an id.
 	case w.twice(menu, r):
-		return []string{r.id, "[" + conditions(menu, r.attrs.With("comment", tagged(r))) + "]"}
+		return []string{r.id, "[" + Conditions(menu, r.attrs.With("comment", tagged(r))) + "]"}
 	}
-	return []string{"[" + conditions(menu, r.attrs) + "]"}
+	return []string{"[" + Conditions(menu, r.attrs) + "]"}
 }
 
 // twice reports whether a row that comes or goes shares its chain and its comment with another at some time: somebody has copied a rule
@@ -241,17 +210,17 @@ func (w *writer) untag() []string {
 			continue
 		}
 		first, _ := find(w.states[0], step.Menu, step.ID)
-		out = append(out, fmt.Sprintf("%s set [%s] comment=%s", path(step.Menu), conditions(step.Menu, r.attrs.With("comment", tagged(r))), routeros.Quote(first.attrs.Get("comment"))))
+		out = append(out, fmt.Sprintf("%s set [%s] comment=%s", script.Path(step.Menu), Conditions(step.Menu, r.attrs.With("comment", tagged(r))), routeros.Quote(first.attrs.Get("comment"))))
 	}
 	return out
 }
 
-// conditions is the find that matches a row.
-func conditions(menu routeros.Menu, a routeros.Attributes) string {
+// Conditions is the find that matches a row.
+func Conditions(menu routeros.Menu, a routeros.Attributes) string {
 	if menu.IsRuleTable() {
-		return fmt.Sprintf("find chain=%s comment=%s", quoted(a.Get("chain")), quoted(a.Get("comment")))
+		return fmt.Sprintf("find chain=%s comment=%s", script.Quoted(a.Get("chain")), script.Quoted(a.Get("comment")))
 	}
-	return fmt.Sprintf("find list=%s address=%s comment=%s", quoted(a.Get("list")), quoted(printed(menu, a.Get("address"))), quoted(a.Get("comment")))
+	return fmt.Sprintf("find list=%s address=%s comment=%s", script.Quoted(a.Get("list")), script.Quoted(printed(menu, a.Get("address"))), script.Quoted(a.Get("comment")))
 }
 
 // printed is an address as the router keeps it in a list: IPv6 hosts as prefixes (routeros-facts § 3).
@@ -269,7 +238,7 @@ func printed(menu routeros.Menu, address string) string {
 // addAgain brings a removed row back, unless it is there: under its old id when it was never removed, or as it was brought
 // back by a run of this script that a reboot cut short.
 func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
-	menu := path(step.Menu)
+	menu := script.Path(step.Menu)
 	old, _ := find(was, step.Menu, step.ID)
 	double := w.twice(step.Menu, old)
 	back := old.attrs
@@ -278,14 +247,14 @@ func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 	}
 	words := []string{menu, "add"}
 	for _, a := range first(back, "chain", "action") {
-		words = append(words, written(a.Name, a.Value))
+		words = append(words, script.Assign(a.Name, a.Value))
 	}
 	plain := strings.Join(words, " ")
 	add := plain
 	for _, anchor := range slices.Backward(w.anchors(was, step)) {
 		add = fmt.Sprintf(":do {%s get %s chain; %s place-before=%s} on-error={%s}", menu, anchor, plain, anchor, add)
 	}
-	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}", menu, conditions(step.Menu, back), add)
+	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}", menu, Conditions(step.Menu, back), add)
 	if strings.HasPrefix(step.ID, "+") {
 		return add // it never had an id that anybody knew beforehand
 	}
@@ -320,7 +289,7 @@ func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
 // moveBack puts a row before the next of its chain that is there. The router takes a vanished one for the end of the table
 // (routeros-facts § 2.4), so each is looked up first.
 func (w *writer) moveBack(was routeros.Snapshot, step diff.Step) string {
-	menu := path(step.Menu)
+	menu := script.Path(step.Menu)
 	old, _ := find(was, step.Menu, step.ID)
 	row := w.refer(step.Menu, old)[0] // a row that moves stays, or goes later and was there until then
 	return w.moveTo(menu, row, w.anchors(was, step))
@@ -355,7 +324,7 @@ func (w *writer) order(plan string) []string {
 			}
 			at := diff.Step{Menu: step.Menu, ID: r.ID}
 			for _, ref := range w.refer(step.Menu, row{r.ID, false, r.Attrs}) {
-				out = append(out, w.moveTo(path(step.Menu), ref, w.anchors(before, at)))
+				out = append(out, w.moveTo(script.Path(step.Menu), ref, w.anchors(before, at)))
 			}
 		}
 	}

@@ -115,6 +115,8 @@ func (p *parser) statement() Statement {
 	switch p.peek() {
 	case '/':
 		return p.command("")
+	case '{':
+		return &Block{Line: line, Body: p.braced()}
 	case ':':
 		p.at++
 		switch word := p.word(); word {
@@ -126,6 +128,11 @@ func (p *parser) statement() Statement {
 			return p.log(line)
 		case "delay":
 			return p.delay(line)
+		case "error":
+			p.spaces()
+			return &Error{Line: line, Message: p.message()}
+		case "local", "set":
+			return p.count(line, word == "local")
 		default:
 			p.fail("no command :" + word + " is known here")
 		}
@@ -193,9 +200,14 @@ func (p *parser) conditional(line int) Statement {
 func (p *parser) condition() Condition {
 	var c Condition
 	p.expect("(")
-	p.expect("[:len ")
-	c.Find = p.found("")
-	p.expect("]")
+	if p.ahead("$") {
+		p.expect("$")
+		c.Variable = p.variable()
+	} else {
+		p.expect("[:len ")
+		c.Find = p.found("")
+		p.expect("]")
+	}
 	p.spaces()
 	for _, op := range []string{"!=", "<=", ">=", "=", "<", ">"} {
 		if p.ahead(op) {
@@ -208,11 +220,7 @@ func (p *parser) condition() Condition {
 		p.fail("a comparison is expected")
 	}
 	p.spaces()
-	n, err := strconv.ParseUint(p.word(), 10, 31)
-	if err != nil {
-		p.fail("a number is expected")
-	}
-	c.Number = int(n)
+	c.Number = p.number()
 	p.expect(")")
 	return c
 }
@@ -224,11 +232,45 @@ func (p *parser) log(line int) Statement {
 		p.fail("a topic of the log is expected: debug, info, warning or error")
 	}
 	p.spaces()
+	l.Message = p.message()
+	return l
+}
+
+func (p *parser) message() string {
 	if p.peek() != '"' {
 		p.fail("a message in quotes is expected")
+		return ""
 	}
-	l.Message = p.quoted()
-	return l
+	return p.quoted()
+}
+
+// count reads :local name 0, or :set name 1.
+func (p *parser) count(line int, local bool) Statement {
+	c := &Count{Line: line, Local: local, Name: p.variable()}
+	p.spaces()
+	c.Number = p.number()
+	return c
+}
+
+// variable reads a name of letters.
+func (p *parser) variable() string {
+	p.spaces()
+	from := p.at
+	for c := p.peek(); c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'; c = p.peek() {
+		p.at++
+	}
+	if p.at == from {
+		p.fail("a variable's name of letters is expected")
+	}
+	return p.text[min(from, len(p.text)):min(p.at, len(p.text))]
+}
+
+func (p *parser) number() int {
+	n, err := strconv.ParseUint(p.word(), 10, 31)
+	if err != nil {
+		p.fail("a number is expected")
+	}
+	return int(n) // #nosec G115 -- of 31 bits
 }
 
 func (p *parser) delay(line int) Statement {

@@ -1,5 +1,6 @@
-// Package script reads the part of the RouterOS script language that rosknock writes into scheduler entries: commands with
-// arguments, [find …], :if, :do with on-error, :log, :delay and comments.
+// Package script reads the part of the RouterOS script language that rosknock writes into scheduler entries and files for /import:
+// commands with arguments, [find …], :if, :do with on-error, :log, :error, :delay, variables that count, blocks and comments. It also
+// has the words of which those scripts are made: [Path], [Quoted], [Assign].
 //
 // It is strict. What it does not know is an error with its line, never skipped: a script that undoes changes
 // on a router far away must not hold a word that only looks right. The language is far larger
@@ -15,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Statement is one of *Command, *If, *Do, *Log and *Delay.
+// Statement is one of *Command, *If, *Do, *Block, *Log, *Error, *Delay and *Count.
 type Statement interface{ statement() }
 
 // Command is a command of a menu: /ip firewall filter remove *1F.
@@ -49,9 +50,10 @@ type If struct {
 	Then, Else []Statement
 }
 
-// Condition compares how many rows are found with a number: [:len [find …]] < 2.
+// Condition compares how many rows are found, or what has been counted, with a number: [:len [find …]] < 2, $done > 2.
 type Condition struct {
 	Find     *Command
+	Variable string // where Find is nil
 	Operator string // = != < > <= >=
 	Number   int
 }
@@ -61,6 +63,26 @@ type Do struct {
 	Line    int
 	Body    []Statement
 	OnError []Statement
+}
+
+// Block is {…}: on a terminal it is read as a whole before any of it is done.
+type Block struct {
+	Line int
+	Body []Statement
+}
+
+// Error is :error "message", which ends the script as a command that fails does.
+type Error struct {
+	Line    int
+	Message string
+}
+
+// Count is :local name 0, or :set name 1.
+type Count struct {
+	Line   int
+	Name   string
+	Number int
+	Local  bool // :local, where the variable begins
 }
 
 // Log is :log topic "message".
@@ -80,8 +102,11 @@ func (*If) statement()      {}
 func (*Do) statement()      {}
 func (*Log) statement()     {}
 func (*Delay) statement()   {}
+func (*Block) statement()   {}
+func (*Error) statement()   {}
+func (*Count) statement()   {}
 
-// Holds reports whether the condition holds for so many rows found.
+// Holds reports whether the condition holds for so many.
 func (c Condition) Holds(found int) bool {
 	switch c.Operator {
 	case "=":

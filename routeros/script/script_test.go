@@ -50,6 +50,29 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestImport: what counts steps, stops a script and keeps it together.
+func TestImport(t *testing.T) {
+	s, err := script.Parse("# for /import\n{\n:local stepsDone 0\n:if ([:len [/ip firewall filter find chain=\"input\"]] != 2) do={:error \"not \\\"this\\\" router\"}\n" +
+		":do {\n  /ip firewall filter add chain=input\n  :set stepsDone 1\n} on-error={\n  :if ($stepsDone > 0) do={/ip firewall filter remove [find comment=\"x\"]}\n  :error \"taken back\"\n}\n}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := s[0].(*script.Block).Body
+	if c := body[0].(*script.Count); c.Name != "stepsDone" || c.Number != 0 || !c.Local {
+		t.Errorf("%+v", c)
+	}
+	if e := body[1].(*script.If).Then[0].(*script.Error); e.Message != `not "this" router` {
+		t.Errorf("%+v", e)
+	}
+	do := body[2].(*script.Do)
+	if c := do.Body[1].(*script.Count); c.Name != "stepsDone" || c.Number != 1 || c.Local {
+		t.Errorf("%+v", c)
+	}
+	if c := do.OnError[0].(*script.If).Condition; c.Find != nil || c.Variable != "stepsDone" || c.Holds(0) || !c.Holds(1) {
+		t.Errorf("%+v", c)
+	}
+}
+
 // TestTypos: a script with a typo is never taken for one without.
 func TestTypos(t *testing.T) {
 	for _, text := range []string{
@@ -64,6 +87,7 @@ func TestTypos(t *testing.T) {
 		`:if ([:len [/ip firewall filter find chain=x]] = one) do={}`,
 		`:if (1 = 1) do={}`,
 		`:lg warning "x"`, `:log warn "x"`, `:log warning x`, `:delay soon`,
+		`:error x`, `:error`, `:local 1`, `:local x`, `:set x y`, `:set x 1 2`, `:if ($ > 1) do={}`, `:if ($x) do={}`, `{`, `{/ip firewall filter remove *1`,
 		`remove *1`, `/remove`, `}`, `/ip firewall filter remove *1 }`,
 		`:log warning "$x"`, `:log warning "\q"`, `/ip firewall filter set *1 comment=a b="`, `/ip firewall filter set *1 comment=`,
 		strings.Repeat(":do {", 100),
@@ -91,6 +115,7 @@ func TestQuoted(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(`:do {/ip firewall filter remove [find comment="x"]} on-error={:log error "y"}`)
+	f.Add("{\n:local n 0; :set n 1; :if ($n > 0) do={:error \"x\"}\n}")
 	f.Add(`:if ([:len [/ip firewall filter find chain=x]] < 1) do={/ip service set *7 port=1} else={:delay 1s}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := script.Parse(text)

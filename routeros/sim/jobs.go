@@ -16,7 +16,11 @@ type suspended struct {
 	session *session
 	name    string
 	rest    []script.Statement
+	counts  counts
 }
+
+// counts are a script's variables.
+type counts map[string]int
 
 // schedule works out when a scheduler entry runs next (routeros-facts § 6.2): first at its start, which defaults to the moment
 // of add, and then every interval. With an interval and no start of its own, the first run is one interval later.
@@ -74,7 +78,7 @@ func (r *Router) runJobs(now time.Time) {
 		if at := r.firstSuspended(now); at >= 0 {
 			job := r.suspended[at]
 			r.suspended = slices.Delete(r.suspended, at, at+1)
-			r.runScript(job.session, job.name, job.rest, job.at)
+			r.runScript(job.session, job.name, job.rest, job.counts, job.at)
 			continue
 		}
 		w := r.firstDue(now)
@@ -122,7 +126,7 @@ func (r *Router) runJob(w *row) {
 	}
 	// A scheduler's script has the policies of its entry, whoever added it (routeros-facts § 6.2).
 	owner := &session{router: r, user: w.get("owner"), policy: w.get("policy"), service: "scheduler"}
-	r.runScript(owner, w.get("name"), statements, at)
+	r.runScript(owner, w.get("name"), statements, counts{}, at)
 }
 
 // runNow is /system/script/run: with the rights of whoever asks.
@@ -137,7 +141,7 @@ func (q *request) runNow() *trap {
 		if err != nil {
 			return &trap{message: err.Error(), category: "3"}
 		}
-		if problem := q.executeAll(q.session, statements, q.now); problem != nil {
+		if problem := q.executeAll(q.session, statements, counts{}, q.now); problem != nil {
 			return problem
 		}
 	}
@@ -155,47 +159,64 @@ func (r *Router) source(event string) string {
 }
 
 // runScript carries statements out until one fails. A :delay on the outside lets time pass; within a block it does not.
-func (r *Router) runScript(s *session, name string, statements []script.Statement, now time.Time) {
+func (r *Router) runScript(s *session, name string, statements []script.Statement, v counts, now time.Time) {
 	for i, statement := range statements {
 		if d, ok := statement.(*script.Delay); ok {
-			r.suspended = append(r.suspended, suspended{now.Add(d.For), s, name, statements[i+1:]})
+			r.suspended = append(r.suspended, suspended{now.Add(d.For), s, name, statements[i+1:], v})
 			r.ends(now.Add(d.For))
 			return
 		}
-		if problem := r.execute(s, statement, now); problem != nil {
+		if problem := r.execute(s, statement, v, now); problem != nil {
 			r.log("script,error", "executing script "+name+" failed: "+problem.message)
 			return
 		}
 	}
 }
 
-func (r *Router) execute(s *session, statement script.Statement, now time.Time) *trap {
+func (r *Router) execute(s *session, statement script.Statement, v counts, now time.Time) *trap {
 	switch x := statement.(type) {
 	case *script.Log:
 		r.log("script,"+x.Topic, x.Message)
 	case *script.Do:
-		if problem := r.executeAll(s, x.Body, now); problem != nil {
-			return r.executeAll(s, x.OnError, now)
+		if problem := r.executeAll(s, x.Body, v, now); problem != nil {
+			return r.executeAll(s, x.OnError, v, now)
 		}
+	case *script.Block:
+		return r.executeAll(s, x.Body, v, now)
+	case *script.Error:
+		return &trap{message: x.Message, category: "3"}
+	case *script.Count:
+		if _, known := v[x.Name]; !known && !x.Local {
+			return &trap{message: "syntax error"} // a variable that nobody has declared
+		}
+		v[x.Name] = x.Number
 	case *script.If:
-		found, problem := r.find(s, x.Condition.Find)
-		switch {
-		case problem != nil:
-			return problem
-		case x.Condition.Holds(len(found)):
-			return r.executeAll(s, x.Then, now)
-		default:
-			return r.executeAll(s, x.Else, now)
-		}
+		return r.decide(s, x, v, now)
 	case *script.Command:
 		return r.executeCommand(s, x, now)
 	}
 	return nil
 }
 
-func (r *Router) executeAll(s *session, statements []script.Statement, now time.Time) *trap {
+// decide is :if. A variable that nobody has declared is nothing, which no number is.
+func (r *Router) decide(s *session, x *script.If, v counts, now time.Time) *trap {
+	n, known := v[x.Condition.Variable]
+	if x.Condition.Find != nil {
+		found, problem := r.find(s, x.Condition.Find)
+		if problem != nil {
+			return problem
+		}
+		n, known = len(found), true
+	}
+	if known && x.Condition.Holds(n) {
+		return r.executeAll(s, x.Then, v, now)
+	}
+	return r.executeAll(s, x.Else, v, now)
+}
+
+func (r *Router) executeAll(s *session, statements []script.Statement, v counts, now time.Time) *trap {
 	for _, statement := range statements {
-		if problem := r.execute(s, statement, now); problem != nil {
+		if problem := r.execute(s, statement, v, now); problem != nil {
 			return problem
 		}
 	}
@@ -290,6 +311,11 @@ func (r *Router) find(s *session, c *script.Command) ([]string, *trap) {
 
 func compare(text string, a script.Argument) (bool, error) {
 	if !a.Like {
+		is, flag := routeros.ParseBool(text)
+		want, too := routeros.ParseBool(a.Value.Text)
+		if flag && too && a.Name != "comment" { // yes and no here are true and false of the API
+			return is == want, nil
+		}
 		return text == a.Value.Text, nil
 	}
 	like, err := regexp.Compile(a.Value.Text)
