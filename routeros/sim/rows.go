@@ -202,8 +202,8 @@ func (r *Router) Load(s routeros.Snapshot) error {
 		for _, rule := range rules {
 			w := r.loadRow(menu, rule.ID)
 			w.attrs, w.dynamic, w.builtin = rule.Attrs, rule.Dynamic, rule.Dynamic
-			r.fasttrack(r.table(menu))
 		}
+		r.fasttrack(r.table(menu)) // now that every id is taken that a rule has
 	}
 	for menu, entries := range s.Entries {
 		for _, e := range entries {
