@@ -44,6 +44,7 @@ func layers() map[string]layer {
 		"plans/lint":          {ours: "plans plans/audit plans/compile plans/sequence routeros"},
 		"plans/remove":        {ours: "plans plans/compile plans/diff routeros"},
 		"plans/undo":          {ours: "plans/diff routeros routeros/script"},
+		"plans/render":        {ours: "plans plans/diff plans/undo routeros routeros/script"},
 		"plans/apply":         {ours: "plans/diff plans/undo routeros routeros/api", impure: true},
 		"plans/state":         {ours: "plans/diff plans/remove routeros", theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":       {ours: "routeros routeros/api", impure: true},

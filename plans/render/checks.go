@@ -1,0 +1,166 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/undo"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/script"
+)
+
+// check is a condition under which a script stops, and what it says then.
+type check struct{ unless, what string }
+
+// expect is a check that a find meets so many rows.
+func expect(menu routeros.Menu, find string, n int, what string) check {
+	return check{fmt.Sprintf("[:len [%s %s]] != %d", script.Path(menu), find, n), what}
+}
+
+// checks are what has to be so before the first step. A script can't compute a digest; it counts, in each chain that the steps touch,
+// the static rules and those of each comment, and how many rules carry the plan's mark, and it looks for every row that a step
+// names, for the interface lists that new rules want, and for what services are now.
+func (w *writer) checks(plan string) ([]check, error) {
+	var out []check
+	for _, menu := range w.touched() {
+		switch {
+		case menu.IsRuleTable():
+			out = append(out, w.marks(menu, plan))
+			for _, chain := range w.chains(menu) {
+				out = append(out, w.chain(menu, chain)...)
+			}
+		case menu != routeros.ServiceMenu:
+			out = append(out, w.marks(menu, plan))
+		}
+	}
+	named, err := w.named()
+	if err != nil {
+		return nil, err
+	}
+	out = slices.Concat(out, named, w.lists(), w.services())
+	var once []check
+	for _, c := range out {
+		if !slices.ContainsFunc(once, func(o check) bool { return o.unless == c.unless }) {
+			once = append(once, c)
+		}
+	}
+	return once, nil
+}
+
+// touched lists the menus of the steps.
+func (t track) touched() []routeros.Menu {
+	var menus []routeros.Menu
+	for _, step := range t.steps {
+		if !slices.Contains(menus, step.Menu) {
+			menus = append(menus, step.Menu)
+		}
+	}
+	return menus
+}
+
+// marks counts the plan's own rows. The pattern names the bracket without a backslash, which strings and patterns would read each in
+// their own way.
+func (t track) marks(menu routeros.Menu, plan string) check {
+	n := 0
+	for _, r := range rowsOf(t.states[0], menu) {
+		if strings.Contains(r.attrs.Get("comment"), "[rosknock "+plan+"/") {
+			n++
+		}
+	}
+	what := fmt.Sprintf("%s does not hold the %d rows of the plan %s that it held", menu, n, plan)
+	if n == 0 {
+		what = fmt.Sprintf("%s holds rows of the plan %s already", menu, plan)
+	}
+	return expect(menu, "find comment~"+script.Quoted("[[]rosknock "+plan+"/"), n, what)
+}
+
+// chains lists the chains of a table in which steps do something.
+func (t track) chains(menu routeros.Menu) []string {
+	var out []string
+	for i, step := range t.steps {
+		chain := step.Set.Get("chain")
+		if step.Op != diff.Add {
+			chain = attributesOf(t.states[i], menu, step.ID).Get("chain")
+		}
+		if step.Menu == menu && !slices.Contains(out, chain) {
+			out = append(out, chain)
+		}
+	}
+	return out
+}
+
+// chain counts a chain's static rules, all of them and those with the same comment and action.
+func (t track) chain(menu routeros.Menu, chain string) []check {
+	var rules []row
+	for _, r := range rowsOf(t.states[0], menu) {
+		if r.attrs.Get("chain") == chain && !r.dynamic {
+			rules = append(rules, r)
+		}
+	}
+	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s holds another number of rules", chain, menu))}
+	for _, r := range rules {
+		n := 0
+		for _, o := range rules {
+			if alike(o, r, "comment", "action") {
+				n++
+			}
+		}
+		text := undo.Conditions(menu, r.attrs) + " dynamic=no"
+		if action, ok := r.attrs.Lookup("action"); ok {
+			text += " action=" + script.Quoted(action)
+		}
+		out = append(out, expect(menu, text, n, fmt.Sprintf("the chain %s of %s holds other rules", chain, menu)))
+	}
+	return out
+}
+
+// named looks for every row that steps name and that is there from the beginning.
+func (t track) named() ([]check, error) {
+	var out []check
+	for _, step := range t.steps {
+		for _, id := range []string{step.ID, step.Before} {
+			if _, there := find(t.states[0], step.Menu, id); !there {
+				continue
+			}
+			text, err := name(t.states[0], step.Menu, id)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, expect(step.Menu, text, 1, "a row of "+string(step.Menu)+" that has to be there once is not"))
+		}
+	}
+	return out, nil
+}
+
+// lists looks for the interface lists of new rules, without which they would be refused.
+func (t track) lists() []check {
+	var out []check
+	for _, step := range t.steps {
+		for _, name := range []string{"in-interface-list", "out-interface-list"} {
+			list := strings.TrimPrefix(step.Set.Get(name), "!")
+			if list != "" && !slices.Contains([]string{"all", "none", "dynamic", "static"}, list) {
+				out = append(out, expect(routeros.InterfaceLists, "find name="+script.Quoted(list), 1, "there is no interface list "+list))
+			}
+		}
+	}
+	return out
+}
+
+// services looks whether the services that change are as they were.
+func (t track) services() []check {
+	var out []check
+	for i, step := range t.steps {
+		r, ok := find(t.states[0], routeros.ServiceMenu, step.ID)
+		if step.Menu != routeros.ServiceMenu || !ok {
+			continue
+		}
+		text := serviceName(t.states[i].Version, r)
+		for _, a := range r.attrs.Only("disabled", "port") {
+			text += " " + script.Assign(a.Name, a.Value)
+		}
+		out = append(out, expect(step.Menu, text, 1, "the service "+r.attrs.Get("name")+" is not as it was"))
+	}
+	return out
+}

@@ -1,0 +1,117 @@
+package render
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/undo"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/script"
+)
+
+// name returns a find that matches one row of a state and no other: by chain and comment, and by as many more attributes as that takes.
+// Positions and ids are others on the next router, or after the next reboot.
+func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
+	r, ok := find(s, menu, id)
+	if !ok {
+		return "", fmt.Errorf("a step names a row of %s that is not there", menu)
+	}
+	if menu == routeros.ServiceMenu {
+		return serviceName(s.Version, r), nil
+	}
+	keys := []string{"list", "address", "comment"}
+	if menu.IsRuleTable() {
+		keys = []string{"chain", "comment"}
+	}
+	text := undo.Conditions(menu, r.attrs)
+	left := slices.DeleteFunc(rowsOf(s, menu), func(o row) bool { return !alike(o, r, keys...) })
+	if slices.ContainsFunc(left, func(o row) bool { return o.dynamic }) && !r.dynamic {
+		text += " dynamic=no"
+		left = slices.DeleteFunc(left, func(o row) bool { return o.dynamic })
+	}
+	for _, a := range telling(r.attrs.Without(keys...)) {
+		if len(left) == 1 {
+			break
+		}
+		fewer := slices.DeleteFunc(slices.Clone(left), func(o row) bool { return !alike(o, r, a.Name) })
+		if len(fewer) < len(left) {
+			text, left = text+" "+a.Name+"="+script.Quoted(a.Value), fewer
+		}
+	}
+	if len(left) != 1 {
+		return "", &diff.RefusalError{
+			Risk: "no-name", What: fmt.Sprintf("the rule %s has a twin, so no script can name it", routeros.Rule{ID: r.id, Attrs: r.attrs}.Describe()),
+			Remedy: "give it a comment of its own, remove the twin, or use rosknock apply",
+		}
+	}
+	return text, nil
+}
+
+// telling lists a rule's attributes as they are tried for telling it from others, what people know it by first. Whether it is logged or
+// disabled is left out: the router leaves that out too, depending on how the rule was written (routeros-facts § 2.3).
+func telling(a routeros.Attributes) []routeros.Attribute {
+	first := []string{"action", "protocol", "dst-port", "src-address-list", "in-interface", "in-interface-list"}
+	a = a.Without("disabled", "log", "log-prefix")
+	return append(slices.Clone(a.Only(first...)), a.Without(first...)...)
+}
+
+func alike(a, b row, names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return a.attrs.Get(name) != b.attrs.Get(name) })
+}
+
+// serviceName names a service: from 7.19 on there are rows of the same name for every connection (routeros-facts § 4).
+func serviceName(v routeros.Version, r row) string {
+	text := "find name=" + script.Quoted(r.attrs.Get("name"))
+	if v.AtLeast(7, 19) {
+		text += " dynamic=no"
+	}
+	return text
+}
+
+// command prints a step; s is the state before it.
+func command(s routeros.Snapshot, step diff.Step) (string, error) {
+	menu := script.Path(step.Menu)
+	place := ""
+	if step.Before != "" {
+		anchor, err := name(s, step.Menu, step.Before)
+		if err != nil {
+			return "", err
+		}
+		place = "[" + anchor + "]"
+	}
+	if step.Op == diff.Add {
+		text := menu + " add" + assigned(step.Set)
+		if place != "" {
+			text += " place-before=" + place
+		}
+		return text, nil
+	}
+	row, err := name(s, step.Menu, step.ID)
+	if err != nil {
+		return "", err
+	}
+	row = "[" + row + "]"
+	switch {
+	case step.Op == diff.Remove:
+		return menu + " remove " + row, nil
+	case step.Op == diff.Move && place != "":
+		return menu + " move " + row + " destination=" + place, nil
+	case step.Op == diff.Move:
+		return menu + " move " + row, nil
+	case len(step.Set) == 1 && step.Set[0].Value == "" && step.Menu.IsRuleTable() && step.Set[0].Name != "comment":
+		return menu + " unset " + row + " value-name=" + step.Set[0].Name, nil
+	}
+	return menu + " set " + row + assigned(diff.Written(step)), nil
+}
+
+// assigned prints attributes with chain and action first, as people read rules.
+func assigned(a routeros.Attributes) string {
+	out := ""
+	for _, one := range append(slices.Clone(a.Only("chain", "action")), a.Without("chain", "action")...) {
+		if one.Name != ".id" {
+			out += " " + script.Assign(one.Name, one.Value)
+		}
+	}
+	return out
+}

@@ -1,0 +1,147 @@
+package render
+
+import (
+	"slices"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// track is a change with every state on its way: steps[i] leads from states[i] to states[i+1].
+type track struct {
+	states []routeros.Snapshot
+	steps  []diff.Step
+}
+
+func newTrack(before routeros.Snapshot, c diff.ChangeSet) track {
+	return track{diff.States(before, c), c.Steps}
+}
+
+// back is the track the other way, over the same states.
+func (t track) back() track {
+	out := track{states: []routeros.Snapshot{t.states[len(t.steps)]}}
+	for i := range slices.Backward(t.steps) {
+		one := t.inverse(i)
+		out.steps = append(out.steps, one.steps...)
+		out.states = append(out.states, one.states[1:]...)
+	}
+	return out
+}
+
+// inverse takes back one step. Rows keep the ids that they have in the states, so that the next steps find them.
+func (t track) inverse(i int) track {
+	was, is, step := t.states[i], t.states[i+1], t.steps[i]
+	out := track{states: []routeros.Snapshot{is}}
+	one := diff.Step{Menu: step.Menu, ID: step.ID, Slot: step.Slot, Why: "undo"}
+	switch step.Op {
+	case diff.Add:
+		one.Op, one.ID = diff.Remove, added(was, is, step.Menu)
+		out.steps = append(out.steps, one)
+	case diff.Remove:
+		one.Op, one.ID, one.Set, one.Before = diff.Add, "", attributesOf(was, step.Menu, step.ID), behind(was, step.Menu, step.ID)
+		out.steps = append(out.steps, one)
+	case diff.Move:
+		one.Op, one.Before = diff.Move, behind(was, step.Menu, step.ID)
+		out.steps = append(out.steps, one)
+	case diff.Set, diff.Enable, diff.Disable:
+		out.steps = append(out.steps, setBack(one, attributesOf(was, step.Menu, step.ID), diff.Written(step))...)
+	}
+	for n, s := range out.steps {
+		if n == len(out.steps)-1 {
+			out.states = append(out.states, was)
+			break
+		}
+		out.states = append(out.states, diff.RehearseStep(out.states[n], s, n))
+	}
+	return out
+}
+
+// setBack gives a row the values that it had. An attribute of a rule that was not there is taken away by a step of its own.
+func setBack(one diff.Step, old, written routeros.Attributes) []diff.Step {
+	one.Op = diff.Set
+	var out []diff.Step
+	var values routeros.Attributes
+	for name := range written.All() {
+		value, had := old.Lookup(name)
+		switch {
+		case name == "disabled":
+			values = values.With(name, routeros.FormatBool(old.Bool(name)))
+		case !had && one.Menu.IsRuleTable() && name != "comment":
+			gone := one
+			gone.Set = routeros.MakeAttributes(name, "")
+			out = append(out, gone)
+		default:
+			values = values.With(name, value)
+		}
+	}
+	if len(values) > 0 {
+		one.Set = values
+		out = append(out, one)
+	}
+	return out
+}
+
+// row is one row of any menu that change sets touch.
+type row struct {
+	id      string
+	dynamic bool
+	attrs   routeros.Attributes
+}
+
+func rowsOf(s routeros.Snapshot, menu routeros.Menu) []row {
+	var out []row
+	switch {
+	case menu.IsRuleTable():
+		for _, r := range s.Rules[menu] {
+			out = append(out, row{r.ID, r.Dynamic, r.Attrs})
+		}
+	case menu == routeros.ServiceMenu:
+		for _, v := range s.Services {
+			out = append(out, row{v.ID, v.Dynamic || v.Connection, v.Attributes().With("name", v.Name)})
+		}
+	default:
+		for _, e := range s.Entries[menu] {
+			out = append(out, row{e.ID, e.Dynamic, e.Attributes()})
+		}
+	}
+	return out
+}
+
+func find(s routeros.Snapshot, menu routeros.Menu, id string) (row, bool) {
+	rows := rowsOf(s, menu)
+	at := slices.IndexFunc(rows, func(r row) bool { return r.id == id && (menu != routeros.ServiceMenu || !r.dynamic) })
+	if at < 0 {
+		return row{}, false
+	}
+	return rows[at], true
+}
+
+func attributesOf(s routeros.Snapshot, menu routeros.Menu, id string) routeros.Attributes {
+	r, _ := find(s, menu, id)
+	return r.attrs
+}
+
+// added is the id of the row that one state has and the one before it has not.
+func added(was, is routeros.Snapshot, menu routeros.Menu) string {
+	for _, r := range rowsOf(is, menu) {
+		if _, there := find(was, menu, r.id); !there {
+			return r.id
+		}
+	}
+	return ""
+}
+
+// behind is the id of the row before which another one stands, of those before which anything can be placed; "" for the end.
+func behind(s routeros.Snapshot, menu routeros.Menu, id string) string {
+	if !menu.IsRuleTable() {
+		return ""
+	}
+	rows := rowsOf(s, menu)
+	at := slices.IndexFunc(rows, func(r row) bool { return r.id == id })
+	for _, next := range rows[at+1:] {
+		if !next.dynamic {
+			return next.id
+		}
+	}
+	return ""
+}
