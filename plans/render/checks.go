@@ -99,7 +99,7 @@ func (t track) chain(menu routeros.Menu, chain string) []check {
 			rules = append(rules, r)
 		}
 	}
-	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s holds another number of rules", chain, menu))}
+	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s does not hold %d rules, as it did", chain, menu, len(rules)))}
 	for _, r := range rules {
 		n := 0
 		for _, o := range rules {
@@ -111,17 +111,29 @@ func (t track) chain(menu routeros.Menu, chain string) []check {
 		if action, ok := r.attrs.Lookup("action"); ok {
 			text += " action=" + script.Quoted(action)
 		}
-		out = append(out, expect(menu, text, n, fmt.Sprintf("the chain %s of %s holds other rules", chain, menu)))
+		out = append(out, expect(menu, text, n, fmt.Sprintf("the chain %s of %s does not hold %s, as it did", chain, menu, described(r, n))))
 	}
 	return out
 }
 
-// named looks for every row that steps name and that is there from the beginning.
+// described says which rules are meant, in a message of the router.
+func described(r row, n int) string {
+	what := r.attrs.Get("action")
+	if comment := r.attrs.Get("comment"); comment != "" {
+		what = strings.TrimSpace(what + " \"" + comment + "\"")
+	}
+	if n > 1 {
+		return fmt.Sprintf("%d rules %s", n, what)
+	}
+	return "the rule " + what
+}
+
+// named looks for every row of a table or list that steps name and that is there from the beginning.
 func (t track) named() ([]check, error) {
 	var out []check
 	for _, step := range t.steps {
 		for _, id := range []string{step.ID, step.Before} {
-			if _, there := find(t.states[0], step.Menu, id); !there {
+			if _, there := find(t.states[0], step.Menu, id); !there || step.Menu == routeros.ServiceMenu {
 				continue
 			}
 			text, err := name(t.states[0], step.Menu, id)
@@ -157,10 +169,7 @@ func (t track) services() []check {
 			continue
 		}
 		text := serviceName(t.states[i].Version, r)
-		for _, a := range r.attrs.Only("disabled", "port") {
-			text += " " + script.Assign(a.Name, a.Value)
-		}
-		out = append(out, expect(step.Menu, text, 1, "the service "+r.attrs.Get("name")+" is not as it was"))
+		out = append(out, expect(step.Menu, text+assigned(r.attrs.Only("disabled", "port")), 1, "the service "+r.attrs.Get("name")+" is not as it was"))
 	}
 	return out
 }

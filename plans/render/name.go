@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/undo"
@@ -107,11 +108,11 @@ func command(s routeros.Snapshot, step diff.Step) (string, error) {
 
 // assigned prints attributes with chain and action first, as people read rules.
 func assigned(a routeros.Attributes) string {
-	out := ""
+	var b strings.Builder
 	for _, one := range append(slices.Clone(a.Only("chain", "action")), a.Without("chain", "action")...) {
 		if one.Name != ".id" {
-			out += " " + script.Assign(one.Name, one.Value)
+			b.WriteString(" " + script.Assign(one.Name, one.Value))
 		}
 	}
-	return out
+	return b.String()
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // Format is a kind of artefact, as --format names it.
@@ -22,7 +23,7 @@ type Format string
 const (
 	RSC        Format = "rsc"        // a script for /import that does what apply does
 	UndoRSC    Format = "undo-rsc"   // the script that takes that back
-	Knockd     Format = "knockd"     // knockd.conf for a Linux machine with the same knock, and the line for its client
+	KnockdConf Format = "knockd"     // knockd.conf for a Linux machine with the same knock, and the line for its client
 	SSHConfig  Format = "ssh-config" // Host blocks whose ProxyCommand is rosknock
 	ShellText  Format = "shell"      // a script for sh that knocks
 	PowerShell Format = "powershell" // the same for PowerShell
@@ -32,7 +33,7 @@ const (
 
 // Formats returns all formats.
 func Formats() []Format {
-	return []Format{RSC, UndoRSC, Knockd, SSHConfig, ShellText, PowerShell, MermaidDoc, SVG}
+	return []Format{RSC, UndoRSC, KnockdConf, SSHConfig, ShellText, PowerShell, MermaidDoc, SVG}
 }
 
 // Secret reports whether an artefact of the format always holds the knock. The others hold it only when they are told to show it, or
@@ -77,10 +78,12 @@ func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC")
 
 // Client is a door as somebody who knocks at it needs it. Its knock is derived and its payloads are looked up.
 type Client struct {
-	Plan   string
-	Door   plans.Door
-	Host   string  // of the router; "" where the script is to be told
-	Window *Window // of a door that rotates
+	Plan string
+	Door plans.Door
+	Host string // of the router; "" where the script is to be told
+	// Families are those of the plan: a host is knocked at over no other.
+	Families []routeros.Family
+	Window   *Window // of a door that rotates
 }
 
 // of names a door with its plan.

@@ -25,7 +25,7 @@ type Import struct {
 // command fails, what was done before is taken back. The error is a [diff.RefusalError] where a row can't be named.
 func (i Import) Script() (string, error) {
 	head := []string{
-		fmt.Sprintf("The plan %s of rosknock as a script for %s: %s.", i.Plan, i.of(), steps(len(i.Changes.Steps))),
+		fmt.Sprintf("The plan %s of rosknock as a script for %s: %s.", i.Plan, i.Router, steps(len(i.Changes.Steps))),
 		"It does what rosknock apply would do.",
 	}
 	return i.text(newTrack(i.Before, i.Changes), head)
@@ -34,17 +34,10 @@ func (i Import) Script() (string, error) {
 // UndoScript returns the script that takes back what [Import.Script] does, in the opposite order and with the same care.
 func (i Import) UndoScript() (string, error) {
 	head := []string{
-		fmt.Sprintf("The way back from the plan %s of rosknock as a script for %s.", i.Plan, i.of()),
+		fmt.Sprintf("The way back from the plan %s of rosknock as a script for %s.", i.Plan, i.Router),
 		fmt.Sprintf("It undoes the %s of the script that was made together with it, and wants to find what that one left.", steps(len(i.Changes.Steps))),
 	}
 	return i.text(newTrack(i.Before, i.Changes).back(), head)
-}
-
-func (i Import) of() string {
-	if i.Before.Version == (routeros.Version{}) {
-		return i.Router
-	}
-	return fmt.Sprintf("%s, RouterOS %s", i.Router, i.Before.Version)
 }
 
 func steps(n int) string {
