@@ -78,15 +78,24 @@ func exportFlags(c *cobra.Command, export *string, operator *[]string) {
 	}
 }
 
-// diffTargets compares plans with an export or with every router. There are no jobs for an export.
-func diffTargets(ctx context.Context, e env, s settings, args []string, export string, operator []string) ([]view.Router, []job, error) {
-	session := diff.Session{Service: s.Transport, Accepted: s.accept}
+// sessionOf is what is known of a session that there is not: where the operator is. Without that, nothing.
+func sessionOf(s settings, operator []string) (diff.Session, error) {
+	session := diff.Session{Accepted: s.accept}
 	for _, text := range operator {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
-			return nil, nil, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
+			return session, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
 		}
-		session.Operators = append(session.Operators, addr.Unmap())
+		session.Service, session.Operators = s.Transport, append(session.Operators, addr.Unmap())
+	}
+	return session, nil
+}
+
+// diffTargets compares plans with an export or with every router. There are no jobs for an export.
+func diffTargets(ctx context.Context, e env, s settings, args []string, export string, operator []string) ([]view.Router, []job, error) {
+	session, err := sessionOf(s, operator)
+	if err != nil {
+		return nil, nil, err
 	}
 	if export != "" {
 		if len(args) == 0 {
@@ -102,9 +111,6 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 		r, err := readExport(e, s, export)
 		if err != nil {
 			return nil, nil, err
-		}
-		if len(session.Operators) == 0 {
-			session.Service = ""
 		}
 		if p, err = e.unrolled(ctx, s, p, router{}, r.Snapshot.Identity); err != nil {
 			return nil, nil, err

@@ -39,7 +39,7 @@ everything on a simulated router that it brings along.
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = false
 	globalFlags(root.PersistentFlags())
-	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newUndo(e), newRemove(e), newProve(e), newRotate(e), newKnock(e), newTrace(e), newAudit(e), newTrusted(e), newInventory(e), newJournal(e), newSequence(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
+	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newUndo(e), newRemove(e), newProve(e), newRotate(e), newRender(e), newKnock(e), newTrace(e), newAudit(e), newTrusted(e), newInventory(e), newJournal(e), newSequence(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
 	fitHelp(root)
 	return root
 }

@@ -68,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"packet":         sendPacket,
 			"later":          passTime,
 			"lists":          showLists,
+			"run-rsc":        importScript,
 			"env-knock":      playDerived,
 			"env-knock-door": playDerived,
 			"code":           expectCode,
@@ -218,6 +219,24 @@ func playDerived(ts *testscript.TestScript, neg bool, args []string) {
 	probes.Source = netip.MustParseAddr(args[2])
 	for _, stage := range door.Knock {
 		r.Packet(probes.Stage("ether1", stage))
+	}
+}
+
+// importScript is `run-rsc NAME FILE`: a router runs a script as /import does, and `! run-rsc NAME FILE`, where it has to stop with an error, which is in
+// $IMPORT_ERROR then.
+func importScript(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] run-rsc NAME FILE")
+	}
+	r := running(ts)[args[0]].router
+	ts.Check(r.Admin(routeros.NewCommand("/system/script/add", "name", "import", "source", ts.ReadFile(args[1]))))
+	err := r.Admin(routeros.NewCommand("/system/script/run", "numbers", "import"))
+	ts.Check(r.Admin(routeros.NewCommand("/system/script/remove", "numbers", "import")))
+	if (err != nil) != neg {
+		ts.Fatalf("run-rsc %s: %v", args[1], err)
+	}
+	if err != nil {
+		ts.Setenv("IMPORT_ERROR", err.Error())
 	}
 }
 

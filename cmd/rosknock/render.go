@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/render"
+	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/rsc"
+)
+
+// rendering is the flags of the render command.
+type rendering struct {
+	format, out, door, host, identity string
+	export, assume                    string
+	operator                          []string
+}
+
+func newRender(e env) *cobra.Command {
+	var o rendering
+	c := &cobra.Command{
+		Use:   "render PLAN --format FORMAT",
+		Short: "Write a plan for those who can't run rosknock",
+		Long: `Write a plan as something that others can use:
+
+rsc: a script for /import that does what apply does, with its undo beside it. It is made for a router (--router), for an export (--export), or for the table
+that --assume names; elsewhere it stops and does nothing. undo-rsc is the undo alone.
+
+shell, powershell: a script that plays the knock of a door, for sh or PowerShell. ssh-config: Host blocks that let ssh knock by
+itself, by rosknock. knockd: the doors of a Linux machine with the same knocks, and the line for its client.
+
+mermaid, svg: a picture of the doors.
+
+Whatever holds a knock goes into a file that only you can read (--out), or is shown with --reveal. A knock that changes with time is that of
+the present window, or of --at; what is written says until when it is valid.`,
+		Example: `  rosknock render branch.yaml --format rsc --export router.rsc --out branch.rsc
+  rosknock render branch.yaml --format rsc --assume empty --out branch.rsc
+  rosknock render branch.yaml --format shell --door admin --host 192.0.2.1 --out knock.sh
+  rosknock render branch.yaml --format ssh-config -i fleet.yaml --out ~/.ssh/branches
+  rosknock render branch.yaml --format svg --out branch.svg`,
+		Args: atMost(1, "render takes one plan"),
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			format, err := o.check(s, args)
+			if err != nil {
+				return err
+			}
+			if format.OfRouter() {
+				return e.renderImport(c.Context(), s, o, format, args)
+			}
+			text, err := e.renderPlan(c.Context(), s, o, format, args)
+			if cannot, ok := errors.AsType[*render.CannotError](err); ok {
+				return invalid(cannot)
+			}
+			if err != nil {
+				return err
+			}
+			return e.written(s, artefact{o.out, text})
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+func (o *rendering) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.format, "format", "", "what to write, a `FORMAT`: "+strings.Join(formatNames(), ", "))
+	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; a script for a router gets its undo beside it, FILE-undo.rsc")
+	f.StringVar(&o.door, "door", "", "`NAME` of the door; default: all, where the format has room for several")
+	f.StringVar(&o.host, "host", "", "`HOST` to knock at, in what a client gets; default: the router's")
+	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
+	f.StringVar(&o.assume, "assume", "default", "without a router, the `TABLE` to make a script for: default, MikroTik's own for homes, or empty")
+	exportFlags(c, &o.export, &o.operator)
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("assume", cobra.FixedCompletions([]string{"default", "empty"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func formatNames() []string {
+	var out []string
+	for _, f := range render.Formats() {
+		out = append(out, string(f))
+	}
+	return out
+}
+
+// check finds the mistakes that the flags alone tell.
+func (o rendering) check(s settings, args []string) (render.Format, error) {
+	format := render.Format(o.format)
+	named := len(s.routers)+len(s.inventories) > 0
+	switch {
+	case len(args) == 0:
+		return "", usagef("no plan: name one")
+	case o.format == "":
+		return "", usagef("--format: say what to write: %s", strings.Join(formatNames(), ", "))
+	case !slices.Contains(render.Formats(), format):
+		return "", usagef("--format %s: choose one of %s", o.format, strings.Join(formatNames(), ", "))
+	case s.typed["output"] && s.Output != "text":
+		return "", usagef("--output %s: what render writes is a text of its own, and --format says which: leave --output out", s.Output)
+	case format.Secret() && o.out == "" && !s.Reveal:
+		return "", usagef("--format %s holds the knock: write it into a file that only you can read with --out FILE, or show it with --reveal", format)
+	case !format.OfRouter() && (o.export != "" || s.typed["assume"] || len(o.operator) > 0):
+		return "", usagef("--export, --assume and --operator are for rsc and undo-rsc: %s is made from the plan alone", format)
+	case format.OfRouter() && (o.door != "" || o.host != ""):
+		return "", usagef("--door and --host are for what a client gets: a script for a router is the whole plan")
+	case o.assume != "default" && o.assume != "empty":
+		return "", usagef("--assume %s: choose default or empty", o.assume)
+	case s.typed["assume"] && (named || o.export != ""):
+		return "", usagef("--assume is for a script without a router: leave it out, or the router")
+	case o.host != "" && named:
+		return "", usagef("--host and routers exclude each other: name the routers once")
+	}
+	if o.host != "" {
+		if _, why := bareHost(o.host); why != "" {
+			return "", usagef("--host %q: %s", o.host, why)
+		}
+	}
+	return format, nil
+}
+
+// artefact is a text, and the file for it; "" is standard output.
+type artefact struct{ file, text string }
+
+// written writes artefacts into files for their owner alone. One that is there is only replaced when that was asked for, and then none is
+// written before all of them can be.
+func (e env) written(s settings, all ...artefact) error {
+	for _, a := range all {
+		info, err := os.Stat(a.file)
+		switch {
+		case a.file == "" || errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case !info.Mode().IsRegular():
+			return fmt.Errorf("%s is no file: name one", a.file)
+		case !s.Yes:
+			return fmt.Errorf("%s is there already: name another file, or replace it with --yes", a.file)
+		}
+	}
+	for _, a := range all {
+		if a.file == "" {
+			if _, err := fmt.Fprint(e.out, a.text); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := replacePrivate(a.file, []byte(a.text)); err != nil {
+			return err
+		}
+		fmt.Fprintf(e.err, "%s is written, for you alone\n", a.file)
+	}
+	return nil
+}
+
+// replacePrivate writes a file whole, for its owner alone.
+func replacePrivate(name string, text []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(name), ".rosknock-*") // of mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// renderImport writes the scripts for a router.
+func (e env) renderImport(ctx context.Context, s settings, o rendering, format render.Format, args []string) error {
+	r, p, remarks, err := e.routerFor(ctx, s, o, args)
+	if err != nil {
+		return err
+	}
+	if r.Err != nil { // with its exit code
+		return fmt.Errorf("%s: %w", r.Name, r.Err)
+	}
+	if !r.Changes.Changed() {
+		fmt.Fprintf(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
+		return nil
+	}
+	remarks = append(remarks, fmt.Sprintf("Every one of the %d states on the way was shown to keep the promises of rosknock.", r.Proof.States))
+	if len(o.operator) == 0 && r.Address == "" {
+		remarks = append(remarks, "Whether you yourself stay let in was not looked at: name your address with --operator.")
+	}
+	remarks = append(remarks, r.Changes.Notes...)
+	i := render.Import{Plan: p.Name, Router: r.Name, Before: *r.Snapshot, Changes: *r.Changes, Remarks: remarks, Window: e.windowOf(s, p)}
+	undo, err := i.UndoScript()
+	if err != nil {
+		return err
+	}
+	if format == render.UndoRSC {
+		return e.written(s, artefact{o.out, undo})
+	}
+	text, err := i.Script()
+	if err != nil {
+		return err
+	}
+	all := []artefact{{o.out, text}}
+	if o.out != "" {
+		all = append(all, artefact{beside(o.out), undo})
+	}
+	return e.written(s, all...)
+}
+
+// beside is the name of the undo of a script.
+func beside(name string) string {
+	ext := filepath.Ext(name)
+	return strings.TrimSuffix(name, ext) + "-undo" + ext
+}
+
+// routerFor compares the plan with the router, the export or the assumed table, and says what is assumed.
+func (e env) routerFor(ctx context.Context, s settings, o rendering, args []string) (r view.Router, p plans.Plan, remarks []string, err error) {
+	named := len(s.routers)+len(s.inventories) > 0
+	if o.export == "" && !named {
+		return e.assumed(ctx, s, o, args)
+	}
+	s.keeps = true
+	routers, jobs, err := diffTargets(ctx, e, s, args, o.export, o.operator)
+	switch {
+	case err != nil:
+		return r, p, nil, err
+	case len(routers) != 1:
+		return r, p, nil, usagef("a script is for one router, and there are %d: choose one with --limit", len(routers))
+	case o.export != "":
+		p, err = readPlan(s, args[0])
+	default:
+		p = jobs[0].plans[0]
+	}
+	return routers[0], p, []string{fmt.Sprintf("It was made for RouterOS %s.", routers[0].Snapshot.Version)}, err
+}
+
+// assumed compares the plan with a table that stands for a router.
+func (e env) assumed(ctx context.Context, s settings, o rendering, args []string) (view.Router, plans.Plan, []string, error) {
+	p, err := readPlan(s, args[0])
+	if err != nil {
+		return view.Router{}, p, nil, err
+	}
+	of := p
+	if of, err = e.resolved(ctx, of, router{}); err != nil {
+		return view.Router{}, p, nil, err
+	}
+	if of.Rotates() {
+		if o.identity == "" {
+			return view.Router{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
+		}
+		if of, err = e.unrolled(ctx, s, of, router{}, o.identity); err != nil {
+			return view.Router{}, p, nil, err
+		}
+	}
+	snapshot, err := assumedTable(o.assume)
+	if err != nil {
+		return view.Router{}, p, nil, err
+	}
+	session, err := sessionOf(s, o.operator)
+	if err != nil {
+		return view.Router{}, p, nil, err
+	}
+	what := "It assumes RouterOS 7.19 or later with MikroTik's default firewall for homes, and no other rule in input."
+	name := "a router with the default firewall"
+	if o.assume == "empty" {
+		what = "It assumes RouterOS 7.19 or later, and a router without any rule in input, such as a CHR or an x86."
+		name = "a router without a firewall"
+	}
+	return withChanges(view.Router{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
+}
+
+// assumedTable is what a router without a firewall, or with the default one, looks like.
+func assumedTable(which string) (routeros.Snapshot, error) {
+	text := []byte("/ip firewall filter\n/ipv6 firewall filter\n/interface ethernet set [ find default-name=ether1 ]\n")
+	if which == "default" {
+		var err error
+		if text, err = fixtures.Router("defconf.rsc"); err != nil {
+			return routeros.Snapshot{}, err
+		}
+	}
+	// From 7.19 on services have rows of their own for each connection, and until 7.24 they call their prefixes address, which that knows too.
+	s, _ := rsc.Read(text).Snapshot(rsc.Options{Version: routeros.Version{Major: 7, Minor: 20}})
+	return s, nil
+}
+
+// windowOf is when the knocks of a plan are valid; nil for a plan whose knocks stay. Of several doors it is the shortest.
+func (e env) windowOf(s settings, p plans.Plan) *render.Window {
+	var out *render.Window
+	for _, d := range p.Doors {
+		if w := e.windowOfDoor(s, d); w != nil && (out == nil || w.Until.Before(out.Until)) {
+			out = w
+		}
+	}
+	return out
+}
+
+func (e env) windowOfDoor(s settings, d plans.Door) *render.Window {
+	if d.Rotate == nil {
+		return nil
+	}
+	w := sequence.ScheduleOf(*d.Rotate)
+	n := w.At(e.at(s))
+	return &render.Window{From: w.Begin(n), Until: w.End(n), Overlap: w.Overlap}
+}
