@@ -44,7 +44,7 @@ func drawTable(t *rapid.T) string {
 	text := around + "/ip firewall filter\n" + pick("fasttrack", "", "add action=fasttrack-connection chain=forward connection-state=established,related\n") + established
 	for i := range rapid.IntRange(0, 3).Draw(t, "others") {
 		text += pick(fmt.Sprint("other ", i), "add action=drop chain=input connection-state=invalid\n", "add action=accept chain=input protocol=icmp comment=\"ping \\\"x\\\" \\$1 \\3F \\E9\"\n",
-			"add action=accept chain=forward comment=\"theirs\"\n", "add action=accept chain=guest dst-port=53 protocol=udp\n", "add chain=input protocol=gre comment=\"no action\"\n")
+			"add action=accept chain=forward comment=\"theirs\"\n", "add action=accept chain=guest dst-port=53 protocol=udp\n", "add chain=input protocol=gre comment=\"no action\"\n", "add chain=input protocol=gre\n")
 	}
 	return text + pick("end", "", "add action=drop chain=input\n", "add action=drop chain=input comment=\"not LAN\" in-interface-list=!LAN\n", "add action=drop chain=input in-interface-list=WAN\n") +
 		"/ipv6 firewall filter\n" + established + "add action=drop chain=input comment=\"not LAN\" in-interface-list=!LAN\n"
@@ -69,11 +69,18 @@ func drawPlan(t *rapid.T, label string) plans.Plan {
 
 // bench is a simulated router.
 type bench struct {
-	t      *rapid.T
+	t      tester
 	router *sim.Router
 }
 
-func newBench(t *rapid.T, version routeros.Version, s routeros.Snapshot) bench {
+// tester is a test, or one of rapid's.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newBench(t tester, version routeros.Version, s routeros.Snapshot) bench {
 	now := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
 	router := sim.New(sim.Options{Version: version, IPv6Package: true, Now: func() time.Time { return now }})
 	if err := router.Load(s); err != nil {
@@ -164,7 +171,7 @@ func picture(s routeros.Snapshot) []string {
 	return append(out, entries...)
 }
 
-func same(t *rapid.T, what string, want, got []string) {
+func same(t tester, what string, want, got []string) {
 	t.Helper()
 	if !slices.Equal(want, got) {
 		t.Fatalf("%s:\n%s\n\n%s", what, strings.Join(want, "\n"), strings.Join(got, "\n"))
@@ -172,16 +179,16 @@ func same(t *rapid.T, what string, want, got []string) {
 }
 
 // spoil lets somebody work on our rows.
-func (b bench) spoil() {
+func (b bench) spoil(t *rapid.T) {
 	var ours []routeros.Rule
 	for _, r := range b.router.Snapshot().Rules[routeros.Filter] {
 		if _, ok := r.Mark(); ok {
 			ours = append(ours, r)
 		}
 	}
-	for n := range rapid.IntRange(0, min(2, len(ours))).Draw(b.t, "edits") {
-		r := ours[rapid.IntRange(0, len(ours)-1).Draw(b.t, fmt.Sprint("row ", n))]
-		words := rapid.SampledFrom([][]string{{"set", "log", "yes"}, {"set", "src-address", "192.0.2.77"}, {"disable"}, {"move"}, {"remove"}, {"add", "copy-from", r.ID, "chain", r.Chain()}}).Draw(b.t, fmt.Sprint("edit ", n))
+	for n := range rapid.IntRange(0, min(2, len(ours))).Draw(t, "edits") {
+		r := ours[rapid.IntRange(0, len(ours)-1).Draw(t, fmt.Sprint("row ", n))]
+		words := rapid.SampledFrom([][]string{{"set", "log", "yes"}, {"set", "src-address", "192.0.2.77"}, {"disable"}, {"move"}, {"remove"}, {"add", "copy-from", r.ID, "chain", r.Chain()}}).Draw(t, fmt.Sprint("edit ", n))
 		if words[0] != "add" {
 			words = append(words, "numbers", r.ID)
 		}
@@ -202,7 +209,7 @@ func draw(t *rapid.T) drawn {
 	b := newBench(t, version, s)
 	if rapid.Bool().Draw(t, "installed") {
 		b.apply(compute(t, b.router.Snapshot(), drawPlan(t, "first"), false))
-		b.spoil()
+		b.spoil(t)
 	}
 	before := b.router.Snapshot()
 	c := compute(t, before, drawPlan(t, "second"), rapid.IntRange(0, 4).Draw(t, "removal") == 0)
