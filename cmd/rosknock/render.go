@@ -125,12 +125,19 @@ func (o rendering) check(s settings, args []string) (render.Format, error) {
 		return "", usagef("--host and routers exclude each other: name the routers once")
 	}
 	if o.host != "" {
-		if _, why := bareHost(o.host); why != "" {
+		host, why := bareHost(o.host)
+		if why == "" && (strings.HasPrefix(host, "-") || strings.ContainsFunc(host, func(r rune) bool { return !strings.ContainsRune(hostLetters, r) })) {
+			why = "it is neither an address nor a name, and scripts would trip over it"
+		}
+		if why != "" {
 			return "", usagef("--host %q: %s", o.host, why)
 		}
 	}
 	return format, nil
 }
+
+// hostLetters are what addresses and names of hosts are made of.
+const hostLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:_%-"
 
 // artefact is a text, and the file for it; "" is standard output.
 type artefact struct{ file, text string }

@@ -28,6 +28,7 @@ func TestSecrets(t *testing.T) {
 		{"apply", "--yes", "-l", "r0003", "--password-command", "cat " + file("secret.txt")},
 		{"diff", "-l", "r0001", "--password-command", "cat " + file("secret.txt") + "; exit 1"},
 		{"trusted", "list", "-v"}, {"inventory", "list", "-o", "json"}, {"inventory", "check"}, {"undo", "--yes", "-l", "north"}, {"journal", "-o", "json"}, {"journal"},
+		{"render", file("branch.yaml"), "--format", "ssh-config"}, {"render", file("branch.yaml"), "--format", "svg", "-l", "r0001"}, {"render", file("branch.yaml"), "--format", "rsc", "-l", "r0001", "-v"},
 	} {
 		b.out.Reset()
 		b.err.Reset()

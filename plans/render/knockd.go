@@ -43,7 +43,7 @@ func knockdDoor(c Client) (string, error) {
 	}
 	remarks := []string{
 		fmt.Sprintf("The %s.", c.of()),
-		"  knock -d 300 " + host + " " + strings.Join(ports, " "),
+		"  knock -d 300 " + shellWord(host) + " " + strings.Join(ports, " "),
 		"Others on the machine see the arguments of that line while it runs.",
 	}
 	if c.Window != nil {
