@@ -111,6 +111,10 @@ func maskDigits(s string) string {
 	}, s)
 }
 
+// Nearest returns the word that was meant, where one of those that there are is close enough. Plans use it for their keys; a command line
+// can, too.
+func Nearest(word string, candidates []string) (string, bool) { return nearest(word, candidates) }
+
 // nearest returns the candidate closest to a word, when one is close enough to be meant.
 func nearest(word string, candidates []string) (string, bool) {
 	const longest = 40

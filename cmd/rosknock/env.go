@@ -157,8 +157,6 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false
-	case strings.HasPrefix(err.Error(), "unknown command"):
-		return exitUsage, false
 	}
 	return exitFailed, false
 }

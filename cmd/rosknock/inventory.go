@@ -27,9 +27,9 @@ kept, and never holds one. docs/inventory.md describes every key.`,
   rosknock inventory check -i fleet.yaml
   rosknock inventory import hosts.ini > fleet.yaml`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("inventory: unknown command %q: choose list, check or import", args[0])
+				return unknownCommand(c, args[0])
 			}
 			return usagef("inventory: choose list, check or import")
 		},

@@ -1,13 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"strings"
-
-	"github.com/spf13/cobra"
-
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
-)
+import "github.com/spf13/cobra"
 
 // newRoot builds the tree of commands.
 func newRoot(e env) *cobra.Command {
@@ -19,9 +12,7 @@ func newRoot(e env) *cobra.Command {
 It reads a plan, compares it with a router's firewall over the RouterOS API, and makes the fewest
 ordered changes that bring the router to the plan, after it has shown that every state on the way is
 safe. It says who can reach what on any router, lists and revokes who has knocked, and rehearses
-everything on a simulated router that it brings along.
-
-` + exitText(),
+everything on a simulated router that it brings along.`,
 		Example: `  rosknock init --name branch
   rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r admin@192.0.2.1
@@ -33,34 +24,9 @@ everything on a simulated router that it brings along.
 	root.SetIn(e.in)
 	root.SetOut(e.out)
 	root.SetErr(e.err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usagef("%s: %w; see %s --help", c.CommandPath(), err, c.CommandPath())
-	})
-	root.SuggestionsMinimumDistance = 2
-	root.CompletionOptions.HiddenDefaultCmd = false
 	globalFlags(root.PersistentFlags())
 	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newUndo(e), newRemove(e), newProve(e), newRotate(e), newRender(e), newKnock(e), newTrace(e), newAudit(e), newTrusted(e), newInventory(e), newJournal(e), newSequence(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
-	fitHelp(root)
+	root.AddCommand(newCompletion(e), newManual(e))
+	setHelp(root)
 	return root
-}
-
-// fitHelp wraps every help text to what a terminal shows.
-func fitHelp(c *cobra.Command) {
-	const columns = 80
-	c.Long = view.Paragraphs(c.Long, columns)
-	if !c.HasParent() {
-		c.SetUsageTemplate(strings.ReplaceAll(c.UsageTemplate(), "Flags.FlagUsages", fmt.Sprintf("Flags.FlagUsagesWrapped %d", columns)))
-	}
-	for _, sub := range c.Commands() {
-		fitHelp(sub)
-	}
-}
-
-func exitText() string {
-	var b strings.Builder
-	b.WriteString("Exit codes:\n")
-	for _, row := range exitTable() {
-		fmt.Fprintf(&b, "  %3d  %s\n", row.code, row.meaning)
-	}
-	return strings.TrimRight(b.String(), "\n")
 }

@@ -28,12 +28,12 @@ find, and how often a sweep over all ports opens the door.`,
 		Example: `  rosknock sequence generate
   rosknock sequence rate branch.yaml`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if err := noKnock(args); err != nil {
 				return err
 			}
 			if len(args) > 0 {
-				return usagef("sequence: unknown command %q: choose generate or rate", args[0])
+				return unknownCommand(c, args[0])
 			}
 			return usagef("sequence: choose generate or rate")
 		},

@@ -108,6 +108,7 @@ func newVersion(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
+		Long:    "Print the version of rosknock, the Go release that it was built with, and for which system. A build between two releases is named after its commit.",
 		Example: "  rosknock version",
 		Args:    exactly(0, "version takes no argument"),
 		RunE: func(*cobra.Command, []string) error {

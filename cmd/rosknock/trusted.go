@@ -30,9 +30,9 @@ func newTrusted(e env) *cobra.Command {
   rosknock trusted add 203.0.113.9 --for 2h -r admin@192.0.2.1
   rosknock trusted revoke 203.0.113.9 -r admin@192.0.2.1`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usagef("trusted: unknown command %q: choose list, add, revoke or watch", args[0])
+				return unknownCommand(c, args[0])
 			}
 			return usagef("trusted: choose list, add, revoke or watch")
 		},

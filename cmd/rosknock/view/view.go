@@ -142,18 +142,6 @@ func (s Style) outcome(o apply.Outcome) string {
 	}
 }
 
-// Paragraphs wraps a text to a width, paragraph by paragraph. Lines that begin with a blank stay as they are.
-func Paragraphs(text string, width int) string {
-	var out []string
-	for paragraph := range strings.SplitSeq(strings.Trim(text, "\n"), "\n\n") {
-		if !strings.Contains(paragraph, "\n ") {
-			paragraph = wrap(strings.Fields(paragraph), width, 0)
-		}
-		out = append(out, paragraph)
-	}
-	return strings.Join(out, "\n\n")
-}
-
 // wrap breaks words into lines of at most width columns, each with an indentation.
 func wrap(words []string, width, indent int) string {
 	var b strings.Builder

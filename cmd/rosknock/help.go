@@ -1,0 +1,278 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+)
+
+// section is a heading of the help and what stands under it, by name.
+type section struct {
+	title string
+	names []string
+}
+
+// commandSections is how the commands are told apart, in the order of somebody's first days with them.
+func commandSections() []section {
+	return []section{
+		{"Write and check plans", []string{"init", "import", "lint", "sequence", "render"}},
+		{"Bring routers to a plan", []string{"diff", "prove", "apply", "rotate", "undo", "remove"}},
+		{"Look at routers", []string{"audit", "trace"}},
+		{"Knock, and see who is trusted", []string{"knock", "trusted"}},
+		{"Fleets and records", []string{"inventory", "journal"}},
+		{"Rehearse", []string{"sim", "demo"}},
+		{"This program", []string{"schema", "completion", "version", "help"}},
+	}
+}
+
+// flagSections is how the flags of every command are told apart.
+func flagSections() []section {
+	return []section{
+		{"Which routers", []string{"router", "inventory", "limit"}},
+		{"Logging in", []string{"user", "password-file", "password-command", "transport", "tls-pin", "tls-ca", "tls-accept-new", "tls-insecure", "ssh-jump", "ssh-key", "ssh-known-hosts"}},
+		{"Plans", []string{"var", "at", "accept-risk", "yes"}},
+		{"Pace", []string{"forks", "retries", "timeout", "router-timeout", "total-timeout"}},
+		{"What is shown and kept", []string{"output", "color", "reveal", "verbose", "state-dir", "config", "help"}},
+	}
+}
+
+// helpColumns is what any terminal shows.
+const helpColumns = 80
+
+// setHelp gives the tree its help: commands and flags in sections, and a word for who mistyped one.
+func setHelp(root *cobra.Command) {
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { view.Help(c.OutOrStdout(), manual(c), helpColumns) })
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.SetFlagErrorFunc(flagError)
+	root.Args = cobra.ArbitraryArgs
+	root.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownCommand(c, args[0])
+		}
+		return c.Help()
+	}
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Say what a command does and takes",
+		Long:  "Say what a command does, how it is called and which flags it takes, as COMMAND --help does.",
+		Example: `  rosknock help apply
+  rosknock help trusted revoke`,
+		RunE: func(c *cobra.Command, args []string) error {
+			of, rest, err := c.Root().Find(args)
+			if err != nil {
+				return usagef("help: %w", err)
+			}
+			if len(rest) > 0 && of.HasSubCommands() {
+				return unknownCommand(of, rest[0])
+			}
+			return of.Help()
+		},
+	}
+}
+
+// unknownCommand says that there is no such command below another, and which one may have been meant.
+func unknownCommand(c *cobra.Command, word string) error {
+	var names, begun []string
+	for _, sub := range c.Commands() {
+		if !sub.IsAvailableCommand() && sub.Name() != "help" {
+			continue
+		}
+		names = append(names, sub.Name())
+		if strings.HasPrefix(sub.Name(), strings.ToLower(word)) {
+			begun = append(begun, sub.Name())
+		}
+	}
+	near, isNear := plans.Nearest(word, names)
+	hint := ""
+	switch {
+	case len(begun) > 0:
+		hint = ": did you mean " + either(begun) + "?"
+	case isNear:
+		hint = ": did you mean " + near + "?"
+	case c.HasParent():
+		hint = ": choose " + either(names)
+	}
+	return usagef("%sunknown command %q%s", below(c), word, hint)
+}
+
+// below is the command's path without the program, before a message.
+func below(c *cobra.Command) string {
+	if _, path, ok := strings.Cut(c.CommandPath(), " "); ok {
+		return path + ": "
+	}
+	return ""
+}
+
+// either joins words with commas, and with an or before the last.
+func either(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// flagError says what is wrong with a flag, and which one may have been meant. A command that was mistyped is what is wrong first.
+func flagError(c *cobra.Command, err error) error {
+	if words := c.Flags().Args(); len(words) > 0 && c.HasSubCommands() {
+		if err := c.RunE(c, words); err != nil {
+			return err
+		}
+	}
+	hint := ""
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		hint = flagHint(c, unknown)
+	}
+	return usagef("%s: %w%s; see %s --help", c.CommandPath(), err, hint, c.CommandPath())
+}
+
+func flagHint(c *cobra.Command, unknown *pflag.NotExistError) string {
+	// One dash where two belong: -exit-code is read as -e -x -i and so on.
+	if whole := unknown.GetSpecifiedShortnames(); len(whole) > 1 && c.Flags().Lookup(whole) != nil {
+		return ": did you mean --" + whole + "?"
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near, ok := plans.Nearest(unknown.GetSpecifiedName(), names); ok && unknown.GetSpecifiedShortnames() == "" {
+		return ": did you mean --" + near + "?"
+	}
+	return ""
+}
+
+// newManual writes what packages bring along. It is for those who make them.
+func newManual(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:    "manual [DIR]",
+		Short:  "Print the command manual, or write the man pages",
+		Long:   "Print the manual of all commands in Markdown. With DIR the pages for man are written into that folder instead.",
+		Hidden: true,
+		Example: `  rosknock manual > docs/commands.md
+  rosknock manual dist/man1`,
+		Args: atMost(1, "manual takes a folder"),
+		RunE: func(c *cobra.Command, args []string) error {
+			root := manual(c.Root())
+			if len(args) == 0 {
+				_, err := e.out.Write(view.ManualPage(root, "ROSKNOCK_UPDATE=1 go test ./cmd/rosknock -run TestManual"))
+				return err
+			}
+			if err := os.MkdirAll(args[0], 0o755); err != nil { // #nosec G301 -- manuals are for everybody
+				return err
+			}
+			for name, text := range view.ManPages(root, buildVersion()) {
+				if err := replaceFile(filepath.Join(args[0], name), text); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// manual is what the manual says of a command and those below it.
+func manual(c *cobra.Command) view.Command {
+	out := view.Command{Path: c.CommandPath(), Usage: usageLines(c), Short: c.Short, Long: c.Long, Example: c.Example, Shared: sharedFlags(c.Root())}
+	if c.HasParent() {
+		own := view.FlagGroup{}
+		c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) { own.Flags = appendFlag(own.Flags, f) })
+		out.Flags = []view.FlagGroup{own}
+	} else {
+		for _, row := range exitTable() {
+			out.Exits = append(out.Exits, view.Exit{Code: int(row.code), Meaning: row.meaning})
+		}
+	}
+	out.Groups = commandGroups(c)
+	return out
+}
+
+func usageLines(c *cobra.Command) []string {
+	if c.HasSubCommands() {
+		return []string{c.CommandPath() + " COMMAND [flags]"}
+	}
+	var out []string
+	for part := range strings.SplitSeq(strings.TrimPrefix(c.Use, c.Name()), " | "+c.Name()) {
+		out = append(out, c.CommandPath()+part+" [flags]")
+	}
+	return out
+}
+
+// commandGroups are the commands below another; only the program's own are many enough for sections.
+func commandGroups(c *cobra.Command) []view.CommandGroup {
+	sections := []section{{title: "Commands"}}
+	if !c.HasParent() {
+		sections = commandSections()
+	}
+	var out []view.CommandGroup
+	for i, s := range sections {
+		g := view.CommandGroup{Title: s.title}
+		for _, sub := range c.Commands() {
+			if at := sectionOf(sections, sub.Name()); !sub.Hidden && at == i {
+				g.Commands = append(g.Commands, manual(sub))
+			}
+		}
+		slices.SortStableFunc(g.Commands, func(a, b view.Command) int {
+			return slices.Index(s.names, a.Name()) - slices.Index(s.names, b.Name())
+		})
+		if len(g.Commands) > 0 {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// sectionOf finds where a name stands; what has no place comes last.
+func sectionOf(sections []section, name string) int {
+	at := slices.IndexFunc(sections, func(s section) bool { return slices.Contains(s.names, name) })
+	if at < 0 {
+		return len(sections) - 1
+	}
+	return at
+}
+
+func sharedFlags(root *cobra.Command) []view.FlagGroup {
+	sections := flagSections()
+	out := make([]view.FlagGroup, len(sections))
+	for i, s := range sections {
+		out[i].Title = s.title
+	}
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
+		at := sectionOf(sections, f.Name)
+		out[at].Flags = appendFlag(out[at].Flags, f)
+	})
+	last := &out[len(out)-1].Flags
+	*last = append(*last, view.Flag{Letter: "h", Name: "help", Usage: "say what a command does and takes"})
+	for i, s := range sections {
+		slices.SortStableFunc(out[i].Flags, func(a, b view.Flag) int { return slices.Index(s.names, a.Name) - slices.Index(s.names, b.Name) })
+	}
+	return out
+}
+
+// appendFlag adds what the manual says of a flag.
+func appendFlag(flags []view.Flag, f *pflag.Flag) []view.Flag {
+	if f.Hidden || f.Name == "help" {
+		return flags
+	}
+	value, usage := pflag.UnquoteUsage(f)
+	if word, ok := map[string]string{"string": "TEXT", "stringArray": "TEXT", "int": "N", "float": "NUMBER", "duration": "TIME", "time": "TIME"}[value]; ok {
+		value = word
+	}
+	standard := f.DefValue
+	switch {
+	case slices.Contains([]string{"", "0", "0s", "false", "[]"}, standard):
+		standard = ""
+	case f.Value.Type() == "duration":
+		standard = strings.TrimSuffix(strings.Replace(standard, "m0s", "m", 1), "0m")
+	}
+	return append(flags, view.Flag{Letter: f.Shorthand, Name: f.Name, Value: value, Usage: usage, Default: standard})
+}
