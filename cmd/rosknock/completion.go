@@ -1,6 +1,25 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros"
+)
 
 func newCompletion(e env) *cobra.Command {
 	var bare bool
@@ -51,4 +70,377 @@ To keep it, write what is printed to where the shell looks:
 	}
 	c.Flags().BoolVar(&bare, "no-descriptions", false, "complete words without saying what they mean")
 	return c
+}
+
+// setCompletion says for every argument and flag of the tree what may follow. Completion reads plans, inventories and the journal of this
+// machine; it never asks a router, makes no file, and has nothing to offer rather than an error.
+func setCompletion(c *cobra.Command, e env) {
+	if c.ValidArgsFunction == nil && c.ValidArgs == nil {
+		c.ValidArgsFunction = e.arguments(c)
+	}
+	known := func(f *pflag.Flag) {
+		if _, has := c.GetFlagCompletionFunc(f.Name); !has && f.Value.Type() != "bool" {
+			_ = c.RegisterFlagCompletionFunc(f.Name, e.flagValues(f)) // which fails for a flag that is not there
+		}
+	}
+	c.PersistentFlags().VisitAll(known)
+	c.LocalNonPersistentFlags().VisitAll(known)
+	for _, sub := range c.Commands() {
+		setCompletion(sub, e)
+	}
+}
+
+// arguments completes the arguments of a command, by what its usage calls them.
+func (e env) arguments(c *cobra.Command) cobra.CompletionFunc {
+	switch {
+	case c.CommandPath() == "rosknock undo":
+		return e.atFirst(e.undoable)
+	case c.CommandPath() == "rosknock trace":
+		return e.atFirst(words("tcp", "udp", "icmp", "icmpv6"))
+	case c.CommandPath() == "rosknock help":
+		return commandsBelow
+	case strings.Contains(c.Use, "PLAN..."):
+		return files("yaml", "yml")
+	case strings.Contains(c.Use, "PLAN"):
+		return first(files("yaml", "yml"))
+	case strings.Contains(c.Use, "FILE"):
+		return first(files())
+	case strings.Contains(c.Use, "DIR"):
+		return first(folders)
+	}
+	return cobra.NoFileCompletions
+}
+
+// offer is what completes a value: words, each with what it means behind a tab.
+type offer func(c *cobra.Command, args []string, typed string) []cobra.Completion
+
+// flagValues completes the value of a flag: by its name, or by what its usage calls the value.
+func (e env) flagValues(f *pflag.Flag) cobra.CompletionFunc {
+	value, _ := pflag.UnquoteUsage(f)
+	switch name, what, _ := strings.Cut(value, "."); {
+	case name == "FILE" && what != "":
+		return files(what)
+	case name == "FILE" && f.Name == "inventory":
+		return files("yaml", "yml")
+	case name == "FILE" && f.Name == "changes":
+		return files("json")
+	case name == "FILE":
+		return files()
+	case name == "DIR":
+		return folders
+	}
+	offered, ok := map[string]offer{
+		"transport":   words("api-ssl\tthe API over TLS", "api\tthe API in clear"),
+		"output":      outputs,
+		"color":       words("auto", "always", "never"),
+		"protect":     words("auto\tsafe mode, or a dead-man before RouterOS 7.18", "safe-mode\tthe router takes back what no session confirmed", "dead-man\tan entry in the router's scheduler takes it back", "none\tnothing does"),
+		"state":       words("new", "established", "related", "invalid", "untracked"),
+		"device-mode": words("advanced", "home\tthe scheduler is off"),
+		"waves":       words("1,10%,100%"),
+		"accept-risk": riskNames,
+		"then":        serviceNames,
+		"format":      formats,
+		"source":      interfaces,
+		"router":      e.routersSeen,
+		"limit":       e.limits,
+		"door":        e.doors,
+		"var":         e.variables,
+		"resume":      e.runs,
+		"run":         e.runs,
+	}[f.Name]
+	if !ok {
+		return cobra.NoFileCompletions
+	}
+	return e.offered(offered)
+}
+
+// offered makes a completion of an offer: what begins with what is typed, and no files. A word that goes on, such as NAME=, gets no
+// blank behind it.
+func (e env) offered(o offer) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var out []cobra.Completion
+		directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+		for _, word := range o(c, args, typed) {
+			if strings.HasPrefix(word, typed) || strings.HasPrefix(word, activeHelp) {
+				out = append(out, word)
+			}
+			if bare, _, _ := strings.Cut(word, "\t"); strings.HasSuffix(bare, "=") {
+				directive |= cobra.ShellCompDirectiveNoSpace
+			}
+		}
+		return out, directive
+	}
+}
+
+// activeHelp is how cobra marks what is said to whoever completes, rather than offered.
+const activeHelp = "_activeHelp_ "
+
+func (e env) atFirst(o offer) cobra.CompletionFunc { return first(e.offered(o)) }
+
+// first completes the first argument only.
+func first(f cobra.CompletionFunc) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return f(c, args, typed)
+	}
+}
+
+// files completes files with one of some endings, or any.
+func files(endings ...string) cobra.CompletionFunc {
+	directive := cobra.ShellCompDirectiveFilterFileExt
+	if len(endings) == 0 {
+		directive = cobra.ShellCompDirectiveDefault
+	}
+	return cobra.FixedCompletions(endings, directive)
+}
+
+func folders(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// commandsBelow completes the words of a command.
+func commandsBelow(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	of, rest, err := c.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var out []cobra.Completion
+	for _, sub := range of.Commands() {
+		if sub.IsAvailableCommand() && strings.HasPrefix(sub.Name(), typed) {
+			out = append(out, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// words offers the same words always.
+func words(fixed ...string) offer {
+	return func(*cobra.Command, []string, string) []cobra.Completion { return fixed }
+}
+
+func outputs(c *cobra.Command, _ []string, _ string) []cobra.Completion { return outputsOf(c) }
+
+func riskNames(*cobra.Command, []string, string) []cobra.Completion {
+	out := append(proof.Risks(), apply.Unprotected, clockSkew)
+	for _, r := range lint.Rules() {
+		out = append(out, cobra.CompletionWithDesc(r.ID, r.Title))
+	}
+	return out
+}
+
+func serviceNames(*cobra.Command, []string, string) []cobra.Completion {
+	var out []cobra.Completion
+	for _, s := range routeros.Services() {
+		out = append(out, cobra.CompletionWithDesc(s.Name, fmt.Sprintf("tcp/%d, where the plan does not move it", s.Port)))
+	}
+	return out
+}
+
+func formats(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	var out []cobra.Completion
+	if c.CommandPath() == "rosknock inventory import" {
+		for _, f := range foreign.Formats() {
+			out = append(out, string(f))
+		}
+	}
+	return out
+}
+
+func interfaces(*cobra.Command, []string, string) []cobra.Completion {
+	found, _ := net.Interfaces()
+	var out []cobra.Completion
+	for _, i := range found {
+		out = append(out, i.Name)
+	}
+	return out
+}
+
+// journalled is what the journal of this machine knows, the newest last, and the settings of the command line. A state folder that is not
+// there is not made.
+func (e env) journalled(c *cobra.Command) ([]state.Record, settings) {
+	s, err := load(c, e)
+	if err != nil {
+		return nil, s
+	}
+	path, err := e.stateDir(s)
+	if err != nil {
+		return nil, s
+	}
+	if _, err := os.Stat(path); err != nil {
+		return nil, s
+	}
+	dir, err := state.Open(path)
+	if err != nil {
+		return nil, s
+	}
+	records, _ := dir.Journal() // up to where it is broken
+	return records, s
+}
+
+// routersSeen offers the routers that were changed from here. Those of an inventory are chosen with --limit.
+func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	records, s := e.journalled(c)
+	if len(s.inventories) > 0 && c.Name() != "journal" {
+		return cobra.AppendActiveHelp(nil, "--router and --inventory exclude each other: choose routers of an inventory with --limit")
+	}
+	var seen, out []string
+	for _, r := range slices.Backward(records) {
+		if r.Address != "" && !slices.Contains(seen, r.Address) {
+			seen = append(seen, r.Address)
+			out = append(out, completed(r.Address, r.Router))
+		}
+	}
+	return out
+}
+
+// inventoryOfLine are the routers of the inventories of the command line; none where one can't be read.
+func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
+	names, _ := c.Flags().GetStringArray("inventory")
+	if len(names) == 0 {
+		return nil
+	}
+	inventory, err := readInventory(names)
+	if err != nil {
+		return nil
+	}
+	return inventory.Routers
+}
+
+// limits offers names, groups and tags of an inventory, behind what is typed already: branches,!r0
+func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completion {
+	before := typed[:strings.LastIndex(typed, ",")+1]
+	if rest := typed[len(before):]; strings.HasPrefix(rest, "!") {
+		before += "!"
+	}
+	routers := inventoryOfLine(c)
+	members := map[string]int{}
+	kinds := map[string]string{}
+	var groups, names []string
+	for _, r := range routers {
+		names = append(names, completed(before+r.Name, r.Address))
+		for kind, of := range map[string][]string{"group": r.Groups, "tag": r.Tags} {
+			for _, name := range of {
+				members[name]++
+				kinds[name] = kind
+			}
+		}
+	}
+	for name, n := range members {
+		groups = append(groups, completed(before+name, fmt.Sprintf("%s of %d", kinds[name], n)))
+	}
+	slices.Sort(groups)
+	return append(groups, names...)
+}
+
+// plansOf are the plans that a command line is about: the one that it names, or those of its inventory, each once.
+func (e env) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
+	given, err := readVars(c)
+	if err != nil {
+		return
+	}
+	if len(args) > 0 && strings.Contains(c.Use, "PLAN") {
+		read(args[0], given)
+		return
+	}
+	seen := map[string]bool{}
+	for _, r := range inventoryOfLine(c) {
+		maps.Copy(r.Vars, given)
+		for _, file := range r.Plans {
+			if !seen[file] {
+				seen[file] = true
+				read(file, r.Vars)
+			}
+		}
+	}
+}
+
+// doors offers the doors of the plans, for the ledger with the plan's name before it.
+func (e env) doors(c *cobra.Command, args []string, _ string) []cobra.Completion {
+	var out []cobra.Completion
+	ledger := strings.HasPrefix(c.CommandPath(), "rosknock trusted ")
+	e.plansOf(c, args, func(file string, vars map[string]string) {
+		data, err := readFile(file, maxPlan)
+		if err != nil {
+			return
+		}
+		p, err := plans.ReadWith(file, data, vars)
+		if err != nil {
+			return
+		}
+		for _, d := range p.Doors {
+			word := d.Name
+			if ledger {
+				word = p.Name + "/" + d.Name
+			}
+			if word = completed(word, "plan "+p.Name); !slices.Contains(out, word) {
+				out = append(out, word)
+			}
+		}
+	})
+	return out
+}
+
+// variables offers the variables that the plans use.
+func (e env) variables(c *cobra.Command, args []string, _ string) []cobra.Completion {
+	var out []cobra.Completion
+	e.plansOf(c, args, func(file string, _ map[string]string) {
+		data, err := readFile(file, maxPlan)
+		if err != nil {
+			return
+		}
+		for _, name := range plans.Variables(data) {
+			if !slices.Contains(out, name+"=") {
+				out = append(out, name+"=")
+			}
+		}
+	})
+	return out
+}
+
+// runs offers the runs over a fleet, the newest first.
+func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	records, _ := e.journalled(c)
+	out := []cobra.Completion{"last"}
+	for _, r := range slices.Backward(records) {
+		if r.Event == state.RunBegin {
+			out = append(out, completed(r.Run, fmt.Sprintf("%s over %d routers, %s", r.Command, r.Routers, r.Time.Format(time.DateTime))))
+		}
+	}
+	return out
+}
+
+// undoable offers the changes that can be taken back: of the routers that are named, or of all.
+func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	records, s := e.journalled(c)
+	var addresses []string
+	if routers, err := e.routersOf(s); err == nil {
+		for _, r := range routers {
+			addresses = append(addresses, r.target.HostPort())
+		}
+	} else {
+		for _, r := range records {
+			addresses = append(addresses, r.Address)
+		}
+	}
+	slices.Sort(addresses)
+	var found []state.Record
+	for _, address := range slices.Compact(addresses) { // cobra reads the flags twice
+		found = append(found, state.Undoable(records, address)...)
+	}
+	slices.SortStableFunc(found, func(a, b state.Record) int { return b.Time.Compare(a.Time) })
+	var out []cobra.Completion
+	for _, r := range found {
+		out = append(out, completed(r.Change, fmt.Sprintf("plan %s on %s, %s", r.Plan, r.Address, r.Time.Format(time.DateTime))))
+	}
+	return out
+}
+
+// completed is a word that may follow, with what it means.
+func completed(word, meaning string) cobra.Completion {
+	if meaning == "" {
+		return word
+	}
+	return cobra.CompletionWithDesc(word, strings.Join(strings.Fields(strings.ToValidUTF8(meaning, "\uFFFD")), " "))
 }

@@ -138,11 +138,16 @@ func load(c *cobra.Command, e env) (settings, error) {
 	if s.vars, err = readVars(c); err != nil {
 		return s, err
 	}
+	return s, s.check(outputsOf(c))
+}
+
+// outputsOf are the formats that a command's result comes in.
+func outputsOf(c *cobra.Command) []string {
 	outputs := []string{"text", "json", "csv", "markdown"}
 	if c.Flags().Lookup("report") != nil { // a command about changes
 		outputs = append(outputs, "html")
 	}
-	return s, s.check(outputs)
+	return outputs
 }
 
 // readVars reads the values of --var.

@@ -94,14 +94,19 @@ func chosen(records []state.Record, routers []string) []state.Record {
 
 // state opens the state folder.
 func (e env) state(s settings) (state.Dir, error) {
-	path := s.StateDir
-	if path == "" {
-		var err error
-		if path, err = e.defaultStateDir(); err != nil {
-			return state.Dir{}, err
-		}
+	path, err := e.stateDir(s)
+	if err != nil {
+		return state.Dir{}, err
 	}
 	return state.Open(path)
+}
+
+// stateDir is where the state folder is, or would be.
+func (e env) stateDir(s settings) (string, error) {
+	if s.StateDir != "" {
+		return s.StateDir, nil
+	}
+	return e.defaultStateDir()
 }
 
 // defaultStateDir is the system's place for what programs remember.

@@ -28,5 +28,6 @@ everything on a simulated router that it brings along.`,
 	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newUndo(e), newRemove(e), newProve(e), newRotate(e), newRender(e), newKnock(e), newTrace(e), newAudit(e), newTrusted(e), newInventory(e), newJournal(e), newSequence(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
 	root.AddCommand(newCompletion(e), newManual(e))
 	setHelp(root)
+	setCompletion(root, e)
 	return root
 }
