@@ -7,7 +7,7 @@ LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
 FUZZTIME ?= 20s
 
-.PHONY: help build demo test race fuzz lab matrix bench vet fmt lint cross cover ci clean
+.PHONY: help build demo test race fuzz lab matrix bench vet fmt lint cross dist cover ci clean
 
 help: ## list what can be done
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -53,6 +53,9 @@ lint: ## run golangci-lint, pinned
 
 cross: ## build for every platform
 	@for p in $(PLATFORMS); do echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -o /dev/null ./cmd/rosknock || exit 1; done
+
+dist: ## make archives and packages for every platform, in dist/
+	@GO="$(GO)" .package/build $(PLATFORMS)
 
 cover: ## say how much of each package the tests run
 	$(GO) test -cover ./...
