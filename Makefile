@@ -6,6 +6,7 @@ GO ?= go
 LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
 FUZZTIME ?= 20s
+export GOARM := 6
 
 .PHONY: help build demo test race fuzz lab matrix bench vet fmt lint cross dist cover ci clean
 
