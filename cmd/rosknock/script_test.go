@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,13 +33,18 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the command lines of fixtures/scripts. They read like a manual: what to type, what comes out,
-// which exit code.
+// which exit code. $ACTIONS is the folder of the actions for GitHub.
 func TestScripts(t *testing.T) {
+	actions, err := filepath.Abs("../../.github/actions")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "../../fixtures/scripts",
 		Setup: func(e *testscript.Env) error {
 			e.Values[routersKey{}] = map[string]scripted{}
 			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("ACTIONS", actions)
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
 			e.Setenv("ROSKNOCK_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("ROSKNOCK_PASSWORD", "correct horse")

@@ -105,7 +105,7 @@ func manSeeAlso(b *strings.Builder, c, root Command) {
 
 // roff escapes what troff would take for its own: backslashes, and dashes and quotes that it would make typographic.
 func roff(text string) string {
-	return strings.NewReplacer("\\", "\\e", "-", "\\-", "'", "\\(aq", "`", "\\(ga", "^", "\\(ha", "~", "\\(ti", "\"", "\\(dq", "\u2026", "\\[u2026]").Replace(text)
+	return strings.NewReplacer("\\", "\\e", "-", "\\-", "'", "\\(aq", "`", "\\(ga", "^", "\\(ha", "~", "\\(ti", "\"", "\\(dq", "\u2026", "...").Replace(text)
 }
 
 // roffLine escapes a line of text, also where it begins like a request.
