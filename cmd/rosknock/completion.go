@@ -94,9 +94,9 @@ func setCompletion(c *cobra.Command, e env) {
 func (e env) arguments(c *cobra.Command) cobra.CompletionFunc {
 	switch {
 	case c.CommandPath() == "rosknock undo":
-		return e.atFirst(e.undoable)
+		return first(offered(e.undoable))
 	case c.CommandPath() == "rosknock trace":
-		return e.atFirst(words("tcp", "udp", "icmp", "icmpv6"))
+		return first(offered(words("tcp", "udp", "icmp", "icmpv6")))
 	case c.CommandPath() == "rosknock help":
 		return commandsBelow
 	case strings.Contains(c.Use, "PLAN..."):
@@ -129,7 +129,7 @@ func (e env) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 	case name == "DIR":
 		return folders
 	}
-	offered, ok := map[string]offer{
+	o, ok := map[string]offer{
 		"transport":   words("api-ssl\tthe API over TLS", "api\tthe API in clear"),
 		"output":      outputs,
 		"color":       words("auto", "always", "never"),
@@ -151,12 +151,12 @@ func (e env) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 	if !ok {
 		return cobra.NoFileCompletions
 	}
-	return e.offered(offered)
+	return offered(o)
 }
 
 // offered makes a completion of an offer: what begins with what is typed, and no files. A word that goes on, such as NAME=, gets no
 // blank behind it.
-func (e env) offered(o offer) cobra.CompletionFunc {
+func offered(o offer) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var out []cobra.Completion
 		directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
@@ -174,8 +174,6 @@ func (e env) offered(o offer) cobra.CompletionFunc {
 
 // activeHelp is how cobra marks what is said to whoever completes, rather than offered.
 const activeHelp = "_activeHelp_ "
-
-func (e env) atFirst(o offer) cobra.CompletionFunc { return first(e.offered(o)) }
 
 // first completes the first argument only.
 func first(f cobra.CompletionFunc) cobra.CompletionFunc {

@@ -164,7 +164,7 @@ func newManual(e env) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			root := manual(c.Root())
 			if len(args) == 0 {
-				_, err := e.out.Write(view.ManualPage(root, "ROSKNOCK_UPDATE=1 go test ./cmd/rosknock -run TestManual"))
+				_, err := e.out.Write(view.ManualPage(root))
 				return err
 			}
 			if err := os.MkdirAll(args[0], 0o755); err != nil { // #nosec G301 -- manuals are for everybody

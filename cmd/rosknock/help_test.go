@@ -282,7 +282,7 @@ func TestCompletionScripts(t *testing.T) {
 
 // TestManualLinks: what the page links to is there.
 func TestManualLinks(t *testing.T) {
-	page := string(view.ManualPage(manual(newRoot(env{})), "a test"))
+	page := string(view.ManualPage(manual(newRoot(env{}))))
 	var headings []string
 	for line := range strings.SplitSeq(page, "\n") {
 		if heading, ok := strings.CutPrefix(line, "## "); ok {

@@ -115,9 +115,9 @@ func undented(text string) string {
 }
 
 // ManualPage is the manual of a program as one page in Markdown.
-func ManualPage(root Command, source string) []byte {
+func ManualPage(root Command) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "<!-- generated: %s -->\n\n# The commands of %s\n\n", source, root.Name())
+	fmt.Fprintf(&b, "# The commands of %[1]s\n\nGenerated from the commands themselves: `%[1]s COMMAND --help` and `man %[1]s-COMMAND` say the same.\n\n", root.Name())
 	markdownText(&b, root.Long)
 	for _, g := range root.Groups {
 		fmt.Fprintf(&b, "\n## %s\n\n| command | does |\n|---|---|\n", g.Title)

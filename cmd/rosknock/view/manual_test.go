@@ -47,7 +47,7 @@ func TestManPage(t *testing.T) {
 
 // TestManualPage: Markdown shows awkward texts as they were written, and a table keeps its columns.
 func TestManualPage(t *testing.T) {
-	page := string(view.ManualPage(view.Command{Path: "tool", Long: "A tool.", Groups: []view.CommandGroup{{Title: "All", Commands: []view.Command{awkward()}}}}, "somehow"))
+	page := string(view.ManualPage(view.Command{Path: "tool", Long: "A tool.", Groups: []view.CommandGroup{{Title: "All", Commands: []view.Command{awkward()}}}}))
 	for _, want := range []string{
 		`| [` + "`do`" + `](#tool-do) | Do \*it\* \| or \<not> |`, "```text\nas  it\nstands\n```", "```sh\ntool do -x 'a|b' \\\n  > out\n```",
 		"| `-x, --either a\\|b` | a \\| or b (default: a) |", "## tool do\n",
