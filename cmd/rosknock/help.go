@@ -47,8 +47,8 @@ func flagSections() []section {
 // helpColumns is what any terminal shows.
 const helpColumns = 80
 
-// setHelp gives the tree its help: commands and flags in sections, and a word for who mistyped one.
-func setHelp(root *cobra.Command) {
+// fitHelp fits the tree out with its help: commands and flags in sections, and a word for who mistyped one.
+func fitHelp(root *cobra.Command) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { view.Help(c.OutOrStdout(), manual(c), helpColumns) })
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
