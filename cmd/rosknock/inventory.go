@@ -194,7 +194,7 @@ func importInventory(e env, name, format string, formats []string) error {
 	if _, err := plans.ReadInventory(plans.InventoryFile{Name: "the inventory made of " + name, Data: text}); err != nil {
 		fmt.Fprintf(e.err, "rosknock: put this right in the inventory before you use it:\n%v\n", err)
 	}
-	fmt.Fprintf(e.err, "%d routers taken over, %d things left out\n", len(list.Routers), len(list.Skipped))
+	fmt.Fprintf(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "thing"))
 	_, err = e.out.Write(text)
 	return err
 }

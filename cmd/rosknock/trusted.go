@@ -206,7 +206,7 @@ The address from which this session comes is refused, unless you accept the risk
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				fmt.Fprintf(e.err, "%s: %d list entries removed, %d connections cut\n", out.Name, done.Entries, done.Connections)
+				fmt.Fprintf(e.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
 					fmt.Fprintf(e.err, "%s: left: %s\n", out.Name, sentence)

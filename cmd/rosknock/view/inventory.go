@@ -83,6 +83,6 @@ func Checked(w io.Writer, format string, routers []Router, s Style) error {
 		return err
 	}
 	writeReasons(w, routers, s)
-	_, err := fmt.Fprintf(w, "\n%d of %d routers answer\n", reached, len(routers))
+	_, err := fmt.Fprintf(w, "\n%d of %s answer\n", reached, Plural(len(routers), "router"))
 	return err
 }

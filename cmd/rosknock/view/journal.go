@@ -66,7 +66,7 @@ func outcomeOf(r state.Record) string {
 	case state.Begin:
 		return "not ended"
 	case state.RunBegin:
-		return fmt.Sprintf("%d routers", r.Routers)
+		return Plural(r.Routers, "router")
 	}
 	return r.Event
 }

@@ -121,25 +121,29 @@ func tally(linted []Linted) string {
 	for _, j := range flat(linted) {
 		count[j.Severity]++
 	}
-	text := plural(len(linted), "plan")
+	text := Plural(len(linted), "plan")
 	if len(count) == 0 {
 		return text + ", no problem"
 	}
 	var parts []string
 	for _, of := range []struct{ severity, word string }{{"error", "mistake"}, {"refuse", "finding to refuse"}, {"warn", "warning"}, {"inform", "remark"}} {
 		if n := count[of.severity]; n > 0 {
-			parts = append(parts, plural(n, of.word))
+			parts = append(parts, Plural(n, of.word))
 		}
 	}
 	return text + ": " + strings.Join(parts, ", ")
 }
 
-func plural(n int, word string) string {
+// Plural counts things: 1 router, 2 routers.
+func Plural(n int, word string) string {
 	if n == 1 {
 		return "1 " + word
 	}
 	if head, ok := strings.CutPrefix(word, "finding "); ok {
 		return fmt.Sprintf("%d findings %s", n, head)
+	}
+	if head, ok := strings.CutSuffix(word, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, head)
 	}
 	return fmt.Sprintf("%d %ss", n, word)
 }

@@ -73,7 +73,7 @@ func (r Rated) text(w io.Writer, s Style) error {
 	if r.Door != "" {
 		name += ", door " + r.Door
 	}
-	fmt.Fprintf(w, "%s: %s, remembered for %s each\n", s.bold(clean(name)), plural(len(r.Knock), "stage"), routeros.FormatDuration(r.Timeout))
+	fmt.Fprintf(w, "%s: %s, remembered for %s each\n", s.bold(clean(name)), Plural(len(r.Knock), "stage"), routeros.FormatDuration(r.Timeout))
 	fmt.Fprintln(w, wrap(strings.Fields(strings.Join(s.stages(r.Knock), ", ")), s.Width, 2))
 	fmt.Fprintln(w)
 	t := table{header: []string{"AGAINST", "IT HOLDS LIKE THIS, AT " + thousands(r.Speed) + " PACKETS/S"}, rows: r.rows(), whole: []string{"AGAINST"}}
@@ -92,7 +92,7 @@ func (r Rated) text(w io.Writer, s Style) error {
 // rows are the measures in words.
 func (r Rated) rows() [][]string {
 	st := r.Strength
-	decoys := plural(r.Decoys, "decoy")
+	decoys := Plural(r.Decoys, "decoy")
 	if r.Decoys == 0 {
 		decoys = "no decoys"
 	}

@@ -36,12 +36,13 @@ func Summary(w io.Writer, routers []Router, reasons bool, s Style) error {
 	for _, o := range order {
 		words = append(words, fmt.Sprintf("%d %s", counts[o], o))
 	}
-	fmt.Fprintf(w, "\n%d routers: %s\n", len(routers), strings.Join(words, ", "))
+	fmt.Fprintf(w, "\n%s: %s\n", Plural(len(routers), "router"), strings.Join(words, ", "))
 	return nil
 }
 
 // writeReasons says why routers failed or were left out.
 func writeReasons(w io.Writer, routers []Router, s Style) {
+	before, after := "\n", ""
 	for _, r := range routers {
 		why := r.Note
 		if r.Err != nil {
@@ -49,10 +50,11 @@ func writeReasons(w io.Writer, routers []Router, s Style) {
 		}
 		if why != "" {
 			text := strings.TrimPrefix(wrap(strings.Fields(clean(r.Name+": "+why)), s.Width, 2), "  ")
-			fmt.Fprintf(w, "\n%s", text)
+			fmt.Fprintf(w, "%s%s", before, text)
+			before, after = "\n", "\n"
 		}
 	}
-	fmt.Fprintln(w)
+	fmt.Fprint(w, after)
 }
 
 func stepsText(r Router) string {
