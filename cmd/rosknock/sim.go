@@ -39,6 +39,7 @@ type simOptions struct {
 	silence time.Duration
 	mode    string
 	write   string
+	packets bool
 	clock   func() time.Time // of the routers; nil is the machine's
 }
 
@@ -49,9 +50,12 @@ func newSim(e env) *cobra.Command {
 		Short: "Run simulated routers on this machine",
 		Long: `Run simulated routers that speak the RouterOS API, to try plans on. They know the user of --user with the
 password in ROSKNOCK_PASSWORD, or any password when that is not set. They hold MikroTik's default configuration unless --load names an
-export. They stop with Ctrl-C, and nothing is kept.`,
+export. They stop with Ctrl-C, and nothing is kept.
+
+With --packets, packets arrive at the routers as you type them, written as for rosknock trace, and pass their firewall: lists fill, doors open.`,
 		Example: `  rosknock sim --listen 127.0.0.1:8728 --version 7.20
   rosknock sim --listen 127.0.0.1:8729 --tls --load router.rsc
+  rosknock sim --packets
   rosknock sim --listen 127.0.0.1:9000 --count 10 --rtt 20ms
   rosknock sim --listen 127.0.0.1:20000 --count 1000 --tls --write-inventory fleet.yaml`,
 		Args: exactly(0, "sim takes no argument"),
@@ -70,6 +74,7 @@ export. They stop with Ctrl-C, and nothing is kept.`,
 	f.StringVar(&o.load, "load", "", "export to load, a `FILE.rsc`")
 	f.DurationVar(&o.rtt, "rtt", 0, "round trip of the line, also for connecting and TLS")
 	f.StringVar(&o.write, "write-inventory", "", "write an inventory of the routers into a `FILE`, with their pins")
+	f.BoolVar(&o.packets, "packets", false, "read packets from standard input, a line each: tcp 203.0.113.9 :22 --in ether1")
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
 	f.StringVar(&o.arrival, "arrival", "", "let connections come in by this `INTERFACE` and pass the router's own filter")
 	f.DurationVar(&o.silence, "silence", 9*time.Minute, "after what `TIME` without a packet the router takes a connection for dead")
@@ -102,6 +107,10 @@ func serveRouters(ctx context.Context, e env, s settings, o simOptions) error {
 		wait.Go(func() { errs <- r.router.Serve(ctx, r.listener) })
 	}
 	fmt.Fprintln(e.err, "stop with Ctrl-C")
+	if o.packets {
+		// It may be waiting for a line when everything else has ended, and ends with the program.
+		go arrivals(ctx, e.in, e.out, map[bool]string{true: "> "}[e.inTerminal], routers)
+	}
 	<-ctx.Done()
 	wait.Wait()
 	close(errs)
