@@ -81,9 +81,6 @@ func weekday(text string) (time.Weekday, bool) {
 	return 0, false
 }
 
-// String returns the window as it was written.
-func (w Window) String() string { return w.text }
-
 // Set reports whether there is a window.
 func (w Window) Set() bool { return w.zone != nil && len(w.days) > 0 }
 

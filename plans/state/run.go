@@ -1,18 +1,12 @@
 package state
 
 import (
-	"regexp"
 	"slices"
 	"time"
 )
 
 // NewRun makes the name of a run over a fleet.
 func NewRun(at time.Time) string { return "run-" + NewChange(at) }
-
-var runName = regexp.MustCompile(`^run-[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$`)
-
-// IsRun reports whether a text is the name of a run.
-func IsRun(text string) bool { return runName.MatchString(text) }
 
 // Finished returns the records of the routers of a run that need no further turn, by their address and the plan's name: those that were
 // changed, or had nothing to change. A router whose change was taken back since is not finished. found says whether there was such a
