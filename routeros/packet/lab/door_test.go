@@ -32,6 +32,7 @@ func TestDoorLab(t *testing.T) {
 		{"wrong knocks", testWrongKnocks},
 		{"quarantine", testQuarantine},
 		{"all protocols", testAllProtocols},
+		{"a forwarded port", testForward},
 		{"other clients", testOtherClients},
 		{"a hundred sources", testHundredSources},
 	} {

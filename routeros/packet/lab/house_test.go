@@ -88,17 +88,32 @@ type house struct {
 	client, router netns.NsHandle
 	nft            *nftables.Conn
 	rules          map[routeros.Family]*translation
+	ground
+}
+
+// ground is what a house stands on.
+type ground struct {
+	more  string // lines of an export beside the default configuration
+	ports []int  // of the server behind it, if there is one
 }
 
 // build makes a house by a plan. The environment is that of rosknock and all other programs, on top of what there is.
 func (y yard) build(t *testing.T, plan string, env ...string) *house {
 	t.Helper()
-	h := &house{yard: y, own: t.TempDir(), env: env, rules: map[routeros.Family]*translation{}}
+	return y.buildOn(t, ground{}, plan, env...)
+}
+
+func (y yard) buildOn(t *testing.T, on ground, plan string, env ...string) *house {
+	t.Helper()
+	h := &house{yard: y, own: t.TempDir(), env: env, rules: map[routeros.Family]*translation{}, ground: on}
 	h.plan = h.write(t, "plan.yaml", plan)
 	h.client, h.router = namespaces(t)
 	h.join(t)
 	within(t, h.client, h.connected)
 	h.serve(t)
+	if len(on.ports) > 0 {
+		h.annex(t)
+	}
 	h.fortify(t, h.applied(t))
 	return h
 }
@@ -175,7 +190,7 @@ func (h *house) applied(t *testing.T) routeros.Snapshot {
 	t.Helper()
 	text, err := fixtures.Router("defconf.rsc")
 	check(t, "fixture", err)
-	before, skipped := rsc.Read(text).Snapshot(rsc.Options{})
+	before, skipped := rsc.Read([]byte(string(text) + h.more)).Snapshot(rsc.Options{})
 	if len(skipped) > 0 {
 		t.Fatalf("%v", skipped)
 	}
@@ -209,7 +224,10 @@ func (h *house) fortify(t *testing.T, s routeros.Snapshot) {
 	t.Cleanup(func() { _ = h.nft.CloseLasting() })
 	for family, kind := range map[routeros.Family]nftables.TableFamily{routeros.IPv4: nftables.TableFamilyIPv4, routeros.IPv6: nftables.TableFamilyIPv6} {
 		table := h.nft.AddTable(&nftables.Table{Family: kind, Name: "lab"})
-		h.rules[family] = &translation{nft: h.nft, family: family, table: table, snapshot: s}
+		h.rules[family] = &translation{nft: h.nft, family: family, table: table, snapshot: s, through: family == routeros.IPv4 && len(h.ports) > 0}
+		if h.rules[family].through {
+			h.rules[family].observeNAT()
+		}
 		check(t, family.String(), h.rules[family].translate())
 	}
 	check(t, "the kernel's answer to the rules", h.nft.Flush())

@@ -118,28 +118,9 @@ func (f *firewall) observe() error {
 	return nil
 }
 
-// observeNAT marks packets by bits 4 and 5 of their connection's status (enum ip_conntrack_status).
-func (f *firewall) observeNAT() {
-	const src, dst = 1 << 4, 1 << 5
-	nat := f.watch("lab:nat", nftables.ChainHookPrerouting, -50)
-	for status, mark := range map[uint32]uint32{src: srcNAT, dst: dstNAT, src | dst: srcNAT | dstNAT} {
-		f.rule(nat,
-			&expr.Ct{Key: expr.CtKeySTATUS, Register: 1}, masked(src|dst), equal(false, binaryutil.NativeEndian.PutUint32(status)...),
-			&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(mark)}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
-	}
-}
-
 // allStates are all connection states.
 func allStates() []packet.State {
 	return []packet.State{packet.New, packet.Established, packet.Related, packet.Invalid, packet.Untracked}
-}
-
-func (f *firewall) watch(name string, hook *nftables.ChainHook, priority nftables.ChainPriority) *nftables.Chain {
-	return f.nft.AddChain(&nftables.Chain{Name: name, Table: f.table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: &priority})
-}
-
-func (f *firewall) rule(c *nftables.Chain, exprs ...expr.Any) {
-	f.nft.AddRule(&nftables.Rule{Table: f.table, Chain: c, Exprs: exprs})
 }
 
 // note writes down a packet's number.

@@ -31,15 +31,18 @@ type translation struct {
 	chains   map[string]*nftables.Chain
 	lists    map[string]*nftables.Set
 	fixed    map[string]*nftables.Set // lists of wide ranges that no rule fills
+	// through says that packets go through this router to hosts behind it, and not to it alone.
+	through bool
 	// rows says which rule of RouterOS each rule of the kernel stands for, chain by chain.
 	rows map[string][]int
 }
 
-// hooks are the places of RouterOS's built-in chains on a packet's way to the router itself.
+// hooks are the places of RouterOS's built-in chains on a packet's way to the router itself, or through it.
 func hooks() map[string]nftables.Chain {
 	return map[string]nftables.Chain{
 		chainName(routeros.Raw, "prerouting"):  {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
 		chainName(routeros.NAT, "dstnat"):      {Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest},
+		chainName(routeros.Filter, "forward"):  {Hooknum: nftables.ChainHookForward, Priority: nftables.ChainPriorityFilter},
 		chainName(routeros.Filter, "input"):    {Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
 		chainName(routeros.Raw6, "prerouting"): {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
 		chainName(routeros.NAT6, "dstnat"):     {Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest},
@@ -74,8 +77,8 @@ func (x *translation) counts(menu routeros.Menu, r routeros.Rule) bool {
 	return r.Attrs.Get("disabled") != "true" && r.Attrs.Get("disabled") != "yes" && x.reached(menu, r.Chain())
 }
 
-// reached reports whether packets to the router come into a chain at all; forward and output are not
-// played here.
+// reached reports whether packets come into a chain at all; output is not played here, and forward only where there is something
+// behind the router.
 func (x *translation) reached(menu routeros.Menu, chain string) bool {
 	switch menu {
 	case routeros.Raw, routeros.Raw6:
@@ -83,7 +86,7 @@ func (x *translation) reached(menu routeros.Menu, chain string) bool {
 	case routeros.NAT, routeros.NAT6:
 		return chain != "srcnat"
 	default:
-		return chain != "forward" && chain != "output"
+		return (chain != "forward" || x.through) && chain != "output"
 	}
 }
 
@@ -236,7 +239,7 @@ func (x *translation) add(menu routeros.Menu, index int, r routeros.Rule) error 
 
 // said reports whether an attribute says something other than which packets match.
 func said(name string) bool {
-	return slices.Contains([]string{"chain", "action", "comment", "disabled", "log", "log-prefix", "address-list", "address-list-timeout", "jump-target", "reject-with", "to-addresses", "to-ports"}, name)
+	return slices.Contains([]string{"chain", "action", "comment", "disabled", "log", "log-prefix", "address-list", "address-list-timeout", "jump-target", "reject-with", "to-addresses", "to-ports", "hw-offload"}, name)
 }
 
 func (x *translation) action(menu routeros.Menu, r routeros.Rule) ([]expr.Any, error) {
@@ -258,6 +261,8 @@ func (x *translation) action(menu routeros.Menu, r routeros.Rule) ([]expr.Any, e
 		return redirection(r)
 	case "log", "passthrough":
 		return nil, nil // the kernel's log would only fill the host's
+	case "fasttrack-connection":
+		return nil, nil // it marks a connection, and the packet goes on (routeros-facts § 2.6)
 	case "add-src-to-address-list":
 		return x.remember(r, source)
 	case "add-dst-to-address-list":
@@ -388,7 +393,11 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 	case "in-interface":
 		return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, equal(not, interfaceName(bare)...)}, nil
 	case "in-interface-list":
-		return x.interfaces(bare, not)
+		return x.interfaces(bare, not, expr.MetaKeyIIFNAME)
+	case "out-interface":
+		return []expr.Any{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, equal(not, interfaceName(bare)...)}, nil
+	case "out-interface-list":
+		return x.interfaces(bare, not, expr.MetaKeyOIFNAME)
 	case "connection-state":
 		return states(bare, not)
 	case "connection-nat-state":
@@ -412,17 +421,24 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 		load := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6}
 		return []expr.Any{load, equal(not, mac...)}, err
 	case "ipsec-policy":
-		secured, known := map[string]byte{"in,ipsec": 1, "in,none": 0}[bare]
-		if !known {
+		side, secured, _ := strings.Cut(bare, ",")
+		yes, known := map[string]byte{"ipsec": 1, "none": 0}[secured]
+		if !known || side != "in" && side != "out" {
 			break
 		}
-		return []expr.Any{&expr.Meta{Key: metaSecpath, Register: 1}, equal(not, secured)}, nil
+		if side == "out" {
+			return []expr.Any{&expr.Rt{Register: 1, Key: rtXfrm}, equal(not, yes)}, nil
+		}
+		return []expr.Any{&expr.Meta{Key: metaSecpath, Register: 1}, equal(not, yes)}, nil
 	}
 	return nil, fmt.Errorf("the lab does not know the matcher")
 }
 
 // metaSecpath is NFT_META_SECPATH of linux/netfilter/nf_tables.h: whether a packet came out of IPsec.
 const metaSecpath expr.MetaKey = 25
+
+// rtXfrm is NFT_RT_XFRM of linux/netfilter/nf_tables.h: whether a packet will go into IPsec.
+const rtXfrm expr.RtKey = 4
 
 func equal(not bool, data ...byte) expr.Any {
 	op := expr.CmpOpEq
@@ -577,7 +593,7 @@ func interfaceName(name string) []byte {
 }
 
 // interfaces takes the members as they stand: the lab's lists include and exclude no others.
-func (x *translation) interfaces(list string, not bool) ([]expr.Any, error) {
+func (x *translation) interfaces(list string, not bool, side expr.MetaKey) ([]expr.Any, error) {
 	var elements []nftables.SetElement
 	for _, m := range x.snapshot.ListMembers {
 		if m.List == list && !m.Disabled {
@@ -585,7 +601,7 @@ func (x *translation) interfaces(list string, not bool) ([]expr.Any, error) {
 		}
 	}
 	lookup, err := x.anyOf(not, nftables.TypeIFName, false, elements)
-	return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, lookup}, err
+	return []expr.Any{&expr.Meta{Key: side, Register: 1}, lookup}, err
 }
 
 func states(value string, not bool) ([]expr.Any, error) {
@@ -609,7 +625,7 @@ const (
 	dstNAT = 1 << 2
 )
 
-// natStates asks the packet's mark, which [firewall.observeNAT] sets, and not its connection: iptables, on which
+// natStates asks the packet's mark, which [translation.observeNAT] sets, and not its connection: iptables, on which
 // RouterOS stands, takes a packet without a connection for one that is not translated, while nftables gives up
 // the rule, with a ! too.
 func natStates(value string, not bool) ([]expr.Any, error) {
@@ -699,4 +715,23 @@ func (x *translation) kindOfDestination(value string, not bool) ([]expr.Any, err
 	}
 	lookup, err := x.anyOf(not, nftables.TypeMark, false, elements)
 	return []expr.Any{&expr.Fib{Register: 1, ResultADDRTYPE: true, FlagDADDR: true}, lookup}, err
+}
+
+// observeNAT marks packets by bits 4 and 5 of their connection's status (enum ip_conntrack_status).
+func (x *translation) observeNAT() {
+	const src, dst = 1 << 4, 1 << 5
+	nat := x.watch("lab:nat", nftables.ChainHookPrerouting, -50)
+	for status, mark := range map[uint32]uint32{src: srcNAT, dst: dstNAT, src | dst: srcNAT | dstNAT} {
+		x.rule(nat,
+			&expr.Ct{Key: expr.CtKeySTATUS, Register: 1}, masked(src|dst), equal(false, binaryutil.NativeEndian.PutUint32(status)...),
+			&expr.Immediate{Register: 1, Data: binaryutil.NativeEndian.PutUint32(mark)}, &expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: 1})
+	}
+}
+
+func (x *translation) watch(name string, hook *nftables.ChainHook, priority nftables.ChainPriority) *nftables.Chain {
+	return x.nft.AddChain(&nftables.Chain{Name: name, Table: x.table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: &priority})
+}
+
+func (x *translation) rule(c *nftables.Chain, exprs ...expr.Any) {
+	x.nft.AddRule(&nftables.Rule{Table: x.table, Chain: c, Exprs: exprs})
 }
