@@ -12,6 +12,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // The router of the lab: two interfaces, under the names that its rules use.
@@ -30,9 +32,11 @@ type lab struct {
 	nft    *nftables.Conn
 	router *netlink.Handle
 	cables map[string]cable
-	// client is a packet socket in the client's namespace, answers a raw one in the router's.
-	client, answers int
+	// client is a packet socket in the client's namespace, answers are raw ones in the router's.
+	client  int
+	answers map[routeros.Family]int
 
+	family          routeros.Family // of the tables and packets played now
 	tables, packets int
 }
 
@@ -52,7 +56,8 @@ func open(t *testing.T) *lab {
 		t.Skip("the lab builds network namespaces and so needs root")
 	}
 	client, router := namespaces(t)
-	l := &lab{cables: map[string]cable{}}
+	l := &lab{cables: map[string]cable{}, answers: map[routeros.Family]int{}, family: routeros.IPv4}
+	within(t, client, silence)
 	l.router = handle(t, router)
 	l.plug(t, handle(t, client), router)
 	within(t, router, func() error {
@@ -65,7 +70,9 @@ func open(t *testing.T) *lab {
 		l.client, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		return err
 	})
-	t.Cleanup(func() { _, _ = unix.Close(l.client), unix.Close(l.answers) })
+	t.Cleanup(func() {
+		_, _, _ = unix.Close(l.client), unix.Close(l.answers[routeros.IPv4]), unix.Close(l.answers[routeros.IPv6])
+	})
 	l.openTables(t, router)
 	return l
 }

@@ -46,10 +46,19 @@ func (l *lab) openTables(t *testing.T, router netns.NsHandle) {
 		t.Skipf("no nftables here: %v", err)
 	}
 	t.Cleanup(func() { _ = l.nft.CloseLasting() })
-	l.nft.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
+	l.nft.AddTable(l.table())
 	if err := l.nft.Flush(); err != nil {
 		t.Skipf("no nftables here: %v", err)
 	}
+}
+
+// table is where a snapshot's rules go.
+func (l *lab) table() *nftables.Table {
+	kind := nftables.TableFamilyIPv4
+	if l.family == routeros.IPv6 {
+		kind = nftables.TableFamilyIPv6
+	}
+	return &nftables.Table{Family: kind, Name: "lab"}
 }
 
 // connect begins a conversation with the kernel, and forgets what was left unsaid in the one before.
@@ -75,10 +84,10 @@ func (l *lab) load(s routeros.Snapshot) (*firewall, error) {
 		return nil, err
 	}
 	// The first of the two makes sure that there is something to delete.
-	table := l.nft.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "lab"})
+	table := l.nft.AddTable(l.table())
 	l.nft.DelTable(table)
 	table = l.nft.AddTable(table)
-	f := &firewall{lab: l, next: 1, sets: map[string]*nftables.Set{}, translation: translation{nft: l.nft, family: routeros.IPv4, table: table, snapshot: s}}
+	f := &firewall{lab: l, next: 1, sets: map[string]*nftables.Set{}, translation: translation{nft: l.nft, family: l.family, table: table, snapshot: s}}
 	if err := errors.Join(f.observe(), f.translate()); err != nil {
 		return nil, err
 	}
@@ -102,7 +111,7 @@ func (f *firewall) observe() error {
 	}
 	first := f.watch(arrived, nftables.ChainHookPrerouting, -400)
 	f.rule(first, f.note(arrived)...)
-	f.rule(first, ipField(4, 2), equal(false, be16(last)...), &expr.Verdict{Kind: expr.VerdictDrop})
+	f.rule(first, f.number(), equal(false, be16(last)...), &expr.Verdict{Kind: expr.VerdictDrop})
 	tracked := f.watch("lab:tracked", nftables.ChainHookPrerouting, -150)
 	for _, s := range allStates() {
 		match, err := states(s.String(), false)
@@ -123,10 +132,18 @@ func allStates() []packet.State {
 	return []packet.State{packet.New, packet.Established, packet.Related, packet.Invalid, packet.Untracked}
 }
 
+// number loads a packet's number.
+func (f *firewall) number() expr.Any {
+	if f.family == routeros.IPv6 {
+		return ipField(2, 2)
+	}
+	return ipField(4, 2)
+}
+
 // note writes down a packet's number.
 func (f *firewall) note(set string) []expr.Any {
 	s := f.sets[set]
-	return []expr.Any{ipField(4, 2), &expr.Dynset{SrcRegKey: 1, SetName: s.Name, SetID: s.ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE)}}
+	return []expr.Any{f.number(), &expr.Dynset{SrcRegKey: 1, SetName: s.Name, SetID: s.ID, Operation: uint32(unix.NFT_DYNSET_OP_UPDATE)}}
 }
 
 // seen is what the kernel did with one packet.
@@ -209,6 +226,9 @@ func (f *firewall) send(shots []shot, out []seen) error {
 		f.next++
 	}
 	end := shot{packet: packet.Packet{Protocol: 17, Src: addr("203.0.113.254"), Dst: addr("192.0.2.1"), Size: 28, TTL: 64}}
+	if f.family == routeros.IPv6 {
+		end.packet.Src, end.packet.Dst, end.packet.Size = over6(end.packet.Src), over6(end.packet.Dst), 48
+	}
 	return f.lab.knock(outside, net.HardwareAddr{2, 0, 0, 0, 0, 1}, end.bytes(last))
 }
 
@@ -271,7 +291,8 @@ func (f *firewall) members(list string) (map[netip.Addr]time.Duration, error) {
 	elements, err := f.nft.GetSetElements(f.lists[list])
 	members := map[netip.Addr]time.Duration{}
 	for _, e := range elements {
-		members[netip.AddrFrom4([4]byte(e.Key))] = e.Expires
+		a, _ := netip.AddrFromSlice(e.Key)
+		members[a] = e.Expires
 	}
 	return members, err
 }

@@ -31,15 +31,29 @@ func number(name string, otherwise uint64) uint64 {
 	return otherwise
 }
 
-// testRandom plays random packets at random tables.
+// testRandom plays random packets at random tables, over IPv4 and over IPv6.
 func (l *lab) testRandom(t *testing.T) {
+	for _, family := range []routeros.Family{routeros.IPv4, routeros.IPv6} {
+		t.Run(family.String(), func(t *testing.T) {
+			l.family = family
+			defer func() { l.family = routeros.IPv4 }()
+			l.randomTables(t)
+		})
+	}
+}
+
+func (l *lab) randomTables(t *testing.T) {
 	seed, tables := number("ROSKNOCK_LAB_SEED", usualSeed), number("ROSKNOCK_LAB_TABLES", usualTables)
 	t.Logf("%d tables from seed %d", tables, seed)
 	const enough = 5
 	seen, failed := map[string]int{}, 0
 	for i := range tables {
 		c := newChance(seed, i)
+		c.family = l.family
 		text := c.table()
+		if c.family == routeros.IPv6 {
+			text = table6(text)
+		}
 		s := table(t, text)
 		c.timed(&s)
 		g, err := l.play(s, round{shots: c.shots(shotsPerTable / 2)}, round{shots: c.shots(shotsPerTable / 2)})
@@ -56,7 +70,10 @@ func (l *lab) testRandom(t *testing.T) {
 	}
 	t.Logf("rules that packets met, by what they match and do: %v", seen)
 	for _, name := range append(strings.Fields(matcherNames), strings.Fields(actionNames)...) {
-		if seen[name] == 0 {
+		if l.family == routeros.IPv6 {
+			name = name6(name)
+		}
+		if name != "" && seen[name] == 0 {
 			t.Errorf("no packet met a rule with %s: the tables have no teeth there", name)
 		}
 	}
@@ -72,7 +89,7 @@ const (
 // tally counts the matchers and actions of rules that decided something: that met some of the packets that
 // came by.
 func (g *game) tally(seen map[string]int) {
-	for _, menu := range menus(routeros.IPv4) {
+	for _, menu := range menus(g.firewall.family) {
 		for i, n := range g.looks[menu] {
 			if n == 0 {
 				continue
@@ -96,13 +113,14 @@ type chance struct {
 	// flows are those played so far: a second packet of one would have another state.
 	flows map[string]bool
 	// at are the ports that packets go to.
-	at []uint16
+	at     []uint16
+	family routeros.Family
 }
 
 func newChance(seed, table uint64) chance {
 	return chance{
 		rand.New(rand.NewPCG(seed, table)), map[string]bool{},
-		[]uint16{1, 21, 22, 22, 23, 79, 80, 999, 1000, 1001, 1002, 1003, 8291, 8728, 65535},
+		[]uint16{1, 21, 22, 22, 23, 79, 80, 999, 1000, 1001, 1002, 1003, 8291, 8728, 65535}, routeros.IPv4,
 	}
 }
 
@@ -147,7 +165,7 @@ func (c chance) table() string {
 			fmt.Fprintf(&b, "add chain=prerouting %s%s\n", c.matchers("connection-state", "connection-nat-state"), c.rawAction())
 		}
 	}
-	if c.of(3) {
+	if c.of(3) && c.family == routeros.IPv4 {
 		b.WriteString("/ip firewall nat\n")
 		for range 1 + c.IntN(5) {
 			at := c.IntN(2)
@@ -232,14 +250,18 @@ func (c chance) remember() string {
 // timed adds entries whose time was running before, as after somebody's knock. No address is twice in a list: the
 // router refuses that (routeros-facts § 3).
 func (c chance) timed(s *routeros.Snapshot) {
+	menu := c.family.AddressList()
 	for range c.IntN(4) {
 		entry := routeros.ListEntry{
 			List: c.pick(strings.Fields(timedLists)...), Address: fmt.Sprintf("203.0.113.%d", 12+c.IntN(4)), Dynamic: true,
 			Timed: true, Timeout: time.Duration(20+c.IntN(100)) * time.Second,
 		}
+		if c.family == routeros.IPv6 {
+			entry.Address = over6(addr(entry.Address)).String() + "/128"
+		}
 		known := func(e routeros.ListEntry) bool { return e.Key() == entry.Key() }
-		if rows := s.Entries[routeros.AddressList]; !slices.ContainsFunc(rows, known) {
-			s.Entries[routeros.AddressList] = append(rows, entry)
+		if rows := s.Entries[menu]; !slices.ContainsFunc(rows, known) {
+			s.Entries[menu] = append(rows, entry)
 		}
 	}
 }
@@ -339,6 +361,9 @@ func (c chance) shot() shot {
 		Dst: addr(c.pick("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.168.88.1")), SrcMAC: c.pick("02:00:00:00:00:01", "02:00:00:00:00:0A"),
 		TTL: []uint8{1, 2, 63, 64, 65, 254, 255}[c.IntN(7)], DSCP: []uint8{0, 0, 8, 46, 63}[c.IntN(5)],
 	}
+	if c.family == routeros.IPv6 {
+		p.Src, p.Dst = over6(p.Src), over6(p.Dst)
+	}
 	s := shot{packet: p}
 	switch c.IntN(10) {
 	case 0, 1, 2, 3:
@@ -350,7 +375,7 @@ func (c chance) shot() shot {
 	default:
 		c.other(&s)
 	}
-	least := smallest(s.packet.Protocol) + len(s.within)
+	least := smallest(s.packet.Protocol) - headerOf(routeros.IPv4) + headerOf(c.family) + len(s.within)
 	s.packet.Size = max(least, []int{0, 28, 40, 59, 60, 61, 100, 101, 244, 245, 246, 1499, 1500}[c.IntN(13)])
 	return s
 }
@@ -401,20 +426,21 @@ func (c chance) udp(s *shot) {
 // icmp is a query, an answer that somebody asked for or nobody did, or an error about a packet that the router
 // has sent or has not.
 func (c chance) icmp(s *shot) {
-	s.packet.Protocol = 1
+	k := kindsOfICMP(c.family)
+	s.packet.Protocol = k.protocol
 	s.echo = uint16(c.unused(s, 1, 65535))
 	switch c.IntN(6) {
 	case 0, 1:
-		s.packet.ICMPType, s.packet.ICMPCode = 8, uint8(c.IntN(5))
+		s.packet.ICMPType, s.packet.ICMPCode = k.request, uint8(c.IntN(5))
 		c.toMany(s)
 	case 2:
-		s.packet.ICMPType = []uint8{13, 17}[c.IntN(2)]
+		s.packet.ICMPType = k.queries[c.IntN(2)]
 	case 3:
-		s.packet.State = packet.Invalid
+		s.packet.ICMPType, s.packet.State = k.reply, packet.Invalid
 	case 4:
-		s.packet.State, s.answered = packet.Established, reply(s.packet, 0, 8, s.echo)
+		s.packet.ICMPType, s.packet.State, s.answered = k.reply, packet.Established, reply(s.packet, 0, k.request, s.echo)
 	default:
-		s.packet.ICMPType, s.packet.ICMPCode, s.packet.State = 3, uint8(c.IntN(4)), packet.Invalid
+		s.packet.ICMPType, s.packet.ICMPCode, s.packet.State = k.unreachable, uint8(c.IntN(4)), packet.Invalid
 		about := reply(packet.Packet{Protocol: 17, Src: s.packet.Src, Dst: s.packet.Dst, SrcPort: s.echo, DstPort: 7}, 0, 0, 0)
 		if s.within = about; c.of(2) {
 			s.packet.State, s.answered = packet.Related, about
@@ -422,8 +448,27 @@ func (c chance) icmp(s *shot) {
 	}
 }
 
+// icmpKinds are the numbers of ICMP, or of ICMPv6.
+type icmpKinds struct {
+	protocol, request, reply, unreachable uint8
+	queries                               [2]uint8 // others that begin something
+}
+
+func kindsOfICMP(f routeros.Family) icmpKinds {
+	if f == routeros.IPv6 {
+		return icmpKinds{58, 128, 129, 1, [2]uint8{139, 128}}
+	}
+	return icmpKinds{1, 8, 0, 3, [2]uint8{13, 17}}
+}
+
 // toMany sends some packets to everybody.
 func (c chance) toMany(s *shot) {
+	if c.family == routeros.IPv6 {
+		if c.of(8) {
+			s.packet.Dst = over6(addr("224.0.0.1"))
+		}
+		return
+	}
 	if c.of(8) {
 		s.packet.Dst = addr(c.pick("192.0.2.255", "224.0.0.1", "255.255.255.255"))
 	}

@@ -26,6 +26,9 @@ add interface=ether1 list=WAN
 /ip address
 add address=192.0.2.1/24 interface=ether1
 add address=192.168.88.1/24 interface=bridge
+/ipv6 address
+add address=` + over6(addr("192.0.2.1")).String() + `/120 interface=ether1
+add address=` + over6(addr("192.168.88.1")).String() + `/120 interface=bridge
 ` + rules)).Snapshot(rsc.Options{})
 	if len(skipped) > 0 {
 		t.Fatalf("%+v", skipped)

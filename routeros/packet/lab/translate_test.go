@@ -106,7 +106,7 @@ func (x *translation) chain(menu routeros.Menu, chain string) *nftables.Chain {
 }
 
 // addLists makes a set of every address list. Ranges are written out, address by address, since the kernel
-// can't add to a set of ranges from a rule; the lab's lists are small enough for that. IPv6's are not, and those that no rule asks for are left out.
+// can't add to a set of ranges from a rule; the lab's lists are small enough for that. Wider ones that no rule asks for are left out.
 func (x *translation) addLists() error {
 	for _, e := range x.snapshot.Entries[x.family.AddressList()] {
 		first, last, err := span(e.Address)
@@ -116,8 +116,8 @@ func (x *translation) addLists() error {
 			}
 			continue
 		}
-		if err != nil || e.Disabled || x.family == routeros.IPv6 && !x.asked(e.List) {
-			continue // the name of a host, or switched off: nothing is matched by it
+		if err != nil || e.Disabled || vast(first, last) && !x.asked(e.List) {
+			continue // the name of a host, or switched off, or more than the kernel takes: nothing is matched by it
 		}
 		var elements []nftables.SetElement
 		for a := first; a.Compare(last) <= 0; a = a.Next() {
@@ -167,9 +167,8 @@ func (x *translation) fix(list string) error {
 // wide reports whether a list has a range that can't be written out.
 func (x *translation) wide(list string) bool {
 	return slices.ContainsFunc(x.snapshot.Entries[x.family.AddressList()], func(e routeros.ListEntry) bool {
-		_, bits, _ := strings.Cut(e.Address, "/")
-		n, err := strconv.Atoi(bits)
-		return e.List == list && err == nil && n < 16
+		first, last, err := span(e.Address)
+		return e.List == list && err == nil && vast(first, last)
 	})
 }
 
@@ -183,6 +182,12 @@ func (x *translation) filled(list string) bool {
 	return slices.ContainsFunc(menus(x.family), func(menu routeros.Menu) bool {
 		return slices.ContainsFunc(x.snapshot.Rules[menu], func(r routeros.Rule) bool { return r.Attrs.Get("address-list") == list })
 	})
+}
+
+// vast reports whether there are more addresses in a range than the lab writes out.
+func vast(first, last netip.Addr) bool {
+	a, b := first.As16(), last.As16()
+	return [14]byte(a[:14]) != [14]byte(b[:14])
 }
 
 // asked reports whether any rule looks into a list.
@@ -369,9 +374,6 @@ func transportField(offset, length uint32) expr.Any {
 // matcher translates one attribute.
 func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 	bare, not := strings.CutPrefix(value, "!")
-	if x.family == routeros.IPv6 && slices.Contains([]string{"dscp", "ttl"}, name) {
-		return nil, fmt.Errorf("the lab does not know the matcher over IPv6")
-	}
 	switch name {
 	case "protocol":
 		number, err := protocolNumber(bare)
@@ -412,10 +414,16 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 		return content(bare, not)
 	case "dscp":
 		n, err := strconv.ParseUint(bare, 10, 6)
+		if x.family == routeros.IPv6 {
+			mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 2, Mask: []byte{0x0f, 0xc0}, Xor: []byte{0, 0}}
+			return []expr.Any{ipField(0, 2), mask, equal(not, be16(int(n)<<6)...)}, err
+		}
 		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0xfc}, Xor: []byte{0}}
 		return []expr.Any{ipField(1, 1), mask, equal(not, byte(n)<<2)}, err
 	case "ttl":
-		return ttl(bare, not)
+		return ttl(bare, not, 8)
+	case "hop-limit":
+		return ttl(bare, not, 7)
 	case "src-mac-address":
 		mac, err := net.ParseMAC(bare)
 		load := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6}
@@ -686,7 +694,7 @@ func icmp(value string, not bool) ([]expr.Any, error) {
 	return []expr.Any{transportField(0, 2), inRange(not, []byte{byte(number), byte(first)}, []byte{byte(number), byte(last)})}, nil
 }
 
-func ttl(value string, not bool) ([]expr.Any, error) {
+func ttl(value string, not bool, offset uint32) ([]expr.Any, error) {
 	how, number, found := strings.Cut(value, ":")
 	if !found {
 		how, number = "equal", value
@@ -699,7 +707,7 @@ func ttl(value string, not bool) ([]expr.Any, error) {
 	if !known || not {
 		return nil, fmt.Errorf("the lab can't read it")
 	}
-	return []expr.Any{ipField(8, 1), &expr.Cmp{Op: op, Register: 1, Data: []byte{byte(n)}}}, nil
+	return []expr.Any{ipField(offset, 1), &expr.Cmp{Op: op, Register: 1, Data: []byte{byte(n)}}}, nil
 }
 
 // kindOfDestination asks the kernel's routing table what an address is.

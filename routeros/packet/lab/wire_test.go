@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 
+	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
@@ -23,11 +24,11 @@ type shot struct {
 	broken bool
 }
 
-// bytes returns the IP packet, numbered so that it is known again at the other end.
+// bytes returns the IP packet, numbered so that it is known again at the other end: in the identification of IPv4, in the flow label of IPv6.
 func (s shot) bytes(id uint16) []byte {
 	p := s.packet
 	ip := make([]byte, p.Size)
-	body := ip[20:]
+	body := ip[headerOf(p.Family()):]
 	header(ip, p, id)
 	switch p.Protocol {
 	case 6:
@@ -50,16 +51,43 @@ func (s shot) bytes(id uint16) []byte {
 		binary.BigEndian.PutUint16(body[4:], uint16(length))
 		copy(body[8:], p.Payload)
 		binary.BigEndian.PutUint16(body[6:], transportSum(ip))
-	case 1:
+	case 1, 58:
 		body[0], body[1] = p.ICMPType, p.ICMPCode
 		binary.BigEndian.PutUint16(body[4:], s.echo)
 		copy(body[8:], s.within)
+		if p.Protocol == 58 { // whose sum is over the addresses too
+			binary.BigEndian.PutUint16(body[2:], transportSum(ip))
+			break
+		}
 		binary.BigEndian.PutUint16(body[2:], ^sum(0, body))
 	}
 	return ip
 }
 
+// headerOf is the length of an IP header, in bytes.
+func headerOf(f routeros.Family) int {
+	if f == routeros.IPv6 {
+		return 40
+	}
+	return 20
+}
+
+// header6 is that of IPv6.
+func header6(ip []byte, p packet.Packet, id uint16) {
+	src, dst := p.Src.As16(), p.Dst.As16()
+	ip[0], ip[1] = 6<<4|p.DSCP>>2, p.DSCP<<6
+	binary.BigEndian.PutUint16(ip[2:], id)
+	binary.BigEndian.PutUint16(ip[4:], uint16(len(ip)-40))
+	ip[6], ip[7] = p.Protocol, p.TTL
+	copy(ip[8:], src[:])
+	copy(ip[24:], dst[:])
+}
+
 func header(ip []byte, p packet.Packet, id uint16) {
+	if p.Family() == routeros.IPv6 {
+		header6(ip, p, id)
+		return
+	}
 	src, dst := p.Src.As4(), p.Dst.As4()
 	ip[0], ip[1] = 4<<4|5, p.DSCP<<2
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
@@ -72,6 +100,10 @@ func header(ip []byte, p packet.Packet, id uint16) {
 
 // transportSum is the checksum of TCP and UDP, over the addresses too.
 func transportSum(ip []byte) uint16 {
+	if ip[0]>>4 == 6 {
+		pseudo := uint32(ip[6]) + uint32(len(ip)-40)
+		return ^sum(uint32(sum(pseudo, ip[8:40])), ip[40:])
+	}
 	pseudo := uint32(ip[9]) + uint32(len(ip)-20)
 	return ^sum(uint32(sum(pseudo, ip[12:20])), ip[20:])
 }
@@ -92,7 +124,7 @@ func sum(start uint32, data []byte) uint16 {
 	return uint16(total)
 }
 
-// smallest is the size of a packet of a protocol without any payload.
+// smallest is the size of an IPv4 packet of a protocol without any payload.
 func smallest(protocol uint8) int {
 	switch protocol {
 	case 6:
@@ -106,7 +138,7 @@ func smallest(protocol uint8) int {
 func reply(p packet.Packet, flags packet.Flags, icmpType uint8, echo uint16) []byte {
 	back := shot{packet: packet.Packet{
 		Protocol: p.Protocol, Src: p.Dst, Dst: p.Src, SrcPort: p.DstPort, DstPort: p.SrcPort,
-		TTL: 64, Size: smallest(p.Protocol), TCPFlags: flags, ICMPType: icmpType,
+		TTL: 64, Size: smallest(p.Protocol) - headerOf(routeros.IPv4) + headerOf(p.Family()), TCPFlags: flags, ICMPType: icmpType,
 	}, echo: echo}
 	return back.bytes(0)
 }
