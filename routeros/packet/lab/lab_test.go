@@ -20,6 +20,7 @@ import (
 // TestKernel is the lab.
 func TestKernel(t *testing.T) {
 	l := open(t)
+	l.carries(t)
 	start := time.Now()
 	t.Run("plan", l.testPlans)
 	t.Run("fixture", l.testFixtures)

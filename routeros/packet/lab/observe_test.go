@@ -225,11 +225,33 @@ func (f *firewall) send(shots []shot, out []seen) error {
 		}
 		f.next++
 	}
+	return f.end()
+}
+
+// end sends the packet that follows a volley.
+func (f *firewall) end() error {
 	end := shot{packet: packet.Packet{Protocol: 17, Src: addr("203.0.113.254"), Dst: addr("192.0.2.1"), Size: 28, TTL: 64}}
 	if f.family == routeros.IPv6 {
 		end.packet.Src, end.packet.Dst, end.packet.Size = over6(end.packet.Src), over6(end.packet.Dst), 48
 	}
 	return f.lab.knock(outside, net.HardwareAddr{2, 0, 0, 0, 0, 1}, end.bytes(last))
+}
+
+// carries waits until the cables carry packets: the first ones may be lost.
+func (l *lab) carries(t *testing.T) {
+	t.Helper()
+	f, err := l.load(table(t, ""))
+	check(t, "load", err)
+	for range 250 {
+		check(t, "send", f.end())
+		time.Sleep(20 * time.Millisecond)
+		ids, err := f.noted(arrived)
+		check(t, "read", err)
+		if ids[last] {
+			return
+		}
+	}
+	t.Fatal("nothing gets through to the router of the lab")
 }
 
 // wait returns when the last packet of a volley is there, and takes it off the books: the next volley waits
