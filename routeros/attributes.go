@@ -57,17 +57,20 @@ func (a Attributes) Get(name string) string {
 	return value
 }
 
-// Lookup returns the value of a name and whether the row has it.
+// Lookup returns the value of a name and whether the row has it. Rows are short, and two names mostly differ in their length: to look
+// at each in turn is quicker than to search by order.
 func (a Attributes) Lookup(name string) (string, bool) {
-	if i, ok := a.find(name); ok {
-		return a[i].Value, true
+	for i := range a {
+		if a[i].Name == name {
+			return a[i].Value, true
+		}
 	}
 	return "", false
 }
 
 // Has reports whether the row has a name.
 func (a Attributes) Has(name string) bool {
-	_, ok := a.find(name)
+	_, ok := a.Lookup(name)
 	return ok
 }
 

@@ -1,9 +1,6 @@
 package routeros
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // Mark is our tag at the end of a comment: [rosknock branch/admin/stage-2]. It says which plan
 // owns a row and which place in that plan's rule set the row fills. Marks carry names only,
@@ -13,19 +10,31 @@ type Mark struct {
 	Slot string // the place within the plan: admin/stage-2
 }
 
-// markPattern is strict on purpose: nothing of ours is ever found by likeness.
-var markPattern = regexp.MustCompile(`(?:^| )\[rosknock ([a-z0-9-]{1,24})/([a-z0-9][a-z0-9/._-]*)\]$`)
-
-// FindMark returns the mark at the end of a comment.
+// FindMark returns the mark at the end of a comment, alone or behind a space. It is strict on purpose: nothing of ours is ever found by
+// likeness. Every rule of a router is asked many times, so it is no regular expression.
 func FindMark(comment string) (Mark, bool) {
-	if !strings.HasSuffix(comment, "]") {
+	inside, closed := strings.CutSuffix(comment, "]")
+	at := strings.LastIndex(inside, markOpens)
+	if !closed || at < 0 || at > 0 && inside[at-1] != ' ' {
 		return Mark{}, false
 	}
-	m := markPattern.FindStringSubmatch(comment)
-	if m == nil {
+	plan, slot, ok := strings.Cut(inside[at+len(markOpens):], "/")
+	if !ok || plan == "" || len(plan) > 24 || slot == "" || strings.IndexByte("/._-", slot[0]) >= 0 || !spelled(plan, "-") || !spelled(slot, "/._-") {
 		return Mark{}, false
 	}
-	return Mark{Plan: m[1], Slot: m[2]}, true
+	return Mark{Plan: plan, Slot: slot}, true
+}
+
+const markOpens = "[rosknock "
+
+// spelled reports whether a text consists of small letters, digits and the other characters given.
+func spelled(text, others string) bool {
+	for i := range len(text) {
+		if c := text[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // TellsKnock reports whether a rule with this slot, with or without its plan before it, holds a part of a knock in its matchers: a

@@ -3,6 +3,7 @@ package routeros_test
 import (
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -133,6 +134,31 @@ func TestMarks(t *testing.T) {
 	})
 }
 
+// TestMarkAgainstPattern: a mark is found exactly where its pattern matches.
+func TestMarkAgainstPattern(t *testing.T) {
+	pattern := regexp.MustCompile(`(?:^| )\[rosknock ([a-z0-9-]{1,24})/([a-z0-9][a-z0-9/._-]*)\]$`)
+	piece := rapid.SampledFrom([]string{"[rosknock ", "[rosknock", "]", "/", " ", "a", "b-1", "-", ".x", "_", "A", "\n", "\xe9", "é", "stage-2", "abcdefghijklmnopqrstuvwx", "[rosknock a/b]", "text"})
+	found := 0
+	rapid.Check(t, func(t *rapid.T) {
+		comment := strings.Join(rapid.SliceOfN(piece, 0, 6).Draw(t, "pieces"), "")
+		if rapid.Bool().Draw(t, "like") {
+			comment += "[rosknock " + strings.Join(rapid.SliceOfN(piece, 0, 4).Draw(t, "inside"), "") + "]"
+		}
+		var want routeros.Mark
+		m := pattern.FindStringSubmatch(comment)
+		if m != nil {
+			want = routeros.Mark{Plan: m[1], Slot: m[2]}
+			found++
+		}
+		if got, ok := routeros.FindMark(comment); got != want || ok != (m != nil) {
+			t.Fatalf("%q: %+v, %t; by the pattern %+v", comment, got, ok, want)
+		}
+	})
+	if found == 0 {
+		t.Error("no comment had a mark: the texts don't suit the test")
+	}
+}
+
 // TestAttributesAgainstAMap: a row is a map with its names in order, and no method changes its receiver.
 func TestAttributesAgainstAMap(t *testing.T) {
 	name := rapid.SampledFrom([]string{"a", "b", "c", "d", ".id"})
@@ -245,6 +271,9 @@ func sample() routeros.Snapshot {
 
 func TestDigest(t *testing.T) {
 	base := sample().Digest()
+	if want := "sha256:529cab314e90c5c8f7509b41ffe4ceaa63656e0d02d185177b1be54d1714d6e7"; base != want { // saved changes name it
+		t.Errorf("the digest of a router has become %s", base)
+	}
 	filter := func(s *routeros.Snapshot) []routeros.Rule { return s.Rules[routeros.Filter] }
 	same := map[string]func(*routeros.Snapshot){
 		"the clock":             func(s *routeros.Snapshot) { s.Clock, s.Uptime = time.Unix(1, 0), time.Hour },

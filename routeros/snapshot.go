@@ -107,8 +107,8 @@ func (s Snapshot) Service(name string) (Service, bool) {
 // run down, dynamic rows and the clock are left out, so that two readings of a router that
 // nobody touched have one digest. Values count by meaning, as in [Rule.Canonical].
 func (s Snapshot) Digest() string {
-	h := sha256.New()
-	line(h, "rosknock.snapshot/1")
+	h := &digester{to: sha256.New()}
+	h.line("rosknock.snapshot/1")
 	for _, f := range Families() {
 		for _, m := range []Menu{f.Filter(), f.NAT(), f.Raw()} {
 			digestRules(h, m, s.Rules)
@@ -117,51 +117,68 @@ func (s Snapshot) Digest() string {
 	}
 	for _, row := range s.Services {
 		if !row.Dynamic && !row.Connection {
-			line(h, "service", row.Name, strconv.Itoa(int(row.Port)), FormatBool(row.Disabled), row.Certificate, fmt.Sprint(canonicalPrefixes(row.From)))
+			h.line("service", row.Name, strconv.Itoa(int(row.Port)), FormatBool(row.Disabled), row.Certificate, fmt.Sprint(canonicalPrefixes(row.From)))
 		}
 	}
 	for _, l := range s.InterfaceLists {
-		line(h, "interface-list", l.Name, fmt.Sprint(l.Include), fmt.Sprint(l.Exclude))
+		h.line("interface-list", l.Name, fmt.Sprint(l.Include), fmt.Sprint(l.Exclude))
 	}
 	for _, m := range s.ListMembers {
-		line(h, "member", m.List, m.Interface, FormatBool(m.Disabled))
+		h.line("member", m.List, m.Interface, FormatBool(m.Disabled))
 	}
 	for _, a := range s.Addresses {
-		line(h, "address", a.Prefix.String(), a.Interface, FormatBool(a.Disabled))
+		h.line("address", a.Prefix.String(), a.Interface, FormatBool(a.Disabled))
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+	return "sha256:" + hex.EncodeToString(h.sum())
 }
 
-func digestRules(h hash.Hash, m Menu, tables map[Menu][]Rule) {
+func digestRules(h *digester, m Menu, tables map[Menu][]Rule) {
 	rules, ok := tables[m]
-	line(h, "table", string(m), FormatBool(ok))
+	h.line("table", string(m), FormatBool(ok))
 	for _, r := range rules {
 		if r.Dynamic {
 			continue
 		}
-		line(h, "rule", r.ID)
+		h.line("rule", r.ID)
 		for name, value := range r.Canonical().All() {
-			line(h, name, value)
+			h.line(name, value)
 		}
 	}
 }
 
-func digestEntries(h hash.Hash, m Menu, tables map[Menu][]ListEntry) {
-	line(h, "list", string(m))
+func digestEntries(h *digester, m Menu, tables map[Menu][]ListEntry) {
+	h.line("list", string(m))
 	for _, e := range tables[m] {
 		if !e.Dynamic {
-			line(h, e.ID, e.List, Canonical("address", e.Address), e.Comment, FormatBool(e.Disabled))
+			h.line(e.ID, e.List, Canonical("address", e.Address), e.Comment, FormatBool(e.Disabled))
 		}
 	}
+}
+
+// digester hashes lines of fields.
+type digester struct {
+	to      hash.Hash
+	pending []byte
 }
 
 // line writes fields with their lengths, so that no two lists of fields share an encoding.
-func line(h hash.Hash, fields ...string) {
-	var scratch [256]byte
-	b := scratch[:0]
+func (d *digester) line(fields ...string) {
+	b := d.pending
 	for _, f := range fields {
 		b = strconv.AppendInt(b, int64(len(f)), 10)
 		b = append(append(append(b, ':'), f...), ',')
 	}
-	h.Write(append(b, '\n'))
+	if d.pending = append(b, '\n'); len(d.pending) > 4<<10 {
+		d.flush()
+	}
+}
+
+func (d *digester) flush() {
+	d.to.Write(d.pending)
+	d.pending = d.pending[:0]
+}
+
+func (d *digester) sum() []byte {
+	d.flush()
+	return d.to.Sum(nil)
 }
