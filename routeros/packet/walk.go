@@ -38,7 +38,7 @@ const (
 )
 
 func (k *walk) chain(t *table, name string, depth int) outcome {
-	for _, i := range t.chains[name] {
+	for _, i := range t.chain(name) {
 		if k.steps++; k.steps > mostLook {
 			k.fate.Incomplete = true
 			return through
@@ -59,7 +59,8 @@ func (k *walk) chain(t *table, name string, depth int) outcome {
 // matches holds the packet against one rule and leaves a look in the trail.
 func (k *walk) matches(t *table, i int) bool {
 	var open []string
-	for _, m := range t.rules[i].matchers {
+	rule := t.rule(i)
+	for _, m := range rule.matchers {
 		switch m.test(k) {
 		case no, absent:
 			if k.all {
@@ -74,7 +75,7 @@ func (k *walk) matches(t *table, i int) bool {
 	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Undecided: open}
 	if open != nil {
 		// What only logs or counts makes no difference, so nobody is asked.
-		matched = k.oracle != nil && !harmless(t.rules[i].action) && k.oracle(&t.rows[i], open)
+		matched = k.oracle != nil && !harmless(rule.action) && k.oracle(&t.rows[i], open)
 		if !matched {
 			look.Failed = open[0]
 		}
@@ -100,7 +101,7 @@ func harmless(action string) bool {
 
 // act carries out the action of a rule that matched (routeros-facts § 2.6).
 func (k *walk) act(t *table, i, depth int) outcome {
-	r := &t.rules[i]
+	r := t.rule(i)
 	if r.log || r.action == "log" {
 		k.fate.Logged = append(k.fate.Logged, &t.rows[i])
 	}
@@ -159,7 +160,7 @@ func (k *walk) end(t *table, i int, v Verdict) outcome {
 // translate is destination NAT: away from the router, or to another address or port of it. A connection that
 // keeps both does not count as translated.
 func (k *walk) translate(t *table, i int) outcome {
-	r := &t.rules[i]
+	r := t.rule(i)
 	if !r.toLocal && (!r.toSeveral || !k.stays(t, i)) {
 		k.packet.DstNAT = true
 		return k.end(t, i, Forwarded)

@@ -5,13 +5,15 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// World is the firewall of one router, made ready for evaluation. It never changes and may be used
-// by several goroutines.
+// World is the firewall of one router, made ready for evaluation. What it answers never changes, and it may be used
+// by several goroutines. A rule is made ready when the first packet comes to it: most tables are asked about few of their chains.
 type World struct {
 	tables  map[routeros.Menu]*table
 	members map[string]map[string]bool // interface list → interfaces, include and exclude resolved
@@ -27,9 +29,11 @@ type onInterface struct {
 }
 
 type table struct {
+	world  *World
 	menu   routeros.Menu
 	rows   []routeros.Rule
-	rules  []rule
+	sorted sync.Once
+	rules  []atomic.Pointer[rule]
 	chains map[string][]int // positions of the enabled rules of a chain
 }
 
@@ -110,26 +114,36 @@ func NewWorld(s routeros.Snapshot) *World {
 	}
 	w.members = resolveLists(s)
 	for menu, rows := range s.Rules {
-		w.tables[menu] = w.compile(menu, rows)
+		w.tables[menu] = &table{world: w, menu: menu, rows: rows}
 	}
 	return w
 }
 
-func (w *World) compile(menu routeros.Menu, rows []routeros.Rule) *table {
-	t := &table{menu: menu, rows: rows, rules: make([]rule, len(rows)), chains: map[string][]int{}}
-	for i := range rows {
-		r := &rows[i]
-		if r.Disabled() {
-			continue
+// chain returns the positions of the enabled rules of a chain.
+func (t *table) chain(name string) []int {
+	t.sorted.Do(func() {
+		t.rules, t.chains = make([]atomic.Pointer[rule], len(t.rows)), map[string][]int{}
+		for i := range t.rows {
+			if r := &t.rows[i]; !r.Disabled() {
+				t.chains[r.Chain()] = append(t.chains[r.Chain()], i)
+			}
 		}
-		t.chains[r.Chain()] = append(t.chains[r.Chain()], i)
-		t.rules[i] = w.rule(r)
-	}
-	return t
+	})
+	return t.chains[name]
 }
 
-func (w *World) rule(r *routeros.Rule) rule {
-	c := rule{action: r.Action(), target: r.Attrs.Get("jump-target"), log: r.Attrs.Bool("log")}
+// rule returns a rule of a chain made ready. Two goroutines that come to it at once make the same of it.
+func (t *table) rule(i int) *rule {
+	r := t.rules[i].Load()
+	if r == nil {
+		r = t.world.rule(&t.rows[i])
+		t.rules[i].Store(r)
+	}
+	return r
+}
+
+func (w *World) rule(r *routeros.Rule) *rule {
+	c := &rule{action: r.Action(), target: r.Attrs.Get("jump-target"), log: r.Attrs.Bool("log")}
 	for name, value := range r.Attrs.All() {
 		if value == "" {
 			continue // set to nothing is not set: exports of old routers are full of it
@@ -148,7 +162,7 @@ func (w *World) rule(r *routeros.Rule) rule {
 		}
 		c.addition = &addition{r.Attrs.Get("address-list"), timeout, c.action == "add-src-to-address-list"}
 	case "dst-nat", "netmap", "same", "redirect":
-		w.translation(r, &c)
+		w.translation(r, c)
 	}
 	return c
 }
