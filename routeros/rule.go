@@ -94,7 +94,9 @@ func isDefault(name, value string) bool {
 
 // Same reports whether the router treats both rules alike: equal canonical attributes, the comment
 // included; ids and counters don't count.
-func (r Rule) Same(o Rule) bool { return slices.Equal(r.Canonical(), o.Canonical()) }
+func (r Rule) Same(o Rule) bool {
+	return r.Attrs.Equal(o.Attrs) || slices.Equal(r.Canonical(), o.Canonical())
+}
 
 // SameMeaning is [Rule.Same] without the comment.
 func (r Rule) SameMeaning(o Rule) bool {

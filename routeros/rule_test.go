@@ -142,7 +142,8 @@ func TestMarkAgainstPattern(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		comment := strings.Join(rapid.SliceOfN(piece, 0, 6).Draw(t, "pieces"), "")
 		if rapid.Bool().Draw(t, "like") {
-			comment += "[rosknock " + strings.Join(rapid.SliceOfN(piece, 0, 4).Draw(t, "inside"), "") + "]"
+			inside := rapid.SampledFrom([]string{"a", "b-1", "-", "stage-2", "A", "", "x ", "abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwxy"})
+			comment += rapid.SampledFrom([]string{" ", "", "x"}).Draw(t, "before") + "[rosknock " + inside.Draw(t, "plan") + "/" + inside.Draw(t, "slot") + rapid.SampledFrom([]string{"", "/", "._-", "[", "é"}).Draw(t, "rest") + "]"
 		}
 		var want routeros.Mark
 		m := pattern.FindStringSubmatch(comment)

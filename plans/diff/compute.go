@@ -12,7 +12,23 @@ import (
 // Compute returns the fewest steps that bring the router of the snapshot to the rule set. The
 // error, if any, is a *[RefusalError].
 func Compute(s routeros.Snapshot, want compile.RuleSet, session Session) (ChangeSet, error) {
-	c := ChangeSet{Snapshot: s.Digest(), Plan: want.PlanDigest, Notes: slices.Clone(want.Notes)}
+	c, err := compute(s, want, session)
+	if err != nil {
+		return ChangeSet{}, err
+	}
+	c.Snapshot, c.Plan = s.Digest(), want.PlanDigest
+	return c, nil
+}
+
+// Left returns what [Compute] has to do yet.
+func Left(s routeros.Snapshot, want compile.RuleSet, session Session) ([]Step, error) {
+	c, err := compute(s, want, session)
+	return c.Steps, err
+}
+
+// compute is [Compute] without saying of what.
+func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (ChangeSet, error) {
+	c := ChangeSet{Notes: slices.Clone(want.Notes)}
 	if err := session.guard(s, want); err != nil {
 		return ChangeSet{}, err
 	}
@@ -49,7 +65,7 @@ func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session
 		for i, step := range narrow.Steps {
 			now = RehearseStep(now, step, len(c.Steps)+i)
 		}
-		if rest, err := Compute(now, last, session); err == nil && !rest.Changed() {
+		if rest, err := Left(now, last, session); err == nil && len(rest) == 0 {
 			c.Steps, c.Plan = append(c.Steps, narrow.Steps...), last.PlanDigest
 			return c, nil
 		}

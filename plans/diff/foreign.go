@@ -29,27 +29,34 @@ func Foreign(before, after routeros.Snapshot, plan string, steps ...Step) []stri
 	return out
 }
 
-// row is what is compared, and how it is called.
-type row struct{ key, name string }
+// row is what is compared; only one that differs is named.
+type row struct {
+	id    string
+	attrs routeros.Attributes
+	name  func() string
+}
+
+func (r row) same(o row) bool { return r.id == o.id && r.attrs.Equal(o.attrs) }
 
 func foreignRules(rows []routeros.Rule, plan string, handed map[string]handing) []row {
-	var out []row
-	for _, r := range rows {
+	out := make([]row, 0, len(rows))
+	for i := range rows {
+		r := &rows[i]
 		h, passed := handed[r.ID]
-		if _, ours := owned(r, plan); r.Dynamic || ours && !passed {
+		if _, ours := owned(*r, plan); r.Dynamic || ours && !passed {
 			continue
 		}
-		key := r.Attrs.String()
-		if passed && key == h.is {
-			key = h.was
+		attrs := r.Attrs
+		if passed && attrs.Equal(h.is) {
+			attrs = h.was
 		}
-		out = append(out, row{r.ID + " " + key, r.Describe()})
+		out = append(out, row{r.ID, attrs, r.Describe})
 	}
 	return out
 }
 
 // handing is a row that changes hands: what it is before and after.
-type handing struct{ was, is string }
+type handing struct{ was, is routeros.Attributes }
 
 // handedOver lists by their ids the rows of a menu that steps hand over: to the plan or by it.
 func handedOver(rows []routeros.Rule, menu routeros.Menu, plan string, steps []Step) map[string]handing {
@@ -63,7 +70,7 @@ func handedOver(rows []routeros.Rule, menu routeros.Menu, plan string, steps []S
 			out = map[string]handing{}
 		}
 		after := rehearseRule(slices.Clone(rows), step, 0)
-		out[step.ID] = handing{rows[at].Attrs.String(), after[at].Attrs.String()}
+		out[step.ID] = handing{rows[at].Attrs, after[at].Attrs}
 	}
 	return out
 }
@@ -85,7 +92,7 @@ func foreignEntries(rows []routeros.ListEntry, plan string) []row {
 	var out []row
 	for _, e := range rows {
 		if mark, ours := e.Mark(); !e.Dynamic && (!ours || mark.Plan != plan) {
-			out = append(out, row{e.ID + " " + e.Attributes().String(), e.List + " " + e.Address})
+			out = append(out, row{e.ID, e.Attributes(), func() string { return e.List + " " + e.Address }})
 		}
 	}
 	return out
@@ -95,11 +102,11 @@ func compareRows(menu routeros.Menu, was, is []row) string {
 	for i := range max(len(was), len(is)) {
 		switch {
 		case i >= len(is):
-			return fmt.Sprintf("%s: %s, which is not rosknock's, is gone", menu, was[i].name)
+			return fmt.Sprintf("%s: %s, which is not rosknock's, is gone", menu, was[i].name())
 		case i >= len(was):
-			return fmt.Sprintf("%s: %s, which is not rosknock's, is new", menu, is[i].name)
-		case was[i].key != is[i].key:
-			return fmt.Sprintf("%s: where %s stood there is now %s, and neither is rosknock's", menu, was[i].name, is[i].name)
+			return fmt.Sprintf("%s: %s, which is not rosknock's, is new", menu, is[i].name())
+		case !was[i].same(is[i]):
+			return fmt.Sprintf("%s: where %s stood there is now %s, and neither is rosknock's", menu, was[i].name(), is[i].name())
 		}
 	}
 	return ""

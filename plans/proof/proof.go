@@ -185,13 +185,13 @@ func Way(before routeros.Snapshot, plan string, changes diff.ChangeSet, session 
 // converges shows that after the last step nothing is left to do.
 func (p *prover) converges() {
 	last := p.states[len(p.states)-1]
-	rest, err := diff.Compute(last, p.want, p.session)
-	if err == nil && !rest.Changed() {
+	rest, err := diff.Left(last, p.want, p.session)
+	if err == nil && len(rest) == 0 {
 		return
 	}
 	what := fmt.Sprint(err)
 	if err == nil {
-		what = fmt.Sprintf("%s %s", rest.Steps[0].Op, rest.Steps[0].Slot)
+		what = fmt.Sprintf("%s %s", rest[0].Op, rest[0].Slot)
 	}
 	p.fail(Failure{
 		Promise: NotVoid, Risk: VoidRule, After: len(p.changes.Steps),

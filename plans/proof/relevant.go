@@ -34,10 +34,12 @@ func (f *table) relevant() []classes.Set {
 	seen := map[*routeros.Attribute]bool{}
 	for _, state := range f.states {
 		eachRule(state, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
-			if ours := f.ours(r); !ours && !(fills(r) && lists[r.Attrs.Get("address-list")]) || seen[&r.Attrs[0]] {
+			if len(r.Attrs) == 0 || seen[&r.Attrs[0]] {
 				return
 			}
-			seen[&r.Attrs[0]] = true
+			if seen[&r.Attrs[0]] = true; !f.ours(r) && !(fills(r) && lists[r.Attrs.Get("address-list")]) {
+				return
+			}
 			asked := s.Asks(state, menu, r)
 			if r.Action() == "accept" {
 				sets = append(sets, s.And(asked, f.samples()))
