@@ -87,7 +87,10 @@ func (e *editor) lay(seg segment) {
 	members := e.choose(seg)
 	e.keep(seg, members)
 	for i, m := range members {
-		before := nextKept(members[i+1:], seg)
+		var before anchor
+		if m.row == nil || !m.kept {
+			before = nextKept(members[i+1:], seg)
+		}
 		switch {
 		case m.row == nil:
 			e.rename(seg, m)

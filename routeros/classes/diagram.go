@@ -51,7 +51,7 @@ const mostNodes = 4_000_000
 const noLevel = int32(1) << 30 // of the terminals: below every variable
 
 func newDiagram() *diagram {
-	d := &diagram{limit: mostNodes, table: make([]ref, 1<<12), cache: make([]cached, 1<<12)}
+	d := &diagram{limit: mostNodes, table: make([]ref, 1<<12), cache: make([]cached, 1<<11)}
 	d.nodes = append(d.nodes, node{level: noLevel}, node{level: noLevel})
 	return d
 }

@@ -49,6 +49,8 @@ type Space struct {
 	Family  routeros.Family
 	diagram *diagram
 	valid   ref // packets that can be
+	// carriers are the packets that have ports, once they were asked for.
+	carriers ref
 
 	source, destination    ordinal[netip.Addr]
 	sourcePort, targetPort ordinal[int]
@@ -294,11 +296,15 @@ func (s *Space) Uses(a Set) []string {
 
 // havingPorts are the packets that carry ports: of these protocols, and no later fragments.
 func (s *Space) havingPorts() ref {
+	if s.carriers != none {
+		return s.carriers
+	}
 	var runs []span
 	for _, p := range []int{6, 17, 33, 132, 136} {
 		runs = append(runs, s.protocol.run(p, p))
 	}
-	return s.diagram.and(s.diagram.spans(s.protocol.axis, joined(runs)), s.whole())
+	s.carriers = s.diagram.and(s.diagram.spans(s.protocol.axis, joined(runs)), s.whole())
+	return s.carriers
 }
 
 func (s *Space) ports(o *ordinal[int], ports routeros.Ports) ref {
