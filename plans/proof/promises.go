@@ -145,6 +145,9 @@ func (f *table) flow(operator netip.Addr, port uint16) classes.Set {
 // exposure: in no state anybody reaches what he could not reach before, unless the plan opens it to him.
 func (f *table) exposure() {
 	s := f.space
+	if len(f.states) == 1 {
+		return // nothing changes
+	}
 	// Who can only now get into a list was not in it before.
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	for n := 1; n < len(f.states); n++ {
@@ -190,6 +193,9 @@ func (f *table) unfilled() []string {
 // lost: the plan's own rules stop nothing that the plan does not shut.
 func (f *table) lost() {
 	s := f.space
+	if len(f.states) == 1 {
+		return // nothing changes
+	}
 	gated := compile.Packets(s, f.nat, compile.Shut(f.Gate))
 	for n := 1; n < len(f.states); n++ {
 		var stopped classes.Set
@@ -337,7 +343,10 @@ func (f *table) allowed() {
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
 			}
-			if e, ok := s.Pick(asked); ok && s.And(asked, f.results[len(f.results)-1].Accepted).Empty() {
+			if !s.And(asked, f.results[len(f.results)-1].Accepted).Empty() {
+				continue
+			}
+			if e, ok := s.Pick(asked); ok {
 				f.fail(Failure{
 					Promise: NotVoid, Risk: VoidRule, After: len(f.states) - 1,
 					What:   fmt.Sprintf("%s would not let anybody in: %s is stopped by %s", name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
@@ -359,7 +368,7 @@ func (f *table) knocks() {
 		f.late(d, final)
 		f.quarantine(d, final)
 		f.passing(d)
-		if openings, _ := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain}); len(openings) > 0 {
+		if openings, _ := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain, Bare: true}); len(openings) > 0 {
 			f.proof.Doors = append(f.proof.Doors, Door{Name: d.Name, Family: f.Family, Packets: len(openings[0].Steps)})
 		}
 	}

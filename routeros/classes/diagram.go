@@ -51,8 +51,9 @@ const mostNodes = 4_000_000
 const noLevel = int32(1) << 30 // of the terminals: below every variable
 
 func newDiagram() *diagram {
-	d := &diagram{limit: mostNodes, table: make([]ref, 1<<12), cache: make([]cached, 1<<11)}
-	d.nodes = append(d.nodes, node{level: noLevel}, node{level: noLevel})
+	const usual = 1 << 11 // nodes; the spaces of most routers hold one to three thousand
+	d := &diagram{limit: mostNodes, table: make([]ref, 2*usual), cache: make([]cached, usual), nodes: make([]node, 2, usual+1)}
+	d.nodes[none], d.nodes[all] = node{level: noLevel}, node{level: noLevel}
 	return d
 }
 

@@ -35,6 +35,8 @@ type Search struct {
 	// Knocks, when set, are the sequences that are meant to lead into the list: sought is then a way that contains none
 	// of them in its order. Entries may also run out meanwhile, and lists that no rule fills may hold the source.
 	Knocks [][]Set
+	// Bare says that only the number of steps, their lists and rules are wanted, without packets.
+	Bare bool
 }
 
 // Bounds of a search: beyond them it says that it is not complete.
@@ -330,8 +332,9 @@ func (k *seeker) steps(v *visitor) []Step {
 	for ; v.from != nil; v = v.from {
 		step := Step{Expires: v.gone, Joins: v.join}
 		if v.move >= 0 {
-			step = k.step(v, who)
-			who = k.space.diagram.and(who, k.space.sourcesOf(step.Example))
+			if step = k.step(v, who); !k.Bare {
+				who = k.space.diagram.and(who, k.space.sourcesOf(step.Example))
+			}
 		}
 		out = append(out, step)
 	}
@@ -341,13 +344,17 @@ func (k *seeker) steps(v *visitor) []Step {
 
 func (k *seeker) step(v *visitor, who ref) Step {
 	m := k.moves[v.move]
-	step := Step{Packets: Set{k.space.diagram.given(m.packets, k.memberships(v.from.members))}, Fills: m.fills}
+	step := Step{Fills: m.fills}
 	for i, list := range k.lists {
 		if m.adds&(1<<i) != 0 && v.from.members&(1<<i) == 0 {
 			step.Adds = append(step.Adds, list)
 		}
 	}
 	slices.Sort(step.Adds)
+	if k.Bare {
+		return step
+	}
+	step.Packets = Set{k.space.diagram.given(m.packets, k.memberships(v.from.members))}
 	step.Example, _ = k.space.Pick(Set{k.space.diagram.and(step.Packets.node, who)}, k.space.Stranger())
 	for i, list := range k.lists {
 		if v.from.members&(1<<i) != 0 {
