@@ -84,7 +84,8 @@ type chosen struct {
 // lay compares a segment with the table and files the steps that are missing. Rows that carry our
 // mark in this chain but serve no wanted rule are removed by [editor.sweep].
 func (e *editor) lay(seg segment) {
-	members := e.choose(seg)
+	ours := e.ours(seg)
+	members := e.choose(seg, ours)
 	e.keep(seg, members)
 	for i, m := range members {
 		var before anchor
@@ -93,7 +94,7 @@ func (e *editor) lay(seg segment) {
 		}
 		switch {
 		case m.row == nil:
-			e.rename(seg, m)
+			e.rename(seg, m, ours[m.slot])
 			e.change(Step{
 				Op: Add, Menu: seg.menu, Slot: m.slot, Before: before.id, BeforeText: before.text,
 				Set: m.want.Attrs, Why: "missing",
@@ -113,8 +114,7 @@ func (e *editor) lay(seg segment) {
 // choose finds for every wanted rule the row that needs the least work: first one that is right
 // already, then one that a single set can mend. A row that would need attributes taken
 // away serves nothing: between a set and an unset it would match too much or too little.
-func (e *editor) choose(seg segment) []chosen {
-	rows := e.ours(seg)
+func (e *editor) choose(seg segment, rows map[string][]int) []chosen {
 	members := make([]chosen, len(seg.rules))
 	for i, want := range seg.rules {
 		mark, _ := want.Mark()
@@ -221,12 +221,13 @@ func nextKept(rest []chosen, seg segment) anchor {
 
 // rename gives a row that is about to be replaced by one with the same comment another comment first. So in every state a chain and a
 // comment name one row, by which the router itself can find what it has to undo: the id of a row that is yet to be added
-// is known to nobody.
-func (e *editor) rename(seg segment, m chosen) {
+// is known to nobody. Only rows of the same slot can have the same comment.
+func (e *editor) rename(seg segment, m chosen, slot []int) {
 	old := "(old)"
-	for at, r := range e.rows {
-		mark, ok := owned(r, seg.plan)
-		if !ok || e.claimed[r.ID] || r.Chain() != seg.chain || r.Comment() != m.want.Comment() {
+	for _, at := range slot {
+		r := e.rows[at]
+		mark, _ := r.Mark()
+		if e.claimed[r.ID] || r.Comment() != m.want.Comment() {
 			continue
 		}
 		comment := mark.Comment(strings.TrimSpace(strings.TrimSuffix(r.Comment(), mark.String()) + old))
