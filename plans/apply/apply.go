@@ -28,6 +28,7 @@ type Session interface {
 	Run(ctx context.Context, c routeros.Command) (api.Reply, error)
 	Batch(ctx context.Context, commands []routeros.Command) ([]api.Result, error)
 	Snapshot(ctx context.Context) (routeros.Snapshot, error)
+	SnapshotWith(ctx context.Context, also ...routeros.Command) (routeros.Snapshot, []api.Result, error)
 	Close() error
 }
 
@@ -193,7 +194,7 @@ func (r *run) protect(ctx context.Context, s Session) (begun bool, err error) {
 	if err := r.guard.take(ctx, s); err != nil {
 		return true, err
 	}
-	now, err := s.Snapshot(ctx)
+	now, err := r.guard.read(ctx, s)
 	if err != nil {
 		return true, err
 	}

@@ -82,6 +82,10 @@ func (g *scheduled) take(ctx context.Context, s Session) error {
 	return err
 }
 
+func (*scheduled) read(ctx context.Context, s Session) (routeros.Snapshot, error) {
+	return s.Snapshot(ctx)
+}
+
 // date is when it has to run, in the router's own form and time zone: ISO from 7.10 on (routeros-facts § 8).
 func (g *scheduled) date() string {
 	at := g.clock.Add(g.delay)

@@ -50,6 +50,8 @@ type guard interface {
 	intent() string
 	// take puts it in place.
 	take(ctx context.Context, s Session) error
+	// read reads the router under it for the first time.
+	read(ctx context.Context, s Session) (routeros.Snapshot, error)
 	// check says that time is short.
 	check() error
 	// unroll takes back everything at once, where the protection can.
@@ -139,11 +141,7 @@ func (g *safeMode) take(ctx context.Context, s Session) error {
 		return &ProtectionError{fmt.Sprintf("%d steps are more than safe mode remembers (%d)", g.steps, mostUnderSafeMode), "use --protect=dead-man"}
 	}
 	_, err := s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("take"), "on-error", "abort"))
-	if err == nil {
-		g.taken, err = safeModeRow(ctx, s)
-		return err
-	}
-	if lost(err) {
+	if err == nil || lost(err) {
 		return err
 	}
 	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
@@ -161,6 +159,18 @@ func (g *safeMode) take(ctx context.Context, s Session) error {
 		return &ProtectionError{"safe mode can't be taken; the router says: " + trap.Message, "try again, or use --protect=dead-man"}
 	}
 	return &HeldError{why + " (the router says: " + trap.Message + ")", stale}
+}
+
+// read learns in the same flight what the router says of the hold.
+func (g *safeMode) read(ctx context.Context, s Session) (routeros.Snapshot, error) {
+	now, results, err := s.SnapshotWith(ctx, routeros.Print(routeros.SafeMode))
+	if err != nil {
+		return now, err
+	}
+	if len(results[0].Rows) > 0 {
+		g.taken = results[0].Rows[0]
+	}
+	return now, results[0].Err
 }
 
 func (*safeMode) check() error { return nil }
@@ -228,9 +238,12 @@ func (*safeMode) horizon() time.Duration { return 10 * time.Minute }
 // unguarded is no protection.
 type unguarded struct{}
 
-func (unguarded) name() Protection                                       { return None }
-func (unguarded) intent() string                                         { return "going on without protection" }
-func (unguarded) take(context.Context, Session) error                    { return nil }
+func (unguarded) name() Protection                    { return None }
+func (unguarded) intent() string                      { return "going on without protection" }
+func (unguarded) take(context.Context, Session) error { return nil }
+func (unguarded) read(ctx context.Context, s Session) (routeros.Snapshot, error) {
+	return s.Snapshot(ctx)
+}
 func (unguarded) check() error                                           { return nil }
 func (unguarded) unroll(context.Context, Session) (bool, error)          { return false, nil }
 func (unguarded) release(context.Context, Session) error                 { return nil }

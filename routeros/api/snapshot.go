@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -16,16 +17,28 @@ import (
 // system's resources there is an error. So there is when the user may not read a menu that decides who
 // gets in: a table that can't be seen is not an empty one. Name, clock and active users may stay unknown.
 func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
+	snapshot, _, err := s.SnapshotWith(ctx)
+	return snapshot, err
+}
+
+// SnapshotWith is [Session.Snapshot] with further commands in the same flight, before it.
+func (s *Session) SnapshotWith(ctx context.Context, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
 	parts := snapshotParts()
-	commands := make([]routeros.Command, len(parts))
-	for i, p := range parts {
+	commands := slices.Clone(also)
+	for _, p := range parts {
 		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts § 1.5).
-		commands[i] = routeros.Print(p.menu)
+		commands = append(commands, routeros.Print(p.menu))
 	}
 	results, err := s.Batch(ctx, commands)
 	if err != nil {
-		return routeros.Snapshot{}, err
+		return routeros.Snapshot{}, nil, err
 	}
+	snapshot, err := s.assembled(parts, results[len(also):])
+	return snapshot, results[:len(also)], err
+}
+
+// assembled makes a snapshot of the answers to its parts.
+func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, error) {
 	snapshot := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for i, p := range parts {
 		if err := results[i].Err; err != nil {
