@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -351,7 +352,8 @@ func TestCantTakeBack(t *testing.T) {
 	}
 }
 
-// TestFlights: under safe mode the steps of a chain that nobody uses yet go together, all others alone; without it, each goes alone.
+// TestFlights: under safe mode the steps of a chain that nobody uses yet go together, with the entries of a list that nobody asks for yet, and
+// switching off a service goes with the step before it; without it, each goes alone.
 func TestFlights(t *testing.T) {
 	for _, protect := range []apply.Protection{apply.SafeMode, apply.DeadMan} {
 		synctest.Test(t, func(t *testing.T) {
@@ -367,8 +369,21 @@ func TestFlights(t *testing.T) {
 			if got := apply.Run(t.Context(), session, c, apply.Options{Before: before, Plan: "m", Protect: protect}); got.Outcome != apply.Changed {
 				t.Fatal(got.Outcome, got.Err)
 			}
-			if together := session.most > 1; together != (protect == apply.SafeMode) {
-				t.Errorf("%s: %d steps in one flight", protect, session.most)
+			first, last := session.flights[0], session.flights[len(session.flights)-1]
+			if protect == apply.DeadMan {
+				if len(session.flights) != len(c.Steps) {
+					t.Errorf("%d flights for %d steps", len(session.flights), len(c.Steps))
+				}
+				return
+			}
+			if first[0] != "/ip/firewall/address-list/add" || len(first) < 3 || slices.ContainsFunc(first[1:], func(path string) bool { return path != "/ip/firewall/filter/add" }) {
+				t.Errorf("the entry and the chain do not go together: %q", first)
+			}
+			if !slices.Equal(last, []string{"/ipv6/firewall/filter/add", "/ip/service/set"}) {
+				t.Errorf("the jump and the service do not go together: %q", last)
+			}
+			if session.before > 0 {
+				t.Errorf("a jump goes in one flight with %d steps before it", session.before)
 			}
 		})
 	}
@@ -407,17 +422,31 @@ func TestInterruptedWhileLost(t *testing.T) {
 	})
 }
 
-// counting is a session that counts how many writes go in one flight.
+// counting is a session that keeps which steps go in one flight, and how many before a jump in the same.
 type counting struct {
 	t *testing.T
 	apply.Session
-	most int
+	flights [][]string
+	before  int
 }
 
 // Batch implements [apply.Session].
 func (c *counting) Batch(ctx context.Context, commands []routeros.Command) ([]api.Result, error) {
-	if commands[0].Verb() != "print" {
-		c.most = max(c.most, len(commands))
+	var paths []string
+	for i, command := range commands {
+		switch command.Menu() {
+		case routeros.SafeMode, routeros.Scheduler:
+			continue
+		}
+		if command.Verb() == "print" {
+			continue
+		}
+		if paths = append(paths, command.Path); command.Get("action") == "jump" {
+			c.before = max(c.before, i)
+		}
+	}
+	if paths != nil {
+		c.flights = append(c.flights, paths)
 	}
 	return c.Session.Batch(ctx, commands)
 }

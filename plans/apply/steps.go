@@ -10,12 +10,12 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// carryOut does the steps. Each is answered before the next is sent, except those that touch chains into which no packet
-// comes, under safe mode: these go in one flight.
+// carryOut does the steps. Each is answered before the next is sent, except, under safe mode, those that may go in one flight with the step
+// before them.
 func (r *run) carryOut(ctx context.Context, s Session) error {
 	w := &walker{session: s, steps: r.changes.Steps}
 	if r.guard.name() == SafeMode {
-		w.alone = aloneSteps(r.options.Before, r.changes)
+		w.joins = joiningSteps(r.options.Before, r.changes)
 	}
 	for w.more() {
 		if ctx.Err() != nil {
@@ -37,15 +37,45 @@ func (r *run) carryOut(ctx context.Context, s Session) error {
 	return nil
 }
 
-// aloneSteps says of each step whether it has to go alone: all but those that add a row to a chain that no rule jumps to, or take one
-// out of such a chain. In between, packets see nothing of these.
-func aloneSteps(before routeros.Snapshot, c diff.ChangeSet) []bool {
+// joiningSteps says of each step whether it may go in one flight with the one before it. Of a flight any part may take effect, so whatever
+// part that is, packets have to fare as in one of the states that were proved. They see nothing of rows in a chain that no rule jumps to, and of entries
+// in a list that no rule asks for, so these may go together. A service that is switched off is reached by fewer, whatever the rules are
+// meanwhile; so that may go with any step before it, and nothing that could count on it goes with it.
+func joiningSteps(before routeros.Snapshot, c diff.ChangeSet) []bool {
 	states := diff.States(before, c)
 	out := make([]bool, len(c.Steps))
+	quiet := false
 	for i, step := range c.Steps {
-		out[i] = step.Op != diff.Add && step.Op != diff.Remove || !step.Menu.IsRuleTable() || !idle(states[i].Rules[step.Menu], chainOf(step))
+		was := quiet
+		quiet = unseen(states[i], step)
+		out[i] = i > 0 && (was && quiet || step.Op == diff.Disable && step.Menu == routeros.ServiceMenu)
 	}
 	return out
+}
+
+// unseen reports whether no packet fares differently for a step, now and as long as only such steps follow.
+func unseen(s routeros.Snapshot, step diff.Step) bool {
+	switch {
+	case step.Menu.IsRuleTable():
+		return (step.Op == diff.Add || step.Op == diff.Remove) && idle(s.Rules[step.Menu], chainOf(step))
+	case step.Menu == routeros.AddressList || step.Menu == routeros.AddressList6:
+		return step.Op == diff.Add && unasked(s, step.Set.Get("list"))
+	}
+	return false
+}
+
+// unasked reports whether no rule of the router names an address list in a matcher, of whichever family.
+func unasked(s routeros.Snapshot, list string) bool {
+	for _, rows := range s.Rules {
+		for _, r := range rows {
+			for _, name := range []string{"src-address-list", "dst-address-list"} {
+				if strings.TrimPrefix(r.Attrs.Get(name), "!") == list {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }
 
 func chainOf(step diff.Step) string {
@@ -73,7 +103,7 @@ func idle(rows []routeros.Rule, chain string) bool {
 type walker struct {
 	session  Session
 	steps    []diff.Step
-	alone    []bool // nil: every step goes alone
+	joins    []bool // which may go with the one before; nil: every step goes alone
 	at       int    // the next step
 	ids      []string
 	receipts []Receipt
@@ -87,7 +117,7 @@ func (w *walker) more() bool { return w.at < len(w.steps) }
 // flight carries out the next step, or the next few.
 func (w *walker) flight(ctx context.Context) error {
 	end := w.at + 1
-	for w.alone != nil && !w.alone[w.at] && end < len(w.steps) && end-w.at < mostInFlight && !w.alone[end] && !refers(w.steps[end], w.at) {
+	for w.joins != nil && end < len(w.steps) && end-w.at < mostInFlight && w.joins[end] && !refers(w.steps[end], w.at) {
 		end++
 	}
 	var commands []routeros.Command
