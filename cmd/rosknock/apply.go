@@ -309,8 +309,9 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if err := sameSteps(out, saved); err != nil {
 		out.Outcome, out.Err = apply.Refused, err
 	}
-	if (out.Err != nil || out.Changes.Changed()) && !how.dryRun {
-		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it.
+	if (out.Err != nil || out.Changes.Changed() && !s.Yes) && !how.dryRun {
+		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it. Where nobody is asked
+		// first, the run looks itself, right away.
 		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
 			out.Outcome, out.Err = apply.Refused, err
 		}
