@@ -47,6 +47,7 @@ type Reader struct {
 	r      *bufio.Reader
 	limits Limits
 	word   []byte
+	words  int // of the sentence before: the rows of a table have about as many
 }
 
 // NewReader returns a reader with limits.
@@ -63,7 +64,7 @@ func (r *Reader) Buffered() int { return r.r.Buffered() }
 // Read returns the next sentence; empty ones are skipped. The error is io.EOF only between two
 // sentences, io.ErrUnexpectedEOF within one, and a *[LimitError] for what can't be framing.
 func (r *Reader) Read() (Sentence, error) {
-	var s Sentence
+	s := make(Sentence, 0, min(r.words, 64))
 	total := 0
 	for {
 		word, err := r.readWord()
@@ -73,6 +74,7 @@ func (r *Reader) Read() (Sentence, error) {
 		case err != nil:
 			return nil, err
 		case word == "" && len(s) > 0:
+			r.words = len(s)
 			return s, nil
 		case word == "":
 			continue
