@@ -64,6 +64,10 @@ func TestOpenings(t *testing.T) {
 		if !complete {
 			t.Fatal("a small table is not followed to its end")
 		}
+		bare, _ := space.Openings(classes.Search{Result: result, List: "c", From: from, Bare: true})
+		if !slices.EqualFunc(bare, ways, func(a, b classes.Opening) bool { return len(a.Steps) == len(b.Steps) }) {
+			t.Fatalf("without examples, other ways are found: %v, %v%s", bare, ways, show(s))
+		}
 		for _, way := range ways {
 			found++
 			if !plays(s, way) {
