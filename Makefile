@@ -39,9 +39,10 @@ matrix: ## let an apply fail at every sentence in every way, and kill it 200 tim
 	ROSKNOCK_MATRIX=1 GOGC=400 $(GO) test -count=1 -timeout 40m -v -run '^TestMatrix$$|^TestTwoFaults$$' ./plans/apply | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
 	ROSKNOCK_MATRIX=1 $(GO) test -count=1 -v -run '^TestKilled$$' ./cmd/rosknock | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/rosknock$$)
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/rosknock
+bench: ## run the benchmarks and print the numbers of the design (about five minutes; on a machine that does nothing else)
+	$(GO) test -run '^$$' -bench . -benchtime 200ms -benchmem $$($(GO) list ./... | grep -v /cmd/rosknock$$)
+	$(GO) test -run '^$$' -bench '^BenchmarkRouter$$' -benchmem ./cmd/rosknock
+	$(GO) test -run '^$$' -bench '^BenchmarkNumbers$$' -benchtime 1x -timeout 30m ./cmd/rosknock
 
 vet: ## run go vet
 	$(GO) vet ./...

@@ -34,34 +34,57 @@ func sixtyRules() string {
 }
 
 // BenchmarkFleet measures a fleet as its operator sees it: rosknock and the simulated routers are programs of their own, over TLS on
-// loopback, with 60 rules a router and a round trip of 50 ms. It reports wall and CPU time and the peak of memory of rosknock alone, and
-// the peak of the simulated routers. Run it with -benchtime 1x: each round provisions a new fleet.
+// loopback, with 60 rules a router and a round trip of 50 ms. It reports wall and CPU time and the peak of memory of rosknock alone. Run it with
+// -benchtime 1x: each round provisions a new fleet.
 func BenchmarkFleet(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		for _, forks := range []int{32, 128} {
 			b.Run(fmt.Sprintf("routers=%d/forks=%d", n, forks), func(b *testing.B) {
 				for b.Loop() {
-					benchFleet(b, n, forks)
+					f := provision(b, n, 50*time.Millisecond, sixtyRules())
+					b.ResetTimer()
+					for _, step := range []string{"diff", "apply --yes", "diff --exit-code"} {
+						spent := f.run(b, forks, strings.Fields(step)...)
+						name := strings.ReplaceAll(step, " ", "")
+						b.ReportMetric(spent.wall.Seconds(), name+"-s")
+						b.ReportMetric(spent.cpu.Seconds(), name+"-cpu-s")
+						b.ReportMetric(spent.peak, name+"-MiB")
+					}
+					f.end()
 				}
 			})
 		}
 	}
 }
 
-func benchFleet(b *testing.B, n, forks int) {
+// distant are routers in a program of their own.
+type distant struct {
+	dir, inventory string
+	program        *exec.Cmd
+}
+
+// spent is what a run has taken.
+type spent struct {
+	wall, cpu time.Duration
+	peak      float64 // of memory, in MiB
+}
+
+// provision starts routers with the same rules.
+func provision(b *testing.B, n int, rtt time.Duration, rules string) distant {
+	b.Helper()
 	dir := b.TempDir()
 	b.Setenv("ROSKNOCK_PASSWORD", "x")
 	b.Setenv("ROSKNOCK_STATE_DIR", filepath.Join(dir, "state"))
-	for name, text := range map[string]string{"sixty.rsc": sixtyRules(), "plan.yaml": strings.ReplaceAll(branchPlan, "${office}", "127.0.0.1")} {
+	for name, text := range map[string]string{"rules.rsc": rules, "plan.yaml": strings.ReplaceAll(branchPlan, "${office}", "127.0.0.1")} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			b.Fatal(err)
 		}
 	}
-	fleet := filepath.Join(dir, "fleet.yaml")
-	routers := command(b.Context(), "sim", "--count", fmt.Sprint(n), "--listen", "127.0.0.1:21000", "--tls", "--rtt", "50ms", "--load", filepath.Join(dir, "sixty.rsc"), "--write-inventory", fleet)
-	stderr, err := routers.StderrPipe()
+	f := distant{dir: dir, inventory: filepath.Join(dir, "fleet.yaml")}
+	f.program = command(b.Context(), "sim", "--count", fmt.Sprint(n), "--listen", "127.0.0.1:21000", "--tls", "--rtt", rtt.String(), "--load", filepath.Join(dir, "rules.rsc"), "--write-inventory", f.inventory)
+	stderr, err := f.program.StderrPipe()
 	if err == nil {
-		err = routers.Start()
+		err = f.program.Start()
 	}
 	if err != nil {
 		b.Fatal(err)
@@ -73,23 +96,24 @@ func benchFleet(b *testing.B, n, forks int) {
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, lines) }()
-	b.ResetTimer()
-	for _, step := range []struct {
-		name string
-		args []string
-	}{{"first-diff", []string{"diff"}}, {"first-apply", []string{"apply", "--yes"}}, {"noop-diff", []string{"diff", "--exit-code"}}} {
-		c := command(b.Context(), append(step.args, filepath.Join(dir, "plan.yaml"), "-i", fleet, "-o", "csv", "--forks", fmt.Sprint(forks))...)
-		start := time.Now()
-		if err := c.Run(); err != nil {
-			b.Fatalf("%s: %v", step.name, err)
-		}
-		b.ReportMetric(time.Since(start).Seconds(), step.name+"-s")
-		b.ReportMetric((c.ProcessState.UserTime() + c.ProcessState.SystemTime()).Seconds(), step.name+"-cpu-s")
-		b.ReportMetric(peak(c), step.name+"-MiB")
+	return f
+}
+
+// end stops the routers.
+func (f distant) end() {
+	_ = f.program.Process.Signal(os.Interrupt)
+	_ = f.program.Wait()
+}
+
+// run runs rosknock over all routers.
+func (f distant) run(b *testing.B, forks int, args ...string) spent {
+	b.Helper()
+	c := command(b.Context(), append(args, filepath.Join(f.dir, "plan.yaml"), "-i", f.inventory, "-o", "csv", "--forks", fmt.Sprint(forks))...)
+	start := time.Now()
+	if err := c.Run(); err != nil {
+		b.Fatalf("%s: %v", args[0], err)
 	}
-	_ = routers.Process.Signal(os.Interrupt)
-	_ = routers.Wait()
-	b.ReportMetric(peak(routers), "sim-MiB")
+	return spent{time.Since(start), c.ProcessState.UserTime() + c.ProcessState.SystemTime(), peak(c)}
 }
 
 func command(ctx context.Context, args ...string) *exec.Cmd {

@@ -1,0 +1,257 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/rsc"
+)
+
+// BenchmarkRouter is what a run computes for one router of 60 rules, from what was read to the proved changes.
+func BenchmarkRouter(b *testing.B) {
+	p, before, after, session := installedRouter(b, sixtyRules())
+	for _, c := range []struct {
+		name string
+		s    routeros.Snapshot
+	}{{"first", before}, {"nothing to do", after}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			from := cpuTime()
+			for b.Loop() {
+				if out := withChanges(view.Router{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
+					b.Fatal(out.Err)
+				}
+			}
+			b.ReportMetric(float64((cpuTime()-from).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
+	}
+}
+
+// installedRouter is a router before and after the plan of the branches came to it.
+func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after routeros.Snapshot, session diff.Session) {
+	b.Helper()
+	p, err := plans.Read("branch.yaml", []byte(strings.ReplaceAll(branchPlan, "${office}", "192.168.88.5")))
+	if err != nil {
+		b.Fatal(err)
+	}
+	before, _ = rsc.Read([]byte(rules)).Snapshot(rsc.Options{})
+	session = diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.5")}}
+	first, err := changesFor(before, p, session)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return p, before, diff.Rehearse(before, first, len(first.Steps)), session
+}
+
+// BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with
+// routers and rules. With ROSKNOCK_UPDATE=1 it writes them into docs/performance.md. Run it with -benchtime 1x, on a machine that does
+// nothing else.
+func BenchmarkNumbers(b *testing.B) {
+	for b.Loop() {
+		report := fmt.Sprintf("%s/%s, %d cores, %s, %s.\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
+		// Programs first: the peak of a child is no lower than that of the process that started it.
+		line, routers := ofFleets(b)
+		applies := map[int]spent{}
+		for _, n := range ruleCounts() {
+			f := provision(b, 1, 0, manyRules(n))
+			applies[n] = f.run(b, 1, "apply", "--yes")
+			f.end()
+		}
+		alone, rules := ofTables(b, applies)
+		line = append(line, alone...)
+		line = append(line, []string{"a fault at every sentence of an apply", "`make matrix`", "nobody locked out or let in", "", "", ""})
+		report += "\n" + markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, line) +
+			"\n" + markdown([]string{"routers", "command", "wall", "the line allows", "CPU", "CPU a router", "peak of memory"}, routers) +
+			"\n" + markdown([]string{"rules", "diff", "allocated", "proof", "allocated", "whole apply: wall", "CPU", "peak of memory"}, rules)
+		fmt.Print("\n", report, "\n")
+		if os.Getenv("ROSKNOCK_UPDATE") != "" {
+			rewritten(b, "../../docs/performance.md", report)
+		}
+	}
+}
+
+func ruleCounts() []int { return []int{10, 100, 1000, 10_000} }
+
+// The round trips of a session: TCP, TLS 1.2 (two), login, and all reads in one flight.
+const noopTrips = 5
+
+// ofFleets measures runs of the program over simulated routers.
+func ofFleets(b *testing.B) (numbers, growth [][]string) {
+	const rtt, slow = 50 * time.Millisecond, 200 * time.Millisecond
+	one := provision(b, 1, slow, sixtyRules())
+	first := one.run(b, 32, "apply", "--yes")
+	noop := one.run(b, 32, "diff", "--exit-code")
+	one.end()
+	trips := int(noop.wall / slow)
+	numbers = append(numbers,
+		[]string{"no-op diff of one router, round trips", fmt.Sprint(trips), fmt.Sprint(noopTrips), percent(float64(trips), noopTrips), "", ""},
+		[]string{"its time over a line of 200 ms", seconds(noop.wall), "", "", seconds(noopTrips * slow), percent(float64(noop.wall), float64(noopTrips*slow))},
+		[]string{"first apply of one router, round trips", fmt.Sprint(int(first.wall / slow)), "", "", "", ""},
+	)
+	firstTrips := int(first.wall / slow)
+	for _, n := range []int{1, 10, 100, 1000} {
+		f := provision(b, n, rtt, sixtyRules())
+		for _, step := range []struct {
+			name  string
+			args  []string
+			trips int
+			forks int
+		}{{"first diff", []string{"diff"}, noopTrips, 32}, {"first apply", []string{"apply", "--yes"}, firstTrips, 32}, {"no-op diff", []string{"diff", "--exit-code"}, noopTrips, 32}, {"no-op diff, 128 at once", []string{"diff", "--exit-code"}, noopTrips, 128}} {
+			if step.forks > 32 && n < 1000 {
+				continue
+			}
+			got := f.run(b, step.forks, step.args...)
+			limit := time.Duration((n+step.forks-1)/step.forks*step.trips) * rtt
+			growth = append(growth, []string{thousands(n), step.name, seconds(got.wall), seconds(limit), seconds(got.cpu), milliseconds(got.cpu / time.Duration(n)), mebibytes(got.peak)})
+			if n == 1000 && step.args[0] == "diff" && step.name != "first diff" {
+				numbers = append(numbers,
+					[]string{step.name + " of 1,000 routers, 60 rules, 50 ms", seconds(got.wall), "15 s", percent(got.wall.Seconds(), 15), seconds(limit), percent(float64(got.wall), float64(limit))},
+					[]string{"its memory", mebibytes(got.peak), "300 MiB", percent(got.peak, 300), "", ""},
+				)
+			}
+		}
+		f.end()
+	}
+	return numbers, growth
+}
+
+// ofTables measures what is computed for one router.
+func ofTables(b *testing.B, applies map[int]spent) (numbers, growth [][]string) {
+	aims := map[int]time.Duration{300: 200 * time.Millisecond, 5000: 3 * time.Second}
+	for _, n := range slices.Sorted(slices.Values(append(ruleCounts(), 300, 5000))) {
+		p, before, _, session := installedRouter(b, manyRules(n))
+		sets, err := compile.Through(p, before)
+		if err != nil {
+			b.Fatal(err)
+		}
+		changes, err := diff.ComputeThrough(before, sets, session)
+		if err != nil {
+			b.Fatal(err)
+		}
+		compared, held := measured(func() { _, err = changesFor(before, p, session) })
+		proved, used := measured(func() { err = proof.Prove(before, sets[len(sets)-1], changes, session).Err() })
+		if err != nil {
+			b.Fatal(err)
+		}
+		if aim, ok := aims[n]; ok {
+			numbers = append(numbers, []string{"proof of a change set on a table of " + thousands(n) + " rules", milliseconds(proved), milliseconds(aim), percent(float64(proved), float64(aim)), "", ""})
+			continue
+		}
+		if n == 10_000 {
+			numbers = slices.Insert(numbers, 0, []string{"diff of a table of 10,000 rules", milliseconds(compared), "50 ms", percent(float64(compared), float64(50*time.Millisecond)), "", ""})
+		}
+		whole := applies[n]
+		growth = append(growth, []string{thousands(n), milliseconds(compared), mebibytes(held), milliseconds(proved), mebibytes(used), seconds(whole.wall), seconds(whole.cpu), mebibytes(whole.peak)})
+	}
+	return numbers, growth
+}
+
+// measured returns the shortest time of some runs, since what else runs on the machine only ever adds, and what one allocates, in MiB.
+func measured(do func()) (shortest time.Duration, allocated float64) {
+	do()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	runs, shortest := 0, time.Hour
+	for begun := time.Now(); runs < 5 || runs < 100 && time.Since(begun) < time.Second; runs++ {
+		start := time.Now()
+		do()
+		shortest = min(shortest, time.Since(start))
+	}
+	runtime.ReadMemStats(&after)
+	return shortest, float64(after.TotalAlloc-before.TotalAlloc) / float64(runs) / (1 << 20)
+}
+
+// manyRules is a router with rules of many kinds, of other people: blocked sources, port rules, limits, lists.
+func manyRules(n int) string {
+	lines := []string{
+		"/interface list", "add name=LAN", "/interface bridge", "add name=bridge1", "/interface list member", "add list=LAN interface=bridge1",
+		"/ip address", "add address=192.0.2.1/24 interface=ether1", "add address=192.168.88.1/24 interface=bridge1", "/ip firewall filter",
+		"add chain=input action=accept connection-state=established,related,untracked", "add chain=input action=drop connection-state=invalid",
+	}
+	for i := range n - 3 {
+		lines = append(lines, []string{
+			fmt.Sprintf("add chain=input action=drop protocol=tcp src-address=198.51.%d.%d dst-port=%d", i/256%256, i%256, 1+i*7%60000),
+			fmt.Sprintf("add chain=input action=drop src-address=%d.%d.0.0/16", 11+i%80, i*3%256),
+			fmt.Sprintf("add chain=input action=accept protocol=udp dst-port=%d in-interface=ether1", 10000+i),
+			fmt.Sprintf("add chain=input action=add-src-to-address-list address-list=scan%d address-list-timeout=1h protocol=tcp dst-port=%d limit=5,5:packet", i%7, 20000+i),
+			fmt.Sprintf("add chain=input action=drop src-address-list=scan%d protocol=tcp dst-port=%d", i%7, 30000+i),
+			fmt.Sprintf("add chain=forward action=drop protocol=tcp src-address=198.51.%d.%d dst-port=%d", i/256%256, i%256, 1+i%60000),
+		}[i%6])
+	}
+	return strings.Join(append(lines, "add chain=input action=drop in-interface-list=!LAN"), "\n") + "\n"
+}
+
+// cpuTime is what this process has computed so far.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func processor() string {
+	data, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(data)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
+
+func markdown(head []string, rows [][]string) string {
+	var b strings.Builder
+	for i, row := range slices.Insert(rows, 0, head) {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(head)) + "|\n")
+		}
+	}
+	return b.String()
+}
+
+// rewritten replaces what stands between two marks of a page.
+func rewritten(b *testing.B, name, text string) {
+	b.Helper()
+	const begin, end = "<!-- numbers -->\n", "<!-- end of the numbers -->\n"
+	page, err := os.ReadFile(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	head, rest, found := strings.Cut(string(page), begin)
+	_, tail, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		b.Fatalf("%s has no place for the numbers", name)
+	}
+	if err := os.WriteFile(name, []byte(head+begin+text+end+tail), 0o644); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000)
+}
+func mebibytes(n float64) string     { return fmt.Sprintf("%.1f MiB", n) }
+func percent(is, aim float64) string { return fmt.Sprintf("%.0f %%", 100*is/aim) }
+
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}
