@@ -4,11 +4,14 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -63,7 +66,7 @@ func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after ro
 // nothing else.
 func BenchmarkNumbers(b *testing.B) {
 	for b.Loop() {
-		report := fmt.Sprintf("%s/%s, %d cores, %s, %s.\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version())
+		report := fmt.Sprintf("%s/%s, %d cores, %s, %s; when it began, %s programs wanted to run.\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version(), busy())
 		// Programs first: the peak of a child is no lower than that of the process that started it.
 		line, routers := ofFleets(b)
 		applies := map[int]spent{}
@@ -94,16 +97,18 @@ const noopTrips = 5
 func ofFleets(b *testing.B) (numbers, growth [][]string) {
 	const rtt, slow = 50 * time.Millisecond, 200 * time.Millisecond
 	one := provision(b, 1, slow, sixtyRules())
+	trips := one.tapped(b)
 	first := one.run(b, 32, "apply", "--yes")
+	firstTrips := trips()
 	noop := one.run(b, 32, "diff", "--exit-code")
+	took := trips()
 	one.end()
-	trips := int(noop.wall / slow)
 	numbers = append(numbers,
-		[]string{"no-op diff of one router, round trips", fmt.Sprint(trips), fmt.Sprint(noopTrips), percent(float64(trips), noopTrips), "", ""},
+		[]string{"no-op diff of one router, round trips", fmt.Sprint(took), fmt.Sprint(noopTrips), percent(float64(took), noopTrips), "", ""},
 		[]string{"its time over a line of 200 ms", seconds(noop.wall), "", "", seconds(noopTrips * slow), percent(float64(noop.wall), float64(noopTrips*slow))},
-		[]string{"first apply of one router, round trips", fmt.Sprint(int(first.wall / slow)), "", "", "", ""},
+		[]string{"first apply of one router, round trips", fmt.Sprint(firstTrips), "", "", "", ""},
+		[]string{"its time over a line of 200 ms", seconds(first.wall), "", "", seconds(time.Duration(firstTrips) * slow), percent(float64(first.wall), float64(firstTrips)*float64(slow))},
 	)
-	firstTrips := int(first.wall / slow)
 	for _, n := range []int{1, 10, 100, 1000} {
 		f := provision(b, n, rtt, sixtyRules())
 		for _, step := range []struct {
@@ -130,6 +135,70 @@ func ofFleets(b *testing.B) (numbers, growth [][]string) {
 	return numbers, growth
 }
 
+// tapped puts a relay before the one router, which counts round trips: one for each connection, and one whenever the router answers after it
+// was asked. The returned function says how many there were since it was last called.
+func (f distant) tapped(b *testing.B) func() int {
+	b.Helper()
+	inventory, err := os.ReadFile(f.inventory)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	const router = "127.0.0.1:21000"
+	if err := os.WriteFile(f.inventory, []byte(strings.ReplaceAll(string(inventory), router, l.Addr().String())), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	var trips atomic.Int32
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", router)
+			if err != nil {
+				near.Close()
+				return
+			}
+			trips.Add(1)
+			var asked atomic.Bool
+			go func() {
+				relay(far, near, func() { asked.Store(true) })
+				asked.Store(false) // what is said now is to nobody
+				far.Close()
+			}()
+			go func() {
+				relay(near, far, func() {
+					if asked.CompareAndSwap(true, false) {
+						trips.Add(1)
+					}
+				})
+				near.Close()
+			}()
+		}
+	}()
+	return func() int { return int(trips.Swap(0)) }
+}
+
+// relay copies what comes from one end to the other.
+func relay(to io.Writer, from io.Reader, heard func()) {
+	part := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(part)
+		if err != nil {
+			return
+		}
+		heard()
+		if _, err := to.Write(part[:n]); err != nil {
+			return
+		}
+	}
+}
+
 // ofTables measures what is computed for one router.
 func ofTables(b *testing.B, applies map[int]spent) (numbers, growth [][]string) {
 	aims := map[int]time.Duration{300: 200 * time.Millisecond, 5000: 3 * time.Second}
@@ -153,11 +222,16 @@ func ofTables(b *testing.B, applies map[int]spent) (numbers, growth [][]string) 
 			continue
 		}
 		if n == 10_000 {
-			numbers = slices.Insert(numbers, 0, []string{"diff of a table of 10,000 rules", milliseconds(compared), "50 ms", percent(float64(compared), float64(50*time.Millisecond)), "", ""})
+			q, s, _, session := installedRouter(b, blocking(n))
+			blocked, _ := measured(func() { _, err = changesFor(s, q, session) })
+			for name, took := range map[string]time.Duration{"diff of a table of 10,000 rules of many kinds": compared, "diff of a table of 10,000 blocked sources": blocked} {
+				numbers = append(numbers, []string{name, milliseconds(took), "50 ms", percent(float64(took), float64(50*time.Millisecond)), "", ""})
+			}
 		}
 		whole := applies[n]
 		growth = append(growth, []string{thousands(n), milliseconds(compared), mebibytes(held), milliseconds(proved), mebibytes(used), seconds(whole.wall), seconds(whole.cpu), mebibytes(whole.peak)})
 	}
+	slices.SortFunc(numbers, func(a, b []string) int { return strings.Compare(a[0], b[0]) })
 	return numbers, growth
 }
 
@@ -196,6 +270,15 @@ func manyRules(n int) string {
 	return strings.Join(append(lines, "add chain=input action=drop in-interface-list=!LAN"), "\n") + "\n"
 }
 
+// blocking is a router that drops single sources, as many as there is room for, half of them in input.
+func blocking(n int) string {
+	lines := []string{"/interface list", "add name=LAN", "/ip firewall filter", "add chain=input action=accept connection-state=established,related"}
+	for i := range n - 2 {
+		lines = append(lines, fmt.Sprintf("add chain=%s action=drop protocol=tcp src-address=198.51.%d.%d dst-port=%d comment=\"rule %d\"", []string{"input", "forward"}[i%2], i/256%256, i%256, 1+i%60000, i))
+	}
+	return strings.Join(append(lines, "add chain=input action=drop in-interface-list=!LAN"), "\n") + "\n"
+}
+
 // cpuTime is what this process has computed so far.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
@@ -211,6 +294,13 @@ func processor() string {
 		}
 	}
 	return "unknown processor"
+}
+
+// busy is how many programs wanted to run in the last minute: where there are any, wall times say little.
+func busy() string {
+	data, _ := os.ReadFile("/proc/loadavg")
+	load, _, _ := strings.Cut(string(data), " ")
+	return load
 }
 
 func markdown(head []string, rows [][]string) string {
