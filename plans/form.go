@@ -12,7 +12,7 @@ type form struct {
 	items  *form    // of a list's items, or a table's values
 	least  int      // the fewest items of a list or table
 	scalar scalar
-	long   *form // of a choice: the mapping that may stand instead of the scalar
+	long   *form // of a choice: the mapping or list that may stand instead of the scalar
 	secret bool  // may hold a knock sequence: digits are masked in excerpts
 	// private may hold any secret: nothing of it is shown.
 	private bool
@@ -25,7 +25,7 @@ const (
 	mappingForm          // keys that are known beforehand
 	tableForm            // names that the operator chooses
 	listForm
-	choiceForm // a scalar, or a mapping
+	choiceForm // a scalar, or a mapping or list
 )
 
 // field is one key of a mapping.
@@ -81,8 +81,8 @@ func doorForm() form {
 		field{name: "stage-timeout", fallback: "10s", about: "How long each stage remembers a source.",
 			value: form{scalar: durationScalar()}},
 		field{name: "stage-lists", fallback: "rosknock-<plan>-<door>",
-			about: "What the names of the stage lists begin with; _1, _2 and so on follow.",
-			value: form{scalar: textScalar("a list name")}},
+			about: "What the names of the stage lists begin with; _1, _2 and so on follow. Or all their names, one for each stage but the last.",
+			value: form{kind: choiceForm, scalar: textScalar("a list name"), long: new(list(textScalar("a list name")))}},
 		field{name: "trusted", required: true, about: "The list that the last stage fills.", value: mapping(
 			field{name: "list", required: true, about: "Its name.", value: form{scalar: textScalar("a list name")}},
 			field{name: "for", required: true,
@@ -162,6 +162,7 @@ func firewallForm() form {
 				items: &form{scalar: scalar{what: "a family", enum: []string{"ipv4", "ipv6"}}}}},
 		field{name: "layout", fallback: "chain", about: "A chain of our own behind one jump, or rules in input itself.",
 			value: form{scalar: scalar{what: "a layout", enum: []string{Chain.String(), Inline.String()}}}},
+		field{name: "as-found", about: "How the rules differ that stood on the router before, as rosknock import writes it. Only with layout: inline.", value: foundForm()},
 		field{name: "place", fallback: "auto", about: "Where the rules go.",
 			value: form{kind: choiceForm, scalar: scalar{what: "a place", enum: []string{"auto"}}, long: &before}},
 		field{name: "bogons", about: "Sources that nobody on the internet has, such as private addresses. What comes from them on these interfaces is taken for forged: it never knocks, and no door is open to it.",

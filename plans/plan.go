@@ -39,7 +39,9 @@ type Door struct {
 	StageTimeout time.Duration
 	// StageList is the prefix of the stage lists, which are called PREFIX_1, PREFIX_2, …
 	StageList string
-	Trusted   Trusted
+	// StageNames, when set, are the names of the stage lists instead, one for each stage but the last.
+	StageNames []string
+	Trusted    Trusted
 	// Opens is what the trusted list may reach; at least one target.
 	Opens []Target
 	// Log, when set, logs each finished knock.
@@ -75,7 +77,12 @@ func (k WrongKnock) String() string {
 
 // StageListOf returns the name of the list of those who have come as far as stage n, counted from 1. The last stage fills the trusted
 // list instead.
-func (d Door) StageListOf(n int) string { return d.StageList + d.Suffix() + "_" + strconv.Itoa(n) }
+func (d Door) StageListOf(n int) string {
+	if n <= len(d.StageNames) {
+		return d.StageNames[n-1]
+	}
+	return d.StageList + d.Suffix() + "_" + strconv.Itoa(n)
+}
 
 // Suffix tells the windows of a rotating door apart in the names of lists and marks; it is empty for other doors. It comes again after
 // four windows, long after the one before is over.
@@ -204,6 +211,8 @@ type Firewall struct {
 	Before string
 	// Bogons, when set, are sources whose knocks don't count on some interfaces.
 	Bogons *Bogons
+	// Found says how rules differ that were there before and that the plan describes as they are.
+	Found Found
 }
 
 // Layout is how a rule set lies in the router's table.

@@ -111,6 +111,7 @@ func (w *walker) build(root *yaml.Node) Plan {
 	p.Gate = Gate{Services: w.strings(root, "gate", "services"), VPNs: w.strings(root, "gate", "vpns")}
 	p.Services = w.services(root)
 	w.compareDoors(root, p)
+	w.compareFound(root, p)
 	w.compareDecoys(root, p)
 	w.compareServices(root, p)
 	w.compareBogons(root, p)
@@ -128,9 +129,7 @@ func (w *walker) door(plan string, e entry) Door {
 	if n := w.child(e.value, "stage-timeout"); n != nil {
 		d.StageTimeout, _ = routeros.ParseDuration(n.Value)
 	}
-	if n := w.child(e.value, "stage-lists"); n != nil {
-		d.StageList = n.Value
-	}
+	w.stageLists(&d, e.value)
 	d.Trusted.List = w.string(e.value, "trusted", "list")
 	if n := w.child(e.value, "trusted", "for"); n != nil {
 		d.Trusted.For, _ = routeros.ParseListTimeout(n.Value)
@@ -138,6 +137,22 @@ func (w *walker) door(plan string, e entry) Door {
 	w.quarantine(&d, e.value)
 	d.Rotate = w.rotate(e.value)
 	return d
+}
+
+// stageLists reads what the stage lists are called. Of a list of names there has to be one for each stage but the last.
+func (w *walker) stageLists(d *Door, door *yaml.Node) {
+	n := w.child(door, "stage-lists")
+	switch {
+	case n == nil:
+	case n.Kind == yaml.ScalarNode:
+		d.StageList = n.Value
+	case w.child(door, "knock") == nil:
+		w.add(n, "a door that rotates has new stage lists with each window", "write what their names begin with")
+	case len(n.Content) != len(d.Knock)-1:
+		w.add(n, fmt.Sprintf("there are %d stage lists for a knock of %d stages", len(n.Content), len(d.Knock)), "write one for each stage but the last, or what their names begin with")
+	default:
+		d.StageNames = w.strings(door, "stage-lists")
+	}
 }
 
 func (w *walker) knock(door *yaml.Node) []Stage {
@@ -300,6 +315,7 @@ func (w *walker) firewall(root *yaml.Node) Firewall {
 	if w.string(root, "firewall", "layout") == Inline.String() {
 		f.Layout = Inline
 	}
+	f.Found = w.found(root, f)
 	return f
 }
 

@@ -60,7 +60,7 @@ func (f form) below() (*form, string) {
 			return f.items.long, "[]"
 		}
 	case choiceForm:
-		return f.long, ""
+		return f.long.below()
 	}
 	return nil, ""
 }
@@ -75,6 +75,9 @@ func (f form) describe() string {
 	case listForm:
 		return "a list: " + f.items.describe()
 	case choiceForm:
+		if f.long.kind == listForm {
+			return f.scalar.describe() + ", or " + f.long.describe()
+		}
 		return f.scalar.describe() + ", or keys, see below"
 	default:
 		return f.scalar.describe()

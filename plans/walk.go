@@ -246,8 +246,12 @@ func (w *walker) check(n *yaml.Node, f form, what string) {
 	case listForm:
 		w.list(n, f, what)
 	case choiceForm:
-		if n.Kind == yaml.MappingNode {
+		if n.Kind == yaml.MappingNode && f.long.kind == mappingForm {
 			w.mapping(n, *f.long, what)
+			return
+		}
+		if n.Kind == yaml.SequenceNode && f.long.kind == listForm {
+			w.list(n, *f.long, what)
 			return
 		}
 		w.scalar(n, f.scalar, what)

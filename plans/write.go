@@ -45,7 +45,10 @@ func writeDoor(plan string, d Door) *yaml.Node {
 		opens = append(opens, t.String())
 	}
 	n := fields("rotate", writeRotate(d.Rotate), "knock", knock, "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
-	if d.StageList != "rosknock-"+plan+"-"+d.Name {
+	switch {
+	case len(d.StageNames) > 0:
+		put(n, "stage-lists", texts(d.StageNames))
+	case d.StageList != "rosknock-"+plan+"-"+d.Name:
 		put(n, "stage-lists", text(d.StageList))
 	}
 	trusted := fields("list", text(d.Trusted.List), "for", text(d.Trusted.For.String()))
@@ -124,7 +127,7 @@ func writeFirewall(f Firewall) *yaml.Node {
 	for _, family := range f.Families {
 		families = append(families, family.String())
 	}
-	n := fields("families", texts(families), "layout", text(f.Layout.String()))
+	n := fields("families", texts(families), "layout", text(f.Layout.String()), "as-found", writeFound(f.Found))
 	place := text("auto")
 	if f.Before != "" {
 		place = fields("before", text(f.Before))

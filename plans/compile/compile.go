@@ -47,8 +47,8 @@ type Returned struct {
 type Table struct {
 	Family routeros.Family
 	Menu   routeros.Menu
-	// Rules are in their order, each with its mark, none with a chain: in which chain they stand
-	// depends on the layout.
+	// Rules are in their order, each with its mark, and without a chain: in which chain they stand
+	// depends on the layout. Only rules that were found in a chain of the router's own have theirs.
 	Rules []routeros.Rule
 	// Chains are the chains of doors that quarantine, and those behind which trust begins where there are bogons. A rule of Rules jumps to each; its jump-target is the chain's name here,
 	// which the layout completes.
@@ -79,6 +79,8 @@ type Door struct {
 	For          routeros.ListTimeout
 	// StageLists are those of the stages before the last.
 	StageLists []string
+	// Lax says of each stage what its rule does not ask for; nil where all ask for everything.
+	Lax []Lax
 	// Quarantine is nil at a door that has none.
 	Quarantine *Quarantine
 }
@@ -270,7 +272,12 @@ func (c *compiler) table() (Table, error) {
 	if t.Place, err = c.place(t); err != nil {
 		return Table{}, err
 	}
-	t.Rules = c.rules(&t)
+	if !c.plan.Firewall.Found.Empty() {
+		t.Place.Floor = "" // rules that were there may stand above the accept of established traffic
+	}
+	if t.Rules, err = c.asFound(c.rules(&t)); err != nil {
+		return Table{}, err
+	}
 	for _, d := range c.plan.Doors {
 		if d.Quarantines() {
 			t.Chains = append(t.Chains, Chain{Name: d.Name, Rules: c.doorChain(d)})
@@ -280,7 +287,7 @@ func (c *compiler) table() (Table, error) {
 }
 
 func (c *compiler) door(d plans.Door) Door {
-	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For}
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Lax: c.lax(d)}
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))
 	}

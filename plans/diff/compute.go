@@ -126,13 +126,33 @@ func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, 
 		}
 		all, notes, targets[c.Name] = append(all, steps...), append(notes, said...), target
 	}
+	inInput, elsewhere := byChain(t.Rules)
 	e.lay(segment{
-		menu: t.Menu, chain: "input", plan: want.Plan, rules: inChain(t.Rules, "input", targets),
+		menu: t.Menu, chain: "input", plan: want.Plan, rules: inChain(inInput, "input", targets),
 		floor: t.Place.Floor, anchor: t.Place.Anchor, anchors: t.Place.AnchorText,
 	})
+	for _, c := range elsewhere {
+		e.lay(segment{menu: t.Menu, chain: c.Name, plan: want.Plan, rules: inChain(c.Rules, c.Name, nil)})
+	}
 	e.sayWhy()
 	e.sweep(t.Menu, want.Plan)
 	return append(all, e.all()...), notes, nil
+}
+
+// byChain sorts the rules that were found in chains of the router's own from those that stand in input.
+func byChain(rules []routeros.Rule) (inInput []routeros.Rule, elsewhere []compile.Chain) {
+	for _, r := range rules {
+		at := slices.IndexFunc(elsewhere, func(c compile.Chain) bool { return c.Name == r.Chain() })
+		switch {
+		case r.Chain() == "":
+			inInput = append(inInput, r)
+		case at < 0:
+			elsewhere = append(elsewhere, compile.Chain{Name: r.Chain(), Rules: []routeros.Rule{r}})
+		default:
+			elsewhere[at].Rules = append(elsewhere[at].Rules, r)
+		}
+	}
+	return inInput, elsewhere
 }
 
 // inChain puts rules into a chain; targets are the chains to which those of doors lead.

@@ -417,23 +417,43 @@ func (f *table) otherWay(d compile.Door, final classes.Result) (way classes.Open
 }
 
 // stages are the packets of a door's knock, in their order.
-func (f *table) stages(d compile.Door) []classes.Set { return f.packets(d.Knock) }
+func (f *table) stages(d compile.Door) []classes.Set {
+	out := f.packets(d.Knock)
+	for i, lax := range d.Lax {
+		out[i] = f.stage(d.Knock[i], lax)
+	}
+	return out
+}
 
-// packets are those of stages or decoys; only the first packet of a connection knocks.
+// packets are those of stages or decoys.
 func (f *table) packets(stages []plans.Stage) []classes.Set {
 	var out []classes.Set
 	for _, stage := range stages {
-		set := f.space.Echo(int(stage.Size))
-		if stage.Protocol != "icmp" {
-			m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
-			set = compile.Packets(f.space, f.nat, []compile.Match{m})
-		}
-		if stage.Payload != "" {
-			set = f.space.And(set, f.space.Carrying(stage.Payload))
-		}
-		out = append(out, f.space.And(set, f.space.States(packet.New)))
+		out = append(out, f.stage(stage, compile.Lax{}))
 	}
 	return out
+}
+
+// stage are the packets of one stage. Only the first packet of a connection knocks, and of pings only a request, unless the rule that was
+// found asks for less.
+func (f *table) stage(stage plans.Stage, lax compile.Lax) classes.Set {
+	var set classes.Set
+	switch {
+	case stage.Protocol != "icmp":
+		m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
+		set = compile.Packets(f.space, f.nat, []compile.Match{m})
+	case lax.AnyICMP:
+		set = f.space.Pings(int(stage.Size))
+	default:
+		set = f.space.Echo(int(stage.Size))
+	}
+	if stage.Payload != "" {
+		set = f.space.And(set, f.space.Carrying(stage.Payload))
+	}
+	if lax.AnyState {
+		return set
+	}
+	return f.space.And(set, f.space.States(packet.New))
 }
 
 func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bool) {

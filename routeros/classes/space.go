@@ -179,6 +179,16 @@ func (s *Space) Echo(size int) Set {
 	return Set{s.diagram.and(s.diagram.and(s.Protocol(number).node, s.whole()), s.diagram.and(echo, sized))}
 }
 
+// Pings returns the ICMP packets of one whole size, of whatever type, fragments too.
+func (s *Space) Pings(size int) Set {
+	number := uint8(1)
+	if s.Family == routeros.IPv6 {
+		number = 58
+	}
+	sized := s.diagram.spans(s.size.axis, []span{s.size.run(size, size)})
+	return Set{s.diagram.and(s.Protocol(number).node, sized)}
+}
+
 // Carrying returns the packets in whose payload a text stands.
 func (s *Space) Carrying(text string) Set {
 	return Set{s.diagram.and(s.boolean("content "+text), s.whole())}

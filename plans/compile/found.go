@@ -1,0 +1,81 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Lax is what a stage rule that stood on the router before does not ask for: then packets play the stage that a stage of ours
+// would not look at.
+type Lax struct {
+	AnyState bool // not the first of a connection alone
+	AnyICMP  bool // not a request for an echo alone
+}
+
+// lax tells for each stage of a door what its rule as it was found lacks; nil where none lacks anything.
+func (c *compiler) lax(d plans.Door) []Lax {
+	out := make([]Lax, len(d.Knock))
+	for i := range out {
+		r := c.plan.Firewall.Found.Rule(fmt.Sprintf("%s/stage-%d", d.Name, i+1))
+		out[i] = Lax{AnyState: r.Lacks("connection-state"), AnyICMP: r.Lacks("icmp-options")}
+	}
+	if !slices.ContainsFunc(out, func(l Lax) bool { return l != Lax{} }) {
+		return nil
+	}
+	return out
+}
+
+// asFound gives rules the form and the order of those that stood on the router before. A rule that stands in a chain of the router's
+// own has that chain; the others have none, as ever.
+func (c *compiler) asFound(rules []routeros.Rule) ([]routeros.Rule, error) {
+	found := c.plan.Firewall.Found
+	if c.plan.Firewall.Layout != plans.Inline || found.Empty() {
+		return rules, nil
+	}
+	out := slices.Clone(rules)
+	place := map[string]int{"established": -1}
+	for i, slot := range found.Order {
+		place[slot] = i
+	}
+	at := func(r routeros.Rule) int {
+		mark, _ := r.Mark()
+		if i, named := place[mark.Slot]; named {
+			return i
+		}
+		return len(found.Order)
+	}
+	for i, r := range out {
+		mark, _ := r.Mark()
+		patched, err := patch(r, mark, found.Rule(mark.Slot))
+		if err != nil {
+			return nil, err
+		}
+		out[i] = patched
+	}
+	slices.SortStableFunc(out, func(a, b routeros.Rule) int { return at(a) - at(b) })
+	return out, nil
+}
+
+// patch makes a rule what was found in its place.
+func patch(r routeros.Rule, mark routeros.Mark, found plans.FoundRule) (routeros.Rule, error) {
+	r.Attrs = r.Attrs.Without(found.Without...)
+	for name, value := range found.With.All() {
+		if r.Attrs.Has(name) {
+			return r, &RefusalError{
+				Risk: "as-found", What: fmt.Sprintf("the rule %s has its own %s already", mark.Slot, name),
+				Remedy: "take it out of firewall.as-found",
+			}
+		}
+		r.Attrs = r.Attrs.With(name, value)
+	}
+	if found.Chain != "" && found.Chain != "input" {
+		r.Attrs = r.Attrs.With("chain", found.Chain)
+	}
+	if found.Comment != "" {
+		r.Attrs = r.Attrs.With("comment", mark.Comment(found.Comment))
+	}
+	return r, nil
+}

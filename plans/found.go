@@ -1,0 +1,166 @@
+package plans
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Found says how rules that somebody wrote by hand differ from those that a plan compiles to, so that the plan describes what
+// stands on the router and changes nothing of it. Rules are named by the slot of their mark. Whoever takes a line out of it
+// brings that rule to the form in which rosknock writes it.
+type Found struct {
+	// Order lists slots in the order in which their rules stand. What it doesn't name comes after, in the usual order.
+	Order []string
+	Rules []FoundRule
+}
+
+// FoundRule is how one rule differs.
+type FoundRule struct {
+	Slot string
+	// Chain is where the rule stands, when that is not input but a chain to which the router's own rules jump.
+	Chain string
+	// Comment is what stands before the mark; empty for the usual text.
+	Comment string
+	// With are matchers that the rule has besides; Without names usual ones that it lacks.
+	With    routeros.Attributes
+	Without []string
+}
+
+// Empty reports whether nothing was found that differs.
+func (f Found) Empty() bool { return len(f.Order)+len(f.Rules) == 0 }
+
+// Rule returns how the rule of a slot differs; the zero value when it doesn't.
+func (f Found) Rule(slot string) FoundRule {
+	for _, r := range f.Rules {
+		if r.Slot == slot {
+			return r
+		}
+	}
+	return FoundRule{}
+}
+
+// Lacks reports whether the rule goes without a matcher that rosknock would write.
+func (r FoundRule) Lacks(name string) bool { return slices.Contains(r.Without, name) }
+
+// FoundMatchers are the matchers that a rule may have besides. None of them is what a knock or a gate is made of: protocols,
+// ports, sizes and payloads stand in the plan itself.
+func FoundMatchers() []string {
+	return []string{"connection-state", "dst-address", "dst-address-list", "dst-address-type", "in-interface", "in-interface-list", "limit", "log",
+		"log-prefix", "src-address", "src-address-list", "src-address-type", "src-mac-address", "tcp-flags", "ttl"}
+}
+
+// FoundLacks are the matchers that a rule may lack: the state of the connection, and that a ping is asked for and not answered.
+func FoundLacks() []string { return []string{"connection-state", "icmp-options"} }
+
+const slotPattern = `^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9/-]*$`
+
+func slotScalar() scalar {
+	return scalar{what: "a slot", pattern: slotPattern, check: func(text string) (string, string) {
+		if _, ok := routeros.FindMark(routeros.Mark{Plan: "x", Slot: text}.String()); ok && strings.Contains(text, "/") {
+			return "", ""
+		}
+		return "it is no slot of a mark", "write one such as admin/stage-1 or admin/open"
+	}}
+}
+
+// matcherScalar is the value of a matcher, which may begin with the router's ! for "not".
+func matcherScalar() scalar {
+	return scalar{what: "a matcher's value", any: true, secret: true, check: func(text string) (string, string) {
+		switch {
+		case text == "" || text == "!":
+			return "it is empty", ""
+		case len(text) > longestText:
+			return "it is longer than 100 bytes", ""
+		case text != strings.TrimSpace(text):
+			return "it begins or ends with a space", ""
+		case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+			return "it holds a character that can't be printed", ""
+		}
+		return "", ""
+	}}
+}
+
+func foundForm() form {
+	one := mapping(
+		field{name: "chain", about: "The chain in which it stands, when that is not input. The router's own rules jump there.", value: form{scalar: textScalar("a chain")}},
+		field{name: "comment", about: "What stands before the mark.", value: form{scalar: textScalar("a comment")}},
+		field{name: "with", about: "Matchers that it has besides.",
+			value: form{kind: tableForm, names: &scalar{what: "a matcher", enum: FoundMatchers()}, items: &form{scalar: matcherScalar()}}},
+		field{name: "without", about: "Matchers that rosknock would write and that it lacks.", value: list(scalar{what: "a matcher", enum: FoundLacks()})},
+	)
+	f := mapping(
+		field{name: "order", about: "The rules by the slots of their marks, in the order in which they stand.", value: list(slotScalar())},
+		field{name: "rules", about: "How each rule differs, by the slot of its mark.",
+			value: form{kind: tableForm, names: new(slotScalar()), items: &one}},
+	)
+	f.secret = true // list names of old often tell a port
+	return f
+}
+
+// found reads how the rules differ that were there before.
+func (w *walker) found(root *yaml.Node, f Firewall) Found {
+	n := w.child(root, "firewall", "as-found")
+	if n == nil {
+		return Found{}
+	}
+	if f.Layout != Inline {
+		w.add(n, "rules as they were found stand in input and in chains of the router's own", "write layout: inline, or leave it out")
+	}
+	out := Found{Order: w.strings(n, "order")}
+	for _, e := range w.entries(n, "rules") {
+		r := FoundRule{Slot: e.key.Value, Chain: w.string(e.value, "chain"), Comment: w.string(e.value, "comment"), Without: w.strings(e.value, "without")}
+		for _, m := range w.entries(e.value, "with") {
+			if r.Lacks(m.key.Value) {
+				w.add(m.key, fmt.Sprintf("the rule can't be with and without %s", m.key.Value), "take it out of one of them")
+			}
+			r.With = r.With.With(m.key.Value, m.value.Value)
+		}
+		out.Rules = append(out.Rules, r)
+	}
+	return out
+}
+
+// compareFound finds slots of doors that the plan hasn't.
+func (w *walker) compareFound(root *yaml.Node, p Plan) {
+	check := func(n *yaml.Node) {
+		door, _, _ := strings.Cut(n.Value, "/")
+		known := slices.ContainsFunc(p.Doors, func(d Door) bool { return d.Name == door })
+		if !known && !slices.Contains([]string{"allow", "gate"}, door) {
+			w.add(n, fmt.Sprintf("the slot %s is of no door of the plan", n.Value), "take it out")
+		}
+	}
+	n := w.child(root, "firewall", "as-found")
+	for _, item := range w.items(n, "order") {
+		check(item)
+	}
+	for _, e := range w.entries(n, "rules") {
+		check(e.key)
+	}
+}
+
+func writeFound(f Found) *yaml.Node {
+	rules := &yaml.Node{Kind: yaml.MappingNode}
+	for _, r := range f.Rules {
+		with := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+		for name, value := range r.With.All() {
+			put(with, name, text(value))
+		}
+		without := texts(r.Without)
+		without.Style = yaml.FlowStyle
+		var one []any
+		if r.Chain != "" {
+			one = append(one, "chain", text(r.Chain))
+		}
+		if r.Comment != "" {
+			one = append(one, "comment", text(r.Comment))
+		}
+		put(rules, r.Slot, fields(append(one, "with", with, "without", without)...))
+	}
+	return fields("order", texts(f.Order), "rules", rules)
+}
