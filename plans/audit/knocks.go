@@ -32,6 +32,8 @@ type Knock struct {
 	Open []string
 	// Why says what is wrong with a knock that does not work, or gates nothing.
 	Why string
+	// Shut says that it can't be opened: no packets get into the list, or none of a member to the rule that would let it in.
+	Shut bool
 	// Quarantine is a list that some packets get a source into, and whose members do not get in by the knock; "" for none. Decoys are
 	// the packets that lead there at once, stages out of turn not counted.
 	Quarantine string
@@ -125,7 +127,7 @@ func (a *auditor) knock(list string) Knock {
 	case !complete:
 		k.Why = "the ways into the list are too many to be followed"
 	case len(ways) == 0:
-		k.Why = "it can't be opened: no packets lead into the list " + list + a.blocked(list)
+		k.Shut, k.Why = true, "it can't be opened: no packets lead into the list "+list+a.blocked(list)
 	}
 	if len(ways) > 0 {
 		k.Ways = len(ways)
@@ -133,7 +135,7 @@ func (a *auditor) knock(list string) Knock {
 		k.Doubles = slices.ContainsFunc(ways[0].Steps, a.doubles)
 		k.Strength = a.strength(&k, from)
 		if !met && len(k.Accepts) > 0 {
-			k.Why = "it can't be opened: no packet arrives at the rule that would let its list in"
+			k.Shut, k.Why = true, "it can't be opened: no packet arrives at the rule that would let its list in"
 		}
 	}
 	return k
