@@ -45,6 +45,8 @@ func layers() map[string]layer {
 		"plans/remove":        {ours: "plans plans/compile plans/diff routeros"},
 		"plans/undo":          {ours: "plans/diff routeros routeros/script"},
 		"plans/render":        {ours: "plans plans/diff plans/undo routeros routeros/script"},
+		"plans/recognise":     {ours: "plans plans/audit plans/compile plans/diff plans/proof routeros"},
+		"plans/undo":          {ours: "plans/diff routeros"},
 		"plans/apply":         {ours: "plans/diff plans/undo routeros routeros/api", impure: true},
 		"plans/state":         {ours: "plans/diff plans/remove routeros", theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":       {ours: "routeros routeros/api", impure: true},
@@ -52,7 +54,7 @@ func layers() map[string]layer {
 		"plans/knock":         {ours: "plans routeros", theirs: "golang.org/x/net", impure: true},
 		"fixtures":            {},
 		"docs":                {},
-		"cmd/rosknock/view":   {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
+		"cmd/rosknock/view":   {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/recognise plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
 		"cmd/rosknock":        {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term github.com/schollz/progressbar/v3 github.com/zalando/go-keyring", impure: true},
 
 		"cmd/rosknock/view/page": {},

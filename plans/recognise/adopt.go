@@ -1,0 +1,117 @@
+package recognise
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Adoption is how rules that are there become a plan's.
+type Adoption struct {
+	// Changes give rules their marks: each step sets one comment. What the router does with packets does not depend on it.
+	Changes diff.ChangeSet
+	// Rest is what diff would still change afterwards, and Proof what is shown of the plan on the router as it then is.
+	Rest  diff.ChangeSet
+	Proof *proof.Proof
+	// Err is why nothing can be adopted: the plan is wrong, or can't be carried out on this router.
+	Err error
+}
+
+// Clean reports whether the router is as the plan wants it once the rules have their marks.
+func (a Adoption) Clean() bool {
+	return a.Err == nil && a.Changes.Changed() && !a.Rest.Changed() && a.Proof != nil && a.Proof.Holds()
+}
+
+// Why lists what stands in the way of adopting; nil when nothing does.
+func (a Adoption) Why() []string {
+	var out []string
+	switch {
+	case a.Err != nil:
+		out = append(out, a.Err.Error())
+	case !a.Changes.Changed() && !a.Rest.Changed():
+		out = append(out, "no rule of the plan is without its mark")
+	}
+	for _, step := range a.Rest.Steps {
+		out = append(out, left(step))
+	}
+	if a.Proof != nil {
+		for _, f := range a.Proof.Failures {
+			out = append(out, f.What)
+		}
+	}
+	return out
+}
+
+// left says of a step that adopting would leave to be done what it is.
+func left(step diff.Step) string {
+	switch {
+	case step.Op == diff.Add && strings.HasSuffix(step.Slot, "/established"):
+		return "the router has no accept of established traffic above the rules, so rosknock would put one there: add one, and import again"
+	case step.Op == diff.Add:
+		return fmt.Sprintf("no rule on the router means the same as %s, which the plan has", step.Slot)
+	case step.Op == diff.Move:
+		return fmt.Sprintf("the rule for %s would have to move above %s", step.Slot, step.BeforeText)
+	}
+	return fmt.Sprintf("the rule for %s would have to be changed (%s)", step.Slot, step.Op)
+}
+
+// Adopt finds for each rule of a plan the row of the router that means the same and is nobody's, and gives it the plan's mark.
+func Adopt(p plans.Plan, s routeros.Snapshot, session diff.Session) Adoption {
+	var a Adoption
+	if _, err := plans.Read("the plan", plans.Write(p)); err != nil {
+		a.Err = fmt.Errorf("the rules make no plan: %w", err)
+		return a
+	}
+	want, err := compile.Compile(p, s)
+	if err != nil {
+		a.Err = err
+		return a
+	}
+	a.Changes = diff.ChangeSet{Snapshot: s.Digest(), Plan: want.PlanDigest}
+	for _, t := range want.Tables {
+		a.Changes.Steps = append(a.Changes.Steps, marks(t, s.Rules[t.Menu])...)
+	}
+	after := diff.Rehearse(s, a.Changes, len(a.Changes.Steps))
+	if want, err = compile.Compile(p, after); err != nil {
+		a.Err = err
+		return a
+	}
+	if a.Rest, a.Err = diff.Compute(after, want, session); a.Err != nil || a.Rest.Changed() {
+		return a
+	}
+	proved := proof.Prove(after, want, a.Rest, session)
+	a.Proof = &proved
+	return a
+}
+
+// marks are the steps that give the rows of a table their marks.
+func marks(t compile.Table, rows []routeros.Rule) []diff.Step {
+	var out []diff.Step
+	taken := map[string]bool{}
+	for _, want := range t.Rules {
+		if want.Chain() == "" {
+			want.Attrs = want.Attrs.With("chain", "input")
+		}
+		at := slices.IndexFunc(rows, func(r routeros.Rule) bool {
+			_, marked := r.Mark()
+			return !marked && !r.Dynamic && !taken[r.ID] && r.SameMeaning(want)
+		})
+		if at < 0 {
+			continue
+		}
+		row := rows[at]
+		taken[row.ID] = true
+		mark, _ := want.Mark()
+		out = append(out, diff.Step{
+			Op: diff.Set, Menu: t.Menu, ID: row.ID, Slot: mark.Plan + "/" + mark.Slot, Why: "adopted",
+			Set: routeros.MakeAttributes("comment", want.Comment()), Was: routeros.MakeAttributes("comment", row.Comment()),
+		})
+	}
+	return out
+}
