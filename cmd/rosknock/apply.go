@@ -432,10 +432,12 @@ func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, erro
 	case "all", "a":
 		e.memory.carryOn.Store(e.among > 1)
 		return e.among > 1, nil
-	case "y", "yes":
-		return true, nil
 	}
-	return false, nil
+	return yes(answer), nil
+}
+
+func yes(answer string) bool {
+	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
 }
 
 // readLine reads one line and not a byte more, so that the next question finds its own answer.

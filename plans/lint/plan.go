@@ -136,7 +136,7 @@ func enough(d plans.Door) string {
 
 // secretNames looks for the knock in what everybody may read.
 func (f *finder) secretNames(p plans.Plan, d plans.Door) {
-	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": d.StageList}
+	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": strings.Join(append([]string{d.StageList}, d.StageNames...), " ")}
 	if d.Log != nil {
 		names["doors."+d.Name+".log.prefix"] = d.Log.Prefix
 	}

@@ -39,12 +39,18 @@ func entered(rows []routeros.Rule) map[string]bool {
 }
 
 func (r *reader) miss(row routeros.Rule, list, why string) {
-	r.missIn(r.family.Filter(), row, list, why)
+	r.missIn(Missing{r.family.Filter(), row, list, why, false})
 }
 
-func (r *reader) missIn(menu routeros.Menu, row routeros.Rule, list, why string) {
-	if !slices.ContainsFunc(r.missing, func(m Missing) bool { return m.Menu == menu && m.Rule.ID == row.ID }) {
-		r.missing = append(r.missing, Missing{menu, row, list, why})
+// part files a rule of a knock.
+func (r *reader) part(row routeros.Rule, list, why string) {
+	r.missIn(Missing{r.family.Filter(), row, list, why, true})
+}
+
+// missIn files a missing rule, once.
+func (r *reader) missIn(missing Missing) {
+	if !slices.ContainsFunc(r.missing, func(m Missing) bool { return m.Menu == missing.Menu && m.Rule.ID == missing.Rule.ID }) {
+		r.missing = append(r.missing, missing)
 	}
 }
 
@@ -76,7 +82,7 @@ func (r *reader) knock(k audit.Knock) {
 // with it, of the others that they belong to it.
 func (r *reader) refuse(list string, blame why) {
 	if blame.at != nil {
-		r.missIn(blame.menu, *blame.at, list, blame.text)
+		r.missIn(Missing{blame.menu, *blame.at, list, blame.text, true})
 		blame.text = "belongs to the same knock"
 	}
 	lists := []string{list}
@@ -87,7 +93,7 @@ func (r *reader) refuse(list string, blame why) {
 				if row.Disabled() || row.Attrs.Get("address-list") != lists[i] && (i > 0 || asks != list) {
 					continue
 				}
-				r.missIn(menu, row, list, blame.text)
+				r.missIn(Missing{menu, row, list, blame.text, true})
 				if row.Attrs.Get("address-list") == lists[i] && asks != "" && asks[0] != '!' && !slices.Contains(lists, asks) {
 					lists = append(lists, asks)
 				}
@@ -324,7 +330,7 @@ func (r *reader) log(d *Door, last int) {
 		}
 		limit, ok := logLimit(attrs.Get("limit"))
 		if !ok || attrs.Get("log-prefix") == "" || plainText(attrs.Get("log-prefix")) == "" {
-			r.miss(*row, d.Trusted.List, "it logs finished knocks without a limit and a prefix that a plan could have")
+			r.part(*row, d.Trusted.List, "it logs finished knocks without a limit and a prefix that a plan could have")
 			return
 		}
 		limit.Prefix = attrs.Get("log-prefix")

@@ -65,6 +65,7 @@ type Missing struct {
 	// List is the list of the knock that it has to do with; "" for none.
 	List string
 	Why  string
+	part bool // of a knock, rather than a rule about its lists
 }
 
 // Router recognises the knocks of a router.
@@ -116,7 +117,7 @@ func (r Result) Secrets() []string {
 		}
 	}
 	for _, m := range r.Missing {
-		if m.List != "" {
+		if m.part {
 			add(m.Rule)
 		}
 	}
@@ -139,7 +140,7 @@ func agree(by map[routeros.Family]*reader) []routeros.Family {
 	}
 	for _, d := range six.doors {
 		for _, r := range d.Rules {
-			six.miss(r.Rule, d.Trusted.List, "the doors of IPv6 are not those of IPv4, and a plan has the same in both: make them alike, or import this one by hand")
+			six.part(r.Rule, d.Trusted.List, "the doors of IPv6 are not those of IPv4, and a plan has the same in both: make them alike, or import this one by hand")
 		}
 	}
 	six.doors = nil

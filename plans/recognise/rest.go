@@ -108,7 +108,7 @@ func (r *reader) rest(knocks []audit.Knock, adopted map[string]bool) {
 				if row.Disabled() {
 					text += "; it is disabled"
 				}
-				r.missIn(menu, row, list, text)
+				r.missIn(Missing{menu, row, list, text, false})
 			}
 		}
 	}
@@ -150,7 +150,7 @@ func role(row routeros.Rule, lists map[string]string, chains, dropped map[string
 	case strings.HasPrefix(row.Action(), "add-") && dropped[fills]:
 		return lists[asked], fmt.Sprintf("it fills %s, a blacklist: plans have none but a door's quarantine; it stays as it is", fills)
 	case lists[fills] != "" && fills != "":
-		return lists[fills], fmt.Sprintf("it fills the list %s besides the stages", fills)
+		return lists[fills], fmt.Sprintf("it fills the list %s besides the stages; it stays as it is", fills)
 	case lists[asked] == "" || asked == "":
 		return "", ""
 	case slices.Contains([]string{"dst-nat", "redirect", "netmap"}, row.Action()):

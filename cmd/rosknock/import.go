@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/recognise"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// importing is how knocks are imported.
+type importing struct {
+	applying
+	name, out, export string
+	adopt             bool
+}
+
+func newImport(e env) *cobra.Command {
+	var how importing
+	c := &cobra.Command{
+		Use:   "import",
+		Short: "Write the plan that describes hand-written knock rules",
+		Long: `Find the knock rules that somebody wrote by hand on a router or in an export, and write the plan that describes them as they are. What
+a plan can't say is listed, rule by rule, with the reason; it stays on the router as it is, and so does everything that is no part of a knock.
+Lists of brute-force protection are no knocks.
+
+The plan holds the knock: --out writes it into a file that only you can read and that was not there before. Without --out it goes to standard
+output, masked unless --reveal is given, and what was found goes to standard error.
+
+With --adopt the rules become the plan's: each gets the plan's mark in its comment, and nothing else on the router changes, so that
+diff finds nothing to do afterwards. That is refused where it would not be so, with the reason. It is carried out as apply does it: under
+protection, read back, confirmed by a new login, journalled; rosknock undo takes the marks off again.`,
+		Example: `  rosknock import -r admin@192.0.2.1
+  rosknock import --export router.rsc --name branch --out branch.yaml
+  rosknock import -r admin@192.0.2.1 --name branch --out branch.yaml --adopt
+  rosknock import -r admin@192.0.2.1 -o json`,
+		Args: exactly(0, "import takes no argument"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			if err := how.check(e, s); err != nil {
+				return err
+			}
+			var found view.Imported
+			if how.export != "" {
+				found, err = how.fromExport(e, s)
+			} else {
+				found, err = how.fromRouter(c.Context(), e, s)
+			}
+			if err != nil {
+				return err
+			}
+			if err := how.show(e, s, found); err != nil {
+				return err
+			}
+			return outcomeCode(c.Context(), []view.Router{found.Router})
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&how.name, "name", "imported", "`NAME` of the plan; it stands in the comment of every rule that is adopted")
+	f.StringVar(&how.out, "out", "", "write the plan into a `FILE` that is not there yet, for you alone")
+	f.BoolVar(&how.adopt, "adopt", false, "mark the rules as the plan's, in their comments")
+	f.StringVar(&how.protect, "protect", string(apply.Auto), "what takes the marks back when nobody can: `auto`, safe-mode, dead-man or none")
+	f.DurationVar(&how.after, "undo-after", apply.DefaultDelay, "after what `TIME` a dead-man takes the marks back")
+	exportFlags(c, &how.export, nil)
+	return c
+}
+
+// check looks at the flags.
+func (i *importing) check(e env, s settings) error {
+	if plans.CheckName(i.name) != "" {
+		return usagef("--name %q: %s", i.name, plans.CheckName(i.name))
+	}
+	switch {
+	case !i.adopt:
+		return nil
+	case i.export != "":
+		return usagef("--adopt marks rules on a router, and an export is none: name a router with --router")
+	case i.out == "":
+		return usagef("--adopt needs the plan to be kept: name a file for it with --out")
+	}
+	return i.applying.check(e, s, "import --adopt")
+}
+
+// fromExport recognises the knocks of an export.
+func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
+	r, err := readExport(e, s, i.export)
+	if err != nil {
+		return view.Imported{}, err
+	}
+	found := i.recognised(r, diff.Session{Accepted: s.accept})
+	return found, i.keep(&found)
+}
+
+// recognised looks at a router that was read.
+func (i *importing) recognised(r view.Router, session diff.Session) view.Imported {
+	found := view.Imported{Router: r, Found: recognise.Router(*r.Snapshot, recognise.Options{Name: i.name, Session: session})}
+	if len(found.Found.Doors) == 0 {
+		return found
+	}
+	adoption := found.Found.Adoption
+	found.Plan, found.Changes, found.Proof = i.name, &adoption.Changes, adoption.Proof
+	found.Findings = lint.Plan(found.Found.Plan)
+	if adoption.Clean() { // else the rules themselves would pass for somebody else's that fill the door's lists
+		after := diff.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps))
+		found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
+	}
+	return found
+}
+
+// keep writes the plan into its file.
+func (i *importing) keep(found *view.Imported) error {
+	if i.out == "" || len(found.Found.Doors) == 0 {
+		return nil
+	}
+	if err := writeNew(i.out, plans.Write(found.Found.Plan)); err != nil {
+		return err
+	}
+	found.File = i.out
+	return nil
+}
+
+// fromRouter recognises the knocks of one router, and adopts the rules if that is wanted.
+func (i *importing) fromRouter(ctx context.Context, e env, s settings) (view.Imported, error) {
+	targets, err := e.routersOf(s)
+	if err != nil {
+		return view.Imported{}, err
+	}
+	if len(targets) != 1 {
+		return view.Imported{}, usagef("import looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
+	}
+	r := targets[0]
+	if i.adopt {
+		release, err := e.lock(s, r, "import "+i.name)
+		if err != nil {
+			return view.Imported{Router: view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
+		}
+		defer release()
+		e.remind(s, r)
+	}
+	session, carrier, read := e.reach(ctx, s, r)
+	if read.Err != nil {
+		return view.Imported{Router: read}, nil
+	}
+	defer session.Close()
+	found := i.recognised(read, carrier)
+	if !i.adopt || len(found.Found.Doors) == 0 {
+		return found, i.keep(&found)
+	}
+	if err := apply.Vacant(ctx, session, read.Snapshot.Version); err != nil {
+		found.Outcome, found.Err = apply.Refused, err
+		return found, nil
+	}
+	if !found.Found.Adoption.Clean() {
+		found.Outcome, found.Err = apply.Refused, &codeError{code: exitRefused, err: errors.New("the rules can't be adopted as they are")}
+		return found, i.keep(&found)
+	}
+	if ok, err := i.confirmed(ctx, e, s, found); err != nil || !ok {
+		found.Outcome, found.Err = apply.Skipped, err
+		if err == nil {
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
+		}
+		return found, nil
+	}
+	if err := i.keep(&found); err != nil {
+		return found, err
+	}
+	what := change{command: "import", plan: i.name}
+	found.Router = e.recorded(s, what, found.Router, func(name string) view.Router {
+		o := i.options(found.Router, i.name)
+		o.Change, o.Dial = name, e.redial(s, r)
+		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }
+		return e.carryOut(ctx, session, found.Router, o)
+	})
+	return found, nil
+}
+
+// confirmed shows what was found and asks, unless it was told yes.
+func (i *importing) confirmed(ctx context.Context, e env, s settings, found view.Imported) (bool, error) {
+	if s.Yes {
+		return true, nil
+	}
+	var shown bytes.Buffer
+	if err := view.Import(&shown, "text", found, e.style(s)); err != nil {
+		return false, err
+	}
+	fmt.Fprintf(&shown, "mark these rules on %s? [y/N] ", found.Name)
+	_, _ = e.err.Write(shown.Bytes())
+	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
+	if err != nil && answer == "" {
+		return false, err
+	}
+	return yes(answer), nil
+}
+
+// show writes the plan to standard output where it has no file, and what was found beside it.
+func (i *importing) show(e env, s settings, found view.Imported) error {
+	plain := s.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
+	var to io.Writer = e.out
+	if plain {
+		to = e.err
+	}
+	if err := view.Import(to, s.Output, found, e.style(s)); err != nil {
+		return err
+	}
+	if plain {
+		return view.ImportedPlan(e.out, found, e.style(s))
+	}
+	if found.File != "" {
+		fmt.Fprintf(e.err, "%s holds the plan with the knock; keep it like a password.\n", found.File)
+	}
+	return nil
+}
