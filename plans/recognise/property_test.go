@@ -14,6 +14,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 )
@@ -55,7 +57,11 @@ func table(t *rapid.T, knocks string) string {
 		}
 		return ""
 	}
-	return "add chain=input action=accept connection-state=established,related,untracked\n" + maybe("invalid", "add chain=input action=drop connection-state=invalid\n") +
+	established := "add chain=input action=accept connection-state=established,related,untracked\n"
+	if knocks != "" && rapid.IntRange(0, 3).Draw(t, "on top") == 0 {
+		established, knocks = "", knocks+established
+	}
+	return established + maybe("lan first", "add chain=input action=accept in-interface-list=LAN\n") + maybe("invalid", "add chain=input action=drop connection-state=invalid\n") +
 		maybe("enemies", "add chain=input action=drop src-address-list=enemies\n") + maybe("friend", "add chain=input action=accept src-address=198.51.100.7\n") +
 		knocks + maybe("lan", "add chain=input action=accept in-interface-list=LAN\n") + maybe("forward", "add chain=forward action=drop connection-state=invalid\n") + "add chain=input action=drop in-interface-list=!LAN\n"
 }
@@ -139,6 +145,9 @@ func byHand(t *rapid.T, knock []string) string {
 	if yes("wan") {
 		more += " in-interface-list=WAN"
 	}
+	if yes("comment") { // the same for all
+		more += ` comment="their knock"`
+	}
 	var stages []string
 	for i, stage := range knock {
 		protocol, number, _ := strings.Cut(stage, "/")
@@ -198,10 +207,33 @@ func TestByHand(t *testing.T) {
 			t.Fatalf("the knock is %s, and %s was drawn", got, knock)
 		}
 		sameFates(t, s, after, knock)
+		givenBack(t, s, r.Adoption.Changes)
 	})
 	t.Logf("%d of %d were adopted", adopted, all)
 	if adopted*2 < all {
 		t.Errorf("%d of %d were adopted: the rules don't suit the test", adopted, all)
+	}
+}
+
+// givenBack holds that an adoption can be taken back however far it came, by steps that the proof lets pass.
+func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
+	came := rapid.IntRange(0, len(c.Steps)).Draw(t, "came")
+	now := diff.States(before, c)[came]
+	back := undo.Changes(now, before, c, "old")
+	if len(back.Steps) != came {
+		t.Fatalf("%d steps back after %d: %+v", len(back.Steps), came, back.Steps)
+	}
+	if err := proof.Way(now, "old", back, diff.Session{}).Err(); err != nil {
+		t.Fatalf("the way back: %v", err)
+	}
+	then := diff.Rehearse(now, back, len(back.Steps))
+	if left := undo.Left(then, before, c, "old"); len(left) > 0 {
+		t.Fatalf("left: %q", left)
+	}
+	for i, r := range then.Rules[routeros.Filter] {
+		if was := before.Rules[routeros.Filter][i]; !r.Attrs.Without("comment").Equal(was.Attrs.Without("comment")) || r.Comment() != was.Comment() {
+			t.Fatalf("%s was %s", r.Attrs, was.Attrs)
+		}
 	}
 }
 
