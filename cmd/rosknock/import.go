@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -17,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // importing is how knocks are imported.
@@ -160,32 +160,38 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (view.Imp
 	if !i.adopt || len(found.Found.Doors) == 0 {
 		return found, i.keep(&found)
 	}
-	if err := apply.Vacant(ctx, session, read.Snapshot.Version); err != nil {
-		found.Outcome, found.Err = apply.Refused, err
-		return found, nil
+	err = i.mark(ctx, e, s, r, session, carrier, &found)
+	return found, err
+}
+
+// mark adopts the rules that were found. What the router says against it is in the router's part of the result.
+func (i *importing) mark(ctx context.Context, e env, s settings, r router, session *api.Session, carrier diff.Session, found *view.Imported) error {
+	refuse := func(outcome apply.Outcome, err error) { found.Outcome, found.Err = outcome, err }
+	if err := apply.Vacant(ctx, session, found.Snapshot.Version); err != nil {
+		refuse(apply.Refused, err)
+		return nil
 	}
 	if !found.Found.Adoption.Clean() {
-		found.Outcome, found.Err = apply.Refused, &codeError{code: exitRefused, err: errors.New("the rules can't be adopted as they are")}
-		return found, i.keep(&found)
+		refuse(apply.Refused, &codeError{code: exitRefused, err: errors.New("the rules can't be adopted as they are")})
+		return i.keep(found)
 	}
-	if ok, err := i.confirmed(ctx, e, s, found); err != nil || !ok {
-		found.Outcome, found.Err = apply.Skipped, err
+	if ok, err := i.confirmed(ctx, e, s, *found); err != nil || !ok {
+		refuse(apply.Skipped, err)
 		if err == nil {
 			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
 		}
-		return found, nil
+		return nil
 	}
-	if err := i.keep(&found); err != nil {
-		return found, err
+	if err := i.keep(found); err != nil {
+		return err
 	}
-	what := change{command: "import", plan: i.name}
-	found.Router = e.recorded(s, what, found.Router, func(name string) view.Router {
+	found.Router = e.recorded(s, change{command: "import", plan: i.name}, found.Router, func(name string) view.Router {
 		o := i.options(found.Router, i.name)
 		o.Change, o.Dial = name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }
 		return e.carryOut(ctx, session, found.Router, o)
 	})
-	return found, nil
+	return nil
 }
 
 // confirmed shows what was found and asks, unless it was told yes.
@@ -209,7 +215,7 @@ func (i *importing) confirmed(ctx context.Context, e env, s settings, found view
 // show writes the plan to standard output where it has no file, and what was found beside it.
 func (i *importing) show(e env, s settings, found view.Imported) error {
 	plain := s.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
-	var to io.Writer = e.out
+	to := e.out
 	if plain {
 		to = e.err
 	}

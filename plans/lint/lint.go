@@ -149,6 +149,7 @@ func Plan(p plans.Plan) []Finding {
 	}
 	f.forgedAllowed(p)
 	f.everybody(p)
+	f.asFound(p)
 	if len(p.Allow.Addresses) == 0 && len(p.Allow.InterfaceLists) == 0 {
 		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists, and a knock that does not work then leaves no way in", "name an address or an interface list under allow")
 	}

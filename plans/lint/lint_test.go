@@ -295,3 +295,20 @@ func TestFixtures(t *testing.T) {
 		}
 	}
 }
+
+// TestAsFound: rules that a plan leaves as they were found are named for what they lack, and their lists for what they tell.
+func TestAsFound(t *testing.T) {
+	p, err := plans.Read("p.yaml", []byte("version: 1\nname: p\ndoors:\n  a:\n    knock: [tcp/41873, udp/17259]\n    stage-lists: [\"41873\"]\n    trusted: {list: t, for: 1h}\n"+
+		"firewall: {families: [ipv4], layout: inline, as-found: {rules: {a/stage-1: {without: [connection-state]}, a/stage-2: {with: {in-interface: ether1}}}}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := lint.Plan(p)
+	for _, want := range []struct{ id, place, what string }{{"L30", "firewall.as-found", "1 of the rules"}, {"L33", "doors.a.stage-lists", "a name tells"}} {
+		if !slices.ContainsFunc(found, func(f lint.Finding) bool {
+			return f.ID == want.id && f.Place == want.place && strings.HasPrefix(f.What, want.what)
+		}) {
+			t.Errorf("no %s in %+v", want.id, found)
+		}
+	}
+}

@@ -134,6 +134,20 @@ func enough(d plans.Door) string {
 	return fmt.Sprintf("use %d stages", n)
 }
 
+// asFound looks at stages that the plan leaves as somebody wrote them.
+func (f *finder) asFound(p plans.Plan) {
+	n := 0
+	for _, r := range p.Firewall.Found.Rules {
+		if r.Lacks("connection-state") {
+			n++
+		}
+	}
+	if n > 0 {
+		f.add("L30", "firewall.as-found", fmt.Sprintf("%d of the rules look at packets of any connection state, as they were found", n),
+			"a packet that belongs to no connection plays a stage too", "take connection-state out of without, and apply")
+	}
+}
+
 // secretNames looks for the knock in what everybody may read.
 func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": strings.Join(append([]string{d.StageList}, d.StageNames...), " ")}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
@@ -108,7 +109,11 @@ func (r Result) Secrets() []string {
 			return
 		}
 		for _, name := range []string{"dst-port", "packet-size"} {
-			out = append(out, strings.FieldsFunc(row.Attrs.Get(name), func(c rune) bool { return c < '0' || c > '9' })...)
+			for _, number := range strings.FieldsFunc(row.Attrs.Get(name), func(c rune) bool { return c < '0' || c > '9' }) {
+				if n, _ := strconv.Atoi(number); name == "dst-port" || n >= 28 { // no packet is smaller
+					out = append(out, number)
+				}
+			}
 		}
 	}
 	for _, d := range r.Doors {

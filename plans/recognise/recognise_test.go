@@ -345,3 +345,32 @@ func FuzzRouter(f *testing.F) {
 		}
 	})
 }
+
+// TestThenMended: once adopted, rules are brought to the usual form by taking as-found out of the plan, in both layouts, and the proof
+// holds in every state on the way.
+func TestThenMended(t *testing.T) {
+	for _, name := range []string{"r01-official", "r03-article", "r04-jump-chain", "r06-icmp-size", "r09-mixed", "r10-isp"} {
+		text, err := fixtures.Router("wild/" + name + ".rsc")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := snapshot(text)
+		r := look(s)
+		adopted := holdAdoption(t, s, r)
+		for _, layout := range []plans.Layout{plans.Inline, plans.Chain} {
+			p := r.Plan
+			p.Firewall.Found, p.Firewall.Layout = plans.Found{}, layout
+			want, err := compile.Compile(p, adopted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changes, err := diff.Compute(adopted, want, diff.Session{})
+			if err != nil || !changes.Changed() {
+				t.Fatalf("%s, %s: %v, %d steps", name, layout, err, len(changes.Steps))
+			}
+			if err := proof.Prove(adopted, want, changes, diff.Session{}).Err(); err != nil {
+				t.Errorf("%s, %s: %v", name, layout, err)
+			}
+		}
+	}
+}

@@ -20,8 +20,8 @@ type Imported struct {
 	File string
 }
 
-// number is a run of digits.
-var number = regexp.MustCompile(`[0-9]+`)
+// number is a run of digits, or the id of a row, which is none.
+var number = regexp.MustCompile(`\*[0-9A-F]+|[0-9]+`)
 
 // hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and comments often tell them.
 func (i Imported) hide(s Style, text string) string {
