@@ -55,6 +55,8 @@ func left(step diff.Step) string {
 		return "the router has no accept of established traffic above the rules, so rosknock would put one there: add one, and import again"
 	case step.Op == diff.Add:
 		return fmt.Sprintf("no rule on the router means the same as %s, which the plan has", step.Slot)
+	case step.Op == diff.Remove:
+		return fmt.Sprintf("the router has %s of a plan of this name already: choose another name", step.Slot)
 	case step.Op == diff.Move:
 		return fmt.Sprintf("the rule for %s would have to move above %s", step.Slot, step.BeforeText)
 	}

@@ -134,6 +134,9 @@ func (r *reader) chain(list string) ([]int, *why) {
 	var rows []int
 	seen := map[string]bool{}
 	for asked := list; asked != "" && asked[0] != '!'; {
+		if rows != nil && !r.filled(asked) {
+			break // a list of somebody's own, to which the first stage is limited
+		}
 		if seen[asked] {
 			return nil, &why{text: fmt.Sprintf("the list %s leads back into itself", asked)}
 		}
@@ -150,6 +153,13 @@ func (r *reader) chain(list string) ([]int, *why) {
 	}
 	slices.Reverse(rows)
 	return rows, nil
+}
+
+// filled reports whether any rule fills a list.
+func (r *reader) filled(list string) bool {
+	return slices.ContainsFunc([]routeros.Menu{r.family.Raw(), r.family.NAT(), r.family.Filter()}, func(menu routeros.Menu) bool {
+		return slices.ContainsFunc(r.router.Rules[menu], func(row routeros.Rule) bool { return row.Attrs.Get("address-list") == list })
+	})
 }
 
 // filler is the one row that fills a list.
@@ -282,6 +292,8 @@ func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule,
 		case slices.Contains(known, name), name == "chain", name == "comment", name == "disabled", is && want == value:
 		case is:
 			return found, fmt.Sprintf("its %s is %s, and a stage asks for %s or for nothing of it", name, value, want)
+		case (name == "src-address" || name == "src-address-list") && value[:1] != "!":
+			return found, fmt.Sprintf("it is limited to %s=%s, and a door is for whoever knocks", name, value)
 		case !slices.Contains(plans.FoundMatchers(), name):
 			return found, fmt.Sprintf("it asks for %s, for which a plan has no word", name)
 		default:

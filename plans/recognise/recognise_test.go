@@ -195,6 +195,11 @@ func TestShapes(t *testing.T) {
 		{name: "dst-nat too", rules: established + stages + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall nat\nadd chain=dstnat action=dst-nat to-addresses=192.168.88.10 protocol=tcp dst-port=3389 src-address-list=b\n", clean: true, missing: "hosts behind the router"},
 		{name: "times that differ", rules: established + "add chain=input action=add-src-to-address-list address-list=z address-list-timeout=10s protocol=udp dst-port=4710\n" + strings.Replace(stages, "dst-port=4711", "dst-port=4711 src-address-list=z", 1) + "add chain=input action=accept src-address-list=b\n" + final, missing: "a door has one stage-timeout"},
 		{name: "switched off", rules: established + strings.ReplaceAll(stages, "chain=input", "chain=input disabled=yes") + "add chain=input action=accept src-address-list=b\n" + final},
+		{name: "limited to a list", rules: established + strings.Replace(stages, "dst-port=4711", "dst-port=4711 src-address-list=home", 1) + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall address-list\nadd list=home address=198.51.100.0/24\n",
+			missing: "limited to src-address-list=home"},
+		{name: "limited to an address", rules: established + stages + "add chain=input action=accept src-address-list=b src-address=198.51.100.0/24\n" + final, missing: "limited to src-address=198.51.100.0/24"},
+		{name: "limited to a device", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 src-mac-address=02:11:22:33:44:55") + "add chain=input action=accept src-address-list=b\n" + final, clean: true, want: "src-mac-address"},
+		{name: "a limit and flags", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 limit=5,5:packet tcp-flags=syn") + "add chain=input action=accept src-address-list=b\n" + final, clean: true, want: "tcp-flags: syn"},
 		{name: "a list without a name", rules: established + strings.ReplaceAll(stages, " address-list=b", "") + "add chain=input action=accept\n"},
 		{name: "a friend for good", rules: established + stages + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall address-list\nadd list=a address=198.51.100.7\n", why: "holds it for good"},
 	} {
