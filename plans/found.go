@@ -90,7 +90,7 @@ func foundForm() form {
 	one := mapping(
 		field{name: "chain", about: "The chain in which it stands, when that is not input. The router's own rules jump there.", value: form{scalar: textScalar("a chain")}},
 		field{name: "comment", about: "What stands before the mark.", value: form{scalar: textScalar("a comment")}},
-		field{name: "with", about: "Matchers that it has besides.",
+		field{name: "with", about: "Matchers that it has besides: " + strings.Join(FoundMatchers(), ", ") + ".",
 			value: form{kind: tableForm, names: &scalar{what: "a matcher", enum: FoundMatchers()}, items: &form{scalar: matcherScalar()}}},
 		field{name: "without", about: "Matchers that rosknock would write and that it lacks.", value: list(scalar{what: "a matcher", enum: FoundLacks()})},
 	)

@@ -292,7 +292,9 @@ func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule,
 		case slices.Contains(known, name), name == "chain", name == "comment", name == "disabled", is && want == value:
 		case is:
 			return found, fmt.Sprintf("its %s is %s, and a stage asks for %s or for nothing of it", name, value, want)
-		case (name == "src-address" || name == "src-address-list") && value[:1] != "!":
+		case value == "":
+			return found, fmt.Sprintf("its %s is empty, and what the router makes of that is not known", name)
+		case (name == "src-address" || name == "src-address-list") && value[0] != '!':
 			return found, fmt.Sprintf("it is limited to %s=%s, and a door is for whoever knocks", name, value)
 		case !slices.Contains(plans.FoundMatchers(), name):
 			return found, fmt.Sprintf("it asks for %s, for which a plan has no word", name)

@@ -200,6 +200,7 @@ func TestShapes(t *testing.T) {
 		{name: "limited to an address", rules: established + stages + "add chain=input action=accept src-address-list=b src-address=198.51.100.0/24\n" + final, missing: "limited to src-address=198.51.100.0/24"},
 		{name: "limited to a device", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 src-mac-address=02:11:22:33:44:55") + "add chain=input action=accept src-address-list=b\n" + final, clean: true, want: "src-mac-address"},
 		{name: "a limit and flags", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 limit=5,5:packet tcp-flags=syn") + "add chain=input action=accept src-address-list=b\n" + final, clean: true, want: "tcp-flags: syn"},
+		{name: "an empty matcher", rules: established + strings.Replace(stages, "dst-port=4711", "dst-port=4711 src-address-list=\"\"", 1) + "add chain=input action=accept src-address-list=b\n" + final, missing: "src-address-list is empty"},
 		{name: "a list without a name", rules: established + strings.ReplaceAll(stages, " address-list=b", "") + "add chain=input action=accept\n"},
 		{name: "a friend for good", rules: established + stages + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall address-list\nadd list=a address=198.51.100.7\n", why: "holds it for good"},
 	} {
