@@ -112,6 +112,9 @@ func (w *walker) found(root *yaml.Node, f Firewall) Found {
 	if f.Layout != Inline {
 		w.add(n, "rules as they were found stand in input and in chains of the router's own", "write layout: inline, or leave it out")
 	}
+	if w.child(root, "firewall", "bogons") != nil {
+		w.add(n, "the drops of forged knocks have no place among rules as they were found", "take as-found out and apply, before you add bogons")
+	}
 	out := Found{Order: w.strings(n, "order")}
 	for _, e := range w.entries(n, "rules") {
 		r := FoundRule{Slot: e.key.Value, Chain: w.string(e.value, "chain"), Comment: w.string(e.value, "comment"), Without: w.strings(e.value, "without")}

@@ -54,6 +54,7 @@ func TestFound(t *testing.T) {
 func TestFoundMistakes(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
 		{"layout: inline", "layout: chain", "write layout: inline"},
+		{"layout: inline", "layout: inline\n  bogons: {interface-lists: [WAN]}", "take as-found out"},
 		{`["first", "second"]`, `["first"]`, "1 stage lists for a knock of 3 stages"},
 		{`["first", "second"]`, `["first", "first"]`, "repeated"},
 		{`["first", "second"]`, `["first", "secured"]`, "would be"},
