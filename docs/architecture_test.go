@@ -46,7 +46,6 @@ func layers() map[string]layer {
 		"plans/undo":          {ours: "plans/diff routeros routeros/script"},
 		"plans/render":        {ours: "plans plans/diff plans/undo routeros routeros/script"},
 		"plans/recognise":     {ours: "plans plans/audit plans/compile plans/diff plans/proof routeros"},
-		"plans/undo":          {ours: "plans/diff routeros"},
 		"plans/apply":         {ours: "plans/diff plans/undo routeros routeros/api", impure: true},
 		"plans/state":         {ours: "plans/diff plans/remove routeros", theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":       {ours: "routeros routeros/api", impure: true},

@@ -8,7 +8,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestForeign: a rule that gets the plan's mark, or loses it, and nothing else, is no change to somebody else's; everything else is.
+// TestForeign: a rule that a step of the change adopts, and does nothing else to, is no change to somebody else's; everything else is.
 func TestForeign(t *testing.T) {
 	const mark = "theirs [rosknock p/a/stage-1]"
 	table := func(second ...string) routeros.Snapshot {
@@ -37,10 +37,12 @@ func TestForeign(t *testing.T) {
 		{"another row", other, false},
 		{"others in another order", swapped, false},
 	} {
-		for _, way := range [][2]routeros.Snapshot{{plain, test.is}, {test.is, plain}} {
-			if d := diff.Foreign(way[0], way[1], "p"); (d == nil) != test.same {
-				t.Errorf("%s: %q", test.name, d)
-			}
+		adopts := diff.Step{Op: diff.Set, Menu: routeros.Filter, ID: "*2", Set: routeros.MakeAttributes("comment", mark), Was: routeros.MakeAttributes("comment", "theirs")}
+		if d := diff.Foreign(plain, test.is, "p", adopts); (d == nil) != test.same {
+			t.Errorf("%s: %q", test.name, d)
+		}
+		if d := diff.Foreign(plain, test.is, "p"); (d == nil) != (test.name == "as it was") {
+			t.Errorf("%s, without a step: %q", test.name, d)
 		}
 	}
 }
