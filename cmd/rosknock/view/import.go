@@ -117,9 +117,9 @@ func (i Imported) adoption(w io.Writer, s Style) {
 	say := func(text string) { fmt.Fprintln(w, wrap(strings.Fields(i.hide(s, text)), s.Width, 2)) }
 	switch {
 	case i.Found.Adoption.Clean() && i.Outcome == "":
-		say(fmt.Sprintf("possible: the comments of %s get marks, nothing else changes, and diff finds nothing to do then", plural(len(i.Found.Adoption.Changes.Steps), "rule")))
+		say(fmt.Sprintf("possible: the comments of %s get marks, nothing else changes, and diff finds nothing to do then", Plural(len(i.Found.Adoption.Changes.Steps), "rule")))
 	case i.Found.Adoption.Clean():
-		say(fmt.Sprintf("%s: the comments of %s", s.outcome(i.Outcome), plural(len(i.Found.Adoption.Changes.Steps), "rule")))
+		say(fmt.Sprintf("%s: the comments of %s", s.outcome(i.Outcome), Plural(len(i.Found.Adoption.Changes.Steps), "rule")))
 	default:
 		say("not possible; apply would put the plan's rules beside these, if the proof lets it:")
 		for _, why := range i.Found.Adoption.Why() {
