@@ -54,6 +54,10 @@ func canonicalValue(name, value string) string {
 		return canonicalICMP(value)
 	case "limit", "dst-limit":
 		return canonicalLimit(value)
+	case "time":
+		if h, err := ParseHours(value); err == nil {
+			return h.String()
+		}
 	case "src-mac-address":
 		return strings.ToUpper(value)
 	}

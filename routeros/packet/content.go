@@ -188,54 +188,39 @@ func ipsecTest(value string) test {
 	return nil
 }
 
-// hours are a time of day, from one end to the other, on some days; no days are all days.
-type hours struct {
-	from, until time.Duration
-	days        []string
-}
-
 // timeTest reads 8h-18h,mon,tue,wed: the router's own time of day on these days.
 func timeTest(value string) test {
-	words := strings.Split(value, ",")
-	low, high, ok := strings.Cut(words[0], "-")
-	from, err1 := routeros.ParseDuration(low)
-	until, err2 := routeros.ParseDuration(high)
-	if !ok || err1 != nil || err2 != nil || from == until {
+	h, err := routeros.ParseHours(value)
+	if err != nil {
 		return nil
 	}
-	for _, day := range words[1:] {
-		if !slices.Contains([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, day) {
-			return nil
-		}
-	}
-	h := hours{from, until, words[1:]}
 	return func(k *walk) answer {
 		if k.at.IsZero() {
 			return unknown
 		}
-		return h.contain(k.at)
+		return hours(h).contain(k.at)
 	}
 }
+
+// hours are a time of day on some days.
+type hours routeros.Hours
 
 // contain leaves open what is not known: whether the second in which the time ends belongs to it, and whether
 // the hours behind midnight of a time such as 22h-4h belong to the day before.
 func (h hours) contain(at time.Time) answer {
 	clock := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute + time.Duration(at.Second())*time.Second
-	today, yesterday := h.on(at.Weekday()), h.on((at.Weekday()+6)%7)
-	overnight := h.until < h.from
+	on := routeros.Hours(h).On
+	today, yesterday := on(at.Weekday()), on((at.Weekday()+6)%7)
+	overnight := h.Until < h.From
 	switch {
-	case overnight && clock >= h.from:
+	case overnight && clock >= h.From:
 		return is(today)
-	case clock > h.until || !overnight && clock < h.from:
+	case clock > h.Until || !overnight && clock < h.From:
 		return no
 	case overnight && today != yesterday:
 		return unknown
-	case clock == h.until && today:
+	case clock == h.Until && today:
 		return unknown
 	}
 	return is(today)
-}
-
-func (h hours) on(day time.Weekday) bool {
-	return len(h.days) == 0 || slices.Contains(h.days, strings.ToLower(day.String()[:3]))
 }

@@ -94,6 +94,12 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 		return text, numbers(name, bare, 65535)
 	case "dscp":
 		return text, numbers(name, bare, 63)
+	case "time": // exports name every day: time=0s-1d,sun,mon,tue,wed,thu,fri,sat
+		h, err := routeros.ParseHours(text)
+		if err != nil {
+			return "", invalidValue(name)
+		}
+		return h.String(), nil
 	case "random":
 		return text, numbers(name, bare, 99)
 	case "chain":
