@@ -95,11 +95,113 @@ type stage struct{ knock, at int }
 // Openings returns the shortest ways into the list, those of equal length all, up to 16; with knocks the shortest way
 // that does without them. None means that there is no such way. When complete is false, the rules allow more
 // ways than are followed.
+//
+// A search that is too wide is taken apart, see [Space.parts].
 func (s *Space) Openings(search Search) (found []Opening, complete bool) {
 	k := &seeker{Search: &search, space: s}
-	if !k.prepare() {
-		return nil, false
+	if k.prepare() {
+		return k.openings()
 	}
+	return s.inParts(search)
+}
+
+// inParts searches each part for itself. Where a knock may not be needed, one way without is enough.
+func (s *Space) inParts(search Search) (found []Opening, complete bool) {
+	for _, part := range s.parts(search) {
+		k := &seeker{Search: &part, space: s}
+		if !k.prepare() {
+			return found, false
+		}
+		ways, whole := k.openings()
+		found = append(found, ways...)
+		if !whole || search.Knocks != nil && len(found) > 0 {
+			return found, whole
+		}
+	}
+	if len(found) == 0 {
+		return nil, true
+	}
+	shortest := slices.MinFunc(found, func(a, b Opening) int { return len(a.Steps) - len(b.Steps) })
+	found = slices.DeleteFunc(found, func(o Opening) bool { return len(o.Steps) > len(shortest.Steps) })
+	return found[:min(len(found), mostOpening)], true
+}
+
+// parts takes a search apart by the rules that fill the sought list: one for all that hang, by way of the lists that they ask for and of those
+// that fill these, on the same lists.
+//
+// Nothing is lost by that. Of a way into the list, take the steps that change one of the lists on which its last rule hangs, and the last
+// step. Each of them does what it did, since what a rule that fills such a list asks for is such a list too; so they are a way in the
+// part of that rule. It is a part of the whole way, so where that contains no knock it contains none. Of the knocks, those are
+// left out of a part that don't end with a packet which the part's rules take: then more ways count as ways without a knock, never fewer.
+func (s *Space) parts(search Search) []Search {
+	asked := map[string][]string{} // by the rules that fill a list
+	uses := make([][]string, len(search.Result.Fills))
+	for i, f := range search.Result.Fills {
+		if f.Source {
+			uses[i] = s.Uses(f.Packets)
+			asked[f.List] = append(asked[f.List], uses[i]...)
+		}
+	}
+	var out []Search
+	at := map[string]int{}
+	for i, f := range search.Result.Fills {
+		if !f.Source || f.List != search.List {
+			continue
+		}
+		lists := closure(uses[i], asked, search.List)
+		key := strings.Join(lists, "\x00")
+		if _, known := at[key]; !known {
+			at[key] = len(out)
+			part := search
+			part.Result.Fills = slices.DeleteFunc(slices.Clone(search.Result.Fills), func(o Fill) bool { return !slices.Contains(lists, o.List) || o.List == search.List })
+			out = append(out, part)
+		}
+		part := &out[at[key]]
+		part.Result.Fills = append(part.Result.Fills, f)
+	}
+	for i := range out {
+		s.ending(&out[i])
+	}
+	return out
+}
+
+// closure lists what a rule hangs on that asks for some lists: those, and what the rules ask for that fill them. The sought list itself
+// is not among them: whoever is in it is there.
+func closure(lists []string, asked map[string][]string, sought string) []string {
+	out := slices.DeleteFunc(slices.Clone(lists), func(list string) bool { return list == sought })
+	for at := 0; at < len(out); at++ {
+		for _, list := range asked[out[at]] {
+			if list != sought && !slices.Contains(out, list) {
+				out = append(out, list)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ending leaves a part the knocks that end with a packet by which its rules fill the sought list.
+func (s *Space) ending(part *Search) {
+	if part.Knocks == nil {
+		return
+	}
+	last := none
+	for _, f := range part.Result.Fills {
+		if f.List == part.List {
+			last = s.diagram.or(last, f.Packets.node)
+		}
+	}
+	part.Knocks = slices.DeleteFunc(slices.Clone(part.Knocks), func(knock []Set) bool {
+		return len(knock) == 0 || s.diagram.and(knock[len(knock)-1].node, last) == none
+	})
+	if part.Knocks == nil {
+		part.Knocks = [][]Set{}
+	}
+}
+
+// openings is the search itself, once it was prepared.
+func (k *seeker) openings() (found []Opening, complete bool) {
+	search := k.Search
 	// For the proof, lists that only ever hinder are left out at first: whoever can't get in without them can't with
 	// them.
 	hindering := k.hindering()

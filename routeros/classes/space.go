@@ -343,8 +343,11 @@ func openName(menu routeros.Menu, id, name, value string) string {
 	case "limit", "dst-limit", "connection-limit", "connection-rate", "connection-bytes", "psd", "nth", "random", "per-connection-classifier":
 		return fmt.Sprintf("open %s %s %s", menu, id, name)
 	}
-	return "open " + name + " " + strings.TrimPrefix(value, "!")
+	return "open " + name + " " + routeros.Canonical(name, strings.TrimPrefix(value, "!"))
 }
+
+// During returns the packets that arrive at some time of day. Whether two of these overlap is left open: each is a question of its own.
+func (s *Space) During(h routeros.Hours) Set { return Set{s.matcher("", "", "time", h.String())} }
 
 // IPsec returns the packets that came out of an IPsec tunnel.
 func (s *Space) IPsec() Set { return Set{s.boolean("ipsec")} }
