@@ -26,6 +26,7 @@ const (
 	Identity        Menu = "/system/identity"
 	Resource        Menu = "/system/resource"
 	Clock           Menu = "/system/clock"
+	NTPMenu         Menu = "/system/ntp/client"
 	Scheduler       Menu = "/system/scheduler"
 	Script          Menu = "/system/script"
 	DeviceMode      Menu = "/system/device-mode"

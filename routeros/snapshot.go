@@ -19,9 +19,11 @@ type Snapshot struct {
 	Board    string
 	Arch     string
 	Uptime   time.Duration
-	// Clock is the router's own date and time, in UTC as far as its offset could be read; zero
-	// where it could not be.
+	// Clock is the router's own date and time; zero where it could not be read. It is in the router's zone where that
+	// is known by its name, else at its present offset, in a zone without a name.
 	Clock time.Time
+	// NTP is what keeps the clock right; it is read only when asked for.
+	NTP NTPClient
 
 	// Rules holds each rule table that the router has. A missing key means a missing menu: RouterOS
 	// 6 without the ipv6 package has no /ipv6/firewall/filter.
@@ -35,6 +37,14 @@ type Snapshot struct {
 	ListMembers    []ListMember
 	Addresses      []InterfaceAddress
 	Active         []ActiveUser
+}
+
+// NTPClient is what /system/ntp/client says of itself.
+type NTPClient struct {
+	// Known says that it was read, Enabled that it is switched on, and Synchronized that it has set the clock by a server.
+	Known, Enabled, Synchronized bool
+	// State is how it stands, in a few words.
+	State string
 }
 
 // Interface is one row of /interface.

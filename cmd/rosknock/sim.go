@@ -14,6 +14,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type simOptions struct {
 	mode    string
 	write   string
 	packets bool
+	ntp     string
+	zone    string
 	clock   func() time.Time // of the routers; nil is the machine's
 }
 
@@ -78,6 +81,8 @@ With --packets, packets arrive at the routers as you type them, written as for r
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
 	f.StringVar(&o.arrival, "arrival", "", "let connections come in by this `INTERFACE` and pass the router's own filter")
 	f.DurationVar(&o.silence, "silence", 9*time.Minute, "after what `TIME` without a packet the router takes a connection for dead")
+	f.StringVar(&o.ntp, "ntp", "", "what the NTP client says, `STATE`: synchronized, waiting, using-local-clock; default: it is switched off")
+	f.StringVar(&o.zone, "time-zone", "UTC", "`ZONE` of the routers' clocks, such as Europe/Berlin")
 	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
 	return c
 }
@@ -202,7 +207,14 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if o.mode != "" && o.mode != "advanced" && o.mode != "home" {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--device-mode %s: advanced or home", o.mode)
 	}
-	options := sim.Options{Version: version, Arrival: o.arrival, DeviceMode: o.mode, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	zone, err := time.LoadLocation(o.zone)
+	if err != nil {
+		return sim.Options{}, routeros.Snapshot{}, usagef("--time-zone: %w", err)
+	}
+	if !slices.Contains([]string{"", "synchronized", "waiting", "using-local-clock", "stopped"}, o.ntp) {
+		return sim.Options{}, routeros.Snapshot{}, usagef("--ntp %s: synchronized, waiting, using-local-clock or stopped", o.ntp)
+	}
+	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
 		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)

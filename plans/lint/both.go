@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -111,6 +112,15 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 			}
 		}
 	}
+}
+
+// clock: who rotates by the hour needs a router that knows the hour. What was not read is not judged.
+func (f *finder) clock(p plans.Plan, s routeros.Snapshot) {
+	if _, rotates := sequence.Overlap(p); !rotates || !s.NTP.Known || s.NTP.Synchronized {
+		return
+	}
+	f.add("L35", "/system/ntp/client", "the plan rotates, and nobody sets the router's clock: its NTP client is "+s.NTP.State,
+		"a clock that runs away makes rotations refuse, and knocks that are laid down ahead come at other hours", "/system ntp client set enabled=yes, with a server that the router reaches")
 }
 
 // families: a router with an IPv6 address needs the plan there too.

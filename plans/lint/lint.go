@@ -99,7 +99,7 @@ func Rules() []Rule {
 		{"L32", Warn, "predictable ports", FromPlan},
 		{"L33", Warn, "the secret stands in a name or a comment", FromBoth},
 		{"L34", Inform, "one sequence for a whole fleet", FromFleet},
-		{"L35", Warn, "rotation with a clock that is not set", NotYet},
+		{"L35", Warn, "rotation with a clock that nobody sets, or an overlap that a knock does not fit into", FromBoth},
 		{"L36", Warn, "a stage is remembered for longer than a knock takes", FromPlan},
 		{"L37", Warn, "what is taken for forged does come from there, or is allowed", FromBoth},
 		{"L38", Refuse, "the allow-list lets everybody in", FromPlan},
@@ -134,7 +134,12 @@ func (f *finder) sorted() []Finding {
 	slices.SortStableFunc(f.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.ID, b.ID))
 	})
-	return slices.Compact(f.found)
+	seen := map[Finding]bool{}
+	return slices.DeleteFunc(f.found, func(x Finding) bool {
+		again := seen[x]
+		seen[x] = true
+		return again
+	})
 }
 
 // Plan says what is unwise about a plan, whatever the router.
@@ -143,6 +148,7 @@ func Plan(p plans.Plan) []Finding {
 	for _, d := range p.Doors {
 		f.door(d)
 		f.scan(d)
+		f.overlap(d)
 		f.penalty(p, d)
 		f.secretNames(p, d)
 		f.unanswered(p, d)
@@ -179,6 +185,7 @@ func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 			f.shared(d, p, s, family)
 		}
 	}
+	f.clock(p, s)
 	f.families(p, s)
 	f.forwarded(p, s)
 	f.forgedNeighbours(p, s)

@@ -79,6 +79,17 @@ func predictable(s plans.Stage) bool {
 	return slices.Contains([]uint16{1433, 1521, 1701, 1723, 2222, 3306, 3389, 5060, 5432, 5900, 6379, 7547, 8080, 8291, 8443, 8728, 8729, 8888, 13231, 27017}, s.Port)
 }
 
+// overlap: whoever begins to knock at the end of a window ends behind it, at the latest when the router forgets each stage before the next.
+func (f *finder) overlap(d plans.Door) {
+	if d.Rotate == nil {
+		return
+	}
+	if takes := time.Duration(d.Rotate.Stages-1) * d.StageTimeout; d.Rotate.Overlap < takes {
+		f.add("L35", "doors."+d.Name+".rotate.overlap", fmt.Sprintf("the overlap is %s, and a knock may take %s", routeros.FormatDuration(d.Rotate.Overlap), routeros.FormatDuration(takes)),
+			"a knock that is begun at the end of a window, or by a clock that is a little off, ends when it is not valid any more", "make the overlap longer: 5m or more, for clocks that differ")
+	}
+}
+
 // penalty looks at what wrong knocks do to others.
 func (f *finder) penalty(p plans.Plan, d plans.Door) {
 	remedy := "keep the time short, and have an allow-list"

@@ -17,13 +17,22 @@ import (
 // system's resources there is an error. So there is when the user may not read a menu that decides who
 // gets in: a table that can't be seen is not an empty one. Name, clock and active users may stay unknown.
 func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
-	snapshot, _, err := s.SnapshotWith(ctx)
+	snapshot, _, err := s.snapshot(ctx, snapshotParts())
 	return snapshot, err
 }
 
 // SnapshotWith is [Session.Snapshot] with further commands in the same flight, before it.
 func (s *Session) SnapshotWith(ctx context.Context, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
-	parts := snapshotParts()
+	return s.snapshot(ctx, snapshotParts(), also...)
+}
+
+// SnapshotWithNTP is [Session.Snapshot] with what keeps the router's clock right, in the same flight.
+func (s *Session) SnapshotWithNTP(ctx context.Context) (routeros.Snapshot, error) {
+	snapshot, _, err := s.snapshot(ctx, append(snapshotParts(), part{routeros.NTPMenu, mayHide, fillNTP}))
+	return snapshot, err
+}
+
+func (s *Session) snapshot(ctx context.Context, parts []part, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
 	commands := slices.Clone(also)
 	for _, p := range parts {
 		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts § 1.5).
@@ -146,16 +155,53 @@ func fillClock(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes
 	if len(rows) == 0 {
 		return nil
 	}
-	zone := time.UTC
+	zone := time.FixedZone("", 0)
 	if offset, err := time.Parse("-07:00", rows[0].Get("gmt-offset")); err == nil {
-		zone = offset.Location()
+		_, seconds := offset.Zone()
+		zone = time.FixedZone("", seconds)
 	}
 	text := rows[0].Get("date") + " " + rows[0].Get("time")
 	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
 		if at, err := time.ParseInLocation(form, text, zone); err == nil {
-			s.Clock = at
+			s.Clock = inZone(at, rows[0].Get("time-zone-name"))
 		}
 	}
+	return nil
+}
+
+// inZone puts a time into the zone of that name, if there it has the offset that the router says: it may know other rules, and manual
+// is a zone of its own making.
+func inZone(at time.Time, name string) time.Time {
+	zone, err := time.LoadLocation(brief(name, mostText))
+	if err != nil || name == "" || name == "Local" {
+		return at
+	}
+	_, here := at.In(zone).Zone()
+	if _, there := at.Zone(); here != there {
+		return at
+	}
+	return at.In(zone)
+}
+
+// fillNTP reads the client of RouterOS 7, which has a status, and the simple one of RouterOS 6, which has none: it shows from whom
+// the last answer came that it has used, and forgets that when it is stopped.
+func fillNTP(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	row := rows[0]
+	ntp := routeros.NTPClient{Known: true, Enabled: row.Bool("enabled"), State: brief(row.Get("status"), mostText)}
+	switch from := row.Get("last-update-from"); {
+	case !ntp.Enabled:
+		ntp.State = "disabled"
+	case ntp.State != "":
+		ntp.Synchronized = ntp.State == "synchronized"
+	case from != "" && from != "0.0.0.0" && from != "::":
+		ntp.Synchronized, ntp.State = true, "synchronized"
+	default:
+		ntp.State = "waiting"
+	}
+	s.NTP = ntp
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (r *Router) afterBoot(every time.Duration, created, now time.Time) time.Tim
 // startOf reads when an entry starts; given says whether whoever added it said so.
 func (r *Router) startOf(w *row) (start time.Time, given bool) {
 	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
-		if at, err := time.Parse(form, w.get("start-date")+" "+w.get("start-time")); err == nil {
+		if at, err := time.ParseInLocation(form, w.get("start-date")+" "+w.get("start-time"), r.options.Zone); err == nil {
 			return at, !at.Equal(w.created.UTC().Truncate(time.Second))
 		}
 	}

@@ -44,7 +44,7 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 	if p.State == packet.New {
 		p.State = r.state(key, p)
 	}
-	fate := r.world.Input(p, lists{r}, now)
+	fate := r.world.Input(p, lists{r}, now.In(r.options.Zone)) // rules about the time of day go by the clock on the wall
 	r.countLooks(fate, p)
 	for _, a := range fate.Additions {
 		r.enlist(a, now)

@@ -18,8 +18,11 @@ func (q *request) rows() []routeros.Attributes {
 	case routeros.Resource:
 		return []routeros.Attributes{q.resource()}
 	case routeros.Clock:
-		return []routeros.Attributes{routeros.MakeAttributes("time", q.now.Format("15:04:05"), "date", q.date(q.now),
-			"time-zone-autodetect", "false", "time-zone-name", "UTC", "gmt-offset", "+00:00", "dst-active", "false")}
+		now := q.now.In(q.options.Zone)
+		return []routeros.Attributes{routeros.MakeAttributes("time", now.Format("15:04:05"), "date", q.date(now),
+			"time-zone-autodetect", "false", "time-zone-name", q.options.Zone.String(), "gmt-offset", now.Format("-07:00"), "dst-active", routeros.FormatBool(now.IsDST()))}
+	case routeros.NTPMenu:
+		return []routeros.Attributes{q.ntp()}
 	case routeros.DeviceMode:
 		home := q.options.DeviceMode == "home"
 		return []routeros.Attributes{routeros.MakeAttributes("mode", cmp.Or(q.options.DeviceMode, "advanced"), "flagged", routeros.FormatBool(q.options.Flagged), "scheduler", routeros.FormatBool(!home))}
@@ -79,13 +82,36 @@ func (r *Router) invalid(m routeros.Menu, w *row) bool {
 }
 
 // stamp prints a moment in the version's form: ISO from 7.10 on (routeros-facts § 3).
-func (r *Router) stamp(t time.Time) string { return r.date(t) + t.UTC().Format(" 15:04:05") }
+func (r *Router) stamp(t time.Time) string {
+	return r.date(t) + t.In(r.options.Zone).Format(" 15:04:05")
+}
 
 func (r *Router) date(t time.Time) string {
+	t = t.In(r.options.Zone)
 	if r.options.Version.AtLeast(7, 10) {
-		return t.UTC().Format("2006-01-02")
+		return t.Format("2006-01-02")
 	}
-	return strings.ToLower(t.UTC().Format("Jan/02/2006"))
+	return strings.ToLower(t.Format("Jan/02/2006"))
+}
+
+// ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the last answer that it used (MikroTik's
+// manual, NTP).
+func (r *Router) ntp() routeros.Attributes {
+	on := r.options.NTP != ""
+	synchronized := r.options.NTP == "synchronized"
+	a := routeros.MakeAttributes("enabled", routeros.FormatBool(on), "mode", "unicast")
+	if r.options.Version.Major < 7 {
+		a = a.Merge(routeros.MakeAttributes("primary-ntp", "192.0.2.123", "secondary-ntp", "0.0.0.0", "server-dns-names", "", "poll-interval", "15m"))
+		if synchronized {
+			a = a.Merge(routeros.MakeAttributes("active-server", "192.0.2.123", "last-update-from", "192.0.2.123", "last-update-before", "1m10s", "last-adjustment", "2ms"))
+		}
+		return a
+	}
+	a = a.Merge(routeros.MakeAttributes("servers", "192.0.2.123", "vrf", "main", "freq-drift", "0", "status", cmp.Or(r.options.NTP, "stopped")))
+	if synchronized {
+		a = a.Merge(routeros.MakeAttributes("synced-server", "192.0.2.123", "synced-stratum", "2", "system-offset", "0.4"))
+	}
+	return a
 }
 
 // resource is /system/resource (routeros-facts § 8).
@@ -267,7 +293,7 @@ func (r *Router) Snapshot() routeros.Snapshot {
 
 func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	s := routeros.Snapshot{
-		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: now,
+		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: now.In(r.options.Zone),
 		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
 	}
 	for _, f := range routeros.Families() {

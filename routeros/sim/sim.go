@@ -71,8 +71,11 @@ type Knobs struct {
 type Options struct {
 	Version         routeros.Version // default 7.20
 	Identity, Board string           // default MikroTik, CHR
-	// Now is the router's clock, default time.Now.
-	Now    func() time.Time
+	// Now is the router's clock, default time.Now; Zone is where it hangs, default UTC.
+	Now  func() time.Time
+	Zone *time.Location
+	// NTP is what its NTP client says: synchronized, waiting, or any other state; empty is one that is switched off.
+	NTP    string
 	Users  []User
 	Groups []Group
 	// RTT is how long each reply takes. Commands that are pipelined wait for it together.
@@ -120,6 +123,9 @@ func New(o Options) *Router {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Zone == nil {
+		o.Zone = time.UTC
 	}
 	if o.Identity == "" {
 		o.Identity = "MikroTik"

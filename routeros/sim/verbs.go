@@ -207,7 +207,7 @@ func (q *request) columns() (names []string, all bool) {
 // isFact reports whether a menu of one computed row has the column.
 func (q *request) isFact(name string) bool {
 	rows := q.rows()
-	return len(rows) == 1 && (q.menu == routeros.Resource || q.menu == routeros.Clock) && rows[0].Has(name)
+	return len(rows) == 1 && slices.Contains([]routeros.Menu{routeros.Resource, routeros.Clock, routeros.NTPMenu}, q.menu) && rows[0].Has(name)
 }
 
 func (q *request) get() *trap {
@@ -402,7 +402,7 @@ func (q *request) prepareJob(w *row) *trap {
 	if q.options.DeviceMode == "home" || q.options.Flagged {
 		return failure("not allowed by device-mode")
 	}
-	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(q.now), "start-time", q.now.UTC().Format("15:04:05"),
+	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(q.now), "start-time", q.now.In(q.options.Zone).Format("15:04:05"),
 		"policy", grantable(q.session.policy), "owner", q.session.user, "disabled", "false")
 	w.attrs = defaults.Merge(w.attrs)
 	for name := range strings.SplitSeq(w.get("policy"), ",") {
