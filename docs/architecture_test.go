@@ -36,7 +36,7 @@ func layers() map[string]layer {
 		"routeros/sim":        {ours: "routeros routeros/script routeros/wire routeros/packet", impure: true},
 		"plans":               {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
 		"plans/fleet/foreign": {theirs: "go.yaml.in/yaml/v3"},
-		"plans/sequence":      {ours: "plans"},
+		"plans/sequence":      {ours: "plans routeros"},
 		"plans/compile":       {ours: "plans routeros routeros/classes routeros/packet"},
 		"plans/diff":          {ours: "plans plans/compile routeros"},
 		"plans/proof":         {ours: "plans plans/compile plans/diff routeros routeros/classes routeros/packet"},

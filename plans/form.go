@@ -118,6 +118,8 @@ func rotateForm() form {
 		field{name: "ports", fallback: "10000-60000", about: "Where their ports are.", value: form{scalar: portsScalar()}},
 		field{name: "every", fallback: "1h", about: "How long a knock is valid: whole minutes, from 1m to 7d.", value: form{scalar: durationScalar()}},
 		field{name: "overlap", fallback: "10m", about: "For how long before and after that it opens too, for clocks that differ: less than half of every.", value: form{scalar: durationScalar()}},
+		field{name: "ahead", about: "Lay the knocks of a day or a week down on the router, each with its hours. If nobody lays down the next, they come again. Every has to divide it, and they are 500 rules at most, over the address families.",
+			value: form{scalar: scalar{what: "1d or 7d", enum: []string{"1d", "7d"}}}},
 	)
 	f.one = []string{"secret", "users"}
 	return f

@@ -35,6 +35,8 @@ type Door struct {
 	// the windows of one: they share its name, its trusted list and what it opens. 0 is a door that was not derived, or has its own knock.
 	Rotate *Rotate
 	Window int
+	// Hours are when the knock of a window counts that was laid down ahead; none is always.
+	Hours []routeros.Hours
 	// StageTimeout is how long each stage's list remembers a source.
 	StageTimeout time.Duration
 	// StageList is the prefix of the stage lists, which are called PREFIX_1, PREFIX_2, …
@@ -85,10 +87,13 @@ func (d Door) StageListOf(n int) string {
 }
 
 // Suffix tells the windows of a rotating door apart in the names of lists and marks; it is empty for other doors. It comes again after
-// four windows, long after the one before is over.
+// four windows, long after the one before is over; of windows that are laid down ahead, after as many as are laid down.
 func (d Door) Suffix() string {
-	if d.Window == 0 {
+	switch {
+	case d.Window == 0:
 		return ""
+	case d.Hours != nil:
+		return "-t" + strconv.Itoa(d.Window)
 	}
 	return "-w" + strconv.Itoa(d.Window)
 }
@@ -117,10 +122,21 @@ type Rotate struct {
 	Stages         int
 	Ports          routeros.PortRange
 	Every, Overlap time.Duration
+	// Ahead is for how long the knocks to come are laid down on the router, where they come again if nobody replaces them: a day, a week, or
+	// 0 for those of the present only.
+	Ahead time.Duration
 	// Payload is how many characters the packets of udp stages have to carry, which follow from the secret too; 0 for none.
 	Payload int
 	// User is whose knock it is where each person has one: it makes it another than that of anybody else.
 	User string
+}
+
+// Laid is how many windows stand on the router at once where they are laid down ahead, and 0 where they are not.
+func (r Rotate) Laid() int {
+	if r.Ahead == 0 || r.Every <= 0 {
+		return 0
+	}
+	return int(r.Ahead / r.Every)
 }
 
 // Trusted is the address list that a door fills at its last stage.

@@ -20,6 +20,12 @@ const (
 	longestWindow        = 7 * 24 * time.Hour
 )
 
+const day = 24 * time.Hour
+
+// mostLaid is how many rules the stages of windows may be that are laid down ahead, over the address families. A router looks at each of a
+// family for every new connection, and what takes them back has to fit into one script.
+const mostLaid = 500
+
 func portsScalar() scalar {
 	return scalar{what: "a range of ports", pattern: `^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$`, check: func(text string) (string, string) {
 		_, why, remedy := parsePortRange(text)
@@ -83,6 +89,12 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 	if every != nil && (r.Every%time.Minute != 0 || r.Every > longestWindow) {
 		w.add(every, "a window is whole minutes, and 7d at most", "write 1h")
 	}
+	if v := w.child(n, "ahead"); v != nil {
+		r.Ahead = map[string]time.Duration{"1d": day, "7d": 7 * day}[v.Value]
+		if r.Ahead > 0 && r.Every > 0 && (r.Ahead%r.Every != 0 || r.Laid() < 2) {
+			w.add(v, fmt.Sprintf("windows of %s don't fill %s, so they would not come at the same times again", routeros.FormatDuration(r.Every), v.Value), "choose an every that divides it, such as 1h")
+		}
+	}
 	if 2*r.Overlap >= r.Every {
 		place := n
 		if overlap != nil {
@@ -118,6 +130,7 @@ func (w *walker) people(root *yaml.Node, p Plan) []Door {
 			out = append(out, d)
 		}
 	}
+	w.laid(root, p, out)
 	for _, d := range out {
 		if names[d.Name] || lists[d.Trusted.List] && slices.ContainsFunc(out, func(o Door) bool { return o.Trusted.List == d.Trusted.List && o.Rotate != nil && o.Rotate.User != "" }) {
 			w.at(root.Line, root.Column, fmt.Sprintf("two doors would be %s, with the list %s: that of a person, and another", d.Name, d.Trusted.List), "give one of them another name")
@@ -125,6 +138,36 @@ func (w *walker) people(root *yaml.Node, p Plan) []Door {
 		names[d.Name], lists[d.Trusted.List] = true, true
 	}
 	return out
+}
+
+// laid refuses more stages than a router should look at.
+func (w *walker) laid(root *yaml.Node, p Plan, doors []Door) {
+	rules := 0
+	for _, d := range doors {
+		if d.Rotate != nil {
+			rules += d.Rotate.Laid() * d.Rotate.Stages * max(len(p.Firewall.Families), 1)
+		}
+	}
+	if rules <= mostLaid {
+		return
+	}
+	for _, e := range w.entries(root, "doors") {
+		if v := w.child(e.value, "rotate", "ahead"); v != nil {
+			w.add(v, fmt.Sprintf("%d rules would be laid down, and a router is given %d at most", rules, mostLaid), "make every longer, or lay down 1d, fewer stages, fewer users or one address family")
+			return
+		}
+	}
+}
+
+// Ahead returns for how long the plan's windows are laid down ahead, the longest of its doors; 0 when none are.
+func (p Plan) Ahead() time.Duration {
+	var longest time.Duration
+	for _, d := range p.Doors {
+		if d.Rotate != nil {
+			longest = max(longest, d.Rotate.Ahead)
+		}
+	}
+	return longest
 }
 
 // Rotates reports whether a door of the plan rotates and its knock was not derived yet.

@@ -22,6 +22,13 @@ func TestRotate(t *testing.T) {
 	if err != nil || *again.Doors[0].Rotate != want {
 		t.Errorf("%v\n%s", err, plans.Write(p))
 	}
+	p, err = plans.Read("p.yaml", []byte(door("rotate: {secret: \"env:X\", every: 4h, ahead: 7d}\ntrusted: {list: t, for: 1h}")))
+	if err != nil || p.Ahead() != 7*24*time.Hour || p.Doors[0].Rotate.Laid() != 42 {
+		t.Errorf("%v, %+v", err, p.Doors[0].Rotate)
+	}
+	if again, err = plans.Read("p.yaml", plans.Write(p)); err != nil || *again.Doors[0].Rotate != *p.Doors[0].Rotate {
+		t.Errorf("%v\n%s", err, plans.Write(p))
+	}
 	p, err = plans.Read("p.yaml", []byte(door("rotate: {secret: \"env:X\"}\ntrusted: {list: t, for: 1h}")))
 	if err != nil || p.Doors[0].Rotate.Every != time.Hour || p.Doors[0].Rotate.Overlap != 10*time.Minute || p.Doors[0].Rotate.Stages != 5 {
 		t.Errorf("%v, %+v", err, p.Doors[0].Rotate)
@@ -45,6 +52,16 @@ func TestRotateMistakes(t *testing.T) {
 		"{secret: \"env:X\"}\ndecoys: [tcp/3389]":                "has no decoys",
 		"{secret: \"env:X\"}\nknock: [tcp/41873]":                "door d has knock and rotate",
 		"{secret: \"env:X\"}\nwrong-knock: ignore\nopens: [ssh]": "",
+
+		"{secret: \"env:X\", ahead: 1d}":                                 "",
+		"{secret: \"env:X\", every: 12h, ahead: 1d}":                     "",
+		"{secret: \"env:X\", every: 4h, ahead: 7d}":                      "",
+		"{secret: \"env:X\", every: 1d, ahead: 7d}":                      "",
+		"{secret: \"env:X\", ahead: 2d}":                                 "1d",
+		"{secret: \"env:X\", every: 7h, ahead: 1d}":                      "windows of 7h don't fill 1d",
+		"{secret: \"env:X\", every: 1d, ahead: 1d}":                      "windows of 1d don't fill 1d",
+		"{secret: \"env:X\", ahead: 7d}":                                 "1680 rules would be laid down",
+		"{users: {a: \"env:A\", b: \"env:B\", c: \"env:C\"}, ahead: 1d}": "720 rules would be laid down",
 	} {
 		_, err := plans.Read("p.yaml", []byte(door("rotate: "+text+"\ntrusted: {list: t, for: 1h}")))
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter")) {

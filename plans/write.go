@@ -82,6 +82,9 @@ func writeRotate(r *Rotate) *yaml.Node {
 	}
 	n := fields("secret", text(r.Secret.String()), "stages", integer(r.Stages), "ports", text(routeros.Ports{r.Ports}.String()),
 		"every", text(routeros.FormatDuration(r.Every)), "overlap", text(routeros.FormatDuration(r.Overlap)))
+	if r.Ahead > 0 {
+		put(n, "ahead", text(strconv.Itoa(int(r.Ahead/day))+"d"))
+	}
 	if r.User != "" {
 		put(n, "user", text(r.User))
 	}

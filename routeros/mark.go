@@ -40,7 +40,7 @@ func spelled(text, others string) bool {
 // TellsKnock reports whether a rule with this slot, with or without its plan before it, holds a part of a knock in its matchers: a
 // stage, the logging of the last one, a stage out of turn, a decoy, and the drop of any of them from forged sources.
 func TellsKnock(slot string) bool {
-	return strings.Contains(slot, "/stage-") || strings.HasSuffix(slot, "/log") || strings.Contains(slot, "/log-w") ||
+	return strings.Contains(slot, "/stage-") || strings.HasSuffix(slot, "/log") || strings.Contains(slot, "/log-w") || strings.Contains(slot, "/log-t") ||
 		strings.Contains(slot, "/quarantine-") || strings.Contains(slot, "/decoy-") ||
 		strings.HasPrefix(slot, "bogons/knock-") || strings.Contains(slot, "/bogons/knock-")
 }

@@ -67,12 +67,15 @@ type knocked struct {
 	match []string
 }
 
-// knocks joins the stages and decoys of all doors into as few matches as possible, in a stable order: ports by protocol, and
+// knocks joins the stages and decoys of all doors that are not laid down ahead into as few matches as possible, in a stable order: ports by protocol, and
 // then what has a size or carries bytes one by one.
 func (c *compiler) knocks() []knocked {
 	var ports []Match
 	var single []plans.Stage
 	for _, d := range c.plan.Doors {
+		if d.Hours != nil {
+			continue // they have a chain of their own, by which it goes
+		}
 		for _, s := range slices.Concat(d.Knock, d.Decoys) {
 			switch {
 			case s.Protocol != "icmp" && s.Payload == "":

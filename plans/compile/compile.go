@@ -50,7 +50,7 @@ type Table struct {
 	// Rules are in their order, each with its mark, and without a chain: in which chain they stand
 	// depends on the layout. Only rules that were found in a chain of the router's own have theirs.
 	Rules []routeros.Rule
-	// Chains are the chains of doors that quarantine, and those behind which trust begins where there are bogons. A rule of Rules jumps to each; its jump-target is the chain's name here,
+	// Chains are the chains of doors that quarantine, or that are laid down ahead, and those behind which trust begins where there are bogons. A rule of Rules jumps to each; its jump-target is the chain's name here,
 	// which the layout completes.
 	Chains []Chain
 	Place  Place
@@ -81,6 +81,8 @@ type Door struct {
 	StageLists []string
 	// Lax says of each stage what its rule does not ask for; nil where all ask for everything.
 	Lax []Lax
+	// Hours are when the knock counts, of a window that is laid down ahead; none is always.
+	Hours []routeros.Hours
 	// Quarantine is nil at a door that has none.
 	Quarantine *Quarantine
 }
@@ -224,7 +226,59 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 		}
 	}
 	rs.Services = services(p.Services)
+	if note := laidAcross(p, s); note != "" {
+		rs.Notes = append(rs.Notes, note)
+	}
 	return rs, nil
+}
+
+// first reports whether a door of the plan is the first of its name: the windows of a door that rotates have one.
+func (c *compiler) first(i int) bool {
+	return slices.IndexFunc(c.plan.Doors, func(o plans.Door) bool { return o.Name == c.plan.Doors[i].Name }) == i
+}
+
+// enterLaid is the rule by which packets come to the stages of windows that are laid down ahead. They are many, so they have a chain of
+// their own, at which only the first packets of connections look.
+func (c *compiler) enterLaid(door string) routeros.Rule {
+	return c.rule(door+"/jump", "knocks at door "+door, "action", "jump", "jump-target", door, "connection-state", "new")
+}
+
+// laidChain lists the stages of all windows of a door. What is taken for forged goes by them: to drop its knocks by their ports, as in
+// [compiler.forged], would take rules that change with each window, and have no hours.
+func (c *compiler) laidChain(b *Bogons, door string) []routeros.Rule {
+	var rules []routeros.Rule
+	if b != nil {
+		for i, list := range b.InterfaceLists {
+			rules = append(rules, c.rule(fmt.Sprintf("%s/forged-knock-%d", door, i+1), "forged sources don't knock",
+				"action", "return", "in-interface-list", list, "src-address-list", b.List))
+		}
+	}
+	for _, d := range c.plan.Doors {
+		if d.Name == door {
+			rules = append(rules, c.stages(d)...)
+		}
+	}
+	return rules
+}
+
+// laidAcross says when the router's clock is put forward or back while windows that are laid down ahead stand there, or that nobody
+// knows whether it is. Hours are by the offset that holds then; if nobody lays down the next ones, they come again by the clock on the wall.
+func laidAcross(p plans.Plan, s routeros.Snapshot) string {
+	if p.Ahead() == 0 {
+		return ""
+	}
+	if s.Clock.IsZero() {
+		return "the router's clock is not known: the hours of what is laid down are those of UTC"
+	}
+	zone := s.Clock.Location()
+	if zone.String() == "" {
+		return fmt.Sprintf("the router's time zone is not known here, only that it is %s now: when its summer time begins or ends, run rosknock rotate", s.Clock.Format("-07:00"))
+	}
+	if _, change := s.Clock.ZoneBounds(); !change.IsZero() && change.Before(s.Clock.Add(p.Ahead()+p.Ahead())) {
+		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are laid down by the new one; if nobody lays down "+
+			"others then, they come again with the knock of an hour before or after, which a client finds with --at", zone, change.Format("2006-01-02 15:04 -07:00"))
+	}
+	return ""
 }
 
 // compiler compiles one family of one plan for one router.
@@ -278,16 +332,19 @@ func (c *compiler) table() (Table, error) {
 	if t.Rules, err = c.asFound(c.rules(&t)); err != nil {
 		return Table{}, err
 	}
-	for _, d := range c.plan.Doors {
-		if d.Quarantines() {
+	for i, d := range c.plan.Doors {
+		switch {
+		case d.Quarantines():
 			t.Chains = append(t.Chains, Chain{Name: d.Name, Rules: c.doorChain(d)})
+		case d.Hours != nil && c.first(i):
+			t.Chains = append(t.Chains, Chain{Name: d.Name, Rules: c.laidChain(t.Bogons, d.Name)})
 		}
 	}
 	return t, nil
 }
 
 func (c *compiler) door(d plans.Door) Door {
-	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Lax: c.lax(d)}
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Lax: c.lax(d), Hours: d.Hours}
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))
 	}
@@ -308,15 +365,18 @@ func (c *compiler) rules(t *Table) []routeros.Rule {
 			"action", "accept", "connection-state", "established,related,untracked"))
 	}
 	rules = append(rules, c.forged(t.Bogons)...)
-	for _, d := range c.plan.Doors {
-		if d.Quarantines() {
+	for i, d := range c.plan.Doors {
+		switch {
+		case d.Quarantines():
 			rules = append(rules, c.enter(d))
-			continue
+		case d.Hours == nil:
+			rules = append(rules, c.stages(d)...)
+		case c.first(i):
+			rules = append(rules, c.enterLaid(d.Name))
 		}
-		rules = append(rules, c.stages(d)...)
 	}
 	for i, d := range c.plan.Doors {
-		if d.Window != 0 && slices.ContainsFunc(c.plan.Doors[:i], func(before plans.Door) bool { return before.Name == d.Name }) {
+		if !c.first(i) {
 			continue // the windows of a door open the same
 		}
 		rules = append(rules, c.trusts(t, d, t.Doors[i].Opens)...)
@@ -336,19 +396,43 @@ func (c *compiler) stages(d plans.Door) []routeros.Rule {
 			match = append(match, "src-address-list", d.StageListOf(i))
 		}
 		last := i == len(d.Knock)-1
-		if last && d.Log != nil {
-			limit := fmt.Sprintf("%d/%s,%d:packet", d.Log.Count, routeros.FormatDuration(d.Log.Per), d.Log.Count)
-			rules = append(rules, c.rule(d.Name+"/log"+d.Suffix(), "finished knocks at door "+d.Name,
-				append([]string{"action", "log", "log-prefix", d.Log.Prefix, "limit", limit}, match...)...))
+		for _, part := range parts(d.Hours) {
+			match := append(slices.Clone(match), part.match...)
+			if last && d.Log != nil {
+				limit := fmt.Sprintf("%d/%s,%d:packet", d.Log.Count, routeros.FormatDuration(d.Log.Per), d.Log.Count)
+				rules = append(rules, c.rule(d.Name+"/log"+d.Suffix()+part.suffix, "finished knocks at door "+d.Name,
+					append([]string{"action", "log", "log-prefix", d.Log.Prefix, "limit", limit}, match...)...))
+			}
+			list, timeout := d.StageListOf(i+1), routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
+			if last {
+				list, timeout = d.Trusted.List, d.Trusted.For
+			}
+			rules = append(rules, c.rule(fmt.Sprintf("%s/stage-%d%s%s", d.Name, i+1, d.Suffix(), part.suffix), fmt.Sprintf("knock %d of %d at door %s", i+1, len(d.Knock), d.Name),
+				append([]string{"action", "add-src-to-address-list", "address-list", list, "address-list-timeout", timeout.String()}, match...)...))
 		}
-		list, timeout := d.StageListOf(i+1), routeros.ListTimeout{Kind: routeros.Timed, For: d.StageTimeout}
-		if last {
-			list, timeout = d.Trusted.List, d.Trusted.For
-		}
-		rules = append(rules, c.rule(fmt.Sprintf("%s/stage-%d%s", d.Name, i+1, d.Suffix()), fmt.Sprintf("knock %d of %d at door %s", i+1, len(d.Knock), d.Name),
-			append([]string{"action", "add-src-to-address-list", "address-list", list, "address-list-timeout", timeout.String()}, match...)...))
 	}
 	return rules
+}
+
+// part is one of the rules of a stage: one, but where the hours of its window go over midnight.
+type part struct {
+	match  []string
+	suffix string
+}
+
+func parts(hours []routeros.Hours) []part {
+	if len(hours) == 0 {
+		return []part{{}}
+	}
+	var out []part
+	for i, h := range hours {
+		p := part{match: []string{"time", h.String()}}
+		if i > 0 {
+			p.suffix = fmt.Sprintf("-%d", i+1)
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // stageMatch returns the matchers of one stage as alternating names and values. An ICMP stage is an

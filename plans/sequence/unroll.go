@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // suffixes is after how many windows their names come again; at most three are valid at once.
@@ -19,6 +20,29 @@ func ScheduleOf(r plans.Rotate) Schedule { return Schedule{Every: r.Every, Overl
 //
 //	now, err := sequence.Unroll(p, identity, func(s sequence.Schedule) []int64 { return s.Valid(at) }, secret)
 func Unroll(p plans.Plan, router string, which func(Schedule) []int64, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
+	return unroll(p, router, func(r plans.Rotate) []standing {
+		var out []standing
+		for _, window := range which(ScheduleOf(r)) {
+			out = append(out, standing{window: window, name: place(window, suffixes)})
+		}
+		return out
+	}, secret)
+}
+
+// standing is a window as it stands on a router: under a name that comes again, and with its hours where it is laid down ahead.
+type standing struct {
+	window int64
+	name   int
+	hours  []routeros.Hours
+}
+
+// place numbers windows from 1 to some number, after which it begins anew.
+func place(window int64, of int) int {
+	n := int64(of)
+	return int((window%n+n)%n) + 1
+}
+
+func unroll(p plans.Plan, router string, which func(plans.Rotate) []standing, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
 	if !p.Rotates() {
 		return p, nil
 	}
@@ -35,13 +59,14 @@ func Unroll(p plans.Plan, router string, which func(Schedule) []int64, secret fu
 		if err != nil {
 			return p, fmt.Errorf("door %s: the secret: %w", d.Name, err)
 		}
-		for _, window := range which(ScheduleOf(*d.Rotate)) {
+		spec := specOf(p, *d.Rotate)
+		for _, w := range which(*d.Rotate) {
 			one := d
-			one.Window = int(((window%suffixes)+suffixes)%suffixes) + 1
+			one.Window, one.Hours = w.name, w.hours
 			scope := Scope{Plan: p.Name, Door: d.Name, Router: router, User: d.Rotate.User}
-			one.Knock, err = Derive([]byte(text), scope, window, specOf(p, *d.Rotate))
+			one.Knock, err = Derive([]byte(text), scope, w.window, spec)
 			if err == nil && d.Rotate.Payload > 0 {
-				err = demand(one.Knock, []byte(text), scope, window, *d.Rotate)
+				err = demand(one.Knock, []byte(text), scope, w.window, *d.Rotate)
 			}
 			if err != nil {
 				return p, fmt.Errorf("door %s: %w", d.Name, err)

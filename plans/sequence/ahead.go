@@ -1,0 +1,91 @@
+package sequence
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Standing returns a plan with the knocks that are to stand on a router at a time, which has the router's zone: of a door that is laid
+// down ahead those of a whole day or week, each with its hours, and of others those that are valid then. What it returns stays the same
+// until an overlap after the end of the present window; then one window's knock is another.
+func Standing(p plans.Plan, router string, at time.Time, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
+	return unroll(p, router, func(r plans.Rotate) []standing {
+		s := ScheduleOf(r)
+		if r.Laid() == 0 {
+			var out []standing
+			for _, window := range s.Valid(at) {
+				out = append(out, standing{window: window, name: place(window, suffixes)})
+			}
+			return out
+		}
+		var out []standing
+		first := s.At(at.Add(-s.Overlap))
+		begins, _ := s.shown(first, at.Location())
+		for n := range int64(r.Laid()) {
+			low, high := s.shown(first+n, at.Location())
+			if n == int64(r.Laid())-1 && high.Before(begins.Add(r.Ahead)) {
+				high = begins.Add(r.Ahead) // the clock is put back meanwhile, and the hour that comes twice is missing at the end
+			}
+			out = append(out, standing{window: first + n, name: place(first+n, r.Laid()), hours: hours(low, high, r.Ahead)})
+		}
+		// A window stands where the one stood that it takes the place of: what has not changed needs no step.
+		slices.SortFunc(out, func(a, b standing) int { return cmp.Compare(a.name, b.name) })
+		return out
+	}, secret)
+}
+
+const (
+	day  = 24 * time.Hour
+	week = 7 * day
+)
+
+// hours writes what a clock on the wall shows while a sequence is accepted as hours that come again every day, where it is laid down for one, or
+// every week.
+func hours(low, high time.Time, ahead time.Duration) []routeros.Hours {
+	var out []routeros.Hours
+	for midnight := low.Truncate(day); midnight.Before(high); midnight = midnight.Add(day) {
+		h := routeros.Hours{From: max(0, low.Sub(midnight)), Until: min(day, high.Sub(midnight))}
+		if ahead >= week {
+			h.Days[midnight.Weekday()] = true
+		}
+		same := func(o routeros.Hours) bool { return o.From == h.From && o.Until == h.Until }
+		if at := slices.IndexFunc(out, same); at >= 0 {
+			out[at].Days[midnight.Weekday()] = h.Days[midnight.Weekday()]
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
+// shown returns what a clock on the wall of a zone shows while a window's sequence is accepted, from an Overlap before it begins until one after
+// it has ended, written as times of UTC. Where the clock is put forward or back meanwhile, it is the least and the most that it shows.
+func (s Schedule) shown(window int64, zone *time.Location) (low, high time.Time) {
+	from, until := s.Begin(window).Add(-s.Overlap).In(zone), s.End(window).Add(s.Overlap).In(zone)
+	low, high = reading(from), reading(until)
+	if _, change := from.ZoneBounds(); !change.IsZero() && change.Before(until) {
+		before := reading(change.Add(-time.Nanosecond).In(from.Location()))
+		after := reading(change.In(from.Location()))
+		if before.After(high) {
+			high = before.Add(time.Nanosecond)
+		}
+		if after.Before(low) {
+			low = after
+		}
+	}
+	return low, high
+}
+
+func reading(t time.Time) time.Time {
+	_, offset := t.Zone()
+	return t.Add(time.Duration(offset) * time.Second).UTC()
+}
+
+// Before returns the window whose sequence stands in the place of a window's so many rounds after nobody has laid down another.
+func Before(r plans.Rotate, window int64, rounds int) int64 {
+	return window - int64(rounds)*int64(r.Laid())
+}
