@@ -110,7 +110,7 @@ func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all
 	return chainSteps(e, want, t)
 }
 
-// inlineSteps is the inline layout: the rules stand in input itself, but for the chains of doors that quarantine. Each of those is a chain
+// inlineSteps is the inline layout: the rules stand in input itself, but for the chains that doors have for themselves. Each of those is a chain
 // layout of its own: mended in place by one step, or built under its other name and switched to by the door's jump.
 func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
 	targets := map[string]string{}
@@ -199,7 +199,7 @@ func chainGroup(want compile.RuleSet, t compile.Table, name string) []segment {
 }
 
 // groupSteps brings one of two groups of chains to what is wanted and says to which one packets shall go, by the name under which the group goes.
-// What a single step can mend is mended in the live group; everything else is built in the other one, out of every packet's way.
+// What a single step can mend, and stages that are laid down ahead, is mended in the live group; everything else is built in the other one, out of every packet's way.
 func groupSteps(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (all []Step, notes []string, target string, err error) {
 	target, mended := pickChain(e, plan, names, live, group)
 	if mended {
@@ -255,7 +255,7 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 }
 
 // pickChain chooses the group that the router shall use, and says whether it can be brought
-// there in place: by at most one step where packets pass, by none where none do.
+// there in place: by at most one step besides those of laid-down stages where packets pass, by none where none do.
 func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
 	work := func(chain string) int {
 		trial := &editor{rows: e.rows, claimed: map[string]bool{}}
@@ -265,7 +265,7 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 			trial.sweepChain(seg.menu, plan, seg.chain)
 			n += len(foreignIn(e.rows, plan, seg.chain)) * 2 // a foreign rule can't be mended
 		}
-		return n + trial.count()
+		return n + trial.heavy()
 	}
 	if live != "" {
 		if work(live) <= 1 {

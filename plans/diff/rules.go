@@ -38,10 +38,6 @@ func (s steps) all() []Step {
 	return slices.Concat(s.open, s.shut, s.removeShut, s.removeOpen)
 }
 
-func (s steps) count() int {
-	return len(s.open) + len(s.shut) + len(s.removeShut) + len(s.removeOpen)
-}
-
 // change files a step that adds, sets or moves a rule.
 func (s *steps) change(step Step, rule routeros.Rule) {
 	if shuts(rule) {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
@@ -74,4 +75,28 @@ func manyRules(n int) routeros.Snapshot {
 	text.WriteString("add chain=input action=drop in-interface-list=!LAN\n")
 	s, _ := rsc.Read([]byte(text.String())).Snapshot(rsc.Options{})
 	return s
+}
+
+// BenchmarkAhead lays a week down, 84 windows.
+func BenchmarkAhead(b *testing.B) {
+	text, err := fixtures.Router("defconf.rsc")
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := router(string(text))
+	s.Clock = time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC)
+	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+		want := laidDown(b, aheadPlan(b, layout, 2*time.Hour, 7*24*time.Hour), s)
+		changes, err := diff.Compute(s, want, diff.Session{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(layout.String(), func(b *testing.B) {
+			for b.Loop() {
+				if p := proof.Prove(s, want, changes, diff.Session{}); !p.Holds() {
+					b.Fatal(p.Err())
+				}
+			}
+		})
+	}
 }

@@ -361,13 +361,19 @@ func (f *table) allowed() {
 // says.
 func (f *table) knocks() {
 	final := f.results[len(f.results)-1]
-	for _, d := range f.Doors {
-		if way, found, complete := f.otherWay(d, final); found || !complete {
-			f.otherWayFailure(d, way, complete)
+	for i, d := range f.Doors {
+		if f.sharing(d)[0].Name == d.Name && f.first(i) == i {
+			if way, found, complete := f.otherWay(d, final); found || !complete {
+				f.otherWayFailure(d, way, complete)
+			}
 		}
 		f.late(d, final)
+		f.hours(d, final)
 		f.quarantine(d, final)
 		f.passing(d)
+		if f.first(i) < i {
+			continue
+		}
 		if openings, _ := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain, Bare: true}); len(openings) > 0 {
 			f.proof.Doors = append(f.proof.Doors, Door{Name: d.Name, Family: f.Family, Packets: len(openings[0].Steps)})
 		}
@@ -404,16 +410,44 @@ func (f *table) passing(d compile.Door) {
 // their knocks counts.
 func (f *table) otherWay(d compile.Door, final classes.Result) (way classes.Opening, found, complete bool) {
 	var knocks [][]classes.Set
-	for _, o := range f.Doors {
-		if o.Trusted == d.Trusted {
-			knocks = append(knocks, f.stages(o))
-		}
+	for _, o := range f.sharing(d) {
+		knocks = append(knocks, f.stages(o))
 	}
 	ways, complete := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain, Knocks: knocks})
 	if len(ways) == 0 {
 		return classes.Opening{}, false, complete
 	}
 	return ways[0], true, true
+}
+
+// sharing are the doors that fill the same list as a door.
+func (f *table) sharing(d compile.Door) []compile.Door {
+	return slices.DeleteFunc(slices.Clone(f.Doors), func(o compile.Door) bool { return o.Trusted != d.Trusted })
+}
+
+// hours: the knock of a window that is laid down ahead counts during its hours only, each of its stages. Which rule looks at the clock does not
+// matter, so it is asked of the packets that get on by them. That other hours' knocks are no way in follows, together with what otherWay
+// shows whatever the time: that each window's knock has to be played whole.
+func (f *table) hours(d compile.Door, final classes.Result) {
+	if len(d.Hours) == 0 {
+		return
+	}
+	var during classes.Set
+	for _, h := range d.Hours {
+		during = f.space.Or(during, f.space.During(h))
+	}
+	last := d.StageLists[len(d.StageLists)-1]
+	for _, fill := range final.Fills {
+		stage := slices.Contains(d.StageLists, fill.List) || fill.List == d.Trusted && slices.Contains(f.space.Uses(fill.Packets), last)
+		if !fill.Source || !stage {
+			continue
+		}
+		f.wrong(f.space.Minus(f.space.And(fill.Packets, f.domain), during), Failure{
+			Risk:   OtherWay,
+			What:   fmt.Sprintf("door %s: a knock would count outside its hours, by %s", d.Name, fill.Rule.Describe()),
+			Remedy: "remove that rule, or give the door lists of its own",
+		})
+	}
 }
 
 // stages are the packets of a door's knock, in their order.
@@ -486,7 +520,11 @@ func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bo
 
 // forGood names the stage list that holds the source of a way by an entry that never ends.
 func (f *table) forGood(d compile.Door, way classes.Opening) string {
-	for _, list := range d.StageLists {
+	var lists []string
+	for _, o := range f.sharing(d) {
+		lists = append(lists, o.StageLists...)
+	}
+	for _, list := range lists {
 		for _, e := range f.after.Entries[f.Family.AddressList()] {
 			r, ok := e.Range()
 			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.Contains(way.Steps[len(way.Steps)-1].Example.Packet.Src) {

@@ -331,7 +331,11 @@ func (f *table) opens() classes.Set {
 	s := f.space
 	reach := compile.Packets(s, f.nat, f.Gate)
 	out := s.States(packet.Established, packet.Related)
-	for _, d := range f.Doors {
+	for i, d := range f.Doors {
+		if first := f.first(i); first < i {
+			f.doors = append(f.doors, f.doors[first])
+			continue
+		}
 		opened := compile.Packets(s, f.nat, d.Opens)
 		f.doors = append(f.doors, opened)
 		reach = s.Or(reach, opened)
@@ -344,11 +348,19 @@ func (f *table) opens() classes.Set {
 	return s.Or(out, s.And(reach, allowed))
 }
 
+// first is the place of the first door of a door's name: the windows of a door that rotates share their list and what they open.
+func (f *table) first(i int) int {
+	return slices.IndexFunc(f.Doors, func(o compile.Door) bool { return o.Name == f.Doors[i].Name })
+}
+
 // openedBy returns what the plan opens in a state: the last packet of a knock may find the door open already,
 // since its source is in the trusted list when the next rule looks.
 func (f *table) openedBy(n int) classes.Set {
 	out := f.opened
 	for i, d := range f.Doors {
+		if f.first(i) < i {
+			continue
+		}
 		for _, fill := range f.results[n].Fills {
 			if fill.List == d.Trusted && fill.Source && f.ours(fill.Rule) {
 				out = f.space.Or(out, f.space.And(fill.Packets, f.doors[i]))

@@ -3,6 +3,7 @@ package proof
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
@@ -17,6 +18,7 @@ type trial struct {
 	probes   compile.Probes
 	plan     string
 	allowed  []string // interface lists on which nobody needs to knock
+	at       time.Time
 }
 
 // interfaces are those on which a knock makes a difference, or all where there is none.
@@ -30,8 +32,38 @@ func (t trial) interfaces() []string {
 	return out
 }
 
-// door plays the knock on every interface on which it makes a difference; on one at least it has to open what the door opens.
+// door plays the knock on every interface on which it makes a difference; on one at least it has to open what the door opens. That of a window
+// that is laid down ahead is played in the middle of each of its hours.
 func (t trial) door(d compile.Door) error {
+	times := []time.Time{t.snapshot.Clock}
+	if len(d.Hours) > 0 {
+		times = nil
+	}
+	for _, h := range d.Hours {
+		times = append(times, within(h, t.snapshot.Clock))
+	}
+	for _, t.at = range times {
+		if err := t.anywhere(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within is the middle of some hours, on the first of their days from a time on.
+func within(h routeros.Hours, from time.Time) time.Time {
+	if from.IsZero() { // an export tells no time
+		from = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	day := from.Day()
+	for !h.On(time.Date(from.Year(), from.Month(), day, 12, 0, 0, 0, from.Location()).Weekday()) {
+		day++
+	}
+	middle := h.From + (h.Until-h.From)/2
+	return time.Date(from.Year(), from.Month(), day, 0, 0, int(middle/time.Second), 0, from.Location())
+}
+
+func (t trial) anywhere(d compile.Door) error {
 	var first error
 	for _, in := range t.interfaces() {
 		err := t.knock(d, in)
@@ -46,7 +78,7 @@ func (t trial) door(d compile.Door) error {
 }
 
 func (t trial) knock(d compile.Door, in string) error {
-	at := t.snapshot.Clock
+	at := t.at
 	lists := packet.NewMemory(t.snapshot, at)
 	for i, stage := range d.Knock {
 		fate := t.decide(t.probes.Stage(in, stage), lists)
@@ -79,7 +111,7 @@ func (t trial) knock(d compile.Door, in string) error {
 
 // decide returns the best that can come of a packet, where matchers can't be decided.
 func (t trial) decide(p packet.Packet, lists packet.Lists) packet.Fate {
-	fates := t.world.Fates(p, lists, t.snapshot.Clock)
+	fates := t.world.Fates(p, lists, t.at)
 	for _, f := range fates {
 		if f.Verdict == packet.Accept && t.ours(f.Additions) {
 			return f
