@@ -20,10 +20,39 @@ import (
 // blanks, as RouterOS 6 wants them and 7 takes them.
 func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
 	w := newWriter(before, done)
+	text := w.write(plan, entries)
+	if len(text) > longScript {
+		w.b.Reset()
+		w.brief = true
+		text = w.write(plan, entries)
+	}
+	return text
+}
+
+// longScript is from where on a script is in danger of being more than a router takes. One of hundreds of steps says less of each that fails,
+// and leaves out rows that no packet meets.
+const longScript = 50_000
+
+func (w *writer) write(plan string, entries []string) string {
 	w.line(`:log warning %s`, script.Quoted("rosknock: what was done for the plan "+plan+" was not confirmed in time and is taken back"))
-	for i, step := range slices.Backward(done.Steps) {
+	failed := func(i int) string {
+		return fmt.Sprintf("rosknock: step %d of the plan %s could not be taken back", i+1, plan)
+	}
+	if w.brief {
+		failed = func(i int) string { return fmt.Sprintf("rosknock: step %d stays", i+1) }
+	}
+	for i, step := range slices.Backward(w.done.Steps) {
+		if chain := step.Set.Get("chain"); step.Op == diff.Add && w.fresh(step.Menu, chain) {
+			if !w.anyAfter(i, step.Menu, chain) {
+				w.line(`:do {%s remove [find chain=%s]} on-error={:log error %s}`, script.Path(step.Menu), script.Quoted(chain), script.Quoted(fmt.Sprintf("rosknock: the chain %s could not be removed", chain)))
+			}
+			continue
+		}
+		if w.brief && w.unmet(step) {
+			continue
+		}
 		for _, command := range w.undo(w.states[i], step) {
-			w.line(`:do {%s} on-error={:log error %s}`, command, script.Quoted(fmt.Sprintf("rosknock: step %d of the plan %s could not be taken back", i+1, plan)))
+			w.line(`:do {%s} on-error={:log error %s}`, command, script.Quoted(failed(i)))
 		}
 	}
 	for _, command := range w.order(plan) {
@@ -39,15 +68,77 @@ func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries 
 	return w.b.String()
 }
 
+// unmet reports whether a step removes a row of a chain of ours into which no packet comes from the beginning: whether the row is there makes
+// no difference to any.
+func (w *writer) unmet(step diff.Step) bool {
+	if step.Op != diff.Remove || !step.Menu.IsRuleTable() || !strings.HasPrefix(step.Was.Get("chain"), "rosknock-") {
+		return false
+	}
+	if w.met[step.Menu] == nil {
+		w.met[step.Menu] = met(w.states, step.Menu)
+	}
+	return !w.met[step.Menu][step.Was.Get("chain")]
+}
+
+// met are the chains of a table that packets come into in one of some states, by way of rules that jump there from other such chains. Those that
+// are disabled count too: somebody may enable them.
+func met(states []routeros.Snapshot, menu routeros.Menu) map[string]bool {
+	leads := map[string]map[string]bool{} // from chain to chain
+	out := map[string]bool{}
+	var todo []string
+	for _, s := range states {
+		for _, r := range s.Rules[menu] {
+			chain, to := r.Chain(), r.Attrs.Get("jump-target")
+			if !strings.HasPrefix(chain, "rosknock-") && !out[chain] { // the router's own, or somebody else's
+				out[chain], todo = true, append(todo, chain)
+			}
+			if to != "" && leads[chain] == nil {
+				leads[chain] = map[string]bool{}
+			}
+			if to != "" {
+				leads[chain][to] = true
+			}
+		}
+	}
+	for len(todo) > 0 {
+		chain := todo[0]
+		todo = todo[1:]
+		for to := range leads[chain] {
+			if !out[to] {
+				out[to], todo = true, append(todo, to)
+			}
+		}
+	}
+	return out
+}
+
+// fresh reports whether a chain is one that the change set makes: before it there was none of that name, so it goes as a whole. Such chains can
+// have hundreds of rules.
+func (w *writer) fresh(menu routeros.Menu, chain string) bool {
+	return strings.HasPrefix(chain, "rosknock-") && menu.IsRuleTable() &&
+		!slices.ContainsFunc(w.states[0].Rules[menu], func(r routeros.Rule) bool { return r.Chain() == chain })
+}
+
+// anyAfter reports whether a later step adds to a chain: that is taken back before.
+func (w *writer) anyAfter(i int, menu routeros.Menu, chain string) bool {
+	return slices.ContainsFunc(w.done.Steps[i+1:], func(s diff.Step) bool {
+		return s.Op == diff.Add && s.Menu == menu && s.Set.Get("chain") == chain
+	})
+}
+
 type writer struct {
 	b      strings.Builder
+	brief  bool
 	done   diff.ChangeSet
 	states []routeros.Snapshot
 	own    map[routeros.Menu][][]routeros.Rule // the marked rules of each state
+	met    map[routeros.Menu]map[string]bool   // chains into which packets come in some state
+	// doubles are the rows that share their chain and their comment with another at some time.
+	doubles map[routeros.Menu]map[string]bool
 }
 
 func newWriter(before routeros.Snapshot, done diff.ChangeSet) *writer {
-	w := &writer{done: done, states: diff.States(before, done), own: map[routeros.Menu][][]routeros.Rule{}}
+	w := &writer{done: done, states: diff.States(before, done), own: map[routeros.Menu][][]routeros.Rule{}, met: map[routeros.Menu]map[string]bool{}, doubles: map[routeros.Menu]map[string]bool{}}
 	for _, menu := range touched(done) {
 		for _, s := range w.states {
 			w.own[menu] = append(w.own[menu], slices.DeleteFunc(slices.Clone(s.Rules[menu]), func(r routeros.Rule) bool {
@@ -184,15 +275,27 @@ func (w *writer) twice(menu routeros.Menu, r row) bool {
 	if !menu.IsRuleTable() {
 		return false
 	}
-	for _, rules := range w.own[menu] {
-		at := slices.IndexFunc(rules, func(o routeros.Rule) bool { return o.ID == r.id })
-		if at >= 0 && slices.ContainsFunc(rules, func(o routeros.Rule) bool {
-			return o.ID != r.id && o.Chain() == rules[at].Chain() && o.Comment() == rules[at].Comment()
-		}) {
-			return true
+	if w.doubles[menu] == nil {
+		w.doubles[menu] = doubles(w.own[menu])
+	}
+	return w.doubles[menu][r.id]
+}
+
+// doubles are the rows of a table that share their chain and their comment with another in one of some states.
+func doubles(states [][]routeros.Rule) map[string]bool {
+	type name struct{ chain, comment string }
+	out := map[string]bool{}
+	for _, rules := range states {
+		seen := make(map[name]string, len(rules))
+		for _, r := range rules {
+			n := name{r.Chain(), r.Comment()}
+			if other, again := seen[n]; again {
+				out[other], out[r.ID] = true, true
+			}
+			seen[n] = r.ID
 		}
 	}
-	return false
+	return out
 }
 
 // tagged is the comment under which such a row comes back.

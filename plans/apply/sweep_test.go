@@ -1,0 +1,152 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// aheadPlan is a plan of which a day is laid down, for a time.
+func aheadPlan(t *testing.T, layout string, at time.Time) plans.Plan {
+	t.Helper()
+	p, err := plans.Read("p.yaml", []byte(`version: 1
+name: day
+doors:
+  admin:
+    rotate: {secret: "env:X", ahead: 1d}
+    trusted: {list: trusted, for: 1h}
+    opens: [ssh]
+gate: {services: [ssh]}
+firewall: {layout: `+layout+`}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err = sequence.Standing(p, "r1", at, func(plans.Credential) (string, error) { return "0123456789abcdef", nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestSweep: a day that was laid down can be taken away under a dead-man, though the way back of all of it is more than a router takes; and
+// the next day is laid down in its place. When the change is not confirmed, everything is as it was.
+func TestSweep(t *testing.T) {
+	for _, layout := range []string{"chain", "inline"} {
+		t.Run(layout, func(t *testing.T) {
+			b := newBench(t, "6.49", defconf(t, "6.49"))
+			at := time.Date(2026, 11, 21, 12, 30, 0, 0, time.UTC)
+			for _, later := range []time.Duration{0, time.Hour, 26 * time.Hour} {
+				p := aheadPlan(t, layout, at.Add(later))
+				result, err := b.apply(p)
+				if err != nil || result.Outcome != apply.Changed || result.Protection != apply.DeadMan {
+					t.Fatalf("%s: %v, %s, %v", later, err, result.Outcome, result.Err)
+				}
+				b.converged(p)
+			}
+			s, err := b.session.Snapshot(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := compile.Removal("day", s)
+			c, err := diff.Compute(s, want, diff.Session{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := apply.Options{Before: s, Plan: "day", Wanted: func(after routeros.Snapshot) error {
+				if rest, err := diff.Compute(after, want, diff.Session{}); err != nil || rest.Changed() {
+					return errors.New("something is left")
+				}
+				return nil
+			}}
+			doubtful := o
+			doubtful.Dial = func(context.Context) (apply.Session, error) { return nil, errors.New("nobody gets in") }
+			if result := apply.Run(t.Context(), b.session, c, doubtful); result.Outcome != apply.Reverted || len(b.ours("day")) != len(ruleSteps(c)) || len(result.Receipts)+len(result.Left) != len(c.Steps) {
+				t.Fatalf("not confirmed: %s, %v; %d rules are left", result.Outcome, result.Err, len(b.ours("day")))
+			}
+			s, err = b.session.Snapshot(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c, err = diff.Compute(s, want, diff.Session{}); err != nil {
+				t.Fatal(err)
+			}
+			o.Before = s
+			halfway := o
+			halfway.Dial = func(context.Context) (apply.Session, error) {
+				if len(b.ours("day")) < 100 { // while it sweeps
+					return nil, errors.New("nobody gets in")
+				}
+				return b.second(), nil
+			}
+			if result := apply.Run(t.Context(), b.session, c, halfway); result.Outcome != apply.Failed || len(result.Receipts) != len(c.Steps) {
+				t.Fatalf("%s, %v", result.Outcome, result.Err)
+			}
+			if s, err = b.session.Snapshot(t.Context()); err != nil || jumps(s) {
+				t.Fatal("what packets meet was brought back", err)
+			}
+			if c, err = diff.Compute(s, want, diff.Session{}); err != nil || !c.Changed() {
+				t.Fatal(err)
+			}
+			o.Before = s
+			told := 0
+			o.Observe = func(e apply.Event) {
+				if e.Done != nil {
+					if e.Done.Index != told {
+						t.Errorf("step %d is told as %d", told, e.Done.Index)
+					}
+					told++
+				}
+			}
+			result := apply.Run(t.Context(), b.session, c, o)
+			if result.Outcome != apply.Changed || len(b.ours("day")) != 0 || len(result.Receipts) != len(c.Steps) || len(result.Left) != 0 || told != len(c.Steps) {
+				t.Fatalf("%s, %v; %d of %d steps, %d rules are left", result.Outcome, result.Err, len(result.Receipts), len(c.Steps), len(b.ours("day")))
+			}
+		})
+	}
+}
+
+// jumps reports whether any rule leads into a chain of ours.
+func jumps(s routeros.Snapshot) bool {
+	for _, f := range routeros.Families() {
+		for _, r := range s.Rules[f.Filter()] {
+			if r.Chain() == "input" && strings.HasPrefix(r.Attrs.Get("jump-target"), "rosknock-") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// second opens another session.
+func (b bench) second() apply.Session {
+	b.t.Helper()
+	client, server := net.Pipe()
+	go b.router.ServeConn(b.t.Context(), server)
+	session, err := api.NewSession(b.t.Context(), client, "admin", "secret", api.Options{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { session.Close() })
+	return session
+}
+
+func ruleSteps(c diff.ChangeSet) (out []diff.Step) {
+	for _, step := range c.Steps {
+		if step.Menu.IsRuleTable() {
+			out = append(out, step)
+		}
+	}
+	return out
+}
