@@ -291,7 +291,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, out := e.reach(ctx, s, r)
+	session, carrier, out := e.reach(ctx, s, r, p.Rotates())
 	if out.Err != nil {
 		return out
 	}
@@ -305,6 +305,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if p, err = e.ready(ctx, s, p, r, out); err != nil {
 		return notReady(out, err)
 	}
+	e.warnOfClock(s, base, r, *out.Snapshot)
 	out = withChanges(out, p, carrier)
 	if err := sameSteps(out, saved); err != nil {
 		out.Outcome, out.Err = apply.Refused, err
@@ -346,7 +347,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }
 		o.Dial = e.redial(s, r)
 		if how.verify {
-			o.Confirm = e.verifyKnocks(p, session, carrier, r)
+			o.Confirm = e.verifyKnocks(presentDoors(p, out.Snapshot.Clock), session, carrier, r)
 		}
 		return e.carryOut(ctx, session, out, o)
 	})

@@ -27,7 +27,7 @@ known counts as outside.`,
 			if err != nil {
 				return err
 			}
-			routers, err := e.readAll(c.Context(), s, export)
+			routers, err := e.readAll(c.Context(), s, export, false)
 			if err != nil {
 				return err
 			}

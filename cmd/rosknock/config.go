@@ -217,7 +217,7 @@ func (s settings) check(outputs []string) error {
 	}
 	for _, name := range s.accept {
 		if !slices.Contains(risks(), strings.ToLower(name)) {
-			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected, clockSkew), ", "))
+			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized), ", "))
 		}
 	}
 	if s.Timeout <= 0 {
@@ -231,7 +231,7 @@ func (s settings) check(outputs []string) error {
 
 // risks are the names that --accept-risk takes.
 func risks() []string {
-	names := append(proof.Risks(), apply.Unprotected, clockSkew)
+	names := append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized)
 	for _, r := range lint.Rules() {
 		names = append(names, strings.ToLower(r.ID))
 	}

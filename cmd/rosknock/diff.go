@@ -112,7 +112,7 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 		if err != nil {
 			return nil, nil, err
 		}
-		if p, err = e.unrolled(ctx, s, p, router{}, r.Snapshot.Identity); err != nil {
+		if p, err = e.unrolled(ctx, s, p, router{}, *r.Snapshot); err != nil {
 			return nil, nil, err
 		}
 		routers := []view.Router{withChanges(r, p, session)}
@@ -189,7 +189,7 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 		wanted[j.Name] = j.plans
 	}
 	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
-		session, carrier, read := e.reach(ctx, s, r)
+		session, carrier, read := e.reach(ctx, s, r, slices.ContainsFunc(wanted[r.Name], plans.Plan.Rotates))
 		if read.Err == nil {
 			session.Close()
 		}
@@ -212,8 +212,9 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 	})
 }
 
-// reach logs in to a router and reads it. When that fails, the error is in the result and there is no session.
-func (e env) reach(ctx context.Context, s settings, r router) (*api.Session, diff.Session, view.Router) {
+// reach logs in to a router and reads it, for plans that rotate with what sets its clock. When that fails, the error is in the result and there
+// is no session.
+func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, diff.Session, view.Router) {
 	out := view.Router{Name: r.Name, Address: r.target.HostPort()}
 	var session *api.Session
 	var snapshot routeros.Snapshot
@@ -222,7 +223,11 @@ func (e env) reach(ctx context.Context, s settings, r router) (*api.Session, dif
 		if session, err = e.connect(ctx, s, r); err != nil {
 			return err
 		}
-		if snapshot, err = session.Snapshot(ctx); err != nil {
+		read := session.Snapshot
+		if rotates {
+			read = session.SnapshotWithNTP
+		}
+		if snapshot, err = read(ctx); err != nil {
 			session.Close()
 		}
 		return err

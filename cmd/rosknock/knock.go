@@ -22,7 +22,7 @@ type knockOptions struct {
 	identity                    string
 	four, six, ifShut, quiet    bool
 	delay, stageWait, thenWait  time.Duration
-	passes                      int
+	passes, daysBack            int
 }
 
 func newKnock(e env) *cobra.Command {
@@ -35,7 +35,11 @@ func newKnock(e env) *cobra.Command {
 
 A knock is never answered. With --then a TCP port behind the door is tried afterwards, and when it stays shut the
 knock is played again (--passes). With --connect standard input and output become that connection, for ssh's ProxyCommand;
-messages go to standard error.`,
+messages go to standard error.
+
+Where knocks are laid down on the router ahead (rotate.ahead), and nobody has laid down others since, those of a day or a week ago come again. When
+the door stays shut, the knock of that time is tried too; --days-back goes back further. Without --then or --connect nobody knows whether it stays
+shut, and with --days-back all of them are played.`,
 		Example: `  rosknock knock branch.yaml 192.0.2.1
   rosknock knock branch.yaml --door admin 192.0.2.1 --then ssh
   rosknock knock branch.yaml -i fleet.yaml -l branches --then winbox -o json
@@ -68,6 +72,7 @@ func (o *knockOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.connect, "connect", "", "then connect to `HOST:PORT` and join standard input and output to it")
 	f.BoolVar(&o.ifShut, "if-shut", false, "leave the knock out when what --then or --connect names is open already")
 	f.IntVar(&o.passes, "passes", 0, "play the knock up to `N` times while the door stays shut (default 1; with --then or --connect 3)")
+	f.IntVar(&o.daysBack, "days-back", 0, "of knocks that are laid down ahead, play also those of the same hour up to `N` days ago (default: one round, while the door stays shut)")
 	f.DurationVar(&o.thenWait, "then-wait", 3*time.Second, "`TIME` that the door may take to open after each pass")
 	f.DurationVar(&o.delay, "delay", knock.DefaultDelay, "`TIME` between two stages")
 	f.DurationVar(&o.stageWait, "stage-wait", knock.DefaultTimeout, "`TIME` that a tcp stage waits for an answer, less than a second")
@@ -89,6 +94,8 @@ func (o *knockOptions) check(s settings) error {
 		return usagef("-4 and -6 exclude each other: leave both out to use what there is")
 	case s.typed["passes"] && (o.passes < 1 || o.passes > 100):
 		return usagef("--passes %d: from 1 to 100", o.passes)
+	case o.daysBack < 0 || o.daysBack > 366:
+		return usagef("--days-back %d: from 0 to 366", o.daysBack)
 	case o.thenWait <= 0:
 		return usagef("--then-wait %s: it has to be more than nothing", o.thenWait)
 	case o.delay <= 0:
@@ -97,6 +104,9 @@ func (o *knockOptions) check(s settings) error {
 		return usagef("--stage-wait %s: more than nothing and less than 1s, after which the system would send the packet again", o.stageWait)
 	case s.typed["ssh-jump"] && s.SSHJump != "":
 		return usagef("a knock can't go through SSH hosts: leave --ssh-jump out, or run rosknock on the last of them")
+	}
+	if !s.typed["days-back"] {
+		o.daysBack = -1
 	}
 	if !s.typed["passes"] {
 		o.passes = 1
@@ -125,6 +135,8 @@ type call struct {
 	plan plans.Plan
 	door plans.Door
 	try  endpoint
+	// before are the door as it was so many rounds ago, where its knocks are laid down ahead.
+	before []plans.Door
 }
 
 // knockAll visits the routers in their order and shows what came of it.
@@ -186,7 +198,7 @@ func (e env) knockOne(ctx context.Context, s settings, o knockOptions, c call, a
 	if err != nil {
 		return fail(err)
 	}
-	address, result, err := overFamilies(addresses, func(a netip.Addr) (knock.Result, error) { return e.visit(ctx, s, o, c, a, among) })
+	address, result, err := overFamilies(addresses, func(a netip.Addr) (knock.Result, error) { return e.visits(ctx, s, o, c, a, among) })
 	out.Address = address.String()
 	out.Sent, out.Passes, out.Took = result.Sent, result.Passes, result.Took
 	shut, isShut := errors.AsType[*knock.ShutError](err)
@@ -218,6 +230,43 @@ func passes(n int) string {
 		return "one pass"
 	}
 	return fmt.Sprintf("%d passes", n)
+}
+
+// visits knocks at one address of a router: with the knock that is valid now, and while the door stays shut with those of earlier rounds. Where
+// nothing is tried they are played one after the other.
+func (e env) visits(ctx context.Context, s settings, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
+	rounds := 1
+	if len(c.before) > 0 { // first each of them once
+		rounds, o.passes = o.passes, 1
+	}
+	var total knock.Result
+	var err error
+	for range rounds {
+		for i, door := range append([]plans.Door{c.door}, c.before...) {
+			c.door = door
+			if i > 0 && !o.quiet {
+				fmt.Fprintf(e.err, "the knock of %s\n", ago(i, *door.Rotate))
+			}
+			var one knock.Result
+			one, err = e.visit(ctx, s, o, c, address, among)
+			total = knock.Result{Passes: total.Passes + one.Passes, Sent: one.Sent, Took: total.Took + one.Took, Conn: one.Conn}
+			_, shut := errors.AsType[*knock.ShutError](err)
+			if err != nil && !shut || err == nil && c.try.port != 0 {
+				return total, err
+			}
+			o.ifShut = false // it was shut
+		}
+	}
+	return total, err
+}
+
+// ago says when knocks that are laid down ahead were meant for, so many rounds back.
+func ago(rounds int, r plans.Rotate) string {
+	days := rounds * int(r.Ahead/(24*time.Hour))
+	if days == 1 {
+		return "a day ago"
+	}
+	return fmt.Sprintf("%d days ago", days)
 }
 
 // visit knocks at one address of a router.

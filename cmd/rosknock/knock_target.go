@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
@@ -97,7 +98,7 @@ func (e env) calls(ctx context.Context, s settings, o knockOptions, args []strin
 		if c.plan, c.door, err = chooseDoor(j.plans, o.door); err != nil {
 			return nil, err
 		}
-		if c.plan, c.door, err = e.present(ctx, s, o, j, c.plan, c.door); err != nil {
+		if c.plan, c.door, c.before, err = e.present(ctx, s, o, j, c.plan, c.door); err != nil {
 			return nil, err
 		}
 		if o.then != "" {
@@ -164,23 +165,49 @@ func hostOf(r router) string {
 	return r.target.Address
 }
 
-// present derives the knock of the present window for a door that rotates.
-func (e env) present(ctx context.Context, s settings, o knockOptions, j job, p plans.Plan, d plans.Door) (plans.Plan, plans.Door, error) {
-	if d.Rotate == nil {
-		return p, d, nil
+// present derives the knock of the present window for a door that rotates, and those that stand in its place so many rounds after nobody has
+// laid down others.
+func (e env) present(ctx context.Context, s settings, o knockOptions, j job, p plans.Plan, d plans.Door) (plans.Plan, plans.Door, []plans.Door, error) {
+	back, err := roundsBack(o, d)
+	if err != nil || d.Rotate == nil {
+		return p, d, nil, err
 	}
 	identity := o.identity
 	if identity == "" && len(s.inventories) > 0 {
 		identity = j.Name
 	}
 	if identity == "" {
-		return p, d, usagef("the knock of door %s follows from the router's own name, which /system identity print shows: give it with --identity", d.Name)
+		return p, d, nil, usagef("the knock of door %s follows from the router's own name, which /system identity print shows: give it with --identity", d.Name)
 	}
-	p, err := e.derived(ctx, p, j.router, identity, func(w sequence.Schedule) []int64 { return []int64{w.At(e.at(s))} })
+	p, err = e.derived(ctx, p, j.router, identity, func(w sequence.Schedule) []int64 {
+		out := []int64{w.At(e.at(s))}
+		for n := range back {
+			out = append(out, sequence.Before(*d.Rotate, out[0], n+1))
+		}
+		return out
+	})
 	if err != nil {
-		return p, d, err
+		return p, d, nil, err
 	}
-	return p, p.Doors[slices.IndexFunc(p.Doors, func(o plans.Door) bool { return o.Name == d.Name })], nil
+	doors := slices.DeleteFunc(slices.Clone(p.Doors), func(o plans.Door) bool { return o.Name != d.Name })
+	return p, doors[0], doors[1:], nil
+}
+
+// roundsBack is how many rounds of knocks that are laid down ahead are gone back: as --days-back says, and else one where it shows whether the
+// door opens.
+func roundsBack(o knockOptions, d plans.Door) (int, error) {
+	switch {
+	case d.Rotate == nil || d.Rotate.Ahead == 0:
+		if o.daysBack > 0 {
+			return 0, usagef("--days-back: the knocks of door %s are not laid down ahead, and those of other days open nothing: leave it out", d.Name)
+		}
+		return 0, nil
+	case o.daysBack >= 0:
+		return o.daysBack / int(d.Rotate.Ahead/(24*time.Hour)), nil
+	case o.then != "" || o.connect != "":
+		return 1, nil
+	}
+	return 0, nil
 }
 
 // chooseDoor finds the door of that name, or the only one.

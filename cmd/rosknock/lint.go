@@ -40,7 +40,7 @@ apply does not ask lint; it asks the proof.`,
 			}
 			var routers []view.Router
 			if export != "" || len(s.routers) > 0 || len(s.inventories) > 0 {
-				if routers, err = e.readAll(c.Context(), s, export); err != nil {
+				if routers, err = e.readAll(c.Context(), s, export, true); err != nil {
 					return err
 				}
 			}

@@ -162,7 +162,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, out := e.reach(ctx, s, r)
+	session, carrier, out := e.reach(ctx, s, r, false)
 	if out.Removes = true; out.Err != nil {
 		return out
 	}

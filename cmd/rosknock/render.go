@@ -266,7 +266,7 @@ func (e env) assumed(ctx context.Context, s settings, o rendering, args []string
 		if o.identity == "" {
 			return view.Router{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
 		}
-		if of, err = e.unrolled(ctx, s, of, router{}, o.identity); err != nil {
+		if of, err = e.unrolled(ctx, s, of, router{}, routeros.Snapshot{Identity: o.identity}); err != nil {
 			return view.Router{}, p, nil, err
 		}
 	}
@@ -305,7 +305,11 @@ func assumedTable(which string) (routeros.Snapshot, error) {
 func (e env) windowOf(s settings, p plans.Plan) *render.Window {
 	var out *render.Window
 	for _, d := range p.Doors {
-		if w := e.windowOfDoor(s, d); w != nil && (out == nil || w.Until.Before(out.Until)) {
+		w := e.windowOfDoor(s, d)
+		if w != nil && d.Rotate.Ahead > 0 {
+			w.Until = w.From.Add(d.Rotate.Ahead) // then they come again
+		}
+		if w != nil && (out == nil || w.Until.Before(out.Until)) {
 			out = w
 		}
 	}

@@ -14,8 +14,12 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// clockSkew is the name of the risk of a router whose clock is wrong by more than a plan allows for.
-const clockSkew = "clock-skew"
+// clockSkew is the name of the risk of a router whose clock is wrong by more than a plan allows for, and clockUnsynchronized that of one whose
+// clock nobody sets, though knocks are laid down on it for the hours to come.
+const (
+	clockSkew           = "clock-skew"
+	clockUnsynchronized = "clock-unsynchronized"
+)
 
 func newRotate(e env) *cobra.Command {
 	var how applying
@@ -28,8 +32,13 @@ that of the one before or the next. Let a timer do it more often than the overla
 done. The knocks follow from the secret, the names of plan, door and router, and the time, so a client that has the secret
 knows them without asking anybody.
 
+With rotate.ahead in the plan, the knocks of a whole day or week are laid down on the router, each with its hours by the router's own clock.
+What is over is replaced by what comes in a day or a week. Where nobody does that any more, the same knocks come again at the same
+hours, and rosknock knock tries them too.
+
 A router whose clock differs from this machine's by more than the overlap is refused: its times in logs and lists would
-lie, and one of the two is wrong. --accept-risk=clock-skew goes on.`,
+lie, and one of the two is wrong. --accept-risk=clock-skew goes on. Knocks are laid down ahead only where an NTP server sets the router's
+clock, or with --accept-risk=clock-unsynchronized.`,
 		Example: `  rosknock rotate branch.yaml -r admin@192.0.2.1 --yes
   rosknock rotate -i fleet.yaml --yes --retries 3`,
 		Args: atMost(1, "rotate takes one plan"),
@@ -69,24 +78,35 @@ func (e env) at(s settings) time.Time {
 	return e.now()
 }
 
-// unrolled derives the knocks of a plan's rotating doors that are valid now.
-func (e env) unrolled(ctx context.Context, s settings, p plans.Plan, r router, identity string) (plans.Plan, error) {
-	return e.derived(ctx, p, r, identity, func(w sequence.Schedule) []int64 { return w.Valid(e.at(s)) })
+// unrolled derives the knocks of a plan's rotating doors that are to stand on a router now, by its own clock on the wall.
+func (e env) unrolled(ctx context.Context, s settings, p plans.Plan, r router, read routeros.Snapshot) (plans.Plan, error) {
+	at := e.at(s).In(read.Clock.Location())
+	return checked(p)(sequence.Standing(p, read.Identity, at, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) }))
 }
 
 func (e env) derived(ctx context.Context, p plans.Plan, r router, identity string, which func(sequence.Schedule) []int64) (plans.Plan, error) {
-	out, err := sequence.Unroll(p, identity, which, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) })
-	if err != nil {
-		return p, invalid(fmt.Errorf("plan %s: %w", p.Name, err))
+	return checked(p)(sequence.Unroll(p, identity, which, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) }))
+}
+
+// checked makes an error of deriving one of the plan.
+func checked(p plans.Plan) func(plans.Plan, error) (plans.Plan, error) {
+	return func(out plans.Plan, err error) (plans.Plan, error) {
+		if err != nil {
+			return p, invalid(fmt.Errorf("plan %s: %w", p.Name, err))
+		}
+		return out, nil
 	}
-	return out, nil
 }
 
 // skewed refuses a router whose clock differs by more than the overlap of a plan's windows.
 func (e env) skewed(s settings, p plans.Plan, router routeros.Snapshot) error {
 	overlap, rotates := sequence.Overlap(p)
-	if !rotates || router.Clock.IsZero() || slices.Contains(s.accept, clockSkew) {
+	if !rotates || slices.Contains(s.accept, clockSkew) || router.Clock.IsZero() && p.Ahead() == 0 {
 		return nil
+	}
+	if router.Clock.IsZero() {
+		return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock could not be read, and the knocks that are laid down go by it: "+
+			"let this user read /system clock, or accept with --accept-risk=%s", clockSkew)}
 	}
 	skew := router.Clock.Sub(e.now()).Round(time.Second)
 	if skew.Abs() <= overlap {
@@ -98,6 +118,31 @@ func (e env) skewed(s settings, p plans.Plan, router routeros.Snapshot) error {
 	}
 	return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock is %s %s this machine's, and the knocks overlap by %s: set the one that is wrong "+
 		"(/system ntp client set enabled=yes servers=… on the router), make the overlap longer, or accept with --accept-risk=%s", skew.Abs(), side, overlap, clockSkew)}
+}
+
+// unsynchronized refuses to lay knocks down ahead on a router whose clock nobody sets: it runs away until nobody gets in.
+func (e env) unsynchronized(s settings, p plans.Plan, router routeros.Snapshot) error {
+	if p.Ahead() == 0 || router.NTP.Synchronized || slices.Contains(s.accept, clockUnsynchronized) {
+		return nil
+	}
+	how := "its NTP client is " + router.NTP.State
+	if !router.NTP.Known {
+		how = "what its NTP client does could not be read"
+	}
+	set := "servers=…"
+	if router.Version.Major < 7 {
+		set = "primary-ntp=…"
+	}
+	return &codeError{code: exitRefused, err: fmt.Errorf("nobody sets the router's clock (%s), and the knocks that are laid down for %s go by it: "+
+		"set a server (/system ntp client set enabled=yes %s) and wait until it is synchronized, take ahead out of the plan, or accept with --accept-risk=%s",
+		how, routeros.FormatDuration(p.Ahead()), set, clockUnsynchronized)}
+}
+
+// warnOfClock says that nobody sets the clock of a router on which a plan rotates; what that comes to one day is that rotations are refused.
+func (e env) warnOfClock(s settings, p plans.Plan, r router, read routeros.Snapshot) {
+	if p.Rotates() && read.NTP.Known && !read.NTP.Synchronized && !e.quiet && !slices.Contains(s.accept, clockUnsynchronized) {
+		fmt.Fprintf(e.err, "%s: warning: nobody sets the router's clock (its NTP client is %s)\n", r.Name, read.NTP.State)
+	}
 }
 
 // rotating refuses plans that do not.
@@ -118,5 +163,8 @@ func (e env) ready(ctx context.Context, s settings, p plans.Plan, r router, read
 	if err := e.skewed(s, p, *read.Snapshot); err != nil {
 		return p, err
 	}
-	return e.unrolled(ctx, s, p, r, read.Snapshot.Identity)
+	if err := e.unsynchronized(s, p, *read.Snapshot); err != nil {
+		return p, err
+	}
+	return e.unrolled(ctx, s, p, r, *read.Snapshot)
 }

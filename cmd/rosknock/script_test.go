@@ -101,9 +101,10 @@ func TestScripts(t *testing.T) {
 // from then on, and with --tls its pin in $NAME_PIN. It stops with the script.
 func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: router NAME [--version V] [--load FILE] [--tls] [--arrival INTERFACE] [--silence TIME] [--device-mode MODE]")
+		ts.Fatalf("usage: router NAME [--version V] [--load FILE] [--tls] [--arrival INTERFACE] [--silence TIME] [--device-mode MODE] [--clock TIME] [--time-zone ZONE] [--ntp STATE]")
 	}
 	o := simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"}
+	ahead := new(atomic.Int64)
 	for i := 1; i < len(args); i++ {
 		switch args[i] {
 		case "--tls":
@@ -130,13 +131,23 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 		case "--load":
 			i++
 			o.load = ts.MkAbs(args[i])
+		case "--ntp":
+			i++
+			o.ntp = args[i]
+		case "--time-zone":
+			i++
+			o.zone = args[i]
+		case "--clock":
+			i++
+			at, err := time.Parse(time.RFC3339, args[i])
+			ts.Check(err)
+			ahead.Store(int64(time.Until(at)))
 		default:
 			ts.Fatalf("router: %s", args[i])
 		}
 	}
 	var said strings.Builder
 	e := env{out: &said, err: &said, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}
-	ahead := new(atomic.Int64)
 	o.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	routers, err := openRouters(e, settings{User: "admin"}, o)
 	ts.Check(err)
@@ -218,7 +229,7 @@ func playDerived(ts *testscript.TestScript, neg bool, args []string) {
 	p, door, err := chooseDoor([]plans.Plan{p}, name)
 	ts.Check(err)
 	e := env{getenv: ts.Getenv, secrets: &secrets{}}
-	_, door, err = e.present(context.Background(), settings{at: at}, knockOptions{identity: args[0]}, job{}, p, door)
+	_, door, _, err = e.present(context.Background(), settings{at: at}, knockOptions{identity: args[0]}, job{}, p, door)
 	ts.Check(err)
 	r := running(ts)[args[1]].router
 	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)

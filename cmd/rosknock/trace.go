@@ -167,7 +167,7 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 
 // each does something with an export, or with every router of the command line one after the other.
 func (e env) each(ctx context.Context, s settings, export string, do func(view.Router) view.Traced) ([]view.Traced, error) {
-	routers, err := e.readAll(ctx, s, export)
+	routers, err := e.readAll(ctx, s, export, false)
 	var out []view.Traced
 	for _, r := range routers {
 		out = append(out, do(r))
@@ -175,8 +175,8 @@ func (e env) each(ctx context.Context, s settings, export string, do func(view.R
 	return out, err
 }
 
-// readAll reads an export, or every router of the command line. A router that fails stops none.
-func (e env) readAll(ctx context.Context, s settings, export string) ([]view.Router, error) {
+// readAll reads an export, or every router of the command line; for plans that rotate with what sets its clock. A router that fails stops none.
+func (e env) readAll(ctx context.Context, s settings, export string, rotates bool) ([]view.Router, error) {
 	if export != "" {
 		r, err := readExport(e, s, export)
 		return []view.Router{r}, err
@@ -187,7 +187,7 @@ func (e env) readAll(ctx context.Context, s settings, export string) ([]view.Rou
 	}
 	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
 	return t.over(ctx, func(ctx context.Context, e env, target router) []view.Router {
-		session, _, r := e.reach(ctx, s, target)
+		session, _, r := e.reach(ctx, s, target, rotates)
 		if r.Err == nil {
 			session.Close()
 		}

@@ -109,7 +109,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	if err != nil {
 		return refuse(err)
 	}
-	session, carrier, out := e.reach(ctx, s, r)
+	session, carrier, out := e.reach(ctx, s, r, false)
 	if out.Err != nil {
 		return out
 	}

@@ -35,6 +35,21 @@ func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier diff.Sessi
 	}
 }
 
+// presentDoors returns a plan without the windows that are laid down for another time than a router's present one, or that are over within the
+// minute where another is not.
+func presentDoors(p plans.Plan, clock time.Time) plans.Plan {
+	during := func(d plans.Door, at time.Time) bool {
+		return d.Hours == nil || slices.ContainsFunc(d.Hours, func(h routeros.Hours) bool { return h.Meets(at, at) })
+	}
+	lasts := func(d plans.Door) bool { return during(d, clock) && during(d, clock.Add(time.Minute)) }
+	all := p.Doors
+	p.Doors = slices.DeleteFunc(slices.Clone(all), func(d plans.Door) bool {
+		better := slices.ContainsFunc(all, func(o plans.Door) bool { return o.Name == d.Name && lasts(o) })
+		return !during(d, clock) || better && !lasts(d)
+	})
+	return p
+}
+
 // verification is the check of one door.
 type verification struct {
 	env
