@@ -151,7 +151,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (view.Imp
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, read := e.reach(ctx, s, r)
+	session, carrier, read := e.reach(ctx, s, r, false)
 	if read.Err != nil {
 		return view.Imported{Router: read}, nil
 	}
