@@ -36,9 +36,16 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 		maybe("icmp-options", "8:0", "3:0-3", "0")
 	}
 	maybe("src-address", "10.0.0.0/8", "!192.168.88.0/24", "203.0.113.1-203.0.113.77", "1.2.3.4")
-	maybe("dst-address", "192.0.2.1", "!192.0.2.1", "127.0.0.1")
+	maybe("dst-address", "192.0.2.1", "!192.0.2.1", "127.0.0.1", "192.168.88.10", "!192.168.88.0/24")
 	maybe("src-address-list", "a", "b", "c", "!a", "!b", "s")
 	maybe("dst-address-type", "local", "!local", "broadcast,multicast")
+	if chain == "forward" {
+		maybe("dst-address-list", "hosts", "!hosts", "far")
+		maybe("out-interface", "bridge", "!bridge", "ether1")
+		maybe("out-interface-list", "LAN", "!LAN", "unread")
+		maybe("dst-port", "22", "!8291", "8291,8000-9000")
+		maybe("port", "22", "!53")
+	}
 	maybe("in-interface", "ether1", "!ether1", "bridge")
 	maybe("in-interface-list", "LAN", "!LAN", "nobody", "!all")
 	maybe("packet-size", "60", "0-100", "!60")
@@ -69,7 +76,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	case "add-src-to-address-list":
 		pairs = append(pairs, "address-list", pick(t, "list", "a", "b"), "address-list-timeout", "1m")
 	case "dst-nat":
-		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.0.2.1", "192.168.88.1", "192.168.88.0-192.168.88.9", "192.168.88.7-192.168.88.9"), "to-ports", pick(t, "port", "22", "8291"))
+		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.168.88.10", "10.9.9.9", "192.0.2.1", "192.168.88.1", "192.168.88.0-192.168.88.9", "192.168.88.7-192.168.88.9"), "to-ports", pick(t, "port", "22", "8291", "", "8291-8300"))
 	case "redirect":
 		pairs = append(pairs, "to-ports", pick(t, "port", "22", "8080"))
 	}
@@ -101,10 +108,11 @@ func state(t *rapid.T) routeros.Snapshot {
 	return routeros.Snapshot{
 		Rules: map[routeros.Menu][]routeros.Rule{
 			routeros.Raw: table(t, routeros.Raw, "prerouting", 0x100), routeros.NAT: table(t, routeros.NAT, "dstnat", 0x200),
-			routeros.Filter: table(t, routeros.Filter, "input", 0x300),
+			routeros.Filter: append(table(t, routeros.Filter, "input", 0x300), table(t, routeros.Filter, "forward", 0x400)...),
 		},
 		Entries: map[routeros.Menu][]routeros.ListEntry{routeros.IPv4.AddressList(): {
 			entry("s", "203.0.113.0/24", false), entry("a", "10.1.0.0/16", false), entry("c", "1.2.3.4", true),
+			entry("hosts", "192.168.88.0/28", false), entry("far", "10.9.9.9", true),
 		}},
 		Interfaces:     []routeros.Interface{{Name: "ether1", Type: "ether"}, {Name: "bridge", Type: "bridge"}, {Name: "wg1", Type: "wg"}},
 		InterfaceLists: []routeros.InterfaceList{{Name: "LAN"}},
@@ -134,7 +142,7 @@ func some(t *rapid.T) classes.Example {
 	if p.Protocol == 6 {
 		p.TCPFlags = rapid.SampledFrom([]packet.Flags{packet.SYN, packet.ACK, packet.SYN | packet.ACK}).Draw(t, "flags")
 	}
-	return classes.Example{Packet: p, Lists: rapid.SampledFrom([][]string{nil, {"a"}, {"b"}, {"a", "c"}}).Draw(t, "lists")}
+	return classes.Example{Packet: p, Lists: rapid.SampledFrom([][]string{nil, {"a"}, {"b"}, {"a", "c"}}).Draw(t, "lists"), Hosts: rapid.SampledFrom([][]string{nil, {"far"}}).Draw(t, "hosts")}
 }
 
 // TestAgainstPackets: what the sets say of all packets, the evaluator says of each: whether it is accepted or forwarded,

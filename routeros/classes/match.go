@@ -18,7 +18,8 @@ func cutRange(s string) (first, last string, isRange bool) { return strings.Cut(
 // router's lists.
 func changes(name string) bool {
 	switch name {
-	case "connection-state", "connection-nat-state", "dst-port", "port", "dst-address", "dst-address-type", "src-address-list", "dst-address-list":
+	case "connection-state", "connection-nat-state", "dst-port", "port", "dst-address", "dst-address-type", "src-address-list", "dst-address-list",
+		"out-interface", "out-interface-list", "ttl", "hop-limit":
 		return true
 	}
 	return false
@@ -61,6 +62,9 @@ func (w *walk) changing(name, value string) ref {
 	} else {
 		was = s.matcher("", "", name, value)
 	}
+	if w.away {
+		return w.afterSend(was, name, value)
+	}
 	for _, m := range w.moved {
 		is, known := w.afterMove(m, name, value)
 		if known {
@@ -77,6 +81,61 @@ func (w *walk) member(list string, source bool) ref {
 		in = w.d.or(in, w.space.boolean(map[bool]string{true: "src ", false: "dst "}[source]+list))
 	}
 	return w.d.or(in, w.filled[listKey{list: list, source: source}])
+}
+
+// afterSend answers a matcher for packets that destination NAT has sent away from the router; was is the answer on their arrival.
+func (w *walk) afterSend(was ref, name, value string) ref {
+	for _, m := range w.sent {
+		was = w.d.or(w.d.minus(was, m.packets), w.d.and(w.sentTo(m, was, name, value), m.packets))
+	}
+	return was
+}
+
+func (w *walk) sentTo(m translation, was ref, name, value string) ref {
+	s := w.space
+	switch name {
+	case "connection-nat-state":
+		return w.d.or(was, s.natMoved(value))
+	case "ttl", "hop-limit":
+		return s.boolean(openName("", "", name, value))
+	case "dst-address", "dst-address-type", "out-interface", "out-interface-list":
+		if m.vague {
+			return s.boolean(openName("", "", name, value))
+		}
+		matches, known := s.probe.MatchesSent(name, value, s.sample(m.address), nil, time.Time{})
+		if !known {
+			return s.boolean(openName("", "", name, value))
+		}
+		return map[bool]ref{true: all, false: none}[matches]
+	case "dst-address-list":
+		if m.vague {
+			return s.boolean(openName("", "", name, value))
+		}
+		return w.listedThere(m.address, value)
+	case "dst-port", "port":
+		if m.vague {
+			return w.d.and(s.havingPorts(), s.boolean(openName("", "", name, value)))
+		}
+		set, known := w.afterMove(m, name, value)
+		if !known {
+			return was
+		}
+		return set
+	}
+	return was
+}
+
+// listedThere returns the packets that were sent to a host which is in a list: for good, or by somebody's doing.
+func (w *walk) listedThere(host netip.Addr, list string) ref {
+	in := w.filled[listKey{list: list, away: true}]
+	at := w.space.destination.cell(host)
+	if w.d.and(w.static(list, false), w.d.spans(w.space.destination.axis, []span{{at, at}})) != none {
+		return all
+	}
+	if w.space.fillable[list] {
+		in = w.d.or(in, w.space.boolean("sent "+list))
+	}
+	return in
 }
 
 // afterMove answers a matcher for packets that destination NAT has given another address or port; known is false where

@@ -14,9 +14,9 @@ import (
 // the questions that no packet settles have to be answered.
 type Example struct {
 	Packet packet.Packet
-	// Lists hold the packet's source, by a rule's doing; Destinations hold its destination.
-	Lists, Destinations []string
-	answers             map[string]bool
+	// Lists hold the packet's source, by a rule's doing; Destinations hold its destination, and Hosts where destination NAT sends it.
+	Lists, Destinations, Hosts []string
+	answers                    map[string]bool
 }
 
 // Pick returns a packet of the set, as ordinary a one as there is: a first packet, of TCP if it can be, from a public
@@ -50,7 +50,7 @@ func (s *Space) ordinary() []Set {
 		public = []string{"2a01:77::/32", "2001:db8::/32"}
 	}
 	out := []Set{s.States(packet.New), s.Protocol(6)}
-	for _, name := range slices.Concat(s.namedLike("fragment"), s.namedLike("src "), s.namedLike("dst "), s.namedLike("content "), s.namedLike("mac ")) {
+	for _, name := range slices.Concat(s.namedLike("fragment"), s.namedLike("src "), s.namedLike("dst "), s.namedLike("sent "), s.namedLike("content "), s.namedLike("mac ")) {
 		out = append(out, Set{s.diagram.not(s.boolean(name))})
 	}
 	out = append(out, s.flagged("syn", true), s.flagged("ack", false), s.flagged("rst", false), s.flagged("fin", false))
@@ -165,6 +165,8 @@ func (s *Space) details(e *Example, values map[int32]bool) {
 			e.Lists = append(e.Lists, what)
 		case "dst":
 			e.Destinations = append(e.Destinations, what)
+		case "sent":
+			e.Hosts = append(e.Hosts, what)
 		case "flag":
 			if p.Protocol == 6 {
 				p.TCPFlags |= 1 << slices.Index(flagNames(), what)
@@ -216,7 +218,7 @@ func (s *Space) usualDestination(at int) netip.Addr {
 func (s *Space) Replay(state routeros.Snapshot, e Example) packet.Fate {
 	held := memberships{
 		base: packet.NewMemory(permanently(state), time.Time{}), source: e.Packet.Src, lists: e.Lists,
-		destination: e.Packet.Dst, destinations: e.Destinations,
+		destination: e.Packet.Dst, destinations: e.Destinations, hosts: e.Hosts,
 	}
 	ends := map[*routeros.Rule]bool{} // actions that are known to end the chain: asked next is whether they accept
 	return packet.NewWorld(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
@@ -266,16 +268,23 @@ func menuOf(state routeros.Snapshot, r *routeros.Rule) routeros.Menu {
 	return ""
 }
 
-// memberships are the lists of a state, and beyond them those of one source and one destination.
+// memberships are the lists of a state, and beyond them those of one source and one destination, and of any host that is neither.
 type memberships struct {
-	base                *packet.Memory
-	source, destination netip.Addr
-	lists, destinations []string
+	base                       *packet.Memory
+	source, destination        netip.Addr
+	lists, destinations, hosts []string
 }
 
 // Contains implements [packet.Lists].
 func (m memberships) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
-	return a == m.source && slices.Contains(m.lists, list) || a == m.destination && slices.Contains(m.destinations, list) || m.base.Contains(f, list, a, at)
+	held := m.hosts
+	switch a {
+	case m.source:
+		held = m.lists
+	case m.destination:
+		held = m.destinations
+	}
+	return slices.Contains(held, list) || m.base.Contains(f, list, a, at)
 }
 
 // Holds reports whether an example is in a set.
@@ -329,6 +338,8 @@ func (e Example) says(name string) bool {
 		return slices.Contains(e.Lists, what)
 	case "dst":
 		return slices.Contains(e.Destinations, what)
+	case "sent":
+		return slices.Contains(e.Hosts, what)
 	case "flag":
 		return p.TCPFlags&(1<<slices.Index(flagNames(), what)) != 0
 	case "fragment":

@@ -10,7 +10,7 @@ import (
 // Result is what one state of a firewall does with all packets.
 type Result struct {
 	// Accepted are the packets that reach the router itself, Forwarded those that destination NAT sends
-	// elsewhere. All others are stopped.
+	// elsewhere and the filter's forward chain lets go there. All others are stopped.
 	Accepted, Forwarded Set
 	// Fills are the additions to address lists.
 	Fills []Fill
@@ -19,7 +19,29 @@ type Result struct {
 	hits       map[routeros.Menu][]ref
 	meant      map[routeros.Menu][]ref
 	accepts    map[routeros.Menu][]ref
+	ends       map[routeros.Menu][]ref
 	moved      []translation
+	sent       []translation
+}
+
+// Sent returns the packets that destination NAT sends to a port of a host, whether or not forward lets them go there. What may go
+// to one of several hosts is among them.
+func (s *Space) Sent(r Result, to netip.Addr, port uint16) Set {
+	out := none
+	for _, m := range r.sent {
+		packets := m.packets
+		switch {
+		case m.hosts.First.IsValid() && !m.hosts.Contains(to):
+			continue
+		case m.vague:
+		case m.port == 0:
+			packets = s.diagram.and(packets, s.Ports(routeros.Ports{{First: port, Last: port}}).node)
+		case m.port != port:
+			continue
+		}
+		out = s.diagram.or(out, packets)
+	}
+	return Set{s.diagram.and(out, s.havingPorts())}
 }
 
 // Arriving returns the packets that come to the filter with one of the destination ports: those that were sent there, less
@@ -55,6 +77,10 @@ func (r Result) Meant(menu routeros.Menu, row int) Set { return at(r.meant[menu]
 // Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain that it jumps to.
 func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
 
+// Ends returns the packets whose way through a table ends at a row of a built-in chain, at itself or in the chain that it jumps to:
+// they are accepted there, stopped, or sent elsewhere.
+func (r Result) Ends(menu routeros.Menu, row int) Set { return at(r.ends[menu], row) }
+
 func at(sets []ref, i int) Set {
 	if i >= len(sets) {
 		return Set{}
@@ -72,6 +98,8 @@ type walk struct {
 
 	untracked ref
 	moved     []translation
+	sent      []translation
+	away      bool            // the packets that are followed now were sent elsewhere
 	filled    map[listKey]ref // additions so far, which later rules of the same packet see
 	fills     map[fillKey]int
 	verdict   map[string]ref
@@ -93,11 +121,16 @@ type translation struct {
 	packets, changed ref
 	address          netip.Addr
 	port             uint16
+	// Of packets that are sent elsewhere: to which hosts, any where they are not known; vague says that it is one of several, or a
+	// port of several.
+	hosts routeros.AddressRange
+	vague bool
 }
 
 type listKey struct {
 	list   string
 	source bool
+	away   bool // filled by packets that were sent elsewhere, with where they were sent
 	table  *routeros.ListEntry
 }
 
@@ -112,15 +145,16 @@ const (
 )
 
 // Walk returns what a state of the firewall does with every packet that is addressed to the router: raw
-// prerouting, then dst-nat for the first packet of a connection, then the filter's input chain. The
-// state has to be one of those that the space was made of. Where sets are given, only the packets in one of them are
+// prerouting, then dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain for
+// what dst-nat sends elsewhere. The state has to be one of those that the space was made of. Where sets are given, only the packets in one of them are
 // followed.
 func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 	w := &walk{
 		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
 		verdict: map[string]ref{}, local: map[netip.Addr]bool{}, primary: map[string]netip.Addr{}, static: s.staticLists(state),
 	}
-	w.result.hits, w.result.meant, w.result.accepts = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
+	w.result.hits, w.result.meant = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
+	w.result.accepts, w.result.ends = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
 	for _, a := range state.Addresses {
 		if a.Disabled {
 			continue
@@ -147,9 +181,21 @@ func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 		rest := w.chain(t, stop.chain, passing, 0)
 		reach = w.d.or(w.d.or(w.verdict["accept"], rest), w.d.minus(reach, passing))
 	}
-	w.result.moved = w.moved
-	w.result.Accepted, w.result.Forwarded = Set{reach}, Set{w.verdict["forwarded"]}
+	w.result.moved, w.result.sent = w.moved, w.sent
+	w.result.Accepted, w.result.Forwarded = Set{reach}, Set{w.forward(state, w.verdict["forwarded"])}
 	return w.result
+}
+
+// forward lets the packets that were sent elsewhere through the filter's forward chain and returns those that may go on.
+func (w *walk) forward(state routeros.Snapshot, reach ref) ref {
+	rows, ok := state.Rules[w.space.Family.Filter()]
+	if !ok || reach == none {
+		return reach
+	}
+	w.away, w.verdict["accept"] = true, none
+	t := &table{menu: w.space.Family.Filter(), rows: rows, chains: chainsOf(rows)}
+	rest := w.chain(t, "forward", reach, 0)
+	return w.d.or(w.verdict["accept"], rest)
 }
 
 func (s *Space) within(sets []Set) ref {
@@ -175,14 +221,20 @@ func (w *walk) table(menu routeros.Menu, state routeros.Snapshot) *table {
 	if !ok {
 		return nil
 	}
-	t := &table{menu: menu, rows: rows, chains: map[string][]int{}}
+	w.result.hits[menu], w.result.meant[menu] = make([]ref, len(rows)), make([]ref, len(rows))
+	w.result.accepts[menu], w.result.ends[menu] = make([]ref, len(rows)), make([]ref, len(rows))
+	return &table{menu: menu, rows: rows, chains: chainsOf(rows)}
+}
+
+// chainsOf lists the positions of the enabled rules of each chain.
+func chainsOf(rows []routeros.Rule) map[string][]int {
+	chains := map[string][]int{}
 	for i := range rows {
 		if !rows[i].Disabled() {
-			t.chains[rows[i].Chain()] = append(t.chains[rows[i].Chain()], i)
+			chains[rows[i].Chain()] = append(chains[rows[i].Chain()], i)
 		}
 	}
-	w.result.hits[menu], w.result.meant[menu], w.result.accepts[menu] = make([]ref, len(rows)), make([]ref, len(rows)), make([]ref, len(rows))
-	return t
+	return chains
 }
 
 // chain lets packets through a chain and returns those that come out behind it.
@@ -208,6 +260,7 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 		stays, back := w.act(t, i, row, hit, depth)
 		if depth == 0 {
 			w.result.accepts[t.menu][i] = w.d.minus(w.verdict["accept"], before)
+			w.result.ends[t.menu][i] = w.d.minus(w.d.minus(hit, stays), back)
 		}
 		returned = w.d.or(returned, back)
 		if stays != hit {
@@ -252,7 +305,7 @@ func (w *walk) unknown(t *table, i int, hit ref) ref {
 	accepts := w.d.and(ends, w.space.boolean(actionName(t.menu, t.rows[i].ID, "accepts")))
 	w.end("accept", accepts)
 	if t.menu == w.space.Family.NAT() {
-		w.end("forwarded", w.d.minus(ends, accepts))
+		w.sendAway(w.d.minus(ends, accepts), translation{vague: true})
 	}
 	return w.d.minus(hit, ends)
 }
@@ -268,6 +321,7 @@ func (w *walk) end(verdict string, hit ref) ref {
 
 func (w *walk) fill(t *table, i int, r *row, hit ref) {
 	key := listKey{list: r.list, source: r.action == "add-src-to-address-list"}
+	key.away = w.away && !key.source
 	w.filled[key] = w.d.or(w.filled[key], hit)
 	at, ok := w.fills[fillKey{t.menu, i}]
 	if !ok {
@@ -286,12 +340,12 @@ func (w *walk) translate(menu routeros.Menu, r *row, hit ref) ref {
 	own := w.ownIn(r.to)
 	switch {
 	case r.action != "redirect" && r.hasTo && !own.IsValid():
-		return w.end("forwarded", hit)
+		return w.sendAway(hit, r.away())
 	case r.action != "redirect":
 		stays := hit
 		if r.to.First != r.to.Last {
 			stays = w.d.and(hit, w.space.boolean(openName(menu, r.id, "to-addresses", r.toText)))
-			w.end("forwarded", w.d.minus(hit, stays))
+			w.sendAway(w.d.minus(hit, stays), r.away())
 		}
 		w.move(stays, own, r.toPort)
 		hit = stays
@@ -307,6 +361,23 @@ func (w *walk) translate(menu routeros.Menu, r *row, hit ref) ref {
 		w.move(rest, netip.Addr{}, r.toPort)
 	}
 	return w.end("accept", hit)
+}
+
+// sendAway notes where packets go that leave the router again.
+func (w *walk) sendAway(packets ref, to translation) ref {
+	if packets != none {
+		to.packets, to.changed = packets, packets
+		w.sent = append(w.sent, to)
+	}
+	return w.end("forwarded", packets)
+}
+
+// away is where a rule sends packets that do not stay on the router.
+func (r *row) away() translation {
+	if one := r.action == "dst-nat" && r.to.First == r.to.Last && !r.toPorts && r.to.First.IsValid(); one {
+		return translation{address: r.to.First, port: r.toPort, hosts: r.to}
+	}
+	return translation{hosts: r.to, vague: true}
 }
 
 // ownIn returns the first of the router's own addresses in a range, or none.
@@ -333,7 +404,7 @@ func (w *walk) move(packets ref, to netip.Addr, port uint16) {
 		there := s.Ports(routeros.Ports{{First: port, Last: port}}).node
 		same = w.d.and(same, w.d.or(there, w.d.not(s.havingPorts())))
 	}
-	w.moved = append(w.moved, translation{packets, w.d.minus(packets, same), to, port})
+	w.moved = append(w.moved, translation{packets: packets, changed: w.d.minus(packets, same), address: to, port: port})
 }
 
 // row is a rule made ready.
@@ -349,6 +420,7 @@ type row struct {
 	hasTo    bool
 	toText   string
 	toPort   uint16
+	toPorts  bool // of several, the first is toPort
 }
 
 type attribute struct{ name, value string }
@@ -368,7 +440,8 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 	out.to, _ = routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
 	out.toText = r.Attrs.Get("to-addresses")
 	out.hasTo = out.toText != ""
-	low, _, _ := cutRange(r.Attrs.Get("to-ports"))
+	low, high, several := cutRange(r.Attrs.Get("to-ports"))
+	out.toPorts = several && low != high
 	out.toPort, _ = routeros.ParsePort(low)
 	for name, value := range r.Attrs.All() {
 		if value == "" || !isMatcher(name) {

@@ -27,6 +27,7 @@ func (w *World) matcher(name, value string) (matcher, bool) {
 	if kind == decided {
 		compiled = w.test(name, bare)
 	}
+	compiled = sentAway(name, compiled)
 	switch {
 	case compiled == nil:
 		return matcher{name, func(*walk) answer { return unknown }}, true
@@ -34,6 +35,28 @@ func (w *World) matcher(name, value string) (matcher, bool) {
 		return matcher{name, func(k *walk) answer { return compiled(k).negate() }}, true
 	}
 	return matcher{name, compiled}, true
+}
+
+// sentAway leaves undecided what is not known of a packet that destination NAT has sent away.
+func sentAway(name string, t test) test {
+	var hidden func(*walk) bool
+	switch name {
+	case "dst-address", "dst-address-list", "dst-address-type", "dst-port", "port":
+		hidden = func(k *walk) bool { return k.vague }
+	case "out-interface", "out-interface-list":
+		hidden = func(k *walk) bool { return k.sent && !k.leaves }
+	case "ttl", "hop-limit":
+		hidden = func(k *walk) bool { return k.sent }
+	}
+	if t == nil || hidden == nil {
+		return t
+	}
+	return func(k *walk) answer {
+		if a := t(k); a == absent || !hidden(k) {
+			return a
+		}
+		return unknown
+	}
 }
 
 // test compiles a matcher on where a packet comes from and goes to; nil means that the value can't be

@@ -23,6 +23,7 @@ type naive struct {
 	lists   []naiveEntry
 	at      time.Time
 	p       packet.Packet
+	out     string // the interface by which it leaves
 	decided string
 }
 
@@ -71,20 +72,38 @@ func naiveRange(text string) (first, last netip.Addr) {
 
 // input runs a packet through the three tables and says accept, drop, reject, tarpit or forwarded.
 func (n *naive) input(p packet.Packet, at time.Time) string {
-	n.p, n.at, n.decided = p, at, ""
+	n.p, n.at, n.decided, n.out = p, at, "", ""
 	if v := n.chain(routeros.Raw, "prerouting"); v == "drop" {
 		return v
 	}
 	if n.p.State == packet.New {
 		n.decided = ""
 		if v := n.chain(routeros.NAT, "dstnat"); v == "forwarded" {
-			return v
+			return n.forward()
 		}
 	}
 	n.decided = ""
 	switch v := n.chain(routeros.Filter, "input"); v {
 	case "", "return":
 		return "accept"
+	default:
+		return v
+	}
+}
+
+// forward runs a packet that was sent to another host through the filter once more.
+func (n *naive) forward() string {
+	by := n.decided
+	n.out = ""
+	for _, a := range n.s.Addresses {
+		if a.Prefix.Contains(n.p.Dst) {
+			n.out = a.Interface
+		}
+	}
+	switch v := n.chain(routeros.Filter, "forward"); v {
+	case "", "return", "accept":
+		n.decided = by
+		return "forwarded"
 	default:
 		return v
 	}
@@ -128,12 +147,17 @@ func (n *naive) translate(r routeros.Rule) string {
 	if to := r.Attrs.Get("to-addresses"); to != "" && r.Attrs.Get("action") == "dst-nat" {
 		own := slices.ContainsFunc(n.s.Addresses, func(a routeros.InterfaceAddress) bool { return a.Prefix.Addr().String() == to })
 		if !own {
+			n.p.Dst, n.p.DstNAT = netip.MustParseAddr(to), true
+			if port := r.Attrs.Get("to-ports"); port != "" && !n.lacks("dst-port") {
+				number, _ := strconv.Atoi(port)
+				n.p.DstPort = uint16(number)
+			}
 			return "forwarded"
 		}
 		n.p.Dst = netip.MustParseAddr(to)
 	}
-	if r.Attrs.Get("action") == "redirect" && n.p.InInterface == "ether1" {
-		n.p.Dst = netip.MustParseAddr("192.0.2.1")
+	if r.Attrs.Get("action") == "redirect" {
+		n.p.Dst = netip.MustParseAddr(map[string]string{"ether1": "192.0.2.1", "bridge": "192.168.88.1"}[n.p.InInterface])
 	}
 	if port := r.Attrs.Get("to-ports"); port != "" && !n.lacks("dst-port") {
 		to, _ := strconv.Atoi(port)
@@ -195,6 +219,8 @@ func (n *naive) lacks(name string) bool {
 		return n.p.Fragment || n.p.Protocol != 6 && n.p.Protocol != 17
 	case "icmp-options":
 		return n.p.Fragment || n.p.Protocol != 1
+	case "ttl": // of a packet that goes on it is another one, and no rule is taken to match it
+		return n.out != ""
 	}
 	return false
 }
@@ -228,6 +254,13 @@ func (n *naive) match(name, v string) (yes, known bool) {
 		return p.InInterface == v, true
 	case "in-interface-list":
 		return n.inList(p.InInterface, v, 0), true
+	case "out-interface":
+		return n.out == v, true
+	case "out-interface-list":
+		return n.out != "" && n.inList(n.out, v, 0), true
+	case "dst-address-type":
+		local := n.out == ""
+		return v == "local" && local || v == "unicast" && !local, true
 	case "connection-state":
 		return slices.Contains(strings.Split(v, ","), p.State.String()), true
 	case "connection-nat-state":
@@ -306,8 +339,9 @@ func naiveRule(t *rapid.T, menu routeros.Menu, chain string, id int) routeros.Ru
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	pairs := []string{"chain", chain}
 	values := map[string][]string{
-		"src-address": {"10.0.0.0/8", "!10.0.0.0/9", "10.0.0.3-10.0.0.9", "10.0.0.5"}, "dst-address": {"192.0.2.1", "!192.0.2.0/24"},
-		"src-address-list": {"a", "!a", "b", "!b", "p"}, "dst-address-list": {"a", "!a"}, "in-interface": {"ether1", "!ether1"},
+		"src-address": {"10.0.0.0/8", "!10.0.0.0/9", "10.0.0.3-10.0.0.9", "10.0.0.5"},
+		"dst-address": {"192.0.2.1", "!192.0.2.0/24", "192.168.88.7", "!192.168.88.0/24"}, "dst-address-type": {"local", "!local", "unicast"},
+		"src-address-list": {"a", "!a", "b", "!b", "p"}, "dst-address-list": {"a", "!a"}, "in-interface": {"ether1", "!ether1"}, "out-interface": {"bridge", "!bridge"}, "out-interface-list": {"LAN", "!LAN", "all"},
 		"in-interface-list": {"LAN", "!LAN", "BOTH", "ONLY", "!ONLY", "all"}, "packet-size": {"60", "0-80", "!60"}, "ttl": {"equal:64", "not-equal:64", "less-than:9", "greater-than:63"},
 		"fragment": {"yes", "no"}, "content": {"open", "!open"}, "dscp": {"0", "!46"}, "src-mac-address": {"02:00:5E:00:00:01", "!02:00:5E:00:00:01"},
 		"protocol": {"tcp", "udp", "icmp", "!tcp", "gre"}, "connection-state": {"new", "!new", "established,related", "invalid", "untracked", "!invalid,untracked"},
@@ -339,7 +373,7 @@ func naiveRule(t *rapid.T, menu routeros.Menu, chain string, id int) routeros.Ru
 	case "redirect":
 		pairs = append(pairs, "to-ports", one("port", "22", "80"))
 	case "dst-nat":
-		pairs = append(pairs, "to-addresses", one("to", "192.168.88.7", "192.0.2.1"), "to-ports", "22")
+		pairs = append(pairs, "to-addresses", one("to", "192.168.88.7", "192.168.88.7", "192.0.2.1"), "to-ports", one("port", "22", "80"))
 	case "add-src-to-address-list", "add-dst-to-address-list":
 		pairs = append(pairs, "address-list", one("list", "a", "b"), "address-list-timeout", one("timeout", "10s", "1m0s", "none-dynamic", "none-static"))
 	}
@@ -359,14 +393,14 @@ func TestAgainstNaive(t *testing.T) {
 			Interfaces:     []routeros.Interface{{Name: "ether1", Type: "ether"}, {Name: "bridge", Type: "bridge"}},
 			InterfaceLists: []routeros.InterfaceList{{Name: "LAN"}, {Name: "WAN"}, {Name: "BOTH", Include: []string{"LAN", "WAN"}}, {Name: "ONLY", Include: []string{"BOTH"}, Exclude: []string{"WAN"}}},
 			ListMembers:    []routeros.ListMember{{List: "LAN", Interface: "bridge"}, {List: "WAN", Interface: "ether1"}},
-			Addresses:      []routeros.InterfaceAddress{{Prefix: netip.MustParsePrefix("192.0.2.1/24"), Interface: "ether1"}},
+			Addresses:      []routeros.InterfaceAddress{{Prefix: netip.MustParsePrefix("192.0.2.1/24"), Interface: "ether1"}, {Prefix: netip.MustParsePrefix("192.168.88.1/24"), Interface: "bridge"}},
 		}
 		id := 0
 		for i, menu := range []routeros.Menu{routeros.Raw, routeros.NAT, routeros.Filter} {
 			base := []string{"prerouting", "dstnat", "input"}[i]
 			for range rapid.IntRange(0, 10).Draw(t, "rules") {
 				id++
-				chain := rapid.SampledFrom([]string{base, base, "x", "y", "z"}).Draw(t, "chain")
+				chain := rapid.SampledFrom([]string{base, base, "x", "y", "z", map[bool]string{true: "forward", false: base}[menu == routeros.Filter]}).Draw(t, "chain")
 				s.Rules[menu] = append(s.Rules[menu], naiveRule(t, menu, chain, id))
 			}
 		}

@@ -121,8 +121,8 @@ func parseFlag(name string) (Flags, bool) {
 // Verdict is what becomes of a packet.
 type Verdict uint8
 
-// The verdicts. Forwarded means that a dst-nat rule sent the packet elsewhere, so that it never
-// reached the router's own services.
+// The verdicts. Forwarded means that a dst-nat rule sent the packet elsewhere and the filter's forward chain let it
+// go there, so that it never reached the router's own services.
 const (
 	Accept Verdict = iota
 	Drop
@@ -139,9 +139,12 @@ func (v Verdict) String() string {
 // Fate is what becomes of a packet, and why.
 type Fate struct {
 	Verdict Verdict
-	// Rule decided; nil at the end of a built-in chain, which accepts. Table is where it stands.
+	// Rule decided; nil at the end of a built-in chain, which accepts. Table is where it stands. Of what was forwarded it is
+	// the rule that sent it there.
 	Rule  *routeros.Rule
 	Table routeros.Menu
+	// To is where a packet was sent, whether forward let it go there or not; the zero value where nothing was, or where is not known.
+	To netip.AddrPort
 	// Trail holds the rules that were looked at, in order: those that matched, and from [World.Trace] the
 	// others too.
 	Trail []Look

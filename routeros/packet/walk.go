@@ -16,6 +16,10 @@ type walk struct {
 	lists    Lists
 	at       time.Time
 	toRouter bool
+	// sent says that destination NAT has sent the packet elsewhere; vague, that it is not known where to.
+	sent, vague bool
+	// leaves is by which interface, where that is known.
+	leaves bool
 	option
 	fate  Fate
 	steps int // rules looked at
@@ -147,6 +151,7 @@ func (k *walk) unknown(t *table, i int) outcome {
 	case k.oracle(&t.rows[i], look.Undecided):
 		return k.end(t, i, Accept)
 	case t.menu == k.family.NAT():
+		k.vague = true
 		return k.end(t, i, Forwarded)
 	}
 	return k.end(t, i, Drop)
@@ -162,7 +167,7 @@ func (k *walk) end(t *table, i int, v Verdict) outcome {
 func (k *walk) translate(t *table, i int) outcome {
 	r := t.rule(i)
 	if !r.toLocal && (!r.toSeveral || !k.stays(t, i)) {
-		k.packet.DstNAT = true
+		k.send(r)
 		return k.end(t, i, Forwarded)
 	}
 	dst, port := k.packet.Dst, k.packet.DstPort
@@ -179,6 +184,19 @@ func (k *walk) translate(t *table, i int) outcome {
 	}
 	k.packet.DstNAT = k.packet.DstNAT || k.packet.Dst != dst || k.packet.DstPort != port
 	return k.end(t, i, Accept)
+}
+
+// send gives a packet that leaves the router again its new address and port.
+func (k *walk) send(r *rule) {
+	k.packet.DstNAT = true
+	if k.vague = !r.toHost.IsValid(); k.vague {
+		return
+	}
+	k.packet.Dst = r.toHost
+	if r.toPort != 0 && k.packet.hasPorts() {
+		k.packet.DstPort = r.toPort
+	}
+	k.fate.To = netip.AddrPortFrom(k.packet.Dst, k.packet.DstPort)
 }
 
 // stays asks whether a packet that goes to one of several addresses goes to the router's own among them.

@@ -21,6 +21,7 @@ type World struct {
 	local   map[netip.Addr]bool
 	bcast   map[netip.Addr]bool
 	primary map[onInterface]netip.Addr // the first address of an interface, which redirect sends to
+	nets    []routeros.InterfaceAddress
 }
 
 type onInterface struct {
@@ -48,6 +49,7 @@ type rule struct {
 	toLocal   bool
 	toSeveral bool // of which toAddress is an own one, so that it may stay or not
 	toAddress netip.Addr
+	toHost    netip.Addr // where it goes when it leaves the router, if there is one such place only
 	toPort    uint16
 }
 
@@ -104,6 +106,7 @@ func NewWorld(s routeros.Snapshot) *World {
 			continue
 		}
 		w.local[a.Prefix.Addr()] = true
+		w.nets = append(w.nets, a)
 		at := onInterface{familyOf(a.Prefix.Addr()), a.Interface}
 		if _, known := w.primary[at]; !known {
 			w.primary[at] = a.Prefix.Addr()
@@ -180,8 +183,11 @@ func (w *World) translation(r *routeros.Rule, c *rule) {
 		c.toSeveral = c.toAddress.IsValid() && to.First != to.Last
 		c.toLocal = c.toAddress.IsValid() && !c.toSeveral
 	}
-	first, _, _ := strings.Cut(r.Attrs.Get("to-ports"), "-")
+	first, last, several := strings.Cut(r.Attrs.Get("to-ports"), "-")
 	c.toPort, _ = routeros.ParsePort(first)
+	if r.Action() == "dst-nat" && err == nil && to.First == to.Last && (!several || first == last) {
+		c.toHost = to.First
+	}
 }
 
 // ownIn returns the first of the router's own addresses in a range, or none.
@@ -271,8 +277,25 @@ func combined(own map[string]bool, l routeros.InterfaceList, resolved map[string
 	return in
 }
 
+// Leaves returns the interface by which a packet to an address leaves, as far as the networks that are connected tell: the one of the
+// longest prefix. Where there is none, or there are two, only the routing table knows.
+func (w *World) Leaves(to netip.Addr) (name string, known bool) {
+	longest := -1
+	for _, a := range w.nets {
+		switch bits := a.Prefix.Bits(); {
+		case !a.Prefix.Contains(to) || bits < longest:
+		case bits == longest:
+			known = known && name == a.Interface
+		default:
+			name, known, longest = a.Interface, true, bits
+		}
+	}
+	return name, known
+}
+
 // Input returns the fate of a packet that is addressed to the router itself: raw prerouting, then
-// dst-nat for the first packet of a connection, then the filter's input chain. Matchers that
+// dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain where dst-nat sent
+// it elsewhere (routeros-facts § 2.6). Matchers that
 // can't be decided count as not matching; [World.Fates] follows both answers.
 func (w *World) Input(p Packet, lists Lists, at time.Time) Fate {
 	return w.run(p, lists, at, option{})
@@ -357,6 +380,9 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 			continue // only the first packet of a connection that is tracked meets NAT
 		}
 		if k.chain(t, stop.chain, 0) == ended && k.fate.Verdict != Accept {
+			if k.fate.Verdict == Forwarded {
+				k.forward()
+			}
 			return k.fate
 		}
 		if stop.chain != "input" {
@@ -364,6 +390,20 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 		}
 	}
 	return k.fate
+}
+
+// forward takes a packet that destination NAT has sent elsewhere through the filter's forward chain. Its time to live is one less
+// by then, or it was answered that none is left: what is asked of it is undecided.
+func (k *walk) forward() {
+	rule, table := k.fate.Rule, k.fate.Table
+	k.toRouter, k.sent = false, true
+	if !k.vague {
+		k.packet.OutInterface, k.leaves = k.world.Leaves(k.packet.Dst)
+	}
+	if t := k.world.tables[k.family.Filter()]; t != nil && k.chain(t, "forward", 0) == ended && k.fate.Verdict != Accept {
+		return
+	}
+	k.fate.Verdict, k.fate.Rule, k.fate.Table = Forwarded, rule, table
 }
 
 // Walk returns the fate of a packet in one chain of one table, with every rule in the trail.
