@@ -78,7 +78,7 @@ func (r Result) Meant(menu routeros.Menu, row int) Set { return at(r.meant[menu]
 func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
 
 // Ends returns the packets whose way through a table ends at a row of a built-in chain, at itself or in the chain that it jumps to:
-// they are accepted there, stopped, or sent elsewhere.
+// they are accepted there, stopped, sent elsewhere, or leave the chain.
 func (r Result) Ends(menu routeros.Menu, row int) Set { return at(r.ends[menu], row) }
 
 func at(sets []ref, i int) Set {
@@ -260,7 +260,7 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 		stays, back := w.act(t, i, row, hit, depth)
 		if depth == 0 {
 			w.result.accepts[t.menu][i] = w.d.minus(w.verdict["accept"], before)
-			w.result.ends[t.menu][i] = w.d.minus(w.d.minus(hit, stays), back)
+			w.result.ends[t.menu][i] = w.d.minus(hit, stays)
 		}
 		returned = w.d.or(returned, back)
 		if stays != hit {

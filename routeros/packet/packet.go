@@ -42,6 +42,9 @@ type Packet struct {
 	MSS                uint16 // the maximum segment size that a SYN offers; 0 when unknown
 	State              State
 	SrcNAT, DstNAT     bool // the connection's addresses are translated
+	// To is where destination NAT sends the packets of this connection, which has been translated by its first one; the zero value where it
+	// was not.
+	To netip.AddrPort
 	// IPsec says that the packet came out of an IPsec tunnel.
 	IPsec   bool
 	Payload []byte

@@ -375,6 +375,10 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 		{k.family.NAT(), "dstnat"},
 		{k.family.Filter(), "input"},
 	} {
+		if stop.chain == "input" && k.follows() {
+			k.forward()
+			return k.fate
+		}
 		t := w.tables[stop.menu]
 		if t == nil || stop.chain == "dstnat" && k.packet.State != New {
 			continue // only the first packet of a connection that is tracked meets NAT
@@ -390,6 +394,15 @@ func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
 		}
 	}
 	return k.fate
+}
+
+// follows gives a later packet of a connection the destination of the first, where that was sent elsewhere.
+func (k *walk) follows() bool {
+	if k.packet.State == New || k.packet.State == Untracked || k.packet.State == Invalid || !k.packet.To.IsValid() {
+		return false
+	}
+	k.packet.Dst, k.packet.DstPort, k.packet.DstNAT, k.fate.To = k.packet.To.Addr(), k.packet.To.Port(), true, k.packet.To
+	return true
 }
 
 // forward takes a packet that destination NAT has sent elsewhere through the filter's forward chain. Its time to live is one less

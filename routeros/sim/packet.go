@@ -26,7 +26,8 @@ func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Ti
 	return l.r.table(f.AddressList()).contains(list, a, at)
 }
 
-// Packet lets a packet arrive that is addressed to the router and returns its fate. What rules add to address
+// Packet lets a packet arrive that is addressed to the router and returns its fate. Where destination NAT sends it on, its connection goes
+// there too. What rules add to address
 // lists is added, counters count, and a packet that is accepted opens or renews a connection: its next
 // packets are established (routeros-facts § 2.6, § 7). A state other than new is taken as given.
 func (r *Router) Packet(p packet.Packet) packet.Fate {
@@ -44,6 +45,9 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 	if p.State == packet.New {
 		p.State = r.state(key, p)
 	}
+	if flow := r.flows[key]; flow != nil && p.State != packet.New {
+		p.To = flow.to
+	}
 	fate := r.world.Input(p, lists{r}, now.In(r.options.Zone)) // rules about the time of day go by the clock on the wall
 	r.countLooks(fate, p)
 	for _, a := range fate.Additions {
@@ -52,8 +56,9 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 	for _, rule := range fate.Logged {
 		r.log("firewall,info", rule.Attrs.Get("log-prefix")+" "+rule.Chain()+": "+p.String())
 	}
-	if fate.Verdict == packet.Accept && p.State != packet.Untracked && p.State != packet.Invalid {
-		r.track(key, now)
+	passes := fate.Verdict == packet.Accept || fate.Verdict == packet.Forwarded
+	if passes && p.State != packet.Untracked && p.State != packet.Invalid {
+		r.track(key, fate.To, now)
 	}
 	return fate
 }
@@ -113,8 +118,8 @@ func (r *Router) enlist(a packet.Addition, now time.Time) {
 	r.changed(t, w)
 }
 
-// track opens a connection or renews it, with the time-outs of routeros-facts § 7.
-func (r *Router) track(key flowKey, now time.Time) {
+// track opens a connection or renews it, with the time-outs of routeros-facts § 7; to is where it was sent on, if it was.
+func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
 	life, state := 10*time.Minute, ""
 	switch key.protocol {
 	case 6:
@@ -137,7 +142,7 @@ func (r *Router) track(key flowKey, now time.Time) {
 	if key.src.Addr().Is6() {
 		family = routeros.IPv6
 	}
-	w := &row{attrs: r.connection(key, state), until: until, dynamic: true}
+	w := &row{attrs: r.connection(key, to, state), until: until, dynamic: true, to: to}
 	t := r.table(family.Connection())
 	t.insert(len(t.rows), w)
 	r.flows[key] = w
@@ -145,13 +150,17 @@ func (r *Router) track(key flowKey, now time.Time) {
 }
 
 // connection prints a connection; which form of the addresses is right is unknown (routeros-facts § 7).
-func (r *Router) connection(key flowKey, tcpState string) routeros.Attributes {
+func (r *Router) connection(key flowKey, to netip.AddrPort, tcpState string) routeros.Attributes {
 	a := routeros.MakeAttributes("protocol", routeros.ProtocolName(key.protocol))
+	answers := key.dst
+	if to.IsValid() {
+		answers = to
+	}
 	ported := key.src.Port() != 0 || key.dst.Port() != 0
 	for _, end := range []struct {
 		name string
 		at   netip.AddrPort
-	}{{"src", key.src}, {"dst", key.dst}, {"reply-src", key.dst}, {"reply-dst", key.src}} {
+	}{{"src", key.src}, {"dst", key.dst}, {"reply-src", answers}, {"reply-dst", key.src}} {
 		switch {
 		case ported && r.options.Knobs.PortsApart:
 			a = a.With(end.name+"-address", end.at.Addr().String()).With(end.name+"-port", itoa(int(end.at.Port())))
@@ -160,6 +169,9 @@ func (r *Router) connection(key flowKey, tcpState string) routeros.Attributes {
 		default:
 			a = a.With(end.name+"-address", end.at.Addr().String())
 		}
+	}
+	if to.IsValid() {
+		a = a.With("dstnat", "true")
 	}
 	if tcpState != "" {
 		a = a.With("tcp-state", tcpState)

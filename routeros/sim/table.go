@@ -23,6 +23,7 @@ type row struct {
 	next    time.Time // of a scheduler entry: when it runs; zero is never
 	runs    int       // of a scheduler entry, since the last start
 	count   *counters
+	to      netip.AddrPort // of a connection: where destination NAT sends it
 }
 
 type counters struct{ bytes, packets uint64 }
