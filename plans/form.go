@@ -45,6 +45,7 @@ type scalar struct {
 	enum    []string // all words that there are
 	later   []string // words that are designed, but not carried out by this version
 	hints   []string // words to propose where there is no enum
+	forward bool     // the name of a forward of the plan will do too
 	any     bool     // numbers and truth values as well as text
 	number  bool
 	min     int
@@ -68,7 +69,7 @@ func planForm() form {
 		field{name: "gate", about: "What is shut for everybody who is neither allowed nor trusted.", value: mapping(
 			field{name: "services", about: "Services of /ip/service.", value: list(serviceScalar())},
 			field{name: "vpns", about: "VPNs, with all their protocols and ports.", value: list(vpnScalar())},
-			field{name: "forwards", later: true})},
+			field{name: "forwards", about: "Services behind the router that are reached through a port of it, by destination NAT.", value: forwardsForm()})},
 		field{name: "services", about: "What /ip/service should look like.", value: servicesForm()},
 		field{name: "firewall", about: "Where and how the rules are laid down.", value: firewallForm()},
 	)
@@ -88,7 +89,7 @@ func doorForm() form {
 			field{name: "for", required: true,
 				about: "How long an entry lasts. There is no default: how long a source stays trusted is the operator's to choose. none-dynamic lasts until a reboot, none-static for ever.",
 				value: form{scalar: timeoutScalar()}})},
-		field{name: "opens", fallback: "[everything]", about: "What the trusted list may reach: services, VPNs, tcp/8443, udp/5000-5010, or everything.",
+		field{name: "opens", fallback: "[everything]", about: "What the trusted list may reach: services, VPNs, tcp/8443, udp/5000-5010, forwards by their names, or everything: the whole router, and all forwards.",
 			value: form{kind: listForm, items: &form{scalar: targetScalar()}, least: 1}},
 		field{name: "wrong-knock", fallback: "ignore",
 			about: "What a stage touched out of turn does. With quarantine its source begins again, and only after a while.",

@@ -146,10 +146,10 @@ type Trusted struct {
 	For routeros.ListTimeout
 }
 
-// Target is something on the router that can be opened or gated.
+// Target is something on the router, or behind it, that can be opened or gated.
 type Target struct {
 	Kind TargetKind
-	// Name is the service or VPN, when Kind is ServiceTarget or VPNTarget.
+	// Name is the service, VPN or forward, when Kind is ServiceTarget, VPNTarget or ForwardTarget.
 	Name string
 	// Protocol is tcp or udp and Port the port, when Kind is PortTarget.
 	Protocol string
@@ -161,10 +161,11 @@ type TargetKind uint8
 
 // The kinds of target.
 const (
-	Everything    TargetKind = iota // every protocol and port of the router
+	Everything    TargetKind = iota // every protocol and port of the router, and every forward of the plan
 	ServiceTarget                   // a row of /ip/service, on whatever port it listens
 	VPNTarget                       // all protocols and ports of a VPN
 	PortTarget                      // tcp/8443, udp/5000-5010
+	ForwardTarget                   // a forward of the plan
 )
 
 // Log is the logging of finished knocks.
@@ -185,9 +186,10 @@ type Allow struct {
 type Gate struct {
 	Services []string
 	VPNs     []string
+	Forwards []Forward
 }
 
-// Targets returns the gate as targets.
+// Targets returns what the gate shuts on the router itself: all but the forwards.
 func (g Gate) Targets() []Target {
 	targets := make([]Target, 0, len(g.Services)+len(g.VPNs))
 	for _, name := range g.Services {

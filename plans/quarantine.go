@@ -132,6 +132,8 @@ func (p Plan) covers(t Target, s Stage) bool {
 		})
 	case PortTarget:
 		return t.Protocol == s.Protocol && t.Port.First <= s.Port && s.Port <= t.Port.Last
+	case ForwardTarget:
+		return slices.ContainsFunc(p.Gate.Forwards, func(f Forward) bool { return f.Name == t.Name && f.Protocol == s.Protocol && f.Port == s.Port })
 	case Everything:
 	}
 	return false

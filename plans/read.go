@@ -30,6 +30,7 @@ func ReadWith(name string, data []byte, vars map[string]string) (Plan, error) {
 	}
 	w.plain(root)
 	w.expand(root, vars)
+	w.named = w.forwardNames(root)
 	w.check(root, planForm(), "a plan")
 	p := w.build(root)
 	if err := w.result(); err != nil {
@@ -108,11 +109,12 @@ func (w *walker) build(root *yaml.Node) Plan {
 	}
 	p.Allow = Allow{Addresses: w.ranges(p.Firewall.Families, root, "allow", "addresses"),
 		InterfaceLists: w.strings(root, "allow", "interface-lists")}
-	p.Gate = Gate{Services: w.strings(root, "gate", "services"), VPNs: w.strings(root, "gate", "vpns")}
+	p.Gate = Gate{Services: w.strings(root, "gate", "services"), VPNs: w.strings(root, "gate", "vpns"), Forwards: w.forwards(root)}
 	p.Services = w.services(root)
 	w.compareDoors(root, p)
 	w.compareFound(root, p)
 	w.compareDecoys(root, p)
+	w.compareForwards(root, p)
 	w.compareServices(root, p)
 	w.compareBogons(root, p)
 	p.Doors = w.people(root, p)
@@ -230,7 +232,10 @@ func (w *walker) opens(door *yaml.Node) []Target {
 	var out []Target
 	nodes := w.items(door, "opens")
 	for i, n := range nodes {
-		t, _, _ := parseTarget(n.Value)
+		t, why, _ := parseTarget(n.Value)
+		if why != "" && slices.Contains(w.named, n.Value) {
+			t = Target{Kind: ForwardTarget, Name: n.Value}
+		}
 		if t.Kind == Everything && len(nodes) > 1 {
 			w.add(n, "everything stands beside other targets", "write it alone, or leave it out")
 		}

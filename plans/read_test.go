@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +29,7 @@ func fixture(t testing.TB, name string) []byte {
 }
 
 func names() []string {
-	return []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml"}
+	return []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml", "forward.yaml"}
 }
 
 func TestSeed(t *testing.T) {
@@ -73,6 +75,11 @@ func door(lines string) string {
 }
 
 const good = "knock: [tcp/41873, udp/23019]\ntrusted: {list: t, for: 1h}"
+
+// forward is a gate with a forward called rdp, and what else there is.
+func forward(keys string, more ...string) string {
+	return "gate: {forwards: [{name: rdp, " + keys + "}]" + strings.Join(append([]string{""}, more...), ", ") + "}\n"
+}
 
 // TestMistakes: each mistake is found at its place, with words that say what is wrong.
 func TestMistakes(t *testing.T) {
@@ -135,7 +142,25 @@ func TestMistakes(t *testing.T) {
 		{"a misspelt quarantine", door(good + "\nwrong-knock: quarantin"), "7:18", `"quarantine"`},
 		{"a list that is a quarantine", door(strings.Replace(good, "list: t", "list: rosknock-p-d-quarantine", 1) + "\nwrong-knock: quarantine"), "4:3", "the quarantine of door d"},
 		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:50", "payload is a mapping"},
-		{"forwards", door(good) + "gate: {forwards: []}\n", "7:8", "does not carry out"},
+		{"no forwards", door(good) + "gate: {forwards: []}\n", "7:18", "empty"},
+		{"a forward without a host", door(good) + "gate: {forwards: [{name: rdp, protocol: tcp, port: 3389}]}\n", "7:19", `"to"`},
+		{"a forward over IPv6", door(good) + forward("protocol: tcp, port: 3389, to: \"2001:db8::10\""), "7:62", "needs no forward"},
+		{"a forward to a network", door(good) + forward("protocol: tcp, port: 3389, to: 192.168.88.0/24"), "7:62", "no IPv4 address"},
+		{"a forward to the router", door(good) + forward("protocol: tcp, port: 3389, to: 127.0.0.1"), "7:62", "no host"},
+		{"a forward of another protocol", door(good) + forward("protocol: gre, port: 3389, to: 192.168.88.10"), "7:41", "protocol"},
+		{"a forward to no port", door(good) + forward("protocol: tcp, port: 3389, to: 192.168.88.10, to-port: 0"), "7:86", "1 to 65535"},
+		{"a forward of a gated service", door(good) + forward("protocol: tcp, port: 8291, to: 192.168.88.10", "services: [winbox]"), "7:52", "winbox, which is gated"},
+		{"a forward of a gated VPN", door(good) + forward("protocol: udp, port: 4500, to: 192.168.88.10", "vpns: [ikev2]"), "7:52", "ikev2, which is gated"},
+		{"a forward of a stage", door(good) + forward("protocol: tcp, port: 41873, to: 192.168.88.10"), "7:52", "a stage of door d"},
+		{"a forward of a decoy", door(good+"\ndecoys: [tcp/2000]") + forward("protocol: tcp, port: 2000, to: 192.168.88.10"), "8:52", "a decoy of door d"},
+		{"a forward of an opened port", door(good+"\nopens: [tcp/2000-2010]") + forward("protocol: tcp, port: 2000, to: 192.168.88.10"), "8:52", "which door d opens"},
+		{"two forwards of one port", door(good) + forward("protocol: tcp, port: 2000, to: 192.168.88.10}, {name: b, protocol: tcp, port: 2000, to: 192.168.88.11"), "", "that of forward rdp"},
+		{"two forwards of one name", door(good) + forward("protocol: tcp, port: 2000, to: 192.168.88.10}, {name: rdp, protocol: tcp, port: 2001, to: 192.168.88.11"), "", "rdp\" is repeated"},
+		{"a forward named as a service", door(good) + strings.Replace(forward("protocol: tcp, port: 2000, to: 192.168.88.10"), "rdp", "ssh", 1), "7:26", "name of a service"},
+		{"a forward named everything", door(good) + strings.Replace(forward("protocol: tcp, port: 2000, to: 192.168.88.10"), "rdp", "everything", 1), "7:26", "names no forward"},
+		{"a forward without its family", door(good) + forward("protocol: tcp, port: 2000, to: 192.168.88.10") + "firewall: {families: [ipv6]}\n", "7:18", "of IPv4"},
+		{"a misspelt forward", door(good+"\nopens: [rpd]") + forward("protocol: tcp, port: 2000, to: 192.168.88.10"), "7:13", `"rdp"`},
+		{"a forward that is not there", door(good + "\nopens: [rdp]"), "7:13", "no service, VPN, forward"},
 		{"a variable", door(strings.Replace(good, "list: t", "list: \"${x}\"", 1)), "6:21", "has no value"},
 		{"bogons nowhere", door(good) + "firewall: {bogons: {except: [10.0.0.0/8]}}\n", "7:20", "interface-lists"},
 		{"bogons on no list", door(good) + "firewall: {bogons: {interface-lists: []}}\n", "7:38", "empty"},
@@ -249,6 +274,11 @@ func random(t *rapid.T) plans.Plan {
 		p.Allow.InterfaceLists = []string{"LAN"}
 		p.Gate = plans.Gate{Services: []string{"ssh", "winbox"}, VPNs: []string{"wireguard"}}
 		p.Services = plans.Services{Disable: []string{"telnet"}, Ports: []plans.ServicePort{{Name: "ssh", Port: 2222}}}
+	}
+	if slices.Contains(p.Firewall.Families, routeros.IPv4) && rapid.Bool().Draw(t, "forwards") {
+		to := netip.MustParseAddr("192.168.88.10")
+		p.Gate.Forwards = []plans.Forward{{Name: "rdp", Protocol: "tcp", Port: 901, To: to, ToPort: 901}, {Name: "9", Protocol: "udp", Port: 901, To: to, ToPort: 3389}}
+		p.Doors[0].Opens = []plans.Target{{Kind: plans.ForwardTarget, Name: "rdp"}, {Kind: plans.ForwardTarget, Name: "9"}}
 	}
 	return p
 }

@@ -56,8 +56,12 @@ func (f form) below() (*form, string) {
 			return f.items, ".NAME"
 		}
 	case listForm:
-		if f.items.kind == choiceForm {
+		switch f.items.kind {
+		case choiceForm:
 			return f.items.long, "[]"
+		case mappingForm:
+			return f.items, "[]"
+		case scalarForm, tableForm, listForm:
 		}
 	case choiceForm:
 		return f.long.below()

@@ -172,8 +172,8 @@ func parsePort(text string) (port uint16, why string) {
 
 func targetScalar() scalar {
 	words := append([]string{"everything"}, append(serviceScalar().enum, VPNs()...)...)
-	return scalar{what: "something to open", hints: words,
-		pattern: `^(` + strings.Join(words, "|") + `|(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?)$`,
+	return scalar{what: "something to open", hints: words, forward: true,
+		pattern: `^(` + strings.Join(words, "|") + `|(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?|[a-z0-9-]{1,24})$`,
 		check: func(text string) (string, string) {
 			_, why, remedy := parseTarget(text)
 			return why, remedy
@@ -194,7 +194,7 @@ func parseTarget(text string) (t Target, why, remedy string) {
 	if VPNMatches(text, routeros.IPv4) != nil {
 		return Target{Kind: VPNTarget, Name: text}, "", ""
 	}
-	return t, "it is no service, VPN or protocol/port", ""
+	return t, "it is no service, VPN, forward or protocol/port", ""
 }
 
 func parsePortTarget(protocol, ports string) (t Target, why, remedy string) {

@@ -101,7 +101,7 @@ func TestSchema(t *testing.T) {
 	check(door(good), true)
 	for _, bad := range []string{
 		"a: 1\n", door(good + "\nstage-timout: 5s"), door("knock: []\ntrusted: {list: t, for: 1h}"), door("knock: [tpc/1]\ntrusted: {list: t, for: 1h}"),
-		door(good + "\nopens: [winbx]"), door(good) + "gate: {vpns: [x]}\n", door(good) + "services: {ports: {ssh: 70000}}\n", door(good) + "services: {ports: {shh: 22}}\n",
+		door(good + "\nopens: [Winbox]"), door(good + "\nopens: [tcp/0]"), door(good) + "gate: {forwards: [{name: a}]}\n", door(good) + "gate: {vpns: [x]}\n", door(good) + "services: {ports: {ssh: 70000}}\n", door(good) + "services: {ports: {shh: 22}}\n",
 		door("knock: [tcp/1, udp/2]"), "version: 2\n" + door(good)[11:], door(good + "\nrotate: {}"), door(good) + "firewall: {layout: ring}\n",
 	} {
 		check(bad, false)

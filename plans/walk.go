@@ -42,6 +42,7 @@ type walker struct {
 	secret   map[int]bool        // lines whose digits are masked in excerpts
 	cut      map[int]int         // columns from which on a line is not shown at all
 	stages   map[*yaml.Node]Stage
+	named    []string // what the plan's forwards are called
 }
 
 func newWalker(file string, data []byte, k kind) *walker {
@@ -432,6 +433,14 @@ func (w *walker) number(n *yaml.Node, s scalar, what string) {
 	w.add(n, fmt.Sprintf("%s is out of range", what), fmt.Sprintf("write %s from %d to %d", s.what, s.min, s.max))
 }
 
+// hints are words that may have been meant.
+func (w *walker) hints(s scalar) []string {
+	if s.forward {
+		return slices.Concat(s.hints, w.named)
+	}
+	return s.hints
+}
+
 func (w *walker) text(n *yaml.Node, s scalar, what string) {
 	switch {
 	case slices.Contains(s.later, n.Value):
@@ -440,13 +449,16 @@ func (w *walker) text(n *yaml.Node, s scalar, what string) {
 		w.unknown(n, what+" can't be %q", s.enum)
 	case s.check != nil:
 		why, remedy := s.check(n.Value)
+		if s.forward && why != "" && slices.Contains(w.named, n.Value) {
+			return
+		}
 		if why == "" && n.ShortTag() != "!!str" && !s.any {
 			why, remedy = "YAML reads it as a number", "write it in quotes"
 		}
 		if why == "" {
 			return
 		}
-		if near, ok := nearest(n.Value, s.hints); ok {
+		if near, ok := nearest(n.Value, w.hints(s)); ok {
 			remedy = didYouMean(near)
 		}
 		subject := strconv.Quote(n.Value) + " is not " + s.what

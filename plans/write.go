@@ -23,7 +23,7 @@ func Write(p Plan) []byte {
 	}
 	put(root, "doors", doors)
 	put(root, "allow", fields("addresses", ranges(p.Allow.Addresses), "interface-lists", texts(p.Allow.InterfaceLists)))
-	put(root, "gate", fields("services", texts(p.Gate.Services), "vpns", texts(p.Gate.VPNs)))
+	put(root, "gate", fields("services", texts(p.Gate.Services), "vpns", texts(p.Gate.VPNs), "forwards", writeForwards(p.Gate.Forwards)))
 	put(root, "services", writeServices(p.Services))
 	put(root, "firewall", writeFirewall(p.Firewall))
 	var b bytes.Buffer
@@ -142,10 +142,10 @@ func writeFirewall(f Firewall) *yaml.Node {
 	return n
 }
 
-// String returns the target as a plan has it: ssh, wireguard, tcp/8443, udp/5000-5010, everything.
+// String returns the target as a plan has it: ssh, wireguard, tcp/8443, udp/5000-5010, the name of a forward, everything.
 func (t Target) String() string {
 	switch t.Kind {
-	case ServiceTarget, VPNTarget:
+	case ServiceTarget, VPNTarget, ForwardTarget:
 		return t.Name
 	case PortTarget:
 		return t.Protocol + "/" + routeros.Ports{t.Port}.String()

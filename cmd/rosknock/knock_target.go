@@ -50,7 +50,7 @@ func bareHost(text string) (host, why string) {
 	return strings.Trim(text, "[]"), ""
 }
 
-// parseTarget reads what --then names: tcp/PORT, a service by its name, or host:port.
+// parseTarget reads what --then names: tcp/PORT, a service or forward by its name, or host:port.
 func parseTarget(text string, p plans.Plan) (endpoint, error) {
 	protocol, number, ok := strings.Cut(text, "/")
 	switch {
@@ -66,6 +66,14 @@ func parseTarget(text string, p plans.Plan) (endpoint, error) {
 		return parseEndpoint(text)
 	}
 	var names []string
+	for _, f := range p.Gate.Forwards {
+		if f.Protocol == "tcp" {
+			names = append(names, f.Name)
+		}
+		if f.Protocol == "tcp" && f.Name == text {
+			return endpoint{port: f.Port}, nil
+		}
+	}
 	for _, service := range routeros.Services() {
 		names = append(names, service.Name)
 		if service.Name != text {

@@ -48,7 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
 			e.Setenv("ROSKNOCK_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("ROSKNOCK_PASSWORD", "correct horse")
-			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml", "quarantine.yaml", "hygiene.yaml"} {
+			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml", "quarantine.yaml", "hygiene.yaml", "forward.yaml"} {
 				text, err := fixtures.Plan(name)
 				if err != nil {
 					return err
@@ -176,11 +176,12 @@ func running(ts *testscript.TestScript) map[string]scripted {
 	return ts.Value(routersKey{}).(map[string]scripted) //nolint:forcetypeassert // Setup puts it there
 }
 
-// sendPacket is `packet NAME accept|drop [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] PROTOCOL SOURCE [:PORT]`: a packet of
-// a new connection arrives at a router from outside, and has to meet that verdict. Lists are filled by it, as on the router.
+// sendPacket is `packet NAME accept|drop|forwarded [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] [--to ADDRESS:PORT] PROTOCOL SOURCE [:PORT]`: a packet of
+// a new connection arrives at a router from outside, and has to meet that verdict, and to go there if it is forwarded. Lists are filled by it, as
+// on the router.
 func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
-		ts.Fatalf("usage: packet NAME accept|drop [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] PROTOCOL SOURCE [:PORT]")
+		ts.Fatalf("usage: packet NAME accept|drop|forwarded [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] [--to ADDRESS:PORT] PROTOCOL SOURCE [:PORT]")
 	}
 	r, known := running(ts)[args[0]]
 	if !known {
@@ -207,8 +208,12 @@ func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 	if dst := flags["--dst"]; dst != "" {
 		p.Dst = netip.MustParseAddr(dst)
 	}
-	if got := r.router.Packet(p); got.Verdict.String() != args[1] {
+	got := r.router.Packet(p)
+	if got.Verdict.String() != args[1] {
 		ts.Fatalf("%s: %s, by %s, and not %s", p, got.Verdict, decider(got), args[1])
+	}
+	if to := flags["--to"]; to != "" && got.To.String() != to {
+		ts.Fatalf("%s goes to %s, and not to %s", p, got.To, to)
 	}
 }
 

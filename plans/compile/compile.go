@@ -60,7 +60,12 @@ type Table struct {
 	Gate []Match
 	// Bogons are sources that are taken for forged; nil for none.
 	Bogons *Bogons
+	// Forwarding concerns services behind the router; zero in a table without any.
+	Forwarding Forwarding
 }
+
+// Dropped are the packets that the rules of input drop when they come from those who may not.
+func (t Table) Dropped() []Match { return append(Shut(t.Gate), t.Forwarding.Outer...) }
 
 // Chain is a part of a table's rules that stands in a chain of its own.
 type Chain struct {
@@ -210,7 +215,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: nothing is done for %s", f.Filter(), f))
 			continue
 		}
-		c := compiler{plan: p, router: s, family: f, moving: moving}
+		c := compiler{plan: concerns(p, f), router: s, family: f, moving: moving}
 		table, err := c.table()
 		if err != nil {
 			return RuleSet{}, err
@@ -316,6 +321,12 @@ func (c *compiler) table() (Table, error) {
 	for _, d := range c.plan.Doors {
 		t.Doors = append(t.Doors, c.door(d))
 	}
+	if len(t.Doors)+len(t.Gate) == 0 {
+		return t, nil // all that the plan wants is of the other family
+	}
+	if err := c.forwards(&t); err != nil {
+		return Table{}, err
+	}
 	if err := decoysAreFree(t); err != nil {
 		return Table{}, err
 	}
@@ -330,6 +341,9 @@ func (c *compiler) table() (Table, error) {
 		t.Place.Floor = "" // rules that were there may stand above the accept of established traffic
 	}
 	if t.Rules, err = c.asFound(c.rules(&t)); err != nil {
+		return Table{}, err
+	}
+	if err := c.forwarding(&t); err != nil {
 		return Table{}, err
 	}
 	for i, d := range c.plan.Doors {
@@ -384,6 +398,9 @@ func (c *compiler) rules(t *Table) []routeros.Rule {
 	rules = append(rules, c.allows(*t)...)
 	for _, m := range Shut(t.Gate) {
 		rules = append(rules, c.rule("gate/"+m.slot(), "shut for everybody else", append([]string{"action", "drop"}, m.attributes()...)...))
+	}
+	for _, m := range t.Forwarding.Outer {
+		rules = append(rules, c.rule("gate/forwarded-"+m.slot(), "forwarded, and for nobody here", append([]string{"action", "drop"}, m.attributes()...)...))
 	}
 	return rules
 }

@@ -82,6 +82,8 @@ func (c *compiler) expand(t plans.Target) []Match {
 		return out
 	case plans.PortTarget:
 		return []Match{{Protocol: t.Protocol, Ports: routeros.Ports{t.Port}}}
+	case plans.ForwardTarget:
+		return nil // it is behind the router
 	default:
 		return []Match{{}}
 	}

@@ -48,12 +48,13 @@ func (c *compiler) place(t Table) (Place, error) {
 // address, lists or tunnels, and whatever the answers to limits and the like.
 func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
 	rows := bare.Rules[t.Menu]
-	if len(t.Gate) == 0 {
+	shut := t.Dropped()
+	if len(shut) == 0 {
 		return len(rows)
 	}
-	space := classes.New(t.Family, classes.Cuts{Ports: ports(t.Gate)}, bare)
+	space := classes.New(t.Family, classes.Cuts{Ports: ports(shut)}, bare)
 	nat := Translated(space, bare)
-	bypass := space.Minus(space.And(Packets(space, nat, Shut(t.Gate)), space.States(packet.New)), c.allowedSet(space))
+	bypass := space.Minus(space.And(Packets(space, nat, shut), space.States(packet.New)), c.allowedSet(space))
 	result := space.Walk(bare, bypass)
 	for i := range rows {
 		if rows[i].Chain() == "input" && !space.And(result.Accepts(t.Menu, i), bypass).Empty() {
@@ -134,12 +135,16 @@ func (t trialTable) fates(p packet.Packet) []packet.Fate { return t.world.Fates(
 
 // without returns the snapshot less the plan's own rules in one table.
 func without(s routeros.Snapshot, m routeros.Menu, plan string) routeros.Snapshot {
-	tables := maps.Clone(s.Rules)
-	tables[m] = slices.DeleteFunc(slices.Clone(s.Rules[m]), func(r routeros.Rule) bool {
+	return withRules(s, m, slices.DeleteFunc(slices.Clone(s.Rules[m]), func(r routeros.Rule) bool {
 		mark, ok := r.Mark()
 		return ok && mark.Plan == plan && !r.Dynamic
-	})
-	s.Rules = tables
+	}))
+}
+
+// withRules returns the snapshot with other rules in one table.
+func withRules(s routeros.Snapshot, m routeros.Menu, rows []routeros.Rule) routeros.Snapshot {
+	s.Rules = maps.Clone(s.Rules)
+	s.Rules[m] = rows
 	return s
 }
 
@@ -192,12 +197,16 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules stop nothing of what the doors open, and the plan has no gate; name what to shut under gate", t.Family))
 	}
 	if first < len(bare.rows) && bare.rows[first].Dynamic {
-		return 0, &RefusalError{
-			Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", bare.rows[first].Describe()),
-			Remedy: "RouterOS lets nothing be placed before a dynamic rule; switch off what makes it",
-		}
+		return 0, aboveDynamic(bare.rows[first])
 	}
 	return first, nil
+}
+
+func aboveDynamic(r routeros.Rule) error {
+	return &RefusalError{
+		Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", r.Describe()),
+		Remedy: "RouterOS lets nothing be placed before a dynamic rule; switch off what makes it",
+	}
 }
 
 // obstacle is a packet, and the verdicts on it that must not come before our rules.
@@ -222,7 +231,7 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 			opened = append(opened, p.To(in, m)...)
 		}
 	}
-	for _, m := range t.Gate {
+	for _, m := range slices.Concat(t.Gate, t.Forwarding.Outer) {
 		gated = append(gated, p.To(in, m)...)
 	}
 	open := !slices.ContainsFunc(opened, func(q packet.Packet) bool { return bare.world.Input(q, bare.lists, bare.at).Verdict != packet.Accept })

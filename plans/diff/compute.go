@@ -43,6 +43,7 @@ func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 			return ChangeSet{}, err
 		}
 		c.Steps = append(c.Steps, steps...)
+		c.Steps = append(c.Steps, natSteps(s, want, t)...)
 		c.Notes = append(c.Notes, notes...)
 	}
 	c.Steps = append(c.Steps, entries.removeOpen...)
@@ -104,7 +105,7 @@ func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
 
 func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
 	e := &editor{rows: s.Rules[t.Menu], claimed: map[string]bool{}}
-	if want.Layout == plans.Inline {
+	if want.Layout == plans.Inline || len(t.Rules) == 0 {
 		return inlineSteps(e, want, t)
 	}
 	return chainSteps(e, want, t)
@@ -133,6 +134,9 @@ func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, 
 	})
 	for _, c := range elsewhere {
 		e.lay(segment{menu: t.Menu, chain: c.Name, plan: want.Plan, rules: inChain(c.Rules, c.Name, nil)})
+	}
+	if f := t.Forwarding; len(f.Filter) > 0 {
+		e.lay(segment{menu: t.Menu, chain: "forward", plan: want.Plan, rules: inChain(f.Filter, "forward", nil), anchor: f.FilterPlace.Anchor, anchors: f.FilterPlace.AnchorText})
 	}
 	e.sayWhy()
 	e.sweep(t.Menu, want.Plan)
@@ -181,10 +185,52 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, n
 		menu: t.Menu, chain: "input", plan: want.Plan, rules: []routeros.Rule{jumpRule(want.Plan, target)},
 		floor: t.Place.Floor, anchor: t.Place.Anchor, anchors: t.Place.AnchorText,
 	})
+	built, said, err := forwardSteps(e, jump, want, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	all, notes = append(all, built...), append(notes, said...)
 	jump.sayWhy()
 	jump.sweepChain(t.Menu, want.Plan, "input")
 	jump.sweep(t.Menu, want.Plan)
 	return append(all, jump.all()...), notes, nil
+}
+
+// forwardSteps is the chain layout of what stands in forward: a pair of chains of its own, switched by one jump. The steps that build a
+// chain are returned; the jump is laid by an editor that the caller goes on with.
+func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
+	f := t.Forwarding
+	if len(f.Filter) == 0 {
+		return nil, nil, nil
+	}
+	const slot = "jump-forward"
+	names := compile.ForwardChainNames(want.Plan)
+	e.rows = jump.rows
+	all, notes, target, err := groupSteps(e, want.Plan, names, liveChain(e.rows, want.Plan, slot, names), func(name string) []segment {
+		return []segment{{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(f.Filter, name, nil)}}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	mark := routeros.Mark{Plan: want.Plan, Slot: slot}
+	jump.rows = e.rows
+	jump.lay(segment{
+		menu: t.Menu, chain: "forward", plan: want.Plan, anchor: f.FilterPlace.Anchor, anchors: f.FilterPlace.AnchorText,
+		rules: []routeros.Rule{routeros.NewRule("chain", "forward", "action", "jump", "jump-target", target, "comment", mark.Comment("forwards of plan "+want.Plan))},
+	})
+	return all, notes, nil
+}
+
+// natSteps brings the rules of destination NAT to what is wanted, after those of the filter: who is sent on is let through by then, and
+// nobody else is. None lets in anybody but those whom it names.
+func natSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) []Step {
+	f, menu := t.Forwarding, t.Family.NAT()
+	e := &editor{rows: s.Rules[menu], claimed: map[string]bool{}}
+	if len(f.NAT) > 0 {
+		e.lay(segment{menu: menu, chain: "dstnat", plan: want.Plan, rules: inChain(f.NAT, "dstnat", nil), anchor: f.NATPlace.Anchor, anchors: f.NATPlace.AnchorText})
+	}
+	e.sweep(menu, want.Plan)
+	return e.all()
 }
 
 // chainGroup are the chains that are built and switched together, first those to which the others lead.

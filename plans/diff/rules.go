@@ -276,7 +276,7 @@ func (e *editor) sweep(menu routeros.Menu, plan string) {
 		e.claimed[r.ID] = true
 		step := removal(menu, r, mark, "not in the plan, or twice")
 		if r.Action() == "jump" { // what it leads to goes in one step, and then nobody sees the rest go
-			if r.Chain() == "input" {
+			if r.Chain() == "input" || r.Chain() == "forward" {
 				jumps = append(jumps, step)
 			} else {
 				inner = append(inner, step)

@@ -151,7 +151,7 @@ func (f *table) exposure() {
 	// Who can only now get into a list was not in it before.
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	for n := 1; n < len(f.states); n++ {
-		fresh := s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), f.vacated(n)), f.domain)
+		fresh := s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), s.Or(f.vacated(n), f.returned(n))), f.domain)
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
 			What:   f.state(n) + " a packet would be let in that was not before: %s is accepted by %s",
@@ -196,7 +196,7 @@ func (f *table) lost() {
 	if len(f.states) == 1 {
 		return // nothing changes
 	}
-	gated := compile.Packets(s, f.nat, compile.Shut(f.Gate))
+	gated := compile.Packets(s, f.nat, f.Dropped())
 	for n := 1; n < len(f.states); n++ {
 		var stopped classes.Set
 		rows := f.states[n].Rules[f.Menu]
@@ -262,7 +262,7 @@ func (f *table) reaches(n int, service routeros.Service) classes.Set {
 func (f *table) gate() {
 	s := f.space
 	n := len(f.states) - 1
-	gated := compile.Packets(s, f.nat, compile.Shut(f.Gate))
+	gated := compile.Packets(s, f.nat, f.Dropped())
 	reached := s.And(s.And(gated, s.States(packet.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
@@ -274,29 +274,39 @@ func (f *table) gate() {
 // voidRules: each rule of the plan is met by some packet.
 func (f *table) voidRules() {
 	n := len(f.states) - 1
-	rows := f.after.Rules[f.Menu]
 	if !f.proof.Kept(NotVoid) || !f.proof.Kept(OnlyByKnock) {
 		return // a door that does not open, or a gate that does not shut, says it better
 	}
-	for i := range rows {
-		mark, ok := rows[i].Mark()
-		if !f.ours(&rows[i]) || !ok || rows[i].Disabled() || !f.space.And(f.results[n].Hits(f.Menu, i), f.domain).Empty() {
-			continue
+	for _, menu := range []routeros.Menu{f.Menu, f.Family.NAT()} {
+		rows := f.after.Rules[menu]
+		for i := range rows {
+			mark, ok := rows[i].Mark()
+			if !f.ours(&rows[i]) || !ok || rows[i].Disabled() || mayBeVoid(mark.Slot) || !f.space.And(f.results[n].Hits(menu, i), f.domain).Empty() {
+				continue
+			}
+			f.fail(Failure{
+				Promise: NotVoid, Risk: VoidRule, After: n,
+				What:   fmt.Sprintf("no packet would ever reach the rule %s%s", mark.Slot, f.eater(menu, i)),
+				Remedy: "move that rule, or name another place with firewall.place",
+			})
 		}
-		if slices.ContainsFunc([]string{"allow/", "established"}, func(kind string) bool { return strings.HasPrefix(mark.Slot, kind) }) || strings.Contains(mark.Slot, "/spare-") {
-			continue // an interface list may be empty, an allow-list too
-		}
-		f.fail(Failure{
-			Promise: NotVoid, Risk: VoidRule, After: n,
-			What:   fmt.Sprintf("no packet would ever reach the rule %s%s", mark.Slot, f.eater(i)),
-			Remedy: "move that rule, or name another place with firewall.place",
-		})
 	}
 }
 
+// mayBeVoid says of which rules it is no mistake when no packet meets them: an interface list may be empty, an allow-list too, and where no
+// other rule forwards what the plan does, nobody comes to what shuts it.
+func mayBeVoid(slot string) bool {
+	starts := func(kind string) bool { return strings.HasPrefix(slot, kind) }
+	return slices.ContainsFunc([]string{"allow/", "established", "gate/forward"}, starts) || strings.Contains(slot, "/spare-")
+}
+
 // eater says which rule takes all that a rule is meant for.
-func (f *table) eater(row int) string {
-	meant := f.space.And(f.space.And(f.space.Asks(f.after, f.Menu, &f.after.Rules[f.Menu][row]), f.domain), f.space.States(packet.New))
+func (f *table) eater(menu routeros.Menu, row int) string {
+	r := &f.after.Rules[menu][row]
+	if f.behind(r) {
+		return "" // what is sent there is not what arrives
+	}
+	meant := f.space.And(f.space.And(f.space.Asks(f.after, menu, r), f.domain), f.space.States(packet.New))
 	e, ok := f.space.Pick(meant, f.space.Stranger())
 	if !ok {
 		return ": what it asks for can't be"

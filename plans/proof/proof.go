@@ -9,7 +9,8 @@
 //	p := proof.Prove(snapshot, rules, changes, session)
 //	if err := p.Err(); err != nil { … } // a *compile.RefusalError: exit code 4
 //
-// What the proof does not know: traffic that is not addressed to the router, rules of the mangle table,
+// What the proof does not know: traffic that is not addressed to the router, though what destination NAT sends on from it is
+// followed, rules of the mangle table,
 // bridge filters, and what a service itself does with a packet that reaches it.
 package proof
 
@@ -281,6 +282,7 @@ func (p *prover) family(t compile.Table) {
 	f.allowed()
 	f.exposure()
 	f.lost()
+	f.forwards()
 	f.knocks()
 	f.forged(f.results[len(f.results)-1])
 	f.followed("simplify the chains that input jumps to, or name a place above them with firewall.place")
@@ -307,7 +309,10 @@ func (p *prover) cuts(t compile.Table) classes.Cuts {
 	if t.Bogons != nil {
 		c.Apart = t.Bogons.Ranges
 	}
-	matches := slices.Clone(t.Gate)
+	matches := slices.Concat(t.Gate, t.Forwarding.Outer)
+	for _, f := range t.Forwarding.Forwards {
+		c.Ports = append(c.Ports, routeros.PortRange{First: f.ToPort, Last: f.ToPort})
+	}
 	for _, d := range t.Doors {
 		matches = append(matches, d.Opens...)
 		c.Lists = append(c.Lists, d.Trusted)
@@ -329,7 +334,7 @@ func (p *prover) cuts(t compile.Table) classes.Cuts {
 // allow-list to everything gated or opened, and running connections.
 func (f *table) opens() classes.Set {
 	s := f.space
-	reach := compile.Packets(s, f.nat, f.Gate)
+	reach := compile.Packets(s, f.nat, slices.Concat(f.Gate, f.Forwarding.Outer))
 	out := s.States(packet.Established, packet.Related)
 	for i, d := range f.Doors {
 		if first := f.first(i); first < i {

@@ -17,7 +17,7 @@ import (
 // moves.
 func (f *table) relevant() []classes.Set {
 	s := f.space
-	sets := []classes.Set{compile.Packets(s, f.nat, compile.Shut(f.Gate)), f.moving(), f.untrackable()}
+	sets := []classes.Set{compile.Packets(s, f.nat, f.Dropped()), f.moving(), f.untrackable(), f.away()}
 	for _, d := range f.Doors {
 		sets = slices.Concat(sets, f.stages(d), f.packets(d.Decoys()))
 	}
@@ -34,6 +34,9 @@ func (f *table) relevant() []classes.Set {
 	seen := map[*routeros.Attribute]bool{}
 	for _, state := range f.states {
 		eachRule(state, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
+			if f.ours(r) && f.behind(r) {
+				return // it is met by what is sent away, which is there already
+			}
 			if len(r.Attrs) == 0 || seen[&r.Attrs[0]] {
 				return
 			}

@@ -106,6 +106,13 @@ func (t trial) knock(d compile.Door, in string) error {
 			}
 		}
 	}
+	for _, one := range t.table.Forwarding.Forwards {
+		if slices.Contains(one.Trusted, d.Trusted) {
+			if err := t.forwarded(in, one, lists); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

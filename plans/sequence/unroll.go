@@ -107,6 +107,9 @@ func specOf(p plans.Plan, r plans.Rotate) Spec {
 			}
 		}
 	}
+	for _, f := range p.Gate.Forwards {
+		spec.Avoid = append(spec.Avoid, f.Port)
+	}
 	slices.Sort(spec.Avoid)
 	spec.Avoid = slices.Compact(spec.Avoid)
 	return spec

@@ -127,7 +127,12 @@ func (x Traced) verdict() string {
 	if x.Err != nil {
 		return x.Err.Error()
 	}
-	if x.Fate.Verdict != packet.Accept {
+	switch {
+	case x.Fate.Verdict == packet.Forwarded && x.Fate.To.Port() != 0:
+		return fateText(x.Fate) + "; it goes to " + x.Fate.To.String()
+	case x.Fate.Verdict == packet.Forwarded && x.Fate.To.IsValid():
+		return fateText(x.Fate) + "; it goes to " + x.Fate.To.Addr().String()
+	case x.Fate.Verdict != packet.Accept:
 		return fateText(x.Fate)
 	}
 	return fateText(x.Fate) + "; " + listener(*x.Snapshot, x.Packet)

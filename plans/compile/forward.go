@@ -1,0 +1,247 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// Forwarding is the part of a rule set that concerns services behind the router. It has rules in two tables besides those in input:
+// dst-nat sends those on who may use a forward, and nobody else; and forward lets them through and shuts out everybody else,
+// since a foreign rule may send strangers there too.
+type Forwarding struct {
+	Forwards []Forward
+	// Outer are the ports of the router that are forwarded. What still comes to the router itself there is dropped.
+	Outer []Match
+	// NAT are rules of the chain dstnat, Filter of the chain forward, in their order and without a chain.
+	NAT, Filter           []routeros.Rule
+	NATPlace, FilterPlace Place
+}
+
+// Forward is one forward with the lists of those who may use it besides the allow-list.
+type Forward struct {
+	plans.Forward
+	Trusted []string
+}
+
+// ForwardChainNames returns the two names between which the chain layout switches in forward. No name of a plan holds a dot.
+func ForwardChainNames(plan string) [2]string {
+	return [2]string{"rosknock-" + plan + ".forward-a", "rosknock-" + plan + ".forward-b"}
+}
+
+// Outer is what is asked for at the router.
+func (f Forward) Outer() Match {
+	return Match{Protocol: f.Protocol, Ports: routeros.Ports{{First: f.Port, Last: f.Port}}}
+}
+
+// concerns returns the plan as it is for a family: forwards are of IPv4 alone, and so are doors that open nothing else.
+func concerns(p plans.Plan, f routeros.Family) plans.Plan {
+	if f == routeros.IPv4 || len(p.Gate.Forwards) == 0 {
+		return p
+	}
+	p.Gate.Forwards = nil
+	p.Doors = slices.DeleteFunc(slices.Clone(p.Doors), func(d plans.Door) bool {
+		return !slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind != plans.ForwardTarget })
+	})
+	return p
+}
+
+// forwards notes the plan's forwards in a table.
+func (c *compiler) forwards(t *Table) error {
+	var outer []Match
+	for _, f := range c.plan.Gate.Forwards {
+		forward := Forward{Forward: f}
+		for _, d := range c.plan.Doors {
+			if d.OpensForward(f.Name) && !slices.Contains(forward.Trusted, d.Trusted.List) {
+				forward.Trusted = append(forward.Trusted, d.Trusted.List)
+			}
+		}
+		if err := c.forwardIsFree(f); err != nil {
+			return err
+		}
+		t.Forwarding.Forwards = append(t.Forwarding.Forwards, forward)
+		outer = append(outer, forward.Outer())
+	}
+	if outer != nil {
+		t.Forwarding.Outer = merge(outer)
+	}
+	return nil
+}
+
+// forwardIsFree refuses a forward that would take the port of a service of this router, or lead back to the router.
+func (c *compiler) forwardIsFree(f plans.Forward) error {
+	for _, s := range c.router.Services {
+		port, _ := c.servicePort(s.Name)
+		if s.Dynamic || s.Connection || s.Disabled || slices.Contains(c.plan.Services.Disable, s.Name) || f.Protocol != "tcp" || port != f.Port {
+			continue
+		}
+		return &RefusalError{
+			Risk: "forward-in-use", What: fmt.Sprintf("the port of forward %s is that of the router's service %s", f.Name, s.Name),
+			Remedy: "choose another port, or switch the service off or move it",
+		}
+	}
+	own := func(a routeros.InterfaceAddress) bool { return !a.Disabled && a.Prefix.Addr() == f.To }
+	if slices.ContainsFunc(c.router.Addresses, own) {
+		return &RefusalError{
+			Risk: "forward-to-router", What: fmt.Sprintf("forward %s leads to the router itself", f.Name),
+			Remedy: "name the service under gate.services, or under opens as " + f.Protocol + "/PORT",
+		}
+	}
+	if !c.router.HasMenu(c.family.NAT()) {
+		return &RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "take the forwards out of the plan"}
+	}
+	return nil
+}
+
+// who is a set of sources that may use a forward, as a matcher.
+type who struct {
+	slot, text  string
+	name, value string
+}
+
+// users lists who may use a forward: those whom a door trusts that opens it, and the allow-list.
+func (c *compiler) users(f Forward) []who {
+	var out []who
+	seen := map[string]bool{}
+	for _, d := range c.plan.Doors {
+		if d.OpensForward(f.Name) && !seen[d.Trusted.List] {
+			seen[d.Trusted.List] = true
+			out = append(out, who{d.Name, "trusted by door " + d.Name, "src-address-list", d.Trusted.List})
+		}
+	}
+	if len(c.allowed()) > 0 {
+		out = append(out, who{"allow/addresses", "allow-list", "src-address-list", AllowList(c.plan.Name)})
+	}
+	for i, list := range c.plan.Allow.InterfaceLists {
+		out = append(out, who{fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", "in-interface-list", list})
+	}
+	return out
+}
+
+// forwarding completes a table's forwards with their rules and places.
+func (c *compiler) forwarding(t *Table) error {
+	f := &t.Forwarding
+	if len(f.Forwards) == 0 {
+		return nil
+	}
+	if err := c.forwardPlaces(t); err != nil {
+		return err
+	}
+	for _, one := range f.Forwards {
+		to := []string{"protocol", one.Protocol, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort), "connection-nat-state", "dstnat"}
+		if f.FilterPlace.NeedsEstablished {
+			running := []string{"action", "accept", "connection-state", "established,related", "connection-nat-state", "dstnat", "protocol", one.Protocol}
+			f.Filter = append(f.Filter,
+				c.rule("established/forward-"+one.Name, "established traffic", append(running, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort))...),
+				c.rule("established/back-"+one.Name, "established traffic", append(slices.Clone(running), "src-address", one.To.String(), "src-port", fmt.Sprint(one.ToPort))...))
+		}
+		for _, w := range c.users(one) {
+			slot := w.slot + "/forward-" + one.Name
+			f.NAT = append(f.NAT, c.rule(slot, "forward "+one.Name+": "+w.text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
+				"dst-address-type", "local", w.name, w.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
+			f.Filter = append(f.Filter, c.rule(slot, "forward "+one.Name+": "+w.text, append([]string{"action", "accept", w.name, w.value}, to...)...))
+		}
+		f.Filter = append(f.Filter, c.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else",
+			append([]string{"action", "drop", "connection-state", "new"}, to...)...))
+	}
+	return nil
+}
+
+// forwardPlaces finds where the rules belong in dstnat and in forward. In dstnat they go before the first rule that ends the way of a
+// packet to a forwarded port; in forward before the first that decides about a packet that was sent on, as if everybody's were, but for those
+// that let the allowed interfaces in. Running connections are not decided about here: the drop takes new ones only.
+func (c *compiler) forwardPlaces(t *Table) error {
+	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
+	open := c.forEverybody(bare, t.Forwarding.Forwards)
+	space := classes.New(t.Family, classes.Cuts{Ports: ports(t.Forwarding.Outer)}, bare, open)
+	var asked classes.Set
+	nat := c.family.NAT()
+	for i := range t.Forwarding.Forwards {
+		asked = space.Or(asked, space.And(space.Asks(open, nat, &open.Rules[nat][i]), space.States(packet.New)))
+	}
+	taken := space.Walk(bare, asked)
+	at, err := c.firstOf(bare.Rules[nat], "dstnat", func(i int) bool { return !taken.Ends(nat, i).Empty() })
+	if err != nil {
+		return err
+	}
+	t.Forwarding.NATPlace = placeBefore(bare.Rules[nat], at)
+	sent, allowed := space.Walk(open, asked), c.allowedSet(space)
+	at, err = c.firstOf(bare.Rules[t.Menu], "forward", func(i int) bool {
+		return !space.Minus(sent.Ends(t.Menu, i), space.And(sent.Accepts(t.Menu, i), allowed)).Empty()
+	})
+	if err != nil {
+		return err
+	}
+	t.Forwarding.FilterPlace = placeBefore(bare.Rules[t.Menu], at)
+	t.Forwarding.FilterPlace.NeedsEstablished = !c.keepsForwarded(bare, t.Forwarding.Forwards)
+	return nil
+}
+
+// forEverybody is the router as it would be if its forwards were open to all.
+func (c *compiler) forEverybody(bare routeros.Snapshot, forwards []Forward) routeros.Snapshot {
+	var rows []routeros.Rule
+	for i, f := range forwards {
+		r := routeros.NewRule("chain", "dstnat", "action", "dst-nat", "protocol", f.Protocol, "dst-port", fmt.Sprint(f.Port), "dst-address-type", "local",
+			"to-addresses", f.To.String(), "to-ports", fmt.Sprint(f.ToPort))
+		r.ID = fmt.Sprintf("open-%d", i)
+		rows = append(rows, r)
+	}
+	return withRules(bare, c.family.NAT(), append(rows, bare.Rules[c.family.NAT()]...))
+}
+
+// firstOf returns the position of the first rule of a chain for which something holds, or the length of the table.
+func (c *compiler) firstOf(rows []routeros.Rule, chain string, holds func(i int) bool) (int, error) {
+	for i := range rows {
+		if rows[i].Chain() != chain || rows[i].Disabled() || !holds(i) {
+			continue
+		}
+		if rows[i].Dynamic {
+			return 0, aboveDynamic(rows[i])
+		}
+		return i, nil
+	}
+	return len(rows), nil
+}
+
+func placeBefore(rows []routeros.Rule, at int) Place {
+	if at == len(rows) {
+		return Place{}
+	}
+	return Place{Anchor: rows[at].ID, AnchorText: rows[at].Describe()}
+}
+
+// keepsForwarded reports whether the router lets the packets of forwarded connections through by itself, in both directions.
+func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bool {
+	table := newTable(bare, c.family)
+	for _, in := range table.probes.Interfaces {
+		for _, f := range forwards {
+			there := table.probes.New(in, f.Protocol, f.ToPort)
+			there.Dst, there.State, there.DstNAT = f.To, packet.Established, true
+			there.OutInterface, _ = table.world.Leaves(f.To)
+			back := there
+			back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
+			back.InInterface, back.OutInterface = there.OutInterface, in
+			for _, p := range []packet.Packet{there, back} {
+				p.TCPFlags = 0
+				if p.Protocol == 6 {
+					p.TCPFlags = packet.ACK
+				}
+				if fate := table.world.Walk(c.family.Filter(), "forward", p, table.lists, table.at); fate.Verdict != packet.Accept || stopsMaybe(fate) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// stopsMaybe reports whether a rule may stop a packet that no packet settles.
+func stopsMaybe(f packet.Fate) bool {
+	return slices.ContainsFunc(f.Undecided, func(l packet.Look) bool {
+		return !slices.Contains([]string{"accept", "log", "passthrough", "fasttrack-connection"}, l.Rule.Action())
+	})
+}

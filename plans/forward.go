@@ -1,0 +1,162 @@
+package plans
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Forward is a service behind the router that is reached through a port of it, by destination NAT. Only IPv4 has forwards: behind IPv6 every
+// host has an address that is reached as it is.
+type Forward struct {
+	Name     string
+	Protocol string // tcp or udp
+	// Port is what is asked for at the router, and ToPort of the host To it becomes.
+	Port   uint16
+	To     netip.Addr
+	ToPort uint16
+}
+
+// OpensForward reports whether those whom a door trusts may use a forward: the door names it, or opens everything.
+func (d Door) OpensForward(name string) bool {
+	return slices.ContainsFunc(d.Opens, func(t Target) bool {
+		return t.Kind == Everything || t.Kind == ForwardTarget && t.Name == name
+	})
+}
+
+func forwardsForm() form {
+	item := mapping(
+		field{name: "name", required: true, about: "Its name, for opens.", value: form{scalar: nameScalar()}},
+		field{name: "protocol", required: true, about: "tcp or udp.", value: form{scalar: scalar{what: "a protocol", enum: []string{"tcp", "udp"}}}},
+		field{name: "port", required: true, about: "The port of the router.", value: number("a port", 1, 65535)},
+		field{name: "to", required: true, about: "The IPv4 address of the host behind the router.", value: form{scalar: forwardedScalar()}},
+		field{name: "to-port", about: "The port of that host. Without it, that of the router.", value: number("a port", 1, 65535)},
+	)
+	return form{kind: listForm, items: &item, least: 1}
+}
+
+// forwardedScalar is the address of one host behind the router.
+func forwardedScalar() scalar {
+	return scalar{what: "the address of a host", pattern: `^[0-9.]+$`, check: func(text string) (why, remedy string) {
+		a, err := netip.ParseAddr(text)
+		switch {
+		case err != nil:
+			return "it is no IPv4 address", "write 192.168.88.10"
+		case a.Is6():
+			return "an IPv6 address needs no forward, since a host has an address of its own there", "let its own firewall, or the router's forward chain, say who may reach it"
+		case a.IsLoopback(), a.IsMulticast(), a.IsUnspecified(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+			return "no host behind the router has it", "write 192.168.88.10"
+		}
+		return "", ""
+	}}
+}
+
+// forwardNames lists what forwards are called, before anything of a plan is checked: a door may open them.
+func (w *walker) forwardNames(root *yaml.Node) []string {
+	var names []string
+	for _, n := range w.items(root, "gate", "forwards") {
+		if name := w.string(n, "name"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (w *walker) forwards(root *yaml.Node) []Forward {
+	var out []Forward
+	for _, n := range w.items(root, "gate", "forwards") {
+		f := Forward{Name: w.string(n, "name"), Protocol: w.string(n, "protocol"), Port: portOf(w.string(n, "port"))}
+		f.To, _ = netip.ParseAddr(w.string(n, "to"))
+		if f.ToPort = f.Port; hasKey(n, "to-port") {
+			f.ToPort = portOf(w.string(n, "to-port"))
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func portOf(text string) uint16 {
+	port, _ := strconv.ParseUint(text, 10, 16)
+	return uint16(port)
+}
+
+// compareForwards finds forwards whose names or ports are something else already.
+func (w *walker) compareForwards(root *yaml.Node, p Plan) {
+	if len(p.Gate.Forwards) > 0 && !slices.Contains(p.Firewall.Families, routeros.IPv4) {
+		n := w.child(root, "gate", "forwards")
+		w.add(n, "forwards are of IPv4, which firewall.families leaves out", "add the family, or leave the forwards out")
+		return
+	}
+	for i, n := range w.items(root, "gate", "forwards") {
+		f := p.Gate.Forwards[i]
+		if place := w.child(n, "name"); place != nil {
+			w.forwardName(place, p.Gate.Forwards[:i])
+		}
+		place := w.child(n, "port")
+		if place == nil || f.Port == 0 {
+			continue
+		}
+		if use, secret := p.takes(f, p.Gate.Forwards[:i]); use != "" {
+			if secret {
+				w.hide(place)
+			}
+			w.add(place, "the port of forward "+f.Name+" is "+use, "choose another port: what is forwarded never comes to the router itself")
+		}
+	}
+}
+
+func (w *walker) forwardName(n *yaml.Node, before []Forward) {
+	switch t, why, _ := parseTarget(n.Value); {
+	case why == "" && t.Kind == Everything:
+		w.add(n, `"everything" names no forward`, "choose another name")
+	case why == "":
+		w.add(n, fmt.Sprintf("%q is the name of a service or VPN", n.Value), "choose another name")
+	case slices.ContainsFunc(before, func(f Forward) bool { return f.Name == n.Value }):
+		w.add(n, fmt.Sprintf("forward %q is repeated", n.Value), "give each its own name")
+	}
+}
+
+// takes says what else the port of a forward is in the plan, "" for nothing, and whether that is a secret.
+func (p Plan) takes(f Forward, before []Forward) (use string, secret bool) {
+	at := Stage{Protocol: f.Protocol, Port: f.Port}
+	for _, other := range before {
+		if other.Protocol == f.Protocol && other.Port == f.Port {
+			return "that of forward " + other.Name, false
+		}
+	}
+	for _, d := range p.Doors {
+		touches := func(s Stage) bool { return s.Protocol == f.Protocol && s.Port == f.Port }
+		if slices.ContainsFunc(d.Knock, touches) {
+			return "a stage of door " + d.Name, true
+		}
+		if slices.ContainsFunc(d.Decoys, touches) {
+			return "a decoy of door " + d.Name, true
+		}
+		of := slices.DeleteFunc(slices.Clone(d.Opens), func(t Target) bool { return t.Kind == ForwardTarget })
+		if target, ok := p.covering(of, at); ok {
+			return fmt.Sprintf("a port of %s, which door %s opens", target, d.Name), false
+		}
+	}
+	if target, ok := p.covering(p.Gate.Targets(), at); ok {
+		return fmt.Sprintf("a port of %s, which is gated", target), false
+	}
+	return "", false
+}
+
+func writeForwards(forwards []Forward) *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode}
+	for _, f := range forwards {
+		n := fields("name", text(f.Name), "protocol", text(f.Protocol), "port", integer(int(f.Port)), "to", text(f.To.String()))
+		if f.ToPort != f.Port {
+			put(n, "to-port", integer(int(f.ToPort)))
+		}
+		n.Style = yaml.FlowStyle
+		list.Content = append(list.Content, n)
+	}
+	return list
+}

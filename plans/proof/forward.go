@@ -1,0 +1,191 @@
+package proof
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/packet"
+)
+
+// forwards shows what is promised about services behind the router: nobody is sent on to one who was not before, but those to whom the plan
+// opens it; and in the end each is reached by them, and by nobody else, whatever rule sends packets there.
+func (f *table) forwards() {
+	if !f.forwarding() {
+		return
+	}
+	for n := 1; n < len(f.states); n++ {
+		f.sentOn(n)
+		f.cutOff(n)
+	}
+	n := len(f.states) - 1
+	for _, one := range f.Forwarding.Forwards {
+		f.broken(Failure{
+			Promise: OnlyByKnock, Risk: OpenGate, After: n,
+			What:   "a stranger would still reach the forward " + one.Name + ": %s is sent on by %s",
+			Remedy: "move the rule of the forward chain that lets him through below those of the plan, or narrow it",
+		}, f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.users(one)), f.space.Stranger())
+		f.usable(n, one)
+	}
+}
+
+// forwarding reports whether forwards play a part in the change: the plan has some, or it had.
+func (f *table) forwarding() bool {
+	if len(f.Forwarding.Forwards) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(f.before.Rules[f.Family.NAT()], func(r routeros.Rule) bool { return f.ours(&r) }) ||
+		slices.ContainsFunc(f.before.Rules[f.Menu], func(r routeros.Rule) bool { return f.ours(&r) && f.behind(&r) })
+}
+
+// behind reports whether a rule of the plan is met by packets only that go on to other hosts.
+func (f *table) behind(r *routeros.Rule) bool {
+	names := compile.ForwardChainNames(f.want.Plan)
+	return r.Chain() == "forward" || slices.Contains(names[:], r.Chain())
+}
+
+// users are the packets of those who may use a forward.
+func (f *table) users(one compile.Forward) classes.Set {
+	s := f.space
+	out := s.Or(s.States(packet.Established, packet.Related), s.Listed(f.after, compile.AllowList(f.want.Plan)))
+	for _, list := range one.Trusted {
+		out = s.Or(out, s.Listed(f.after, list))
+	}
+	for _, list := range f.want.AllowInterfaces {
+		out = s.Or(out, s.InList(list))
+	}
+	return out
+}
+
+// reached are the packets that reach a forward's host and port in a state.
+func (f *table) reached(n int, one compile.Forward) classes.Set {
+	s := f.space
+	number, _ := routeros.ParseProtocol(one.Protocol)
+	there := s.And(s.Sent(f.results[n], one.To, one.ToPort), s.Protocol(number))
+	return s.And(s.And(there, f.results[n].Forwarded), f.domain)
+}
+
+// sentOn: in no state anybody is sent on who was not before, unless the plan opens a forward to him.
+func (f *table) sentOn(n int) {
+	s := f.space
+	elsewhere := s.Minus(f.results[n].Forwarded, s.NotIn(f.results[0].Forwarded, f.unfilled()...))
+	var fresh classes.Set
+	for _, one := range f.Forwarding.Forwards {
+		reached, users := f.reached(n, one), f.users(one)
+		fresh = s.Or(fresh, s.Minus(s.Minus(reached, users), s.NotIn(f.reached(0, one), f.unfilled()...)))
+		elsewhere = s.Minus(elsewhere, s.And(reached, users))
+	}
+	fresh = s.Or(fresh, elsewhere)
+	f.broken(Failure{
+		Promise: NoExposure, Risk: Exposure, After: n,
+		What:   f.state(n) + " a packet would be sent on that was not before: %s is forwarded by %s",
+		Remedy: "narrow the rule that lets it through, or keep the forward under gate",
+	}, s.And(fresh, f.domain), s.Stranger())
+}
+
+// cutOff: the plan's rules in forward stop nothing but what goes to the plan's forwards.
+func (f *table) cutOff(n int) {
+	s := f.space
+	var stopped, meant classes.Set
+	rows := f.states[n].Rules[f.Menu]
+	for i := range rows {
+		if f.ours(&rows[i]) && f.behind(&rows[i]) && rows[i].Action() == "drop" {
+			stopped = s.Or(stopped, f.results[n].Hits(f.Menu, i))
+		}
+	}
+	for _, one := range f.Forwarding.Forwards {
+		number, _ := routeros.ParseProtocol(one.Protocol)
+		meant = s.Or(meant, s.Minus(s.And(s.Sent(f.results[n], one.To, one.ToPort), s.Protocol(number)), f.users(one)))
+	}
+	f.broken(Failure{
+		Promise: OnlyByKnock, Risk: CutOff, After: n,
+		What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",
+		Remedy: "this is a mistake of rosknock: please report it",
+	}, s.And(s.Minus(s.And(stopped, f.results[0].Forwarded), meant), f.domain), s.Stranger())
+}
+
+// usable: who is on the allow-list reaches a forward from somewhere at least.
+func (f *table) usable(n int, one compile.Forward) {
+	s := f.space
+	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
+	for _, list := range f.want.AllowInterfaces {
+		who["the interface list "+list] = s.InList(list)
+	}
+	outer := compile.Packets(s, f.nat, []compile.Match{one.Outer()})
+	for name, from := range who {
+		asked := s.And(s.And(outer, s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
+		if e, ok := s.Pick(asked); ok && s.And(asked, f.reached(n, one)).Empty() {
+			f.fail(Failure{
+				Promise: NotVoid, Risk: VoidRule, After: n,
+				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+				Remedy: "move that rule, or name another port for the forward",
+			})
+		}
+	}
+}
+
+// away are the packets that some rule, in some state, sends elsewhere, as far as forwards play a part.
+func (f *table) away() classes.Set {
+	var out classes.Set
+	if !f.forwarding() {
+		return out
+	}
+	seen := map[*routeros.Attribute]bool{}
+	for _, state := range f.states {
+		eachRule(state, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
+			if menu == f.Family.NAT() && !seen[&r.Attrs[0]] && sendsAway(r) {
+				seen[&r.Attrs[0]] = true
+				out = f.space.Or(out, f.space.Asks(state, menu, r))
+			}
+		})
+	}
+	return out
+}
+
+// sendsAway reports whether a rule of destination NAT may send packets to other hosts.
+func sendsAway(r *routeros.Rule) bool {
+	switch r.Action() {
+	case "accept", "jump", "return", "log", "passthrough", "redirect", "src-nat", "masquerade", "add-src-to-address-list", "add-dst-to-address-list":
+		return false
+	case "dst-nat":
+		return r.Attrs.Get("to-addresses") != ""
+	}
+	return true // what nobody here knows may do anything
+}
+
+// returned are packets to the port of a forward that were sent on before, or dropped for its sake, and that come to the router itself in a
+// state: to ports where none of its services listens.
+func (f *table) returned(n int) classes.Set {
+	s := f.space
+	var out classes.Set
+	for _, menu := range []routeros.Menu{f.Family.NAT(), f.Menu} {
+		rows := f.before.Rules[menu]
+		for i := range rows {
+			mark, _ := rows[i].Mark()
+			if f.ours(&rows[i]) && (menu != f.Menu || strings.HasPrefix(mark.Slot, "gate/forwarded-")) {
+				out = s.Or(out, f.results[0].Hits(menu, i))
+			}
+		}
+	}
+	for _, service := range f.states[n].Services {
+		if !service.Disabled && !service.Connection {
+			out = s.Minus(out, s.And(s.Protocol(6), s.Ports(routeros.Ports{{First: service.Port, Last: service.Port}})))
+		}
+	}
+	return out
+}
+
+// forwarded reports that a source which has knocked is sent on as a forward says, for at least one answer to what can't be decided.
+func (t trial) forwarded(in string, one compile.Forward, lists packet.Lists) error {
+	fates := t.world.Fates(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
+	sent := func(f packet.Fate) bool {
+		return f.Verdict == packet.Forwarded && f.To.Addr() == one.To && f.To.Port() == one.ToPort
+	}
+	if !slices.ContainsFunc(fates, sent) {
+		return fmt.Errorf("on %s a trusted source does not reach the forward %s: %s decides", in, one.Name, decidedBy(fates[0]))
+	}
+	return nil
+}
