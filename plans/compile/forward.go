@@ -219,24 +219,32 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 	table := newTable(bare, c.family)
 	for _, in := range table.probes.Interfaces {
 		for _, f := range forwards {
-			there := table.probes.New(in, f.Protocol, f.ToPort)
-			there.Dst, there.State, there.DstNAT = f.To, packet.Established, true
-			there.OutInterface, _ = table.world.Leaves(f.To)
-			back := there
-			back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
-			back.InInterface, back.OutInterface = there.OutInterface, in
-			for _, p := range []packet.Packet{there, back} {
-				p.TCPFlags = 0
-				if p.Protocol == 6 {
-					p.TCPFlags = packet.ACK
-				}
-				if fate := table.world.Walk(c.family.Filter(), "forward", p, table.lists, table.at); fate.Verdict != packet.Accept || stopsMaybe(fate) {
+			for _, fate := range table.probes.Running(table.world, in, f, table.lists) {
+				if fate.Verdict != packet.Accept || stopsMaybe(fate) {
 					return false
 				}
 			}
 		}
 	}
 	return true
+}
+
+// Running plays the packets of a forwarded connection that a stranger has open, in both directions, at the chain forward, where they have been
+// translated already.
+func (p Probes) Running(w *packet.World, in string, f Forward, lists packet.Lists) []packet.Fate {
+	there := p.New(in, f.Protocol, f.ToPort)
+	there.Dst, there.State, there.DstNAT, there.TCPFlags = f.To, packet.Established, true, 0
+	if there.Protocol == 6 {
+		there.TCPFlags = packet.ACK
+	}
+	there.OutInterface, _ = w.Leaves(f.To)
+	back := there
+	back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
+	back.InInterface, back.OutInterface = there.OutInterface, in
+	walk := func(q packet.Packet) packet.Fate {
+		return w.Walk(p.Family.Filter(), "forward", q, lists, p.router.Clock)
+	}
+	return []packet.Fate{walk(there), walk(back)}
 }
 
 // stopsMaybe reports whether a rule may stop a packet that no packet settles.

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ func (f *table) forwards() {
 		f.cutOff(n)
 	}
 	n := len(f.states) - 1
+	f.narrow(n)
 	for _, one := range f.Forwarding.Forwards {
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: OpenGate, After: n,
@@ -107,17 +109,63 @@ func (f *table) cutOff(n int) {
 	}, s.And(s.Minus(s.And(stopped, f.results[0].Forwarded), meant), f.domain), s.Stranger())
 }
 
-// usable: who is on the allow-list reaches a forward from somewhere at least.
+// narrow: the plan's own rules send on nobody but those who may use a forward, whatever shuts him out behind, and in forward they ask for
+// connections to a forward's host alone. What else goes through the router is not followed, so no rule of ours may be about it.
+func (f *table) narrow(n int) {
+	s := f.space
+	var users, sent classes.Set
+	for _, one := range f.Forwarding.Forwards {
+		users = s.Or(users, s.And(f.users(one), compile.Packets(s, f.nat, []compile.Match{one.Outer()})))
+	}
+	for i, r := range f.after.Rules[f.Family.NAT()] {
+		if f.ours(&r) {
+			sent = s.Or(sent, s.And(f.results[n].Hits(f.Family.NAT(), i), s.States(packet.New)))
+		}
+	}
+	f.broken(Failure{
+		Promise: OnlyByKnock, Risk: OpenGate, After: n,
+		What:   "a rule of the plan would send on a stranger: %s is decided by %s",
+		Remedy: "this is a mistake of rosknock: please report it",
+	}, s.And(s.Minus(sent, users), f.domain), s.Stranger())
+	for _, r := range f.after.Rules[f.Menu] {
+		mark, _ := r.Mark()
+		if !f.ours(&r) || !f.behind(&r) || r.Action() == "jump" || r.Attrs.Get("connection-nat-state") == "dstnat" && f.toForward(&r) {
+			continue
+		}
+		f.fail(Failure{
+			Promise: OnlyByKnock, Risk: CutOff, After: n,
+			What:   fmt.Sprintf("the rule %s would decide about packets that no forward of the plan sends on", mark.Slot),
+			Remedy: "this is a mistake of rosknock: please report it",
+		})
+	}
+}
+
+// toForward reports whether a rule asks for the host of one of the forwards, as the one that is sent to or that answers.
+func (f *table) toForward(r *routeros.Rule) bool {
+	return slices.ContainsFunc(f.Forwarding.Forwards, func(one compile.Forward) bool {
+		return r.Attrs.Get("dst-address") == one.To.String() || r.Attrs.Get("src-address") == one.To.String()
+	})
+}
+
+// usable: whoever may use a forward reaches it from somewhere at least, by that alone which lets him: no other list helps him.
 func (f *table) usable(n int, one compile.Forward) {
 	s := f.space
 	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
 	for _, list := range f.want.AllowInterfaces {
 		who["the interface list "+list] = s.InList(list)
 	}
-	outer := compile.Packets(s, f.nat, []compile.Match{one.Outer()})
-	for name, from := range who {
-		asked := s.And(s.And(outer, s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
-		if e, ok := s.Pick(asked); ok && s.And(asked, f.reached(n, one)).Empty() {
+	for _, list := range one.Trusted {
+		who["the list "+list] = s.Listed(f.after, list)
+	}
+	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(packet.New))
+	for _, name := range slices.Sorted(maps.Keys(who)) {
+		alone := s.And(asked, who[name])
+		for other, besides := range who {
+			if other != name {
+				alone = s.Minus(alone, besides)
+			}
+		}
+		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
 			f.fail(Failure{
 				Promise: NotVoid, Risk: VoidRule, After: n,
 				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
@@ -186,6 +234,11 @@ func (t trial) forwarded(in string, one compile.Forward, lists packet.Lists) err
 	}
 	if !slices.ContainsFunc(fates, sent) {
 		return fmt.Errorf("on %s a trusted source does not reach the forward %s: %s decides", in, one.Name, decidedBy(fates[0]))
+	}
+	for _, fate := range t.probes.Running(t.world, in, one, lists) {
+		if fate.Verdict != packet.Accept {
+			return fmt.Errorf("on %s a running connection of the forward %s is stopped by %s", in, one.Name, decidedBy(fate))
+		}
 	}
 	return nil
 }

@@ -98,15 +98,28 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 	return tried, same
 }
 
-// where is the place of a rule in a rule set: in a table's chain, or in that of a door.
+// where is the place of a rule in a rule set: in a table's chain, in that of a door, or of destination NAT or forward.
 type where struct{ table, chain, row int }
+
+// The chains that are of no door.
+const (
+	inInput = -1 - iota
+	inNAT
+	inForward
+)
 
 // places returns every rule with its place.
 func places(want compile.RuleSet) map[where]routeros.Rule {
 	out := map[where]routeros.Rule{}
 	for n, table := range want.Tables {
 		for i, r := range table.Rules {
-			out[where{n, -1, i}] = r
+			out[where{n, inInput, i}] = r
+		}
+		for i, r := range table.Forwarding.NAT {
+			out[where{n, inNAT, i}] = r
+		}
+		for i, r := range table.Forwarding.Filter {
+			out[where{n, inForward, i}] = r
 		}
 		for c, chain := range table.Chains {
 			for i, r := range chain.Rules {
@@ -208,7 +221,12 @@ func mutated(want compile.RuleSet, at where, rule routeros.Rule) compile.RuleSet
 	want.Tables = slices.Clone(want.Tables)
 	table := &want.Tables[at.table]
 	rules := &table.Rules
-	if at.chain >= 0 {
+	switch {
+	case at.chain == inNAT:
+		rules = &table.Forwarding.NAT
+	case at.chain == inForward:
+		rules = &table.Forwarding.Filter
+	case at.chain >= 0:
 		table.Chains = slices.Clone(table.Chains)
 		rules = &table.Chains[at.chain].Rules
 	}
@@ -240,5 +258,7 @@ func equal(f routeros.Family, a, b routeros.Snapshot) bool {
 			return false
 		}
 	}
-	return one.Accepted == two.Accepted && len(x) == len(y)
+	there := netip.MustParseAddr("192.168.88.10")
+	sent := func(r classes.Result) classes.Set { return space.And(r.Forwarded, space.Sent(r, there, 3389)) }
+	return one.Accepted == two.Accepted && one.Forwarded == two.Forwarded && sent(one) == sent(two) && len(x) == len(y)
 }

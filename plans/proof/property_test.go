@@ -35,7 +35,7 @@ func foreignTable(t *rapid.T) string {
 		fmt.Fprintf(&b, "add chain=%s comment=r%d", chain, i)
 		for name, values := range [][]string{
 			0: {"protocol=tcp dst-port=22", "protocol=tcp dst-port=1000-60000", "protocol=udp", "protocol=tcp", "protocol=icmp"}, 1: {"in-interface=ether1", "in-interface-list=LAN", "in-interface-list=!LAN"},
-			2: {"src-address=10.0.0.0/8", "src-address-list=friends", "src-address-list=t", "src-address-list=!t", "src-address-list=rosknock-m-a_1", "src-address-list=rosknock-m-a_1"}, 3: {"connection-state=new", "connection-state=invalid"}, 4: {"limit=5,5:packet"},
+			2: {"src-address=10.0.0.0/8", "dst-address=192.168.88.10", "connection-nat-state=!dstnat", "src-address-list=friends", "src-address-list=t", "src-address-list=!t", "src-address-list=rosknock-m-a_1", "src-address-list=rosknock-m-a_1"}, 3: {"connection-state=new", "connection-state=invalid"}, 4: {"limit=5,5:packet"},
 		} {
 			if rapid.IntRange(0, 2).Draw(t, fmt.Sprint("matcher ", name)) == 0 {
 				b.WriteString(" " + one("value", values...))
@@ -55,6 +55,11 @@ func foreignTable(t *rapid.T) string {
 	if rapid.Bool().Draw(t, "final") {
 		b.WriteString("add chain=input action=drop " + one("drop", "in-interface=ether1", "in-interface-list=!LAN", "") + "\n")
 	}
+	b.WriteString("/ip firewall nat\n")
+	for range rapid.IntRange(0, 3).Draw(t, "nat") {
+		b.WriteString("add chain=dstnat protocol=tcp dst-port=" + one("from", "3390", "3390", "1000-60000", "80") + one("whose", "", " in-interface=ether1", " src-address-list=friends", " src-address-list=t") +
+			one("nat action", " action=dst-nat to-addresses=192.168.88.10 to-ports=3389", " action=dst-nat to-addresses=192.168.88.10 to-ports=3389", " action=dst-nat to-addresses=192.168.88.20", " action=accept", " action=return") + "\n")
+	}
 	if rapid.IntRange(0, 3).Draw(t, "entries") == 0 {
 		b.WriteString("/ip firewall address-list\nadd list=" + one("of", "friends", "t", "rosknock-m-a_1", "rosknock-m-a-quarantine") + " address=10.0.0.5\n")
 	}
@@ -63,9 +68,15 @@ func foreignTable(t *rapid.T) string {
 
 func drawnPlan(t *rapid.T) plans.Plan {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
-	text := "version: 1\nname: m\ndoors:\n  a:\n    knock: [tcp/4711, udp/4712, tcp/4713]\n    stage-timeout: 10s\n    trusted: {list: t, for: 1h}\n    opens: " + one("opens", "[ssh]", "[everything]", "[ssh, winbox]") + "\n" +
+	forward := rapid.Bool().Draw(t, "forward")
+	opens, gate := one("opens", "[ssh]", "[everything]", "[ssh, winbox]"), one("gate", "", "gate: {services: [ssh, winbox]}\n", "gate: {services: [ssh], vpns: [wireguard]}\n")
+	if forward {
+		const rdp = "forwards: [{name: rdp, protocol: tcp, port: 3390, to: 192.168.88.10, to-port: 3389}]}\n"
+		opens, gate = one("opens", "[rdp]", "[everything]", "[ssh, rdp]", "[ssh]"), one("gate", "gate: {"+rdp, "gate: {services: [ssh, winbox], "+rdp)
+	}
+	text := "version: 1\nname: m\ndoors:\n  a:\n    knock: [tcp/4711, udp/4712, tcp/4713]\n    stage-timeout: 10s\n    trusted: {list: t, for: 1h}\n    opens: " + opens + "\n" +
 		one("quarantine", "", "", "    wrong-knock: quarantine\n    decoys: [tcp/4720]\n", "    decoys: [udp/80]\n") +
-		one("allow", "", "allow: {addresses: [10.0.0.7]}\n", "allow: {interface-lists: [LAN]}\n") + one("gate", "", "gate: {services: [ssh, winbox]}\n", "gate: {services: [ssh], vpns: [wireguard]}\n") +
+		one("allow", "", "allow: {addresses: [10.0.0.7]}\n", "allow: {interface-lists: [LAN]}\n") + gate +
 		"firewall: {families: [ipv4], layout: " + one("layout", "chain", "inline") +
 		one("bogons", "", "", ", bogons: {interface-lists: [WAN]}", ", bogons: {interface-lists: [WAN], except: [10.0.0.8/29]}") + "}\n"
 	p, err := plans.Read("m.yaml", []byte(text))
@@ -116,7 +127,7 @@ func drawnPacket(t *rapid.T) packet.Packet {
 		State: rapid.SampledFrom([]packet.State{packet.New, packet.New, packet.Established, packet.Invalid}).Draw(t, "state"),
 	}
 	if p.Protocol != 1 {
-		p.SrcPort, p.DstPort = 51077, rapid.SampledFrom([]uint16{22, 22, 8291, 8729, 4711, 4712, 4713, 80, 13231, 4720}).Draw(t, "port")
+		p.SrcPort, p.DstPort = 51077, rapid.SampledFrom([]uint16{22, 22, 8291, 8729, 4711, 4712, 4713, 80, 13231, 4720, 3390, 3390, 33900}).Draw(t, "port")
 	} else {
 		p.ICMPType = 8
 	}
@@ -135,10 +146,11 @@ func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, stat
 		fate := packet.NewWorld(s).Decide(q, lists, epoch, func(*routeros.Rule, []string) bool { return answer })
 		return fate.Verdict == packet.Accept, fate
 	}
-	before, _ := accepted(states[0])
+	before, was := accepted(states[0])
 	for n, s := range states {
 		after, fate := accepted(s)
 		opened := opens(p, q, member, fate, states[len(states)-1])
+		tryForward(t, text, p, q, member, states[len(states)-1], was, fate, n, n == len(states)-1)
 		if after && !before && !opened {
 			t.Fatalf("after %d steps %v (%v) is let in by %v\n%s", n, q, q.State, fate.Rule, text)
 		}
@@ -158,6 +170,29 @@ func fillable(s routeros.Snapshot, list string) bool {
 	return slices.ContainsFunc(s.Rules[routeros.Filter], func(r routeros.Rule) bool { return r.Attrs.Get("address-list") == list && !r.Disabled() })
 }
 
+// tryForward holds what is sent on against promises 2 and 3.
+func tryForward(t *rapid.T, text string, p plans.Plan, q packet.Packet, member string, end routeros.Snapshot, was, is packet.Fate, n int, last bool) {
+	reaches := func(f packet.Fate) bool {
+		return f.Verdict == packet.Forwarded && f.To == netip.MustParseAddrPort("192.168.88.10:3389")
+	}
+	trusted := member == "t" || packet.NewMemory(end, epoch).Contains(routeros.IPv4, "t", q.Src, epoch)
+	if len(p.Gate.Forwards) == 0 {
+		return
+	}
+	user := trusted && p.Doors[0].OpensForward("rdp") || allows(p, q)
+	if is.Verdict == packet.Forwarded && was.Verdict != packet.Forwarded && !user {
+		t.Fatalf("after %d steps %v is sent on to %v by %v, and was not\n%s", n, q, is.To, is.Rule, text)
+	}
+	if reaches(is) && !user && (last || !reaches(was)) {
+		t.Fatalf("after %d steps %v reaches the forward by %v\n%s", n, q, is.Rule, text)
+	}
+}
+
+// allows reports whether a packet comes from the allow-list.
+func allows(p plans.Plan, q packet.Packet) bool {
+	return len(p.Allow.Addresses) > 0 && q.Src == netip.MustParseAddr("10.0.0.7") || len(p.Allow.InterfaceLists) > 0 && q.InInterface == "bridge"
+}
+
 // opens reports whether the plan lets a packet in: running connections, the allow-list, and the trusted.
 func opens(p plans.Plan, q packet.Packet, member string, fate packet.Fate, s routeros.Snapshot) bool {
 	if q.State == packet.Established {
@@ -166,8 +201,7 @@ func opens(p plans.Plan, q packet.Packet, member string, fate packet.Fate, s rou
 	trusted := !forged(p, q) && (member == "t" || packet.NewMemory(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
 		slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" }))
 	inDoor := slices.ContainsFunc(p.Doors[0].Opens, func(o plans.Target) bool { return o.Kind == plans.Everything || covers(o.Name, q) })
-	allowed := len(p.Allow.Addresses) > 0 && q.Src == netip.MustParseAddr("10.0.0.7") || len(p.Allow.InterfaceLists) > 0 && q.InInterface == "bridge"
-	return trusted && inDoor || allowed && (inDoor || isGated(p, q))
+	return trusted && inDoor || allows(p, q) && (inDoor || isGated(p, q))
 }
 
 // forged reports whether a packet's source is one that the plan takes for forged where it arrives.
