@@ -131,24 +131,31 @@ func (c *compiler) forwarding(t *Table) error {
 	if err := c.forwardPlaces(t); err != nil {
 		return err
 	}
+	var drops []routeros.Rule
 	for _, one := range f.Forwards {
 		to := []string{"protocol", one.Protocol, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort), "connection-nat-state", "dstnat"}
 		if f.FilterPlace.NeedsEstablished {
-			running := []string{"action", "accept", "connection-state", "established,related", "connection-nat-state", "dstnat", "protocol", one.Protocol}
-			f.Filter = append(f.Filter,
-				c.rule("established/forward-"+one.Name, "established traffic", append(running, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort))...),
-				c.rule("established/back-"+one.Name, "established traffic", append(slices.Clone(running), "src-address", one.To.String(), "src-port", fmt.Sprint(one.ToPort))...))
+			f.Filter = append(f.Filter, c.running(one)...)
 		}
 		for _, w := range c.users(one) {
-			slot := w.slot + "/forward-" + one.Name
-			f.NAT = append(f.NAT, c.rule(slot, "forward "+one.Name+": "+w.text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
+			slot, text := w.slot+"/forward-"+one.Name, "forward "+one.Name+": "+w.text
+			f.NAT = append(f.NAT, c.rule(slot, text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
 				"dst-address-type", "local", w.name, w.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
-			f.Filter = append(f.Filter, c.rule(slot, "forward "+one.Name+": "+w.text, append([]string{"action", "accept", w.name, w.value}, to...)...))
+			f.Filter = append(f.Filter, c.rule(slot, text, append([]string{"action", "accept", w.name, w.value}, to...)...))
 		}
-		f.Filter = append(f.Filter, c.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else",
-			append([]string{"action", "drop", "connection-state", "new"}, to...)...))
+		drops = append(drops, c.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
 	}
+	f.Filter = append(f.Filter, drops...) // two forwards may lead to one port, for others each
 	return nil
+}
+
+// running lets the packets of a forward's connections through, in both directions.
+func (c *compiler) running(one Forward) []routeros.Rule {
+	accept := []string{"action", "accept", "connection-state", "established,related", "connection-nat-state", "dstnat", "protocol", one.Protocol}
+	return []routeros.Rule{
+		c.rule("established/forward-"+one.Name, "established traffic", slices.Concat(accept, []string{"dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort)})...),
+		c.rule("established/back-"+one.Name, "established traffic", slices.Concat(accept, []string{"src-address", one.To.String(), "src-port", fmt.Sprint(one.ToPort)})...),
+	}
 }
 
 // forwardPlaces finds where the rules belong in dstnat and in forward. In dstnat they go before the first rule that ends the way of a
@@ -157,7 +164,11 @@ func (c *compiler) forwarding(t *Table) error {
 func (c *compiler) forwardPlaces(t *Table) error {
 	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
 	open := c.forEverybody(bare, t.Forwarding.Forwards)
-	space := classes.New(t.Family, classes.Cuts{Ports: ports(t.Forwarding.Outer)}, bare, open)
+	cuts := classes.Cuts{Ports: ports(t.Forwarding.Outer)}
+	for _, d := range t.Doors { // others may ask for a list that only the plan will fill
+		cuts.Lists = append(cuts.Lists, d.Trusted)
+	}
+	space := classes.New(t.Family, cuts, bare, open)
 	var asked classes.Set
 	nat := c.family.NAT()
 	for i := range t.Forwarding.Forwards {

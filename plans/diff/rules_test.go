@@ -142,11 +142,75 @@ func firstStatic(rows []routeros.Rule) int {
 	return 0
 }
 
-// place draws a window between the foreign rows of input.
-func place(t *rapid.T, rows []routeros.Rule) compile.Place {
+// forwarded draws the part of a rule set that stands in forward, mostly none.
+func forwarded(t *rapid.T, rows []routeros.Rule) compile.Forwarding {
+	var f compile.Forwarding
+	var drops []routeros.Rule
+	for i := range rapid.IntRange(-2, 2).Draw(t, "forwards") + 1 {
+		mark := func(slot string) string { return routeros.Mark{Plan: "p", Slot: slot}.Comment("x") }
+		port := fmt.Sprint(rapid.IntRange(80, 82).Draw(t, "to"))
+		f.Filter = append(f.Filter, routeros.NewRule("action", "accept", "protocol", "tcp", "dst-port", port, "src-address-list", "trusted", "comment", mark(fmt.Sprintf("d/forward-f%d", i))))
+		drops = append(drops, routeros.NewRule("action", "drop", "protocol", "tcp", "dst-port", port, "comment", mark(fmt.Sprintf("gate/forward-f%d", i))))
+	}
+	f.Filter = append(f.Filter, drops...)
+	f.FilterPlace = place(t, rows, "forward")
+	f.FilterPlace.Floor = ""
+	return f
+}
+
+// TestNATSteps: the rules of destination NAT are brought to what is wanted in the same way, and go with the plan.
+func TestNATSteps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var rows []routeros.Rule
+		for i := range rapid.IntRange(0, 4).Draw(t, "foreign") {
+			rows = append(rows, routeros.Rule{ID: fmt.Sprintf("*%X", i+0x20), Attrs: routeros.MakeAttributes("chain", rapid.SampledFrom([]string{"dstnat", "srcnat"}).Draw(t, "chain"), "action", "accept")})
+		}
+		for round := range 3 {
+			var f compile.Forwarding
+			for i := range rapid.IntRange(0, 3).Draw(t, "rules") {
+				f.NAT = append(f.NAT, routeros.NewRule("action", "dst-nat", "protocol", "tcp", "dst-port", fmt.Sprint(rapid.IntRange(80, 82).Draw(t, "port")), "to-addresses", "192.168.88.10",
+					"comment", routeros.Mark{Plan: "p", Slot: fmt.Sprintf("d%d/forward-f", i)}.Comment("x")))
+			}
+			f.NATPlace = place(t, rows, "dstnat")
+			f.NATPlace.Floor = ""
+			s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.NAT: rows}}
+			want := compile.RuleSet{Plan: "p", Tables: []compile.Table{{Family: routeros.IPv4, Menu: routeros.Filter, Forwarding: f}}}
+			after := s
+			for i, step := range natSteps(s, want, want.Tables[0]) {
+				after = RehearseStep(after, step, i)
+			}
+			if d := Foreign(s, after, "p"); d != nil {
+				t.Fatal(d)
+			}
+			rows = slices.Clone(after.Rules[routeros.NAT])
+			var ours []routeros.Rule
+			last, anchor := -1, len(rows)
+			for i := range rows {
+				if rows[i].ID[0] == '+' {
+					rows[i].ID = fresh(rows)
+				}
+				if _, ok := owned(rows[i], "p"); ok {
+					ours, last = append(ours, rows[i]), i
+				}
+				if rows[i].ID == f.NATPlace.Anchor {
+					anchor = i
+				}
+			}
+			if !slices.EqualFunc(ours, inChain(f.NAT, "dstnat", nil), routeros.Rule.Same) || last >= anchor {
+				t.Fatalf("round %d: got %v, want %v before %q", round, ours, f.NAT, f.NATPlace.Anchor)
+			}
+			if rest := natSteps(routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.NAT: rows}}, want, want.Tables[0]); len(rest) > 0 {
+				t.Fatalf("second run: %+v", rest)
+			}
+		}
+	})
+}
+
+// place draws a window between the foreign rows of a chain.
+func place(t *rapid.T, rows []routeros.Rule, chain string) compile.Place {
 	var input []routeros.Rule
 	for _, r := range rows {
-		if _, ours := owned(r, "p"); !ours && !r.Dynamic && r.Chain() == "input" {
+		if _, ours := owned(r, "p"); !ours && !r.Dynamic && r.Chain() == chain {
 			input = append(input, r)
 		}
 	}
@@ -170,12 +234,14 @@ func TestTableSteps(t *testing.T) {
 			return rapid.SampledFrom([][]string{nil, {"x"}, {"x", "y"}, {"y"}}).Draw(t, label)
 		}
 		want := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "layout"), []int{1, 2, 3}, doors("doors")...)
-		want.Tables[0].Place = place(t, s.Rules[routeros.Filter])
+		want.Tables[0].Place = place(t, s.Rules[routeros.Filter], "input")
+		want.Tables[0].Forwarding = forwarded(t, s.Rules[routeros.Filter])
 		s = converge(t, s, want)
 		s = renumber(s)
 
 		next := wanted(rapid.SampledFrom([]plans.Layout{plans.Chain, plans.Inline}).Draw(t, "next layout"), rapid.SampledFrom([][]int{{1, 2, 3}, {1, 2}, {5, 2, 3}, {7, 8, 9, 10}}).Draw(t, "next"), doors("next doors")...)
-		next.Tables[0].Place = place(t, s.Rules[routeros.Filter])
+		next.Tables[0].Place = place(t, s.Rules[routeros.Filter], "input")
+		next.Tables[0].Forwarding = forwarded(t, s.Rules[routeros.Filter])
 		converge(t, drift(t, s), next)
 	})
 }
@@ -246,10 +312,16 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 		}
 	}
 	got, targets := map[string][]routeros.Rule{}, map[string]string{}
-	total := 0
+	total, passing := 0, "forward"
 	for i, r := range rows {
 		mark, ok := owned(r, "p")
 		if !ok || mark.Slot == "jump" {
+			continue
+		}
+		if mark.Slot == "jump-forward" {
+			if passing = r.Attrs.Get("jump-target"); r.Chain() != "forward" || want.Layout == plans.Inline {
+				t.Fatalf("a jump from %s", r.Chain())
+			}
 			continue
 		}
 		total++
@@ -268,6 +340,10 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 		}
 	}
 	check(chain, inChain(table.Rules, chain, targets))
+	check(passing, inChain(table.Forwarding.Filter, passing, nil))
+	if (passing == "forward") == (len(table.Forwarding.Filter) > 0 && want.Layout == plans.Chain) {
+		t.Fatalf("forwards stand in %s", passing)
+	}
 	for _, c := range table.Chains {
 		check(targets[c.Name], inChain(c.Rules, targets[c.Name], nil))
 	}
@@ -282,7 +358,7 @@ func apart(t *rapid.T, s routeros.Snapshot, step Step) {
 		return
 	}
 	chain := step.Set.Get("chain") + step.Was.Get("chain")
-	seen := map[string]bool{"input": true}
+	seen := map[string]bool{"input": true, "forward": true}
 	for range 3 {
 		for _, r := range s.Rules[routeros.Filter] {
 			if r.Action() == "jump" && seen[r.Chain()] {

@@ -29,7 +29,7 @@ func (f *table) forwards() {
 			Promise: OnlyByKnock, Risk: OpenGate, After: n,
 			What:   "a stranger would still reach the forward " + one.Name + ": %s is sent on by %s",
 			Remedy: "move the rule of the forward chain that lets him through below those of the plan, or narrow it",
-		}, f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.users(one)), f.space.Stranger())
+		}, f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
 		f.usable(n, one)
 	}
 }
@@ -62,6 +62,17 @@ func (f *table) users(one compile.Forward) classes.Set {
 	return out
 }
 
+// visitors are the packets of those who may get where a forward leads, be it by another one that leads there too.
+func (f *table) visitors(one compile.Forward) classes.Set {
+	var out classes.Set
+	for _, other := range f.Forwarding.Forwards {
+		if other.Protocol == one.Protocol && other.To == one.To && other.ToPort == one.ToPort {
+			out = f.space.Or(out, f.users(other))
+		}
+	}
+	return out
+}
+
 // reached are the packets that reach a forward's host and port in a state.
 func (f *table) reached(n int, one compile.Forward) classes.Set {
 	s := f.space
@@ -76,7 +87,7 @@ func (f *table) sentOn(n int) {
 	elsewhere := s.Minus(f.results[n].Forwarded, s.NotIn(f.results[0].Forwarded, f.unfilled()...))
 	var fresh classes.Set
 	for _, one := range f.Forwarding.Forwards {
-		reached, users := f.reached(n, one), f.users(one)
+		reached, users := f.reached(n, one), f.visitors(one)
 		fresh = s.Or(fresh, s.Minus(s.Minus(reached, users), s.NotIn(f.reached(0, one), f.unfilled()...)))
 		elsewhere = s.Minus(elsewhere, s.And(reached, users))
 	}
@@ -100,7 +111,7 @@ func (f *table) cutOff(n int) {
 	}
 	for _, one := range f.Forwarding.Forwards {
 		number, _ := routeros.ParseProtocol(one.Protocol)
-		meant = s.Or(meant, s.Minus(s.And(s.Sent(f.results[n], one.To, one.ToPort), s.Protocol(number)), f.users(one)))
+		meant = s.Or(meant, s.Minus(s.And(s.Sent(f.results[n], one.To, one.ToPort), s.Protocol(number)), f.visitors(one)))
 	}
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: CutOff, After: n,

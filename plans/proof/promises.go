@@ -297,7 +297,7 @@ func (f *table) voidRules() {
 // other rule forwards what the plan does, nobody comes to what shuts it.
 func mayBeVoid(slot string) bool {
 	starts := func(kind string) bool { return strings.HasPrefix(slot, kind) }
-	return slices.ContainsFunc([]string{"allow/", "established", "gate/forward"}, starts) || strings.Contains(slot, "/spare-")
+	return slices.ContainsFunc([]string{"allow/", "established", "gate/forward", "jump-forward"}, starts) || strings.Contains(slot, "/spare-")
 }
 
 // eater says which rule takes all that a rule is meant for.
