@@ -52,7 +52,7 @@ func (b bench) converged(p plans.Plan) {
 // knock and to no other.
 func TestVersions(t *testing.T) {
 	for _, version := range []string{"6.49", "7.9", "7.14", "7.18", "7.20", "7.24"} {
-		for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "hygiene.yaml"} {
+		for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "hygiene.yaml", "forward.yaml"} {
 			for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 				t.Run(fmt.Sprintf("%s/%s/%s", version, name, layout), func(t *testing.T) {
 					b := newBench(t, version, defconf(t, version))

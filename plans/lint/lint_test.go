@@ -315,6 +315,7 @@ func TestFixtures(t *testing.T) {
 		"seed.yaml":    "L20 L21 L25 L26 L32 L32 L32 L50",
 		"branch.yaml":  "L26 L39",
 		"hygiene.yaml": "L31",
+		"forward.yaml": "",
 	} {
 		text, err := fixtures.Plan(name)
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 // BenchmarkProve proves the change sets of some plans on tables of other people's rules: blocked sources, port rules,
 // jumps, limits.
 func BenchmarkProve(b *testing.B) {
-	for _, name := range []string{"seed.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml"} {
+	for _, name := range []string{"seed.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml", "forward.yaml"} {
 		text, err := fixtures.Plan(name)
 		if err != nil {
 			b.Fatal(err)
