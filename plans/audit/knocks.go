@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -258,7 +259,35 @@ func (a *auditor) opens(list string) (opens, open []string) {
 			open = append(open, t.Name)
 		}
 	}
-	return opens, open
+	return append(opens, a.sendsOn(list)...), open
+}
+
+// sendsOn lists where destination NAT sends members of a list from outside, and no strangers: tcp/33890 to 192.168.88.10:3389.
+func (a *auditor) sendsOn(list string) []string {
+	s, menu := a.space, a.family.NAT()
+	var out []string
+	for i := range a.router.Rules[menu] {
+		r := &a.router.Rules[menu][i]
+		if r.Disabled() || r.Attrs.Get("src-address-list") != list || r.Action() != "dst-nat" || r.Attrs.Get("to-addresses") == "" {
+			continue
+		}
+		from := s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
+		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, r), s.Or(from, s.Member(list))), s.States(packet.New)))
+		sent := s.Sometimes(s.And(s.And(result.Hits(menu, i), result.Forwarded), from))
+		if s.Minus(s.Given(sent, func(l string) bool { return l == list }), s.Given(sent, func(string) bool { return false })).Empty() {
+			continue
+		}
+		to := r.Attrs.Get("to-addresses")
+		if ports := r.Attrs.Get("to-ports"); ports != "" {
+			to += ":" + ports
+		}
+		what := cmp.Or(r.Attrs.Get("protocol"), "everything")
+		if ports := r.Attrs.Get("dst-port"); ports != "" {
+			what += "/" + ports
+		}
+		out = append(out, what+" to "+to)
+	}
+	return out
 }
 
 // asked are the packets that the rules which accept a list ask for.
