@@ -68,7 +68,7 @@ func (o *knockOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.door, "door", "", "`NAME` of the door, where the plan has several")
 	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
-	f.StringVar(&o.then, "then", "", "wait until a `TARGET` behind the door opens: tcp/22, a service such as ssh, or host:port")
+	f.StringVar(&o.then, "then", "", "wait until a `TARGET` behind the door opens: tcp/22, a service such as ssh, a forward of the plan, or host:port")
 	f.StringVar(&o.connect, "connect", "", "then connect to `HOST:PORT` and join standard input and output to it")
 	f.BoolVar(&o.ifShut, "if-shut", false, "leave the knock out when what --then or --connect names is open already")
 	f.IntVar(&o.passes, "passes", 0, "play the knock up to `N` times while the door stays shut (default 1; with --then or --connect 3)")
