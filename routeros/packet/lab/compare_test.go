@@ -107,6 +107,8 @@ func (g *game) compareFate(s shot, fate packet.Fate, kernel seen) {
 		g.differ("%s: the evaluator is undecided: %+v", what, fate.Undecided)
 	case kernel.passed != (fate.Verdict == packet.Accept):
 		g.differ("%s: %s by the evaluator (trail %s), but in the kernel passed=%v", what, fate.Verdict, trail(fate), kernel.passed)
+	case g.firewall.through && kernel.sent != (fate.Verdict == packet.Forwarded):
+		g.differ("%s: %s by the evaluator (trail %s), but in the kernel sent on=%v", what, fate.Verdict, trail(fate), kernel.sent)
 	case kernel.tracked && kernel.state != tracked(s.packet, fate):
 		g.differ("%s: the kernel takes it for %s", what, kernel.state)
 	}

@@ -27,6 +27,7 @@ func TestKernel(t *testing.T) {
 	t.Run("table", l.testTables)
 	t.Run("state", l.testStates)
 	t.Run("random", l.testRandom)
+	t.Run("forward", l.testForwards)
 	t.Logf("the evaluator and the kernel were compared on %d tables with %d packets in %s", l.tables, l.packets, time.Since(start).Round(time.Millisecond))
 }
 

@@ -36,7 +36,9 @@ type lab struct {
 	client  int
 	answers map[routeros.Family]int
 
-	family          routeros.Family // of the tables and packets played now
+	family routeros.Family // of the tables and packets played now
+	// routes says that the router sends packets on.
+	routes          bool
 	tables, packets int
 }
 

@@ -25,11 +25,12 @@ import (
 )
 
 // The lab's own sets hold the numbers of packets: arrived has those that came over the cable, passed those
-// that the rules under test let through to the end of input, and one for each state has those to which
+// that the rules under test let through to the end of input, sent those through to the end of forward, and one for each state has those to which
 // connection tracking gave it.
 const (
 	arrived = "lab:arrived"
 	passed  = "lab:passed"
+	sent    = "lab:sent"
 )
 
 // last is the number of the packet that follows a volley: once it is there, all before it have run their course.
@@ -87,7 +88,7 @@ func (l *lab) load(s routeros.Snapshot) (*firewall, error) {
 	table := l.nft.AddTable(l.table())
 	l.nft.DelTable(table)
 	table = l.nft.AddTable(table)
-	f := &firewall{lab: l, next: 1, sets: map[string]*nftables.Set{}, translation: translation{nft: l.nft, family: l.family, table: table, snapshot: s}}
+	f := &firewall{lab: l, next: 1, sets: map[string]*nftables.Set{}, translation: translation{nft: l.nft, family: l.family, table: table, snapshot: s, through: l.routes}}
 	if err := errors.Join(f.observe(), f.translate()); err != nil {
 		return nil, err
 	}
@@ -99,7 +100,7 @@ func (l *lab) load(s routeros.Snapshot) (*firewall, error) {
 
 // observe lays the chains that watch: before everything, behind connection tracking, and behind input.
 func (f *firewall) observe() error {
-	names := []string{arrived, passed}
+	names := []string{arrived, passed, sent}
 	for _, s := range allStates() {
 		names = append(names, s.String())
 	}
@@ -122,6 +123,7 @@ func (f *firewall) observe() error {
 	}
 	f.observeNAT()
 	f.rule(f.watch(passed, nftables.ChainHookInput, 100), f.note(passed)...)
+	f.rule(f.watch(sent, nftables.ChainHookForward, 100), f.note(sent)...)
 	answers := f.watch("lab:answers", nftables.ChainHookOutput, -300)
 	f.rule(answers, &expr.Meta{Key: expr.MetaKeyMARK, Register: 1}, equal(true, binaryutil.NativeEndian.PutUint32(mark)...), &expr.Verdict{Kind: expr.VerdictDrop})
 	return nil
@@ -152,6 +154,7 @@ type seen struct {
 	at      time.Time
 	arrived bool
 	passed  bool
+	sent    bool
 	// tracked says that it came as far as connection tracking, which gave it a state.
 	tracked bool
 	state   packet.State
@@ -176,7 +179,7 @@ func (f *firewall) volley(shots []shot) ([]seen, error) {
 	}
 	for i := range out {
 		o := &out[i]
-		o.arrived, o.passed = noted[arrived][o.id], noted[passed][o.id]
+		o.arrived, o.passed, o.sent = noted[arrived][o.id], noted[passed][o.id], noted[sent][o.id]
 		for _, s := range allStates() {
 			if noted[s.String()][o.id] {
 				o.tracked, o.state = true, s
