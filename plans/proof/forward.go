@@ -120,8 +120,9 @@ func (f *table) cutOff(n int) {
 	}, s.And(s.Minus(s.And(stopped, f.results[0].Forwarded), meant), f.domain), s.Stranger())
 }
 
-// narrow: the plan's own rules send on nobody but those who may use a forward, whatever shuts him out behind, and in forward they ask for
-// connections to a forward's host alone. What else goes through the router is not followed, so no rule of ours may be about it.
+// narrow: the plan's own rules send on nobody but those who may use a forward, whatever shuts him out behind, and nothing that is not for the
+// router; and in forward they ask for connections to a forward's host alone. What else goes through the router is not followed, so no
+// rule of ours may be about it.
 func (f *table) narrow(n int) {
 	s := f.space
 	var users, sent classes.Set
@@ -138,9 +139,11 @@ func (f *table) narrow(n int) {
 		What:   "a rule of the plan would send on a stranger: %s is decided by %s",
 		Remedy: "this is a mistake of rosknock: please report it",
 	}, s.And(s.Minus(sent, users), f.domain), s.Stranger())
-	for _, r := range f.after.Rules[f.Menu] {
+	for _, r := range slices.Concat(f.after.Rules[f.Family.NAT()], f.after.Rules[f.Menu]) {
+		sends := r.Attrs.Get("dst-address-type") == "local" && r.Chain() == "dstnat"
+		lets := r.Attrs.Get("connection-nat-state") == "dstnat" && f.toForward(&r)
 		mark, _ := r.Mark()
-		if !f.ours(&r) || !f.behind(&r) || r.Action() == "jump" || r.Attrs.Get("connection-nat-state") == "dstnat" && f.toForward(&r) {
+		if !f.ours(&r) || r.Chain() != "dstnat" && !f.behind(&r) || r.Action() == "jump" || sends || lets {
 			continue
 		}
 		f.fail(Failure{

@@ -103,8 +103,6 @@ func TestForwardMutants(t *testing.T) {
 				mark, _ := rule.Mark()
 				cases := mutants(rule)
 				cases["removed"] = routeros.Rule{}
-				delete(cases, "without dst-address-type") // what is not for the router is not followed
-				delete(cases, "without to-ports")         // no mutant where the ports are alike, and none that is nearer than another port
 				for change, mutant := range cases {
 					bad, wrong := proved(t, s, mutated(want, at, mutant), operated())
 					tried++
@@ -229,6 +227,30 @@ func TestForwardPasses(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestForwardInCircles: chains of forward that jump in circles are a reason to refuse a plan with forwards, and no other one.
+func TestForwardInCircles(t *testing.T) {
+	rules := "add chain=forward action=jump jump-target=round\n"
+	for i := range 70 {
+		rules += fmt.Sprintf("add chain=round%d action=jump jump-target=round%d\n", i, (i+1)%70)
+	}
+	s := router(strings.Replace(forwarding, "/ip firewall filter\n", "/ip firewall filter\n"+strings.Replace(rules, "target=round\n", "target=round0\n", 1), 1))
+	p := forwardPlan(t, plans.Chain)
+	for _, with := range []bool{true, false} {
+		if !with {
+			p.Gate.Forwards, p.Gate.Services = nil, append(slices.Clone(p.Gate.Services), "www") // what others forward is followed
+			p.Doors[0].Opens = p.Doors[0].Opens[1:]
+		}
+		want, err := compile.Compile(p, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, _ := proved(t, s, want, operated())
+		if refused := strings.Contains(fmt.Sprint(result.Err()), "jump in circles"); refused != with || !with && result.Err() != nil {
+			t.Errorf("with forwards %v: %v", with, result.Err())
+		}
+	}
 }
 
 // TestForwardGoes: a plan without its forward leaves nothing of it, and the change holds, also where others forward to the same host.

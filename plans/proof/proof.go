@@ -285,12 +285,12 @@ func (p *prover) family(t compile.Table) {
 	f.forwards()
 	f.knocks()
 	f.forged(f.results[len(f.results)-1])
-	f.followed("simplify the chains that input jumps to, or name a place above them with firewall.place")
+	f.followed("simplify the chains that input jumps to, and forward where the plan has forwards, or name a place above them with firewall.place")
 }
 
 // followed: everything could be followed.
 func (f *table) followed(remedy string) {
-	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete })
+	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete || r.Astray && f.forwarding() })
 	if !f.space.Complete() || incomplete {
 		f.fail(Failure{
 			Promise: NoExposure, Risk: Undecidable, After: len(f.changes.Steps),

@@ -14,14 +14,14 @@ type Result struct {
 	Accepted, Forwarded Set
 	// Fills are the additions to address lists.
 	Fills []Fill
-	// Incomplete says that chains jump in circles, so that the walk was cut short.
-	Incomplete bool
-	hits       map[routeros.Menu][]ref
-	meant      map[routeros.Menu][]ref
-	accepts    map[routeros.Menu][]ref
-	ends       map[routeros.Menu][]ref
-	moved      []translation
-	sent       []translation
+	// Incomplete says that chains jump in circles, so that the walk was cut short; Astray, that those of what is sent on do.
+	Incomplete, Astray bool
+	hits               map[routeros.Menu][]ref
+	meant              map[routeros.Menu][]ref
+	accepts            map[routeros.Menu][]ref
+	ends               map[routeros.Menu][]ref
+	moved              []translation
+	sent               []translation
 }
 
 // Sent returns the packets that destination NAT sends to a port of a host, whether or not forward lets them go there. What may go
@@ -242,7 +242,7 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 	returned := none
 	for _, i := range t.chains[name] {
 		if w.steps++; w.steps > mostLook {
-			w.result.Incomplete = true
+			w.cutShort()
 			break
 		}
 		if reach == none {
@@ -270,6 +270,15 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 	return w.d.or(reach, returned)
 }
 
+// cutShort notes that not everything was followed.
+func (w *walk) cutShort() {
+	if w.away {
+		w.result.Astray = true
+		return
+	}
+	w.result.Incomplete = true
+}
+
 // act carries out a rule for the packets that match it. It returns those that go on with the next rule, and
 // those that leave the chain for where they came from.
 func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref) {
@@ -282,7 +291,7 @@ func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref
 		return none, hit
 	case "jump":
 		if depth == deepest {
-			w.result.Incomplete = true
+			w.cutShort()
 			return hit, none
 		}
 		return w.chain(t, r.target, hit, depth+1), none
