@@ -315,6 +315,38 @@ func TestKnockAndExpiry(t *testing.T) {
 	}
 }
 
+// TestForwarding: a connection that is sent on stays so when its source is trusted no more, until it is cut.
+func TestForwarding(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := New(Options{Now: func() time.Time { return now }})
+	c := login(t, r)
+	c.run("/ip/firewall/nat/add", "=chain=dstnat", "=action=dst-nat", "=protocol=tcp", "=dst-port=33890", "=src-address-list=open", "=to-addresses=192.168.88.10", "=to-ports=3389")
+	c.run("/ip/firewall/filter/add", "=chain=forward", "=action=accept", "=connection-state=established", "=connection-nat-state=dstnat", "=protocol=tcp", "=dst-address=192.168.88.10", "=dst-port=3389")
+	c.run("/ip/firewall/filter/add", "=chain=forward", "=action=accept", "=src-address-list=open")
+	c.run("/ip/firewall/filter/add", "=chain=forward", "=action=drop")
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=drop")
+	send := func(sport uint16) (packet.Verdict, string) {
+		fate := r.Packet(packet.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: sport, DstPort: 33890, Size: 60, TCPFlags: packet.SYN})
+		return fate.Verdict, fmt.Sprint(fate.To)
+	}
+	expect := func(sport uint16, want packet.Verdict, to string) {
+		t.Helper()
+		if got, at := send(sport); got != want || at != to {
+			t.Errorf("%s to %s, want %s to %s", got, at, want, to)
+		}
+	}
+	const host, nowhere = "192.168.88.10:3389", "invalid AddrPort"
+	expect(1, packet.Drop, nowhere)
+	c.run("/ip/firewall/address-list/add", "=list=open", "=address=203.0.113.9", "=timeout=1m")
+	expect(2, packet.Forwarded, host)
+	c.expect("!re =dst-address=192.0.2.1:33890 =reply-src-address=192.168.88.10:3389 | !done", "/ip/firewall/connection/print", "=.proplist=dst-address,reply-src-address")
+	now = now.Add(2 * time.Minute)
+	expect(2, packet.Forwarded, host)
+	expect(3, packet.Drop, nowhere)
+	c.run("/ip/firewall/connection/remove", "=.id=*1")
+	expect(2, packet.Drop, nowhere)
+}
+
 func TestSafeMode(t *testing.T) {
 	r := New(Options{})
 	c := login(t, r)
