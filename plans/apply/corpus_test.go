@@ -141,7 +141,7 @@ func shared(t *testing.T, parts ...string) string {
 	return path
 }
 
-// TestCorpus puts the seed's plan, one with a quarantine and one with bogons on every real table that is at hand, twice: the second run changes nothing,
+// TestCorpus puts the seed's plan, one with a quarantine, one with bogons and one with a forward on every real table that is at hand, twice: the second run changes nothing,
 // foreign rules stay as they were. Where no place is safe the plan is refused, and nothing is sent.
 func TestCorpus(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(shared(t, "corpus", "exports"), "*.rsc"))
@@ -149,11 +149,11 @@ func TestCorpus(t *testing.T) {
 		t.Fatalf("no exports: %v", err)
 	}
 	seed, quarantine := readPlan(t, "seed.yaml"), readPlan(t, "quarantine.yaml")
-	hygiene := readPlan(t, "hygiene.yaml")
-	quarantine.Allow.InterfaceLists, hygiene.Allow.InterfaceLists = nil, nil // many don't have it
+	hygiene, forward := readPlan(t, "hygiene.yaml"), readPlan(t, "forward.yaml")
+	quarantine.Allow.InterfaceLists, hygiene.Allow.InterfaceLists, forward.Allow.InterfaceLists = nil, nil, nil // many don't have it
 	hygiene.Firewall.Bogons.InterfaceLists = []string{"all"}
-	for i, layout := range []plans.Layout{plans.Chain, plans.Inline, plans.Chain, plans.Inline, plans.Chain, plans.Inline} {
-		p := []plans.Plan{seed, quarantine, hygiene}[i/2]
+	for i := range 8 {
+		p, layout := []plans.Plan{seed, quarantine, hygiene, forward}[i/2], []plans.Layout{plans.Chain, plans.Inline}[i%2]
 		p.Firewall.Layout = layout
 		counts := map[apply.Outcome]int{}
 		for _, file := range files {
@@ -201,11 +201,11 @@ func applyTwice(t *testing.T, p plans.Plan, export []byte) apply.Outcome {
 	return result.Outcome
 }
 
-// foreign lists everything in the filter tables that is not the plan's, to the byte and in order.
+// foreign lists everything in the filter and NAT tables that is not the plan's, to the byte and in order.
 func foreign(s routeros.Snapshot, plan string) []string {
 	var out []string
 	for _, f := range routeros.Families() {
-		for _, r := range s.Rules[f.Filter()] {
+		for _, r := range slices.Concat(s.Rules[f.Filter()], s.Rules[f.NAT()]) {
 			if mark, ok := r.Mark(); !r.Dynamic && (!ok || mark.Plan != plan) {
 				out = append(out, r.ID+" "+r.Attrs.String())
 			}

@@ -36,7 +36,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 		maybe("icmp-options", "8:0", "3:0-3", "0")
 	}
 	maybe("src-address", "10.0.0.0/8", "!192.168.88.0/24", "203.0.113.1-203.0.113.77", "1.2.3.4")
-	maybe("dst-address", "192.0.2.1", "!192.0.2.1", "127.0.0.1", "192.168.88.10", "!192.168.88.0/24")
+	maybe("dst-address", "192.0.2.1", "!192.0.2.1", "127.0.0.1", "192.168.88.10", "!192.168.88.0/24", "192.168.88.0-192.168.88.9")
 	maybe("src-address-list", "a", "b", "c", "!a", "!b", "s")
 	maybe("dst-address-type", "local", "!local", "broadcast,multicast")
 	if chain == "forward" {
@@ -66,7 +66,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	case routeros.Raw:
 		actions = append(actions, "notrack", "notrack")
 	case routeros.NAT:
-		actions = []string{"dst-nat", "redirect", "accept", "jump", "return", "add-src-to-address-list"}
+		actions = []string{"dst-nat", "dst-nat", "netmap", "redirect", "accept", "jump", "return", "add-src-to-address-list"}
 	}
 	action := pick(t, "action", actions...)
 	pairs = append(pairs, "action", action)
@@ -75,8 +75,8 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 		pairs = append(pairs, "jump-target", pick(t, "target", "x", "y"))
 	case "add-src-to-address-list":
 		pairs = append(pairs, "address-list", pick(t, "list", "a", "b"), "address-list-timeout", "1m")
-	case "dst-nat":
-		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.168.88.10", "10.9.9.9", "192.0.2.1", "192.168.88.1", "192.168.88.0-192.168.88.9", "192.168.88.7-192.168.88.9"), "to-ports", pick(t, "port", "22", "8291", "", "8291-8300"))
+	case "dst-nat", "netmap":
+		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.168.88.10", "10.9.9.9", "192.0.2.1", "192.168.88.1", "192.168.88.0-192.168.88.9", "192.168.88.7-192.168.88.9", "192.168.88.8-192.168.88.11"), "to-ports", pick(t, "port", "22", "8291", "", "8291-8300"))
 	case "redirect":
 		pairs = append(pairs, "to-ports", pick(t, "port", "22", "8080"))
 	}

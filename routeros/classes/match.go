@@ -99,6 +99,14 @@ func (w *walk) sentTo(m translation, was ref, name, value string) ref {
 	case "ttl", "hop-limit":
 		return s.boolean(openName("", "", name, value))
 	case "dst-address", "dst-address-type", "out-interface", "out-interface-list":
+		if r, err := routeros.ParseAddressRange(value); m.vague && name == "dst-address" && err == nil && m.hosts.First.IsValid() {
+			switch {
+			case !r.Overlaps(m.hosts):
+				return none
+			case r.Contains(m.hosts.First) && r.Contains(m.hosts.Last):
+				return all
+			}
+		}
 		if m.vague {
 			return s.boolean(openName("", "", name, value))
 		}
@@ -113,7 +121,7 @@ func (w *walk) sentTo(m translation, was ref, name, value string) ref {
 		}
 		return w.listedThere(m.address, value)
 	case "dst-port", "port":
-		if m.vague {
+		if m.anyPort {
 			return w.d.and(s.havingPorts(), s.boolean(openName("", "", name, value)))
 		}
 		set, known := w.afterMove(m, name, value)

@@ -33,7 +33,7 @@ func (s *Space) Sent(r Result, to netip.Addr, port uint16) Set {
 		switch {
 		case m.hosts.First.IsValid() && !m.hosts.Contains(to):
 			continue
-		case m.vague:
+		case m.anyPort:
 		case m.port == 0:
 			packets = s.diagram.and(packets, s.Ports(routeros.Ports{{First: port, Last: port}}).node)
 		case m.port != port:
@@ -121,10 +121,10 @@ type translation struct {
 	packets, changed ref
 	address          netip.Addr
 	port             uint16
-	// Of packets that are sent elsewhere: to which hosts, any where they are not known; vague says that it is one of several, or a
-	// port of several.
-	hosts routeros.AddressRange
-	vague bool
+	// Of packets that are sent elsewhere: to which hosts, any where they are not known. vague says that it is one of several, anyPort that
+	// the port is one of several.
+	hosts          routeros.AddressRange
+	vague, anyPort bool
 }
 
 type listKey struct {
@@ -314,7 +314,7 @@ func (w *walk) unknown(t *table, i int, hit ref) ref {
 	accepts := w.d.and(ends, w.space.boolean(actionName(t.menu, t.rows[i].ID, "accepts")))
 	w.end("accept", accepts)
 	if t.menu == w.space.Family.NAT() {
-		w.sendAway(w.d.minus(ends, accepts), translation{vague: true})
+		w.sendAway(w.d.minus(ends, accepts), translation{vague: true, anyPort: true})
 	}
 	return w.d.minus(hit, ends)
 }
@@ -383,10 +383,8 @@ func (w *walk) sendAway(packets ref, to translation) ref {
 
 // away is where a rule sends packets that do not stay on the router.
 func (r *row) away() translation {
-	if one := r.action == "dst-nat" && r.to.First == r.to.Last && !r.toPorts && r.to.First.IsValid(); one {
-		return translation{address: r.to.First, port: r.toPort, hosts: r.to}
-	}
-	return translation{hosts: r.to, vague: true}
+	one := r.to.First == r.to.Last && r.to.First.IsValid()
+	return translation{address: r.to.First, port: r.toPort, hosts: r.to, vague: !one, anyPort: r.toPorts}
 }
 
 // ownIn returns the first of the router's own addresses in a range, or none.

@@ -27,7 +27,7 @@ func (w *World) matcher(name, value string) (matcher, bool) {
 	if kind == decided {
 		compiled = w.test(name, bare)
 	}
-	compiled = sentAway(name, compiled)
+	compiled = sentAway(name, bare, compiled)
 	switch {
 	case compiled == nil:
 		return matcher{name, func(*walk) answer { return unknown }}, true
@@ -38,11 +38,15 @@ func (w *World) matcher(name, value string) (matcher, bool) {
 }
 
 // sentAway leaves undecided what is not known of a packet that destination NAT has sent away.
-func sentAway(name string, t test) test {
+func sentAway(name, value string, t test) test {
 	var hidden func(*walk) bool
 	switch name {
-	case "dst-address", "dst-address-list", "dst-address-type", "dst-port", "port":
+	case "dst-address":
+		return sentWithin(value, t)
+	case "dst-address-list", "dst-address-type":
 		hidden = func(k *walk) bool { return k.vague }
+	case "dst-port", "port":
+		hidden = func(k *walk) bool { return k.anyPort }
 	case "out-interface", "out-interface-list":
 		hidden = func(k *walk) bool { return k.sent && !k.leaves }
 	case "ttl", "hop-limit":
@@ -54,6 +58,25 @@ func sentAway(name string, t test) test {
 	return func(k *walk) answer {
 		if a := t(k); a == absent || !hidden(k) {
 			return a
+		}
+		return unknown
+	}
+}
+
+// sentWithin is dst-address of a packet that went to one of several hosts: it is decided where all of them match, or none.
+func sentWithin(value string, t test) test {
+	r, err := routeros.ParseAddressRange(value)
+	if t == nil || err != nil {
+		return nil
+	}
+	return func(k *walk) answer {
+		switch {
+		case !k.vague:
+			return t(k)
+		case k.hosts.First.IsValid() && !r.Overlaps(k.hosts):
+			return no
+		case k.hosts.First.IsValid() && r.Contains(k.hosts.First) && r.Contains(k.hosts.Last):
+			return yes
 		}
 		return unknown
 	}

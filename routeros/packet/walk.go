@@ -16,8 +16,10 @@ type walk struct {
 	lists    Lists
 	at       time.Time
 	toRouter bool
-	// sent says that destination NAT has sent the packet elsewhere; vague, that it is not known where to.
-	sent, vague bool
+	// sent says that destination NAT has sent the packet elsewhere; vague, that it went to one of several hosts, which is hosts, or any
+	// where it is not valid; anyPort, that it went to one of several ports.
+	sent, vague, anyPort bool
+	hosts                routeros.AddressRange
 	// leaves is by which interface, where that is known.
 	leaves bool
 	option
@@ -151,7 +153,7 @@ func (k *walk) unknown(t *table, i int) outcome {
 	case k.oracle(&t.rows[i], look.Undecided):
 		return k.end(t, i, Accept)
 	case t.menu == k.family.NAT():
-		k.vague = true
+		k.vague, k.anyPort = true, true
 		return k.end(t, i, Forwarded)
 	}
 	return k.end(t, i, Drop)
@@ -188,15 +190,16 @@ func (k *walk) translate(t *table, i int) outcome {
 
 // send gives a packet that leaves the router again its new address and port.
 func (k *walk) send(r *rule) {
-	k.packet.DstNAT = true
-	if k.vague = !r.toHost.IsValid(); k.vague {
-		return
-	}
-	k.packet.Dst = r.toHost
+	k.packet.DstNAT, k.vague, k.anyPort, k.hosts = true, !r.toHost.IsValid(), r.toPorts, r.toHosts
 	if r.toPort != 0 && k.packet.hasPorts() {
 		k.packet.DstPort = r.toPort
 	}
-	k.fate.To = netip.AddrPortFrom(k.packet.Dst, k.packet.DstPort)
+	if k.vague {
+		return
+	}
+	if k.packet.Dst = r.toHost; !k.anyPort {
+		k.fate.To = netip.AddrPortFrom(k.packet.Dst, k.packet.DstPort)
+	}
 }
 
 // stays asks whether a packet that goes to one of several addresses goes to the router's own among them.

@@ -49,8 +49,11 @@ type rule struct {
 	toLocal   bool
 	toSeveral bool // of which toAddress is an own one, so that it may stay or not
 	toAddress netip.Addr
-	toHost    netip.Addr // where it goes when it leaves the router, if there is one such place only
-	toPort    uint16
+	// Where it goes when it leaves the router: to hosts, which is toHost if there is one only, and to toPort or to one of several.
+	toHosts routeros.AddressRange
+	toHost  netip.Addr
+	toPorts bool
+	toPort  uint16
 }
 
 type addition struct {
@@ -185,7 +188,8 @@ func (w *World) translation(r *routeros.Rule, c *rule) {
 	}
 	first, last, several := strings.Cut(r.Attrs.Get("to-ports"), "-")
 	c.toPort, _ = routeros.ParsePort(first)
-	if r.Action() == "dst-nat" && err == nil && to.First == to.Last && (!several || first == last) {
+	c.toPorts = several && first != last
+	if c.toHosts = to; err == nil && to.First == to.Last {
 		c.toHost = to.First
 	}
 }
