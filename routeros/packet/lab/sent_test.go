@@ -5,6 +5,7 @@ package lab_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,9 +59,9 @@ func (l *lab) testForwards(t *testing.T) {
 			shots = append(shots, knocks("198.51.100.7", 43000, 33890)...)
 			shots = append(shots, onBridge(knocks("192.168.88.77", 44000, 33890))...)
 			g := l.agree(t, diff.Rehearse(before, changes, len(changes.Steps)), round{shots: shots})
-			want := fmt.Sprint([]packet.Verdict{drop, drop, on, drop, drop, drop, drop, drop, on, on, drop, drop, on, on})
-			if got := fmt.Sprint(g.verdicts); got != want {
-				t.Errorf("got %s, want %s", got, want)
+			want := []packet.Verdict{drop, drop, on, drop, drop, drop, drop, drop, on, on, drop, drop, on, on}
+			if !slices.Equal(g.verdicts, want) {
+				t.Errorf("got %v, want %v", g.verdicts, want)
 			}
 		})
 	}
