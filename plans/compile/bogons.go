@@ -108,14 +108,20 @@ func (c *compiler) trusts(t *Table, d plans.Door, opens []Match) []routeros.Rule
 	if t.Bogons == nil {
 		return c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)
 	}
-	var rules []routeros.Rule
-	for i, list := range t.Bogons.InterfaceLists {
-		rules = append(rules, c.rule(fmt.Sprintf("%s/forged-%d", d.Name, i+1), "forged sources are not trusted",
-			"action", "return", "in-interface-list", list, "src-address-list", t.Bogons.List))
-	}
+	rules := c.distrusted(t.Bogons, d.Name)
 	name := openChain(d.Name)
 	t.Chains = append(t.Chains, Chain{Name: name, Rules: append(rules, c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)...)})
 	return []routeros.Rule{c.rule(name+"/jump", text, "action", "jump", "jump-target", name, "src-address-list", d.Trusted.List)}
+}
+
+// distrusted lists the rules by which sources that are taken for forged leave a chain in which the trusted are let in.
+func (c *compiler) distrusted(b *Bogons, slot string) []routeros.Rule {
+	var rules []routeros.Rule
+	for i, list := range b.InterfaceLists {
+		rules = append(rules, c.rule(fmt.Sprintf("%s/forged-%d", slot, i+1), "forged sources are not trusted",
+			"action", "return", "in-interface-list", list, "src-address-list", b.List))
+	}
+	return rules
 }
 
 // bogonEntries are the entries of the list of bogons.

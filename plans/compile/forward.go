@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
@@ -101,6 +102,7 @@ func (c *compiler) forwardIsFree(f plans.Forward) error {
 type who struct {
 	slot, text  string
 	name, value string
+	trusted     bool // by a door
 }
 
 // users lists who may use a forward: those whom a door trusts that opens it, and the allow-list.
@@ -110,14 +112,14 @@ func (c *compiler) users(f Forward) []who {
 	for _, d := range c.plan.Doors {
 		if d.OpensForward(f.Name) && !seen[d.Trusted.List] {
 			seen[d.Trusted.List] = true
-			out = append(out, who{d.Name, "trusted by door " + d.Name, "src-address-list", d.Trusted.List})
+			out = append(out, who{d.Name, "trusted by door " + d.Name, "src-address-list", d.Trusted.List, true})
 		}
 	}
 	if len(c.allowed()) > 0 {
-		out = append(out, who{"allow/addresses", "allow-list", "src-address-list", AllowList(c.plan.Name)})
+		out = append(out, who{"allow/addresses", "allow-list", "src-address-list", AllowList(c.plan.Name), false})
 	}
 	for i, list := range c.plan.Allow.InterfaceLists {
-		out = append(out, who{fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", "in-interface-list", list})
+		out = append(out, who{fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", "in-interface-list", list, false})
 	}
 	return out
 }
@@ -141,7 +143,14 @@ func (c *compiler) forwarding(t *Table) error {
 			slot, text := w.slot+"/forward-"+one.Name, "forward "+one.Name+": "+w.text
 			f.NAT = append(f.NAT, c.rule(slot, text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
 				"dst-address-type", "local", w.name, w.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
-			f.Filter = append(f.Filter, c.rule(slot, text, append([]string{"action", "accept", w.name, w.value}, to...)...))
+			accept := c.rule(slot, text, append([]string{"action", "accept", w.name, w.value}, to...)...)
+			if t.Bogons == nil || !w.trusted {
+				f.Filter = append(f.Filter, accept)
+				continue
+			}
+			name := forwardChain(w.slot, one.Name)
+			t.Chains = append(t.Chains, Chain{Name: name, Rules: append(c.distrusted(t.Bogons, name), accept)})
+			f.Filter = append(f.Filter, c.rule(name+"/jump", text, append([]string{"action", "jump", "jump-target", name, w.name, w.value}, to...)...))
 		}
 		drops = append(drops, c.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
 	}
@@ -156,6 +165,18 @@ func (c *compiler) running(one Forward) []routeros.Rule {
 		c.rule("established/forward-"+one.Name, "established traffic", slices.Concat(accept, []string{"dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort)})...),
 		c.rule("established/back-"+one.Name, "established traffic", slices.Concat(accept, []string{"src-address", one.To.String(), "src-port", fmt.Sprint(one.ToPort)})...),
 	}
+}
+
+// forwardChain names the chain in which those whom a door trusts are let through to a forward, where there are bogons.
+func forwardChain(door, forward string) string { return door + "." + forward + behind }
+
+// behind ends the names of chains that only forward leads to. No name of a door holds a dot.
+const behind = ".forward"
+
+// IsBehind reports whether a chain of a plan is one of those that only forward leads to.
+func IsBehind(plan, chain string) bool {
+	names := ForwardChainNames(plan)
+	return slices.Contains(names[:], chain) || strings.HasPrefix(chain, "rosknock-"+plan+"-") && strings.HasSuffix(chain, behind)
 }
 
 // forwardPlaces finds where the rules belong in dstnat and in forward. In dstnat they go before the first rule that ends the way of a

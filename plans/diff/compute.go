@@ -136,7 +136,7 @@ func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, 
 		e.lay(segment{menu: t.Menu, chain: c.Name, plan: want.Plan, rules: inChain(c.Rules, c.Name, nil)})
 	}
 	if f := t.Forwarding; len(f.Filter) > 0 {
-		e.lay(segment{menu: t.Menu, chain: "forward", plan: want.Plan, rules: inChain(f.Filter, "forward", nil), anchor: f.FilterPlace.Anchor, anchors: f.FilterPlace.AnchorText})
+		e.lay(segment{menu: t.Menu, chain: "forward", plan: want.Plan, rules: inChain(f.Filter, "forward", targets), anchor: f.FilterPlace.Anchor, anchors: f.FilterPlace.AnchorText})
 	}
 	e.sayWhy()
 	e.sweep(t.Menu, want.Plan)
@@ -185,7 +185,7 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, n
 		menu: t.Menu, chain: "input", plan: want.Plan, rules: []routeros.Rule{jumpRule(want.Plan, target)},
 		floor: t.Place.Floor, anchor: t.Place.Anchor, anchors: t.Place.AnchorText,
 	})
-	built, said, err := forwardSteps(e, jump, want, t)
+	built, said, err := forwardSteps(e, jump, want, t, target)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,17 +197,20 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, n
 }
 
 // forwardSteps is the chain layout of what stands in forward: a pair of chains of its own, switched by one jump. The steps that build a
-// chain are returned; the jump is laid by an editor that the caller goes on with.
-func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
+// chain are returned; the jump is laid by an editor that the caller goes on with. Chains to which its rules lead go with that of input.
+func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input string) (all []Step, notes []string, err error) {
 	f := t.Forwarding
 	if len(f.Filter) == 0 {
 		return nil, nil, nil
 	}
 	const slot = "jump-forward"
-	names := compile.ForwardChainNames(want.Plan)
+	names, targets := compile.ForwardChainNames(want.Plan), map[string]string{}
+	for _, c := range t.Chains {
+		targets[c.Name] = compile.DoorChain(input, c.Name)
+	}
 	e.rows = jump.rows
 	all, notes, target, err := groupSteps(e, want.Plan, names, liveChain(e.rows, want.Plan, slot, names), func(name string) []segment {
-		return []segment{{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(f.Filter, name, nil)}}
+		return []segment{{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(f.Filter, name, targets)}}
 	})
 	if err != nil {
 		return nil, nil, err

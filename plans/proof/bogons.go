@@ -86,10 +86,10 @@ func (f *table) believed(final classes.Result, suspects classes.Set) {
 func (f *table) overdone(final classes.Result, suspects classes.Set) {
 	s := f.space
 	stopped, left := s.And(suspects, f.played()), classes.Set{}
-	gated := compile.Packets(s, f.nat, compile.Shut(f.Gate))
+	gated := compile.Packets(s, f.nat, f.Dropped())
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
-		if !f.ours(&rows[i]) {
+		if !f.ours(&rows[i]) || f.behind(&rows[i]) {
 			continue
 		}
 		hits := s.And(final.Hits(f.Menu, i), f.domain)

@@ -45,8 +45,7 @@ func (f *table) forwarding() bool {
 
 // behind reports whether a rule of the plan is met by packets only that go on to other hosts.
 func (f *table) behind(r *routeros.Rule) bool {
-	names := compile.ForwardChainNames(f.want.Plan)
-	return r.Chain() == "forward" || slices.Contains(names[:], r.Chain())
+	return r.Chain() == "forward" || compile.IsBehind(f.want.Plan, r.Chain())
 }
 
 // users are the packets of those who may use a forward.
@@ -70,7 +69,14 @@ func (f *table) visitors(one compile.Forward) classes.Set {
 			out = f.space.Or(out, f.users(other))
 		}
 	}
-	return out
+	if f.Bogons == nil {
+		return out
+	}
+	known := f.space.Or(f.space.Listed(f.after, compile.AllowList(f.want.Plan)), f.space.States(packet.Established, packet.Related))
+	for _, list := range f.want.AllowInterfaces {
+		known = f.space.Or(known, f.space.InList(list))
+	}
+	return f.space.Minus(out, f.space.Minus(f.suspects(), known)) // who is taken for forged is not trusted
 }
 
 // reached are the packets that reach a forward's host and port in a state.
@@ -143,7 +149,7 @@ func (f *table) narrow(n int) {
 		sends := r.Attrs.Get("dst-address-type") == "local" && r.Chain() == "dstnat"
 		lets := r.Attrs.Get("connection-nat-state") == "dstnat" && f.toForward(&r)
 		mark, _ := r.Mark()
-		if !f.ours(&r) || r.Chain() != "dstnat" && !f.behind(&r) || r.Action() == "jump" || sends || lets {
+		if !f.ours(&r) || r.Chain() != "dstnat" && !f.behind(&r) || slices.Contains([]string{"jump", "return"}, r.Action()) || sends || lets {
 			continue
 		}
 		f.fail(Failure{

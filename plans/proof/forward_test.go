@@ -184,6 +184,36 @@ func TestForwardGate(t *testing.T) {
 	}
 }
 
+// TestForwardForged: a source that is taken for forged is not let through by the trust in it, and the proof fails without any rule that sees to it.
+func TestForwardForged(t *testing.T) {
+	s := router(strings.Replace(forwarding, "add name=LAN\n", "add name=LAN\nadd name=WAN\n", 1) + "/interface list member\nadd interface=ether1 list=WAN\n")
+	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+		p := forwardPlan(t, layout)
+		p.Firewall.Bogons = &plans.Bogons{InterfaceLists: []string{"WAN"}}
+		want, err := compile.Compile(p, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if good, _ := proved(t, s, want, diff.Session{}); good.Err() != nil {
+			t.Fatalf("%v: the good one fails: %v", layout, good.Err())
+		}
+		tried := 0
+		for at, rule := range places(want) {
+			mark, _ := rule.Mark()
+			if at.chain < 0 || !strings.HasPrefix(mark.Slot, "office.rdp.forward/") {
+				continue
+			}
+			tried++
+			if bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), diff.Session{}); bad.Holds() || !strings.Contains(fmt.Sprint(bad.Failures), "forged") {
+				t.Errorf("%v: without %s: %v", layout, mark.Slot, bad.Err())
+			}
+		}
+		if tried != 1 {
+			t.Errorf("%v: %d rules about forged sources", layout, tried)
+		}
+	}
+}
+
 // TestForwardPasses: what goes through the router without destination NAT meets the same verdict in every state, and so does what others
 // forward to other hosts.
 func TestForwardPasses(t *testing.T) {
