@@ -105,6 +105,29 @@ func (f *table) sentOn(n int) {
 	}, s.And(fresh, f.domain), s.Stranger())
 }
 
+// resent: who is sent on again once the plan is removed, by the rules of others, is said and has to be accepted; and in no state between
+// anybody is who is sent on neither before nor in the end.
+func (f *table) resent(remedy string) {
+	if !f.forwarding() {
+		return
+	}
+	s, last := f.space, len(f.states)-1
+	before := s.NotIn(f.results[0].Forwarded, f.unfilled()...)
+	end := s.And(s.Minus(f.results[last].Forwarded, before), f.domain)
+	f.opening("what the plan shut behind the router", s.And(end, s.States(packet.New)))
+	f.broken(Failure{
+		Promise: NoExposure, Risk: Exposure, After: last,
+		What: "without the plan others forward again to what it shut: %s is sent on by %s", Remedy: remedy,
+	}, end, s.Stranger())
+	for n := 1; n < last; n++ {
+		f.broken(Failure{
+			Promise: NoExposure, Risk: Passing, After: n,
+			What:   f.state(n) + " a packet would be sent on that is neither before nor in the end: %s is forwarded by %s",
+			Remedy: remedy,
+		}, s.And(s.Minus(s.Minus(f.results[n].Forwarded, before), f.results[last].Forwarded), f.domain), s.Stranger())
+	}
+}
+
 // cutOff: the plan's rules in forward stop nothing but what goes to the plan's forwards.
 func (f *table) cutOff(n int) {
 	s := f.space

@@ -50,7 +50,7 @@ func (f *table) reopens() {
 	const remedy = "put a rule of your own in its place first"
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	fresh := func(n int) classes.Set {
-		return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), f.vacated(n)), f.domain)
+		return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
 	}
 	end := fresh(last)
 	f.openings(end)
@@ -67,6 +67,7 @@ func (f *table) reopens() {
 		}, s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
 		f.between(n)
 	}
+	f.resent(remedy)
 }
 
 // between: a service that changes on the way is reached in a state by nobody who reaches it neither before nor in the end, at whatever
