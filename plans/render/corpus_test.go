@@ -30,7 +30,7 @@ func TestExports(t *testing.T) {
 		}
 	}
 	counts := map[string]int{}
-	for _, name := range []string{"seed.yaml", "inline.yaml", "quarantine.yaml"} {
+	for _, name := range []string{"seed.yaml", "inline.yaml", "quarantine.yaml", "forward.yaml"} {
 		text, err := fixtures.Plan(name)
 		if err != nil {
 			t.Fatal(err)
