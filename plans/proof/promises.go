@@ -340,14 +340,20 @@ func (f *table) allowed() {
 	for _, d := range f.Doors {
 		reach = append(reach, d.Opens...)
 	}
-	listed := s.Listed(f.after, compile.AllowList(f.want.Plan))
-	who := map[string]classes.Set{}
+	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
 	for _, list := range f.want.AllowInterfaces {
 		who["the interface list "+list] = s.InList(list)
-		listed = s.Minus(listed, s.InList(list)) // there they get in anyway
 	}
-	who["the allow-list"] = listed
+	alone := map[string]classes.Set{} // each by itself: another reason to let somebody in shows nothing of this one
 	for name, from := range who {
+		for other, besides := range who {
+			if other != name {
+				from = s.Minus(from, besides)
+			}
+		}
+		alone[name] = from
+	}
+	for name, from := range alone {
 		for _, m := range reach {
 			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
 			if m.Protocol == "" {
