@@ -318,3 +318,30 @@ func (s *screen) clear() {
 	defer s.mu.Unlock()
 	s.all.Reset()
 }
+
+// TestHowTos: every command line of rosknock's on the other pages is one that this program understands.
+func TestHowTos(t *testing.T) {
+	found := 0
+	err := filepath.WalkDir("../../docs", func(file string, _ os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(file) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, s := range typed(strings.ReplaceAll(string(text), "\\\n", " ")) {
+			line := regexp.MustCompile(` #|;`).Split(s.command, 2)[0]
+			if call, is := strings.CutPrefix(line, "rosknock "); is {
+				found++
+				if _, err := understood(shellWords(t, "rosknock "+call)); err != nil {
+					t.Errorf("%s: %s: %v", file, line, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil || found < 40 {
+		t.Errorf("%d command lines: %v", found, err)
+	}
+}
