@@ -310,31 +310,8 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if err := sameSteps(out, saved); err != nil {
 		out.Outcome, out.Err = apply.Refused, err
 	}
-	if (out.Err != nil || out.Changes.Changed() && !s.Yes) && !how.dryRun {
-		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it. Where nobody is asked
-		// first, the run looks itself, right away.
-		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
-			out.Outcome, out.Err = apply.Refused, err
-		}
-	}
-	switch {
-	case out.Err != nil:
-		return out
-	case !out.Changes.Changed():
-		out.Outcome = apply.Unchanged
-		if !how.dryRun && how.run != "" {
-			e.ticked(s, base, r, out, how)
-		}
-		return out
-	case how.dryRun:
-		out.Outcome = apply.Skipped
-		return out
-	}
-	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
-		out.Outcome, out.Err = apply.Skipped, err
-		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
-		}
+	out, agreed := e.agreed(ctx, s, session, out, base, r, how)
+	if !agreed {
 		return out
 	}
 	what := change{command: how.command(), plan: p.Name, run: how.run}
@@ -351,6 +328,39 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		}
 		return e.carryOut(ctx, session, out, o)
 	})
+}
+
+// agreed tells whether the steps of a router are to be carried out: there are some, nobody else is at work on it, and whoever is asked says yes. Else
+// the router has its outcome.
+func (e env) agreed(ctx context.Context, s settings, session *api.Session, out view.Router, p plans.Plan, r router, how applying) (view.Router, bool) {
+	if (out.Err != nil || out.Changes.Changed() && !s.Yes) && !how.dryRun {
+		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it. Where nobody is asked
+		// first, the run looks itself, right away.
+		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
+			out.Outcome, out.Err = apply.Refused, err
+		}
+	}
+	switch {
+	case out.Err != nil:
+		return out, false
+	case !out.Changes.Changed():
+		out.Outcome = apply.Unchanged
+		if !how.dryRun && how.run != "" {
+			e.ticked(s, p, r, out, how)
+		}
+		return out, false
+	case how.dryRun:
+		out.Outcome = apply.Skipped
+		return out, false
+	}
+	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
+		out.Outcome, out.Err = apply.Skipped, err
+		if err == nil {
+			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
+		}
+		return out, false
+	}
+	return out, true
 }
 
 // notReady is a router for which no knocks could be derived.

@@ -173,30 +173,8 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 	}
 	want := wants(*out.Snapshot)
 	out = withRemoval(out, want, carrier)
-	if (out.Err != nil || out.Changes.Changed()) && !how.dryRun {
-		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it.
-		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
-			return refused(out, err)
-		}
-	}
-	switch {
-	case out.Err != nil:
-		return out
-	case !out.Changes.Changed():
-		out.Outcome = apply.Unchanged
-		if !how.dryRun && how.run != "" {
-			e.ticked(s, w.plan, r, out, how)
-		}
-		return out
-	case how.dryRun:
-		out.Outcome = apply.Skipped
-		return out
-	}
-	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
-		out.Outcome, out.Err = apply.Skipped, err
-		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
-		}
+	out, agreed := e.agreed(ctx, s, session, out, w.plan, r, how)
+	if !agreed {
 		return out
 	}
 	what := change{command: how.command(), plan: w.plan.Name, run: how.run}
