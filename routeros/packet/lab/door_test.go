@@ -33,6 +33,7 @@ func TestDoorLab(t *testing.T) {
 		{"quarantine", testQuarantine},
 		{"all protocols", testAllProtocols},
 		{"a forwarded port", testForward},
+		{"a day of knocks", testAhead},
 		{"other clients", testOtherClients},
 		{"a hundred sources", testHundredSources},
 	} {
@@ -240,6 +241,28 @@ func testAllProtocols(t *testing.T, y yard) {
 			if got := as.knock(t, try.plan, pair[0], pair[1], "--then-wait", "400ms"); got != try.opens {
 				t.Errorf("%s, from %s: open is %v", try.name, pair[0], got)
 			}
+		}
+	}
+}
+
+// testAhead: of a day of knocks that is laid down on the router, that of these hours opens, and those of others do not, though their rules stand
+// there too.
+func testAhead(t *testing.T, y yard) {
+	plan := strings.Replace(planFor(usual, long), "knock: ["+usual+"]", "rotate: {secret: \"env:KNOCK_SECRET\", stages: 3, every: 4h, overlap: 10m, ahead: 1d}", 1)
+	h := y.build(t, plan, "KNOCK_SECRET=0123456789abcdef0123456789abcdef")
+	for i, pair := range pairs() {
+		from, to := pair[0], pair[1]
+		h.shut(t, "at first", from, to)
+		for n, later := range []time.Duration{8 * time.Hour, -8 * time.Hour, 32 * time.Hour} {
+			other := fmt.Sprintf([]string{"198.18.9.%d", "2001:db8::9:%d"}[i], n+1)
+			give(t, handle(t, h.client), other)
+			when := time.Now().Add(later).UTC().Format(time.RFC3339)
+			if h.knock(t, h.plan, other, to, "--identity", "MikroTik", "--at", when, "--then-wait", "300ms") {
+				t.Errorf("%s: the knock of %s opens now", to, when)
+			}
+		}
+		if !h.knock(t, h.plan, from, to, "--identity", "MikroTik") {
+			t.Errorf("%s: the knock of these hours does not open", to)
 		}
 	}
 }

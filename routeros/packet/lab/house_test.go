@@ -194,7 +194,7 @@ func (h *house) applied(t *testing.T) routeros.Snapshot {
 	if len(skipped) > 0 {
 		t.Fatalf("%v", skipped)
 	}
-	router := sim.New(sim.Options{Version: before.Version, Users: []sim.User{{Name: "admin", Group: "full", Password: "secret"}}})
+	router := sim.New(sim.Options{Version: before.Version, NTP: "synchronized", Users: []sim.User{{Name: "admin", Group: "full", Password: "secret"}}})
 	check(t, "load", router.Load(before))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, "listen", err)
@@ -229,8 +229,8 @@ func (h *house) fortify(t *testing.T, s routeros.Snapshot) {
 			h.rules[family].observeNAT()
 		}
 		check(t, family.String(), h.rules[family].translate())
+		check(t, "the kernel's answer to the rules", h.nft.Flush()) // of one family at a time: the kernel's answers have to fit into a buffer
 	}
-	check(t, "the kernel's answer to the rules", h.nft.Flush())
 }
 
 // serve starts OpenSSH inside, which anybody reaches as long as there are no rules.

@@ -4,6 +4,7 @@ package lab_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -428,6 +429,8 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 		mac, err := net.ParseMAC(bare)
 		load := &expr.Payload{DestRegister: 1, Base: expr.PayloadBaseLLHeader, Offset: 6, Len: 6}
 		return []expr.Any{load, equal(not, mac...)}, err
+	case "time":
+		return x.hours(bare, not)
 	case "ipsec-policy":
 		side, secured, _ := strings.Cut(bare, ",")
 		yes, known := map[string]byte{"ipsec": 1, "none": 0}[secured]
@@ -444,6 +447,38 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 
 // metaSecpath is NFT_META_SECPATH of linux/netfilter/nf_tables.h: whether a packet came out of IPsec.
 const metaSecpath expr.MetaKey = 25
+
+// The keys of linux/netfilter/nf_tables.h for the day of the week, from Sunday on, and the second of the day: in UTC, and in the order of bytes of the machine.
+const (
+	metaDay    expr.MetaKey = 31
+	metaSecond expr.MetaKey = 32
+)
+
+// hours reads 10h50m-12h10m,sun,mon.
+func (x *translation) hours(value string, not bool) ([]expr.Any, error) {
+	words := strings.Split(value, ",")
+	from, until, found := strings.Cut(words[0], "-")
+	first, err := lasting(from)
+	last, wrong := lasting(until)
+	if !found || not || errors.Join(err, wrong) != nil || last < first {
+		return nil, errors.New("the lab can't read it")
+	}
+	var days []nftables.SetElement
+	for _, day := range words[1:] {
+		number := slices.Index([]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}, day)
+		if number < 0 {
+			return nil, fmt.Errorf("%s is no day", day)
+		}
+		days = append(days, nftables.SetElement{Key: []byte{byte(number)}})
+	}
+	lookup, err := x.anyOf(false, nftables.TypeInetProto, false, days)
+	seconds := func(d time.Duration) []byte { return binary.BigEndian.AppendUint32(nil, uint32(d/time.Second)) }
+	return []expr.Any{
+		&expr.Meta{Key: metaSecond, Register: 1}, &expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 4, Size: 4},
+		inRange(false, seconds(first), seconds(last)),
+		&expr.Meta{Key: metaDay, Register: 1}, lookup,
+	}, err
+}
 
 // rtXfrm is NFT_RT_XFRM of linux/netfilter/nf_tables.h: whether a packet will go into IPsec.
 const rtXfrm expr.RtKey = 4
