@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -47,11 +48,44 @@ func (c *compiler) place(t Table) (Place, error) {
 // firstBypass returns the position of the first rule of input that lets anybody at all reach what is gated, whatever his
 // address, lists or tunnels, and whatever the answers to limits and the like.
 func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
-	rows := bare.Rules[t.Menu]
 	shut := t.Dropped()
 	if len(shut) == 0 {
-		return len(rows)
+		return len(bare.Rules[t.Menu])
 	}
+	rows, at := concerning(bare.Rules[t.Menu], shut)
+	if i := c.bypass(t, withRules(bare, t.Menu, rows)); i < len(rows) {
+		return at[i]
+	}
+	return len(bare.Rules[t.Menu])
+}
+
+// concerning leaves of the filter's rules those that packets of some matches may meet, and those that fill lists, and tells where they stand. Long
+// tables are mostly about other ports.
+func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at []int) {
+	for i := range rows {
+		r := &rows[i]
+		if strings.HasPrefix(r.Action(), "add-") || slices.ContainsFunc(matches, func(m Match) bool { return mayMeet(r, m) }) {
+			kept, at = append(kept, rows[i]), append(at, i)
+		}
+	}
+	return kept, at
+}
+
+// mayMeet reports whether packets of a match may meet a rule, as far as protocol and port tell.
+func mayMeet(r *routeros.Rule, m Match) bool {
+	theirs, err := routeros.ParseProtocol(r.Attrs.Get("protocol"))
+	ours, wrong := routeros.ParseProtocol(m.Protocol)
+	if err == nil && wrong == nil && theirs != ours {
+		return false
+	}
+	ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
+	return err != nil || m.Ports == nil || ports.Overlaps(m.Ports)
+}
+
+// bypass is firstBypass by looking at all rules.
+func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
+	rows := bare.Rules[t.Menu]
+	shut := t.Dropped()
 	space := classes.New(t.Family, classes.Cuts{Ports: ports(shut)}, bare)
 	nat := Translated(space, bare)
 	bypass := space.Minus(space.And(Packets(space, nat, shut), space.States(packet.New)), c.allowedSet(space))

@@ -17,11 +17,11 @@ type Result struct {
 	// Incomplete says that chains jump in circles, so that the walk was cut short; Astray, that those of what is sent on do.
 	Incomplete, Astray bool
 	hits               map[routeros.Menu][]ref
-	meant              map[routeros.Menu][]ref
-	accepts            map[routeros.Menu][]ref
-	ends               map[routeros.Menu][]ref
-	moved              []translation
-	sent               []translation
+
+	accepts map[routeros.Menu][]ref
+	ends    map[routeros.Menu][]ref
+	moved   []translation
+	sent    []translation
 }
 
 // Sent returns the packets that destination NAT sends to a port of a host, whether or not forward lets them go there. What may go
@@ -70,9 +70,6 @@ type Fill struct {
 
 // Hits returns the packets that arrive at a row of a table and match it.
 func (r Result) Hits(menu routeros.Menu, row int) Set { return at(r.hits[menu], row) }
-
-// Meant returns the packets that a row would match if they arrived at it, as far as the walk came to the row.
-func (r Result) Meant(menu routeros.Menu, row int) Set { return at(r.meant[menu], row) }
 
 // Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain that it jumps to.
 func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
@@ -153,7 +150,7 @@ func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
 		verdict: map[string]ref{}, local: map[netip.Addr]bool{}, primary: map[string]netip.Addr{}, static: s.staticLists(state),
 	}
-	w.result.hits, w.result.meant = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
+	w.result.hits = map[routeros.Menu][]ref{}
 	w.result.accepts, w.result.ends = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
 	for _, a := range state.Addresses {
 		if a.Disabled {
@@ -221,7 +218,7 @@ func (w *walk) table(menu routeros.Menu, state routeros.Snapshot) *table {
 	if !ok {
 		return nil
 	}
-	w.result.hits[menu], w.result.meant[menu] = make([]ref, len(rows)), make([]ref, len(rows))
+	w.result.hits[menu] = make([]ref, len(rows))
 	w.result.accepts[menu], w.result.ends[menu] = make([]ref, len(rows)), make([]ref, len(rows))
 	return &table{menu: menu, rows: rows, chains: chainsOf(rows)}
 }
@@ -249,9 +246,7 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 			break
 		}
 		row := w.space.row(t.menu, &t.rows[i])
-		match := w.match(row)
-		hit := w.d.and(reach, match)
-		w.result.meant[t.menu][i] = w.d.or(w.result.meant[t.menu][i], match)
+		hit := w.d.and(reach, w.match(row))
 		if hit == none {
 			continue
 		}
