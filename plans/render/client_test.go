@@ -453,7 +453,7 @@ func TestWindow(t *testing.T) {
 	knockd, _ := render.Knockd([]render.Client{c})
 	rsc, err := render.Import{Plan: "p", Router: "r", Window: w}.Script()
 	for _, text := range []string{shell, knockd, render.PowerShellScript(c), rsc} {
-		if err != nil || !strings.Contains(text, "valid from 2026-11-21 12:00 UTC until 2026-11-21 13:00 UTC, and 10m0s before") {
+		if err != nil || !strings.Contains(text, "valid from 2026-11-21 12:00 UTC until 2026-11-21 13:00 UTC, and 10m before") {
 			t.Error(text, err)
 		}
 	}

@@ -69,7 +69,7 @@ type Window struct {
 func (w *Window) remark() string {
 	text := fmt.Sprintf("The knock changes with time: this one is valid from %s until %s", stamp(w.From), stamp(w.Until))
 	if w.Overlap > 0 {
-		text += fmt.Sprintf(", and %s before and after that where the router was told in time", w.Overlap)
+		text += fmt.Sprintf(", and %s before and after that where the router was told in time", routeros.FormatDuration(w.Overlap))
 	}
 	return text + "."
 }
