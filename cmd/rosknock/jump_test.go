@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	osuser "os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,11 +57,11 @@ func TestSSHJump(t *testing.T) {
 	served := make(chan error)
 	go func() { served <- router.Serve(ctx, listener) }()
 	t.Cleanup(func() { cancel(); <-served })
-	whoever := "root"
-	if name := os.Getenv("USER"); os.Getuid() != 0 && name != "" {
-		whoever = name
+	me, err := osuser.Current()
+	if err != nil {
+		t.Fatal(err)
 	}
-	hop := fmt.Sprintf("%s@127.0.0.1:%d", whoever, port)
+	hop := fmt.Sprintf("%s@127.0.0.1:%d", me.Username, port)
 	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q}\n", hop+","+hop, listener.Addr(), listener.Addr()))
 	rosknock := func(args ...string) (int, string) {
 		var out bytes.Buffer
