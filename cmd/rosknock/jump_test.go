@@ -41,10 +41,18 @@ func TestSSHJump(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	server := exec.CommandContext(ctx, sshd, "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
+	said := new(screen)
+	server.Stderr = said
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cancel(); _ = server.Wait() })
+	t.Cleanup(func() {
+		cancel()
+		_ = server.Wait()
+		if t.Failed() {
+			t.Logf("the server said:\n%s", said.text())
+		}
+	})
 	waitFor(t, port)
 	known := filepath.Join(dir, "known_hosts")
 	writeTest(t, known, fmt.Sprintf("[127.0.0.1]:%d %s", port, host))
@@ -70,6 +78,9 @@ func TestSSHJump(t *testing.T) {
 		return code, out.String()
 	}
 	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answer") || !strings.Contains(out, "behind") {
+		if strings.Contains(said.text(), "not allowed because") {
+			t.Skip("OpenSSH lets nobody log in as this user: ", said.text())
+		}
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	writeTest(t, filepath.Join(dir, "nobody"), "")
