@@ -64,8 +64,8 @@ func (t track) touched() []routeros.Menu {
 // their own way.
 func (t track) marks(menu routeros.Menu, plan string) check {
 	n := 0
-	for _, r := range rowsOf(t.states[0], menu) {
-		if strings.Contains(r.attrs.Get("comment"), "[rosknock "+plan+"/") {
+	for _, r := range diff.Rows(t.states[0], menu) {
+		if strings.Contains(r.Attrs.Get("comment"), "[rosknock "+plan+"/") {
 			n++
 		}
 	}
@@ -93,9 +93,9 @@ func (t track) chains(menu routeros.Menu) []string {
 
 // chain counts a chain's static rules, all of them and those with the same comment and action.
 func (t track) chain(menu routeros.Menu, chain string) []check {
-	var rules []row
-	for _, r := range rowsOf(t.states[0], menu) {
-		if r.attrs.Get("chain") == chain && !r.dynamic {
+	var rules []diff.Row
+	for _, r := range diff.Rows(t.states[0], menu) {
+		if r.Attrs.Get("chain") == chain && !r.Dynamic {
 			rules = append(rules, r)
 		}
 	}
@@ -108,15 +108,15 @@ func (t track) chain(menu routeros.Menu, chain string) []check {
 
 // likeOne counts the rules of a chain with the comment and the action of one. A rule that was added without an action accepts, and is printed
 // without one (routeros-facts § 2.3); whether a find for accept sees it is unknown, so both answers will do.
-func likeOne(menu routeros.Menu, rules []row, r row) []check {
-	named := slices.DeleteFunc(slices.Clone(rules), func(o row) bool { return !alike(o, r, "comment") })
-	like := slices.DeleteFunc(slices.Clone(named), func(o row) bool { return !alike(o, r, "action") })
-	bare := slices.DeleteFunc(slices.Clone(named), func(o row) bool { return o.attrs.Has("action") })
-	text := undo.Conditions(menu, r.attrs) + " dynamic=no"
+func likeOne(menu routeros.Menu, rules []diff.Row, r diff.Row) []check {
+	named := slices.DeleteFunc(slices.Clone(rules), func(o diff.Row) bool { return !alike(o, r, "comment") })
+	like := slices.DeleteFunc(slices.Clone(named), func(o diff.Row) bool { return !alike(o, r, "action") })
+	bare := slices.DeleteFunc(slices.Clone(named), func(o diff.Row) bool { return o.Attrs.Has("action") })
+	text := undo.Conditions(menu, r.Attrs) + " dynamic=no"
 	what := func(n int) string {
-		return fmt.Sprintf("the chain %s of %s does not hold %s, as it did", r.attrs.Get("chain"), menu, described(r, n))
+		return fmt.Sprintf("the chain %s of %s does not hold %s, as it did", r.Attrs.Get("chain"), menu, described(r, n))
 	}
-	action := r.attrs.Get("action")
+	action := r.Attrs.Get("action")
 	if action == "" {
 		return []check{expect(menu, text, len(named), what(len(named)))}
 	}
@@ -129,12 +129,12 @@ func likeOne(menu routeros.Menu, rules []row, r row) []check {
 }
 
 // described says which rules are meant, in a message of the router.
-func described(r row, n int) string {
+func described(r diff.Row, n int) string {
 	what := "without a comment"
-	if comment := r.attrs.Get("comment"); comment != "" {
+	if comment := r.Attrs.Get("comment"); comment != "" {
 		what = "\"" + comment + "\""
 	}
-	if action := r.attrs.Get("action"); action != "" {
+	if action := r.Attrs.Get("action"); action != "" {
 		what = action + " " + what
 	}
 	if n > 1 {
@@ -148,7 +148,7 @@ func (t track) named() ([]check, error) {
 	var out []check
 	for _, step := range t.steps {
 		for _, id := range []string{step.ID, step.Before} {
-			if _, there := find(t.states[0], step.Menu, id); !there || step.Menu == routeros.ServiceMenu {
+			if _, there := diff.FindRow(t.states[0], step.Menu, id); !there || step.Menu == routeros.ServiceMenu {
 				continue
 			}
 			text, err := name(t.states[0], step.Menu, id)
@@ -179,12 +179,12 @@ func (t track) lists() []check {
 func (t track) services() []check {
 	var out []check
 	for i, step := range t.steps {
-		r, ok := find(t.states[0], routeros.ServiceMenu, step.ID)
+		r, ok := diff.FindRow(t.states[0], routeros.ServiceMenu, step.ID)
 		if step.Menu != routeros.ServiceMenu || !ok {
 			continue
 		}
 		text := serviceName(t.states[i].Version, r)
-		out = append(out, expect(step.Menu, text+assigned(r.attrs.Only("disabled", "port")), 1, "the service "+r.attrs.Get("name")+" is not as it was"))
+		out = append(out, expect(step.Menu, text+assigned(r.Attrs.Only("disabled", "port")), 1, "the service "+r.Attrs.Get("name")+" is not as it was"))
 	}
 	return out
 }

@@ -14,7 +14,7 @@ import (
 // name returns a find that matches one row of a state and no other: by chain and comment, and by as many more attributes as that takes.
 // Positions and ids are others on the next router, or after the next reboot.
 func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
-	r, ok := find(s, menu, id)
+	r, ok := diff.FindRow(s, menu, id)
 	if !ok {
 		return "", fmt.Errorf("a step names a row of %s that is not there", menu)
 	}
@@ -25,24 +25,24 @@ func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
 	if menu.IsRuleTable() {
 		keys = []string{"chain", "comment"}
 	}
-	text := undo.Conditions(menu, r.attrs)
-	left := slices.DeleteFunc(rowsOf(s, menu), func(o row) bool { return !alike(o, r, keys...) })
-	if slices.ContainsFunc(left, func(o row) bool { return o.dynamic }) && !r.dynamic {
+	text := undo.Conditions(menu, r.Attrs)
+	left := slices.DeleteFunc(diff.Rows(s, menu), func(o diff.Row) bool { return !alike(o, r, keys...) })
+	if slices.ContainsFunc(left, func(o diff.Row) bool { return o.Dynamic }) && !r.Dynamic {
 		text += " dynamic=no"
-		left = slices.DeleteFunc(left, func(o row) bool { return o.dynamic })
+		left = slices.DeleteFunc(left, func(o diff.Row) bool { return o.Dynamic })
 	}
-	for _, a := range telling(r.attrs.Without(keys...)) {
+	for _, a := range telling(r.Attrs.Without(keys...)) {
 		if len(left) == 1 {
 			break
 		}
-		fewer := slices.DeleteFunc(slices.Clone(left), func(o row) bool { return !alike(o, r, a.Name) })
+		fewer := slices.DeleteFunc(slices.Clone(left), func(o diff.Row) bool { return !alike(o, r, a.Name) })
 		if len(fewer) < len(left) {
 			text, left = text+" "+a.Name+"="+script.Quoted(a.Value), fewer
 		}
 	}
 	if len(left) != 1 {
 		return "", &diff.RefusalError{
-			Risk: "no-name", What: fmt.Sprintf("the rule %s has a twin, so no script can name it", routeros.Rule{ID: r.id, Attrs: r.attrs}.Describe()),
+			Risk: "no-name", What: fmt.Sprintf("the rule %s has a twin, so no script can name it", routeros.Rule{ID: r.ID, Attrs: r.Attrs}.Describe()),
 			Remedy: "give it a comment of its own, remove the twin, or use rosknock apply",
 		}
 	}
@@ -57,13 +57,13 @@ func telling(a routeros.Attributes) []routeros.Attribute {
 	return append(slices.Clone(a.Only(first...)), a.Without(first...)...)
 }
 
-func alike(a, b row, names ...string) bool {
-	return !slices.ContainsFunc(names, func(name string) bool { return a.attrs.Get(name) != b.attrs.Get(name) })
+func alike(a, b diff.Row, names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return a.Attrs.Get(name) != b.Attrs.Get(name) })
 }
 
 // serviceName names a service: from 7.19 on there are rows of the same name for every connection (routeros-facts § 4).
-func serviceName(v routeros.Version, r row) string {
-	text := "find name=" + script.Quoted(r.attrs.Get("name"))
+func serviceName(v routeros.Version, r diff.Row) string {
+	text := "find name=" + script.Quoted(r.Attrs.Get("name"))
 	if v.AtLeast(7, 19) {
 		text += " dynamic=no"
 	}

@@ -81,51 +81,16 @@ func setBack(one diff.Step, old, written routeros.Attributes) []diff.Step {
 	return out
 }
 
-// row is one row of any menu that change sets touch.
-type row struct {
-	id      string
-	dynamic bool
-	attrs   routeros.Attributes
-}
-
-func rowsOf(s routeros.Snapshot, menu routeros.Menu) []row {
-	var out []row
-	switch {
-	case menu.IsRuleTable():
-		for _, r := range s.Rules[menu] {
-			out = append(out, row{r.ID, r.Dynamic, r.Attrs})
-		}
-	case menu == routeros.ServiceMenu:
-		for _, v := range s.Services {
-			out = append(out, row{v.ID, v.Dynamic || v.Connection, v.Attributes().With("name", v.Name)})
-		}
-	default:
-		for _, e := range s.Entries[menu] {
-			out = append(out, row{e.ID, e.Dynamic, e.Attributes()})
-		}
-	}
-	return out
-}
-
-func find(s routeros.Snapshot, menu routeros.Menu, id string) (row, bool) {
-	rows := rowsOf(s, menu)
-	at := slices.IndexFunc(rows, func(r row) bool { return r.id == id && (menu != routeros.ServiceMenu || !r.dynamic) })
-	if at < 0 {
-		return row{}, false
-	}
-	return rows[at], true
-}
-
 func attributesOf(s routeros.Snapshot, menu routeros.Menu, id string) routeros.Attributes {
-	r, _ := find(s, menu, id)
-	return r.attrs
+	r, _ := diff.FindRow(s, menu, id)
+	return r.Attrs
 }
 
 // added is the id of the row that one state has and the one before it has not.
 func added(was, is routeros.Snapshot, menu routeros.Menu) string {
-	for _, r := range rowsOf(is, menu) {
-		if _, there := find(was, menu, r.id); !there {
-			return r.id
+	for _, r := range diff.Rows(is, menu) {
+		if _, there := diff.FindRow(was, menu, r.ID); !there {
+			return r.ID
 		}
 	}
 	return ""
@@ -136,11 +101,11 @@ func behind(s routeros.Snapshot, menu routeros.Menu, id string) string {
 	if !menu.IsRuleTable() {
 		return ""
 	}
-	rows := rowsOf(s, menu)
-	at := slices.IndexFunc(rows, func(r row) bool { return r.id == id })
+	rows := diff.Rows(s, menu)
+	at := slices.IndexFunc(rows, func(r diff.Row) bool { return r.ID == id })
 	for _, next := range rows[at+1:] {
-		if !next.dynamic {
-			return next.id
+		if !next.Dynamic {
+			return next.ID
 		}
 	}
 	return ""

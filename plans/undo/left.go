@@ -28,8 +28,8 @@ func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []str
 		if step.Menu != routeros.ServiceMenu {
 			continue
 		}
-		was, _ := find(before, step.Menu, step.ID)
-		if is, ok := find(now, step.Menu, step.ID); ok && !was.attrs.Equal(is.attrs) {
+		was, _ := diff.FindRow(before, step.Menu, step.ID)
+		if is, ok := diff.FindRow(now, step.Menu, step.ID); ok && !was.Attrs.Equal(is.Attrs) {
 			out = append(out, fmt.Sprintf("the service %s is not as it was", step.Slot))
 		}
 	}

@@ -178,20 +178,20 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 	case diff.Move:
 		return []string{w.moveBack(was, step)}
 	}
-	old, ok := find(was, step.Menu, step.ID)
+	old, ok := diff.FindRow(was, step.Menu, step.ID)
 	if !ok {
 		return nil
 	}
 	changed := old
-	changed.attrs = old.attrs.Merge(diff.Written(step))
+	changed.Attrs = old.Attrs.Merge(diff.Written(step))
 	rows := w.refer(step.Menu, changed)
 	var out []string
-	values, comment := "", " comment="+routeros.Quote(old.attrs.Get("comment"))
+	values, comment := "", " comment="+routeros.Quote(old.Attrs.Get("comment"))
 	for name := range diff.Written(step).All() {
-		value, had := old.attrs.Lookup(name)
+		value, had := old.Attrs.Lookup(name)
 		switch {
 		case name == "disabled":
-			values += " disabled=" + script.YesNo(old.attrs.Bool(name))
+			values += " disabled=" + script.YesNo(old.Attrs.Bool(name))
 		case !had && step.Menu.IsRuleTable() && name != "comment":
 			for _, row := range rows {
 				out = append(out, fmt.Sprintf("%s unset %s value-name=%s", menu, row, name))
@@ -213,12 +213,12 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 
 // ifReplaced guards what is done to a row that the change set added in the place of another. As long as that one is there, the comment
 // is its own, and the row was never added.
-func (w *writer) ifReplaced(step diff.Step, r row, commands []string) []string {
+func (w *writer) ifReplaced(step diff.Step, r diff.Row, commands []string) []string {
 	if !strings.HasPrefix(step.ID, "+") || !step.Menu.IsRuleTable() {
 		return commands
 	}
 	for _, old := range w.states[0].Rules[step.Menu] {
-		if old.Dynamic || old.Chain() != r.attrs.Get("chain") || old.Comment() != r.attrs.Get("comment") {
+		if old.Dynamic || old.Chain() != r.Attrs.Get("chain") || old.Comment() != r.Attrs.Get("comment") {
 			continue
 		}
 		for i, command := range commands {
@@ -233,15 +233,15 @@ func (w *writer) ifReplaced(step diff.Step, r row, commands []string) []string {
 func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
 	var out [][]string
 	for i, earlier := range w.done.Steps {
-		row, ok := find(w.states[i], earlier.Menu, earlier.ID)
+		row, ok := diff.FindRow(w.states[i], earlier.Menu, earlier.ID)
 		named, comments := earlier.Set.Lookup("comment")
-		if !ok || !comments || earlier.Op != diff.Set || earlier.Menu != step.Menu || row.attrs.Get("chain") != step.Set.Get("chain") || row.attrs.Get("comment") != step.Set.Get("comment") {
+		if !ok || !comments || earlier.Op != diff.Set || earlier.Menu != step.Menu || row.Attrs.Get("chain") != step.Set.Get("chain") || row.Attrs.Get("comment") != step.Set.Get("comment") {
 			continue
 		}
-		if _, there := find(was, earlier.Menu, earlier.ID); there {
-			names := []string{Conditions(step.Menu, row.attrs.With("comment", named))}
+		if _, there := diff.FindRow(was, earlier.Menu, earlier.ID); there {
+			names := []string{Conditions(step.Menu, row.Attrs.With("comment", named))}
 			if w.twice(step.Menu, row) {
-				names = append(names, Conditions(step.Menu, row.attrs.With("comment", tagged(row))))
+				names = append(names, Conditions(step.Menu, row.Attrs.With("comment", tagged(row))))
 			}
 			out = append(out, names)
 		}
@@ -257,28 +257,28 @@ func (w *writer) stays(menu routeros.Menu, id string) bool {
 }
 
 // refer names a row in a command, in the ways that have to be tried one after the other.
-func (w *writer) refer(menu routeros.Menu, r row) []string {
+func (w *writer) refer(menu routeros.Menu, r diff.Row) []string {
 	switch {
-	case w.stays(menu, r.id):
-		return []string{r.id}
-	case strings.HasPrefix(r.id, "+"):
+	case w.stays(menu, r.ID):
+		return []string{r.ID}
+	case strings.HasPrefix(r.ID, "+"):
 		// A row that the change set added itself; the console would not take such an id.
 	case w.twice(menu, r):
-		return []string{r.id, "[" + Conditions(menu, r.attrs.With("comment", tagged(r))) + "]"}
+		return []string{r.ID, "[" + Conditions(menu, r.Attrs.With("comment", tagged(r))) + "]"}
 	}
-	return []string{"[" + Conditions(menu, r.attrs) + "]"}
+	return []string{"[" + Conditions(menu, r.Attrs) + "]"}
 }
 
 // twice reports whether a row that comes or goes shares its chain and its comment with another at some time: somebody has copied a rule
 // of ours. It comes back under a comment of its own, and gets its old one in the end.
-func (w *writer) twice(menu routeros.Menu, r row) bool {
+func (w *writer) twice(menu routeros.Menu, r diff.Row) bool {
 	if !menu.IsRuleTable() {
 		return false
 	}
 	if w.doubles[menu] == nil {
 		w.doubles[menu] = doubles(w.own[menu])
 	}
-	return w.doubles[menu][r.id]
+	return w.doubles[menu][r.ID]
 }
 
 // doubles are the rows of a table that share their chain and their comment with another in one of some states.
@@ -299,21 +299,21 @@ func doubles(states [][]routeros.Rule) map[string]bool {
 }
 
 // tagged is the comment under which such a row comes back.
-func tagged(r row) string {
-	mark, _ := routeros.FindMark(r.attrs.Get("comment"))
-	return mark.Comment("(back " + strings.TrimPrefix(r.id, "*") + ")")
+func tagged(r diff.Row) string {
+	mark, _ := routeros.FindMark(r.Attrs.Get("comment"))
+	return mark.Comment("(back " + strings.TrimPrefix(r.ID, "*") + ")")
 }
 
 // untag returns the commands that give such rows the comments that they had in the beginning.
 func (w *writer) untag() []string {
 	var out []string
 	for i, step := range w.done.Steps {
-		r, ok := find(w.states[i], step.Menu, step.ID)
+		r, ok := diff.FindRow(w.states[i], step.Menu, step.ID)
 		if step.Op != diff.Remove || !ok || !w.twice(step.Menu, r) {
 			continue
 		}
-		first, _ := find(w.states[0], step.Menu, step.ID)
-		out = append(out, fmt.Sprintf("%s set [%s] comment=%s", script.Path(step.Menu), Conditions(step.Menu, r.attrs.With("comment", tagged(r))), routeros.Quote(first.attrs.Get("comment"))))
+		first, _ := diff.FindRow(w.states[0], step.Menu, step.ID)
+		out = append(out, fmt.Sprintf("%s set [%s] comment=%s", script.Path(step.Menu), Conditions(step.Menu, r.Attrs.With("comment", tagged(r))), routeros.Quote(first.Attrs.Get("comment"))))
 	}
 	return out
 }
@@ -342,9 +342,9 @@ func printed(menu routeros.Menu, address string) string {
 // back by a run of this script that a reboot cut short.
 func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 	menu := script.Path(step.Menu)
-	old, _ := find(was, step.Menu, step.ID)
+	old, _ := diff.FindRow(was, step.Menu, step.ID)
 	double := w.twice(step.Menu, old)
-	back := old.attrs
+	back := old.Attrs
 	if double {
 		back = back.With("comment", tagged(old))
 	}
@@ -383,7 +383,7 @@ func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
 	var out []string
 	for _, next := range rows[at+1:] {
 		if next.Chain() == rows[at].Chain() && !next.Dynamic && len(out) < mostAnchors {
-			out = append(out, w.refer(step.Menu, row{next.ID, false, next.Attrs})...)
+			out = append(out, w.refer(step.Menu, diff.Row{ID: next.ID, Attrs: next.Attrs})...)
 		}
 	}
 	return out
@@ -393,7 +393,7 @@ func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
 // (routeros-facts § 2.4), so each is looked up first.
 func (w *writer) moveBack(was routeros.Snapshot, step diff.Step) string {
 	menu := script.Path(step.Menu)
-	old, _ := find(was, step.Menu, step.ID)
+	old, _ := diff.FindRow(was, step.Menu, step.ID)
 	row := w.refer(step.Menu, old)[0] // a row that moves stays, or goes later and was there until then
 	return w.moveTo(menu, row, w.anchors(was, step))
 }
@@ -414,8 +414,8 @@ func (w *writer) order(plan string) []string {
 	before := w.states[0]
 	var settled []string
 	for i, step := range w.done.Steps {
-		moved, _ := find(w.states[i], step.Menu, step.ID)
-		chain := moved.attrs.Get("chain")
+		moved, _ := diff.FindRow(w.states[i], step.Menu, step.ID)
+		chain := moved.Attrs.Get("chain")
 		if step.Op != diff.Move || slices.Contains(settled, key(step.Menu, chain)) {
 			continue
 		}
@@ -426,7 +426,7 @@ func (w *writer) order(plan string) []string {
 				continue
 			}
 			at := diff.Step{Menu: step.Menu, ID: r.ID}
-			for _, ref := range w.refer(step.Menu, row{r.ID, false, r.Attrs}) {
+			for _, ref := range w.refer(step.Menu, diff.Row{ID: r.ID, Attrs: r.Attrs}) {
 				out = append(out, w.moveTo(script.Path(step.Menu), ref, w.anchors(before, at)))
 			}
 		}

@@ -79,15 +79,15 @@ func touched(c diff.ChangeSet) []routeros.Menu {
 // list is a menu's rows in order, with their ids of now: the plan's with what they hold, others, if they are wanted, by their ids only.
 func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []string {
 	var out []string
-	for _, r := range rowsOf(s, menu) {
-		id := r.id
+	for _, r := range diff.Rows(s, menu) {
+		id := r.ID
 		if now, ok := u.at[key(menu, id)]; ok {
 			id = now
 		}
 		switch {
-		case r.dynamic:
+		case r.Dynamic:
 		case menu == routeros.ServiceMenu || u.owned(r):
-			out = append(out, fmt.Sprintf("%s %s", id, routeros.Rule{Attrs: r.attrs}.Canonical()))
+			out = append(out, fmt.Sprintf("%s %s", id, routeros.Rule{Attrs: r.Attrs}.Canonical()))
 		case foreign:
 			out = append(out, id)
 		}
@@ -119,7 +119,7 @@ func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet
 	var seen []diff.Step
 	for _, step := range slices.Backward(done.Steps) {
 		like := func(other diff.Step) bool {
-			return other.Op == diff.Remove && other.Menu == step.Menu && !hasRow(u.cur, other.Menu, other.ID) && alike(row{attrs: other.Was}, step.Was, step.Menu)
+			return other.Op == diff.Remove && other.Menu == step.Menu && !hasRow(u.cur, other.Menu, other.ID) && alike(diff.Row{Attrs: other.Was}, step.Was, step.Menu)
 		}
 		if step.Op != diff.Remove || !like(step) || slices.ContainsFunc(seen, like) {
 			continue
@@ -134,11 +134,11 @@ func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet
 		var back []string
 		for _, r := range u.fresh(before, step.Menu) {
 			if alike(r, step.Was, step.Menu) {
-				back = append(back, r.id)
+				back = append(back, r.ID)
 			}
 		}
 		gone = gone[:min(len(gone), len(back))]
-		all := rowsOf(before, step.Menu)
+		all := diff.Rows(before, step.Menu)
 		slices.SortFunc(gone, func(a, b string) int { return position(all, a) - position(all, b) })
 		for i, id := range gone {
 			u.at[key(step.Menu, id)] = back[i]
@@ -146,8 +146,8 @@ func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet
 	}
 }
 
-func position(rows []row, id string) int {
-	return slices.IndexFunc(rows, func(r row) bool { return r.id == id })
+func position(rows []diff.Row, id string) int {
+	return slices.IndexFunc(rows, func(r diff.Row) bool { return r.ID == id })
 }
 
 func (u *undoer) recogniseAdded(before routeros.Snapshot, done diff.ChangeSet) {
@@ -163,7 +163,7 @@ func (u *undoer) recognise(before routeros.Snapshot, step diff.Step, i int) {
 	best := ""
 	for _, row := range u.fresh(before, step.Menu) {
 		if samePlace(row, step) && (best == "" || sameContent(row, step)) {
-			best = row.id
+			best = row.ID
 		}
 	}
 	if best != "" {
@@ -172,10 +172,10 @@ func (u *undoer) recognise(before routeros.Snapshot, step diff.Step, i int) {
 }
 
 // fresh lists the plan's rows of a menu that were not there before and that nothing has been made of yet.
-func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []row {
-	var out []row
-	for _, r := range rowsOf(u.cur, menu) {
-		if u.owned(r) && !hasRow(before, menu, r.id) && !u.claimed(menu, r.id) {
+func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []diff.Row {
+	var out []diff.Row
+	for _, r := range diff.Rows(u.cur, menu) {
+		if u.owned(r) && !hasRow(before, menu, r.ID) && !u.claimed(menu, r.ID) {
 			out = append(out, r)
 		}
 	}
@@ -192,18 +192,18 @@ func (u *undoer) claimed(menu routeros.Menu, id string) bool {
 }
 
 // current returns the row of cur that a row of the states has become.
-func (u *undoer) current(menu routeros.Menu, id string) (row, bool) {
+func (u *undoer) current(menu routeros.Menu, id string) (diff.Row, bool) {
 	if now, ok := u.at[key(menu, id)]; ok {
 		id = now
 	}
-	return find(u.cur, menu, id)
+	return diff.FindRow(u.cur, menu, id)
 }
 
 // mine is current for a row that is to be changed: it has to be the plan's still.
-func (u *undoer) mine(menu routeros.Menu, id string) (row, bool) {
+func (u *undoer) mine(menu routeros.Menu, id string) (diff.Row, bool) {
 	r, ok := u.current(menu, id)
 	comment, gave := u.handed[key(menu, id)]
-	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.attrs.Get("comment"))
+	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.Attrs.Get("comment"))
 }
 
 // handed lists the rows that a change set gives to others, by the comment that they have then. Its way back takes them again.
@@ -217,9 +217,9 @@ func handed(c diff.ChangeSet, plan string) map[string]string {
 	return out
 }
 
-func (u *undoer) owned(r row) bool {
-	mark, ok := routeros.FindMark(r.attrs.Get("comment"))
-	return ok && !r.dynamic && mark.Plan == u.plan
+func (u *undoer) owned(r diff.Row) bool {
+	mark, ok := routeros.FindMark(r.Attrs.Get("comment"))
+	return ok && !r.Dynamic && mark.Plan == u.plan
 }
 
 func (u *undoer) step(s diff.Step) {
@@ -233,7 +233,7 @@ func (u *undoer) takeBack(was routeros.Snapshot, step diff.Step, i int) {
 	switch step.Op {
 	case diff.Add:
 		if r, ok := u.mine(step.Menu, added(i)); ok {
-			back.Op, back.ID, back.Was = diff.Remove, r.id, r.attrs
+			back.Op, back.ID, back.Was = diff.Remove, r.ID, r.Attrs
 			u.step(back)
 		}
 	case diff.Remove:
@@ -257,10 +257,10 @@ func (u *undoer) moveBack(was routeros.Snapshot, step, back diff.Step) {
 		return
 	}
 	before, text := u.place(was, step.Menu, step.ID)
-	if before == r.id || u.follower(step.Menu, r.id) == before {
+	if before == r.ID || u.follower(step.Menu, r.ID) == before {
 		return // it is where it was
 	}
-	back.Op, back.ID, back.Before, back.BeforeText = diff.Move, r.id, before, text
+	back.Op, back.ID, back.Before, back.BeforeText = diff.Move, r.ID, before, text
 	u.step(back)
 }
 
@@ -270,17 +270,17 @@ func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
 	if !ok {
 		return
 	}
-	old, _ := find(was, step.Menu, step.ID)
-	back.ID = r.id
+	old, _ := diff.FindRow(was, step.Menu, step.ID)
+	back.ID = r.ID
 	var values, gone routeros.Attributes
 	for name, value := range diff.Written(step).All() {
-		current, before := routeros.Canonical(name, r.attrs.Get(name)), old.attrs.Get(name)
+		current, before := routeros.Canonical(name, r.Attrs.Get(name)), old.Attrs.Get(name)
 		switch {
-		case current == routeros.Canonical(name, before), name == "disabled" && r.attrs.Bool(name) == old.attrs.Bool(name):
+		case current == routeros.Canonical(name, before), name == "disabled" && r.Attrs.Bool(name) == old.Attrs.Bool(name):
 		case step.Menu == routeros.ServiceMenu && current != routeros.Canonical(name, value):
 			u.out.Notes = append(u.out.Notes, fmt.Sprintf("the service %s was changed by somebody else since: its %s is left as it is", step.Slot, name))
 		case name == "disabled":
-			values = values.With(name, routeros.FormatBool(old.attrs.Bool(name)))
+			values = values.With(name, routeros.FormatBool(old.Attrs.Bool(name)))
 		case before == "" && step.Menu.IsRuleTable() && name != "comment":
 			gone = gone.With(name, "")
 		default:
@@ -289,7 +289,7 @@ func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
 	}
 	if len(values) > 0 {
 		set := back
-		set.Op, set.Set, set.Was = diff.Set, values, r.attrs.Only(names(values)...)
+		set.Op, set.Set, set.Was = diff.Set, values, r.Attrs.Only(names(values)...)
 		if disabled, ok := values.Lookup("disabled"); ok && len(values) == 1 {
 			set.Op = map[string]diff.Op{"true": diff.Disable, "false": diff.Enable}[disabled]
 		}
@@ -297,7 +297,7 @@ func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
 	}
 	for name := range gone.All() { // an attribute that was not there is taken away by a command of its own
 		unset := back
-		unset.Op, unset.Set, unset.Was = diff.Set, routeros.MakeAttributes(name, ""), r.attrs.Only(name)
+		unset.Op, unset.Set, unset.Was = diff.Set, routeros.MakeAttributes(name, ""), r.Attrs.Only(name)
 		u.step(unset)
 	}
 }
@@ -334,16 +334,16 @@ func (u *undoer) beside(rows []routeros.Rule, menu routeros.Menu, id string) (be
 		if next.Chain() != rows[at].Chain() || next.Dynamic {
 			continue
 		}
-		if r, ok := u.current(menu, next.ID); ok && r.attrs.Get("chain") == next.Chain() {
-			return r.id, next.Describe()
+		if r, ok := u.current(menu, next.ID); ok && r.Attrs.Get("chain") == next.Chain() {
+			return r.ID, next.Describe()
 		}
 	}
 	for _, previous := range slices.Backward(rows[:at]) {
 		if previous.Chain() != rows[at].Chain() || previous.Dynamic {
 			continue
 		}
-		if r, ok := u.current(menu, previous.ID); ok && r.attrs.Get("chain") == previous.Chain() {
-			return u.follower(menu, r.id), "what follows " + previous.Describe()
+		if r, ok := u.current(menu, previous.ID); ok && r.Attrs.Get("chain") == previous.Chain() {
+			return u.follower(menu, r.ID), "what follows " + previous.Describe()
 		}
 	}
 	return "", ""
