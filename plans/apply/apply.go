@@ -124,15 +124,16 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if o.Delay == 0 {
 		o.Delay = DefaultDelay
 	}
-	if head, sweep := apart(o, c); sweep != nil {
+	g := guardFor(o, c)
+	if head, sweep := apart(o, c, g); sweep != nil {
 		return runApart(ctx, s, c, o, head, sweep)
 	}
-	return runOnce(ctx, s, c, o)
+	return runOnce(ctx, s, c, o, g)
 }
 
 // runOnce carries out a change set under one protection.
-func runOnce(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
-	r := &run{options: o, changes: c, result: Result{Outcome: Changed, Left: c.Steps}, guard: guardFor(o, c)}
+func runOnce(ctx context.Context, s Session, c diff.ChangeSet, o Options, g guard) Result {
+	r := &run{options: o, changes: c, result: Result{Outcome: Changed, Left: c.Steps}, guard: g}
 	r.result.Protection = r.guard.name()
 	r.do(ctx, s)
 	return r.result

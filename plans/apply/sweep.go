@@ -8,10 +8,11 @@ import (
 )
 
 // apart cuts a change set in two that is too large for a dead-man: what packets see, and the removal of rows in chains into which no packet
-// comes any more. A script that brings hundreds of rows back is longer than a router takes, and nothing hangs on them: packets meet the same rules whether it goes first or last, or stays. sweep is nil where nothing has to be cut, or nothing helps.
-func apart(o Options, c diff.ChangeSet) (head, sweep []diff.Step) {
-	g, ok := guardFor(o, c).(*scheduled)
-	if !ok || len(g.script) <= maxScript {
+// comes any more. A script that brings hundreds of rows back is longer than a router takes, and nothing hangs on them: packets meet the same
+// rules whether they go first or last, or stay. sweep is nil where nothing has to be cut, or nothing helps.
+func apart(o Options, c diff.ChangeSet, g guard) (head, sweep []diff.Step) {
+	man, ok := g.(*scheduled)
+	if !ok || len(man.script) <= maxScript {
 		return c.Steps, nil
 	}
 	states := diff.States(o.Before, c)
@@ -33,7 +34,7 @@ func runApart(ctx context.Context, s Session, c diff.ChangeSet, o Options, head,
 	first := o
 	first.Wanted = nil // what is left to do is the rows that are swept
 	c.Steps = head
-	result := runOnce(ctx, s, c, first)
+	result := runOnce(ctx, s, c, first, guardFor(first, c))
 	if result.Outcome != Changed || result.After == nil {
 		result.Left = append(result.Left, sweep...)
 		return result
@@ -50,7 +51,8 @@ func runApart(ctx context.Context, s Session, c diff.ChangeSet, o Options, head,
 			o.Observe(e)
 		}
 	}
-	rest := runOnce(ctx, s, diff.ChangeSet{Snapshot: second.Before.Digest(), Plan: c.Plan, Notes: c.Notes, Steps: sweep}, second)
+	c.Snapshot, c.Steps = second.Before.Digest(), sweep
+	rest := runOnce(ctx, s, c, second, guardFor(second, c))
 	for _, receipt := range rest.Receipts {
 		receipt.Index += len(head)
 		result.Receipts = append(result.Receipts, receipt)
