@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -52,7 +53,7 @@ func (a artefacts) write(e env, s settings, command string, routers []view.Route
 		var text bytes.Buffer
 		err := one.write(&text)
 		if err == nil {
-			err = replaceFile(one.file, text.Bytes())
+			err = replaceFile(one.file, text.Bytes(), forOthers)
 		}
 		if err != nil {
 			problems = append(problems, fmt.Errorf("--%s: %w", one.flag, err))
@@ -72,14 +73,20 @@ func (e env) runOf(command string, routers []view.Router, began time.Time) view.
 	return run
 }
 
-// replaceFile writes a file whole: a collector never sees half of it. These files hold no secret, and others read them.
-func replaceFile(name string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".rosknock-*")
+// Who may read a file that is written whole: whoever collects it, for it holds no secret, or its owner alone.
+const (
+	forOthers fs.FileMode = 0o644
+	forOwner  fs.FileMode = 0o600
+)
+
+// replaceFile writes a file whole: nobody ever sees half of it.
+func replaceFile(name string, text []byte, mode fs.FileMode) error {
+	file, err := os.CreateTemp(filepath.Dir(name), ".rosknock-*") // of mode 0600
 	if err != nil {
 		return err
 	}
 	_, err = file.Write(text)
-	if err = errors.Join(err, file.Chmod(0o644), file.Close()); err == nil { // #nosec G302 -- see above
+	if err = errors.Join(err, file.Chmod(mode), file.Close()); err == nil {
 		err = os.Rename(file.Name(), name)
 	}
 	if err != nil {

@@ -171,7 +171,7 @@ func newManual(e env) *cobra.Command {
 				return err
 			}
 			for name, text := range view.ManPages(root, buildVersion()) {
-				if err := replaceFile(filepath.Join(args[0], name), text); err != nil {
+				if err := replaceFile(filepath.Join(args[0], name), text, forOthers); err != nil {
 					return err
 				}
 			}

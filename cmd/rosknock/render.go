@@ -164,26 +164,10 @@ func (e env) written(s settings, all ...artefact) error {
 			}
 			continue
 		}
-		if err := replacePrivate(a.file, []byte(a.text)); err != nil {
+		if err := replaceFile(a.file, []byte(a.text), forOwner); err != nil {
 			return err
 		}
 		fmt.Fprintf(e.err, "%s is written, for you alone\n", a.file)
-	}
-	return nil
-}
-
-// replacePrivate writes a file whole, for its owner alone.
-func replacePrivate(name string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".rosknock-*") // of mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
 	}
 	return nil
 }
