@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
@@ -97,54 +98,29 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// startRouter is `router NAME [sim flags…]`: it starts a simulated router on loopback, whose address is in $NAME
-// from then on, and with --tls its pin in $NAME_PIN. It stops with the script.
+// startRouter is `router NAME [flags]`: it starts a simulated router on loopback, whose address is in $NAME from then on, and with --tls its pin
+// in $NAME_PIN. The flags are those of rosknock sim, and --clock, the time at which it begins. It stops with the script.
 func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: router NAME [--version V] [--load FILE] [--tls] [--arrival INTERFACE] [--silence TIME] [--device-mode MODE] [--clock TIME] [--time-zone ZONE] [--ntp STATE]")
+		ts.Fatalf("usage: router NAME [flags of rosknock sim] [--clock TIME]")
 	}
-	o := simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"}
+	var o simOptions
 	ahead := new(atomic.Int64)
-	for i := 1; i < len(args); i++ {
-		switch args[i] {
-		case "--tls":
-			o.tls = true
-		case "--version":
-			i++
-			o.version = args[i]
-		case "--arrival":
-			i++
-			o.arrival = args[i]
-		case "--device-mode":
-			i++
-			o.mode = args[i]
-		case "--rtt":
-			i++
-			d, err := time.ParseDuration(args[i])
-			ts.Check(err)
-			o.rtt = d
-		case "--silence":
-			i++
-			d, err := time.ParseDuration(args[i])
-			ts.Check(err)
-			o.silence = d
-		case "--load":
-			i++
-			o.load = ts.MkAbs(args[i])
-		case "--ntp":
-			i++
-			o.ntp = args[i]
-		case "--time-zone":
-			i++
-			o.zone = args[i]
-		case "--clock":
-			i++
-			at, err := time.Parse(time.RFC3339, args[i])
-			ts.Check(err)
-			ahead.Store(int64(time.Until(at)))
-		default:
-			ts.Fatalf("router: %s", args[i])
-		}
+	flags := pflag.NewFlagSet("router", pflag.ContinueOnError)
+	o.flags(flags)
+	clock := flags.String("clock", "", "")
+	ts.Check(flags.Parse(args[1:]))
+	if flags.NArg() > 0 {
+		ts.Fatalf("router: %s", flags.Arg(0))
+	}
+	o.listen = "127.0.0.1:0"
+	if o.load != "" {
+		o.load = ts.MkAbs(o.load)
+	}
+	if *clock != "" {
+		at, err := time.Parse(time.RFC3339, *clock)
+		ts.Check(err)
+		ahead.Store(int64(time.Until(at)))
 	}
 	var said strings.Builder
 	e := env{out: &said, err: &said, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}

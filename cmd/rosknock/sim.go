@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/routeros"
@@ -70,7 +71,11 @@ With --packets, packets arrive at the routers as you type them, written as for r
 			return serveRouters(c.Context(), e, s, o)
 		},
 	}
-	f := c.Flags()
+	o.flags(c.Flags())
+	return c
+}
+
+func (o *simOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8728", "`ADDRESS` to listen on; port 0 takes a free one")
 	f.IntVar(&o.count, "count", 1, "how many routers, on ports that follow each other")
 	f.StringVar(&o.version, "version", "7.20", "RouterOS version, 6.43 to 7.24")
@@ -84,7 +89,6 @@ With --packets, packets arrive at the routers as you type them, written as for r
 	f.StringVar(&o.ntp, "ntp", "", "what the NTP client says, `STATE`: synchronized, waiting, using-local-clock; default: it is switched off")
 	f.StringVar(&o.zone, "time-zone", "UTC", "`ZONE` of the routers' clocks, such as Europe/Berlin")
 	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
-	return c
 }
 
 // simulated is a router with its listener.
