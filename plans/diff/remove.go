@@ -35,7 +35,7 @@ func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) ChangeSet
 	c.Steps = slices.Concat(c.Steps, letIn, rest, returned)
 	lists := listsOf(s, want)
 	for _, step := range entrySteps(s, want).removeOpen {
-		if users := lists.foreign[listKey{step.Menu.Family(), step.Was.Get("list")}]; users == "" {
+		if users := lists.foreign[List{step.Menu.Family(), step.Was.Get("list")}]; users == "" {
 			c.Steps = append(c.Steps, step)
 		}
 	}
@@ -175,27 +175,25 @@ func OwnLists(s routeros.Snapshot, want compile.RuleSet) []List {
 	var out []List
 	for _, k := range lists.filled {
 		if lists.foreign[k] == "" {
-			out = append(out, List(k))
+			out = append(out, k)
 		}
 	}
 	return out
 }
 
-type listKey List
-
 // listUse says which lists a plan's rules fill, in their order, and which lists other rules name, with one of these.
 type listUse struct {
-	filled  []listKey
-	foreign map[listKey]string
+	filled  []List
+	foreign map[List]string
 }
 
 func listsOf(s routeros.Snapshot, want compile.RuleSet) listUse {
-	out := listUse{foreign: map[listKey]string{}}
+	out := listUse{foreign: map[List]string{}}
 	for _, menu := range ruleTables(s) {
 		for _, r := range s.Rules[menu] {
 			back := slices.ContainsFunc(want.Returned, func(b compile.Returned) bool { return b.Menu == menu && b.ID == r.ID })
 			if _, ours := owned(r, want.Plan); ours && !back {
-				k := listKey{menu.Family(), r.Attrs.Get("address-list")}
+				k := List{menu.Family(), r.Attrs.Get("address-list")}
 				if strings.HasPrefix(r.Action(), "add-") && k.Name != "" && !slices.Contains(out.filled, k) {
 					out.filled = append(out.filled, k)
 				}
@@ -203,7 +201,7 @@ func listsOf(s routeros.Snapshot, want compile.RuleSet) listUse {
 			}
 			for _, name := range []string{"src-address-list", "dst-address-list", "address-list"} {
 				if list := strings.TrimPrefix(r.Attrs.Get(name), "!"); list != "" && !r.Dynamic {
-					out.foreign[listKey{menu.Family(), list}] = r.Describe()
+					out.foreign[List{menu.Family(), list}] = r.Describe()
 				}
 			}
 		}
@@ -217,7 +215,7 @@ func (l listUse) notes(s routeros.Snapshot, plan string) []string {
 	for _, f := range routeros.Families() {
 		byHand, inUse := map[string]int{}, map[string]int{}
 		for _, e := range s.Entries[f.AddressList()] {
-			k := listKey{f, e.List}
+			k := List{f, e.List}
 			mark, ours := e.Mark()
 			mine := ours && mark.Plan == plan && !e.Dynamic
 			switch {
@@ -228,7 +226,7 @@ func (l listUse) notes(s routeros.Snapshot, plan string) []string {
 			}
 		}
 		for _, list := range slices.Sorted(maps.Keys(inUse)) {
-			out = append(out, fmt.Sprintf("the %d entries of the %s list %s stay: the rule %s, which is not the plan's, uses it too", inUse[list], f, list, l.foreign[listKey{f, list}]))
+			out = append(out, fmt.Sprintf("the %d entries of the %s list %s stay: the rule %s, which is not the plan's, uses it too", inUse[list], f, list, l.foreign[List{f, list}]))
 		}
 		for _, list := range slices.Sorted(maps.Keys(byHand)) {
 			out = append(out, fmt.Sprintf("%d permanent entries of the %s list %s stay: they do not carry the plan's mark; no rule asks for that list any more", byHand[list], f, list))
