@@ -34,7 +34,6 @@ type field struct {
 	about    string
 	required bool
 	fallback string // what holds when the key is left out, for people
-	later    bool   // designed, but not carried out by this version: refused with its own message
 	value    form
 }
 
@@ -43,7 +42,6 @@ type scalar struct {
 	what    string   // "a port", as messages put it
 	pattern string   // for the schema
 	enum    []string // all words that there are
-	later   []string // words that are designed, but not carried out by this version
 	hints   []string // words to propose where there is no enum
 	forward bool     // the name of a forward of the plan will do too
 	any     bool     // numbers and truth values as well as text
@@ -211,13 +209,11 @@ func (f form) field(name string) (field, bool) {
 	return field{}, false
 }
 
-// fieldNames lists the keys that this version carries out.
+// fieldNames lists the keys.
 func (f form) fieldNames() []string {
 	var names []string
 	for _, k := range f.fields {
-		if !k.later {
-			names = append(names, k.name)
-		}
+		names = append(names, k.name)
 	}
 	return names
 }

@@ -27,10 +27,6 @@ func (f form) reference(b *strings.Builder, path string) {
 	}
 	b.WriteString("\n| key | value | meaning |\n| --- | --- | --- |\n")
 	for _, k := range f.fields {
-		if k.later {
-			fmt.Fprintf(b, "| `%s` | | Designed, and not carried out by this version: refused. |\n", k.name)
-			continue
-		}
 		about := k.about
 		if k.required {
 			about += " **Required.**"
@@ -40,7 +36,7 @@ func (f form) reference(b *strings.Builder, path string) {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", k.name, cell(k.value.describe()), cell(about))
 	}
 	for _, k := range f.fields {
-		if below, where := k.value.below(); below != nil && !k.later {
+		if below, where := k.value.below(); below != nil {
 			below.reference(b, strings.TrimPrefix(path+"."+k.name+where, "."))
 		}
 	}

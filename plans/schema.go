@@ -46,9 +46,6 @@ func (f form) schema() schema {
 func (f form) mappingSchema() schema {
 	properties, required := schema{}, []string{}
 	for _, k := range f.fields {
-		if k.later {
-			continue
-		}
 		p := k.value.schema()
 		if k.about != "" {
 			p["description"] = k.about

@@ -313,16 +313,12 @@ func (w *walker) mapping(n *yaml.Node, f form, what string) {
 	w.keys(n, func(key, value *yaml.Node) {
 		present[key.Value] = true
 		k, known := f.field(key.Value)
-		switch {
-		case !known:
+		if !known {
 			w.bury(value) // it may be a knock or a password under a misspelt key
 			w.unknown(key, "unknown key %q", f.fieldNames())
-		case k.later:
-			w.hide(value)
-			w.add(key, fmt.Sprintf("this version does not carry out %s yet", k.name), "leave it out")
-		default:
-			w.check(value, k.value, k.name)
+			return
 		}
+		w.check(value, k.value, k.name)
 	})
 	w.either(n, f, present, what)
 	for _, k := range f.fields {
@@ -443,8 +439,6 @@ func (w *walker) hints(s scalar) []string {
 
 func (w *walker) text(n *yaml.Node, s scalar, what string) {
 	switch {
-	case slices.Contains(s.later, n.Value):
-		w.add(n, fmt.Sprintf("this version does not carry out %s: %s yet", what, n.Value), "leave it out")
 	case s.enum != nil && !slices.Contains(s.enum, n.Value):
 		w.unknown(n, what+" can't be %q", s.enum)
 	case s.check != nil:
