@@ -17,9 +17,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// forwarding is a router that sends strangers to the very host and port of the example's forward, from its port and from another one, and to
-// another host from a third.
-const forwarding = `# 2026-09-25 08:50:30 by RouterOS 7.20
+// house is what the routers of these tests have in common.
+const house = `# 2026-09-25 08:50:30 by RouterOS 7.20
 /interface bridge
 add name=bridge
 /interface ethernet
@@ -34,7 +33,11 @@ add address=192.0.2.1/24 interface=ether1 network=192.0.2.0
 /ip firewall filter
 add action=accept chain=input connection-state=established,related,untracked
 add action=drop chain=input in-interface-list=!LAN
-add action=accept chain=forward connection-state=established,related,untracked
+`
+
+// forwarding is a router that sends strangers to the very host and port of the example's forward, from its port and from another one, and to
+// another host from a third.
+const forwarding = house + `add action=accept chain=forward connection-state=established,related,untracked
 add action=drop chain=forward connection-nat-state=!dstnat connection-state=new in-interface=ether1
 /ip firewall nat
 add action=dst-nat chain=dstnat dst-port=33890 in-interface=ether1 protocol=tcp to-addresses=192.168.88.10 to-ports=3389
@@ -43,22 +46,7 @@ add action=dst-nat chain=dstnat dst-port=80 in-interface=ether1 protocol=tcp to-
 `
 
 // strict stops what goes through it, running connections too.
-const strict = `# 2026-09-25 08:50:30 by RouterOS 7.20
-/interface bridge
-add name=bridge
-/interface ethernet
-set [ find default-name=ether1 ]
-/interface list
-add name=LAN
-/interface list member
-add interface=bridge list=LAN
-/ip address
-add address=192.168.88.1/24 interface=bridge network=192.168.88.0
-add address=192.0.2.1/24 interface=ether1 network=192.0.2.0
-/ip firewall filter
-add action=accept chain=input connection-state=established,related,untracked
-add action=drop chain=input in-interface-list=!LAN
-add action=drop chain=forward
+const strict = house + `add action=drop chain=forward
 `
 
 func forwardPlan(t fataler, layout plans.Layout) plans.Plan {
