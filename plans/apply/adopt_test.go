@@ -137,7 +137,7 @@ func TestAdoptionOfTables(t *testing.T) {
 	}
 	root := os.Getenv("ROSKNOCK_SHARED")
 	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared")
+		root = filepath.Join("..", "..", "..", "shared")
 	}
 	files, _ := filepath.Glob(filepath.Join(root, "corpus", "exports", "*.rsc"))
 	for _, file := range files {

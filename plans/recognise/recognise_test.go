@@ -294,7 +294,7 @@ func TestTellingComments(t *testing.T) {
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("ROSKNOCK_SHARED")
 	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared")
+		root = filepath.Join("..", "..", "..", "shared")
 	}
 	files, _ := filepath.Glob(filepath.Join(root, "corpus", "exports", "*.rsc"))
 	if len(files) == 0 {
