@@ -21,6 +21,7 @@ const (
 	Address6        Menu = "/ipv6/address"
 	ServiceMenu     Menu = "/ip/service"
 	InterfaceMenu   Menu = "/interface"
+	BridgePorts     Menu = "/interface/bridge/port"
 	InterfaceLists  Menu = "/interface/list"
 	ListMembers     Menu = "/interface/list/member"
 	Identity        Menu = "/system/identity"

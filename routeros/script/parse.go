@@ -114,6 +114,10 @@ func (p *parser) statement() Statement {
 	line := p.line
 	switch p.peek() {
 	case '/':
+		if p.ahead("/put ") {
+			p.expect("/put ")
+			return p.put(line)
+		}
 		return p.command("")
 	case '{':
 		return &Block{Line: line, Body: p.braced()}
@@ -128,6 +132,8 @@ func (p *parser) statement() Statement {
 			return p.log(line)
 		case "delay":
 			return p.delay(line)
+		case "put":
+			return p.put(line)
 		case "error":
 			p.spaces()
 			return &Error{Line: line, Message: p.message()}
@@ -234,6 +240,11 @@ func (p *parser) log(line int) Statement {
 	p.spaces()
 	l.Message = p.message()
 	return l
+}
+
+func (p *parser) put(line int) Statement {
+	p.spaces()
+	return &Put{Line: line, Message: p.message()}
 }
 
 func (p *parser) message() string {

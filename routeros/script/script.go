@@ -1,5 +1,5 @@
 // Package script reads the part of the RouterOS script language that rosknock writes into scheduler entries and files for /import:
-// commands with arguments, [find …], :if, :do with on-error, :log, :error, :delay, variables that count, blocks and comments. It also
+// commands with arguments, [find …], :if, :do with on-error, :log, :put, :error, :delay, variables that count, blocks and comments. It also
 // has the words of which those scripts are made: [Path], [Quoted], [Assign].
 //
 // It is strict. What it does not know is an error with its line, never skipped: a script that undoes changes
@@ -16,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Statement is one of *Command, *If, *Do, *Block, *Log, *Error, *Delay and *Count.
+// Statement is one of *Command, *If, *Do, *Block, *Log, *Put, *Error, *Delay and *Count.
 type Statement interface{ statement() }
 
 // Command is a command of a menu: /ip firewall filter remove *1F.
@@ -91,6 +91,12 @@ type Log struct {
 	Topic, Message string
 }
 
+// Put is :put "message", or /put: what whoever runs the script gets to see.
+type Put struct {
+	Line    int
+	Message string
+}
+
 // Delay is :delay 2s.
 type Delay struct {
 	Line int
@@ -101,6 +107,7 @@ func (*Command) statement() {}
 func (*If) statement()      {}
 func (*Do) statement()      {}
 func (*Log) statement()     {}
+func (*Put) statement()     {}
 func (*Delay) statement()   {}
 func (*Block) statement()   {}
 func (*Error) statement()   {}

@@ -128,7 +128,12 @@ func (r *Router) runJob(w *row) {
 	ran.next = r.nextRun(w, at)
 	r.ends(r.when(ran.next))
 	t.replace(t.find(w.id), &ran)
-	statements, err := script.Parse(r.source(w.get("on-event")))
+	source := w.get("on-event")
+	if named := r.named(routeros.Script, source); named != nil {
+		source = named.get("source")
+		r.started(named)
+	}
+	statements, err := script.Parse(source)
 	if err != nil {
 		r.log("script,error", "executing script "+w.get("name")+" failed: "+err.Error())
 		return
@@ -138,14 +143,19 @@ func (r *Router) runJob(w *row) {
 	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
 }
 
-// runNow is /system/script/run: with the rights of whoever asks.
+// runNow is /system/script/run: with the rights of whoever asks, who gets what it puts (routeros-facts § 6.3).
 func (q *request) runNow() *trap {
 	at, problem := q.targets(q.selector())
 	if problem != nil {
 		return problem
 	}
+	var scripts []*row
 	for _, i := range at {
-		w := q.table(q.menu).rows[i]
+		scripts = append(scripts, q.table(q.menu).rows[i])
+	}
+	q.session.put = nil
+	for _, w := range scripts {
+		q.started(w)
 		statements, err := script.Parse(w.get("source"))
 		if err != nil {
 			return &trap{message: err.Error(), category: "3"}
@@ -154,15 +164,20 @@ func (q *request) runNow() *trap {
 			return problem
 		}
 	}
+	if len(q.session.put) > 0 {
+		q.done("=ret=" + strings.Join(q.session.put, "\n"))
+	}
 	return nil
 }
 
-// source is an event's text: that of the script of this name, or the event itself.
-func (r *Router) source(event string) string {
-	if w := r.named(routeros.Script, event); w != nil {
-		return w.get("source")
+// started counts a run of a script, if it is still there.
+func (r *Router) started(w *row) {
+	t := r.table(routeros.Script)
+	if i := slices.Index(t.rows, w); i >= 0 {
+		again := *w
+		again.runs, again.next = w.runs+1, r.wall(r.options.Now())
+		t.replace(i, &again)
 	}
-	return event
 }
 
 // runScript carries statements out until one fails. A :delay on the outside lets time pass; within a block it does not.
@@ -184,6 +199,8 @@ func (r *Router) execute(s *session, statement script.Statement, v counts, now t
 	switch x := statement.(type) {
 	case *script.Log:
 		r.log("script,"+x.Topic, x.Message)
+	case *script.Put:
+		s.put = append(s.put, x.Message)
 	case *script.Do:
 		if problem := r.executeAll(s, x.Body, v, now); problem != nil {
 			return r.executeAll(s, x.OnError, v, now)

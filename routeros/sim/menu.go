@@ -56,9 +56,11 @@ func schemaOf(m routeros.Menu) (schema, bool) {
 		return schema{verbs: "print getall listen get find set enable disable reset", name: "name", readOnly: "name proto dynamic invalid connection local remote",
 			args: "address certificate disabled port tls-version vrf@7.0 max-sessions@7.16 available-from@7.24"}, true
 	case routeros.Address, routeros.Address6:
-		return schema{verbs: listVerbs, args: "address interface network comment disabled advertise", addOnly: "copy-from", readOnly: "actual-interface invalid dynamic", required: "address interface"}, true
+		return schema{verbs: listVerbs, args: "address interface network comment disabled advertise", addOnly: "copy-from", readOnly: "actual-interface invalid dynamic slave@7.23 vrf@7.23", required: "address interface"}, true
 	case routeros.InterfaceMenu:
-		return schema{verbs: "print getall listen get find set enable disable comment", args: "name comment disabled mtu", readOnly: "type running dynamic actual-mtu", name: "name"}, true
+		return schema{verbs: "print getall listen get find set enable disable comment", args: "name comment disabled mtu", readOnly: "type running dynamic slave default-name actual-mtu", name: "name"}, true
+	case routeros.BridgePorts:
+		return schema{verbs: listVerbs, args: "bridge interface comment disabled", addOnly: "copy-from", readOnly: "dynamic", required: "bridge interface"}, true
 	case routeros.InterfaceLists:
 		return schema{verbs: tableVerb, args: "name comment include exclude", addOnly: "copy-from", readOnly: "builtin dynamic", required: "name", name: "name"}, true
 	case routeros.ListMembers:

@@ -58,7 +58,7 @@ func differing(before, after string) string {
 // menus lists every menu that the router has.
 func menus() []routeros.Menu {
 	out := []routeros.Menu{
-		routeros.ServiceMenu, routeros.InterfaceMenu, routeros.InterfaceLists, routeros.ListMembers, routeros.Identity, routeros.Resource, routeros.Clock,
+		routeros.ServiceMenu, routeros.InterfaceMenu, routeros.BridgePorts, routeros.InterfaceLists, routeros.ListMembers, routeros.Identity, routeros.Resource, routeros.Clock,
 		routeros.NTPMenu, routeros.Scheduler, routeros.Script, routeros.DeviceMode, routeros.User, routeros.UserActive, routeros.UserGroup, routeros.Log,
 		routeros.History, routeros.SafeMode, routeros.Layer7Protocols,
 	}

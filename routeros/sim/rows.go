@@ -63,6 +63,15 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 		if !w.next.IsZero() {
 			a = a.With("next-run", r.nextRunText(w.next, now))
 		}
+	case m == routeros.Script:
+		a = a.Merge(routeros.MakeAttributes("run-count", itoa(w.runs), "invalid", "false"))
+		if w.runs > 0 {
+			a = a.With("last-started", r.stamp(w.next))
+		}
+	case m == routeros.InterfaceMenu && r.bridgeOf(w.get("name")) != "":
+		a = a.With("slave", "true")
+	case m == routeros.Address || m == routeros.Address6:
+		a = r.showAddress(a)
 	case m == routeros.Log:
 		a = a.With("time", r.short(w.created, now))
 	case m == routeros.History:
@@ -76,6 +85,31 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 // left prints the time that a row has, rounded up, so that a living row never shows nothing.
 func left(w *row, now time.Time) string {
 	return routeros.FormatDuration((w.until.Sub(now) + time.Second - 1).Truncate(time.Second))
+}
+
+// bridgeOf is the bridge of which an interface is a port; nothing when it is none.
+func (r *Router) bridgeOf(name string) string {
+	for _, w := range r.table(routeros.BridgePorts).rows {
+		if w.get("interface") == name && !w.attrs.Bool("disabled") {
+			return w.get("bridge")
+		}
+	}
+	return ""
+}
+
+// showAddress adds to an address what follows from it and from its interface (routeros-facts § 15).
+func (r *Router) showAddress(a routeros.Attributes) routeros.Attributes {
+	name := a.Get("interface")
+	bridge := r.bridgeOf(name)
+	w := r.named(routeros.InterfaceMenu, name)
+	out := routeros.MakeAttributes("actual-interface", cmp.Or(bridge, name), "invalid", routeros.FormatBool(w == nil), "dynamic", "false", "disabled", "false").Merge(a)
+	if prefix, err := netip.ParsePrefix(a.Get("address")); err == nil && prefix.Addr().Is4() && !a.Has("network") {
+		out = out.With("network", prefix.Masked().Addr().String())
+	}
+	if r.options.Version.AtLeast(7, 23) {
+		out = out.With("slave", routeros.FormatBool(bridge != "")).With("vrf", "main")
+	}
+	return out
 }
 
 // invalid is true for jumps to an empty chain and rules without an action, as they were seen (routeros-facts § 2.3).
@@ -205,8 +239,13 @@ func (r *Router) Load(s routeros.Snapshot) error {
 		r.identity = s.Identity
 	}
 	now := r.options.Now()
+	ports := 0
 	for _, i := range s.Interfaces {
-		r.loadRow(routeros.InterfaceMenu, "", "name", i.Name, "type", i.Type, "disabled", routeros.FormatBool(i.Disabled), "dynamic", routeros.FormatBool(i.Dynamic), "running", "true")
+		w := r.loadRow(routeros.InterfaceMenu, "", "name", i.Name, "type", i.Type, "disabled", routeros.FormatBool(i.Disabled), "dynamic", routeros.FormatBool(i.Dynamic), "running", routeros.FormatBool(!i.Disabled))
+		if i.Type == "ether" {
+			ports++
+			w.attrs = w.attrs.With("default-name", "ether"+itoa(ports))
+		}
 	}
 	for _, l := range s.InterfaceLists {
 		r.loadRow(routeros.InterfaceLists, "", "name", l.Name, "include", strings.Join(l.Include, ","), "exclude", strings.Join(l.Exclude, ","), "builtin", "false", "dynamic", "false")
@@ -219,7 +258,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 		if a.Prefix.Addr().Is6() {
 			menu = routeros.Address6
 		}
-		r.loadRow(menu, "", "address", a.Prefix.String(), "interface", a.Interface, "disabled", routeros.FormatBool(a.Disabled), "dynamic", "false", "invalid", "false")
+		r.loadRow(menu, "", "address", a.Prefix.String(), "interface", a.Interface, "disabled", routeros.FormatBool(a.Disabled))
 	}
 	for menu, rules := range s.Rules {
 		for _, rule := range rules {

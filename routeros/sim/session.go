@@ -44,6 +44,7 @@ type session struct {
 	silentUntil time.Time
 	arrival     *flowKey // of the connection, when it passes the filter
 	listens     []listening
+	put         []string // what the scripts that it runs have put
 
 	queue struct {
 		sync.Mutex
@@ -55,7 +56,7 @@ type session struct {
 
 type listening struct {
 	tag  string
-	menu routeros.Menu
+	menu routeros.Menu // none for a print with an interval
 }
 
 // item is a sentence that waits until its reply time; without words it is raw bytes, without either the end.
@@ -442,6 +443,9 @@ func (s *session) command(q *request) (goOn bool, problem *trap) {
 	if q.verb == "listen" || q.has("follow") || q.has("follow-only") {
 		return true, s.listen(q)
 	}
+	if q.has("interval") && (q.verb == "print" || q.verb == "getall") {
+		return true, s.repeat(q)
+	}
 	return true, q.run()
 }
 
@@ -482,6 +486,55 @@ func (s *session) listen(q *request) *trap {
 	}
 	s.listens = append(s.listens, listening{q.attrs[".tag"], q.menu})
 	return nil
+}
+
+// repeat prints again and again, until it is cancelled. Each round has a number, as the rounds of other commands that go on do
+// (routeros-facts § 12 T18); that print has one is inferred.
+func (s *session) repeat(q *request) *trap {
+	if t := q.unknownParameter(); t != nil {
+		return t
+	}
+	every, err := routeros.ParseDuration(q.attrs["interval"])
+	if err != nil || every < 10*time.Millisecond {
+		return invalidValue("interval")
+	}
+	if problem := q.round(0); problem != nil {
+		return problem
+	}
+	s.listens = append(s.listens, listening{tag: q.attrs[".tag"]})
+	s.again(q, every, 1)
+	return nil
+}
+
+// round makes the replies of one round.
+func (q *request) round(number int) *trap {
+	q.replies = nil
+	if problem := q.print(); problem != nil {
+		return problem
+	}
+	q.replies = slices.DeleteFunc(q.replies, func(words []string) bool { return words[0] != "!re" })
+	for i := range q.replies {
+		q.replies[i] = append(q.replies[i], "=.section="+itoa(number))
+	}
+	return nil
+}
+
+// again prints the next round when its time has come.
+func (s *session) again(q *request, every time.Duration, number int) {
+	time.AfterFunc(every, func() {
+		r := s.router
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		q.now = r.expire()
+		_, open := r.sessions[s]
+		if !open || !slices.Contains(s.listens, listening{tag: q.attrs[".tag"]}) || q.round(number) != nil {
+			return
+		}
+		if !s.stalled && !s.silent {
+			s.answer(q, nil)
+		}
+		s.again(q, every, number+1)
+	})
 }
 
 // cancel ends one listener, or all; the order of the answers is that of routeros-facts § 12 T10.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +32,9 @@ func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 		return strings.ToLower(text), problem
 	case m == routeros.Scheduler && name == "start-time":
 		return startTime(text)
-	case name == "interface":
+	case (m == routeros.Address || m == routeros.Address6) && name == "address":
+		return interfaceAddress(m.Family(), text)
+	case name == "interface" || name == "bridge":
 		return text, r.reference(routeros.InterfaceMenu, text, "interface")
 	case m == routeros.ListMembers && name == "list":
 		return text, r.reference(routeros.InterfaceLists, text, "interface-list")
@@ -51,6 +54,18 @@ func startTime(text string) (string, *trap) {
 		return "", invalidValue("start-time")
 	}
 	return time.Time{}.Add(d).Format("15:04:05"), nil
+}
+
+// interfaceAddress reads an address with the length of its network; without one it is the whole network.
+func interfaceAddress(family routeros.Family, text string) (string, *trap) {
+	prefix, err := netip.ParsePrefix(text)
+	if a, alone := netip.ParseAddr(text); alone == nil {
+		prefix, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if err != nil || prefix.Addr().Is4() != (family == routeros.IPv4) {
+		return "", invalidValue("address")
+	}
+	return prefix.String(), nil
 }
 
 func boolean(name, text string) (string, *trap) {

@@ -179,7 +179,7 @@ func (q *request) print() *trap {
 	columns, all := q.columns()
 	for _, row := range shown {
 		if !all {
-			row = row.Only(columns...)
+			row = q.withOIDs(row, columns).Only(columns...)
 		}
 		q.re(row)
 	}
@@ -220,11 +220,33 @@ func (q *request) columns() (names []string, all bool) {
 		return names, false
 	}
 	for i, name := range names {
-		if !q.schema.hasColumn(name, q.options.Version) && !q.isFact(name) {
+		if !q.schema.hasColumn(name, q.options.Version) && !q.isFact(name) && q.oid(name) == "" {
 			return names[:i], false
 		}
 	}
 	return names, false
+}
+
+// withOIDs adds the object identifiers under which SNMP has a property, where they are asked for (routeros-facts § 12 T13).
+func (q *request) withOIDs(row routeros.Attributes, columns []string) routeros.Attributes {
+	for _, name := range columns {
+		if oid := q.oid(name); oid != "" {
+			row = row.With(name, oid)
+		}
+	}
+	return row
+}
+
+func (q *request) oid(column string) string {
+	switch string(q.menu) + " " + column {
+	case "/system/resource uptime.oid":
+		return ".1.3.6.1.2.1.1.3.0"
+	case "/system/resource cpu-load.oid":
+		return ".1.3.6.1.2.1.25.3.3.1.2.1"
+	case "/system/identity name.oid":
+		return ".1.3.6.1.2.1.1.5.0"
+	}
+	return ""
 }
 
 // isFact reports whether a menu of one computed row has the column.
@@ -246,10 +268,17 @@ func (q *request) get() *trap {
 		return noSuchItem()
 	}
 	if name, ok := q.attrs["value-name"]; ok {
+		if !q.schema.hasColumn(name, q.options.Version) && !rows[0].Has(name) {
+			return noValueOf("value-name")
+		}
 		q.done("=ret=" + rows[0].Get(name))
 		return nil
 	}
-	q.done("=ret=" + strings.ReplaceAll(rows[0].String(), " ", ";"))
+	var all []string // as the console prints an array with names
+	for name, value := range rows[0].All() {
+		all = append(all, name+"="+value)
+	}
+	q.done("=ret=" + strings.Join(all, ";"))
 	return nil
 }
 
@@ -379,6 +408,15 @@ func (q *request) prepare(t *table, w *row) *trap {
 	case routeros.Scheduler:
 		if problem := q.prepareJob(w); problem != nil {
 			return problem
+		}
+	case routeros.Script:
+		defaults := routeros.MakeAttributes("source", "", "owner", q.session.user, "policy", grantable(q.session.policy), "dont-require-permissions", "false")
+		w.attrs = defaults.Merge(w.attrs)
+	case routeros.Address, routeros.Address6:
+		for _, x := range t.rows {
+			if x.get("address") == w.get("address") && x.get("interface") == w.get("interface") {
+				return failure("already have such address")
+			}
 		}
 	case routeros.User:
 		w.hide()
