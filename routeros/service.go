@@ -88,7 +88,7 @@ func KnownService(name string) (port uint16, ok bool) {
 	return 0, false
 }
 
-// Services lists the static rows of /ip/service with their default ports, in the router's order.
+// Services lists the static rows of /ip/service as a new router has them, in its order: www-ssl is off (routeros-facts § 15).
 // reverse-proxy exists from 7.22 on (routeros-facts § 4).
 func Services() []Service {
 	return []Service{
@@ -96,7 +96,7 @@ func Services() []Service {
 		{Name: "ftp", Port: 21},
 		{Name: "www", Port: 80},
 		{Name: "ssh", Port: 22},
-		{Name: "www-ssl", Port: 443},
+		{Name: "www-ssl", Port: 443, Disabled: true},
 		{Name: "api", Port: 8728},
 		{Name: "winbox", Port: 8291},
 		{Name: "api-ssl", Port: 8729},

@@ -134,7 +134,7 @@ set gopher disabled=yes
 	}
 	ssh, _ := s.Service("ssh")
 	web, _ := s.Service("www-ssl")
-	if !slices.Equal(off, []string{"telnet", "ftp"}) || ssh.Port != 2222 || web.Certificate != "web" || len(web.From) > 0 {
+	if !slices.Equal(off, []string{"telnet", "ftp", "www-ssl"}) || ssh.Port != 2222 || web.Certificate != "web" || len(web.From) > 0 {
 		t.Errorf("services %+v", s.Services)
 	}
 	var lines []int

@@ -114,3 +114,10 @@ func TestAddressRows(t *testing.T) {
 			" | !re =.id=*2 =actual-interface=bridge =address=192.0.2.9/28 =comment=x =disabled=false =dynamic=false =interface=ether2 =invalid=false =network=192.0.2.0"+since[1]+" | !done", "/ip/address/print")
 	}
 }
+
+// TestServicesThatAreOff: a new router answers on every service but www-ssl, and where there is one, the reverse proxy.
+func TestServicesThatAreOff(t *testing.T) {
+	for v, want := range map[string]string{"6.49": "!re =name=www-ssl | !done", "7.24": "!re =name=www-ssl | !re =name=reverse-proxy | !done"} {
+		login(t, New(Options{Version: version(v)})).expect(want, "/ip/service/print", "=.proplist=name", "?disabled=true")
+	}
+}
