@@ -3,10 +3,12 @@ package api_test
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -20,18 +22,21 @@ import (
 func TestConformance(t *testing.T) {
 	for _, version := range []string{"6.49", "7.9", "7.14", "7.18", "7.20", "7.24"} {
 		t.Run(version, func(t *testing.T) {
-			t.Parallel()
 			v, err := routeros.ParseVersion(version)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s, err := simulated(t, sim.Options{Version: v}, "admin", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			conforms(t, s)
+			synctest.Test(t, func(t *testing.T) { conforms(t, dialSimulated(sim.New(sim.Options{Version: v}))) })
 		})
 	}
+	// A router that does otherwise wherever that is unknown conforms too.
+	t.Run("other answers", func(t *testing.T) {
+		knobs := sim.Knobs{
+			UnrollKeepsIDs: true, FreshIDs: true, SafeModeByUser: true, AnchorOnDynamic: true, AnchorNoSuchItem: true, JobsRunAtOnce: true, JobsShowLate: 3,
+			JobExists: "name is taken", NextRunShort: true, UnrollAfter: 5 * time.Second, PrintDefaultTimeout: true,
+		}
+		synctest.Test(t, func(t *testing.T) { conforms(t, dialSimulated(sim.New(sim.Options{Knobs: knobs}))) })
+	})
 	t.Run("real", func(t *testing.T) {
 		address := os.Getenv("ROSKNOCK_TEST_ROUTER")
 		if address == "" {
@@ -44,13 +49,33 @@ func TestConformance(t *testing.T) {
 		if transport := os.Getenv("ROSKNOCK_TEST_TRANSPORT"); transport != "" {
 			target.Transport = api.Transport(transport)
 		}
-		s, err := api.Dial(t.Context(), target, os.Getenv("ROSKNOCK_PASSWORD"), api.Options{})
+		conforms(t, func(t *testing.T) *api.Session {
+			t.Helper()
+			s, err := api.Dial(t.Context(), target, os.Getenv("ROSKNOCK_PASSWORD"), api.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = s.Close() })
+			return s
+		})
+	})
+}
+
+// dialSimulated opens sessions to a simulated router.
+func dialSimulated(router *sim.Router) func(*testing.T) *api.Session {
+	return func(t *testing.T) *api.Session {
+		t.Helper()
+		client, server := net.Pipe()
+		done := make(chan struct{})
+		go func() { router.ServeConn(context.WithoutCancel(t.Context()), server); close(done) }()
+		t.Cleanup(func() { client.Close(); <-done })
+		s, err := api.NewSession(t.Context(), client, "admin", "", api.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
-		conforms(t, s)
-	})
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
 }
 
 const (
@@ -61,11 +86,12 @@ const (
 // suite is one router under test.
 type suite struct {
 	*testing.T
-	s *api.Session
+	s    *api.Session
+	dial func(*testing.T) *api.Session
 }
 
-func conforms(t *testing.T, s *api.Session) {
-	c := suite{t, s}
+func conforms(t *testing.T, dial func(*testing.T) *api.Session) {
+	c := suite{t, dial(t), dial}
 	c.clean()
 	t.Cleanup(c.clean)
 	c.snapshot()
@@ -73,9 +99,25 @@ func conforms(t *testing.T, s *api.Session) {
 	c.entries()
 	c.traps()
 	c.services()
-	c.safeMode()
+	c.history()
+	if c.safeMode() {
+		c.hijack()
+		c.idsAfterUnroll()
+		c.lostSession()
+	}
+	c.nextRun()
+	c.firstRun()
 	c.scheduler()
 }
+
+// recorded says which of the answers that are possible a router gave, where nobody knew before.
+func (c suite) recorded(question, answer string) {
+	c.Helper()
+	c.Logf("recorded: %s: %s", question, answer)
+}
+
+// other is the same suite from a session of its own.
+func (c suite) other() suite { return suite{c.T, c.dial(c.T), c.dial} }
 
 // add makes a rule in the test chain and returns its id.
 func (c suite) add(comment string) string {
@@ -83,12 +125,13 @@ func (c suite) add(comment string) string {
 	return c.run("/ip/firewall/filter/add", "chain", testChain, "action", "accept", "comment", comment).Ret
 }
 
-// safeMode: what is done under safe mode is undone by unroll, and kept by release; nobody takes it twice.
-func (c suite) safeMode() {
+// safeMode: what is done under safe mode is undone by unroll, and kept by release; nobody takes it twice. It reports whether
+// there is a safe mode.
+func (c suite) safeMode() bool {
 	_, err := c.s.Run(c.Context(), routeros.NewCommand("/safe-mode/take", "on-error", "abort"))
 	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
 		c.Log("this version has no safe mode over the API")
-		return
+		return false
 	}
 	if err != nil {
 		c.Fatal(err)
@@ -110,6 +153,7 @@ func (c suite) safeMode() {
 	if is := c.order(); !strings.Contains(is, "kept") {
 		c.Errorf("after release there is %q", is)
 	}
+	return true
 }
 
 // scheduler: an entry says when it will run, runs what a way back is made of, and removes itself.
@@ -132,11 +176,10 @@ func (c suite) scheduler() {
 		"/system scheduler remove [find name=\"rosknock-test\"]", "",
 	}, "\n")
 	c.run("/system/scheduler/add", "name", "rosknock-test", "interval", "2s", "policy", "read,write", "comment", "x [rosknock t/dead-man]", "on-event", text)
-	rows, err := c.s.Run(c.Context(), routeros.Print(routeros.Scheduler).Where("name=rosknock-test", "name=rosknock-test-2", "#|"))
-	if err != nil || len(rows.Rows) != 1 || rows.Rows[0].Get("next-run") == "" || rows.Rows[0].Get("on-event") != text {
-		c.Fatalf("%v, %v", rows.Rows, err)
+	if row, _ := c.job(); row.Get("next-run") == "" || row.Get("on-event") != text {
+		c.Fatalf("%v", row)
 	}
-	c.refused("/system/scheduler/add", "name", "rosknock-test", "interval", "2s", "on-event", "x")
+	c.recorded("a second scheduler entry of one name", c.refused("/system/scheduler/add", "name", "rosknock-test", "interval", "2s", "on-event", "x").Message)
 	time.Sleep(3500 * time.Millisecond)
 	left, err := c.s.Run(c.Context(), routeros.Print(routeros.Scheduler).Where("name=rosknock-test"))
 	if err != nil || len(left.Rows) != 0 {

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"net"
 	"os/exec"
 	"strconv"
 	"testing"
@@ -63,13 +62,7 @@ func TestLibrouteros(t *testing.T) {
 	for _, v := range []string{"7.17", "7.20"} { // librouteros learnt !empty later than routers did
 		t.Run(v, func(t *testing.T) {
 			r := New(Options{Version: version(v), Users: []User{{Name: "admin", Password: "secret"}}})
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			go func() { _ = r.Serve(t.Context(), l) }()
-			port := l.Addr().(*net.TCPAddr).Port
-			out, err := exec.CommandContext(t.Context(), interpreter, "-c", librouterosScript, strconv.Itoa(port)).CombinedOutput()
+			out, err := exec.CommandContext(t.Context(), interpreter, "-c", librouterosScript, strconv.Itoa(serving(t, r))).CombinedOutput()
 			if err != nil || string(out) != "ok\n" {
 				t.Errorf("%v\n%s", err, out)
 			}
