@@ -46,7 +46,7 @@ func (q *request) setClock() *trap {
 	if text, ok := q.attrs["time"]; ok {
 		clock = text
 	}
-	if _, problem := q.readDate(day); problem != nil {
+	if problem := q.checkDate(day); problem != nil {
 		return problem
 	}
 	at, err := time.ParseInLocation(q.dateForm()+" 15:04:05", day+" "+clock, q.options.Zone)
@@ -66,13 +66,12 @@ func (r *Router) dateForm() string {
 	return "Jan/02/2006"
 }
 
-// readDate reads a date in the version's form; others are refused (routeros-facts § 1.6).
-func (r *Router) readDate(text string) (time.Time, *trap) {
-	day, err := time.ParseInLocation(r.dateForm(), text, r.options.Zone)
-	if err != nil {
-		return day, &trap{"invalid date", ""}
+// checkDate refuses a date that is not in the version's form (routeros-facts § 1.6).
+func (r *Router) checkDate(text string) *trap {
+	if _, err := time.Parse(r.dateForm(), text); err != nil {
+		return &trap{"invalid date", ""}
 	}
-	return day, nil
+	return nil
 }
 
 // stamp prints a moment of the clock on the wall in the version's form (routeros-facts § 3).

@@ -561,23 +561,16 @@ func (s *session) cancel(q *request) {
 // out; from 6.45.1 on nobody can answer it.
 func (s *session) login(q *request) *trap {
 	v := s.router.options.Version
-	password, plain := q.attrs["password"]
-	response, legacy := q.attrs["response"]
-	if !legacy && (!plain || before(v, 6, 43, 0)) {
+	if !q.has("response") && (!q.has("password") || before(v, 6, 43, 0)) {
 		s.challenge = make([]byte, 16)
 		rand.Read(s.challenge)
 		q.done("=ret=" + hex.EncodeToString(s.challenge))
 		return nil
 	}
 	name := q.attrs["name"]
-	account := s.router.named(routeros.User, name)
-	right := account != nil && plain && (password == account.password || account.anyPassword)
-	if legacy && account != nil {
-		sum := md5.Sum(slices.Concat([]byte{0}, []byte(account.password), s.challenge)) //nolint:gosec // see the import
-		right = s.challenge != nil && before(v, 6, 45, 1) && response == "00"+hex.EncodeToString(sum[:])
-		s.challenge = nil
-	}
-	if !right || !s.admit(name) {
+	challenge := s.challenge
+	s.challenge = nil
+	if account := s.router.named(routeros.User, name); account == nil || !account.knows(q, challenge) || !s.admit(name) {
 		s.router.log("system,error,critical", "login failure for user "+name+" from "+s.remote.Addr().String()+" via "+s.service)
 		if before(v, 6, 43, 0) {
 			return &trap{"cannot log in", ""}
@@ -588,6 +581,16 @@ func (s *session) login(q *request) *trap {
 	s.router.log("system,info,account", "user "+name+" logged in from "+s.remote.Addr().String()+" via "+s.service)
 	q.done()
 	return nil
+}
+
+// knows reports whether a login proves that it knows a user's password: by the password itself, or by the answer to a challenge.
+func (w *row) knows(q *request, challenge []byte) bool {
+	response, legacy := q.attrs["response"]
+	if !legacy {
+		return w.anyPassword || q.attrs["password"] == w.password
+	}
+	sum := md5.Sum(slices.Concat([]byte{0}, []byte(w.password), challenge)) //nolint:gosec // see the import
+	return challenge != nil && before(q.options.Version, 6, 45, 1) && response == "00"+hex.EncodeToString(sum[:])
 }
 
 func before(v routeros.Version, major, minor, patch int) bool {

@@ -28,8 +28,7 @@ func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 		}
 		return routeros.FormatDuration(d), nil
 	case m == routeros.Scheduler && name == "start-date":
-		_, problem := r.readDate(text)
-		return strings.ToLower(text), problem
+		return strings.ToLower(text), r.checkDate(text)
 	case m == routeros.Scheduler && name == "start-time":
 		return startTime(text)
 	case (m == routeros.Address || m == routeros.Address6) && name == "address":
