@@ -320,9 +320,11 @@ func TestRunScript(t *testing.T) {
 	})
 }
 
-// TestJobShowsLate: a router on which a new entry is not to be seen at once, which runs and can be removed all the same.
+// TestJobShowsLate: a router on which a new entry is not to be seen at once can remove it all the same, and shows it in the end to those
+// who only look later, its own script too.
 func TestJobShowsLate(t *testing.T) {
-	r := New(Options{Knobs: Knobs{JobsShowLate: 2}})
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := New(Options{Knobs: Knobs{JobsShowLate: 2}, Now: func() time.Time { return now }})
 	c := login(t, r)
 	c.run("/system/scheduler/add", "=name=a", "=interval=1m")
 	c.expect("!empty | !done", "/system/scheduler/print")
@@ -334,6 +336,14 @@ func TestJobShowsLate(t *testing.T) {
 	c.expect("!trap =category=0 =message=no such item | !done", "/system/scheduler/get", "=number=*3", "=value-name=name")
 	c.expect("!done", "/system/scheduler/remove", "=.id=*3")
 	c.expect("!done =ret=2", "/system/scheduler/print", "=count-only=")
+	c.run("/system/scheduler/add", "=name=d", "=interval=4s", "=on-event=/system scheduler remove [find name=d]")
+	now = now.Add(4 * time.Second)
+	c.expect("!done =ret=2", "/system/scheduler/print", "=count-only=")
+	now = now.Add(4 * time.Second)
+	c.expect("!done =ret=2", "/system/scheduler/print", "=count-only=") // it found and removed itself at its second run
+	if n := len(r.table(routeros.Scheduler).rows); n != 2 {
+		t.Errorf("%d entries", n)
+	}
 }
 
 // TestJobTwice: a name is there once only, whatever the router says then.

@@ -31,7 +31,7 @@ func (q *request) rows() []routeros.Attributes {
 	}
 	var out []routeros.Attributes
 	for _, w := range q.table(q.menu).rows {
-		if w.hidden == 0 {
+		if w.hidden == 0 || !q.now.Before(w.shows) {
 			out = append(out, q.show(q.menu, w))
 		}
 	}

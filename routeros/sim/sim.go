@@ -57,7 +57,8 @@ type Knobs struct {
 	// JobsRunAtOnce runs a scheduler entry that has an interval and no start also when it is added; JobsNeverRun takes entries
 	// and never runs them, as a device-mode without scheduler may.
 	JobsRunAtOnce, JobsNeverRun bool
-	// JobsShowLate is how many prints of the scheduler do not show an entry yet that was just added; its id is good at once.
+	// JobsShowLate is how many prints of the scheduler, within five seconds, do not show an entry yet that was just added; its id is
+	// good at once.
 	JobsShowLate int
 	// NextRunShort prints next-run without the year when it is this one, as some 7.x do; else 7.10 and later print it whole.
 	NextRunShort bool

@@ -22,7 +22,8 @@ type row struct {
 	until   time.Time // when it ends; zero is never
 	next    time.Time // of a scheduler entry: when it runs, of a script: when it ran, by the clock on the wall; zero is never
 	runs    int       // of a scheduler entry or a script, since the last start
-	hidden  int       // of a scheduler entry: how many prints do not show it
+	hidden  int       // of a scheduler entry: how many prints do not show it, until shows
+	shows   time.Time
 	count   *counters
 	// password is a user's, who with anyPassword gets in with every other too. No print shows it.
 	password    string

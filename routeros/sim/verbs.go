@@ -485,7 +485,7 @@ func (q *request) prepareJob(w *row) *trap {
 			return denied()
 		}
 	}
-	w.hidden = q.options.Knobs.JobsShowLate
+	w.hidden, w.shows = q.options.Knobs.JobsShowLate, q.now.Add(5*time.Second)
 	_, given := q.startOf(w)
 	q.schedule(w)
 	if !given && q.options.Knobs.JobsRunAtOnce && !w.next.IsZero() {
