@@ -6,8 +6,8 @@
 // [Knobs] choose the other one.
 //
 // What it never does: it resolves no DNS names and sends no packet. What time brings about, entries that run out and the
-// scheduler's scripts, is done at the next command, packet or look, as of its own time; scripts are the language
-// of routeros/script.
+// scheduler's scripts, is done at the next command, packet or look, as of its own time; only a print with an interval
+// goes on by itself. Scripts are the language of routeros/script.
 //
 //	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})
 //	listener, _ := net.Listen("tcp", "127.0.0.1:0")
