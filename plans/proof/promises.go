@@ -13,15 +13,16 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// broken files a failure of which the packet is known.
-func (f *table) broken(which Failure, set classes.Set, wishes ...classes.Set) {
+// broken files a failure of which the packet is known. Its text goes on with the packet, its fate, and the rule that decides it: a text is no
+// format, for it may hold anything that stands on a router or in an address.
+func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...classes.Set) {
 	e, ok := f.space.Pick(set, wishes...)
 	if !ok {
 		return
 	}
 	was, is := f.space.Replay(f.before, e), f.space.Replay(f.states[which.After], e)
 	which.Packets, which.Was, which.Is = []Packet{{e, f.secret(e.Packet)}}, &was, &is
-	which.What = fmt.Sprintf(which.What, f.describe(e.Packet), decidedBy(is))
+	which.What += fmt.Sprintf(": %s %s %s", f.describe(e.Packet), fate, decidedBy(is))
 	if which.Risk == Exposure && !f.want.Removes && was.Rule != nil && f.ours(was.Rule) && was.Verdict != packet.Accept {
 		which.Remedy = "keep it under gate until nothing listens there"
 	}
@@ -94,9 +95,9 @@ func (f *table) operator() {
 			lost = f.space.And(lost, f.memberships(operator))
 			f.broken(Failure{
 				Promise: KeepOperator, Risk: LoseSession, After: n,
-				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more: %%s is stopped by %%s", f.state(n), operator, f.session.Service),
+				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more", f.state(n), operator, f.session.Service),
 				Remedy: f.letInRemedy(),
-			}, lost)
+			}, "is stopped by", lost)
 		}
 		f.forgedOperator(operator, flow)
 	}
@@ -154,9 +155,9 @@ func (f *table) exposure() {
 		fresh := s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), s.Or(f.vacated(n), f.returned(n))), f.domain)
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   f.state(n) + " a packet would be let in that was not before: %s is accepted by %s",
+			What:   f.state(n) + " a packet would be let in that was not before",
 			Remedy: "name another place with firewall.place, or narrow the rule that accepts it",
-		}, fresh, s.Stranger())
+		}, "is accepted by", fresh, s.Stranger())
 		f.services(n, "put the service under gate, or limit it with services.from")
 	}
 }
@@ -209,9 +210,9 @@ func (f *table) lost() {
 		gone = s.Minus(gone, s.And(f.suspects(), f.played()))
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: CutOff, After: n,
-			What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",
+			What:   f.state(n) + " a packet would be stopped that the plan does not shut",
 			Remedy: "name it under gate if that is what you want",
-		}, gone, s.Stranger())
+		}, "is stopped by", gone, s.Stranger())
 	}
 }
 
@@ -231,9 +232,9 @@ func (f *table) services(n int, remedy string) {
 		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(f.openedBy(n)))
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name),
+			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before", f.state(n), now.Name),
 			Remedy: remedy,
-		}, s.And(is, fresh), s.Stranger())
+		}, "is accepted by", s.And(is, fresh), s.Stranger())
 	}
 }
 
@@ -266,9 +267,9 @@ func (f *table) gate() {
 	reached := s.And(s.And(gated, s.States(packet.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
-		What:   "a stranger would still reach what the gate shuts: %s is accepted by %s",
+		What:   "a stranger would still reach what the gate shuts",
 		Remedy: "move that rule below, narrow it, or name the place with firewall.place",
-	}, s.Minus(reached, f.openedBy(n)), s.Stranger())
+	}, "is accepted by", s.Minus(reached, f.openedBy(n)), s.Stranger())
 }
 
 // voidRules: each rule of the plan is met by some packet.
