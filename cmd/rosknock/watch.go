@@ -92,7 +92,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 func (e env) follow(ctx context.Context, s settings, r router, write func(string, trusted.Event) error) error {
 	w := trusted.NewWatch(e.now)
 	say := func(format string, args ...any) {
-		fmt.Fprintf(e.err, r.Name+": "+format+"\n", args...)
+		fmt.Fprintf(e.err, "%s: %s\n", r.Name, fmt.Sprintf(format, args...))
 	}
 	for {
 		// One retry at a time, so that a session that held for long starts with a short wait again.

@@ -286,11 +286,11 @@ func (s *Session) unsent(ctx context.Context, err error) {
 }
 
 func (s *Session) lost(err error) error {
-	what, remedy := "the connection was lost (%v)", "check the link and try again"
+	what, remedy := "the connection was lost", "check the link and try again"
 	if _, ok := errors.AsType[*wire.LimitError](err); ok {
-		what, remedy = "the session was ended (%v)", "check that this is the router you mean, and that nothing floods it"
+		what, remedy = "the session was ended", "check that this is the router you mean, and that nothing floods it"
 	}
-	return &LostError{problem{s.target.HostPort(), fmt.Sprintf(what, brief(err.Error(), mostText)), remedy, err}, false}
+	return &LostError{problem{s.target.HostPort(), fmt.Sprintf("%s (%s)", what, brief(err.Error(), mostText)), remedy, err}, false}
 }
 
 // forget drops commands whose answer nobody waits for any more, and what they hold; what still comes for
