@@ -2,7 +2,6 @@ package proof
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -193,25 +192,17 @@ func (f *table) toForward(r *routeros.Rule) bool {
 // usable: whoever may use a forward reaches it from somewhere at least, by that alone which lets him: no other list helps him.
 func (f *table) usable(n int, one compile.Forward) {
 	s := f.space
-	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
-	for _, list := range f.want.AllowInterfaces {
-		who["the interface list "+list] = s.InList(list)
-	}
+	who := f.guests()
 	for _, list := range one.Trusted {
-		who["the list "+list] = s.Listed(f.after, list)
+		who = append(who, guest{"the list " + list, s.Listed(f.after, list)})
 	}
 	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(packet.New))
-	for _, name := range slices.Sorted(maps.Keys(who)) {
-		alone := s.And(asked, who[name])
-		for other, besides := range who {
-			if other != name {
-				alone = s.Minus(alone, besides)
-			}
-		}
+	for _, who := range f.alone(who) {
+		alone := s.And(asked, who.packets)
 		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
 			f.fail(Failure{
 				Promise: NotVoid, Risk: VoidRule, After: n,
-				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", who.name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
 				Remedy: "move that rule, or name another port for the forward",
 			})
 		}

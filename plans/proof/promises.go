@@ -341,22 +341,9 @@ func (f *table) allowed() {
 	for _, d := range f.Doors {
 		reach = append(reach, d.Opens...)
 	}
-	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
-	for _, list := range f.want.AllowInterfaces {
-		who["the interface list "+list] = s.InList(list)
-	}
-	alone := map[string]classes.Set{} // each by itself: another reason to let somebody in shows nothing of this one
-	for name, from := range who {
-		for other, besides := range who {
-			if other != name {
-				from = s.Minus(from, besides)
-			}
-		}
-		alone[name] = from
-	}
-	for name, from := range alone {
+	for _, one := range f.alone(f.guests()) {
 		for _, m := range reach {
-			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
+			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(packet.New)))
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
 			}
@@ -366,12 +353,42 @@ func (f *table) allowed() {
 			if e, ok := s.Pick(asked); ok {
 				f.fail(Failure{
 					Promise: NotVoid, Risk: VoidRule, After: len(f.states) - 1,
-					What:   fmt.Sprintf("%s would not let anybody in: %s is stopped by %s", name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+					What:   fmt.Sprintf("%s would not let anybody in: %s is stopped by %s", one.name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
 					Remedy: "move that rule, or name another place with firewall.place",
 				})
 			}
 		}
 	}
+}
+
+// guest is who may come in for one reason.
+type guest struct {
+	name    string
+	packets classes.Set
+}
+
+// guests are those whom the plan lets in without a knock, in the order of the plan.
+func (f *table) guests() []guest {
+	out := []guest{{"the allow-list", f.space.Listed(f.after, compile.AllowList(f.want.Plan))}}
+	for i, list := range f.want.AllowInterfaces {
+		if !slices.Contains(f.want.AllowInterfaces[:i], list) {
+			out = append(out, guest{"the interface list " + list, f.space.InList(list)})
+		}
+	}
+	return out
+}
+
+// alone leaves each with those packets that come in for no other reason, which would show nothing of this one.
+func (f *table) alone(all []guest) []guest {
+	out := slices.Clone(all)
+	for i := range out {
+		for n, other := range all {
+			if n != i {
+				out[i].packets = f.space.Minus(out[i].packets, other.packets)
+			}
+		}
+	}
+	return out
 }
 
 // knocks: into the trusted list of a door leads its knock and nothing else, and no stage remembers longer than the plan
