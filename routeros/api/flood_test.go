@@ -66,6 +66,7 @@ func (f flood) serve(conn net.Conn) {
 			if _, err := conn.Write(encoded(f.say(tag)...)); err != nil {
 				return
 			}
+			runtime.Gosched() // else both ends of a pipe keep the only processor to themselves, and a collection takes minutes
 		}
 	}
 	for _, tag := range tags {
