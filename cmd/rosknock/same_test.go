@@ -36,8 +36,8 @@ func TestSameBytes(t *testing.T) {
 	for name, text := range refusedPlans() {
 		plans = append(plans, write(name, []byte(text), nil))
 	}
-	real, _ := filepath.Glob("../../../shared/corpus/exports/*.rsc")
-	if len(real) == 0 {
+	genuine, _ := filepath.Glob("../../../shared/corpus/exports/*.rsc")
+	if len(genuine) == 0 {
 		t.Log("no real tables here")
 	}
 	times := func(often int, args ...string) {
@@ -72,13 +72,13 @@ func TestSameBytes(t *testing.T) {
 			times(often, "render", plan, "--export", export, "--operator", "192.168.88.5", "--format", "rsc", "--reveal")
 		}
 	}
-	for _, export := range append(exports, real...) {
+	for _, export := range append(exports, genuine...) {
 		times(3, "audit", "--export", export)
 		times(3, "audit", "--export", export, "-o", "json")
 		times(3, "import", "--export", export, "--reveal")
 		times(3, "trace", "tcp", "203.0.113.9", ":8291", "--in", "ether1", "--export", export)
 	}
-	for _, export := range real {
+	for _, export := range genuine {
 		times(3, "prove", plans[0], "--export", export)
 		times(3, "lint", plans[0], "--export", export)
 	}
