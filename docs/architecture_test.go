@@ -1,10 +1,12 @@
 package docs
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -99,24 +101,135 @@ func TestNoClock(t *testing.T) {
 	})
 }
 
-// TestTopLevel fails when something stands at the top that does not belong there.
-func TestTopLevel(t *testing.T) {
-	entries, err := os.ReadDir("..")
-	if err != nil {
-		t.Fatal(err)
+// TestFormats fails when a text that is made at run time is used as a format: a percent sign in a comment, a name or an address would
+// garble it. A format is a constant, or the parameter format of a function whose callers are held to the same.
+func TestFormats(t *testing.T) {
+	set := token.NewFileSet()
+	forwards, constants, files := map[string]int{}, map[string]bool{}, map[string][]*ast.File{}
+	for name, at := range map[string]int{"Sprintf": 0, "Errorf": 0, "Printf": 0, "Fprintf": 1, "Appendf": 1} {
+		forwards["fmt."+name] = at // where the format stands
 	}
-	allowed := []string{"cmd", "routeros", "plans", "fixtures", "docs", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE", "bin", "dist"}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(allowed, e.Name()) {
-			t.Errorf("%s does not belong at the top", e.Name())
+	eachFile(t, func(file string, _ []string, source string) {
+		parsed, err := parser.ParseFile(set, file, source, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := path.Dir(file)
+		files[dir] = append(files[dir], parsed)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				note(forwards, dir, n.Name, n.Type)
+			case *ast.AssignStmt:
+				if f, ok := n.Rhs[0].(*ast.FuncLit); ok {
+					note(forwards, dir, n.Lhs[0], f.Type)
+				}
+			case *ast.GenDecl:
+				for _, spec := range n.Specs {
+					if v, ok := spec.(*ast.ValueSpec); ok && n.Tok == token.CONST {
+						constants[v.Names[0].Name] = true
+					}
+				}
+			}
+			return true
+		})
+	})
+	for dir, in := range files {
+		for _, file := range in {
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				at, forwards := forwards[called(dir, call.Fun)]
+				if forwards && at < len(call.Args) && !constant(call.Args[at], constants) {
+					t.Errorf("%s: a format is made at run time", set.Position(call.Pos()))
+				}
+				return true
+			})
 		}
 	}
+}
+
+// note keeps where a function of a package that has a parameter format, and arguments after it, wants the format.
+func note(forwards map[string]int, dir string, name ast.Expr, f *ast.FuncType) {
+	at := 0
+	for i, field := range f.Params.List {
+		_, variadic := f.Params.List[len(f.Params.List)-1].Type.(*ast.Ellipsis)
+		for _, parameter := range field.Names {
+			if parameter.Name == "format" && variadic && i == len(f.Params.List)-2 {
+				forwards[called(dir, name)] = at
+			}
+			at++
+		}
+	}
+}
+
+// called is the name of a function: of a package, or a method of whichever type in it.
+func called(dir string, f ast.Expr) string {
+	switch f := f.(type) {
+	case *ast.Ident:
+		return dir + "." + f.Name
+	case *ast.SelectorExpr:
+		if x, ok := f.X.(*ast.Ident); ok && x.Name == "fmt" {
+			return "fmt." + f.Sel.Name
+		}
+		return dir + "." + f.Sel.Name
+	}
+	return ""
+}
+
+// constant reports whether an expression is made of literals, constants, and the format of the function that it stands in.
+func constant(e ast.Expr, constants map[string]bool) bool {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		return true
+	case *ast.Ident:
+		return e.Name == "format" || constants[e.Name]
+	case *ast.BinaryExpr:
+		return constant(e.X, constants) && constant(e.Y, constants)
+	}
+	return false
+}
+
+// TestTopLevel fails when something stands at the top of the project that does not belong there. What git does not track is
+// nobody's business: the tutorial's files, notes, a folder for trying things out.
+func TestTopLevel(t *testing.T) {
+	allowed := append(sources(), "go.mod", "go.sum", "Makefile", "README.md", "LICENSE")
+	for _, name := range tracked(t) {
+		if !strings.HasPrefix(name, ".") && !slices.Contains(allowed, name) {
+			t.Errorf("%s does not belong at the top", name)
+		}
+	}
+}
+
+// sources are the folders that hold the program and its pages.
+func sources() []string { return []string{"cmd", "routeros", "plans", "fixtures", "docs"} }
+
+// tracked are the names at the top of the project that git tracks. Without git, or in an archive of the sources, nobody can tell.
+func tracked(t *testing.T) []string {
+	t.Helper()
+	list := exec.Command("git", "ls-files", "-z")
+	list.Dir = ".."
+	output, err := list.Output()
+	if err != nil {
+		t.Skipf("what is part of the project can't be told without git: %v", err)
+	}
+	if len(output) == 0 {
+		t.Skip("git tracks nothing here")
+	}
+	var names []string
+	for file := range strings.SplitSeq(strings.TrimSuffix(string(output), "\x00"), "\x00") {
+		name, _, _ := strings.Cut(file, "/")
+		names = append(names, name)
+	}
+	return slices.Compact(names)
 }
 
 func eachFile(t *testing.T, check func(file string, imports []string, source string)) {
 	t.Helper()
 	root := os.DirFS("..")
-	err := fs.WalkDir(root, ".", func(file string, _ fs.DirEntry, err error) error {
+	look := func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 			return err
 		}
@@ -134,9 +247,11 @@ func eachFile(t *testing.T, check func(file string, imports []string, source str
 		}
 		check(file, imports, string(source))
 		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	}
+	for _, top := range sources() {
+		if err := fs.WalkDir(root, top, look); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -90,6 +90,9 @@ knock of each door is played from here and must open it, after a wrong one that 
 If anything goes wrong, a difference, a refusal, a lost answer, Ctrl-C, what was done is taken back, and the outcome says so. rosknock undo
 takes back a change later. A second run changes nothing.
 
+A terminal that goes away (SIGHUP, as when an SSH session drops) and SIGTERM are like Ctrl-C; under nohup the run goes on. A second Ctrl-C ends
+rosknock at once and leaves the way back to the router. Closed output ends nothing: the run comes to its end, and the exit code is 1.
+
 Over a fleet, --waves begins with a few routers, --max-fail ends a run that goes wrong, and --window keeps it within a maintenance window. When
 a router can't be reached any more after its change, nothing else is begun. A run that stopped goes on with --resume.
 
@@ -412,6 +415,7 @@ func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router
 			fmt.Fprintf(e.err, "%s: %s\n", out.Name, event.Doing)
 		}
 	}
+	defer e.underway.begin(out.Name, o.Protect)()
 	result := apply.Run(ctx, session, *out.Changes, o)
 	out.Result, out.Outcome, out.Err = &result, result.Outcome, result.Err
 	return out

@@ -318,11 +318,13 @@ func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completi
 	var groups, names []string
 	for _, r := range routers {
 		names = append(names, completed(before+r.Name, r.Address))
-		for kind, of := range map[string][]string{"group": r.Groups, "tag": r.Tags} {
-			for _, name := range of {
-				members[name]++
-				kinds[name] = kind
-			}
+		for _, name := range r.Tags {
+			members[name]++
+			kinds[name] = "tag"
+		}
+		for _, name := range r.Groups { // a name may be both
+			members[name]++
+			kinds[name] = "group"
 		}
 	}
 	for name, n := range members {

@@ -175,6 +175,9 @@ func (s *story) chapters(ctx context.Context) error {
 		if err := step(); err != nil {
 			return err
 		}
+		if err := s.output.failed(); err != nil {
+			return err // nobody listens any more
+		}
 	}
 	return nil
 }

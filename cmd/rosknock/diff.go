@@ -86,7 +86,7 @@ func sessionOf(s settings, operator []string) (diff.Session, error) {
 		if err != nil {
 			return session, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
 		}
-		session.Service, session.Operators = s.Transport, append(session.Operators, addr.Unmap())
+		session.Service, session.Operators = s.Transport, append(session.Operators, bare(addr))
 	}
 	return session, nil
 }

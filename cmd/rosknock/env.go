@@ -35,8 +35,10 @@ type env struct {
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
 	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
 	keyring     func(service, account string) (string, error) // nil where there is none
+	underway    *underway                                     // nil where no signal asks for it
 
 	// What follows is set by [run].
+	output  *output     // out, with what became of it
 	asking  *sync.Mutex // held while somebody is asked
 	secrets *secrets
 	memory  *memory
@@ -70,14 +72,14 @@ func exitTable() []struct {
 		meaning string
 	}{
 		{exitDone, "done, or nothing to do"},
-		{exitFailed, "failed"},
+		{exitFailed, "failed, or the result could not be written whole"},
 		{exitDifferences, "there are differences (diff --exit-code)"},
 		{exitInvalid, "a plan, an inventory or other input is invalid; nothing was sent"},
 		{exitRefused, "refused by the proof, by lint or by a guard"},
 		{exitSome, "some routers failed, or something is left after a revoke"},
 		{exitMoved, "the router changed since the change set was made"},
 		{exitUsage, "wrong usage: a flag, a command or an argument"},
-		{exitInterrupted, "interrupted"},
+		{exitInterrupted, "interrupted: Ctrl-C, SIGTERM or SIGHUP"},
 	}
 }
 
@@ -107,20 +109,39 @@ func shown(code exitCode) error {
 // run carries out one command line and returns its exit code.
 func run(ctx context.Context, e env, args []string) int {
 	e.asking, e.secrets, e.memory, e.among = &sync.Mutex{}, &secrets{}, &memory{}, 1
+	e.output = &output{to: e.out}
+	e.out = e.output
+	if e.underway == nil {
+		e.underway = &underway{}
+	}
 	root := newRoot(e)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	for _, way := range e.memory.ways {
 		_ = way.Close()
 	}
-	if err == nil {
-		return int(exitDone)
+	e.output.end()
+	return int(e.ended(ctx, err, e.output.failed()))
+}
+
+// ended says why a command ended, with the error of its output, and returns the exit code. A result that is cut off is a failure, whatever
+// it said; only who interrupted the command knows better.
+func (e env) ended(ctx context.Context, err, unwritten error) exitCode {
+	code := exitDone
+	if err != nil && (unwritten == nil || !errors.Is(err, unwritten)) {
+		var quiet bool
+		if code, quiet = codeOf(ctx, err); !quiet {
+			report(e.err, err, code)
+		}
 	}
-	code, quiet := codeOf(ctx, err)
-	if !quiet {
-		report(e.err, err, code)
+	if unwritten == nil {
+		return code
 	}
-	return int(code)
+	report(e.err, cutOff(unwritten, e.underway.changing()), exitFailed)
+	if code == exitInterrupted {
+		return code
+	}
+	return exitFailed
 }
 
 func report(w io.Writer, err error, code exitCode) {

@@ -291,8 +291,8 @@ type planReader struct {
 	names    map[string][]string // variables by file
 	read     map[string]plans.Plan
 	failed   map[string]plans.Problems // by file and values
-	order    []string
-	affected map[string][]string // routers by problem
+	order    []plans.Problem           // each once, as it was met first
+	affected map[string][]string       // routers by problem
 	resolve  func(plans.Plan, router) (plans.Plan, error)
 }
 
@@ -331,7 +331,7 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 	for _, problem := range problems {
 		text := problem.String()
 		if p.affected[text] == nil {
-			p.order = append(p.order, text)
+			p.order = append(p.order, problem)
 		}
 		p.affected[text] = append(p.affected[text], r.Name)
 	}
@@ -341,19 +341,12 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 // problems are those of all plans, each once, with the routers that it concerns where it is not all of a plan's.
 func (p *planReader) problems() error {
 	var out plans.Problems
-	for _, text := range p.order {
-		for _, problems := range p.failed {
-			at := slices.IndexFunc(problems, func(q plans.Problem) bool { return q.String() == text })
-			if at < 0 {
-				continue
-			}
-			problem := problems[at]
-			if len(p.names[problem.File]) > 0 {
-				problem.Message += " (for " + someOf(p.affected[text]) + ")"
-			}
-			out = append(out, problem)
-			break
+	for _, problem := range p.order {
+		affected := p.affected[problem.String()]
+		if len(p.names[problem.File]) > 0 {
+			problem.Message += " (for " + someOf(affected) + ")"
 		}
+		out = append(out, problem)
 	}
 	if len(out) == 0 {
 		return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -170,8 +171,9 @@ func newManual(e env) *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { // #nosec G301 -- manuals are for everybody
 				return err
 			}
-			for name, text := range view.ManPages(root, buildVersion()) {
-				if err := replaceFile(filepath.Join(args[0], name), text, forOthers); err != nil {
+			pages := view.ManPages(root, buildVersion())
+			for _, name := range slices.Sorted(maps.Keys(pages)) {
+				if err := replaceFile(filepath.Join(args[0], name), pages[name], forOthers); err != nil {
 					return err
 				}
 			}

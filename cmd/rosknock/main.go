@@ -5,11 +5,8 @@
 package main
 
 import (
-	"context"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 	_ "time/tzdata" // windows have time zones, and not every system knows them
 
@@ -23,10 +20,12 @@ func main() { os.Exit(program()) }
 
 // program runs rosknock in this process's surroundings and returns its exit code.
 func program() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	changes := &underway{}
+	ctx, cancel := heed(changes, os.Stderr, os.Exit)
+	defer cancel()
 	return run(ctx, env{
-		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		underway: changes,
+		in:       os.Stdin, out: os.Stdout, err: os.Stderr,
 		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext, knock: knock.Play, keyring: keyring.Get,
 	}, os.Args[1:])

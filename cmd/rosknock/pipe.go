@@ -20,14 +20,14 @@ func (e env) join(ctx context.Context, conn *net.TCPConn) error {
 		sendAll(conn, e.in)
 		close(sent)
 	}()
-	_, err := io.Copy(onlyWriter{e.out}, conn)
+	_, err := io.Copy(onlyWriter{e.output.strict()}, conn)
 	switch {
 	case ctx.Err() != nil:
 		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
 	case err != nil:
 		return fmt.Errorf("the connection broke: %w", bareError(err))
 	}
-	if err := closeOut(e.out); err != nil {
+	if err := closeOut(e.output.to); err != nil {
 		return fmt.Errorf("the end of the connection can't be passed on: %w", err)
 	}
 	if e.inTerminal {

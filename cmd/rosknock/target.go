@@ -269,6 +269,7 @@ func operators(s routeros.Snapshot, session *api.Session, user string) []netip.A
 	var found []netip.Addr
 	for _, a := range s.Active {
 		addr, err := netip.ParseAddr(a.Address)
+		addr = bare(addr)
 		if err == nil && a.Name == user && strings.HasPrefix(a.Via, "api") && !slices.Contains(found, addr) {
 			found = append(found, addr)
 		}
@@ -277,7 +278,10 @@ func operators(s routeros.Snapshot, session *api.Session, user string) []netip.A
 		return found
 	}
 	if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil && !local.Addr().IsUnspecified() { // through SSH hosts it is
-		return []netip.Addr{local.Addr().Unmap()}
+		return []netip.Addr{bare(local.Addr())}
 	}
 	return nil
 }
+
+// bare is an address as a router's rules see it: they know no zones.
+func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -236,7 +236,7 @@ func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
 	routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
-		one := onLedger(ctx, e, s, r, work)
+		one := onLedger(ctx, e, s, r, command, work)
 		mu.Lock()
 		defer mu.Unlock()
 		found[r.Name] = one
@@ -266,7 +266,7 @@ func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 // ledgerWork is what is done with a router's ledger.
 type ledgerWork func(context.Context, env, settings, *api.Session, *trusted.Ledger, *view.Trusted) error
 
-func onLedger(ctx context.Context, e env, s settings, r router, work ledgerWork) view.Trusted {
+func onLedger(ctx context.Context, e env, s settings, r router, command string, work ledgerWork) view.Trusted {
 	out := view.Trusted{Name: r.Name, Address: r.target.HostPort()}
 	fail := func(err error) view.Trusted {
 		out.Outcome, out.Err = apply.Failed, err
@@ -291,6 +291,9 @@ func onLedger(ctx context.Context, e env, s settings, r router, work ledgerWork)
 		return fail(err)
 	}
 	defer session.Close()
+	if command != "trusted-list" {
+		defer e.underway.begin(r.Name, apply.None)()
+	}
 	if err := work(ctx, e, s, session, &ledger, &out); err != nil {
 		return fail(err)
 	}

@@ -52,10 +52,16 @@ after --for.`,
 // watch follows routers until the context ends. A router that can't be followed at all, for a wrong password or the like, is given up.
 func (e env) watch(ctx, interrupt context.Context, s settings, routers []router) error {
 	var mu sync.Mutex
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
 	write := func(name string, event trusted.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
-		return view.TrustedEvent(e.out, s.Output, name, event, e.style(s))
+		err := view.TrustedEvent(e.output.strict(), s.Output, name, event, e.style(s))
+		if err != nil { // nobody reads what comes
+			enough()
+		}
+		return err
 	}
 	var wait sync.WaitGroup
 	var given []error
@@ -86,7 +92,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 func (e env) follow(ctx context.Context, s settings, r router, write func(string, trusted.Event) error) error {
 	w := trusted.NewWatch(e.now)
 	say := func(format string, args ...any) {
-		fmt.Fprintf(e.err, r.Name+": "+format+"\n", args...)
+		fmt.Fprintf(e.err, "%s: %s\n", r.Name, fmt.Sprintf(format, args...))
 	}
 	for {
 		// One retry at a time, so that a session that held for long starts with a short wait again.

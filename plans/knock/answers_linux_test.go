@@ -115,14 +115,20 @@ func TestComplaints(t *testing.T) {
 				syns := make(chan int, 100)
 				go complain(wire, all, syns)
 				for n, c := range all {
-					start := time.Now()
-					err := knock.Play(t.Context(), host, []plans.Stage{tcp(30000 + n)}, knock.Options{Timeout: 900 * time.Millisecond})
-					early := time.Since(start) < 900*time.Millisecond
-					if err != nil || early == (c == complaint{ipv4.ICMPTypeDestinationUnreachable, 4}) {
-						t.Errorf("%v, code %d: %v, before the time-out: %v", c.kind, c.code, err, early)
+					waits := c == complaint{ipv4.ICMPTypeDestinationUnreachable, 4}
+					early := false
+					for try := 0; try == 0 || !waits && !early && try < 5; try++ { // the kernel puts off what comes while it is still busy with the socket
+						start := time.Now()
+						if err := knock.Play(t.Context(), host, []plans.Stage{tcp(30000 + n)}, knock.Options{Timeout: patience}); err != nil {
+							t.Errorf("%v, code %d: %v", c.kind, c.code, err)
+						}
+						early = time.Since(start) < patience
+						if got := <-syns; got != n {
+							t.Errorf("%v, code %d: a SYN for %d instead of %d", c.kind, c.code, got, n)
+						}
 					}
-					if got := <-syns; got != n {
-						t.Errorf("%v, code %d: a SYN for %d instead of %d", c.kind, c.code, got, n)
+					if early == waits {
+						t.Errorf("%v, code %d: before the time-out: %v", c.kind, c.code, early)
 					}
 				}
 				if len(syns) != 0 {

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
@@ -120,7 +121,7 @@ func prepare(host netip.Addr, stages []plans.Stage, o Options) (knocker, error) 
 			return k, k.wrap(i, stage, err)
 		}
 	}
-	for number := range o.Payloads {
+	for _, number := range slices.Sorted(maps.Keys(o.Payloads)) {
 		if number < 1 || number > len(stages) {
 			return k, fmt.Errorf("there is a payload for stage %d of %d: stages are counted from 1", number, len(stages))
 		}

@@ -114,7 +114,7 @@ func (f *table) forgedOperator(operator netip.Addr, flow classes.Set) {
 	flow = s.And(s.Minus(flow, s.Listed(f.after, compile.AllowList(f.want.Plan))), s.And(f.suspects(), f.results[0].Accepted))
 	f.broken(Failure{
 		Promise: KeepOperator, Risk: LoseSession, After: len(f.states) - 1,
-		What:   fmt.Sprintf("this session's own source %s would be taken for forged, and no door would open to it any more: %%s. It is accepted by %%s", operator),
+		What:   fmt.Sprintf("this session's own source %s would be taken for forged, and no door would open to it any more", operator),
 		Remedy: "put it under firewall.bogons.except, or under allow.addresses",
-	}, s.And(flow, f.memberships(operator)))
+	}, "is accepted by", s.And(flow, f.memberships(operator)))
 }

@@ -2,7 +2,6 @@ package proof
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -27,9 +26,9 @@ func (f *table) forwards() {
 	for _, one := range f.Forwarding.Forwards {
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: OpenGate, After: n,
-			What:   "a stranger would still reach the forward " + one.Name + ": %s is sent on by %s",
+			What:   "a stranger would still reach the forward " + one.Name,
 			Remedy: "move the rule of the forward chain that lets him through below those of the plan, or narrow it",
-		}, f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
+		}, "is sent on by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
 		f.usable(n, one)
 	}
 }
@@ -100,9 +99,9 @@ func (f *table) sentOn(n int) {
 	fresh = s.Or(fresh, elsewhere)
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: n,
-		What:   f.state(n) + " a packet would be sent on that was not before: %s is forwarded by %s",
+		What:   f.state(n) + " a packet would be sent on that was not before",
 		Remedy: "narrow the rule that lets it through, or keep the forward under gate",
-	}, s.And(fresh, f.domain), s.Stranger())
+	}, "is forwarded by", s.And(fresh, f.domain), s.Stranger())
 }
 
 // resent: who is sent on again once the plan is removed, by the rules of others, is said and has to be accepted; and in no state between
@@ -117,14 +116,14 @@ func (f *table) resent(remedy string) {
 	f.opening("what the plan shut behind the router", s.And(end, s.States(packet.New)))
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
-		What: "without the plan others forward again to what it shut: %s is sent on by %s", Remedy: remedy,
-	}, end, s.Stranger())
+		What: "without the plan others forward again to what it shut", Remedy: remedy,
+	}, "is sent on by", end, s.Stranger())
 	for n := 1; n < last; n++ {
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   f.state(n) + " a packet would be sent on that is neither before nor in the end: %s is forwarded by %s",
+			What:   f.state(n) + " a packet would be sent on that is neither before nor in the end",
 			Remedy: remedy,
-		}, s.And(s.Minus(s.Minus(f.results[n].Forwarded, before), f.results[last].Forwarded), f.domain), s.Stranger())
+		}, "is forwarded by", s.And(s.Minus(s.Minus(f.results[n].Forwarded, before), f.results[last].Forwarded), f.domain), s.Stranger())
 	}
 }
 
@@ -144,9 +143,9 @@ func (f *table) cutOff(n int) {
 	}
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: CutOff, After: n,
-		What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",
+		What:   f.state(n) + " a packet would be stopped that the plan does not shut",
 		Remedy: "this is a mistake of rosknock: please report it",
-	}, s.And(s.Minus(s.And(stopped, f.results[0].Forwarded), meant), f.domain), s.Stranger())
+	}, "is stopped by", s.And(s.Minus(s.And(stopped, f.results[0].Forwarded), meant), f.domain), s.Stranger())
 }
 
 // narrow: the plan's own rules send on nobody but those who may use a forward, whatever shuts him out behind, and nothing that is not for the
@@ -165,9 +164,9 @@ func (f *table) narrow(n int) {
 	}
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
-		What:   "a rule of the plan would send on a stranger: %s is decided by %s",
+		What:   "a rule of the plan would send on a stranger",
 		Remedy: "this is a mistake of rosknock: please report it",
-	}, s.And(s.Minus(sent, users), f.domain), s.Stranger())
+	}, "is decided by", s.And(s.Minus(sent, users), f.domain), s.Stranger())
 	for _, r := range slices.Concat(f.after.Rules[f.Family.NAT()], f.after.Rules[f.Menu]) {
 		sends := r.Attrs.Get("dst-address-type") == "local" && r.Chain() == "dstnat"
 		lets := r.Attrs.Get("connection-nat-state") == "dstnat" && f.toForward(&r)
@@ -193,25 +192,17 @@ func (f *table) toForward(r *routeros.Rule) bool {
 // usable: whoever may use a forward reaches it from somewhere at least, by that alone which lets him: no other list helps him.
 func (f *table) usable(n int, one compile.Forward) {
 	s := f.space
-	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
-	for _, list := range f.want.AllowInterfaces {
-		who["the interface list "+list] = s.InList(list)
-	}
+	who := f.guests()
 	for _, list := range one.Trusted {
-		who["the list "+list] = s.Listed(f.after, list)
+		who = append(who, guest{"the list " + list, s.Listed(f.after, list)})
 	}
 	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(packet.New))
-	for _, name := range slices.Sorted(maps.Keys(who)) {
-		alone := s.And(asked, who[name])
-		for other, besides := range who {
-			if other != name {
-				alone = s.Minus(alone, besides)
-			}
-		}
+	for _, who := range f.alone(who) {
+		alone := s.And(asked, who.packets)
 		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
 			f.fail(Failure{
 				Promise: NotVoid, Risk: VoidRule, After: n,
-				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", who.name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
 				Remedy: "move that rule, or name another port for the forward",
 			})
 		}

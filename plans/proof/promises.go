@@ -13,15 +13,16 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// broken files a failure of which the packet is known.
-func (f *table) broken(which Failure, set classes.Set, wishes ...classes.Set) {
+// broken files a failure of which the packet is known. Its text goes on with the packet, its fate, and the rule that decides it: a text is no
+// format, for it may hold anything that stands on a router or in an address.
+func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...classes.Set) {
 	e, ok := f.space.Pick(set, wishes...)
 	if !ok {
 		return
 	}
 	was, is := f.space.Replay(f.before, e), f.space.Replay(f.states[which.After], e)
 	which.Packets, which.Was, which.Is = []Packet{{e, f.secret(e.Packet)}}, &was, &is
-	which.What = fmt.Sprintf(which.What, f.describe(e.Packet), decidedBy(is))
+	which.What += fmt.Sprintf(": %s %s %s", f.describe(e.Packet), fate, decidedBy(is))
 	if which.Risk == Exposure && !f.want.Removes && was.Rule != nil && f.ours(was.Rule) && was.Verdict != packet.Accept {
 		which.Remedy = "keep it under gate until nothing listens there"
 	}
@@ -94,9 +95,9 @@ func (f *table) operator() {
 			lost = f.space.And(lost, f.memberships(operator))
 			f.broken(Failure{
 				Promise: KeepOperator, Risk: LoseSession, After: n,
-				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more: %%s is stopped by %%s", f.state(n), operator, f.session.Service),
+				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more", f.state(n), operator, f.session.Service),
 				Remedy: f.letInRemedy(),
-			}, lost)
+			}, "is stopped by", lost)
 		}
 		f.forgedOperator(operator, flow)
 	}
@@ -154,9 +155,9 @@ func (f *table) exposure() {
 		fresh := s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), s.Or(f.vacated(n), f.returned(n))), f.domain)
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   f.state(n) + " a packet would be let in that was not before: %s is accepted by %s",
+			What:   f.state(n) + " a packet would be let in that was not before",
 			Remedy: "name another place with firewall.place, or narrow the rule that accepts it",
-		}, fresh, s.Stranger())
+		}, "is accepted by", fresh, s.Stranger())
 		f.services(n, "put the service under gate, or limit it with services.from")
 	}
 }
@@ -209,9 +210,9 @@ func (f *table) lost() {
 		gone = s.Minus(gone, s.And(f.suspects(), f.played()))
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: CutOff, After: n,
-			What:   f.state(n) + " a packet would be stopped that the plan does not shut: %s is stopped by %s",
+			What:   f.state(n) + " a packet would be stopped that the plan does not shut",
 			Remedy: "name it under gate if that is what you want",
-		}, gone, s.Stranger())
+		}, "is stopped by", gone, s.Stranger())
 	}
 }
 
@@ -231,9 +232,9 @@ func (f *table) services(n int, remedy string) {
 		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(f.openedBy(n)))
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before: %%s is accepted by %%s", f.state(n), now.Name),
+			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before", f.state(n), now.Name),
 			Remedy: remedy,
-		}, s.And(is, fresh), s.Stranger())
+		}, "is accepted by", s.And(is, fresh), s.Stranger())
 	}
 }
 
@@ -266,9 +267,9 @@ func (f *table) gate() {
 	reached := s.And(s.And(gated, s.States(packet.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
-		What:   "a stranger would still reach what the gate shuts: %s is accepted by %s",
+		What:   "a stranger would still reach what the gate shuts",
 		Remedy: "move that rule below, narrow it, or name the place with firewall.place",
-	}, s.Minus(reached, f.openedBy(n)), s.Stranger())
+	}, "is accepted by", s.Minus(reached, f.openedBy(n)), s.Stranger())
 }
 
 // voidRules: each rule of the plan is met by some packet.
@@ -340,22 +341,9 @@ func (f *table) allowed() {
 	for _, d := range f.Doors {
 		reach = append(reach, d.Opens...)
 	}
-	who := map[string]classes.Set{"the allow-list": s.Listed(f.after, compile.AllowList(f.want.Plan))}
-	for _, list := range f.want.AllowInterfaces {
-		who["the interface list "+list] = s.InList(list)
-	}
-	alone := map[string]classes.Set{} // each by itself: another reason to let somebody in shows nothing of this one
-	for name, from := range who {
-		for other, besides := range who {
-			if other != name {
-				from = s.Minus(from, besides)
-			}
-		}
-		alone[name] = from
-	}
-	for name, from := range alone {
+	for _, one := range f.alone(f.guests()) {
 		for _, m := range reach {
-			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(from, s.Stranger())), s.And(f.domain, s.States(packet.New)))
+			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(packet.New)))
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
 			}
@@ -365,12 +353,42 @@ func (f *table) allowed() {
 			if e, ok := s.Pick(asked); ok {
 				f.fail(Failure{
 					Promise: NotVoid, Risk: VoidRule, After: len(f.states) - 1,
-					What:   fmt.Sprintf("%s would not let anybody in: %s is stopped by %s", name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+					What:   fmt.Sprintf("%s would not let anybody in: %s is stopped by %s", one.name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
 					Remedy: "move that rule, or name another place with firewall.place",
 				})
 			}
 		}
 	}
+}
+
+// guest is who may come in for one reason.
+type guest struct {
+	name    string
+	packets classes.Set
+}
+
+// guests are those whom the plan lets in without a knock, in the order of the plan.
+func (f *table) guests() []guest {
+	out := []guest{{"the allow-list", f.space.Listed(f.after, compile.AllowList(f.want.Plan))}}
+	for i, list := range f.want.AllowInterfaces {
+		if !slices.Contains(f.want.AllowInterfaces[:i], list) {
+			out = append(out, guest{"the interface list " + list, f.space.InList(list)})
+		}
+	}
+	return out
+}
+
+// alone leaves each with those packets that come in for no other reason, which would show nothing of this one.
+func (f *table) alone(all []guest) []guest {
+	out := slices.Clone(all)
+	for i := range out {
+		for n, other := range all {
+			if n != i {
+				out[i].packets = f.space.Minus(out[i].packets, other.packets)
+			}
+		}
+	}
+	return out
 }
 
 // knocks: into the trusted list of a door leads its knock and nothing else, and no stage remembers longer than the plan

@@ -56,15 +56,15 @@ func (f *table) reopens() {
 	f.openings(end)
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
-		What: "without the plan what its gate shuts is open again: %s is accepted by %s", Remedy: remedy,
-	}, end, s.Stranger())
+		What: "without the plan what its gate shuts is open again", Remedy: remedy,
+	}, "is accepted by", end, s.Stranger())
 	f.services(last, remedy)
 	for n := 1; n < last; n++ {
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   f.state(n) + " a packet would be let in that is let in neither before nor in the end: %s is accepted by %s",
+			What:   f.state(n) + " a packet would be let in that is let in neither before nor in the end",
 			Remedy: remedy,
-		}, s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
+		}, "is accepted by", s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
 		f.between(n)
 	}
 	f.resent(remedy)
@@ -86,9 +86,9 @@ func (f *table) between(n int) {
 		may := s.Or(s.Or(s.Anywhere(f.reaches(0, then)), s.Anywhere(f.reaches(last, end))), s.Anywhere(f.opened))
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   fmt.Sprintf("%s the service %s would be reached by who reaches it neither before nor in the end: %%s is accepted by %%s", f.state(n), now.Name),
+			What:   fmt.Sprintf("%s the service %s would be reached by who reaches it neither before nor in the end", f.state(n), now.Name),
 			Remedy: "keep that service as it is with --restore-services, and put it back afterwards",
-		}, s.And(is, s.Minus(s.Anywhere(is), may)), s.Stranger())
+		}, "is accepted by", s.And(is, s.Minus(s.Anywhere(is), may)), s.Stranger())
 	}
 }
 

@@ -1,8 +1,11 @@
 package trusted
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +49,11 @@ type Watch struct {
 type key struct {
 	family routeros.Family
 	id     string
+}
+
+// compare orders by family and by age: ids are counted up, in hexadecimal.
+func (k key) compare(o key) int {
+	return cmp.Or(cmp.Compare(k.family, o.family), cmp.Compare(len(k.id), len(o.id)), strings.Compare(k.id, o.id))
 }
 
 // held is an entry with the moment at which it runs out.
@@ -134,14 +142,17 @@ func (w *Watch) catchUp(l Ledger, each func(Event) error) error {
 		w.begun = true
 		return nil
 	}
-	for k, e := range before {
+	for _, k := range slices.SortedFunc(maps.Keys(before), key.compare) {
+		e := before[k]
 		if now, still := fresh[k]; !still || now.Address != e.Address || now.List != e.List {
 			if err := each(w.gone(e)); err != nil {
 				return err
 			}
 		}
 	}
-	for k, e := range fresh {
+	for _, entry := range l.Entries {
+		k := key{entry.Family, entry.ID}
+		e := fresh[k]
 		was, known := before[k]
 		if known = known && was.Address == e.Address && was.List == e.List; !known {
 			if err := each(Event{w.now(), Added, e.Entry}); err != nil {

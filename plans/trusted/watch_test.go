@@ -27,8 +27,7 @@ func TestWatch(t *testing.T) {
 		expect := func(want ...string) {
 			t.Helper()
 			synctest.Wait()
-			slices.Sort(seen)
-			if slices.Sort(want); !slices.Equal(seen, want) {
+			if !slices.Equal(seen, want) {
 				t.Errorf("seen %q, want %q", seen, want)
 			}
 			seen = nil
@@ -77,13 +76,22 @@ func TestWatch(t *testing.T) {
 		expect("expired 198.51.100.44 branch/admin")
 		admin("add", "list", "trusted", "address", "192.0.2.5")
 		expect("added 192.0.2.5 branch/admin")
+		for _, address := range []string{"192.0.2.9", "192.0.2.8", "192.0.2.7"} {
+			admin("add", "list", "trusted", "address", address)
+			expect("added " + address + " branch/admin")
+		}
 		stop()
 		_ = b.session.Close()
-		admin("add", "list", "trusted", "address", "192.0.2.6", "timeout", "1h")
-		admin("remove", ".id", id("192.0.2.5"))
+		for _, address := range []string{"192.0.2.6", "192.0.2.11", "192.0.2.10"} {
+			admin("add", "list", "trusted", "address", address, "timeout", "1h")
+		}
+		for _, address := range []string{"192.0.2.5", "192.0.2.7", "192.0.2.9"} {
+			admin("remove", ".id", id(address))
+		}
 		b.connect()
 		stop = watching()
-		expect("added 192.0.2.6 branch/admin", "removed 192.0.2.5 branch/admin")
+		expect("removed 192.0.2.5 branch/admin", "removed 192.0.2.9 branch/admin", "removed 192.0.2.7 branch/admin", // as they came
+			"added 192.0.2.6 branch/admin", "added 192.0.2.11 branch/admin", "added 192.0.2.10 branch/admin")
 		stop()
 		_ = b.session.Close()
 		synctest.Wait()

@@ -355,10 +355,9 @@ func login(ctx context.Context, conn net.Conn, t Target, password string, o Opti
 	return newSession(conn, guarded.reader, t, o), nil
 }
 
+// loginError is why a login failed: what the router said, if anything, before the end of the context, which closes
+// the connection.
 func loginError(ctx context.Context, t Target, last wire.Sentence, err error) error {
-	if ctx.Err() != nil {
-		return ended(ctx, t.HostPort(), false)
-	}
 	if limit, ok := errors.AsType[*wire.LimitError](err); ok {
 		return fmt.Errorf("%s: %w", t.HostPort(), limit)
 	}
@@ -368,10 +367,12 @@ func loginError(ctx context.Context, t Target, last wire.Sentence, err error) er
 	if device, ok := errors.AsType[*ros.DeviceError](err); ok {
 		return trapAtLogin(t, brief(device.Sentence.Map["message"], mostText), err)
 	}
-	if len(last) > 0 && last[0] == "!fatal" {
+	switch {
+	case len(last) > 0 && last[0] == "!fatal":
 		return fatal(t.HostPort(), last)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET) {
+	case ctx.Err() != nil:
+		return ended(ctx, t.HostPort(), false)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe), errors.Is(err, syscall.ECONNRESET):
 		return closed(t, err)
 	}
 	return fmt.Errorf("%s: login: %w", t.HostPort(), err)

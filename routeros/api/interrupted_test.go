@@ -112,6 +112,20 @@ func TestListenEnds(t *testing.T) {
 	})
 }
 
+// TestListenOver: a listen that its context ends is no failure either when it could not begin.
+func TestListenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := session(t, stalled(t), api.Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for range 2 { // in the middle of its sentence, then before it
+			if err := s.Listen(ctx, routeros.NewCommand("/x/listen"), func(routeros.Attributes) error { return nil }); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // TestListenKeepsRows: rows that came before the end are handed over, however late one looks.
 func TestListenKeepsRows(t *testing.T) {
 	for range 20 {

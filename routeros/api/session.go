@@ -24,6 +24,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -48,6 +49,8 @@ type Session struct {
 	calls map[string]*call
 	held  int64 // what they hold of memory
 	err   error // why the session ended
+
+	over chan struct{} // closed when it has, with err set
 }
 
 // call is a command that waits for its answer.
@@ -79,7 +82,7 @@ type Result struct {
 func newSession(conn net.Conn, reader *wire.Reader, t Target, o Options) *Session {
 	s := &Session{
 		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(), memory: o.Memory,
-		calls: map[string]*call{}, sending: make(chan struct{}, 1),
+		calls: map[string]*call{}, sending: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	go s.read()
 	return s
@@ -129,9 +132,7 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 	}
 	results := make([]Result, len(commands))
 	for i, c := range calls {
-		select {
-		case <-c.done:
-		case <-ctx.Done():
+		if !c.answered(ctx) {
 			return nil, ended(ctx, s.subject(commands[i]), changesAny(commands[i:]))
 		}
 		if c.err != nil {
@@ -142,16 +143,37 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 	return results, nil
 }
 
-// lostWith says of the end of a session whether it leaves a write in the dark.
-func lostWith(err error, unknown bool) error {
-	var lost *LostError
-	if unknown && errors.As(err, &lost) && !lost.Unknown {
-		p := lost.problem
-		p.What += "; the command may have taken effect"
-		p.Remedy = "read the router again with diff before you go on"
-		return &LostError{p, true}
+// answered waits for the answer or the end of the session; it reports false when the context ended before.
+func (c *call) answered(ctx context.Context) bool {
+	select {
+	case <-c.done:
+		return true
+	case <-ctx.Done():
 	}
-	return err
+	// Both may be ready, and a select takes either: what came counts.
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// lostWith says of the end of a session whether it leaves a write in the dark.
+func lostWith(reason error, unknown bool) error {
+	if !unknown {
+		return reason
+	}
+	const doubt, remedy = "; the command may have taken effect", "read the router again with diff before you go on"
+	switch e := reason.(type) { //nolint:errorlint // the reason itself is rewritten, not what it wraps
+	case *LostError:
+		return &LostError{problem{e.Subject, e.What + doubt, remedy, e.Err}, true}
+	case *TimeoutError:
+		return &TimeoutError{problem{e.Subject, e.What + doubt, remedy, e.Err}, true}
+	case *NotLoggedInError:
+		return &LostError{problem{e.Subject, e.What + doubt, remedy, e}, true}
+	}
+	return reason
 }
 
 func changesAny(commands []routeros.Command) bool {
@@ -184,18 +206,41 @@ func (s *Session) send(ctx context.Context, commands []routeros.Command, calls [
 	if err := s.register(calls); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	var settled atomic.Bool // all was sent, or the context ended: whichever came first
+	stop := context.AfterFunc(ctx, func() {
+		if settled.CompareAndSwap(false, true) {
+			s.end(cutOff(ctx, s.target.HostPort()))
+		}
+	})
 	defer stop()
+	err := s.write(ctx, commands, calls)
+	inTime := settled.CompareAndSwap(false, true)
+	if inTime && err == nil {
+		return nil
+	}
+	if inTime {
+		s.unsent(ctx, err)
+	}
+	<-s.over
+	return lostWith(s.err, changesAny(commands))
+}
+
+func (s *Session) write(ctx context.Context, commands []routeros.Command, calls []*call) error {
 	for i, c := range commands {
 		s.log.DebugContext(ctx, "send", "router", s.target.HostPort(), "command", c.Redacted())
 		if err := s.writer.Write(append(c.Words(), ".tag="+calls[i].tag)...); err != nil {
-			return s.broken(ctx, commands, err)
+			return err
 		}
 	}
-	if err := s.writer.Flush(); err != nil {
-		return s.broken(ctx, commands, err)
+	return s.writer.Flush()
+}
+
+// cutOff is the end of a session in which a sentence may have been sent in part.
+func cutOff(ctx context.Context, subject string) error {
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return &TimeoutError{problem{subject, "the session was ended (a command could not be sent in time)", "check the link and try again", errTimeout}, false}
 	}
-	return nil
+	return &LostError{problem{subject, fmt.Sprintf("the session was ended (%v while a command was sent)", ctx.Err()), "connect again", ctx.Err()}, false}
 }
 
 // framed looks at all commands before the first is buffered: a sentence refused later would leave
@@ -224,21 +269,28 @@ func (s *Session) register(calls []*call) error {
 	return nil
 }
 
-// broken ends a session that may have sent half a sentence.
-func (s *Session) broken(ctx context.Context, commands []routeros.Command, err error) error {
-	s.end(s.lost(err))
-	if ctx.Err() != nil {
-		return ended(ctx, s.target.HostPort(), changesAny(commands))
+// lastWords is how long the router's last words may take to be read once it takes no bytes any more.
+const lastWords = time.Second
+
+// unsent ends a session in which writing failed, unless the reader knows why: this side may have ended it, or the
+// router's reason has been received and is not read yet.
+func (s *Session) unsent(ctx context.Context, err error) {
+	patience := time.NewTimer(lastWords)
+	defer patience.Stop()
+	select {
+	case <-s.over:
+	case <-ctx.Done():
+	case <-patience.C:
 	}
-	return lostWith(s.lost(err), changesAny(commands))
+	s.end(s.lost(err))
 }
 
 func (s *Session) lost(err error) error {
-	what, remedy := "the connection was lost (%v)", "check the link and try again"
+	what, remedy := "the connection was lost", "check the link and try again"
 	if _, ok := errors.AsType[*wire.LimitError](err); ok {
-		what, remedy = "the session was ended (%v)", "check that this is the router you mean, and that nothing floods it"
+		what, remedy = "the session was ended", "check that this is the router you mean, and that nothing floods it"
 	}
-	return &LostError{problem{s.target.HostPort(), fmt.Sprintf(what, brief(err.Error(), mostText)), remedy, err}, false}
+	return &LostError{problem{s.target.HostPort(), fmt.Sprintf("%s (%s)", what, brief(err.Error(), mostText)), remedy, err}, false}
 }
 
 // forget drops commands whose answer nobody waits for any more, and what they hold; what still comes for
@@ -353,6 +405,7 @@ func (s *Session) end(err error) {
 		return
 	}
 	s.err = err
+	close(s.over)
 	for tag, c := range s.calls {
 		delete(s.calls, tag)
 		c.err = err
@@ -367,6 +420,9 @@ func (s *Session) Listen(ctx context.Context, command routeros.Command, each fun
 	c := &call{done: make(chan struct{}), feed: &feed{fresh: make(chan struct{}, 1)}}
 	defer s.forget([]*call{c})
 	if err := s.sendListen(ctx, command, c); err != nil {
+		if over(ctx) {
+			return nil
+		}
 		return err
 	}
 	for {
@@ -378,11 +434,14 @@ func (s *Session) Listen(ctx context.Context, command routeros.Command, each fun
 			}
 		case <-c.done:
 			// Both may be ready, and a select takes either: what came before the end still counts.
-			if err := s.hand(ctx, c, each); err != nil || c.err != nil {
+			err := s.hand(ctx, c, each)
+			switch {
+			case err != nil:
 				return errors.Join(err, c.err)
-			}
-			if over(ctx) {
+			case over(ctx):
 				return nil
+			case c.err != nil:
+				return c.err
 			}
 			return c.traps.of(command)
 		case <-ctx.Done():

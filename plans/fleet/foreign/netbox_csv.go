@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -32,8 +34,8 @@ func readNetBoxCSV(c *collector, data []byte) error {
 				d.note = row.cell(column)
 			}
 		}
-		for name, column := range cols.vars {
-			c.variable(d.vars, row.place, "", name, row.cell(column))
+		for _, name := range slices.Sorted(maps.Keys(cols.vars)) {
+			c.variable(d.vars, row.place, "", name, row.cell(cols.vars[name]))
 		}
 		if err := c.device(d, i+1); err != nil {
 			return err
