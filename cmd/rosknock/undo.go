@@ -114,7 +114,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		return out
 	}
 	defer session.Close()
-	before, done := backup.Before(), backup.Changes()
+	before, done := undo.Carried(*out.Snapshot, backup.Before(), backup.Changes())
 	changes := undo.Changes(*out.Snapshot, before, done, backup.Plan)
 	proved := proof.Way(*out.Snapshot, backup.Plan, changes, carrier)
 	out.Changes, out.Proof = &changes, &proved
