@@ -116,7 +116,8 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	defer session.Close()
 	before, done := undo.Carried(*out.Snapshot, backup.Before(), backup.Changes())
 	changes := undo.Changes(*out.Snapshot, before, done, backup.Plan)
-	proved := proof.Way(*out.Snapshot, backup.Plan, changes, carrier)
+	proved := proof.Way(*out.Snapshot, before, backup.Plan, changes, carrier)
+	changes.Notes = append(changes.Notes, proved.Notes...)
 	out.Changes, out.Proof = &changes, &proved
 	refuse = func(err error) view.Router {
 		out.Outcome, out.Err = apply.Refused, err
