@@ -56,13 +56,13 @@ func newBox(t *testing.T, version string, export []byte) *box {
 	return b
 }
 
-func (b *box) load(version string, make func(routeros.Version) routeros.Snapshot) {
+func (b *box) load(version string, of func(routeros.Version) routeros.Snapshot) {
 	b.t.Helper()
 	v, err := routeros.ParseVersion(version)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	s := fitting(make(v), v)
+	s := fitting(of(v), v)
 	r := sim.New(sim.Options{Version: v, IPv6Package: s.HasMenu(routeros.Filter6), Users: []sim.User{{Name: "admin", Password: "secret"}}})
 	if err := r.Load(s); err != nil {
 		b.t.Fatal(err)
