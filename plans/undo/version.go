@@ -1,14 +1,15 @@
 package undo
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Carried returns what was kept of a router, the rows before a change set and its steps, in the words of the version that the router has now.
-// After an upgrade a service names its sources in another attribute, and rules have lost some of theirs.
+// Carried returns what was kept of a router, the rows before a change set and its steps, in the words of the version that the router has now,
+// and with the ids that its rows have now. After an upgrade a service names its sources in another attribute, and rules have lost some of theirs.
 func Carried(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
 	name := fromName(now)
 	before.Services = slices.Clone(before.Services)
@@ -29,7 +30,8 @@ func Carried(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snaps
 			done.Steps[i].Set, done.Steps[i].Was = renamed(step.Set, name), renamed(step.Was, name)
 		}
 	}
-	return before, done
+	before.Entries = maps.Clone(before.Entries)
+	return renumbered(now, before, done)
 }
 
 // fromName is the attribute in which the services of a router name their sources.
