@@ -218,6 +218,7 @@ func withRemoval(out view.Router, want compile.RuleSet, session diff.Session) vi
 		return out
 	}
 	proved := proof.Prove(*out.Snapshot, want, changes, session)
+	changes.Notes = append(changes.Notes, proved.Notes...)
 	out.Changes, out.Proof = &changes, &proved
 	if err := proved.Err(); err != nil {
 		out.Outcome, out.Err = apply.Refused, err

@@ -26,7 +26,7 @@ func newUndo(e env) *cobra.Command {
 		Short: "Take back the last change of routers, or a named one",
 		Long: `Take back what the last apply has done to each router, or the change of that name, which rosknock journal shows. The backup that apply
 made before its first step says what was there. The plan's own rules, list entries and services come back as they were; rules of others
-that came or went since stay as they are.
+that came or went since stay as they are. What is open again then is said; nobody has to accept it by name.
 
 An undo is a change like any other: it is shown, asked about, protected, confirmed and journalled. It also goes on where a run was cut off
 and its dead-man is still armed.`,
@@ -114,9 +114,10 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		return out
 	}
 	defer session.Close()
-	before, done := backup.Before(), backup.Changes()
+	before, done := undo.Carried(*out.Snapshot, backup.Before(), backup.Changes())
 	changes := undo.Changes(*out.Snapshot, before, done, backup.Plan)
-	proved := proof.Way(*out.Snapshot, backup.Plan, changes, carrier)
+	proved := proof.Way(*out.Snapshot, before, backup.Plan, changes, carrier)
+	changes.Notes = append(changes.Notes, proved.Notes...)
 	out.Changes, out.Proof = &changes, &proved
 	refuse = func(err error) view.Router {
 		out.Outcome, out.Err = apply.Refused, err

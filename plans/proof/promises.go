@@ -75,7 +75,7 @@ func (p *prover) state(n int) string {
 }
 
 // operator: wherever the operator's packets, of the running session and of the next login, are accepted before, they
-// are in every state.
+// are in every state, but for what a way back does not owe them.
 func (f *table) operator() {
 	service, ok := f.before.Service(f.session.Service)
 	if !ok {
@@ -90,9 +90,10 @@ func (f *table) operator() {
 			f.unasked(KeepOperator, fmt.Sprintf("no packet can come from %s", operator))
 			continue
 		}
+		known, owed := f.space.And(flow, f.memberships(operator)), f.owed()
+		f.doubt(known, owed)
 		for n := 1; n < len(f.states); n++ {
-			lost := f.space.And(flow, f.space.Minus(f.results[0].Accepted, f.results[n].Accepted))
-			lost = f.space.And(lost, f.memberships(operator))
+			lost := f.space.And(known, f.space.Minus(owed, f.results[n].Accepted))
 			f.broken(Failure{
 				Promise: KeepOperator, Risk: LoseSession, After: n,
 				What:   fmt.Sprintf("%s this session's own source %s could not reach %s any more", f.state(n), operator, f.session.Service),

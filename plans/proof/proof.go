@@ -64,8 +64,10 @@ type Proof struct {
 	Classes float64
 	// Doors tells how each door opens in the end.
 	Doors []Door
-	// Opens says what more can be reached after a plan is removed than before.
+	// Opens says what more can be reached after a plan is removed, or a change of it taken back, than before.
 	Opens []Opening
+	// Notes say what can't be told of the way back.
+	Notes []string
 	// Unasked are promises about which nothing could be shown, with the reason: the operator's source is not known.
 	Unasked map[Promise]string
 }
@@ -145,7 +147,9 @@ type prover struct {
 	changes diff.ChangeSet
 	session diff.Session
 	states  []routeros.Snapshot
-	proof   Proof
+	// doubtful are others' rules of which nobody could say either what they do before the plan, or the change that is taken back, came.
+	doubtful map[routeros.Menu][]routeros.Rule
+	proof    Proof
 }
 
 // Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in every state,
@@ -157,6 +161,9 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
 	}
 	p.foreign()
+	if want.Removes {
+		p.doubtful = p.theirs(before)
+	}
 	for _, t := range want.Tables {
 		if want.Removes {
 			p.removal(t)
@@ -165,21 +172,6 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 		p.family(t)
 	}
 	p.converges()
-	return p.proof
-}
-
-// Way shows only what has to hold on every way, also back to a router without a plan: that the operator stays in, and that nothing
-// of others changes. Who reaches what then is as it was before, and nothing is said of it.
-func Way(before routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
-	p := &prover{before: before, want: compile.Removal(plan, before), changes: changes, session: session, states: diff.States(before, changes)}
-	p.proof.States = len(p.states)
-	if len(session.Operators) == 0 || session.Service == "" {
-		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
-	}
-	p.foreign()
-	for _, t := range p.want.Tables {
-		p.walk(t).operator()
-	}
 	return p.proof
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// Opening is something on the router that more can reach once a plan is removed.
+// Opening is something on the router that more can reach once a plan is removed, or a change of it taken back.
 type Opening struct {
 	Family routeros.Family
 	// What is the protocol and the port, and the service that listens there: tcp/22 (ssh).
@@ -48,11 +48,7 @@ func (p *prover) removal(t compile.Table) {
 func (f *table) reopens() {
 	s, last := f.space, len(f.states)-1
 	const remedy = "put a rule of your own in its place first"
-	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
-	fresh := func(n int) classes.Set {
-		return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
-	}
-	end := fresh(last)
+	end := f.fresh(last)
 	f.openings(end)
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
@@ -64,10 +60,17 @@ func (f *table) reopens() {
 			Promise: NoExposure, Risk: Passing, After: n,
 			What:   f.state(n) + " a packet would be let in that is let in neither before nor in the end",
 			Remedy: remedy,
-		}, "is accepted by", s.Minus(fresh(n), f.results[last].Accepted), s.Stranger())
+		}, "is accepted by", s.Minus(f.fresh(n), f.results[last].Accepted), s.Stranger())
 		f.between(n)
 	}
 	f.resent(remedy)
+}
+
+// fresh are the packets that are accepted in a state and were not before, and that come to something.
+func (f *table) fresh(n int) classes.Set {
+	s := f.space
+	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
+	return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
 }
 
 // between: a service that changes on the way is reached in a state by nobody who reaches it neither before nor in the end, at whatever

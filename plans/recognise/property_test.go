@@ -223,7 +223,7 @@ func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
 	if len(back.Steps) != came {
 		t.Fatalf("%d steps back after %d: %+v", len(back.Steps), came, back.Steps)
 	}
-	if err := proof.Way(now, "old", back, diff.Session{}).Err(); err != nil {
+	if err := proof.Way(now, before, "old", back, diff.Session{}).Err(); err != nil {
 		t.Fatalf("the way back: %v", err)
 	}
 	then := diff.Rehearse(now, back, len(back.Steps))

@@ -36,6 +36,8 @@ type SavedRouter struct {
 	User      string `json:"user"`
 	Transport string `json:"transport"`
 	Identity  string `json:"identity"`
+	// Version is the RouterOS that the steps were computed for.
+	Version string `json:"version,omitempty"`
 	// Plan is the router's own plan, where it is not that of the file: variables differ.
 	Plan string `json:"plan,omitempty"`
 	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
@@ -98,11 +100,34 @@ func Rows(s routeros.Snapshot) []string {
 	}
 	for _, svc := range s.Services {
 		if !svc.Dynamic && !svc.Connection {
-			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s", svc.Name, svc.Port, svc.Disabled, routeros.JoinPrefixes(svc.From)))
+			from := routeros.Canonical("available-from", routeros.JoinPrefixes(svc.From))
+			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s certificate=%s", svc.Name, svc.Port, svc.Disabled, from, svc.Certificate))
+		}
+	}
+	return append(out, interfaceRows(s)...)
+}
+
+func interfaceRows(s routeros.Snapshot) []string {
+	var out []string
+	for _, i := range s.Interfaces {
+		if !i.Dynamic {
+			out = append(out, fmt.Sprintf("interface %s type=%s disabled=%t", i.Name, i.Type, i.Disabled))
+		}
+	}
+	for _, l := range s.InterfaceLists {
+		if !l.Dynamic {
+			out = append(out, fmt.Sprintf("interface list %s include=%s exclude=%s", l.Name, strings.Join(l.Include, ","), strings.Join(l.Exclude, ",")))
+		}
+	}
+	for _, m := range s.ListMembers {
+		if !m.Dynamic {
+			out = append(out, fmt.Sprintf("member %s of the interface list %s disabled=%t", m.Interface, m.List, m.Disabled))
 		}
 	}
 	for _, a := range s.Addresses {
-		out = append(out, fmt.Sprintf("address %s on %s disabled=%t", a.Prefix, a.Interface, a.Disabled))
+		if !a.Dynamic {
+			out = append(out, fmt.Sprintf("address %s on %s disabled=%t", a.Prefix, a.Interface, a.Disabled))
+		}
 	}
 	return out
 }
@@ -122,7 +147,7 @@ func Difference(before, after []string, most int) []string {
 		}
 	}
 	if len(out) == 0 {
-		return []string{"the order of the rows, an interface list or a certificate"}
+		return []string{"the order of the rows"}
 	}
 	if len(out) > most {
 		return append(out[:most], fmt.Sprintf("and %d more", len(out)-most))
@@ -175,6 +200,9 @@ func Load(path string) (Saved, error) {
 	sum, err := s.sum()
 	if err != nil || sum != s.Digest {
 		return Saved{}, fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
+	}
+	if err := s.check(); err != nil {
+		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them anew with rosknock diff --save: %w", path, err)
 	}
 	return s, nil
 }

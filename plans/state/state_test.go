@@ -165,7 +165,7 @@ func TestBackupsEnd(t *testing.T) {
 	var names []string
 	for n := range 105 {
 		b := state.NewBackup(routeros.Snapshot{}, diff.ChangeSet{})
-		b.Change, b.Address = state.NewChange(at.Add(time.Duration(n)*time.Hour)), "192.0.2.1:8729"
+		b.Change, b.Address, b.Plan = state.NewChange(at.Add(time.Duration(n)*time.Hour)), "192.0.2.1:8729", "m"
 		if err := dir.SaveBackup(b); err != nil {
 			t.Fatal(err)
 		}
@@ -175,5 +175,19 @@ func TestBackupsEnd(t *testing.T) {
 		if _, err := dir.LoadBackup("192.0.2.1:8729", name); (err == nil) != (n >= 5) {
 			t.Errorf("backup %d: %v", n, err)
 		}
+	}
+}
+
+// TestPinsThatAreNone: every line of the known pins that can't be meant is named.
+func TestPinsThatAreNone(t *testing.T) {
+	d := open(t)
+	pin := func(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
+	text := "# known\nr1 " + pin("a") + "\nr2 " + pin("b") + "\nr1 " + pin("A") + "\nr2 " + pin("c") + "\nr3 sha256:1\n"
+	if err := os.WriteFile(filepath.Join(d.Path(), "known_routers"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.Pins()
+	if err == nil || strings.Count(err.Error(), "known_routers:") != 2 || !strings.Contains(err.Error(), ":5: the router has another pin in line 3") || !strings.Contains(err.Error(), ":6: ") {
+		t.Errorf("%v", err)
 	}
 }

@@ -277,6 +277,29 @@ func (s *Space) Sometimes(a Set) Set {
 	return Set{s.diagram.forget(a.node, s.diagram.chain(levels))}
 }
 
+// SometimesBy is Sometimes for what some rules ask that no packet settles, and for what their packets carry. Other rules ask their questions
+// still.
+func (s *Space) SometimesBy(a Set, tables map[routeros.Menu][]routeros.Rule) Set {
+	var levels []int32
+	forget := func(name string) {
+		if level, asked := s.named[name]; asked {
+			levels = append(levels, level)
+		}
+	}
+	for menu, rules := range tables {
+		for _, r := range rules {
+			for name, value := range r.Attrs.All() {
+				forget(openName(menu, r.ID, name, value))
+			}
+			forget("content " + strings.TrimPrefix(r.Attrs.Get("content"), "!"))
+			forget(actionName(menu, r.ID, "ends"))
+			forget(actionName(menu, r.ID, "accepts"))
+		}
+	}
+	slices.Sort(levels)
+	return Set{s.diagram.forget(a.node, s.diagram.chain(slices.Compact(levels)))}
+}
+
 // Anywhere returns the set with the ports of its packets forgotten: those of which a packet to some port is in it.
 func (s *Space) Anywhere(a Set) Set {
 	return Set{s.diagram.forget(a.node, s.diagram.chain(s.targetPort.levels))}

@@ -160,7 +160,7 @@ func Applied(w io.Writer, routers []Router, reads string, s Style) {
 				writeFailure(w, f, s)
 			}
 		}
-		if r.Removes && r.Changes != nil {
+		if (r.Removes || r.Undo) && r.Changes != nil {
 			writeOpenings(w, r, s)
 			for _, note := range r.Changes.Notes {
 				fmt.Fprintln(w, s.faint(wrap(strings.Fields("note: "+note), s.Width, 2)))

@@ -162,7 +162,7 @@ type jsonProof struct {
 	Failures []jsonFailure `json:"failures"`
 	Accepted []jsonFailure `json:"accepted,omitempty"`
 	Doors    []jsonDoor    `json:"doors"`
-	// Opens says of a removal what more can be reached afterwards.
+	// Opens says of a removal and of an undo what more can be reached afterwards.
 	Opens []jsonOpening `json:"opens,omitempty"`
 }
 

@@ -1,0 +1,82 @@
+package undo
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// renumbered gives the rows of a backup, and the steps that name them, the ids under which they stand now. A router that was set up anew from its
+// own backup numbers its rows afresh, and an upgrade may (routeros-facts § 11): then the old ids would name other rows. Where a menu is as it was after some of the steps,
+// row by row in its order, each is known by its place. Where it is not, the ids are taken as they are.
+func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
+	states := diff.States(before, done)
+	ids := map[string]string{}
+	for _, menu := range touched(done) {
+		if menu == routeros.ServiceMenu {
+			continue // a service has its id for good
+		}
+		for was, is := range settled(static(now, menu), states, menu) {
+			ids[key(menu, was)] = is
+		}
+	}
+	if len(ids) == 0 {
+		return before, done
+	}
+	name := func(menu routeros.Menu, id string) string {
+		if is, ok := ids[key(menu, id)]; ok {
+			return is
+		}
+		return id
+	}
+	for menu, rows := range before.Rules {
+		before.Rules[menu] = slices.Clone(rows)
+		for i, r := range rows {
+			before.Rules[menu][i].ID = name(menu, r.ID)
+		}
+	}
+	for menu, rows := range before.Entries {
+		before.Entries[menu] = slices.Clone(rows)
+		for i, e := range rows {
+			before.Entries[menu][i].ID = name(menu, e.ID)
+		}
+	}
+	done.Steps = slices.Clone(done.Steps)
+	for i, step := range done.Steps {
+		done.Steps[i].ID, done.Steps[i].Before = name(step.Menu, step.ID), name(step.Menu, step.Before)
+	}
+	return before, done
+}
+
+// settled returns the id of now of each row that was there from the beginning, when the rows are those of one of the states, under other ids; nothing
+// where they have their own. Rows that the steps have taken away get an id that no row has.
+func settled(rows []diff.Row, states []routeros.Snapshot, menu routeros.Menu) map[string]string {
+	for _, state := range slices.Backward(states) {
+		then := static(state, menu)
+		if !slices.EqualFunc(then, rows, func(a, b diff.Row) bool { return routeros.Rule{Attrs: a.Attrs}.Same(routeros.Rule{Attrs: b.Attrs}) }) {
+			continue
+		}
+		out, other := map[string]string{}, false
+		for _, r := range diff.Rows(states[0], menu) {
+			out[r.ID] = "gone " + r.ID
+		}
+		for i, r := range then {
+			if !strings.HasPrefix(r.ID, "+") {
+				out[r.ID] = rows[i].ID
+				other = other || r.ID != rows[i].ID
+			}
+		}
+		if other {
+			return out
+		}
+		return nil
+	}
+	return nil
+}
+
+// static lists the rows of a menu that somebody has made.
+func static(s routeros.Snapshot, menu routeros.Menu) []diff.Row {
+	return slices.DeleteFunc(diff.Rows(s, menu), func(r diff.Row) bool { return r.Dynamic })
+}
