@@ -56,11 +56,10 @@ func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 	if policies, known := b.policies(); known && !(slices.Contains(policies, "read") && slices.Contains(policies, "write")) {
 		return denied(g, "not enough permissions (9)")
 	}
-	if g.name() != DeadMan || b.mode.Err != nil || len(b.mode.Rows) == 0 {
-		return nil
-	}
-	if what, remedy := deviceMode(b.mode.Rows[0]); what != "" {
-		return &ProtectionError{"the dead-man can't be armed: " + what, remedy}
+	if g.name() == DeadMan && b.mode.Err == nil && len(b.mode.Rows) > 0 {
+		if what, remedy := deviceMode(b.mode.Rows[0]); what != "" {
+			return &ProtectionError{"the dead-man can't be armed: " + what, remedy}
+		}
 	}
 	return nil
 }
