@@ -197,7 +197,7 @@ func (r *run) protect(ctx context.Context, s Session) (begun bool, err error) {
 		g := &scheduled{delay: r.options.Delay, clock: r.options.Before.Clock, adopted: true}
 		r.guard, r.result.Protection = g, DeadMan
 		r.doing("going on under the dead-man that is armed already")
-		return false, g.adopt(rows)
+		return false, g.adopt(ctx, s, rows)
 	}
 	r.doing("%s", r.guard.intent())
 	if err := r.guard.take(ctx, s); err != nil {

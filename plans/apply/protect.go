@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -93,19 +92,29 @@ func Vacant(ctx context.Context, s Session, v routeros.Version) error {
 	return err
 }
 
-// vacant makes sure that nobody else is at work on the router, in whichever way he protects himself. It returns the dead-man's entries
-// that may be adopted.
-func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, error) {
+// vacancy is what has to be read to see whether somebody else is at work.
+func vacancy(v routeros.Version) []routeros.Command {
 	commands := []routeros.Command{armedEntries()}
-	if o.Before.Version.AtLeast(7, 18) {
+	if v.AtLeast(7, 18) {
 		commands = append(commands, routeros.Print(routeros.SafeMode))
 	}
-	results, err := s.Batch(ctx, commands)
-	if err == nil {
-		err = results[0].Err
-	}
+	return commands
+}
+
+// vacant makes sure that nobody else is at work on the router, in whichever way they protect themselves. It returns the dead-man's entries
+// that may be adopted.
+func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, error) {
+	results, err := s.Batch(ctx, vacancy(o.Before.Version))
 	if err != nil {
 		return nil, err
+	}
+	return atWork(results, o)
+}
+
+// atWork reads the answers to [vacancy]. The error says who is at work; the rows are the dead-man's entries that may be adopted.
+func atWork(results []api.Result, o Options) ([]routeros.Attributes, error) {
+	if results[0].Err != nil {
+		return nil, results[0].Err
 	}
 	if len(results) > 1 {
 		held, why, err := holder(results[1])
@@ -124,8 +133,7 @@ func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, e
 	return nil, heldByDeadMan(rows)
 }
 
-const stale = "somebody is changing this router, or his session died and the router has not noticed yet, which takes it up to nine minutes; " +
-	"wait, or ask him. At the console /safe-mode/unroll takes his changes back and /safe-mode/release keeps them"
+const stale = "wait until they have finished, or ask them; when their session has died, the router notices within nine minutes and rolls their changes back"
 
 // safeMode is the router's own protection, bound to the session.
 type safeMode struct {
@@ -137,22 +145,22 @@ func (*safeMode) name() Protection { return SafeMode }
 func (*safeMode) intent() string   { return "taking safe mode" }
 
 func (g *safeMode) take(ctx context.Context, s Session) error {
-	if g.steps > mostUnderSafeMode {
-		return &ProtectionError{fmt.Sprintf("%d steps are more than safe mode remembers (%d)", g.steps, mostUnderSafeMode), "use --protect=dead-man"}
+	if err := g.tooMany(); err != nil {
+		return err
 	}
 	_, err := s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("take"), "on-error", "abort"))
 	if err == nil || lost(err) {
 		return err
 	}
 	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
-		return &ProtectionError{"this RouterOS has no safe mode over the API, which came with 7.18", "use --protect=dead-man"}
+		return noSafeMode()
 	}
 	trap, ok := errors.AsType[*api.TrapError](err)
 	if !ok {
 		return err
 	}
-	if _, denied := errors.AsType[*api.PermissionError](err); denied {
-		return &ProtectionError{"safe mode can't be taken: " + trap.Message, "give the user's group the policies read and write"}
+	if _, mayNot := errors.AsType[*api.PermissionError](err); mayNot {
+		return denied(g, trap.Message)
 	}
 	held, why, _ := g.pending(ctx, s) // what it says is a courtesy
 	if !held {
