@@ -73,11 +73,11 @@ func (p *place) entries() []string {
 	return names
 }
 
-// reprinted gives next-run another form.
-func reprinted(form func(time.Time) string) func([]routeros.Attributes) []routeros.Attributes {
+// reprinted gives next-run another form; ahead is by how much the router's clock is.
+func reprinted(form func(time.Time) string, ahead time.Duration) func([]routeros.Attributes) []routeros.Attributes {
 	return func(rows []routeros.Attributes) []routeros.Attributes {
 		for i, row := range rows {
-			if at, ok := routeros.ParseMoment(row.Get("next-run"), time.Time{}); ok {
+			if at, ok := routeros.ParseMoment(row.Get("next-run"), time.Now().UTC().Add(ahead)); ok {
 				rows[i] = row.With("next-run", form(at))
 			}
 		}
@@ -108,7 +108,7 @@ func TestNextRunForms(t *testing.T) {
 					p := newPlace(t, version, sim.Knobs{}, opened(version), func(o *sim.Options) { o.Now = func() time.Time { return time.Now().Add(shift) } })
 					defer p.close()
 					read := form != "odd" && form != "left"
-					result := p.install(reprinted(printed), apply.Options{})
+					result := p.install(reprinted(printed, shift), apply.Options{})
 					_, refused := errors.AsType[*apply.ProtectionError](result.Err)
 					if read && result.Outcome != apply.Changed || !read && (result.Outcome != apply.Refused || !refused || !strings.Contains(result.Err.Error(), "can't be read (next-run \"")) {
 						t.Errorf("%s, %s, at %s: %s, %v", version, form, shift, result.Outcome, result.Err)
@@ -263,7 +263,7 @@ func TestAdoptForms(t *testing.T) {
 				s, now := p.read(t.Context())
 				written := own(now)
 				back := undo.Changes(now, start, c, "m")
-				got := apply.Run(t.Context(), prints{s, reprinted(printed)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
+				got := apply.Run(t.Context(), prints{s, reprinted(printed, 0)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
 				is := own(p.router.Snapshot())
 				_, held := errors.AsType[*apply.HeldError](got.Err)
 				if goes := late == time.Minute && form != "odd" && form != "left"; goes {
