@@ -34,6 +34,7 @@ const (
 	UserActive      Menu = "/user/active"
 	UserGroup       Menu = "/user/group"
 	Log             Menu = "/log"
+	History         Menu = "/system/history"
 	SafeMode        Menu = "/safe-mode"
 	Layer7Protocols Menu = "/ip/firewall/layer7-protocol"
 )

@@ -11,25 +11,20 @@ import (
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// changed is called after every change of a row.
-func (r *Router) changed(t *table, w *row) {
-	r.noteChange(t)
-	r.fasttrack(t)
-	r.notify(t, w, false)
+// changed is called after every change of a row by a command.
+func (q *request) changed(t *table, w *row, did string) {
+	q.outdate(t)
+	q.record(t.menu, did)
+	q.fasttrack(t)
+	q.notify(t, w, false)
 }
 
-// noteChange counts a change for the history, whose overflow leaves safe mode in silence (routeros-facts § 6.1),
-// and forgets the compiled firewall where it is out of date.
-func (r *Router) noteChange(t *table) {
+// outdate forgets the compiled firewall where a change concerns it.
+func (r *Router) outdate(t *table) {
 	switch t.menu {
 	case routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6:
 	default:
 		r.world = nil
-	}
-	if r.safe != nil {
-		if r.safe.changes++; r.safe.changes > historySize {
-			r.safe = nil
-		}
 	}
 }
 
@@ -92,6 +87,7 @@ func (r *Router) reboot() {
 	r.down = r.booted.Add(r.options.Knobs.BootTime)
 	r.suspended = nil
 	clear(r.flows)
+	r.rememberStart()
 	for _, t := range r.tables {
 		for i, w := range slices.Backward(t.rows) {
 			if w.dynamic {
@@ -112,15 +108,13 @@ func (r *Router) reboot() {
 	}
 }
 
-// historySize is how many changes safe mode can undo (routeros-facts § 6.1).
-const historySize = 100
-
 // safeMode is a hold of safe mode: the session that has it and the tables as they were.
 type safeMode struct {
 	owner    *session
 	tables   map[routeros.Menu][]*row
 	identity string
 	changes  int
+	first    uint32    // the id of its first action in the history
 	unrollAt time.Time // set when the holder's session has ended
 }
 
@@ -147,7 +141,7 @@ func (q *request) take() *trap {
 	case q.safe != nil && onError != "release":
 		return failure("Safe Mode is taken by current user in another session.")
 	}
-	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu][]*row{}, identity: q.identity}
+	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu][]*row{}, identity: q.identity, first: q.table(routeros.History).next}
 	for m, t := range q.tables {
 		if undoable(m) {
 			q.safe.tables[m] = slices.Clone(t.rows)
@@ -157,7 +151,7 @@ func (q *request) take() *trap {
 }
 
 func undoable(m routeros.Menu) bool {
-	return m != routeros.Connection && m != routeros.Connection6 && m != routeros.Log
+	return m != routeros.Connection && m != routeros.Connection6 && m != routeros.Log && m != routeros.History
 }
 
 // unroll brings the tables back. Dynamic rows are no configuration and stay as they are. Whether a row
@@ -168,6 +162,7 @@ func (r *Router) unroll() {
 		return
 	}
 	r.safe, r.identity, r.world = nil, safe.identity, nil
+	r.forgetSince(safe.first)
 	for m, t := range r.tables {
 		if undoable(m) {
 			r.restore(t, safe.tables[m])

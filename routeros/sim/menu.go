@@ -87,6 +87,8 @@ func systemSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: "print getall listen get find remove@7.20 request-logout@-7.20", readOnly: "when name address via group"}, true
 	case routeros.Log:
 		return schema{verbs: "print getall listen get find", readOnly: "time topics message"}, true
+	case routeros.History:
+		return schema{verbs: "print getall listen get find", readOnly: "action by policy time undoable redoable floating-undo"}, true
 	case routeros.SafeMode:
 		return schema{verbs: "print getall get take release unroll", since: "7.18"}, true
 	}

@@ -105,7 +105,7 @@ func (r *Router) enlist(a packet.Addition, now time.Time) {
 			renewed.until = until
 			t.replace(t.find(old.id), &renewed)
 			r.ends(until)
-			r.changed(t, &renewed)
+			r.notify(t, &renewed, false)
 		}
 		return
 	}
@@ -115,7 +115,7 @@ func (r *Router) enlist(a packet.Addition, now time.Time) {
 	}
 	t.insert(len(t.rows), w)
 	r.ends(until)
-	r.changed(t, w)
+	r.notify(t, w, false)
 }
 
 // track opens a connection or renews it, with the time-outs of routeros-facts § 7; to is where it was sent on, if it was.

@@ -63,6 +63,8 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 		if !w.next.IsZero() {
 			a = a.With("next-run", r.stamp(w.next))
 		}
+	case m == routeros.History:
+		a = r.showAction(a, w)
 	case m == routeros.ServiceMenu && r.options.Version.AtLeast(7, 24):
 		a = a.With("available-from", a.Get("address")).Without("address")
 	}

@@ -141,6 +141,7 @@ func New(o Options) *Router {
 		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, secrets: map[string]string{}, anyone: map[string]bool{},
 	}
 	r.furnish()
+	r.rememberStart()
 	return r
 }
 

@@ -324,7 +324,7 @@ func (q *request) add() *trap {
 		return problem
 	}
 	t.insert(at, w)
-	q.changed(t, w)
+	q.changed(t, w, "added")
 	q.done("=ret=" + formatID(w.id))
 	return nil
 }
@@ -428,6 +428,7 @@ func grantable(policy string) string {
 func (q *request) set(values []routeros.Attribute) *trap {
 	if q.menu == routeros.Identity {
 		q.identity = q.attrs["name"]
+		q.record(q.menu, "changed")
 		return nil
 	}
 	selector := q.selector()
@@ -464,7 +465,7 @@ func (q *request) set(values []routeros.Attribute) *trap {
 			q.schedule(fresh[n], q.now)
 		}
 		t.replace(i, fresh[n])
-		q.changed(t, fresh[n])
+		q.changed(t, fresh[n], "changed")
 	}
 	return nil
 }
@@ -508,7 +509,7 @@ func (q *request) unset() *trap {
 			return problem
 		}
 		t.replace(i, &w)
-		q.changed(t, &w)
+		q.changed(t, &w, "changed")
 	}
 	return nil
 }
@@ -534,7 +535,10 @@ func (q *request) remove() *trap {
 		}
 		t.delete(i)
 		q.forget(w)
-		q.noteChange(t)
+		q.outdate(t)
+		if undoable(t.menu) {
+			q.record(t.menu, "removed")
+		}
 		q.notify(t, w, true)
 	}
 	return nil
@@ -580,7 +584,7 @@ func (q *request) move() *trap {
 	}
 	t.rows = slices.Insert(rest, to, block...)
 	for _, w := range block {
-		q.changed(t, w)
+		q.changed(t, w, "moved")
 	}
 	return nil
 }

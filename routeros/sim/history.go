@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"strings"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// historySize is how many actions /system/history keeps, and so how many safe mode can undo (routeros-facts § 6.1).
+const historySize = 100
+
+// record writes an action of a session into the history, newest first, as a console prints it (MikroTik's manual, Configuration
+// Management). What a command does to several items are several actions: unknown, and the harder case for safe mode, which
+// ends in silence when the history can't hold its actions (routeros-facts § 6.1). What packets bring about is no action.
+func (q *request) record(m routeros.Menu, did string) {
+	policy := "write"
+	if strings.HasPrefix(string(m), "/user") {
+		policy = "write,policy"
+	}
+	q.remember(routeros.MakeAttributes("action", subject(m)+" "+did, "by", q.session.user, "policy", policy))
+	if q.safe != nil {
+		if q.safe.changes++; q.safe.changes > historySize {
+			q.safe = nil
+		}
+	}
+}
+
+func (r *Router) remember(attrs routeros.Attributes) {
+	t := r.table(routeros.History)
+	t.insert(0, &row{attrs: attrs, created: r.options.Now()})
+	if len(t.rows) > historySize {
+		t.delete(historySize)
+	}
+}
+
+// rememberStart begins the history anew, as a router does when it starts: with a row that says nothing and is nobody's (MikroTik's
+// manual, Configuration Management). That a reboot empties it is inferred.
+func (r *Router) rememberStart() {
+	r.table(routeros.History).rows = nil
+	r.remember(routeros.MakeAttributes("action", "---", "by", "", "policy", "write"))
+}
+
+// forgetSince takes the actions of a safe mode out of the history once they are undone; that they vanish is inferred.
+func (r *Router) forgetSince(first uint32) {
+	t := r.table(routeros.History)
+	for len(t.rows) > 0 && t.rows[0].id >= first {
+		t.delete(0)
+	}
+}
+
+// showAction adds what an action has now: it floats while the safe mode under which it was done is held.
+func (r *Router) showAction(a routeros.Attributes, w *row) routeros.Attributes {
+	floats := r.safe != nil && w.id >= r.safe.first
+	return a.Merge(routeros.MakeAttributes("time", r.stamp(w.created), "undoable", routeros.FormatBool(!floats),
+		"redoable", "false", "floating-undo", routeros.FormatBool(floats)))
+}
+
+// subject is what the history calls an item of a menu. Those of rules, list entries and services were seen, the others are inferred.
+func subject(m routeros.Menu) string {
+	switch m {
+	case routeros.Filter, routeros.Filter6:
+		return "filter rule"
+	case routeros.NAT, routeros.NAT6:
+		return "nat rule"
+	case routeros.Raw, routeros.Raw6:
+		return "raw rule"
+	case routeros.AddressList, routeros.AddressList6:
+		return "address list entry"
+	case routeros.ServiceMenu:
+		return "ip service"
+	case routeros.Scheduler:
+		return "scheduled script"
+	}
+	words := strings.FieldsFunc(string(m), func(r rune) bool { return r == '/' || r == '-' })
+	return strings.Join(words, " ")
+}
