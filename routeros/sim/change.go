@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -230,28 +229,10 @@ func (r *Router) bury(now time.Time) {
 	r.unroll()
 }
 
-// Admin lets another administrator work on the router, from a session of his own at the console. The first command that is refused
-// ends it.
-func (r *Router) Admin(commands ...routeros.Command) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.expire()
-	s := &session{router: r, user: "admin", service: "local", policy: defaultGroups()[2].Policy}
-	for _, c := range commands {
-		q := &request{Router: r, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
-		for _, a := range c.Attrs {
-			q.write(a.Name, a.Value)
-		}
-		if _, problem := s.command(q); problem != nil {
-			return errors.New(c.Redacted() + ": " + problem.message)
-		}
-	}
-	return nil
-}
-
 func (q *request) safeModeRow() routeros.Attributes {
 	if q.safe == nil {
 		return routeros.MakeAttributes("enabled", "false", "current", "false")
 	}
-	return routeros.MakeAttributes("enabled", "true", "user", q.safe.owner.user, "current", routeros.FormatBool(q.safe.owner == q.session), "owner", q.safe.owner.service)
+	current := q.safe.owner == q.session || q.options.Knobs.SafeModeByUser && q.safe.owner.user == q.session.user
+	return routeros.MakeAttributes("enabled", "true", "user", q.safe.owner.user, "current", routeros.FormatBool(current), "owner", q.safe.owner.service)
 }

@@ -150,10 +150,8 @@ func (q *request) runNow() *trap {
 
 // source is an event's text: that of the script of this name, or the event itself.
 func (r *Router) source(event string) string {
-	for _, w := range r.table(routeros.Script).rows {
-		if w.get("name") == event {
-			return w.get("source")
-		}
+	if w := r.named(routeros.Script, event); w != nil {
+		return w.get("source")
 	}
 	return event
 }

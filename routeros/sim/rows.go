@@ -136,8 +136,11 @@ func (r *Router) active() []routeros.Attributes {
 	var out []routeros.Attributes
 	for s := range r.sessions {
 		if s.user != "" {
-			out = append(out, routeros.MakeAttributes(".id", formatID(s.number), "when", r.stamp(s.since), "name", s.user,
-				"address", s.remote.Addr().String(), "via", s.service, "group", s.group, "radius", "false"))
+			row := routeros.MakeAttributes(".id", formatID(s.number), "when", r.stamp(s.since), "name", s.user, "via", s.service, "group", s.group, "radius", "false")
+			if s.remote.IsValid() || s.conn != nil {
+				row = row.With("address", s.remote.Addr().String())
+			}
+			out = append(out, row)
 		}
 	}
 	slices.SortFunc(out, func(a, b routeros.Attributes) int {
@@ -150,6 +153,9 @@ func (r *Router) active() []routeros.Attributes {
 func (r *Router) connections() []routeros.Attributes {
 	var out []routeros.Attributes
 	for s := range r.sessions {
+		if s.conn == nil {
+			continue // it came by no port
+		}
 		port, _ := routeros.KnownService(s.service)
 		out = append(out, routeros.MakeAttributes(".id", formatID(connectionID(s)), "name", s.service, "port", itoa(int(port)), "proto", "tcp",
 			"disabled", "false", "invalid", "false", "dynamic", "true", "connection", "true", "local", s.local, "remote", s.remote.String()))
@@ -181,7 +187,7 @@ func (q *request) logout(selector string) *trap {
 		found := false
 		for s := range q.sessions {
 			if ok && s.number == id && s.user != "" {
-				s.finish()
+				q.end(s)
 				found = true
 			}
 		}

@@ -544,17 +544,24 @@ func before(v routeros.Version, major, minor, patch int) bool {
 // admit checks what is beside the password: the row is there and enabled, the address fits, the group has
 // the policy api. Which text a router sends then is unknown; a wrong password looks the same.
 func (s *session) admit(name string) bool {
-	r := s.router
-	users := r.table(routeros.User).rows
-	i := slices.IndexFunc(users, func(w *row) bool { return w.get("name") == name })
-	if i < 0 || users[i].attrs.Bool("disabled") || !allowed(users[i].get("address"), s.remote.Addr()) {
+	account := s.router.named(routeros.User, name)
+	if account == nil || account.attrs.Bool("disabled") || !allowed(account.get("address"), s.remote.Addr()) {
 		return false
 	}
-	groups := r.table(routeros.UserGroup).rows
-	g := slices.IndexFunc(groups, func(w *row) bool { return w.get("name") == users[i].get("group") })
-	if g < 0 || !hasPolicy(groups[g].get("policy"), "api") {
+	group := s.router.named(routeros.UserGroup, account.get("group"))
+	if group == nil || !hasPolicy(group.get("policy"), "api") {
 		return false
 	}
-	s.user, s.group, s.policy = name, users[i].get("group"), groups[g].get("policy")
+	s.user, s.group, s.policy = name, group.get("name"), group.get("policy")
 	return true
+}
+
+// named returns the row of this name; nil when there is none.
+func (r *Router) named(m routeros.Menu, name string) *row {
+	for _, w := range r.table(m).rows {
+		if w.get("name") == name {
+			return w
+		}
+	}
+	return nil
 }

@@ -58,6 +58,9 @@ type Knobs struct {
 	RebootUnrolls bool
 	// BootTime is how long the router answers nobody after a reboot.
 	BootTime time.Duration
+	// SafeModeByUser says current to every session of the user who holds safe mode; else to the session that holds it, as MikroTik's
+	// command reference has it.
+	SafeModeByUser bool
 	// UnrollAfter is how long after the end of its holder's session a safe mode is undone.
 	UnrollAfter time.Duration
 	// Silence is how long the router takes a connection for alive of which it hears nothing; zero is nine minutes, the

@@ -45,7 +45,7 @@ func boolean(name, text string) (string, *trap) {
 
 // reference checks that a named row exists: these references are hard (routeros-facts § 2.2).
 func (r *Router) reference(m routeros.Menu, name, kind string) *trap {
-	if !slices.ContainsFunc(r.table(m).rows, func(w *row) bool { return w.get("name") == name }) {
+	if r.named(m, name) == nil {
 		return noValueOf(kind)
 	}
 	return nil

@@ -479,7 +479,7 @@ func (q *request) settle(w *row) {
 	case q.menu == routeros.ServiceMenu && w.attrs.Bool("disabled") && !q.options.Knobs.KeepSessions:
 		for s := range q.sessions {
 			if s.service == w.get("name") {
-				s.finish()
+				q.end(s)
 			}
 		}
 	}

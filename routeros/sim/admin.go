@@ -1,0 +1,99 @@
+package sim
+
+import (
+	"errors"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Admin lets another administrator work on the router: the user admin, from a session of its own at the console. The first command
+// that is refused ends the work. Nobody sees the session, and it never ends: a safe mode that it takes is held until somebody
+// ends it.
+func (r *Router) Admin(commands ...routeros.Command) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.carryOut(r.admin("local", "admin"), commands)
+}
+
+// AdminAs lets a user work on the router from a session at the console, which stays until [Router.AdminLeaves]. The user need not have
+// an account, and is then one of the group full. Safe mode that the session takes, or takes over, is held for as long.
+func (r *Router) AdminAs(user string, commands ...routeros.Command) error {
+	return r.AdminVia("local", user, commands...)
+}
+
+// AdminVia is [Router.AdminAs] over any service, such as api or winbox. A user has one session over each.
+func (r *Router) AdminVia(service, user string, commands ...routeros.Command) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.adminSession(service, user)
+	if s == nil {
+		r.numbered++
+		s = r.admin(service, user)
+		s.number = uint32(r.numbered)
+		r.sessions[s] = struct{}{}
+	}
+	return r.carryOut(s, commands)
+}
+
+// AdminLeaves ends the sessions of a user that [Router.AdminAs] and [Router.AdminVia] have opened, as a terminal that is closed: a
+// safe mode that one of them holds is undone.
+func (r *Router) AdminLeaves(user string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expire()
+	for s := range r.sessions {
+		if s.conn == nil && s.user == user {
+			r.end(s)
+		}
+	}
+}
+
+// admin makes a session without a connection.
+func (r *Router) admin(service, user string) *session {
+	group := "full"
+	if account := r.named(routeros.User, user); account != nil {
+		group = account.get("group")
+	}
+	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.options.Now()}
+	s.queue.wake.L = &s.queue.Mutex
+	return s
+}
+
+// policyOf is what a group may do; nothing when it is gone.
+func (r *Router) policyOf(group string) string {
+	if w := r.named(routeros.UserGroup, group); w != nil {
+		return w.get("policy")
+	}
+	return ""
+}
+
+func (r *Router) adminSession(service, user string) *session {
+	for s := range r.sessions {
+		if s.conn == nil && s.service == service && s.user == user {
+			return s
+		}
+	}
+	return nil
+}
+
+func (r *Router) carryOut(s *session, commands []routeros.Command) error {
+	now := r.expire()
+	for _, c := range commands {
+		q := &request{Router: r, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
+		for _, a := range c.Attrs {
+			q.write(a.Name, a.Value)
+		}
+		if _, problem := s.command(q); problem != nil {
+			return errors.New(c.Redacted() + ": " + problem.message)
+		}
+	}
+	return nil
+}
+
+// end ends a session. One with a connection leaves the router once that is closed.
+func (r *Router) end(s *session) {
+	s.finish()
+	if s.conn == nil {
+		r.leave(s)
+	}
+}
