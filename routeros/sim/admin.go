@@ -54,7 +54,7 @@ func (r *Router) admin(service, user string) *session {
 	if account := r.named(routeros.User, user); account != nil {
 		group = account.get("group")
 	}
-	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.options.Now()}
+	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.wall(r.options.Now())}
 	s.queue.wake.L = &s.queue.Mutex
 	return s
 }

@@ -41,7 +41,7 @@ func (r *Router) fasttrack(t *table) {
 	}
 	t.insert(0, &row{
 		attrs:   routeros.MakeAttributes("chain", "forward", "action", "passthrough", "comment", "special dummy rule to show fasttrack counters"),
-		dynamic: true, builtin: true, count: &counters{}, created: r.options.Now(),
+		dynamic: true, builtin: true, count: &counters{}, created: r.wall(r.options.Now()),
 	})
 	r.world = nil
 }
@@ -102,7 +102,8 @@ func (r *Router) reboot() {
 	for i, w := range t.rows {
 		again := *w
 		again.runs = 0
-		r.schedule(&again, r.booted)
+		again.next = r.firstRun(&again)
+		r.ends(r.when(again.next))
 		t.replace(i, &again)
 	}
 }

@@ -27,7 +27,7 @@ func (q *request) record(m routeros.Menu, did string) {
 
 func (r *Router) remember(attrs routeros.Attributes) {
 	t := r.table(routeros.History)
-	t.insert(0, &row{attrs: attrs, created: r.options.Now()})
+	t.insert(0, &row{attrs: attrs, created: r.wall(r.options.Now())})
 	if len(t.rows) > historySize {
 		t.delete(historySize)
 	}

@@ -22,49 +22,58 @@ type suspended struct {
 // counts are a script's variables.
 type counts map[string]int
 
-// schedule works out when a scheduler entry runs next (routeros-facts § 6.2): first at its start, which defaults to the moment
-// of add, and then every interval. With an interval and no start of its own, the first run is one interval later.
-func (r *Router) schedule(w *row, now time.Time) {
-	w.next = time.Time{}
-	if w.attrs.Bool("disabled") || r.options.Knobs.JobsNeverRun {
+// schedule works out when a scheduler entry that was added or changed runs next.
+func (q *request) schedule(w *row) {
+	now := q.wall(q.now)
+	if pending := w.get("start-time") == "startup" && w.next.After(now); pending {
 		return
 	}
-	every, _ := routeros.ParseDuration(w.get("interval"))
-	start, given := r.startOf(w)
-	switch {
-	case w.get("start-time") == "startup":
-		w.next, given = r.afterBoot(every, w.created, now), true
-	case start.After(now):
-		w.next = start
-	case every > 0:
-		w.next = start.Add((now.Sub(start)/every + 1) * every)
-	}
-	if !given && r.options.Knobs.JobsRunAtOnce && w.created.Equal(now) {
-		w.next = now
-	}
-	r.ends(w.next)
+	w.next = q.nextRun(w, now)
+	q.ends(q.when(w.next))
 }
 
-// afterBoot is when an entry of start-time=startup runs: three seconds after the start, or with an interval, one interval
-// after it (routeros-facts § 6.2).
-func (r *Router) afterBoot(every time.Duration, created, now time.Time) time.Time {
-	switch {
-	case every > 0:
-		return r.booted.Add((now.Sub(r.booted)/every + 1) * every)
-	case created.Before(r.booted):
-		return r.booted.Add(3 * time.Second)
+// nextRun is the first moment after another, by the clock on the wall, at which an entry runs (routeros-facts § 6.2): at its
+// start, which defaults to the moment of add, and then every interval. With an interval and no start of its own, the first run
+// is one interval later. An entry of start-time=startup with an interval counts from the router's start; one without runs
+// at a start only.
+func (r *Router) nextRun(w *row, after time.Time) time.Time {
+	if r.idle(w) {
+		return time.Time{}
 	}
-	return time.Time{}
+	every, _ := routeros.ParseDuration(w.get("interval"))
+	start, _ := r.startOf(w)
+	switch {
+	case w.get("start-time") == "startup" && every == 0:
+		return time.Time{}
+	case w.get("start-time") == "startup":
+		start = r.wall(r.booted)
+	case start.After(after):
+		return start
+	case every == 0:
+		return time.Time{}
+	}
+	return start.Add((after.Sub(start)/every + 1) * every)
+}
+
+// idle reports whether an entry never runs.
+func (r *Router) idle(w *row) bool { return w.attrs.Bool("disabled") || r.options.Knobs.JobsNeverRun }
+
+// firstRun is when an entry runs after a start of the router: one of start-time=startup without an interval three seconds later
+// (routeros-facts § 6.2).
+func (r *Router) firstRun(w *row) time.Time {
+	if next := r.nextRun(w, r.wall(r.booted)); !next.IsZero() || r.idle(w) || w.get("start-time") != "startup" {
+		return next
+	}
+	return r.wall(r.booted).Add(3 * time.Second)
 }
 
 // startOf reads when an entry starts; given says whether whoever added it said so.
 func (r *Router) startOf(w *row) (start time.Time, given bool) {
-	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
-		if at, err := time.ParseInLocation(form, w.get("start-date")+" "+w.get("start-time"), r.options.Zone); err == nil {
-			return at, !at.Equal(w.created.UTC().Truncate(time.Second))
-		}
+	at, err := time.ParseInLocation(r.dateForm()+" 15:04:05", w.get("start-date")+" "+w.get("start-time"), r.options.Zone)
+	if err != nil {
+		return w.created, false
 	}
-	return w.created, false
+	return at, !at.Equal(w.created.UTC().Truncate(time.Second))
 }
 
 // runJobs runs what the scheduler owes up to now, in order of time.
@@ -75,17 +84,17 @@ func (r *Router) runJobs(now time.Time) {
 	r.running = true
 	defer func() { r.running = false }()
 	for {
-		if at := r.firstSuspended(now); at >= 0 {
+		at, w := r.firstSuspended(now), r.firstDue(r.wall(now))
+		switch {
+		case at >= 0 && (w == nil || !r.suspended[at].at.After(r.when(w.next))):
 			job := r.suspended[at]
 			r.suspended = slices.Delete(r.suspended, at, at+1)
 			r.runScript(job.session, job.name, job.rest, job.counts, job.at)
-			continue
-		}
-		w := r.firstDue(now)
-		if w == nil {
+		case w != nil:
+			r.runJob(w)
+		default:
 			return
 		}
-		r.runJob(w)
 	}
 }
 
@@ -111,13 +120,13 @@ func (r *Router) firstDue(now time.Time) *row {
 
 func (r *Router) runJob(w *row) {
 	t, at := r.table(routeros.Scheduler), w.next
+	if at.Before(r.jumped) {
+		at = r.jumped // the clock has never shown the moments between
+	}
 	ran := *w
 	ran.runs++
-	ran.next = time.Time{}
-	if every, _ := routeros.ParseDuration(w.get("interval")); every > 0 {
-		ran.next = at.Add(every)
-		r.ends(ran.next)
-	}
+	ran.next = r.nextRun(w, at)
+	r.ends(r.when(ran.next))
 	t.replace(t.find(w.id), &ran)
 	statements, err := script.Parse(r.source(w.get("on-event")))
 	if err != nil {
@@ -126,7 +135,7 @@ func (r *Router) runJob(w *row) {
 	}
 	// A scheduler's script has the policies of its entry, whoever added it (routeros-facts § 6.2).
 	owner := &session{router: r, user: w.get("owner"), policy: w.get("policy"), service: "scheduler"}
-	r.runScript(owner, w.get("name"), statements, counts{}, at)
+	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
 }
 
 // runNow is /system/script/run: with the rights of whoever asks.

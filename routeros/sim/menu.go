@@ -75,7 +75,9 @@ func systemSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: tableVerb + " run", args: "name source policy dont-require-permissions comment owner", addOnly: "copy-from", readOnly: "run-count invalid last-started", name: "name"}, true
 	case routeros.Identity:
 		return schema{verbs: "print getall get set", args: "name"}, true
-	case routeros.Resource, routeros.Clock, routeros.NTPMenu:
+	case routeros.Clock:
+		return schema{verbs: "print getall get set", args: "date time"}, true
+	case routeros.Resource, routeros.NTPMenu:
 		return schema{verbs: "print getall get"}, true
 	case routeros.DeviceMode:
 		return schema{verbs: "print getall get", since: "7.0"}, true

@@ -48,7 +48,7 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 	if flow := r.flows[key]; flow != nil && p.State != packet.New {
 		p.To = flow.to
 	}
-	fate := r.world.Input(p, lists{r}, now.In(r.options.Zone)) // rules about the time of day go by the clock on the wall
+	fate := r.world.Input(p, lists{r}, r.wall(now).In(r.options.Zone)) // rules about the time of day go by the clock on the wall
 	r.countLooks(fate, p)
 	for _, a := range fate.Additions {
 		r.enlist(a, now)
@@ -111,7 +111,7 @@ func (r *Router) enlist(a packet.Addition, now time.Time) {
 	}
 	w := &row{
 		attrs:   routeros.MakeAttributes("list", a.List, "address", address, "disabled", "false"),
-		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: now, until: until,
+		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: r.wall(now), until: until,
 	}
 	t.insert(len(t.rows), w)
 	r.ends(until)
@@ -210,7 +210,7 @@ func (r *Router) expire() time.Time {
 		}
 	}
 	for _, w := range r.table(routeros.Scheduler).rows {
-		r.ends(w.next)
+		r.ends(r.when(w.next))
 	}
 	for _, s := range r.suspended {
 		r.ends(s.at)

@@ -18,9 +18,7 @@ func (q *request) rows() []routeros.Attributes {
 	case routeros.Resource:
 		return []routeros.Attributes{q.resource()}
 	case routeros.Clock:
-		now := q.now.In(q.options.Zone)
-		return []routeros.Attributes{routeros.MakeAttributes("time", now.Format("15:04:05"), "date", q.date(now),
-			"time-zone-autodetect", "false", "time-zone-name", q.options.Zone.String(), "gmt-offset", now.Format("-07:00"), "dst-active", routeros.FormatBool(now.IsDST()))}
+		return []routeros.Attributes{q.clock()}
 	case routeros.NTPMenu:
 		return []routeros.Attributes{q.ntp()}
 	case routeros.DeviceMode:
@@ -81,19 +79,6 @@ func (r *Router) invalid(m routeros.Menu, w *row) bool {
 	target, jumps := w.attrs.Lookup("jump-target")
 	return !w.attrs.Has("action") ||
 		jumps && !slices.ContainsFunc(r.table(m).rows, func(x *row) bool { return x.get("chain") == target })
-}
-
-// stamp prints a moment in the version's form: ISO from 7.10 on (routeros-facts § 3).
-func (r *Router) stamp(t time.Time) string {
-	return r.date(t) + t.In(r.options.Zone).Format(" 15:04:05")
-}
-
-func (r *Router) date(t time.Time) string {
-	t = t.In(r.options.Zone)
-	if r.options.Version.AtLeast(7, 10) {
-		return t.Format("2006-01-02")
-	}
-	return strings.ToLower(t.Format("Jan/02/2006"))
 }
 
 // ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the last answer that it used (MikroTik's
@@ -201,7 +186,7 @@ func (q *request) logout(selector string) *trap {
 // log writes a row of /log and keeps the last hundred.
 func (r *Router) log(topics, message string) {
 	t := r.table(routeros.Log)
-	t.append("time", r.stamp(r.options.Now()), "topics", topics, "message", message)
+	t.append("time", r.stamp(r.wall(r.options.Now())), "topics", topics, "message", message)
 	if len(t.rows) > 100 {
 		t.delete(0)
 	}
@@ -252,7 +237,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 func (r *Router) loadRow(m routeros.Menu, id string, pairs ...string) *row {
 	t := r.table(m)
 	w := t.append(pairs...)
-	w.count, w.created = &counters{}, r.options.Now()
+	w.count, w.created = &counters{}, r.wall(r.options.Now())
 	if n, ok := parseID(id); ok {
 		w.id = n
 		t.next = max(t.next, n+1)
@@ -261,7 +246,7 @@ func (r *Router) loadRow(m routeros.Menu, id string, pairs ...string) *row {
 }
 
 func (r *Router) loadEntry(m routeros.Menu, e routeros.ListEntry, now time.Time) {
-	w := &row{attrs: routeros.MakeAttributes("list", e.List, "address", e.Address, "disabled", routeros.FormatBool(e.Disabled)), dynamic: e.Dynamic, created: now}
+	w := &row{attrs: routeros.MakeAttributes("list", e.List, "address", e.Address, "disabled", routeros.FormatBool(e.Disabled)), dynamic: e.Dynamic, created: r.wall(now)}
 	if e.Comment != "" {
 		w.attrs = w.attrs.With("comment", e.Comment)
 	}
@@ -301,7 +286,7 @@ func (r *Router) Snapshot() routeros.Snapshot {
 
 func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	s := routeros.Snapshot{
-		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: now.In(r.options.Zone),
+		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: r.wall(now).In(r.options.Zone),
 		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
 	}
 	for _, f := range routeros.Families() {

@@ -35,7 +35,7 @@ type session struct {
 	group     string
 	policy    string
 	challenge []byte
-	since     time.Time
+	since     time.Time // by the clock on the wall
 	sentences int
 	stalled   bool
 	// silent is a connection of which the router hears nothing any more, without knowing that it is over; it takes it for alive
@@ -531,7 +531,7 @@ func (s *session) login(q *request) *trap {
 		}
 		return &trap{"invalid user name or password (6)", ""}
 	}
-	s.since = q.now
+	s.since = q.wall(q.now)
 	s.router.log("system,info,account", "user "+name+" logged in from "+s.remote.Addr().String()+" via "+s.service)
 	q.done()
 	return nil

@@ -106,7 +106,9 @@ type Router struct {
 	booted   time.Time
 	tables   map[routeros.Menu]*table
 	sessions map[*session]struct{}
-	numbered int // sessions so far
+	numbered int           // sessions so far
+	shift    time.Duration // of the clock on the wall
+	jumped   time.Time     // what it was last set to
 	safe     *safeMode
 	world    *packet.World // of the current tables; nil after a change
 	flows    map[flowKey]*row

@@ -17,10 +17,10 @@ type row struct {
 	id      uint32
 	attrs   routeros.Attributes // what was written, in the form in which it is printed
 	dynamic bool
-	builtin bool // made by the router; refuses every change (routeros-facts § 2.5)
-	created time.Time
+	builtin bool      // made by the router; refuses every change (routeros-facts § 2.5)
+	created time.Time // by the clock on the wall
 	until   time.Time // when it ends; zero is never
-	next    time.Time // of a scheduler entry: when it runs; zero is never
+	next    time.Time // of a scheduler entry: when it runs, by the clock on the wall; zero is never
 	runs    int       // of a scheduler entry, since the last start
 	count   *counters
 	to      netip.AddrPort // of a connection: where destination NAT sends it

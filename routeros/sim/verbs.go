@@ -319,7 +319,7 @@ func (q *request) add() *trap {
 	if problem != nil {
 		return problem
 	}
-	w := &row{attrs: attrs, created: q.now, count: &counters{}}
+	w := &row{attrs: attrs, created: q.wall(q.now), count: &counters{}}
 	if problem := q.prepare(t, w); problem != nil {
 		return problem
 	}
@@ -402,7 +402,7 @@ func (q *request) prepareJob(w *row) *trap {
 	if q.options.DeviceMode == "home" || q.options.Flagged {
 		return failure("not allowed by device-mode")
 	}
-	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(q.now), "start-time", q.now.In(q.options.Zone).Format("15:04:05"),
+	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(w.created), "start-time", w.created.In(q.options.Zone).Format("15:04:05"),
 		"policy", grantable(q.session.policy), "owner", q.session.user, "disabled", "false")
 	w.attrs = defaults.Merge(w.attrs)
 	for name := range strings.SplitSeq(w.get("policy"), ",") {
@@ -410,7 +410,12 @@ func (q *request) prepareJob(w *row) *trap {
 			return denied()
 		}
 	}
-	q.schedule(w, q.now)
+	_, given := q.startOf(w)
+	q.schedule(w)
+	if !given && q.options.Knobs.JobsRunAtOnce && !w.next.IsZero() {
+		w.next = w.created
+		q.ends(q.now)
+	}
 	return nil
 }
 
@@ -426,7 +431,10 @@ func grantable(policy string) string {
 }
 
 func (q *request) set(values []routeros.Attribute) *trap {
-	if q.menu == routeros.Identity {
+	switch q.menu {
+	case routeros.Clock:
+		return q.setClock()
+	case routeros.Identity:
 		q.identity = q.attrs["name"]
 		q.record(q.menu, "changed")
 		return nil
@@ -462,7 +470,7 @@ func (q *request) set(values []routeros.Attribute) *trap {
 	for n, i := range at {
 		q.settle(fresh[n])
 		if q.menu == routeros.Scheduler {
-			q.schedule(fresh[n], q.now)
+			q.schedule(fresh[n])
 		}
 		t.replace(i, fresh[n])
 		q.changed(t, fresh[n], "changed")

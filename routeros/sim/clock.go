@@ -1,0 +1,91 @@
+package sim
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// Two times: Options.Now goes on evenly, and what is left of a time-out, a delay or a session goes by it. The clock on the wall is
+// Now and what it was set off by: dates, the scheduler and rules about the time of day go by that one.
+
+// wall is what the clock on the wall shows at a time.
+func (r *Router) wall(t time.Time) time.Time { return t.Add(r.shift) }
+
+// when is the time at which the clock on the wall shows a moment, if nobody sets it.
+func (r *Router) when(moment time.Time) time.Time {
+	if moment.IsZero() {
+		return moment
+	}
+	return moment.Add(-r.shift)
+}
+
+// ShiftClock sets the clock on the wall forward, or back, as a time server does that answers late. A scheduler entry runs when the clock
+// has reached its next-run: once and at once where the clock jumps over it, late where the clock goes back (routeros-facts § 6.2).
+func (r *Router) ShiftClock(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shiftClock(d)
+}
+
+func (r *Router) shiftClock(d time.Duration) {
+	now := r.expire() // by the clock as it was
+	r.shift += d
+	r.jumped = r.wall(now)
+	r.ends(now)
+}
+
+// setClock is /system/clock/set.
+func (q *request) setClock() *trap {
+	now := q.wall(q.now).In(q.options.Zone)
+	day, clock := q.date(now), now.Format("15:04:05")
+	if text, ok := q.attrs["date"]; ok {
+		day = text
+	}
+	if text, ok := q.attrs["time"]; ok {
+		clock = text
+	}
+	if _, problem := q.readDate(day); problem != nil {
+		return problem
+	}
+	at, err := time.ParseInLocation(q.dateForm()+" 15:04:05", day+" "+clock, q.options.Zone)
+	if err != nil {
+		return invalidValue("time")
+	}
+	q.record(q.menu, "changed")
+	q.shiftClock(at.Sub(now.Truncate(time.Second)))
+	return nil
+}
+
+// dateForm is the version's form of a date: ISO from 7.10 on (routeros-facts § 8).
+func (r *Router) dateForm() string {
+	if r.options.Version.AtLeast(7, 10) {
+		return "2006-01-02"
+	}
+	return "Jan/02/2006"
+}
+
+// readDate reads a date in the version's form; others are refused (routeros-facts § 1.6).
+func (r *Router) readDate(text string) (time.Time, *trap) {
+	day, err := time.ParseInLocation(r.dateForm(), text, r.options.Zone)
+	if err != nil {
+		return day, &trap{"invalid date", ""}
+	}
+	return day, nil
+}
+
+// stamp prints a moment of the clock on the wall in the version's form (routeros-facts § 3).
+func (r *Router) stamp(moment time.Time) string {
+	return r.date(moment) + moment.In(r.options.Zone).Format(" 15:04:05")
+}
+
+func (r *Router) date(moment time.Time) string {
+	return strings.ToLower(moment.In(r.options.Zone).Format(r.dateForm()))
+}
+
+func (q *request) clock() routeros.Attributes {
+	now := q.wall(q.now).In(q.options.Zone)
+	return routeros.MakeAttributes("time", now.Format("15:04:05"), "date", q.date(now), "time-zone-autodetect", "false",
+		"time-zone-name", q.options.Zone.String(), "gmt-offset", now.Format("-07:00"), "dst-active", routeros.FormatBool(now.IsDST()))
+}
