@@ -6,13 +6,13 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Admin lets another administrator work on the router: the user admin, from a session of its own at the console. The first command
-// that is refused ends the work. Nobody sees the session, and it never ends: a safe mode that it takes is held until somebody
+// Admin lets another administrator work on the router: a user admin who may do everything, whatever accounts there are, from a
+// session of its own at the console. The first command that is refused ends the work. Nobody sees the session, and it never ends: a safe mode that it takes is held until somebody
 // ends it.
 func (r *Router) Admin(commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.carryOut(r.admin("local", "admin"), commands)
+	return r.carryOut(r.admin("local", "admin", "full"), commands)
 }
 
 // AdminAs lets a user work on the router from a session at the console, which stays until [Router.AdminLeaves]. The user need not have
@@ -28,7 +28,11 @@ func (r *Router) AdminVia(service, user string, commands ...routeros.Command) er
 	s := r.adminSession(service, user)
 	if s == nil {
 		r.numbered++
-		s = r.admin(service, user)
+		group := "full"
+		if account := r.named(routeros.User, user); account != nil {
+			group = account.get("group")
+		}
+		s = r.admin(service, user, group)
 		s.number = uint32(r.numbered)
 		r.sessions[s] = struct{}{}
 	}
@@ -49,11 +53,7 @@ func (r *Router) AdminLeaves(user string) {
 }
 
 // admin makes a session without a connection.
-func (r *Router) admin(service, user string) *session {
-	group := "full"
-	if account := r.named(routeros.User, user); account != nil {
-		group = account.get("group")
-	}
+func (r *Router) admin(service, user, group string) *session {
 	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.wall(r.options.Now())}
 	s.queue.wake.L = &s.queue.Mutex
 	return s
