@@ -62,6 +62,41 @@ func TestHijack(t *testing.T) {
 	}
 }
 
+// TestIDsAfterUnroll: who may get the id of a row that an unroll took away, and that it is gone before.
+func TestIDsAfterUnroll(t *testing.T) {
+	for _, tt := range []struct {
+		knobs          Knobs
+		back, next     string // ids of the row that came back and of the next one
+		gone           string // an id that nobody has
+		timed, nextOne string // ids in the address list, where a timed entry of the unrolled time stays
+	}{
+		{Knobs{}, "*3", "*4", "*5", "*2", "*3"},
+		{Knobs{UnrollKeepsIDs: true}, "*2", "*3", "*4", "*2", "*3"},
+		{Knobs{FreshIDs: true}, "*5", "*6", "*3", "*2", "*4"},
+		{Knobs{FreshIDs: true, UnrollKeepsIDs: true}, "*2", "*5", "*3", "*2", "*4"},
+	} {
+		r := New(Options{Knobs: tt.knobs})
+		c := login(t, r)
+		c.expect("!done =ret=*1", add("input", "=comment=a")...)
+		c.expect("!done =ret=*2", add("input", "=comment=b")...)
+		c.expect("!done =ret=*1", "/ip/firewall/address-list/add", "=list=l", "=address=192.0.2.1")
+		c.run("/safe-mode/take")
+		c.run("/ip/firewall/filter/remove", "=.id=*2")
+		c.expect("!done =ret=*3", add("input", "=comment=c")...)
+		c.expect("!done =ret=*4", add("input", "=comment=d")...)
+		c.expect("!done =ret=*2", "/ip/firewall/address-list/add", "=list=l", "=address=192.0.2.2", "=timeout=1h")
+		c.expect("!done =ret=*3", "/ip/firewall/address-list/add", "=list=l", "=address=192.0.2.3")
+		c.run("/safe-mode/unroll")
+		c.expect("!re =.id=*1 | !re =.id="+tt.back+" | !done", "/ip/firewall/filter/print", "=.proplist=.id")
+		c.expect("!done =ret="+tt.next, add("input", "=comment=e")...)
+		for _, words := range [][]string{{"set", "=.id=" + tt.gone, "=comment=x"}, {"enable", "=.id=" + tt.gone}, {"remove", "=.id=" + tt.gone}, {"unset", "=.id=" + tt.gone, "=value-name=comment"}, {"move", "=.id=" + tt.gone}} {
+			c.expect("!trap =category=0 =message=no such item | !done", append([]string{"/ip/firewall/filter/" + words[0]}, words[1:]...)...)
+		}
+		c.expect("!re =.id=*1 | !re =.id="+tt.timed+" | !done", "/ip/firewall/address-list/print", "=.proplist=.id")
+		c.expect("!done =ret="+tt.nextOne, "/ip/firewall/address-list/add", "=list=l", "=address=192.0.2.3")
+	}
+}
+
 // TestCurrentByUser: on a router that says current to every session of the same user, a hijack under the same name can't be told.
 func TestCurrentByUser(t *testing.T) {
 	r := New(Options{Knobs: Knobs{SafeModeByUser: true}})

@@ -111,11 +111,17 @@ func (r *Router) reboot() {
 // safeMode is a hold of safe mode: the session that has it and the tables as they were.
 type safeMode struct {
 	owner    *session
-	tables   map[routeros.Menu][]*row
+	tables   map[routeros.Menu]saved
 	identity string
 	changes  int
 	first    uint32    // the id of its first action in the history
 	unrollAt time.Time // set when the holder's session has ended
+}
+
+// saved is a table as it was when safe mode was taken.
+type saved struct {
+	rows []*row
+	next uint32
 }
 
 func (q *request) safeModeVerb() *trap {
@@ -141,10 +147,10 @@ func (q *request) take() *trap {
 	case q.safe != nil && onError != "release":
 		return failure("Safe Mode is taken by current user in another session.")
 	}
-	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu][]*row{}, identity: q.identity, first: q.table(routeros.History).next}
+	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu]saved{}, identity: q.identity, first: q.table(routeros.History).next}
 	for m, t := range q.tables {
 		if undoable(m) {
-			q.safe.tables[m] = slices.Clone(t.rows)
+			q.safe.tables[m] = saved{slices.Clone(t.rows), t.next}
 		}
 	}
 	return nil
@@ -170,11 +176,19 @@ func (r *Router) unroll() {
 	}
 }
 
-func (r *Router) restore(t *table, saved []*row) {
+func (r *Router) restore(t *table, was saved) {
 	keep := func(w *row) bool { return w.dynamic && !w.builtin }
 	live := slices.Clone(t.rows)
 	t.rows, t.lists = nil, nil
-	for _, w := range saved {
+	if !r.options.Knobs.FreshIDs {
+		t.next = max(was.next, 1)
+		for _, w := range live {
+			if keep(w) {
+				t.next = max(t.next, w.id+1)
+			}
+		}
+	}
+	for _, w := range was.rows {
 		still := slices.ContainsFunc(live, func(x *row) bool { return x.id == w.id })
 		switch {
 		case keep(w):

@@ -48,6 +48,9 @@ type Knobs struct {
 	PortsApart bool
 	// UnrollKeepsIDs gives rows that an unroll brings back the id that they had.
 	UnrollKeepsIDs bool
+	// FreshIDs never gives an id out twice. Else a row that is made after an unroll gets the id of one that the unroll took away, so
+	// that a client which still knows that id would change a stranger's row.
+	FreshIDs bool
 	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is established,
 	// so that removing a connection does not cut it.
 	LooseIsNew bool
