@@ -319,3 +319,48 @@ func TestRunScript(t *testing.T) {
 		login(t, r).expect("!re =uptime=0s | !done", "/system/resource/print", "=.proplist=uptime")
 	})
 }
+
+// TestJobShowsLate: a router on which a new entry is not to be seen at once, which runs and can be removed all the same.
+func TestJobShowsLate(t *testing.T) {
+	r := New(Options{Knobs: Knobs{JobsShowLate: 2}})
+	c := login(t, r)
+	c.run("/system/scheduler/add", "=name=a", "=interval=1m")
+	c.expect("!empty | !done", "/system/scheduler/print")
+	c.run("/system/scheduler/add", "=name=b", "=interval=1m")
+	c.expect("!empty | !done", "/system/scheduler/print")
+	c.expect("!re =name=a | !done", "/system/scheduler/print", "=.proplist=name")
+	c.expect("!re =name=a | !re =name=b | !done", "/system/scheduler/print", "=.proplist=name")
+	c.run("/system/scheduler/add", "=name=c", "=interval=1m")
+	c.expect("!trap =category=0 =message=no such item | !done", "/system/scheduler/get", "=number=*3", "=value-name=name")
+	c.expect("!done", "/system/scheduler/remove", "=.id=*3")
+	c.expect("!done =ret=2", "/system/scheduler/print", "=count-only=")
+}
+
+// TestJobTwice: a name is there once only, whatever the router says then.
+func TestJobTwice(t *testing.T) {
+	for knob, want := range map[string]string{"": "failure: entry with this name already exists", "name is taken": "failure: name is taken"} {
+		c := login(t, New(Options{Knobs: Knobs{JobExists: knob}}))
+		c.run("/system/scheduler/add", "=name=a", "=interval=1m")
+		c.expect("!trap =message="+want+" | !done", "/system/scheduler/add", "=name=a", "=interval=2m")
+		c.expect("!done =ret=1", "/system/scheduler/print", "=count-only=")
+	}
+}
+
+// TestAnchorIsGone: what was to be placed before it is not added.
+func TestAnchorIsGone(t *testing.T) {
+	for knob, want := range map[bool]string{false: "=message=item referred by 'place-before' does not exist", true: "=category=0 =message=no such item"} {
+		r := New(Options{Knobs: Knobs{AnchorNoSuchItem: knob, FreshIDs: true}})
+		c := login(t, r)
+		c.run(add("input", "=comment=a")...)
+		c.run("/safe-mode/take")
+		c.run(add("input", "=comment=b")...)
+		c.run(add("input", "=comment=c")...)
+		c.run("/ip/firewall/filter/remove", "=.id=*2")
+		c.expect("!trap "+want+" | !done", add("input", "=place-before=*2")...)
+		c.run("/safe-mode/unroll")
+		c.expect("!trap "+want+" | !done", add("input", "=place-before=*3")...)
+		if got := comments(r); got != "a" {
+			t.Errorf("%s is there", got)
+		}
+	}
+}

@@ -31,7 +31,9 @@ func (q *request) rows() []routeros.Attributes {
 	}
 	var out []routeros.Attributes
 	for _, w := range q.table(q.menu).rows {
-		out = append(out, q.show(q.menu, w))
+		if w.hidden == 0 {
+			out = append(out, q.show(q.menu, w))
+		}
 	}
 	if q.menu == routeros.ServiceMenu && q.options.Version.AtLeast(7, 19) {
 		out = append(out, q.connections()...)

@@ -57,6 +57,12 @@ type Knobs struct {
 	// JobsRunAtOnce runs a scheduler entry that has an interval and no start also when it is added; JobsNeverRun takes entries
 	// and never runs them, as a device-mode without scheduler may.
 	JobsRunAtOnce, JobsNeverRun bool
+	// JobsShowLate is how many prints of the scheduler do not show an entry yet that was just added; its id is good at once.
+	JobsShowLate int
+	// JobExists is what a second entry of one name is refused with; empty is a text of which only "already exists" can be relied on.
+	JobExists string
+	// AnchorNoSuchItem refuses a place-before that is not there with the words "no such item"; else it names place-before.
+	AnchorNoSuchItem bool
 	// RebootUnrolls undoes the changes of a safe mode at a reboot; else they stay and the safe mode is gone.
 	RebootUnrolls bool
 	// BootTime is how long the router answers nobody after a reboot.

@@ -22,6 +22,7 @@ type row struct {
 	until   time.Time // when it ends; zero is never
 	next    time.Time // of a scheduler entry: when it runs, by the clock on the wall; zero is never
 	runs    int       // of a scheduler entry, since the last start
+	hidden  int       // of a scheduler entry: how many prints do not show it
 	count   *counters
 	to      netip.AddrPort // of a connection: where destination NAT sends it
 }

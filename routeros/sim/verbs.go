@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,6 +146,7 @@ func (q *request) written() []routeros.Attribute {
 // print answers with the rows that the queries match.
 func (q *request) print() *trap {
 	rows := q.rows()
+	q.uncover()
 	if from, ok := q.attrs["from"]; ok {
 		at, t := q.targets(from)
 		if t != nil {
@@ -176,11 +178,20 @@ func (q *request) print() *trap {
 	return nil
 }
 
+// uncover lets the entries that this print does not show be seen by a later one.
+func (q *request) uncover() {
+	for _, w := range q.table(q.menu).rows {
+		w.hidden = max(0, w.hidden-1)
+	}
+}
+
 func pick(rows []routeros.Attributes, t *table, at []int) []routeros.Attributes {
 	var out []routeros.Attributes
 	for _, i := range at {
 		id := formatID(t.rows[i].id)
-		out = append(out, rows[slices.IndexFunc(rows, func(r routeros.Attributes) bool { return r.Get(".id") == id })])
+		if at := slices.IndexFunc(rows, func(r routeros.Attributes) bool { return r.Get(".id") == id }); at >= 0 {
+			out = append(out, rows[at])
+		}
 	}
 	return out
 }
@@ -336,7 +347,7 @@ func (q *request) anchor(t *table) (int, *trap) {
 		return len(t.rows), nil
 	}
 	i := q.resolve(before)
-	if i < 0 && len(t.rows) == 0 && !strings.HasPrefix(before, "*") {
+	if i < 0 && (q.options.Knobs.AnchorNoSuchItem || len(t.rows) == 0 && !strings.HasPrefix(before, "*")) {
 		return 0, noSuchItem()
 	}
 	if i < 0 {
@@ -367,9 +378,17 @@ func (q *request) prepare(t *table, w *row) *trap {
 		}
 	}
 	if name := w.get("name"); q.schema.name != "" && slices.ContainsFunc(t.rows, func(x *row) bool { return x.get("name") == name }) {
-		return failure("item with such name already exists")
+		return q.exists()
 	}
 	return nil
+}
+
+// exists is the refusal of a name that is taken. Of the scheduler's the text is unknown.
+func (q *request) exists() *trap {
+	if q.menu == routeros.Scheduler {
+		return failure(cmp.Or(q.options.Knobs.JobExists, "entry with this name already exists"))
+	}
+	return failure("item with such name already exists")
 }
 
 // prepareEntry turns timeout and dynamic into what they mean, and refuses a second enabled entry for the
@@ -410,6 +429,7 @@ func (q *request) prepareJob(w *row) *trap {
 			return denied()
 		}
 	}
+	w.hidden = q.options.Knobs.JobsShowLate
 	_, given := q.startOf(w)
 	q.schedule(w)
 	if !given && q.options.Knobs.JobsRunAtOnce && !w.next.IsZero() {
