@@ -80,6 +80,19 @@ func (r *Router) stamp(moment time.Time) string {
 	return r.date(moment) + moment.In(r.options.Zone).Format(" 15:04:05")
 }
 
+// short prints a moment as a log of RouterOS before 7.10 does: without the date when it is today, and without the year when it is
+// this one (routeros-facts § 15).
+func (r *Router) short(moment, now time.Time) string {
+	moment, now = moment.In(r.options.Zone), r.wall(now).In(r.options.Zone)
+	switch {
+	case r.options.Version.AtLeast(7, 10) || moment.Year() != now.Year():
+		return r.stamp(moment)
+	case moment.YearDay() != now.YearDay():
+		return strings.ToLower(moment.Format("Jan/02 15:04:05"))
+	}
+	return moment.Format("15:04:05")
+}
+
 func (r *Router) date(moment time.Time) string {
 	return strings.ToLower(moment.In(r.options.Zone).Format(r.dateForm()))
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,4 +105,52 @@ func TestOrderInTime(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// TestShortTimes: a log of RouterOS before 7.10 leaves out what is the same now.
+func TestShortTimes(t *testing.T) {
+	for _, tt := range []struct {
+		version string
+		want    string
+	}{
+		{"6.49", "dec/31/1999 23:59:58 jan/01 10:00:00 09:00:00"},
+		{"7.9", "dec/31/1999 23:59:58 jan/01 10:00:00 09:00:00"},
+		{"7.10", "1999-12-31 23:59:58 2000-01-01 10:00:00 2000-01-02 09:00:00"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := New(Options{Version: version(tt.version)})
+			r.ShiftClock(-2 * time.Second)
+			c := login(t, r)
+			c.run("/system/script/add", "=name=log", "=source=:log info \"now\"")
+			for _, wait := range []time.Duration{0, 10*time.Hour + 2*time.Second, 23 * time.Hour} {
+				time.Sleep(wait)
+				c.run("/system/script/run", "=number=log")
+			}
+			got := strings.ReplaceAll(c.run("/log/print", "=.proplist=time", "?message=now"), "!re =time=", "")
+			if got = strings.ReplaceAll(got, " | ", " "); got != tt.want+" !done" {
+				t.Errorf("%s: %s", tt.version, got)
+			}
+		})
+	}
+}
+
+// TestStartDate: a version takes its own form of a date only, and prints the moment of add where none is given.
+func TestStartDate(t *testing.T) {
+	for _, tt := range []struct{ version, right, wrong, today string }{{"6.49", "mar/04/2026", "2026-03-04", "jan/01/2000"}, {"7.9", "mar/04/2026", "2026-03-04", "jan/01/2000"}, {"7.20", "2026-03-04", "mar/04/2026", "2000-01-01"}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := login(t, New(Options{Version: version(tt.version)}))
+			for _, wrong := range []string{tt.wrong, "soon", "", "2026-13-01", "2026-02-30"} {
+				c.expect("!trap =message=invalid date | !done", "/system/scheduler/add", "=name=a", "=start-date="+wrong)
+			}
+			for _, wrong := range []string{"soon", "24:00:00", "25:00:00"} {
+				c.expect("!trap =category=1 =message=invalid value for argument start-time | !done", "/system/scheduler/add", "=name=a", "=start-time="+wrong)
+			}
+			time.Sleep(5 * time.Hour)
+			c.run("/system/scheduler/add", "=name=a", "=start-date="+tt.right, "=start-time=3:4:5")
+			c.run("/system/scheduler/add", "=name=b")
+			c.run("/system/scheduler/set", "=.id=*1", "=start-date="+tt.wrong) // refused
+			c.expect("!re =interval=0s =start-date="+tt.right+" =start-time=03:04:05 | !re =interval=0s =start-date="+tt.today+" =start-time=05:00:00 | !done",
+				"/system/scheduler/print", "=.proplist=start-date,start-time,interval")
+		})
+	}
 }

@@ -63,6 +63,8 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 		if !w.next.IsZero() {
 			a = a.With("next-run", r.stamp(w.next))
 		}
+	case m == routeros.Log:
+		a = a.With("time", r.short(w.created, now))
 	case m == routeros.History:
 		a = r.showAction(a, w)
 	case m == routeros.ServiceMenu && r.options.Version.AtLeast(7, 24):
@@ -188,7 +190,7 @@ func (q *request) logout(selector string) *trap {
 // log writes a row of /log and keeps the last hundred.
 func (r *Router) log(topics, message string) {
 	t := r.table(routeros.Log)
-	t.append("time", r.stamp(r.wall(r.options.Now())), "topics", topics, "message", message)
+	t.append("topics", topics, "message", message).created = r.wall(r.options.Now())
 	if len(t.rows) > 100 {
 		t.delete(0)
 	}

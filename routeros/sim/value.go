@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -25,6 +26,11 @@ func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 			return "", invalidValue(name)
 		}
 		return routeros.FormatDuration(d), nil
+	case m == routeros.Scheduler && name == "start-date":
+		_, problem := r.readDate(text)
+		return strings.ToLower(text), problem
+	case m == routeros.Scheduler && name == "start-time":
+		return startTime(text)
 	case name == "interface":
 		return text, r.reference(routeros.InterfaceMenu, text, "interface")
 	case m == routeros.ListMembers && name == "list":
@@ -33,6 +39,18 @@ func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 		return text, r.reference(routeros.UserGroup, text, "group")
 	}
 	return text, nil
+}
+
+// startTime reads a scheduler's start-time: a time of the day, or the router's start.
+func startTime(text string) (string, *trap) {
+	if text == "startup" {
+		return text, nil
+	}
+	d, err := routeros.ParseDuration(text)
+	if err != nil || d >= 24*time.Hour {
+		return "", invalidValue("start-time")
+	}
+	return time.Time{}.Add(d).Format("15:04:05"), nil
 }
 
 func boolean(name, text string) (string, *trap) {
