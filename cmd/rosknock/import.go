@@ -115,8 +115,9 @@ func (i *importing) recognised(r view.Router, session diff.Session) view.Importe
 	found.Plan, found.Changes, found.Proof = i.name, &adoption.Changes, adoption.Proof
 	found.Findings = lint.Plan(found.Found.Plan)
 	if adoption.Clean() { // else the rules themselves would pass for somebody else's that fill the door's lists
-		after := diff.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps))
-		found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
+		if after, err := diff.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps)); err == nil {
+			found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
+		}
 	}
 	return found
 }

@@ -58,7 +58,7 @@ func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after ro
 	if err != nil {
 		b.Fatal(err)
 	}
-	return p, before, diff.Rehearse(before, first, len(first.Steps)), session
+	return p, before, rehearsed(b, before, first), session
 }
 
 // BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with

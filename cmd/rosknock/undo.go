@@ -115,7 +115,12 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	}
 	defer session.Close()
 	before, done := backup.Before(), backup.Changes()
-	changes := undo.Changes(*out.Snapshot, before, done, backup.Plan)
+	changes, err := undo.Changes(*out.Snapshot, before, done, backup.Plan)
+	if err != nil {
+		out.Err = invalid(fmt.Errorf("the backup of the change %s does not fit together: %w", backup.Change, err))
+		out.Outcome = apply.Failed
+		return out
+	}
 	proved := proof.Way(*out.Snapshot, backup.Plan, changes, carrier)
 	out.Changes, out.Proof = &changes, &proved
 	refuse = func(err error) view.Router {

@@ -73,7 +73,7 @@ func TestAdoptionMatrix(t *testing.T) {
 		start, _ := rsc.Read([]byte(byHand)).Snapshot(rsc.Options{Version: v})
 		rules, before := rulesOf(start)
 		found := recognise.Router(start, recognise.Options{Name: "m"})
-		after := diff.Rehearse(start, found.Adoption.Changes, len(found.Adoption.Changes.Steps))
+		after := rehearsed(t, start, found.Adoption.Changes)
 		_, adopted := rulesOf(after)
 		sentences := 0
 		synctest.Test(t, func(t *testing.T) {

@@ -2,8 +2,13 @@
 //
 // Before the first step the router is told to come back by itself: by safe mode, or by a dead-man in its scheduler. Then come the steps,
 // one receipt each; the router is read again and compared; a new connection has to get in; and only then is the
-// protection given up. Whatever goes wrong on the way, what was done is taken back: by this session, by the next
+// protection given up. Whatever goes wrong on the way, what was done is rolled back: by this session, by the next
 // one that gets through, or by the router.
+//
+// The protection can vanish in the middle: another administrator takes safe mode over, or a clock jumps and the dead-man runs early. So before
+// each step that packets meet an answer has come that shows the protection in place and everything done so far (ground.go); and steps
+// are such that the router refuses what has lost its ground. Rows that no packet meets are removed before and after, without
+// protection (sweep.go): no way back has to bring them back.
 //
 // It decides nothing about what to change: a change set comes in, a [Result] goes out that says what was done and what became of it.
 // A write whose answer was lost is unknown, and is never repeated blindly.
@@ -41,7 +46,7 @@ const (
 	Changed   Outcome = "changed"   // every step done, the router reads back as wanted, and a new login got in
 	Refused   Outcome = "refused"   // nothing was changed
 	Reverted  Outcome = "reverted"  // something went wrong, and the router reads back as it was before
-	Failed    Outcome = "failed"    // something went wrong, and not everything could be taken back
+	Failed    Outcome = "failed"    // something went wrong, and not everything could be rolled back
 	Unknown   Outcome = "unknown"   // the router could not be read again
 	Skipped   Outcome = "skipped"   // not tried
 )
@@ -85,8 +90,9 @@ type Options struct {
 	// Protect says what stands by, Delay after what time a dead-man takes the changes back; zero is [DefaultDelay].
 	Protect Protection
 	Delay   time.Duration
-	// Owner is who does this and Change the name of what he does, for those who find the dead-man.
-	Owner, Change string
+	// Owner is who does this and Change the name of what they do, for those who find the dead-man. Login is the router's user who carries
+	// it out; empty when that is not known.
+	Owner, Change, Login string
 	// Adopt names a change: a dead-man that its run has left on the router is gone on under, instead of refusing.
 	Adopt string
 	// Dial opens another session, to see that somebody can still get in, and to settle what became of a lost one. Without it
@@ -107,7 +113,7 @@ type MovedError struct{ What string }
 // Error implements error.
 func (e *MovedError) Error() string { return e.What }
 
-// LockedOutError says that nobody could get in any more after the change, which was taken back then.
+// LockedOutError says that nobody could get in any more after the change, which was rolled back then.
 type LockedOutError struct{ err error }
 
 // Error implements error.
@@ -116,7 +122,7 @@ func (e *LockedOutError) Error() string { return e.err.Error() }
 // Unwrap returns what stood in the way.
 func (e *LockedOutError) Unwrap() error { return e.err }
 
-// Run carries out a change set. When the context ends, the step under way is still answered and what was done is taken back.
+// Run carries out a change set. When the context ends, the step under way is still answered and what was done is rolled back.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
@@ -124,28 +130,37 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if o.Delay == 0 {
 		o.Delay = DefaultDelay
 	}
-	g := guardFor(o, c)
-	if head, sweep := apart(o, c, g); sweep != nil {
-		return runApart(ctx, s, c, o, head, sweep)
+	parts, err := diff.PartsOf(o.Before, c)
+	if err != nil {
+		return Result{Outcome: Refused, Left: c.Steps, Err: fmt.Errorf("the steps do not fit the router: %w", err)}
 	}
-	return runOnce(ctx, s, c, o, g)
-}
-
-// runOnce carries out a change set under one protection.
-func runOnce(ctx context.Context, s Session, c diff.ChangeSet, o Options, g guard) Result {
-	r := &run{options: o, changes: c, result: Result{Outcome: Changed, Left: c.Steps}, guard: g}
-	r.result.Protection = r.guard.name()
+	r := &run{options: o, all: c, parts: parts, result: Result{Outcome: Changed, Left: c.Steps, Protection: None}}
+	defer func() {
+		if r.further != nil {
+			_ = r.further.Close()
+		}
+	}()
 	r.do(ctx, s)
 	return r.result
 }
 
 // run is a run under way.
 type run struct {
-	options   Options
+	options Options
+	all     diff.ChangeSet // every step
+	parts   diff.Parts
+	result  Result
+
+	// Of the change proper, the steps that go under protection:
+	before    routeros.Snapshot
 	changes   diff.ChangeSet
+	states    []routeros.Snapshot // before, between and after its steps
 	guard     guard
-	result    Result
-	confirmed bool // all that was wanted is there, and a new login got in
+	ids       []string  // of the rows that its steps have added
+	met       time.Time // when the first step was sent that packets meet
+	confirmed bool      // all that was wanted is there, and a new login got in
+
+	further Session // another session, where the first was lost
 }
 
 func (r *run) observe(e Event) {
@@ -158,14 +173,47 @@ func (r *run) doing(format string, args ...any) {
 	r.observe(Event{Doing: fmt.Sprintf(format, args...)})
 }
 
-// do is the whole run. What comes after the protection is in place is not called off by the context, but taken back.
+// do is the whole run.
 func (r *run) do(ctx context.Context, s Session) {
+	adopted, err := vacant(ctx, s, r.options)
+	if err != nil {
+		r.result.Outcome, r.result.Err = Refused, err
+		return
+	}
+	if len(adopted) > 0 { // what is done here goes the same way as that dead-man, to the end
+		r.parts = diff.Parts{Change: 0, Sweep: len(r.all.Steps)}
+	}
+	r.before = r.options.Before
+	if r.parts.Change > 0 && !r.clear(ctx, s) {
+		return
+	}
+	if r.parts.Change < r.parts.Sweep {
+		if r.change(ctx, s, adopted); r.result.Outcome != Changed {
+			return
+		}
+	}
+	r.sweep(ctx, s)
+}
+
+// change carries out the change proper. What comes after the protection is in place is not called off by the context, but rolled back.
+func (r *run) change(ctx context.Context, s Session, adopted []routeros.Attributes) {
+	r.changes = r.all.Part(r.parts.Change, r.parts.Sweep)
+	r.changes.Snapshot = r.before.Digest()
+	var err error
+	if r.states, err = diff.States(r.before, r.changes); err == nil {
+		r.guard, err = guardFor(r.options, r.before, r.changes)
+	}
+	if err != nil {
+		r.result.Outcome, r.result.Err = Refused, err
+		return
+	}
+	r.result.Protection = r.guard.name()
 	firm := context.WithoutCancel(ctx)
-	if begun, err := r.protect(firm, s); err != nil {
+	if begun, err := r.protect(firm, s, adopted); err != nil {
 		r.unprotected(ctx, s, begun, err)
 		return
 	}
-	err := r.carryOut(ctx, s)
+	err = r.carryOut(ctx, s)
 	if err == nil {
 		err = r.verify(firm, s)
 	}
@@ -181,29 +229,20 @@ func (r *run) do(ctx context.Context, s Session) {
 		return
 	}
 	r.confirmed = true
-	if err := r.guard.release(firm, s); err != nil {
-		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be given up: %w", err), lost(err))
-	}
+	r.release(ctx, s)
 }
 
 // protect puts the protection in place, and makes sure that the router is still the one that was looked at: from here on nobody who
 // works with rosknock changes it. begun says that something was sent that leaves a trace.
-func (r *run) protect(ctx context.Context, s Session) (begun bool, err error) {
-	rows, err := vacant(ctx, s, r.options)
-	if err != nil {
-		return false, err
-	}
-	if len(rows) > 0 { // of the run that is taken back here: it goes the same way
+func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attributes) (begun bool, err error) {
+	if len(adopted) > 0 { // of the run that is rolled back here
 		g := &scheduled{delay: r.options.Delay, clock: r.options.Before.Clock, adopted: true}
 		r.guard, r.result.Protection = g, DeadMan
 		r.doing("going on under the dead-man that is armed already")
-		return false, g.adopt(rows)
+		return false, g.adopt(adopted)
 	}
 	r.doing("%s", r.guard.intent())
-	if err := r.guard.take(ctx, s); err != nil {
-		return true, err
-	}
-	now, err := r.guard.read(ctx, s)
+	now, err := r.guard.take(ctx, s)
 	if err != nil {
 		return true, err
 	}
@@ -227,28 +266,36 @@ func interrupted(ctx context.Context, done, all int) error {
 	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
-// verify reads the router again: our own rules must be as wanted, everybody else's as they were.
+// verify reads the router again: our own rows must be as the proof has seen them, everybody else's as they were, and the protection in place.
 func (r *run) verify(ctx context.Context, s Session) error {
 	r.doing("reading the router again")
-	after, err := s.Snapshot(ctx)
+	after, results, err := s.SnapshotWith(ctx, r.guard.prints()...)
 	if err != nil {
 		return fmt.Errorf("the router could not be read again: %w", err)
 	}
 	r.result.After = &after
-	var problems []error
-	for _, difference := range diff.Foreign(r.options.Before, after, r.options.Plan, r.changes.Steps...) {
-		problems = append(problems, errors.New(difference))
+	if err := r.guard.standing(results, time.Now()); err != nil {
+		return r.lostGround(len(r.changes.Steps), err)
 	}
-	if r.options.Wanted != nil {
-		problems = append(problems, r.options.Wanted(after))
+	return errors.Join(r.differences(after)...)
+}
+
+// differences lists what of a router is not as it has to be after the last step.
+func (r *run) differences(now routeros.Snapshot) []error {
+	var out []error
+	for _, what := range diff.Foreign(r.before, now, r.options.Plan, r.changes.Steps...) {
+		out = append(out, errors.New(what))
 	}
-	return errors.Join(problems...)
+	for _, what := range undo.Left(now, r.states[len(r.states)-1], r.changes, r.options.Plan) {
+		out = append(out, fmt.Errorf("reads back otherwise than it has to be after the last step: %s", what))
+	}
+	return out
 }
 
 // confirm sees that somebody can still get in.
 func (r *run) confirm(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return interrupted(ctx, len(r.result.Receipts), len(r.changes.Steps))
+		return interrupted(ctx, len(r.result.Receipts), len(r.all.Steps))
 	}
 	if r.options.Dial == nil {
 		return nil
@@ -268,76 +315,27 @@ func (r *run) confirm(ctx context.Context) error {
 	return r.options.Confirm(ctx, fresh)
 }
 
-// fail takes back what was done, over this session as long as it is there, and else over the next that gets through.
-func (r *run) fail(ctx context.Context, s Session, cause error, gone bool) {
-	r.result.Err = cause
-	if g, ok := r.guard.(*scheduled); ok && g.adopted {
-		// To go back from going back would lead away from where everybody wants to be.
-		r.result.Outcome = Failed
-		if gone {
-			r.result.Outcome = Unknown
-		}
-		r.result.Err = fmt.Errorf("%w; the dead-man that was armed before is still there and takes back the rest in %s", cause, time.Until(g.fires).Round(time.Second))
+// release gives the protection up and reads the router once more: until the answer to that, somebody else can have rolled everything back.
+func (r *run) release(ctx context.Context, s Session) {
+	firm := context.WithoutCancel(ctx)
+	gave := r.guard.release(firm, s)
+	_, gone := errors.AsType[*GoneError](gave)
+	if gave != nil && !gone {
+		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be given up: %w", gave), lost(gave))
 		return
 	}
-	if !gone {
-		err := r.takeBack(context.WithoutCancel(ctx), s)
-		if err == nil {
-			r.result.Outcome = Reverted
-			return
-		}
-		r.result.Outcome = Failed
-		r.result.Err = errors.Join(cause, fmt.Errorf("what was done could not be taken back: %w%s", err, r.guard.hope()))
-		if !lost(err) {
-			return
-		}
-	}
-	_ = s.Close()
-	r.settle(ctx, r.result.Err)
-}
-
-// takeBack brings the router back to where it was, and gives up the protection then.
-func (r *run) takeBack(ctx context.Context, s Session) error {
-	r.doing("taking back what was done")
-	now, err := s.Snapshot(ctx)
+	now, err := s.Snapshot(firm)
 	if err != nil {
-		return err
-	}
-	// Others' changes would go too if safe mode were undone.
-	if alone := len(diff.Foreign(r.options.Before, now, r.options.Plan, r.changes.Steps...)) == 0; alone {
-		undone, err := r.guard.unroll(ctx, s)
-		if err != nil {
-			return err
-		}
-		if undone {
-			return r.restored(ctx, s)
-		}
-	}
-	back := undo.Changes(now, r.options.Before, r.changes, r.options.Plan)
-	w := &walker{session: s, steps: back.Steps}
-	for w.more() {
-		if err := w.flight(ctx); err != nil {
-			return err
-		}
-	}
-	if err := r.restored(ctx, s); err != nil {
-		return err
-	}
-	return r.guard.release(ctx, s)
-}
-
-// restored reads the router and says what is not as it was.
-func (r *run) restored(ctx context.Context, s Session) error {
-	now, err := s.Snapshot(ctx)
-	if err != nil {
-		return err
+		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the router could not be read again: %w", err), lost(err))
+		return
 	}
 	r.result.After = &now
-	var problems []error
-	for _, what := range undo.Left(now, r.options.Before, r.changes, r.options.Plan) {
-		problems = append(problems, errors.New(what))
+	if problems := r.differences(now); len(problems) > 0 {
+		if !gone {
+			gave = errors.New("somebody changed the router while the protection was given up")
+		}
+		r.fail(ctx, s, errors.Join(append([]error{gave}, problems...)...), false)
 	}
-	return errors.Join(problems...)
 }
 
 // lost reports whether an error is the end of the session, with what was under way unknown.

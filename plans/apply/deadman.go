@@ -64,7 +64,14 @@ func isOf(rows []routeros.Attributes, change string) bool {
 	})
 }
 
-func (g *scheduled) take(ctx context.Context, s Session) error {
+func (g *scheduled) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
+	if err := g.armed(ctx, s); err != nil {
+		return routeros.Snapshot{}, err
+	}
+	return s.Snapshot(ctx)
+}
+
+func (g *scheduled) armed(ctx context.Context, s Session) error {
 	if len(g.script) > maxScript {
 		return &ProtectionError{
 			fmt.Sprintf("the way back is a script of %d bytes, more than a router is known to take (%d)", len(g.script), maxScript),
@@ -80,10 +87,6 @@ func (g *scheduled) take(ctx context.Context, s Session) error {
 		return errors.Join(&ProtectionError{not.what, "set the device-mode so that the scheduler works, or name the risk with --protect=none --accept-risk=" + Unprotected}, not.left)
 	}
 	return err
-}
-
-func (*scheduled) read(ctx context.Context, s Session) (routeros.Snapshot, error) {
-	return s.Snapshot(ctx)
 }
 
 // date is when it has to run, in the router's own form and time zone: ISO from 7.10 on (routeros-facts § 8).
@@ -261,7 +264,7 @@ func (g *scheduled) check() error {
 
 func (g *scheduled) margin() time.Duration { return min(g.delay/4, 30*time.Second) }
 
-func (*scheduled) unroll(context.Context, Session) (bool, error) { return false, nil }
+func (*scheduled) unroll(context.Context, Session, int) (bool, error) { return false, nil }
 
 // release removes the entries. One that is not there any more has run: then the changes are gone.
 func (g *scheduled) release(ctx context.Context, s Session) error {

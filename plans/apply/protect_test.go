@@ -218,7 +218,10 @@ func TestAdopt(t *testing.T) {
 		p.calm()
 		for _, adopt := range []string{"", "two", "one"} {
 			s, now := p.read(t.Context())
-			back := undo.Changes(now, start, c, "m")
+			back, err := undo.Changes(now, start, c, "m")
+			if err != nil {
+				t.Fatal(err)
+			}
 			got := apply.Run(t.Context(), s, back, apply.Options{Before: now, Plan: "m", Adopt: adopt, Dial: p.dial})
 			if _, held := errors.AsType[*apply.HeldError](got.Err); held != (adopt != "one") || held != (got.Outcome == apply.Refused) {
 				t.Errorf("adopting %q: %s, %v", adopt, got.Outcome, got.Err)

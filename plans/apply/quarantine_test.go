@@ -52,7 +52,7 @@ func newClocked(t *testing.T, version string, p plans.Plan) *clocked {
 	if err := proof.Prove(s, want, c, diff.Session{}).Err(); err != nil {
 		t.Fatal(err)
 	}
-	s = diff.Rehearse(s, c, len(c.Steps))
+	s = rehearsed(t, s, c)
 	for menu, rows := range s.Rules {
 		s.Rules[menu] = slices.Clone(rows)
 		for i := range rows {

@@ -170,7 +170,7 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 	if !proved.Holds() {
 		t.Fatalf("%+v\n%+v", proved.Failures, c.Steps)
 	}
-	b.monotone(t, diff.States(now, c), len(proved.Accepted) == 0)
+	b.monotone(t, statesOf(t, now, c), len(proved.Accepted) == 0)
 	lists := diff.OwnLists(now, want)
 	result := apply.Run(ctx, b.session, c, apply.Options{Before: now, Plan: p.Name, Wanted: func(after routeros.Snapshot) error {
 		rest, err := diff.Compute(after, remove.RuleSet(p, after, o), diff.Session{})

@@ -226,7 +226,7 @@ func TestOwnQuarantine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report := audit.Router(diff.Rehearse(s, c, len(c.Steps)))
+		report := audit.Router(rehearsed(t, s, c))
 		if len(report.Knocks) != 2 || len(report.Dead) > 0 {
 			t.Fatalf("%v: %+v, dead %+v", layout, report.Knocks, report.Dead)
 		}

@@ -69,3 +69,18 @@ func (c ChangeSet) Changed() bool { return len(c.Steps) > 0 }
 // RefusalError says why no change set is given: carrying the plan out on this router would be
 // wrong. Exit code 4.
 type RefusalError = compile.RefusalError
+
+// Part returns the steps from one to another as a change set of their own. Rows that they add are named anew; the digest of where it
+// starts is left to who knows it.
+func (c ChangeSet) Part(from, to int) ChangeSet {
+	ids := map[string]string{}
+	for i := from; i < to; i++ {
+		ids[added(i)] = added(i - from)
+	}
+	out := c
+	out.Snapshot, out.Steps = "", make([]Step, 0, to-from)
+	for _, step := range c.Steps[from:to] {
+		out.Steps = append(out.Steps, step.renamed(ids))
+	}
+	return out
+}

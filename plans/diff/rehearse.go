@@ -8,17 +8,35 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Rehearse returns the snapshot as it will be once the first n steps have been carried out. Rows
-// that steps add get ids of the form +3, after the step. The given snapshot stays as it is.
-func Rehearse(s routeros.Snapshot, c ChangeSet, n int) routeros.Snapshot {
-	for i, step := range c.Steps[:n] {
-		s = RehearseStep(s, step, i)
-	}
-	return s
+// MisfitError says that a step does not fit the router: it names a row that is not there.
+type MisfitError struct {
+	Index int // of the step in its change set
+	Step  Step
+	ID    string // the row that it names
 }
 
-// RehearseStep returns the snapshot as it will be once step i of a change set has been carried out.
-func RehearseStep(s routeros.Snapshot, step Step, i int) routeros.Snapshot {
+// Error implements error.
+func (e *MisfitError) Error() string {
+	return fmt.Sprintf("step %d, %s %s in %s, names the row %s, which is not there", e.Index+1, e.Step.Op, e.Step.Slot, e.Step.Menu, e.ID)
+}
+
+// Rehearse returns the snapshot as it will be once the first n steps have been carried out. Rows
+// that steps add get ids of the form +3, after the step. The given snapshot stays as it is. The error, if any, is a *[MisfitError].
+func Rehearse(s routeros.Snapshot, c ChangeSet, n int) (routeros.Snapshot, error) {
+	var err error
+	for i, step := range c.Steps[:n] {
+		if s, err = RehearseStep(s, step, i); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// RehearseStep returns the snapshot as it will be once step i of a change set has been carried out. The error, if any, is a *[MisfitError].
+func RehearseStep(s routeros.Snapshot, step Step, i int) (routeros.Snapshot, error) {
+	if id, ok := missing(s, step); !ok {
+		return s, &MisfitError{i, step, id}
+	}
 	switch {
 	case step.Menu.IsRuleTable():
 		s.Rules = maps.Clone(s.Rules)
@@ -30,14 +48,33 @@ func RehearseStep(s routeros.Snapshot, step Step, i int) routeros.Snapshot {
 		s.Entries = maps.Clone(s.Entries)
 		s.Entries[step.Menu] = rehearseEntry(slices.Clone(s.Entries[step.Menu]), step, i)
 	}
-	return s
+	return s, nil
 }
 
+// missing returns a row that a step names and that is not there; ok says that there is none.
+func missing(s routeros.Snapshot, step Step) (id string, ok bool) {
+	names := []string{step.ID, step.Before}
+	if step.Op == Add {
+		names = names[1:]
+	}
+	for i, name := range names {
+		anchor := step.Op == Add || i == 1
+		if name == "" && anchor {
+			continue
+		}
+		if _, there := FindRow(s, step.Menu, name); !there || anchor && !step.Menu.IsRuleTable() {
+			return name, false
+		}
+	}
+	return "", true
+}
+
+// rehearseRule carries a step out on a table in which the rows are that it names.
 func rehearseRule(rows []routeros.Rule, step Step, i int) []routeros.Rule {
 	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == step.ID })
 	switch step.Op {
 	case Add:
-		row := routeros.Rule{ID: fmt.Sprintf("+%d", i), Attrs: step.Set}
+		row := routeros.Rule{ID: added(i), Attrs: step.Set}
 		return slices.Insert(rows, placeOf(rows, step.Before), row)
 	case Move:
 		row := rows[at]
@@ -79,7 +116,7 @@ func rehearseEntry(rows []routeros.ListEntry, step Step, i int) []routeros.ListE
 	at := slices.IndexFunc(rows, func(e routeros.ListEntry) bool { return e.ID == step.ID })
 	switch step.Op {
 	case Add:
-		row := routeros.ReadListEntry(step.Set.With(".id", fmt.Sprintf("+%d", i)))
+		row := routeros.ReadListEntry(step.Set.With(".id", added(i)))
 		return append(rows, row)
 	case Remove:
 		return slices.Delete(rows, at, at+1)
@@ -111,12 +148,16 @@ func rehearseService(rows []routeros.Service, step Step) {
 }
 
 // States returns the router before the first step, between each two, and after the last: one more than there
-// are steps.
-func States(s routeros.Snapshot, c ChangeSet) []routeros.Snapshot {
+// are steps. The error, if any, is a *[MisfitError].
+func States(s routeros.Snapshot, c ChangeSet) ([]routeros.Snapshot, error) {
 	states := make([]routeros.Snapshot, 0, len(c.Steps)+1)
 	states = append(states, s)
 	for i, step := range c.Steps {
-		states = append(states, RehearseStep(states[i], step, i))
+		next, err := RehearseStep(states[i], step, i)
+		if err != nil {
+			return states, err
+		}
+		states = append(states, next)
 	}
-	return states
+	return states, nil
 }

@@ -66,7 +66,7 @@ func TestAhead(t *testing.T) {
 			}
 			unkept(t, s, want)
 			for n := range 15 {
-				s = installed(diff.Rehearse(s, changes, len(changes.Steps)), fmt.Sprintf("F%XA", n))
+				s = installed(rehearsed(t, s, changes), fmt.Sprintf("F%XA", n))
 				if again := laidDown(t, p, s); n > 0 && len(steps(t, s, again)) > 0 {
 					t.Fatalf("at %s: left to do: %v", s.Clock, steps(t, s, again)[0])
 				}
@@ -113,7 +113,7 @@ func TestAheadForged(t *testing.T) {
 		if !found {
 			t.Errorf("%s: no rule is about forged sources", layout)
 		}
-		s = installed(diff.Rehearse(s, changes, len(changes.Steps)), "FA")
+		s = installed(rehearsed(t, s, changes), "FA")
 		s.Clock = s.Clock.Add(4 * time.Hour)
 		want = laidDown(t, aheadPlan(t, layout, 4*time.Hour, 24*time.Hour, ", bogons: {interface-lists: [WAN]}"), s)
 		if got, changes = proved(t, s, want, diff.Session{}); !got.Holds() || len(changes.Steps) > 12 {

@@ -24,7 +24,7 @@ func TestMovedService(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, first := proved(t, s, want, session)
-			s = installed(diff.Rehearse(s, first, len(first.Steps)), "F")
+			s = installed(rehearsed(t, s, first), "F")
 			p.Services.Ports = append(p.Services.Ports, plans.ServicePort{Name: "winbox", Port: 18291})
 			sets, err := compile.Through(p, s)
 			if err != nil || len(sets) != 2 {
@@ -45,7 +45,7 @@ func TestMovedService(t *testing.T) {
 			if got := proof.Prove(s, at, changes, session); !got.Holds() {
 				t.Errorf("%v", got.Err())
 			}
-			after := diff.Rehearse(s, changes, len(changes.Steps))
+			after := rehearsed(t, s, changes)
 			again, err := compile.Through(p, after)
 			if err != nil || len(again) != 1 {
 				t.Fatalf("after it, %d rule sets, %v", len(again), err)

@@ -86,7 +86,7 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 			tried++
 			switch {
 			case !result.Holds():
-			case equal(want.Tables[at.table].Family, diff.Rehearse(s, changes, len(changes.Steps)), diff.Rehearse(s, wrong, len(wrong.Steps))):
+			case equal(want.Tables[at.table].Family, rehearsed(t, s, changes), rehearsed(t, s, wrong)):
 				if same++; change == "removed" {
 					t.Errorf("%s: %s does nothing", name, mark.Slot)
 				}

@@ -55,7 +55,7 @@ func TestPlaces(t *testing.T) {
 				if err := proof.Prove(s, want, changes, session).Err(); err != nil {
 					t.Fatal(err)
 				}
-				gateStands(t, diff.Rehearse(s, changes, len(changes.Steps)))
+				gateStands(t, rehearsed(t, s, changes))
 			})
 		}
 	}

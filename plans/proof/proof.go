@@ -145,14 +145,17 @@ type prover struct {
 	changes diff.ChangeSet
 	session diff.Session
 	states  []routeros.Snapshot
+	unfit   error // why the steps don't fit the router
 	proof   Proof
 }
 
 // Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in every state,
 // or how it does not.
 func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
-	p := &prover{before: before, want: want, changes: changes, session: session, states: diff.States(before, changes)}
-	p.proof.States = len(p.states)
+	p := newProver(before, want, changes, session)
+	if p.misfit() {
+		return p.proof
+	}
 	if len(session.Operators) == 0 || session.Service == "" {
 		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
 	}
@@ -171,8 +174,10 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 // Way shows only what has to hold on every way, also back to a router without a plan: that the operator stays in, and that nothing
 // of others changes. Who reaches what then is as it was before, and nothing is said of it.
 func Way(before routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
-	p := &prover{before: before, want: compile.Removal(plan, before), changes: changes, session: session, states: diff.States(before, changes)}
-	p.proof.States = len(p.states)
+	p := newProver(before, compile.Removal(plan, before), changes, session)
+	if p.misfit() {
+		return p.proof
+	}
 	if len(session.Operators) == 0 || session.Service == "" {
 		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
 	}
@@ -181,6 +186,21 @@ func Way(before routeros.Snapshot, plan string, changes diff.ChangeSet, session 
 		p.walk(t).operator()
 	}
 	return p.proof
+}
+
+func newProver(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) *prover {
+	p := &prover{before: before, want: want, changes: changes, session: session}
+	p.states, p.unfit = diff.States(before, changes)
+	p.proof.States = len(p.states)
+	return p
+}
+
+// misfit: steps that do not fit the router can't be followed.
+func (p *prover) misfit() bool {
+	if p.unfit != nil {
+		p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, What: p.unfit.Error(), Remedy: "compute the change set again"})
+	}
+	return p.unfit != nil
 }
 
 // converges shows that after the last step nothing is left to do.

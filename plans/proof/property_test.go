@@ -108,7 +108,7 @@ func TestProofAgainstPackets(t *testing.T) {
 			return
 		}
 		held++
-		states := diff.States(s, changes)
+		states := statesOf(t, s, changes)
 		for range 30 {
 			trySingle(t, text, p, session, states, drawnPacket(t))
 		}

@@ -30,7 +30,7 @@ func installedOn(t *testing.T, table, plan string) routeros.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return diff.Rehearse(s, c, len(c.Steps))
+	return rehearsed(t, s, c)
 }
 
 const (

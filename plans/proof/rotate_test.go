@@ -40,7 +40,7 @@ func TestRotation(t *testing.T) {
 				if n == 0 {
 					losing(t, s, want)
 				}
-				s = installed(diff.Rehearse(s, changes, len(changes.Steps)), fmt.Sprintf("F%XA", n))
+				s = installed(rehearsed(t, s, changes), fmt.Sprintf("F%XA", n))
 				at = at.Add(25 * time.Minute)
 			}
 		})

@@ -255,10 +255,10 @@ func TestChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
 		b.carryOut(c, steps)
-		back := undo.Changes(b.router.Snapshot(), before, c, "m")
+		back := changes(t, b.router.Snapshot(), before, c, "m")
 		b.carryOut(back, len(back.Steps))
 		compare(t, picture(before), picture(b.router.Snapshot()))
-		if again := undo.Changes(b.router.Snapshot(), before, c, "m"); len(again.Steps) > 0 && !readded(c) {
+		if again := changes(t, b.router.Snapshot(), before, c, "m"); len(again.Steps) > 0 && !readded(c) {
 			t.Fatalf("a second time: %+v", again.Steps)
 		}
 	})
@@ -268,10 +268,10 @@ func TestChanges(t *testing.T) {
 func TestChangesAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
-		text := undo.Script(before, c, "m", []string{"rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})
 		b.carryOut(c, steps)
 		for n := range rapid.IntRange(1, 2).Draw(t, "times") {
-			back := undo.Changes(b.router.Snapshot(), before, c, "m")
+			back := changes(t, b.router.Snapshot(), before, c, "m")
 			b.carryOut(back, rapid.IntRange(0, len(back.Steps)).Draw(t, fmt.Sprint("back ", n)))
 		}
 		if rapid.Bool().Draw(t, "by script") && !copied(before) {
@@ -280,7 +280,7 @@ func TestChangesAgain(t *testing.T) {
 			}
 			*b.now = b.now.Add(5 * time.Minute)
 		} else {
-			back := undo.Changes(b.router.Snapshot(), before, c, "m")
+			back := changes(t, b.router.Snapshot(), before, c, "m")
 			b.carryOut(back, len(back.Steps))
 		}
 		compare(t, picture(before), picture(b.router.Snapshot()))
@@ -310,7 +310,7 @@ func readded(c diff.ChangeSet) bool {
 func TestScript(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
-		text := undo.Script(before, c, "m", []string{"x", "rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"x", "rosknock-dead-man"})
 		arm := routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)
 		if err := b.router.Admin(arm); err != nil {
 			t.Fatal(err)
@@ -334,7 +334,7 @@ func TestScriptInterrupted(t *testing.T) {
 		if copied(before) {
 			t.Skip("a copy")
 		}
-		text := undo.Script(before, c, "m", []string{"x", "rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"x", "rosknock-dead-man"})
 		lines := strings.Split(text, "\n")
 		arm := func(text string) {
 			if err := b.router.Admin(routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)); err != nil {
@@ -363,7 +363,7 @@ func TestForeignDrift(t *testing.T) {
 		if slices.ContainsFunc(c.Steps, func(s diff.Step) bool { return diff.HandsOver(s, "m") }) {
 			t.Skip("a rule that changes hands is ours or theirs, as one looks at it")
 		}
-		text := undo.Script(before, c, "m", []string{"rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})
 		if err := b.router.Admin(routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)); err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +405,7 @@ func TestForeignDrift(t *testing.T) {
 		if rapid.Bool().Draw(t, "by script") {
 			*b.now = b.now.Add(5 * time.Minute)
 		} else {
-			back := undo.Changes(b.router.Snapshot(), before, c, "m")
+			back := changes(t, b.router.Snapshot(), before, c, "m")
 			b.carryOut(back, len(back.Steps))
 		}
 		t.Log(text)
@@ -417,4 +417,28 @@ func TestForeignDrift(t *testing.T) {
 		compare(t, services(drifted), services(theirs))
 		compare(t, want, ours)
 	})
+}
+
+// failing is a test of whichever kind.
+type failing interface {
+	Helper()
+	Fatal(...any)
+}
+
+func changes(t failing, now, before routeros.Snapshot, done diff.ChangeSet, plan string) diff.ChangeSet {
+	t.Helper()
+	c, err := undo.Changes(now, before, done, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func scriptOf(t failing, before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
+	t.Helper()
+	text, err := undo.Script(before, done, plan, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

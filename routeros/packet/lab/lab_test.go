@@ -67,7 +67,7 @@ func planned(t *testing.T, router, name string) (routeros.Snapshot, plans.Plan, 
 		return before, plan, err
 	}
 	changes, err := diff.Compute(before, rules, diff.Session{})
-	return diff.Rehearse(before, changes, len(changes.Steps)), plan, err
+	return rehearsed(t, before, changes), plan, err
 }
 
 // testPlans plays knocks, right and wrong, at the seed's plan in both layouts. The last knock itself is
