@@ -102,22 +102,11 @@ func (l *Ledger) count(f routeros.Family, rows []routeros.Attributes) {
 	}
 }
 
-// age reads since when an entry stands, by the router's own clock. Both are local times of the router, so a change of its clock in between,
-// summer time included, shows (routeros-facts § 8).
-func age(clock, created string) (time.Duration, bool) {
-	now, ok1 := localTime(clock)
-	then, ok2 := localTime(created)
-	if !ok1 || !ok2 || then.After(now) {
+// age reads since when an entry stands, by the router's own clock.
+func age(clock time.Time, created string) (time.Duration, bool) {
+	then, ok := routeros.ParseMoment(created, clock)
+	if !ok || clock.IsZero() || then.After(clock) {
 		return 0, false
 	}
-	return now.Sub(then), true
-}
-
-func localTime(text string) (time.Time, bool) {
-	for _, form := range []string{time.DateTime, "Jan/02/2006 15:04:05"} {
-		if t, err := time.Parse(form, text); err == nil {
-			return t, true
-		}
-	}
-	return time.Time{}, false
+	return clock.Sub(then), true
 }

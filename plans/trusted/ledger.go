@@ -107,7 +107,7 @@ func Read(ctx context.Context, s Session) (Ledger, error) {
 	}
 	ledger.Entries, err = entries(ctx, s, ledger.Doors)
 	if rows := results[3].Rows; len(rows) > 0 {
-		clock := rows[0].Get("date") + " " + rows[0].Get("time")
+		clock, _ := routeros.ReadClock(rows[0])
 		for i := range ledger.Entries {
 			e := &ledger.Entries[i]
 			e.Age, e.Aged = age(clock, e.Since)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/wire"
@@ -150,37 +149,11 @@ func fillIdentity(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attribu
 	return nil
 }
 
-// fillClock reads date and time: 2026-09-21 since 7.10, sep/21/2026 before (routeros-facts § 8).
 func fillClock(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
-	if len(rows) == 0 {
-		return nil
-	}
-	zone := time.FixedZone("", 0)
-	if offset, err := time.Parse("-07:00", rows[0].Get("gmt-offset")); err == nil {
-		_, seconds := offset.Zone()
-		zone = time.FixedZone("", seconds)
-	}
-	text := rows[0].Get("date") + " " + rows[0].Get("time")
-	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
-		if at, err := time.ParseInLocation(form, text, zone); err == nil {
-			s.Clock = inZone(at, rows[0].Get("time-zone-name"))
-		}
+	if len(rows) > 0 {
+		s.Clock, _ = routeros.ReadClock(rows[0])
 	}
 	return nil
-}
-
-// inZone puts a time into the zone of that name, if there it has the offset that the router says: it may know other rules, and manual
-// is a zone of its own making.
-func inZone(at time.Time, name string) time.Time {
-	zone, err := time.LoadLocation(brief(name, mostText))
-	if err != nil || name == "" || name == "Local" {
-		return at
-	}
-	_, here := at.In(zone).Zone()
-	if _, there := at.Zone(); here != there {
-		return at
-	}
-	return at.In(zone)
 }
 
 // fillNTP reads the client of RouterOS 7, which has a status, and the simple one of RouterOS 6, which has none: it shows from whom
