@@ -239,7 +239,7 @@ func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attribu
 		g := &scheduled{delay: r.options.Delay, clock: r.options.Before.Clock, adopted: true}
 		r.guard, r.result.Protection = g, DeadMan
 		r.doing("going on under the dead-man that is armed already")
-		return false, g.adopt(adopted)
+		return false, g.adopt(ctx, s, adopted)
 	}
 	r.doing("%s", r.guard.intent())
 	now, err := r.guard.take(ctx, s)

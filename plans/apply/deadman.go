@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,18 +37,20 @@ type scheduled struct {
 	adopted     bool // another run has armed it
 
 	ids   []string
+	says  string    // the comment of both
 	fires time.Time // by this machine's clock
+	seen  string    // what was last read of it, in words
 }
 
 func (*scheduled) name() Protection { return DeadMan }
 
 func (g *scheduled) intent() string {
-	return fmt.Sprintf("arming the dead-man: the router takes the changes back in %s unless they are confirmed", routeros.FormatDuration(g.delay))
+	return fmt.Sprintf("arming the dead-man: the router rolls the changes back in %s unless they are confirmed", routeros.FormatDuration(g.delay))
 }
 
 // comment says who is at work, for those who find the entry, and for an undo that looks for it.
 func (g *scheduled) comment() string {
-	text := "what is not confirmed is taken back"
+	text := "what is not confirmed is rolled back"
 	if g.change != "" {
 		text = "change " + g.change + ": " + text
 	}
@@ -79,14 +82,34 @@ func (g *scheduled) armed(ctx context.Context, s Session) error {
 		}
 	}
 	err := g.arm(ctx, s)
-	if _, not := errors.AsType[*notArmedError](err); not && !g.clock.IsZero() {
+	if not, ok := errors.AsType[*notArmedError](err); ok && !lost(err) && not.left == nil && !g.clock.IsZero() {
 		// A router that runs an entry at once, or wants to be told when, gets a date and a time.
 		err = g.arm(ctx, s, "start-date", g.date(), "start-time", g.clock.Add(g.delay).Format("15:04:05"))
 	}
-	if not, ok := errors.AsType[*notArmedError](err); ok {
-		return errors.Join(&ProtectionError{not.what, "set the device-mode so that the scheduler works, or name the risk with --protect=none --accept-risk=" + Unprotected}, not.left)
+	if not, ok := errors.AsType[*notArmedError](err); ok && !lost(err) {
+		return unlessLeft(g.unarmed(ctx, s, not), not.left)
 	}
 	return err
+}
+
+// unlessLeft gives another remedy for a refusal where an entry of the dead-man is left on the router: it would run in the middle of
+// whatever is done next.
+func unlessLeft(err, left error) error {
+	if refused, ok := errors.AsType[*ProtectionError](err); ok && left != nil {
+		err = &ProtectionError{refused.What, "first remove what is left of it"}
+	}
+	return errors.Join(err, left)
+}
+
+// unarmed says why a router that has taken the entries does not run them in time.
+func (g *scheduled) unarmed(ctx context.Context, s Session, not *notArmedError) error {
+	if what, remedy := deviceMode(ctx, s); what != "" {
+		return &ProtectionError{what + ": the router took the dead-man into its scheduler, but does not say that it will run it", remedy}
+	}
+	if late, ok := errors.AsType[*untimelyError](not.why); ok {
+		return &ProtectionError{"the dead-man can't be armed: " + late.what, late.remedy + "; or " + unprotectedRemedy}
+	}
+	return &ProtectionError{"the dead-man can't be armed: " + not.why.Error(), "look at the router's scheduler and its log; or " + unprotectedRemedy}
 }
 
 // date is when it has to run, in the router's own form and time zone: ISO from 7.10 on (routeros-facts § 8).
@@ -98,90 +121,133 @@ func (g *scheduled) date() string {
 	return strings.ToLower(at.Format("Jan/02/2006"))
 }
 
-// adopt goes on under a dead-man that is there already.
-func (g *scheduled) adopt(rows []routeros.Attributes) error {
+// adopt goes on under a dead-man that is there already, if it is known when that runs.
+func (g *scheduled) adopt(ctx context.Context, s Session, rows []routeros.Attributes) error {
 	for _, row := range rows {
 		g.ids = append(g.ids, row.Get(".id"))
 	}
-	g.fires = time.Now().Add(g.delay)
-	if left, ok := timeLeft(rows, g.clock); ok {
-		g.fires = time.Now().Add(left)
+	if every, err := routeros.ParseDuration(rowNamed(rows, deadMan).Get("interval")); err == nil && every > 0 {
+		g.delay = every // whoever armed it has chosen it
 	}
-	if err := g.check(); err != nil {
-		return &HeldError{err.Error(), "wait until it has run, and look at the router with diff then"}
+	now := time.Now()
+	g.fires = now.Add(g.delay)
+	results, err := s.Batch(ctx, g.prints())
+	if err != nil {
+		return err
 	}
-	return nil
+	err = g.standing(results, now)
+	if err == nil || lost(err) {
+		return err
+	}
+	what := "a dead-man is armed on this router, and its change can't be undone under it: " + err.Error()
+	if late, ok := errors.AsType[*untimelyError](err); ok {
+		what = "a dead-man is armed on this router, and its change can't be undone under it: " + late.what
+		if late.soon {
+			return &HeldError{what, "wait until it has run, and look at the router with diff then"}
+		}
+	}
+	return &HeldError{what, "when nobody is at work on the router any more, remove what is left of it there with " + removeEntries + ", and run undo again"}
 }
+
+// removeEntries is what a person types at the router's console.
+const removeEntries = `/system/scheduler/remove [find where name~"^` + deadMan + `"]`
 
 // Unprotected is the name of the risk of going without protection.
 const Unprotected = "unprotected"
 
-// notArmedError says that the router took the entry and will not run it.
+const unprotectedRemedy = "name the risk with --protect=none --accept-risk=" + Unprotected + ", if you can get at the router otherwise"
+
+// notArmedError says that the router took the entries and does not run them in time.
 type notArmedError struct {
-	what string
-	left error // why the entry could not be removed again
+	why  error
+	left error // why the entries could not be removed again
 }
 
-func (e *notArmedError) Error() string { return e.what }
+func (e *notArmedError) Error() string { return e.why.Error() }
+
+func (e *notArmedError) Unwrap() error { return e.why }
 
 // arm adds both entries, and looks whether the router is going to run the first.
 func (g *scheduled) arm(ctx context.Context, s Session, start ...string) error {
-	g.fires = time.Now().Add(g.delay)
-	first := append([]string{"name", deadMan, "interval", routeros.FormatDuration(g.delay), "policy", "read,write", "comment", g.comment(), "on-event", g.script}, start...)
-	twin := []string{"name", deadManAtStart, "interval", "0s", "start-time", "startup", "policy", "read,write", "comment", g.comment(), "on-event", g.script}
+	g.fires, g.says, g.seen = time.Now().Add(g.delay), g.comment(), ""
+	first := append([]string{"name", deadMan, "interval", routeros.FormatDuration(g.delay), "policy", "read,write", "comment", g.says, "on-event", g.script}, start...)
+	twin := []string{"name", deadManAtStart, "interval", "0s", "start-time", "startup", "policy", "read,write", "comment", g.says, "on-event", g.script}
 	for _, pairs := range [][]string{first, twin} {
 		reply, err := s.Run(ctx, routeros.NewCommand(routeros.Scheduler.Verb("add"), pairs...))
 		if err != nil {
-			return errors.Join(g.refused(ctx, s, err), g.disarm(ctx, s, err))
+			left := g.withdraw(ctx, s, err)
+			return unlessLeft(g.refused(ctx, s, err), left)
 		}
-		g.ids = append(g.ids, reply.Ret)
+		if reply.Ret != "" {
+			g.ids = append(g.ids, reply.Ret)
+		}
 	}
-	rows, err := armed(ctx, s)
+	results, now, err := g.await(ctx, s, func(rows []routeros.Attributes) bool {
+		return len(rows) == 2 && rowNamed(rows, deadMan).Get("next-run") != ""
+	})
 	if err != nil {
-		return err
+		return &notArmedError{err, g.disarm(ctx, s, err)}
 	}
-	g.ids = nil
+	// Both were added under names that can be there once only, so what is shown of them is this run's.
+	g.know(results[0].Rows)
+	if err := g.standing(results, now); err != nil {
+		return &notArmedError{err, g.disarm(ctx, s, nil)}
+	}
+	return nil
+}
+
+// patience is how long a router may take to show the rows that it was given: whether they show at once is unknown, and other clients
+// wait some seconds for them (routeros-facts § 15).
+const patience = 5 * time.Second
+
+// await reads the entries and the clock until the entries are shown as they should be, or patience is at its end. now is when the
+// last flight was sent.
+func (g *scheduled) await(ctx context.Context, s Session, shown func([]routeros.Attributes) bool) (results []api.Result, now time.Time, err error) {
+	const pause = time.Second
+	for waited := time.Duration(0); ; waited += pause {
+		now = time.Now()
+		if results, err = s.Batch(ctx, g.prints()); err != nil {
+			return nil, now, err
+		}
+		rows, clock, err := answers(results)
+		if err != nil {
+			return nil, now, err
+		}
+		if at, ok := routeros.ReadClock(clock); ok {
+			g.clock = at
+		}
+		if shown(rows) || waited >= patience || !sleep(ctx, pause) {
+			return results, now, nil
+		}
+	}
+}
+
+// know keeps the ids of rows beside those that the router returned: none of them may be forgotten, or its entry stays armed.
+func (g *scheduled) know(rows []routeros.Attributes) {
 	for _, row := range rows {
-		g.ids = append(g.ids, row.Get(".id"))
-	}
-	at := slices.IndexFunc(rows, func(row routeros.Attributes) bool { return row.Get("name") == deadMan })
-	if at >= 0 && len(rows) == 2 && rows[at].Get("next-run") != "" {
-		if left, ok := timeLeft(rows, g.now(ctx, s)); !ok || left > 0 && left <= g.delay+time.Minute {
-			return nil
+		if id := row.Get(".id"); id != "" && !slices.Contains(g.ids, id) {
+			g.ids = append(g.ids, id)
 		}
 	}
-	return &notArmedError{"the router took the dead-man into its scheduler, but does not say that it will run it", g.disarm(ctx, s, nil)}
 }
 
-// now is the router's clock.
-func (g *scheduled) now(ctx context.Context, s Session) time.Time {
-	reply, err := s.Run(ctx, routeros.Print(routeros.Clock))
-	if err != nil || len(reply.Rows) == 0 {
-		return time.Time{}
-	}
-	at, _ := parseMoment(reply.Rows[0].Get("date") + " " + reply.Rows[0].Get("time"))
-	return at
+// mine reports whether this run has added or adopted a row.
+func (g *scheduled) mine(row routeros.Attributes) bool {
+	return slices.Contains(g.ids, row.Get(".id")) || g.says != "" && row.Get("comment") == g.says
 }
 
-// timeLeft is how long it is until the first of the entries runs, by the router's clock; ok is false when it can't be told.
-func timeLeft(rows []routeros.Attributes, now time.Time) (time.Duration, bool) {
-	for _, row := range rows {
-		if row.Get("name") == deadMan {
-			next, ok := parseMoment(row.Get("next-run"))
-			return next.Sub(time.Date(now.Year(), now.Month(), now.Day(), now.Hour(), now.Minute(), now.Second(), 0, time.UTC)), ok && !now.IsZero()
-		}
-	}
-	return 0, false
-}
+func (g *scheduled) foreign(row routeros.Attributes) bool { return !g.mine(row) }
 
-// parseMoment reads a date and time as the router prints them, in its own time zone.
-func parseMoment(text string) (time.Time, bool) {
-	for _, form := range []string{"2006-01-02 15:04:05", "Jan/02/2006 15:04:05"} {
-		if at, err := time.Parse(form, text); err == nil {
-			return at, true
-		}
+// withdraw removes the first entry where the second was refused. A row that does not show yet could not be removed either.
+func (g *scheduled) withdraw(ctx context.Context, s Session, cause error) error {
+	if lost(cause) || len(g.ids) == 0 {
+		return nil
 	}
-	return time.Time{}, false
+	_, _, err := g.await(ctx, s, func(rows []routeros.Attributes) bool { return slices.ContainsFunc(rows, g.mine) })
+	if err != nil && lost(err) {
+		return fmt.Errorf("the dead-man's first entry could not be removed again: %w", err)
+	}
+	return g.disarm(ctx, s, nil)
 }
 
 // refused says why an entry could not be added.
@@ -194,24 +260,48 @@ func (g *scheduled) refused(ctx context.Context, s Session, err error) error {
 	case denied:
 		return &ProtectionError{"the dead-man can't be armed: " + trap.Message, "give the user's group the policies read and write"}
 	case strings.Contains(trap.Message, "device-mode"):
-		return &ProtectionError{"the dead-man can't be armed: " + deviceMode(ctx, s), "set the device-mode to advanced, or clear the flag, at the device; or name the risk with --protect=none --accept-risk=" + Unprotected}
-	case strings.Contains(trap.Message, "such name"):
-		if rows, err := armed(ctx, s); err == nil && len(rows) > 0 {
-			return heldByDeadMan(rows)
-		}
+		what, remedy := deviceMode(ctx, s)
+		return &ProtectionError{"the dead-man can't be armed: " + cmp.Or(what, trap.Message), cmp.Or(remedy, deviceModeRemedy)}
 	}
-	return &ProtectionError{"the dead-man can't be armed: " + trap.Message, "name the risk with --protect=none --accept-risk=" + Unprotected + " if you can get at the router otherwise"}
+	// How a router words that the name is taken is unknown, so it is looked at, whatever the words are.
+	others, err := g.others(ctx, s, strings.Contains(trap.Message, "already") || strings.Contains(trap.Message, "exist"))
+	switch {
+	case err != nil:
+		return err
+	case len(others) > 0:
+		return heldByDeadMan(others)
+	}
+	return &ProtectionError{"the dead-man can't be armed; the router says: " + trap.Message, "look at its scheduler and its log; or " + unprotectedRemedy}
 }
 
-func deviceMode(ctx context.Context, s Session) string {
-	reply, err := s.Run(ctx, routeros.Print(routeros.DeviceMode))
-	switch {
-	case err != nil || len(reply.Rows) == 0:
-		return "the router's device-mode does not allow the scheduler"
-	case reply.Rows[0].Bool("flagged"):
-		return "the device is flagged: something was changed on it that should not have been, and it adds no scheduler entries"
+// others are the entries of another dead-man. Where the router as good as says that there is one it may show a moment later.
+func (g *scheduled) others(ctx context.Context, s Session, sure bool) ([]routeros.Attributes, error) {
+	results, _, err := g.await(ctx, s, func(rows []routeros.Attributes) bool {
+		return !sure || slices.ContainsFunc(rows, g.foreign)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return "the device-mode " + reply.Rows[0].Get("mode") + " switches the scheduler off"
+	return slices.DeleteFunc(slices.Clone(results[0].Rows), g.mine), nil
+}
+
+const deviceModeRemedy = "allow the scheduler at the device with /system/device-mode/update scheduler=yes, which wants its button or a power cycle; or " + unprotectedRemedy
+
+// deviceMode says what of the router's device-mode keeps the scheduler from running; nothing when it does not say so.
+func deviceMode(ctx context.Context, s Session) (what, remedy string) {
+	reply, err := s.Run(ctx, routeros.Print(routeros.DeviceMode))
+	if err != nil || len(reply.Rows) == 0 {
+		return "", ""
+	}
+	row := reply.Rows[0]
+	switch {
+	case row.Bool("flagged"):
+		return "the device is flagged: something was changed on it that should not have been, and it adds no scheduler entries",
+			"find out what happened to it, and clear the flag at the device with /system/device-mode/update flagged=no; or " + unprotectedRemedy
+	case row.Has("scheduler") && !row.Bool("scheduler"), !row.Has("scheduler") && row.Get("mode") == "home":
+		return "the device-mode " + row.Get("mode") + " switches the scheduler off", deviceModeRemedy
+	}
+	return "", ""
 }
 
 // armedEntries asks for the dead-man's entries on the router, whoever armed them, and for nothing else: other entries can be long.
@@ -241,23 +331,24 @@ func Disarm(ctx context.Context, s Session, change string) error {
 }
 
 func heldByDeadMan(rows []routeros.Attributes) error {
-	when := ""
+	when, wait := ", but shows no time for it", "look at the router's scheduler"
 	for _, row := range rows {
 		if next := row.Get("next-run"); next != "" {
-			when = ", at " + next + " by its clock"
+			when, wait = fmt.Sprintf(", at %.40s by its clock", next), "wait until then"
 		}
 	}
 	comment := strings.ToValidUTF8(rows[0].Get("comment"), "\uFFFD")
 	return &HeldError{
-		fmt.Sprintf("a dead-man is armed on this router (%s): another run is at work, or was cut off and the router takes its changes back%s", comment, when),
-		"wait until then, or take them back now with rosknock undo",
+		fmt.Sprintf("a dead-man is armed on this router (%s): another run is at work, or was cut off and the router rolls its changes back%s", comment, when),
+		wait + ", or roll them back now with rosknock undo",
 	}
 }
 
-// check leaves enough time to take back by hand what was done, before the router does so at the same moment.
+// check leaves enough time to go back by hand, before the router does so at the same moment. It goes by this machine's clock; the
+// router's is read with [scheduled.standing].
 func (g *scheduled) check() error {
 	if left := time.Until(g.fires); left < g.margin() {
-		return fmt.Errorf("the dead-man runs in %s, which is too soon to go on: give it more time with --undo-after", left.Round(time.Second))
+		return &untimelyError{fmt.Sprintf("the dead-man runs in %s, which is too soon to go on", rounded(left)), "give it more time with --undo-after", true}
 	}
 	return nil
 }
@@ -266,11 +357,14 @@ func (g *scheduled) margin() time.Duration { return min(g.delay/4, 30*time.Secon
 
 func (*scheduled) unroll(context.Context, Session, int) (bool, error) { return false, nil }
 
-// release removes the entries. One that is not there any more has run: then the changes are gone.
+// release removes the entries. One that is not there any more has run, or somebody has removed it.
 func (g *scheduled) release(ctx context.Context, s Session) error {
+	if len(g.ids) == 0 { // pending has found none
+		return nil
+	}
 	_, err := s.Run(ctx, routeros.NewCommand(routeros.Scheduler.Verb("remove"), "numbers", strings.Join(g.ids, ",")))
 	if trap, ok := errors.AsType[*api.TrapError](err); ok && trap.NoSuchItem() {
-		return errors.Join(errors.New("the dead-man has run already"), g.disarm(ctx, s, nil))
+		return errors.Join(&GoneError{What: "the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}, g.disarm(ctx, s, nil))
 	}
 	return err
 }
@@ -281,34 +375,55 @@ func (g *scheduled) disarm(ctx context.Context, s Session, cause error) error {
 		return nil
 	}
 	var problems []error
-	for _, id := range g.ids {
+	g.ids = slices.DeleteFunc(g.ids, func(id string) bool {
 		_, err := s.Run(ctx, routeros.NewCommand(routeros.Scheduler.Verb("remove"), "numbers", id))
-		if trap, ok := errors.AsType[*api.TrapError](err); !ok || !trap.NoSuchItem() {
-			problems = append(problems, err)
+		if trap, ok := errors.AsType[*api.TrapError](err); ok && trap.NoSuchItem() {
+			return true
 		}
+		problems = append(problems, err)
+		return err == nil
+	})
+	if err := errors.Join(problems...); err != nil {
+		return fmt.Errorf("the entries %s and %s could not be removed from the router's scheduler (%w): remove them there with %s", deadMan, deadManAtStart, err, removeEntries)
 	}
-	g.ids = nil
-	return errors.Join(problems...)
+	g.seen = ""
+	return nil
 }
 
-// pending finds the entries, also those of which this run could not learn whether they were added.
+// pending finds the entries, also those of which this run could not learn whether they were added. Another run's are not taken for them.
 func (g *scheduled) pending(ctx context.Context, s Session) (bool, string, error) {
-	rows, err := armed(ctx, s)
-	if err != nil || len(rows) == 0 {
+	now := time.Now()
+	results, err := s.Batch(ctx, g.prints())
+	if err == nil {
+		err = results[0].Err
+	}
+	if err != nil {
 		return false, "", err
 	}
+	results[0].Rows = slices.DeleteFunc(results[0].Rows, g.foreign)
 	g.ids = nil
-	for _, row := range rows {
-		g.ids = append(g.ids, row.Get(".id"))
+	if len(results[0].Rows) == 0 {
+		return false, "", nil
 	}
+	g.know(results[0].Rows)
+	_ = g.standing(results, now) // for what it learns: it is there, however it stands
 	return true, "the dead-man is armed", nil
 }
 
+// hope says what was read of the dead-man, and when.
 func (g *scheduled) hope() string {
-	if len(g.ids) == 0 {
+	switch left := time.Until(g.fires); {
+	case len(g.ids) == 0:
 		return ""
+	case g.seen == "":
+		return "; whether the dead-man is armed could not be read"
+	case !strings.HasPrefix(g.seen, armedWhenRead):
+		return "; " + g.seen
+	case left <= 0:
+		return "; " + g.seen + ", and should have run since"
+	default:
+		return fmt.Sprintf("; %s: it rolls the router back in %s", g.seen, rounded(left))
 	}
-	return fmt.Sprintf("; the dead-man is still armed and takes it back in %s", time.Until(g.fires).Round(time.Second))
 }
 
 func (g *scheduled) horizon() time.Duration {

@@ -243,7 +243,7 @@ func TestUnarmed(t *testing.T) {
 		odd  func(*sim.Options)
 		says string // nothing: it works
 	}{
-		"never runs":   {func(o *sim.Options) { o.Knobs.JobsNeverRun = true }, "does not say that it will run it"},
+		"never runs":   {func(o *sim.Options) { o.Knobs.JobsNeverRun = true }, "does not say that it will run the dead-man (no next-run, clock "},
 		"runs at once": {func(o *sim.Options) { o.Knobs.JobsRunAtOnce = true }, ""},
 		"home":         {func(o *sim.Options) { o.DeviceMode = "home" }, "device-mode home switches the scheduler off"},
 		"flagged":      {func(o *sim.Options) { o.Flagged = true }, "flagged"},
@@ -328,7 +328,7 @@ func TestTooMany(t *testing.T) {
 
 // TestCantTakeBack: a router that refuses what would take the change back has its protection left, which is said, and which does it.
 func TestCantTakeBack(t *testing.T) {
-	for version, hope := range map[string]string{"7.14": "the dead-man is still armed and takes it back in", "7.20": "when it sees that this session has ended"} {
+	for version, hope := range map[string]string{"7.14": "the dead-man was armed when it was last read, at 00:00:00 by the router's clock: it rolls the router back in", "7.20": "when it sees that this session has ended"} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPlace(t, version, sim.Knobs{}, opened(version))
 			defer p.close()
