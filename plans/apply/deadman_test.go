@@ -102,13 +102,13 @@ func nextRunForms() map[string]func(time.Time) string {
 // and nothing is left.
 func TestNextRunForms(t *testing.T) {
 	for _, version := range []string{"6.49", "7.8", "7.14"} {
-		for form, print := range nextRunForms() {
+		for form, printed := range nextRunForms() {
 			for _, shift := range []time.Duration{0, 12 * time.Hour, 24*time.Hour - 2*time.Minute, 366*24*time.Hour - 2*time.Minute} { // of the first of January 2000, a leap year
 				synctest.Test(t, func(t *testing.T) {
 					p := newPlace(t, version, sim.Knobs{}, opened(version), func(o *sim.Options) { o.Now = func() time.Time { return time.Now().Add(shift) } })
 					defer p.close()
 					read := form != "odd" && form != "left"
-					result := p.install(reprinted(print), apply.Options{})
+					result := p.install(reprinted(printed), apply.Options{})
 					_, refused := errors.AsType[*apply.ProtectionError](result.Err)
 					if read && result.Outcome != apply.Changed || !read && (result.Outcome != apply.Refused || !refused || !strings.Contains(result.Err.Error(), "can't be read (next-run \"")) {
 						t.Errorf("%s, %s, at %s: %s, %v", version, form, shift, result.Outcome, result.Err)
@@ -135,7 +135,7 @@ func TestZoneChanges(t *testing.T) {
 			for _, before := range []time.Duration{6 * time.Minute, 2 * time.Minute, time.Second, -time.Second} {
 				for _, version := range []string{"6.49", "7.14"} {
 					synctest.Test(t, func(t *testing.T) {
-						offset := change.Add(-before).Sub(time.Now())
+						offset := time.Until(change.Add(-before))
 						p := newPlace(t, version, sim.Knobs{}, opened(version), func(o *sim.Options) {
 							o.Zone, o.Now = zone, func() time.Time { return time.Now().Add(offset) }
 						})
@@ -250,7 +250,7 @@ func TestNotDisarmed(t *testing.T) {
 // TestAdoptForms: an undo goes on under the armed dead-man of a run that was cut off where the form of next-run is known, by the time that is really
 // left; where it is not, or the time is too short, nothing is touched and the dead-man does its work.
 func TestAdoptForms(t *testing.T) {
-	for form, print := range nextRunForms() {
+	for form, printed := range nextRunForms() {
 		for _, late := range []time.Duration{time.Minute, 4*time.Minute + 50*time.Second} {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPlace(t, "7.14", sim.Knobs{}, opened("7.14"))
@@ -266,7 +266,7 @@ func TestAdoptForms(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := apply.Run(t.Context(), prints{s, reprinted(print)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
+				got := apply.Run(t.Context(), prints{s, reprinted(printed)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
 				is := own(p.router.Snapshot())
 				_, held := errors.AsType[*apply.HeldError](got.Err)
 				if goes := late == time.Minute && form != "odd" && form != "left"; goes {
