@@ -80,7 +80,16 @@ func (r *Router) stamp(moment time.Time) string {
 	return r.date(moment) + moment.In(r.options.Zone).Format(" 15:04:05")
 }
 
-// short prints a moment as a log of RouterOS before 7.10 does: without the date when it is today, and without the year when it is
+// nextRunText prints when a scheduler entry runs (routeros-facts § 15).
+func (r *Router) nextRunText(moment, now time.Time) string {
+	at := moment.In(r.options.Zone)
+	if r.options.Knobs.NextRunShort && r.options.Version.AtLeast(7, 10) && at.Year() == r.wall(now).In(r.options.Zone).Year() {
+		return at.Format("01-02 15:04:05")
+	}
+	return r.short(moment, now)
+}
+
+// short prints a moment as logs and schedulers of RouterOS before 7.10 do: without the date when it is today, and without the year when it is
 // this one (routeros-facts § 15).
 func (r *Router) short(moment, now time.Time) string {
 	moment, now = moment.In(r.options.Zone), r.wall(now).In(r.options.Zone)

@@ -154,3 +154,25 @@ func TestStartDate(t *testing.T) {
 		})
 	}
 }
+
+// TestNextRunForms: how long the text of next-run is depends on the version and on how far away it is, by the router's clock.
+func TestNextRunForms(t *testing.T) {
+	for _, tt := range []struct {
+		version string
+		short   bool
+		want    []string // in a minute, in a day, in twelve days
+	}{
+		{"6.49", false, []string{"23:51:00", "dec/21 23:50:00", "jan/01/2026 23:50:00"}},
+		{"7.9", true, []string{"23:51:00", "dec/21 23:50:00", "jan/01/2026 23:50:00"}},
+		{"7.10", false, []string{"2025-12-20 23:51:00", "2025-12-21 23:50:00", "2026-01-01 23:50:00"}},
+		{"7.20", true, []string{"12-20 23:51:00", "12-21 23:50:00", "2026-01-01 23:50:00"}},
+	} {
+		now := time.Date(2025, 12, 20, 21, 50, 0, 0, time.UTC)
+		r := New(Options{Version: version(tt.version), Knobs: Knobs{NextRunShort: tt.short}, Zone: time.FixedZone("east", 2*3600), Now: func() time.Time { return now }})
+		c := login(t, r)
+		for i, every := range []string{"1m", "1d", "1w5d"} {
+			c.run("/system/scheduler/add", "=name="+every, "=interval="+every)
+			c.expect("!re =next-run="+tt.want[i]+" | !done", "/system/scheduler/print", "=.proplist=next-run", "?name="+every)
+		}
+	}
+}

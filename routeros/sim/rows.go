@@ -61,7 +61,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	case m == routeros.Scheduler:
 		a = a.With("run-count", itoa(w.runs))
 		if !w.next.IsZero() {
-			a = a.With("next-run", r.stamp(w.next))
+			a = a.With("next-run", r.nextRunText(w.next, now))
 		}
 	case m == routeros.Log:
 		a = a.With("time", r.short(w.created, now))

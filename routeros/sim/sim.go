@@ -59,6 +59,8 @@ type Knobs struct {
 	JobsRunAtOnce, JobsNeverRun bool
 	// JobsShowLate is how many prints of the scheduler do not show an entry yet that was just added; its id is good at once.
 	JobsShowLate int
+	// NextRunShort prints next-run without the year when it is this one, as some 7.x do; else 7.10 and later print it whole.
+	NextRunShort bool
 	// JobExists is what a second entry of one name is refused with; empty is a text of which only "already exists" can be relied on.
 	JobExists string
 	// AnchorNoSuchItem refuses a place-before that is not there with the words "no such item"; else it names place-before.
