@@ -30,7 +30,7 @@ func matches(queries []string, row routeros.Attributes) bool {
 
 func test(q string, row routeros.Attributes) bool {
 	if name, ok := strings.CutPrefix(q, "-"); ok {
-		return !row.Has(name)
+		return !row.Has(strings.TrimSuffix(name, "=")) // some clients write every word with a value
 	}
 	operator := byte('=')
 	if q != "" && strings.IndexByte("=<>", q[0]) >= 0 {

@@ -517,11 +517,11 @@ func (s *session) login(q *request) *trap {
 		return nil
 	}
 	name := q.attrs["name"]
-	want, exists := s.router.secrets[name]
-	right := exists && plain && (password == want || s.router.anyone[name])
-	if legacy {
-		sum := md5.Sum(slices.Concat([]byte{0}, []byte(want), s.challenge)) //nolint:gosec // see the import
-		right = exists && s.challenge != nil && before(v, 6, 45, 1) && response == "00"+hex.EncodeToString(sum[:])
+	account := s.router.named(routeros.User, name)
+	right := account != nil && plain && (password == account.password || account.anyPassword)
+	if legacy && account != nil {
+		sum := md5.Sum(slices.Concat([]byte{0}, []byte(account.password), s.challenge)) //nolint:gosec // see the import
+		right = s.challenge != nil && before(v, 6, 45, 1) && response == "00"+hex.EncodeToString(sum[:])
 		s.challenge = nil
 	}
 	if !right || !s.admit(name) {

@@ -128,8 +128,6 @@ type Router struct {
 	suspended []suspended
 	running   bool      // a scheduler's script
 	down      time.Time // until then nobody is answered, after a reboot
-	secrets   map[string]string
-	anyone    map[string]bool // users who get in with any password
 }
 
 // New returns a router that runs.
@@ -154,7 +152,7 @@ func New(o Options) *Router {
 	}
 	r := &Router{
 		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
-		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, secrets: map[string]string{}, anyone: map[string]bool{},
+		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{},
 	}
 	r.furnish()
 	r.rememberStart()
@@ -177,9 +175,8 @@ func (r *Router) furnish() {
 		if group == "" {
 			group = "full"
 		}
-		r.table(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
-		r.secrets[u.Name] = u.Password
-		r.anyone[u.Name] = u.AnyPassword
+		w := r.table(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
+		w.password, w.anyPassword = u.Password, u.AnyPassword
 	}
 	for _, name := range []string{"all", "none", "dynamic", "static"} {
 		r.table(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true

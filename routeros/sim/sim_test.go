@@ -132,6 +132,11 @@ func TestTraps(t *testing.T) {
 		{"tag", "7.20", "!done .tag=9 =ret=2", []string{"/ip/firewall/filter/print", ".tag=9", "=count-only="}},
 		{"or", "7.20", "!done =ret=2", []string{"/ip/firewall/filter/print", "=count-only=", "?comment=a", "?comment=b", "?#|"}},
 		{"not", "7.20", "!done =ret=1", []string{"/ip/firewall/filter/print", "=count-only=", "?comment=a", "?#!"}},
+		{"lacks", "7.20", "!done =ret=0", []string{"/ip/firewall/filter/print", "=count-only=", "?-comment="}},
+		{"lacks another", "7.20", "!done =ret=2", []string{"/ip/firewall/filter/print", "=count-only=", "?-dst-port="}},
+		{"unset what has to be", "7.20", "!trap =message=unknown parameter !chain | !done", []string{"/ip/firewall/filter/set", "=.id=*1", "=!chain="}},
+		{"unset what is not known", "7.20", "!trap =message=unknown parameter !bogus | !done", []string{"/ip/firewall/filter/set", "=.id=*1", "=!bogus="}},
+		{"unset a list's address", "7.20", "!trap =message=unknown parameter !address | !done", []string{"/ip/firewall/address-list/set", "=.id=*1", "=!address="}},
 		{"quit", "7.20", "!fatal session terminated on request", []string{"/quit"}},
 	}
 	for _, tt := range tests {
@@ -223,6 +228,71 @@ func TestLoad(t *testing.T) {
 		t.Error("the loaded firewall does not hold")
 	}
 	login(t, r).expect("!done =ret=1", "/ip/firewall/filter/print", "=count-only=", "?comment=b", "?packets=1")
+}
+
+// TestUnset: a matcher is taken away by unset, by an exclamation mark before its name, and by nothing for a value; what belongs together
+// stays together, in all rows of a command or in none.
+func TestUnset(t *testing.T) {
+	for _, tt := range []struct {
+		words []string
+		want  string // the ports and protocols afterwards
+	}{
+		{[]string{"unset", "=.id=*1", "=value-name=dst-port"}, "tcp tcp:22"},
+		{[]string{"set", "=.id=*1", "=!dst-port="}, "tcp tcp:22"},
+		{[]string{"set", "=.id=*1,*2", "=!dst-port"}, "tcp tcp"},
+		{[]string{"set", "=.id=*1", "=dst-port="}, "tcp tcp:22"},
+		{[]string{"set", "=.id=*1", "=!dst-port=", "=!protocol=", "=comment=x"}, ":: tcp:22"},
+		{[]string{"set", "=.id=*1", "=!protocol="}, "refused"},
+		{[]string{"unset", "=.id=*1", "=value-name=protocol"}, "refused"},
+		{[]string{"unset", "=.id=*1", "=value-name=chain"}, "refused"},
+	} {
+		r := New(Options{})
+		c := login(t, r)
+		c.run(add("input", "=protocol=tcp", "=dst-port=22")...)
+		c.run(add("input", "=protocol=tcp", "=dst-port=22", "=!src-address=")...)
+		got := c.run(append([]string{"/ip/firewall/filter/" + tt.words[0]}, tt.words[1:]...)...)
+		if refused := strings.HasPrefix(got, "!trap"); refused != (tt.want == "refused") {
+			t.Errorf("%v: %s", tt.words, got)
+		}
+		var left []string
+		for _, rule := range r.Snapshot().Rules[routeros.Filter] {
+			text := rule.Attrs.Get("protocol")
+			if port := rule.Attrs.Get("dst-port"); port != "" {
+				text += ":" + port
+			} else if text == "" {
+				text = "::"
+			}
+			left = append(left, text)
+		}
+		if is := strings.Join(left, " "); is != tt.want && (tt.want != "refused" || is != "tcp:22 tcp:22") {
+			t.Errorf("%v left %q, want %q", tt.words, is, tt.want)
+		}
+	}
+}
+
+// TestPasswords: of a user who keeps one through a new name and an unroll, and of an add that is refused.
+func TestPasswords(t *testing.T) {
+	r := New(Options{Users: []User{{Name: "admin"}, {Name: "other", Password: "old"}}})
+	c := login(t, r)
+	good := func(name, password string) {
+		t.Helper()
+		connect(t, r).expect("!done", "/login", "=name="+name, "=password="+password)
+	}
+	c.expect("!trap =message=failure: item with such name already exists | !done", "/user/add", "=name=other", "=group=full", "=password=new")
+	good("other", "old")
+	c.expect("!trap =message=failure: item with such name already exists | !done", "/user/set", "=.id=other", "=name=admin", "=password=new")
+	good("other", "old")
+	c.expect("!done", "/user/set", "=.id=other", "=name=third")
+	good("third", "old")
+	c.run("/safe-mode/take")
+	c.expect("!done", "/user/set", "=.id=third", "=password=new")
+	good("third", "new")
+	c.run("/user/remove", "=.id=third")
+	c.run("/safe-mode/unroll")
+	good("third", "old")
+	if got := c.run("/user/print", "=.proplist=name,password"); strings.Contains(got, "old") || strings.Contains(got, "password") {
+		t.Error(got)
+	}
 }
 
 // TestOrder holds the ordered table against a slice.

@@ -24,7 +24,10 @@ type row struct {
 	runs    int       // of a scheduler entry, since the last start
 	hidden  int       // of a scheduler entry: how many prints do not show it
 	count   *counters
-	to      netip.AddrPort // of a connection: where destination NAT sends it
+	// password is a user's, who with anyPassword gets in with every other too. No print shows it.
+	password    string
+	anyPassword bool
+	to          netip.AddrPort // of a connection: where destination NAT sends it
 }
 
 type counters struct{ bytes, packets uint64 }

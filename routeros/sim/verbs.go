@@ -109,9 +109,9 @@ func (q *request) takes(name string) bool {
 	const target = ".id numbers"
 	switch q.verb {
 	case "add":
-		return q.schema.accepts(true, name, q.options.Version)
+		return q.schema.accepts(true, name, q.options.Version) || q.unsets(name)
 	case "set":
-		return known(target, name, q.options.Version) || q.schema.accepts(false, name, q.options.Version)
+		return known(target, name, q.options.Version) || q.schema.accepts(false, name, q.options.Version) || q.unsets(name)
 	case "move":
 		return known(target+" destination", name, q.options.Version)
 	case "comment":
@@ -128,6 +128,18 @@ func (q *request) takes(name string) bool {
 		return known(".proplist proplist count-only detail stats follow follow-only interval from all static dynamic terse brief chain without-paging value-list as-value show-ids file append group-by@7.17 order-by@7.24 .oid", name, q.options.Version)
 	}
 	return known(target, name, q.options.Version)
+}
+
+// unsets reports whether a name is that of an attribute to take away, written with an exclamation mark in front as other
+// clients do (routeros-facts § 15). Which attributes can be taken away is inferred.
+func (q *request) unsets(name string) bool {
+	bare, off := strings.CutPrefix(name, "!")
+	return off && q.schema.accepts(false, bare, q.options.Version) && q.optional(bare)
+}
+
+// optional reports whether a row can do without an attribute.
+func (q *request) optional(name string) bool {
+	return name == "comment" || q.menu.IsRuleTable() && name != "chain" && name != "action"
 }
 
 // written returns the attributes of an add or set that are values, in the order in which they came.
@@ -285,11 +297,11 @@ func (q *request) resolve(s string) int {
 // apply returns a row's attributes with values written over them.
 func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) (routeros.Attributes, *trap) {
 	for _, a := range values {
-		name := a.Name
+		name, off := strings.CutPrefix(a.Name, "!")
 		if q.menu == routeros.ServiceMenu && name == "available-from" {
 			name = "address"
 		}
-		if q.clears(a) {
+		if off || q.clears(a) {
 			attrs = attrs.Without(name)
 			continue
 		}
@@ -369,18 +381,24 @@ func (q *request) prepare(t *table, w *row) *trap {
 			return problem
 		}
 	case routeros.User:
-		q.secrets[w.get("name")] = w.get("password")
-		w.attrs = w.attrs.Without("password")
+		w.hide()
 	case routeros.Filter, routeros.Filter6, routeros.NAT, routeros.NAT6, routeros.Raw, routeros.Raw6:
 		action := w.get("action")
 		if q.options.Knobs.PrintDefaultTimeout && strings.HasSuffix(action, "-to-address-list") && !w.attrs.Has("address-list-timeout") {
 			w.attrs = w.attrs.With("address-list-timeout", "none-dynamic")
 		}
 	}
-	if name := w.get("name"); q.schema.name != "" && slices.ContainsFunc(t.rows, func(x *row) bool { return x.get("name") == name }) {
+	if q.schema.name != "" && q.named(t.menu, w.get("name")) != nil {
 		return q.exists()
 	}
 	return nil
+}
+
+// hide takes a password that was written out of what is printed.
+func (w *row) hide() {
+	if password, ok := w.attrs.Lookup("password"); ok {
+		w.password, w.attrs = password, w.attrs.Without("password")
+	}
 }
 
 // exists is the refusal of a name that is taken. Of the scheduler's the text is unknown.
@@ -455,7 +473,7 @@ func (q *request) set(values []routeros.Attribute) *trap {
 	case routeros.Clock:
 		return q.setClock()
 	case routeros.Identity:
-		q.identity = q.attrs["name"]
+		q.identity = cmp.Or(q.attrs["name"], q.identity)
 		q.record(q.menu, "changed")
 		return nil
 	}
@@ -470,6 +488,11 @@ func (q *request) set(values []routeros.Attribute) *trap {
 	if problem != nil {
 		return problem
 	}
+	return q.rewrite(at, values)
+}
+
+// rewrite writes values over rows: over all of them, or over none.
+func (q *request) rewrite(at []int, values []routeros.Attribute) *trap {
 	t := q.table(q.menu)
 	fresh := make([]*row, len(at))
 	for n, i := range at {
@@ -477,13 +500,9 @@ func (q *request) set(values []routeros.Attribute) *trap {
 			return cannot("change")
 		}
 		w := *t.rows[i]
-		if w.attrs, problem = q.apply(w.attrs, values); problem != nil {
+		problem := q.rewriteRow(t, &w, t.rows[i], values)
+		if problem != nil {
 			return problem
-		}
-		if t.isList() {
-			if problem = q.prepareEntry(t, &w, t.rows[i]); problem != nil {
-				return problem
-			}
 		}
 		fresh[n] = &w
 	}
@@ -498,12 +517,24 @@ func (q *request) set(values []routeros.Attribute) *trap {
 	return nil
 }
 
+func (q *request) rewriteRow(t *table, w, old *row, values []routeros.Attribute) (problem *trap) {
+	if w.attrs, problem = q.apply(w.attrs, values); problem != nil {
+		return problem
+	}
+	if t.isList() {
+		return q.prepareEntry(t, w, old)
+	}
+	if twin := q.named(t.menu, w.get("name")); q.schema.name != "" && twin != nil && twin != old && w.get("name") != old.get("name") {
+		return q.exists()
+	}
+	return nil
+}
+
 // settle does what a set brings about beside its row.
 func (q *request) settle(w *row) {
 	switch {
-	case q.menu == routeros.User && w.attrs.Has("password"):
-		q.secrets[w.get("name")] = w.get("password")
-		w.attrs = w.attrs.Without("password")
+	case q.menu == routeros.User:
+		w.hide()
 	case q.menu == routeros.ServiceMenu && w.attrs.Bool("disabled") && !q.options.Knobs.KeepSessions:
 		for s := range q.sessions {
 			if s.service == w.get("name") {
@@ -523,23 +554,10 @@ func (q *request) unset() *trap {
 		return problem
 	}
 	name := q.attrs["value-name"]
-	if !q.schema.accepts(false, name, q.options.Version) {
+	if !q.schema.accepts(false, name, q.options.Version) || !q.optional(name) {
 		return noValueOf("value-name")
 	}
-	t := q.table(q.menu)
-	for _, i := range at {
-		if t.rows[i].builtin {
-			return cannot("change")
-		}
-		w := *t.rows[i]
-		w.attrs = w.attrs.Without(name)
-		if problem := whole(q.menu, w.attrs); problem != nil {
-			return problem
-		}
-		t.replace(i, &w)
-		q.changed(t, &w, "changed")
-	}
-	return nil
+	return q.rewrite(at, []routeros.Attribute{{Name: "!" + name}})
 }
 
 // remove takes items away one by one and stops at the first that is not there (routeros-facts § 1.4).
