@@ -28,11 +28,17 @@ func canonicalValue(name, value string) string {
 		if n, err := ParseProtocol(value); err == nil {
 			return ProtocolName(n)
 		}
-	case "src-address", "dst-address", "address", "to-addresses":
-		if r, err := ParseAddressRange(value); err == nil {
-			return r.String()
+	case "src-address", "dst-address", "to-addresses":
+		return canonicalAddress(value)
+	case "address", "available-from": // of a list entry one, of a service several
+		switch {
+		case !strings.Contains(value, ","):
+			return canonicalAddress(value)
+		case strings.Contains(value, "!"): // the router takes none
+			return value
 		}
-	case "src-port", "dst-port", "port":
+		return JoinPrefixes(canonicalPrefixes(SplitPrefixes(value)))
+	case "src-port", "dst-port", "port", "to-ports":
 		if p, err := ParsePorts(value); err == nil {
 			return p.String()
 		}
@@ -50,10 +56,22 @@ func canonicalValue(name, value string) string {
 		return orderedSet(value, "srcnat", "dstnat", "ein-snat", "ein-dnat")
 	case "tcp-flags":
 		return sortedList(value)
+	case "connection-type", "src-address-type", "dst-address-type":
+		if !strings.Contains(value, "!") { // as a whole only
+			return sortedList(value)
+		}
+	case "packet-size", "tcp-mss":
+		if low, high, ok := strings.Cut(value, "-"); ok && low == high {
+			return low
+		}
 	case "icmp-options":
 		return canonicalICMP(value)
-	case "limit", "dst-limit":
+	case "limit":
 		return canonicalLimit(value)
+	case "dst-limit":
+		return canonicalDestinationLimit(value)
+	case "psd":
+		return canonicalScan(value)
 	case "time":
 		if h, err := ParseHours(value); err == nil {
 			return h.String()
@@ -101,6 +119,38 @@ func canonicalICMP(value string) string {
 		return kind + ":" + codes + "-" + codes
 	}
 	return value
+}
+
+// canonicalAddress writes an address, a prefix or a range as the router keeps it in a rule.
+func canonicalAddress(value string) string {
+	if r, err := ParseAddressRange(value); err == nil {
+		return r.String()
+	}
+	return value
+}
+
+// canonicalDestinationLimit writes rate/time,burst,by/expiry.
+func canonicalDestinationLimit(value string) string {
+	at := strings.LastIndex(value, "/")
+	if at < strings.Index(value, ",") {
+		return canonicalLimit(value) // it names no expiry
+	}
+	d, err := ParseDuration(value[at+1:])
+	if err != nil {
+		return value
+	}
+	return canonicalLimit(value[:at]) + "/" + FormatDuration(d)
+}
+
+// canonicalScan writes threshold,delay,weight of low ports,weight of high ones.
+func canonicalScan(value string) string {
+	words := strings.Split(value, ",")
+	if len(words) == 4 {
+		if d, err := ParseDuration(words[1]); err == nil {
+			words[1] = FormatDuration(d)
+		}
+	}
+	return strings.Join(words, ",")
 }
 
 // canonicalLimit writes rate/time,burst:mode with what the router fills in: one second, packet.

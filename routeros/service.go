@@ -69,10 +69,11 @@ func SameFrom(a, b []string) bool {
 	return slices.Equal(canonicalPrefixes(a), canonicalPrefixes(b))
 }
 
+// canonicalPrefixes brings a list of prefixes, of which the router may print each in another form and in another order, into one.
 func canonicalPrefixes(list []string) []string {
 	out := make([]string, len(list))
 	for i, p := range list {
-		out[i] = Canonical("address", p)
+		out[i] = canonicalAddress(p)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
