@@ -24,16 +24,37 @@ func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []str
 			out = append(out, fmt.Sprintf("%s: %d entries of the plan, there were %d", f.AddressList(), len(is), len(was)))
 		}
 	}
+	return append(out, leftOfServices(now, before, done)...)
+}
+
+// leftOfServices names the services that a change set touched and that still have what it wrote, instead of what was there before. What
+// somebody else has made of them since is neither, and stays.
+func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string {
+	var out []string
 	for _, step := range done.Steps {
 		if step.Menu != routeros.ServiceMenu {
 			continue
 		}
 		was, _ := diff.FindRow(before, step.Menu, step.ID)
-		if is, ok := diff.FindRow(now, step.Menu, step.ID); ok && !was.Attrs.Equal(is.Attrs) {
-			out = append(out, fmt.Sprintf("the service %s is not as it was", step.Slot))
+		is, ok := diff.FindRow(now, step.Menu, step.ID)
+		text := fmt.Sprintf("the service %s is not as it was", step.Slot)
+		if ok && !slices.Contains(out, text) && keeps(is.Attrs, was.Attrs, diff.Written(step)) {
+			out = append(out, text)
 		}
 	}
 	return out
+}
+
+// keeps reports whether a row has a value that was written to it, and that means something else than the one before. A router prints values
+// in forms of its own.
+func keeps(is, was, written routeros.Attributes) bool {
+	for name, value := range written.All() {
+		now := routeros.Canonical(name, is.Get(name))
+		if now == routeros.Canonical(name, value) && now != routeros.Canonical(name, was.Get(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // within leaves of a snapshot the menus that another one has: a backup holds only some.

@@ -66,7 +66,7 @@ func drawPlan(t *rapid.T, label string) plans.Plan {
 	text := "version: 1\nname: m\ndoors:\n  a:\n    knock: [" + one("knock", "tcp/4711, udp/4712", "tcp/4714, udp/4712", "tcp/4711, udp/4712, tcp/4713", "tcp/4712, udp/4711") + "]\n" +
 		"    trusted: {list: t, for: 1h}\n    opens: [ssh]\n" + one("quarantine", "", "", "    wrong-knock: quarantine\n", "    decoys: [tcp/4720, udp/4721]\n") +
 		one("allow", "", "allow: {addresses: [10.0.0.7, 2001:db8::7]}\n", "allow: {addresses: [10.0.0.5], interface-lists: [LAN]}\n") + "gate: {services: " + one("gate", "[ssh]", "[ssh, winbox]", "[]") + "}\n" +
-		one("services", "", "services: {disable: [telnet]}\n", "services: {disable: [telnet, ftp], ports: {www: 8080}, from: {ssh: [192.168.88.0/24]}}\n", "services: {ports: {ssh: 2222, winbox: 18291}}\n") +
+		one("services", "", "services: {disable: [telnet]}\n", "services: {disable: [telnet, ftp], ports: {www: 8080}, from: {ssh: [192.168.88.0/24]}}\n", "services: {ports: {ssh: 2222, winbox: 18291}}\n", "services: {from: {winbox: [198.51.100.7, 192.168.88.0/24, 2001:db8::7]}}\n") +
 		"firewall: {families: [ipv4, ipv6], layout: " + one("layout", "chain", "inline") + "}\n"
 	p, err := plans.Read("m.yaml", []byte(text))
 	if err != nil {
