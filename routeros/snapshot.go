@@ -62,6 +62,7 @@ type InterfaceList struct {
 	Name    string
 	Include []string
 	Exclude []string
+	Dynamic bool
 }
 
 // ListMember is one row of /interface/list/member.
@@ -69,6 +70,7 @@ type ListMember struct {
 	List      string
 	Interface string
 	Disabled  bool
+	Dynamic   bool // such as that of a client who dials in, by the profile
 }
 
 // InterfaceAddress is one row of /ip/address or /ipv6/address.
@@ -76,6 +78,7 @@ type InterfaceAddress struct {
 	Prefix    netip.Prefix // the address with the length of its network, host bits kept
 	Interface string
 	Disabled  bool
+	Dynamic   bool // from DHCP, PPP or a router advertisement
 }
 
 // ActiveUser is one row of /user/active.
@@ -112,13 +115,14 @@ func (s Snapshot) Service(name string) (Service, bool) {
 	return Service{}, false
 }
 
-// Digest is a SHA-256 over everything that a change set rests on: the rules in their order with
-// their ids, static list entries, static services, interface lists and addresses. Counters, time-outs that
-// run down, dynamic rows and the clock are left out, so that two readings of a router that
-// nobody touched have one digest. Values count by meaning, as in [Rule.Canonical].
+// Digest is a SHA-256 over everything that a change set rests on and that somebody has set: the version, the rules in their order with
+// their ids, list entries, services, interfaces, interface lists and addresses. Counters, time-outs that
+// run down, the clock and the dynamic rows of every menu are left out: a router on which nobody does anything gets a new address from its
+// provider, and clients dial in. So two readings of a router that nobody touched have one digest; what follows from rows that came
+// meanwhile has to be proved anew. Values count by meaning, as in [Rule.Canonical].
 func (s Snapshot) Digest() string {
 	h := &digester{to: sha256.New()}
-	h.line("rosknock.snapshot/1")
+	h.line("rosknock.snapshot/2", s.Version.String())
 	for _, f := range Families() {
 		for _, m := range []Menu{f.Filter(), f.NAT(), f.Raw()} {
 			digestRules(h, m, s.Rules)
@@ -130,15 +134,7 @@ func (s Snapshot) Digest() string {
 			h.line("service", row.Name, strconv.Itoa(int(row.Port)), FormatBool(row.Disabled), row.Certificate, fmt.Sprint(canonicalPrefixes(row.From)))
 		}
 	}
-	for _, l := range s.InterfaceLists {
-		h.line("interface-list", l.Name, fmt.Sprint(l.Include), fmt.Sprint(l.Exclude))
-	}
-	for _, m := range s.ListMembers {
-		h.line("member", m.List, m.Interface, FormatBool(m.Disabled))
-	}
-	for _, a := range s.Addresses {
-		h.line("address", a.Prefix.String(), a.Interface, FormatBool(a.Disabled))
-	}
+	digestInterfaces(h, s)
 	return "sha256:" + hex.EncodeToString(h.sum())
 }
 
@@ -161,6 +157,29 @@ func digestEntries(h *digester, m Menu, tables map[Menu][]ListEntry) {
 	for _, e := range tables[m] {
 		if !e.Dynamic {
 			h.line(e.ID, e.List, Canonical("address", e.Address), e.Comment, FormatBool(e.Disabled))
+		}
+	}
+}
+
+func digestInterfaces(h *digester, s Snapshot) {
+	for _, i := range s.Interfaces {
+		if !i.Dynamic {
+			h.line("interface", i.Name, i.Type, FormatBool(i.Disabled))
+		}
+	}
+	for _, l := range s.InterfaceLists {
+		if !l.Dynamic {
+			h.line("interface-list", l.Name, fmt.Sprint(l.Include), fmt.Sprint(l.Exclude))
+		}
+	}
+	for _, m := range s.ListMembers {
+		if !m.Dynamic {
+			h.line("member", m.List, m.Interface, FormatBool(m.Disabled))
+		}
+	}
+	for _, a := range s.Addresses {
+		if !a.Dynamic {
+			h.line("address", a.Prefix.String(), a.Interface, FormatBool(a.Disabled))
 		}
 	}
 }

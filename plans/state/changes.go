@@ -98,11 +98,34 @@ func Rows(s routeros.Snapshot) []string {
 	}
 	for _, svc := range s.Services {
 		if !svc.Dynamic && !svc.Connection {
-			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s", svc.Name, svc.Port, svc.Disabled, routeros.JoinPrefixes(svc.From)))
+			from := routeros.Canonical("available-from", routeros.JoinPrefixes(svc.From))
+			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s certificate=%s", svc.Name, svc.Port, svc.Disabled, from, svc.Certificate))
+		}
+	}
+	return append(out, interfaceRows(s)...)
+}
+
+func interfaceRows(s routeros.Snapshot) []string {
+	var out []string
+	for _, i := range s.Interfaces {
+		if !i.Dynamic {
+			out = append(out, fmt.Sprintf("interface %s type=%s disabled=%t", i.Name, i.Type, i.Disabled))
+		}
+	}
+	for _, l := range s.InterfaceLists {
+		if !l.Dynamic {
+			out = append(out, fmt.Sprintf("interface list %s include=%s exclude=%s", l.Name, strings.Join(l.Include, ","), strings.Join(l.Exclude, ",")))
+		}
+	}
+	for _, m := range s.ListMembers {
+		if !m.Dynamic {
+			out = append(out, fmt.Sprintf("member %s of the interface list %s disabled=%t", m.Interface, m.List, m.Disabled))
 		}
 	}
 	for _, a := range s.Addresses {
-		out = append(out, fmt.Sprintf("address %s on %s disabled=%t", a.Prefix, a.Interface, a.Disabled))
+		if !a.Dynamic {
+			out = append(out, fmt.Sprintf("address %s on %s disabled=%t", a.Prefix, a.Interface, a.Disabled))
+		}
 	}
 	return out
 }
@@ -122,7 +145,7 @@ func Difference(before, after []string, most int) []string {
 		}
 	}
 	if len(out) == 0 {
-		return []string{"the order of the rows, an interface list or a certificate"}
+		return []string{"the order of the rows"}
 	}
 	if len(out) > most {
 		return append(out[:most], fmt.Sprintf("and %d more", len(out)-most))

@@ -195,7 +195,7 @@ func fillInterfaces(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attri
 func fillInterfaceLists(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
 	for _, row := range rows {
 		s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{
-			Name: row.Get("name"), Include: routeros.SplitPrefixes(row.Get("include")), Exclude: routeros.SplitPrefixes(row.Get("exclude")),
+			Name: row.Get("name"), Include: routeros.SplitPrefixes(row.Get("include")), Exclude: routeros.SplitPrefixes(row.Get("exclude")), Dynamic: row.Bool("dynamic"),
 		})
 	}
 	return nil
@@ -203,7 +203,7 @@ func fillInterfaceLists(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.A
 
 func fillMembers(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
 	for _, row := range rows {
-		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: row.Get("list"), Interface: row.Get("interface"), Disabled: row.Bool("disabled")})
+		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: row.Get("list"), Interface: row.Get("interface"), Disabled: row.Bool("disabled"), Dynamic: row.Bool("dynamic")})
 	}
 	return nil
 }
@@ -242,7 +242,7 @@ func fillAddresses(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attrib
 		if err != nil {
 			continue
 		}
-		s.Addresses = append(s.Addresses, routeros.InterfaceAddress{Prefix: prefix, Interface: row.Get("interface"), Disabled: row.Bool("disabled")})
+		s.Addresses = append(s.Addresses, routeros.InterfaceAddress{Prefix: prefix, Interface: row.Get("interface"), Disabled: row.Bool("disabled"), Dynamic: row.Bool("dynamic")})
 	}
 	return nil
 }

@@ -93,6 +93,9 @@ func entryLine(e routeros.ListEntry) string {
 }
 
 func listLine(l routeros.InterfaceList) string {
+	if l.Dynamic {
+		return ""
+	}
 	row := routeros.MakeAttributes("name", l.Name)
 	if len(l.Include) > 0 {
 		row = row.With("include", routeros.JoinPrefixes(l.Include))
@@ -104,13 +107,16 @@ func listLine(l routeros.InterfaceList) string {
 }
 
 func memberLine(m routeros.ListMember) string {
+	if m.Dynamic {
+		return ""
+	}
 	return "add " + routeros.MakeAttributes("list", m.List, "interface", m.Interface, "disabled", yesNo(m.Disabled)).String()
 }
 
 func addressLines(addresses []routeros.InterfaceAddress, f routeros.Family) []string {
 	var out []string
 	for _, a := range addresses {
-		if a.Prefix.Addr().Is4() == (f == routeros.IPv4) {
+		if !a.Dynamic && a.Prefix.Addr().Is4() == (f == routeros.IPv4) {
 			out = append(out, "add "+routeros.MakeAttributes("address", a.Prefix.String(), "interface", a.Interface, "disabled", yesNo(a.Disabled)).String())
 		}
 	}

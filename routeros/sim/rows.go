@@ -209,17 +209,17 @@ func (r *Router) Load(s routeros.Snapshot) error {
 		r.loadRow(routeros.InterfaceMenu, "", "name", i.Name, "type", i.Type, "disabled", routeros.FormatBool(i.Disabled), "dynamic", routeros.FormatBool(i.Dynamic), "running", "true")
 	}
 	for _, l := range s.InterfaceLists {
-		r.loadRow(routeros.InterfaceLists, "", "name", l.Name, "include", strings.Join(l.Include, ","), "exclude", strings.Join(l.Exclude, ","), "builtin", "false", "dynamic", "false")
+		r.loadRow(routeros.InterfaceLists, "", "name", l.Name, "include", strings.Join(l.Include, ","), "exclude", strings.Join(l.Exclude, ","), "builtin", "false", "dynamic", routeros.FormatBool(l.Dynamic))
 	}
 	for _, m := range s.ListMembers {
-		r.loadRow(routeros.ListMembers, "", "list", m.List, "interface", m.Interface, "disabled", routeros.FormatBool(m.Disabled), "dynamic", "false")
+		r.loadRow(routeros.ListMembers, "", "list", m.List, "interface", m.Interface, "disabled", routeros.FormatBool(m.Disabled), "dynamic", routeros.FormatBool(m.Dynamic))
 	}
 	for _, a := range s.Addresses {
 		menu := routeros.Address
 		if a.Prefix.Addr().Is6() {
 			menu = routeros.Address6
 		}
-		r.loadRow(menu, "", "address", a.Prefix.String(), "interface", a.Interface, "disabled", routeros.FormatBool(a.Disabled), "dynamic", "false", "invalid", "false")
+		r.loadRow(menu, "", "address", a.Prefix.String(), "interface", a.Interface, "disabled", routeros.FormatBool(a.Disabled), "dynamic", routeros.FormatBool(a.Dynamic), "invalid", "false")
 	}
 	for menu, rules := range s.Rules {
 		for _, rule := range rules {
@@ -315,11 +315,11 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	}
 	for _, w := range r.table(routeros.InterfaceLists).rows {
 		if !w.builtin {
-			s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{Name: w.get("name"), Include: routeros.SplitPrefixes(w.get("include")), Exclude: routeros.SplitPrefixes(w.get("exclude"))})
+			s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{Name: w.get("name"), Include: routeros.SplitPrefixes(w.get("include")), Exclude: routeros.SplitPrefixes(w.get("exclude")), Dynamic: w.attrs.Bool("dynamic")})
 		}
 	}
 	for _, w := range r.table(routeros.ListMembers).rows {
-		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled")})
+		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
 	}
 	for _, a := range r.active() {
 		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
@@ -331,7 +331,7 @@ func (r *Router) addresses(f routeros.Family) []routeros.InterfaceAddress {
 	var out []routeros.InterfaceAddress
 	for _, w := range r.table(f.Address()).rows {
 		if p, err := netip.ParsePrefix(w.get("address")); err == nil {
-			out = append(out, routeros.InterfaceAddress{Prefix: p, Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled")})
+			out = append(out, routeros.InterfaceAddress{Prefix: p, Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
 		}
 	}
 	return out
