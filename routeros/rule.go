@@ -92,6 +92,15 @@ func isDefault(name, value string) bool {
 	return false
 }
 
+// Fitting returns the rule without what the rules of a version do not have: hw-offload came with 7 and went with 7.21
+// (routeros-facts § 2.1).
+func (r Rule) Fitting(v Version) Rule {
+	if v.Major < 7 || v.AtLeast(7, 21) {
+		r.Attrs = r.Attrs.Without("hw-offload")
+	}
+	return r
+}
+
 // Same reports whether the router treats both rules alike: equal canonical attributes, the comment
 // included; ids and counters don't count.
 func (r Rule) Same(o Rule) bool {

@@ -33,7 +33,7 @@ func (e env) save(s settings, jobs []job, routers []view.Router, file string) er
 			return usagef("--save: %s has %d plans, and the second can't be computed before the first is carried out: name one", j.Name, len(j.plans))
 		}
 		one := state.SavedRouter{
-			Name: r.Name, Address: r.Address, User: j.target.User, Transport: string(j.target.Transport), Identity: r.Identity(),
+			Name: r.Name, Address: r.Address, User: j.target.User, Transport: string(j.target.Transport), Identity: r.Identity(), Version: r.Snapshot.Version.String(),
 			Snapshot: r.Snapshot.Digest(), Rows: state.Rows(*r.Snapshot), Steps: state.Steps(*r.Changes), States: r.Proof.States,
 		}
 		if text := string(plans.Write(j.plans[0])); text != saved.Plan {
@@ -129,6 +129,9 @@ const mostDifferences = 12
 func unmoved(r view.Router, saved *state.SavedRouter) error {
 	if saved == nil || r.Snapshot.Digest() == saved.Snapshot {
 		return nil
+	}
+	if now := r.Snapshot.Version.String(); saved.Version != "" && saved.Version != now {
+		return &codeError{code: exitMoved, err: fmt.Errorf("the changes were saved for RouterOS %s, and the router has %s now: nothing was sent; look again with rosknock diff", saved.Version, now)}
 	}
 	lines := state.Difference(saved.Rows, state.Rows(*r.Snapshot), mostDifferences)
 	return &codeError{code: exitMoved, err: fmt.Errorf("the router changed since the changes were saved: nothing was sent; look again with rosknock diff; %s", strings.Join(lines, "; "))}

@@ -277,12 +277,9 @@ func reachable(s *routeros.Snapshot, service string) bool {
 // fitting adapts an export of one version to a router of another: settings that came or went.
 func fitting(s routeros.Snapshot, v routeros.Version) routeros.Snapshot {
 	s.Version = v
-	if v.Major >= 7 && !v.AtLeast(7, 21) {
-		return s
-	}
-	for menu, rules := range s.Rules {
+	for _, rules := range s.Rules {
 		for i, r := range rules {
-			s.Rules[menu][i].Attrs = r.Attrs.Without("hw-offload")
+			rules[i] = r.Fitting(v)
 		}
 	}
 	return s

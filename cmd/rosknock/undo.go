@@ -114,7 +114,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		return out
 	}
 	defer session.Close()
-	before, done := backup.Before(), backup.Changes()
+	before, done := undo.Carried(*out.Snapshot, backup.Before(), backup.Changes())
 	changes, err := undo.Changes(*out.Snapshot, before, done, backup.Plan)
 	if err != nil {
 		out.Err = invalid(fmt.Errorf("the backup of the change %s does not fit together: %w", backup.Change, err))

@@ -36,6 +36,8 @@ type SavedRouter struct {
 	User      string `json:"user"`
 	Transport string `json:"transport"`
 	Identity  string `json:"identity"`
+	// Version is the RouterOS that the steps were computed for.
+	Version string `json:"version,omitempty"`
 	// Plan is the router's own plan, where it is not that of the file: variables differ.
 	Plan string `json:"plan,omitempty"`
 	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
