@@ -200,6 +200,12 @@ func (d Dir) LoadBackup(address, change string) (Backup, error) {
 	if err := json.Unmarshal(data, &b); err != nil || b.Format != backupFormat {
 		return Backup{}, fmt.Errorf("%s: this is no backup of rosknock", d.backup(address, change))
 	}
+	if b.Change != change || b.Address != address {
+		return Backup{}, fmt.Errorf("%s: this is the backup of the change %q of %q: put it back where it was", d.backup(address, change), b.Change, b.Address)
+	}
+	if err := b.check(); err != nil {
+		return Backup{}, fmt.Errorf("%s: this backup can't be used, it was changed, or written by another version of rosknock: %w", d.backup(address, change), err)
+	}
 	return b, nil
 }
 

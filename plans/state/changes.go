@@ -201,6 +201,9 @@ func Load(path string) (Saved, error) {
 	if err != nil || sum != s.Digest {
 		return Saved{}, fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
 	}
+	if err := s.check(); err != nil {
+		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them anew with rosknock diff --save: %w", path, err)
+	}
 	return s, nil
 }
 

@@ -165,7 +165,7 @@ func TestBackupsEnd(t *testing.T) {
 	var names []string
 	for n := range 105 {
 		b := state.NewBackup(routeros.Snapshot{}, diff.ChangeSet{})
-		b.Change, b.Address = state.NewChange(at.Add(time.Duration(n)*time.Hour)), "192.0.2.1:8729"
+		b.Change, b.Address, b.Plan = state.NewChange(at.Add(time.Duration(n)*time.Hour)), "192.0.2.1:8729", "m"
 		if err := dir.SaveBackup(b); err != nil {
 			t.Fatal(err)
 		}
