@@ -30,7 +30,7 @@ var pinForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 func (d Dir) pins() string { return filepath.Join(d.path, "known_routers") }
 
 // Pins reads the known pins. A file that is not there is empty; a line that is none is an error, since nobody can say what it was
-// meant to keep out.
+// meant to keep out, and so is a second pin of one router. All such lines are named.
 func (d Dir) Pins() (Pins, error) {
 	p := Pins{path: d.pins(), known: map[string]pinLine{}}
 	file, err := os.Open(p.path)
@@ -41,18 +41,23 @@ func (d Dir) Pins() (Pins, error) {
 		return p, fmt.Errorf("the known pins can't be read: %w", err)
 	}
 	defer file.Close()
+	var problems []error
 	lines := bufio.NewScanner(file)
 	for n := 1; lines.Scan(); n++ {
 		words := strings.Fields(lines.Text())
 		switch {
 		case len(words) == 0 || strings.HasPrefix(words[0], "#"):
 		case len(words) != 2 || !pinForm.MatchString(strings.ToLower(words[1])):
-			return p, fmt.Errorf("%s:%d: this is not a router's address and its pin: mend the line or take it out", p.path, n)
+			problems = append(problems, fmt.Errorf("%s:%d: this is not a router's address and its pin: mend the line or take it out", p.path, n))
 		default:
-			p.known[words[0]] = pinLine{strings.ToLower(words[1]), n}
+			pin := strings.ToLower(words[1])
+			if before, twice := p.known[words[0]]; twice && before.pin != pin {
+				problems = append(problems, fmt.Errorf("%s:%d: the router has another pin in line %d: take one of them out", p.path, n, before.line))
+			}
+			p.known[words[0]] = pinLine{pin, n}
 		}
 	}
-	return p, lines.Err()
+	return p, errors.Join(append(problems, lines.Err())...)
 }
 
 // Get returns the pin of a router and where it stands, file:line; "" for one that is not known.

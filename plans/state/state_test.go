@@ -177,3 +177,17 @@ func TestBackupsEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestPinsThatAreNone: every line of the known pins that can't be meant is named.
+func TestPinsThatAreNone(t *testing.T) {
+	d := open(t)
+	pin := func(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
+	text := "# known\nr1 " + pin("a") + "\nr2 " + pin("b") + "\nr1 " + pin("A") + "\nr2 " + pin("c") + "\nr3 sha256:1\n"
+	if err := os.WriteFile(filepath.Join(d.Path(), "known_routers"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := d.Pins()
+	if err == nil || strings.Count(err.Error(), "known_routers:") != 2 || !strings.Contains(err.Error(), ":5: the router has another pin in line 3") || !strings.Contains(err.Error(), ":6: ") {
+		t.Errorf("%v", err)
+	}
+}

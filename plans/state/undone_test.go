@@ -285,7 +285,7 @@ func FuzzFiles(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, name := range []string{backup, journal} {
+		for _, name := range []string{backup, journal, filepath.Join(d.Path(), "known_routers")} {
 			if err := os.WriteFile(name, data, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -295,6 +295,10 @@ func FuzzFiles(f *testing.F) {
 		}
 		records, _ := d.Journal() // a broken one says where
 		_ = state.Unfinished(records, "r")
+		_ = state.Origin(records, "r", "m")
+		_, _ = state.Finished(records, "run")
+		_ = state.LastRun(records)
+		_, _ = d.Pins()
 		_, _ = state.Load(backup)
 	})
 }
