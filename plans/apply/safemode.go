@@ -145,14 +145,15 @@ func (g *safeMode) release(ctx context.Context, s Session) error {
 	return err
 }
 
-// pending: what somebody else holds is not waited for.
+// pending: what somebody else holds is not waited for. Another session sees other columns than the one that holds it, so only those
+// that name the holder count.
 func (g *safeMode) pending(ctx context.Context, s Session) (held bool, why string, err error) {
 	results, err := s.Batch(ctx, g.prints())
 	if err != nil {
 		return false, "", err
 	}
 	held, why, err = holder(results[0])
-	if held && g.taken != nil && !results[0].Rows[0].Equal(g.taken) {
+	if held && g.taken != nil && holderName(results[0].Rows[0]) != holderName(g.taken) {
 		return false, why, nil
 	}
 	return held, why, err

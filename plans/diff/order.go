@@ -52,7 +52,7 @@ func Arrange(before routeros.Snapshot, steps []Step) ([]Step, error) {
 	var first, middle, sweep []int
 	for i, step := range steps {
 		switch {
-		case away(last, step) || disabledRule(states[i], step) && !disabledRule(before, step):
+		case away(last, step) || step.Op == Remove && disabledRule(states[i], step) && !disabledRule(before, step):
 			sweep = append(sweep, i)
 		case away(before, step):
 			first = append(first, i)

@@ -202,8 +202,12 @@ func (u *undoer) claimed(menu routeros.Menu, id string) bool {
 
 // current returns the row of cur that a row of the states has become.
 func (u *undoer) current(menu routeros.Menu, id string) (diff.Row, bool) {
-	if now, ok := u.at[key(menu, id)]; ok {
+	now, ok := u.at[key(menu, id)]
+	switch {
+	case ok:
 		id = now
+	case strings.HasPrefix(id, "+"): // a step that was never done; such an id of cur is that of a row that comes back
+		return diff.Row{}, false
 	}
 	return diff.FindRow(u.cur, menu, id)
 }
