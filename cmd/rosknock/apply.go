@@ -351,7 +351,7 @@ func (e env) agreed(ctx context.Context, s settings, session *api.Session, out v
 		return out, false
 	case how.dryRun:
 		out.Outcome = apply.Skipped
-		return out, false
+		return e.looked(ctx, s, session, r, out, how.options(out, p.Name)), false
 	}
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err

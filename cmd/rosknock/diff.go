@@ -32,7 +32,7 @@ func newDiff(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff [PLAN]",
 		Short: "Show what would change, in order",
-		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.\n\nThe plan of the command line goes before those of the inventory. Over a fleet, diff --exit-code is the check for drift.",
+		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.\n\nWhere apply would be refused, diff says so in the same words, with exit code 4: because the proof fails, because somebody else is at work on the router, or because its device-mode or the user's rights do not allow what the protection needs. diff assumes the default protection; apply --dry-run looks with the one that is named.\n\nThe plan of the command line goes before those of the inventory. Over a fleet, diff --exit-code is the check for drift.",
 		Example: `  rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock diff branch.yaml -r 192.0.2.1 -r 192.0.2.2 --exit-code -o json
   rosknock diff branch.yaml --export router.rsc
@@ -45,7 +45,7 @@ func newDiff(e env) *cobra.Command {
 				return err
 			}
 			began := e.now()
-			routers, jobs, err := diffTargets(c.Context(), e, s, args, export, operator)
+			routers, jobs, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator, looks: true})
 			if err != nil {
 				return err
 			}
@@ -91,13 +91,20 @@ func sessionOf(s settings, operator []string) (diff.Session, error) {
 	return session, nil
 }
 
+// comparison is what plans are compared with: an export, else the routers of the command line.
+type comparison struct {
+	export   string
+	operator []string // where the operators are, beside those that the router shows
+	looks    bool     // also whether apply would be refused
+}
+
 // diffTargets compares plans with an export or with every router. There are no jobs for an export.
-func diffTargets(ctx context.Context, e env, s settings, args []string, export string, operator []string) ([]view.Router, []job, error) {
-	session, err := sessionOf(s, operator)
+func diffTargets(ctx context.Context, e env, s settings, args []string, with comparison) ([]view.Router, []job, error) {
+	session, err := sessionOf(s, with.operator)
 	if err != nil {
 		return nil, nil, err
 	}
-	if export != "" {
+	if with.export != "" {
 		if len(args) == 0 {
 			return nil, nil, usagef("no plan: name one")
 		}
@@ -108,7 +115,7 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 		if err != nil {
 			return nil, nil, err
 		}
-		r, err := readExport(e, s, export)
+		r, err := readExport(e, s, with.export)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -127,7 +134,7 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, export s
 	if err != nil {
 		return nil, nil, err
 	}
-	routers := diffRouters(ctx, e, s, jobs, session.Operators)
+	routers := diffRouters(ctx, e, s, jobs, session.Operators, with.looks)
 	for _, r := range routers {
 		e.noted(s, "prove", r.Name, r.Plan, risksTaken(r.Proof))
 	}
@@ -180,8 +187,9 @@ func planOf(jobs []job) func(router string) string {
 	return func(router string) string { return names[router] }
 }
 
-// diffRouters compares every router with its plans. A router that fails stops none.
-func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr) []view.Router {
+// diffRouters compares every router with its plans, and looks whether an apply with the default protection would be refused, where that is asked
+// for. A router that fails stops none.
+func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool) []view.Router {
 	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs), light: !s.keeps}
 	wanted := map[string][]plans.Plan{}
 	for _, j := range jobs {
@@ -191,7 +199,7 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
 		session, carrier, read := e.reach(ctx, s, r, slices.ContainsFunc(wanted[r.Name], plans.Plan.Rotates))
 		if read.Err == nil {
-			session.Close()
+			defer session.Close()
 		}
 		carrier.Operators = append(carrier.Operators, operators...)
 		var out []view.Router
@@ -205,11 +213,35 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 					one = withChanges(read, p, carrier)
 				}
 			}
-			one.Plan = p.Name
+			if one.Plan = p.Name; looks {
+				one = e.looked(ctx, s, session, r, one, apply.Options{Plan: p.Name})
+			}
 			out = append(out, one)
 		}
 		return out
 	})
+}
+
+// looked is a router that would refuse to have its steps carried out, with the words that it has for that; the others are as they were. It costs a
+// round trip where there are steps.
+func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out view.Router, o apply.Options) view.Router {
+	if out.Err != nil || !out.Changes.Changed() {
+		return out
+	}
+	o.Before = *out.Snapshot
+	obstacles, err := apply.ReadObstacles(ctx, session, o.Before.Version, r.target.User)
+	if err != nil {
+		return failed(out, err)
+	}
+	if s.Verbose {
+		for _, what := range obstacles.Unread() {
+			fmt.Fprintf(e.err, "rosknock: %s: %s\n", r.Name, what)
+		}
+	}
+	if err := obstacles.Refusal(*out.Changes, o); err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+	}
+	return out
 }
 
 // reach logs in to a router and reads it, for plans that rotate with what sets its clock. When that fails, the error is in the result and there

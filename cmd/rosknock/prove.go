@@ -27,7 +27,7 @@ code 4 when one is broken. Nothing is written.`,
 			if err != nil {
 				return err
 			}
-			routers, _, err := diffTargets(c.Context(), e, s, args, export, operator)
+			routers, _, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator})
 			if err != nil {
 				return err
 			}

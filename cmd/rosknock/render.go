@@ -222,7 +222,7 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 		return e.assumed(ctx, s, o, args)
 	}
 	s.keeps = true
-	routers, jobs, err := diffTargets(ctx, e, s, args, o.export, o.operator)
+	routers, jobs, err := diffTargets(ctx, e, s, args, comparison{export: o.export, operator: o.operator})
 	switch {
 	case err != nil:
 		return r, p, nil, err

@@ -76,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"later":          passTime,
 			"lists":          showLists,
 			"run-rsc":        importScript,
+			"admin":          administer,
 			"env-knock":      playDerived,
 			"env-knock-door": playDerived,
 			"code":           expectCode,
@@ -236,6 +237,19 @@ func importScript(ts *testscript.TestScript, neg bool, args []string) {
 	if err != nil {
 		ts.Setenv("IMPORT_ERROR", err.Error())
 	}
+}
+
+// administer is `admin NAME COMMAND [name=value…]`: another administrator works on a router.
+func administer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: admin NAME COMMAND [name=value…]")
+	}
+	var pairs []string
+	for _, arg := range args[2:] {
+		name, value, _ := strings.Cut(arg, "=")
+		pairs = append(pairs, name, value)
+	}
+	ts.Check(running(ts)[args[0]].router.Admin(routeros.NewCommand(args[1], pairs...)))
 }
 
 // passTime is `later NAME TIME`: a router's clock goes forward.

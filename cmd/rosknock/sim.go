@@ -40,6 +40,7 @@ type simOptions struct {
 	arrival string
 	silence time.Duration
 	mode    string
+	flagged bool
 	write   string
 	packets bool
 	ntp     string
@@ -89,6 +90,7 @@ func (o *simOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.ntp, "ntp", "", "what the NTP client says, `STATE`: synchronized, waiting, using-local-clock; default: it is switched off")
 	f.StringVar(&o.zone, "time-zone", "UTC", "`ZONE` of the routers' clocks, such as Europe/Berlin")
 	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
+	f.BoolVar(&o.flagged, "flagged", false, "be a device that was found changed by a stranger: it adds no scheduler entries")
 }
 
 // simulated is a router with its listener.
@@ -218,7 +220,7 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if !slices.Contains([]string{"", "synchronized", "waiting", "using-local-clock", "stopped"}, o.ntp) {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--ntp %s: synchronized, waiting, using-local-clock or stopped", o.ntp)
 	}
-	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Flagged: o.flagged, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
 		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)

@@ -134,7 +134,9 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	switch {
 	case how.dryRun:
 		out.Outcome = apply.Skipped
-		return out
+		o := how.options(out, backup.Plan)
+		o.Adopt = backup.Change
+		return e.looked(ctx, s, session, r, out, o)
 	case !changes.Changed():
 		return e.recorded(s, what, out, func(string) view.Router { return disarm(ctx, session, out, backup.Change) })
 	}

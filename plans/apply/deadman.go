@@ -75,11 +75,8 @@ func (g *scheduled) take(ctx context.Context, s Session) (routeros.Snapshot, err
 }
 
 func (g *scheduled) armed(ctx context.Context, s Session) error {
-	if len(g.script) > maxScript {
-		return &ProtectionError{
-			fmt.Sprintf("the way back is a script of %d bytes, more than a router is known to take (%d)", len(g.script), maxScript),
-			"change less at once, for example one address family after the other",
-		}
+	if err := g.tooLong(); err != nil {
+		return err
 	}
 	err := g.arm(ctx, s)
 	if not, ok := errors.AsType[*notArmedError](err); ok && !lost(err) && not.left == nil && !g.clock.IsZero() {
@@ -103,8 +100,8 @@ func unlessLeft(err, left error) error {
 
 // unarmed says why a router that has taken the entries does not run them in time.
 func (g *scheduled) unarmed(ctx context.Context, s Session, not *notArmedError) error {
-	if what, remedy := deviceMode(ctx, s); what != "" {
-		return &ProtectionError{what + ": the router took the dead-man into its scheduler, but does not say that it will run it", remedy}
+	if what, remedy := modeOff(ctx, s); what != "" {
+		return &ProtectionError{"the dead-man can't be armed: " + what, remedy}
 	}
 	if late, ok := errors.AsType[*untimelyError](not.why); ok {
 		return &ProtectionError{"the dead-man can't be armed: " + late.what, late.remedy + "; or " + unprotectedRemedy}
@@ -253,14 +250,14 @@ func (g *scheduled) withdraw(ctx context.Context, s Session, cause error) error 
 // refused says why an entry could not be added.
 func (g *scheduled) refused(ctx context.Context, s Session, err error) error {
 	trap, ok := errors.AsType[*api.TrapError](err)
-	_, denied := errors.AsType[*api.PermissionError](err)
+	_, mayNot := errors.AsType[*api.PermissionError](err)
 	switch {
 	case !ok:
 		return err
-	case denied:
-		return &ProtectionError{"the dead-man can't be armed: " + trap.Message, "give the user's group the policies read and write"}
+	case mayNot:
+		return denied(g, trap.Message)
 	case strings.Contains(trap.Message, "device-mode"):
-		what, remedy := deviceMode(ctx, s)
+		what, remedy := modeOff(ctx, s)
 		return &ProtectionError{"the dead-man can't be armed: " + cmp.Or(what, trap.Message), cmp.Or(remedy, deviceModeRemedy)}
 	}
 	// How a router words that the name is taken is unknown, so it is looked at, whatever the words are.
@@ -285,23 +282,13 @@ func (g *scheduled) others(ctx context.Context, s Session, sure bool) ([]routero
 	return slices.DeleteFunc(slices.Clone(results[0].Rows), g.mine), nil
 }
 
-const deviceModeRemedy = "allow the scheduler at the device with /system/device-mode/update scheduler=yes, which wants its button or a power cycle; or " + unprotectedRemedy
-
-// deviceMode says what of the router's device-mode keeps the scheduler from running; nothing when it does not say so.
-func deviceMode(ctx context.Context, s Session) (what, remedy string) {
+// modeOff asks what of the router's device-mode keeps the scheduler from running.
+func modeOff(ctx context.Context, s Session) (what, remedy string) {
 	reply, err := s.Run(ctx, routeros.Print(routeros.DeviceMode))
 	if err != nil || len(reply.Rows) == 0 {
 		return "", ""
 	}
-	row := reply.Rows[0]
-	switch {
-	case row.Bool("flagged"):
-		return "the device is flagged: something was changed on it that should not have been, and it adds no scheduler entries",
-			"find out what happened to it, and clear the flag at the device with /system/device-mode/update flagged=no; or " + unprotectedRemedy
-	case row.Has("scheduler") && !row.Bool("scheduler"), !row.Has("scheduler") && row.Get("mode") == "home":
-		return "the device-mode " + row.Get("mode") + " switches the scheduler off", deviceModeRemedy
-	}
-	return "", ""
+	return deviceMode(reply.Rows[0])
 }
 
 // armedEntries asks for the dead-man's entries on the router, whoever armed them, and for nothing else: other entries can be long.

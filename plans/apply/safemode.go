@@ -25,8 +25,8 @@ func (*safeMode) intent() string   { return "taking safe mode" }
 
 // take takes safe mode and reads, in the same flight, what the router says of it: that is how it looks while it is ours.
 func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
-	if g.steps > mostUnderSafeMode {
-		return routeros.Snapshot{}, &ProtectionError{fmt.Sprintf("%d steps are more than safe mode remembers (%d)", g.steps, mostUnderSafeMode), "use --protect=dead-man"}
+	if err := g.tooMany(); err != nil {
+		return routeros.Snapshot{}, err
 	}
 	take := routeros.NewCommand(routeros.SafeMode.Verb("take"), "on-error", "abort")
 	now, results, err := s.SnapshotWith(ctx, take, routeros.Print(routeros.SafeMode), routeros.Print(routeros.History))
@@ -58,14 +58,14 @@ func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, erro
 // refused says why safe mode could not be taken; row is what the router says of it.
 func (g *safeMode) refused(err error, row api.Result) error {
 	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
-		return &ProtectionError{"this RouterOS has no safe mode over the API, which came with 7.18", "use --protect=dead-man"}
+		return noSafeMode()
 	}
 	trap, ok := errors.AsType[*api.TrapError](err)
 	if !ok {
 		return err
 	}
-	if _, denied := errors.AsType[*api.PermissionError](err); denied {
-		return &ProtectionError{"safe mode can't be taken: " + trap.Message, "give the user's group the policies read and write"}
+	if _, mayNot := errors.AsType[*api.PermissionError](err); mayNot {
+		return denied(g, trap.Message)
 	}
 	if held, why, _ := holder(row); held { // what it says is a courtesy
 		return &HeldError{why, stale}
