@@ -130,8 +130,7 @@ func atWork(results []api.Result, o Options) ([]routeros.Attributes, error) {
 	return nil, heldByDeadMan(rows)
 }
 
-const stale = "somebody is changing this router, or his session died and the router has not noticed yet, which takes it up to nine minutes; " +
-	"wait, or ask him. At the console /safe-mode/unroll takes his changes back and /safe-mode/release keeps them"
+const stale = "wait until they have finished, or ask them; when their session has died, the router notices within nine minutes and rolls their changes back"
 
 // unguarded is no protection.
 type unguarded struct{}
