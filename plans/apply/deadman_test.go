@@ -73,11 +73,11 @@ func (p *place) entries() []string {
 	return names
 }
 
-// reprinted gives next-run another form.
-func reprinted(form func(time.Time) string) func([]routeros.Attributes) []routeros.Attributes {
+// reprinted gives next-run another form; ahead is by how much the router's clock is.
+func reprinted(form func(time.Time) string, ahead time.Duration) func([]routeros.Attributes) []routeros.Attributes {
 	return func(rows []routeros.Attributes) []routeros.Attributes {
 		for i, row := range rows {
-			if at, ok := routeros.ParseMoment(row.Get("next-run"), time.Time{}); ok {
+			if at, ok := routeros.ParseMoment(row.Get("next-run"), time.Now().UTC().Add(ahead)); ok {
 				rows[i] = row.With("next-run", form(at))
 			}
 		}
@@ -108,7 +108,7 @@ func TestNextRunForms(t *testing.T) {
 					p := newPlace(t, version, sim.Knobs{}, opened(version), func(o *sim.Options) { o.Now = func() time.Time { return time.Now().Add(shift) } })
 					defer p.close()
 					read := form != "odd" && form != "left"
-					result := p.install(reprinted(printed), apply.Options{})
+					result := p.install(reprinted(printed, shift), apply.Options{})
 					_, refused := errors.AsType[*apply.ProtectionError](result.Err)
 					if read && result.Outcome != apply.Changed || !read && (result.Outcome != apply.Refused || !refused || !strings.Contains(result.Err.Error(), "can't be read (next-run \"")) {
 						t.Errorf("%s, %s, at %s: %s, %v", version, form, shift, result.Outcome, result.Err)
@@ -266,7 +266,7 @@ func TestAdoptForms(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got := apply.Run(t.Context(), prints{s, reprinted(printed)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
+				got := apply.Run(t.Context(), prints{s, reprinted(printed, 0)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
 				is := own(p.router.Snapshot())
 				_, held := errors.AsType[*apply.HeldError](got.Err)
 				if goes := late == time.Minute && form != "odd" && form != "left"; goes {
@@ -285,11 +285,11 @@ func TestAdoptForms(t *testing.T) {
 	}
 }
 
-// cutOff is a run under a dead-man whose program was killed at the jump.
+// cutOff is a run under a dead-man whose program was killed when the jump was to be enabled.
 func (p *place) cutOff() (start routeros.Snapshot, c diff.ChangeSet, err error) {
 	p.t.Helper()
 	p.on(func(q sim.Request) sim.Action {
-		if q.Words[0] == "/ip/firewall/filter/add" && strings.Contains(strings.Join(q.Words, " "), "m/jump") {
+		if q.Words[0] == "/ip/firewall/filter/set" && slices.Contains(q.Words, "=disabled=no") { // the chain goes live
 			return sim.Action{Kind: sim.CutBefore}
 		}
 		return sim.Action{}
