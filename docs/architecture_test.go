@@ -101,8 +101,9 @@ func TestNoClock(t *testing.T) {
 	})
 }
 
-// TestFormats fails when a text that is made at run time is used as a format: a percent sign in a comment, a name or an address would
-// garble it. A format is a constant, or the parameter format of a function whose callers are held to the same.
+// TestFormats fails when a text that is made at run time is used as a format: a percent sign in a
+// comment, a name or an address would garble it. A format is a constant, or the parameter format of
+// a function whose callers are held to the same.
 func TestFormats(t *testing.T) {
 	set := token.NewFileSet()
 	forwards, constants, files := map[string]int{}, map[string]bool{}, map[string][]*ast.File{}
@@ -151,7 +152,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// note keeps where a function of a package that has a parameter format, and arguments after it, wants the format.
+// note keeps where a function of a package that has a parameter format, and arguments after it,
+// wants the format.
 func note(forwards map[string]int, dir string, name ast.Expr, f *ast.FuncType) {
 	at := 0
 	for i, field := range f.Params.List {
@@ -179,7 +181,8 @@ func called(dir string, f ast.Expr) string {
 	return ""
 }
 
-// constant reports whether an expression is made of literals, constants, and the format of the function that it stands in.
+// constant reports whether an expression is made of literals, constants, and the format of the
+// function that it stands in.
 func constant(e ast.Expr, constants map[string]bool) bool {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -192,8 +195,9 @@ func constant(e ast.Expr, constants map[string]bool) bool {
 	return false
 }
 
-// TestTopLevel fails when something stands at the top of the project that does not belong there. What git does not track is
-// nobody's business: the tutorial's files, notes, a folder for trying things out.
+// TestTopLevel fails when something stands at the top of the project that does not belong there.
+// What git does not track is nobody's business: the tutorial's files, notes, a folder for trying
+// things out.
 func TestTopLevel(t *testing.T) {
 	allowed := append(sources(), "go.mod", "go.sum", "Makefile", "README.md", "LICENSE")
 	for _, name := range tracked(t) {
@@ -206,7 +210,8 @@ func TestTopLevel(t *testing.T) {
 // sources are the folders that hold the program and its pages.
 func sources() []string { return []string{"cmd", "routeros", "plans", "fixtures", "docs"} }
 
-// tracked are the names at the top of the project that git tracks. Without git, or in an archive of the sources, nobody can tell.
+// tracked are the names at the top of the project that git tracks. Without git, or in an archive of
+// the sources, nobody can tell.
 func tracked(t *testing.T) []string {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "-z")

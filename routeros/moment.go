@@ -5,16 +5,18 @@ import (
 	"time"
 )
 
-// ParseMoment reads a date and a time as a router prints them (routeros-facts § 8, § 15): "2006-01-02 15:04:05" from 7.10 on,
-// "jan/02/2006 15:04:05" before, where what goes without saying may be left out: the year of a date in this year, and all of today's
-// date. Some versions of RouterOS 7 print "01-02 15:04:05".
+// ParseMoment reads a date and a time as a router prints them (routeros-facts § 8, § 15):
+// "2006-01-02 15:04:05" from 7.10 on, "jan/02/2006 15:04:05" before, where what goes without saying
+// may be left out: the year of a date in this year, and all of today's date. Some versions of
+// RouterOS 7 print "01-02 15:04:05".
 //
-// What is left out is completed by the router's own clock, now, with the day or the year that comes closest to it. The router leaves
-// out what is the same as on its clock, but the clock may have gone on since: a minute to midnight, 00:01:00 can only be
-// tomorrow's, and at New Year jan/01 the coming year's. Without a clock (a zero now) such a text can't be read.
+// What is left out is completed by the router's own clock, now, with the day or the year that comes
+// closest to it. The router leaves out what is the same as on its clock, but the clock may have
+// gone on since: a minute to midnight, 00:01:00 can only be tomorrow's, and at New Year jan/01 the
+// coming year's. Without a clock (a zero now) such a text can't be read.
 //
-// The moment is in the zone of now. It is a time on the wall: in the hour that a change of daylight saving repeats or leaves out it
-// may be off by that hour.
+// The moment is in the zone of now. It is a time on the wall: in the hour that a change of daylight
+// saving repeats or leaves out it may be off by that hour.
 func ParseMoment(text string, now time.Time) (time.Time, bool) {
 	at, form, ok := parseForm(text)
 	if !ok {
@@ -49,8 +51,9 @@ type momentForm struct {
 	dated, years bool
 }
 
-// parseForm reads a text that is written in one of the forms to the letter, small and capital letters apart: package time also takes
-// fractions of a second and hours of one digit, which no router prints.
+// parseForm reads a text that is written in one of the forms to the letter, small and capital
+// letters apart: package time also takes fractions of a second and hours of one digit, which no
+// router prints.
 func parseForm(text string) (time.Time, momentForm, bool) {
 	for _, form := range []momentForm{
 		{"2006-01-02 15:04:05", true, true},
@@ -78,8 +81,8 @@ func onWall(year int, month time.Month, day int, at time.Time, zone *time.Locati
 // longestZone bounds the name of a time zone that is looked up.
 const longestZone = 64
 
-// ReadClock reads the row of /system/clock. The time is in the router's zone where that is known by its name, else at its present
-// offset, in a zone without a name.
+// ReadClock reads the row of /system/clock. The time is in the router's zone where that is known by
+// its name, else at its present offset, in a zone without a name.
 func ReadClock(row Attributes) (time.Time, bool) {
 	zone := time.FixedZone("", 0)
 	if offset, err := time.Parse("-07:00", row.Get("gmt-offset")); err == nil {
@@ -94,8 +97,8 @@ func ReadClock(row Attributes) (time.Time, bool) {
 	return inZone(onWall(year, month, day, at, zone), row.Get("time-zone-name")), true
 }
 
-// inZone puts a time into the zone of that name, if there it has the offset that the router says: it may know other rules, and manual
-// is a zone of its own making.
+// inZone puts a time into the zone of that name, if there it has the offset that the router says:
+// it may know other rules, and manual is a zone of its own making.
 func inZone(at time.Time, name string) time.Time {
 	if name == "" || name == "Local" || len(name) > longestZone {
 		return at

@@ -18,8 +18,9 @@ func at(t *testing.T, text string) time.Time {
 	return when
 }
 
-// TestParseMoment: every form in which a router prints a moment is read, and what it leaves out is completed by its clock: the day or
-// the year that comes closest, also around midnight and New Year.
+// TestParseMoment: every form in which a router prints a moment is read, and what it leaves out is
+// completed by its clock: the day or the year that comes closest, also around midnight and New
+// Year.
 func TestParseMoment(t *testing.T) {
 	for _, test := range []struct{ text, now, want string }{
 		{"2026-09-21 15:04:05", "2026-01-01 00:00:00", "2026-09-21 15:04:05"},
@@ -70,7 +71,8 @@ func TestParseMomentRefuses(t *testing.T) {
 	}
 }
 
-// TestReadClock: both forms of the date are read in the zone of that name, where the offset agrees; a clock without a date is none.
+// TestReadClock: both forms of the date are read in the zone of that name, where the offset agrees;
+// a clock without a date is none.
 func TestReadClock(t *testing.T) {
 	row := func(date, clock, offset, zone string) routeros.Attributes {
 		return routeros.MakeAttributes("date", date, "time", clock, "gmt-offset", offset, "time-zone-name", zone)
@@ -98,7 +100,8 @@ func TestReadClock(t *testing.T) {
 	}
 }
 
-// FuzzParseMoment: whatever a router says, a moment that is read is what its text says, and as close to the clock as the text allows.
+// FuzzParseMoment: whatever a router says, a moment that is read is what its text says, and as
+// close to the clock as the text allows.
 func FuzzParseMoment(f *testing.F) {
 	for _, text := range []string{"15:04:05", "jan/02 15:04:05", "Jan/02/2006 15:04:05", "01-02 15:04:05", "2006-01-02 15:04:05", "feb/29 00:00:00"} {
 		f.Add(text, int64(1_790_000_000))

@@ -92,8 +92,8 @@ func isDefault(name, value string) bool {
 	return false
 }
 
-// Fitting returns the rule without what the rules of a version do not have: hw-offload came with 7 and went with 7.21
-// (routeros-facts § 2.1).
+// Fitting returns the rule without what the rules of a version do not have: hw-offload came with 7
+// and went with 7.21 (routeros-facts § 2.1).
 func (r Rule) Fitting(v Version) Rule {
 	if v.Major < 7 || v.AtLeast(7, 21) {
 		r.Attrs = r.Attrs.Without("hw-offload")

@@ -343,7 +343,8 @@ func TestDigest(t *testing.T) {
 	}
 }
 
-// TestDigestOfMenus: in every menu a dynamic row comes, becomes another and goes, and the digest stays; a static one gives another digest.
+// TestDigestOfMenus: in every menu a dynamic row comes, becomes another and goes, and the digest
+// stays; a static one gives another digest.
 func TestDigestOfMenus(t *testing.T) {
 	prefix := func(i int) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 24)

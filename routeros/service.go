@@ -69,7 +69,8 @@ func SameFrom(a, b []string) bool {
 	return slices.Equal(canonicalPrefixes(a), canonicalPrefixes(b))
 }
 
-// canonicalPrefixes brings a list of prefixes, of which the router may print each in another form and in another order, into one.
+// canonicalPrefixes brings a list of prefixes, of which the router may print each in another form
+// and in another order, into one.
 func canonicalPrefixes(list []string) []string {
 	out := make([]string, len(list))
 	for i, p := range list {
@@ -89,8 +90,8 @@ func KnownService(name string) (port uint16, ok bool) {
 	return 0, false
 }
 
-// Services lists the static rows of /ip/service as a new router has them, in its order: www-ssl is off (routeros-facts § 15).
-// reverse-proxy exists from 7.22 on (routeros-facts § 4).
+// Services lists the static rows of /ip/service as a new router has them, in its order: www-ssl is
+// off (routeros-facts § 15). reverse-proxy exists from 7.22 on (routeros-facts § 4).
 func Services() []Service {
 	return []Service{
 		{Name: "telnet", Port: 23},

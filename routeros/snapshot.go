@@ -115,11 +115,13 @@ func (s Snapshot) Service(name string) (Service, bool) {
 	return Service{}, false
 }
 
-// Digest is a SHA-256 over everything that a change set rests on and that somebody has set: the version, the rules in their order with
-// their ids, list entries, services, interfaces, interface lists and addresses. Counters, time-outs that
-// run down, the clock and the dynamic rows of every menu are left out: a router on which nobody does anything gets a new address from its
-// provider, and clients dial in. So two readings of a router that nobody touched have one digest; what follows from rows that came
-// meanwhile has to be proved anew. Values count by meaning, as in [Rule.Canonical].
+// Digest is a SHA-256 over everything that a change set rests on and that somebody has set: the
+// version, the rules in their order with their ids, list entries, services, interfaces, interface
+// lists and addresses. Counters, time-outs that run down, the clock and the dynamic rows of every
+// menu are left out: a router on which nobody does anything gets a new address from its provider,
+// and clients dial in. So two readings of a router that nobody touched have one digest; what
+// follows from rows that came meanwhile has to be proved anew. Values count by meaning, as in
+// [Rule.Canonical].
 func (s Snapshot) Digest() string {
 	h := &digester{to: sha256.New()}
 	h.line("rosknock.snapshot/2", s.Version.String())

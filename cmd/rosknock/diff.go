@@ -187,8 +187,8 @@ func planOf(jobs []job) func(router string) string {
 	return func(router string) string { return names[router] }
 }
 
-// diffRouters compares every router with its plans, and looks whether an apply with the default protection would be refused, where that is asked
-// for. A router that fails stops none.
+// diffRouters compares every router with its plans, and looks whether an apply with the default
+// protection would be refused, where that is asked for. A router that fails stops none.
 func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool) []view.Router {
 	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs), light: !s.keeps}
 	wanted := map[string][]plans.Plan{}
@@ -222,8 +222,8 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 	})
 }
 
-// looked is a router that would refuse to have its steps carried out, with the words that it has for that; the others are as they were. It costs a
-// round trip where there are steps.
+// looked is a router that would refuse to have its steps carried out, with the words that it has
+// for that; the others are as they were. It costs a round trip where there are steps.
 func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out view.Router, o apply.Options) view.Router {
 	if out.Err != nil || !out.Changes.Changed() {
 		return out

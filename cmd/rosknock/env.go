@@ -124,8 +124,8 @@ func run(ctx context.Context, e env, args []string) int {
 	return int(e.ended(ctx, err, e.output.failed()))
 }
 
-// ended says why a command ended, with the error of its output, and returns the exit code. A result that is cut off is a failure, whatever
-// it said; only who interrupted the command knows better.
+// ended says why a command ended, with the error of its output, and returns the exit code. A result
+// that is cut off is a failure, whatever it said; only who interrupted the command knows better.
 func (e env) ended(ctx context.Context, err, unwritten error) exitCode {
 	code := exitDone
 	if err != nil && (unwritten == nil || !errors.Is(err, unwritten)) {

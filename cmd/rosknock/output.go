@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// output is standard output. It takes everything and keeps the first error, so that a reader who goes away, or a full disk, never ends
-// a change of a router in the middle; [run] says in the end that the result is cut off.
+// output is standard output. It takes everything and keeps the first error, so that a reader who
+// goes away, or a full disk, never ends a change of a router in the middle; [run] says in the end
+// that the result is cut off.
 type output struct {
 	to io.Writer
 

@@ -31,8 +31,8 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// printing is a command line of every command that writes a result, by the command's path; NAME.yaml and NAME.rsc are
-// files of the folder.
+// printing is a command line of every command that writes a result, by the command's path;
+// NAME.yaml and NAME.rsc are files of the folder.
 func printing() map[string][]string {
 	return map[string][]string{
 		"rosknock init":              {"init", "--name", "NEW"},
@@ -70,8 +70,8 @@ func printing() map[string][]string {
 	}
 }
 
-// TestUnwritten: whatever writes a result, in whatever format, a result that can't be written whole gives exit code 1 and a message, and
-// what was to be done is done all the same.
+// TestUnwritten: whatever writes a result, in whatever format, a result that can't be written whole
+// gives exit code 1 and a message, and what was to be done is done all the same.
 func TestUnwritten(t *testing.T) {
 	lines := printing()
 	everyCommand(newRoot(env{}), func(c *cobra.Command) {

@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/fixtures"
 )
 
-// TestSameBytes: the same input gives the same bytes, refusals included, however often and in whatever format it is looked at: some times,
-// and with ROSKNOCK_MATRIX 20 times.
+// TestSameBytes: the same input gives the same bytes, refusals included, however often and in
+// whatever format it is looked at: some times, and with ROSKNOCK_MATRIX 20 times.
 func TestSameBytes(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)

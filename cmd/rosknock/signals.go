@@ -81,11 +81,13 @@ type interrupts struct {
 	at    time.Time
 }
 
-// moment is within what time two signals come from one cause: timeout(1) sends SIGTERM to the program and then to its group.
+// moment is within what time two signals come from one cause: timeout(1) sends SIGTERM to the
+// program and then to its group.
 const moment = 100 * time.Millisecond
 
-// insists reports whether a signal is the second of somebody who does not want to wait. A hangup never is: of a terminal that is
-// gone the program hears from the shell and from the system, and ending then would cut off the way back that the first began.
+// insists reports whether a signal is the second of somebody who does not want to wait. A hangup
+// never is: of a terminal that is gone the program hears from the shell and from the system, and
+// ending then would cut off the way back that the first began.
 func (i *interrupts) insists(s os.Signal, at time.Time) bool {
 	switch {
 	case s == syscall.SIGHUP:
@@ -97,8 +99,8 @@ func (i *interrupts) insists(s os.Signal, at time.Time) bool {
 	return s == os.Interrupt || at.Sub(i.at) > moment
 }
 
-// heed lets the first signal end the context, so that what is under way is rolled back, and a second one the program. A closed pipe ends
-// neither: it is an error of the writing.
+// heed lets the first signal end the context, so that what is under way is rolled back, and a
+// second one the program. A closed pipe ends neither: it is an error of the writing.
 func heed(u *underway, to io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	asked := make(chan os.Signal, 8)

@@ -21,7 +21,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
-// box is an address at which a router answers. It becomes another one by an upgrade, or by what comes and goes of itself.
+// box is an address at which a router answers. It becomes another one by an upgrade, or by what
+// comes and goes of itself.
 type box struct {
 	t            *testing.T
 	router       atomic.Pointer[sim.Router]
@@ -70,7 +71,8 @@ func (b *box) load(version string, of func(routeros.Version) routeros.Snapshot) 
 	b.router.Store(r)
 }
 
-// becomes lets the router be of another version after its next start, with its configuration, or another in a few rows.
+// becomes lets the router be of another version after its next start, with its configuration, or
+// another in a few rows.
 func (b *box) becomes(version string, changed func(*routeros.Snapshot)) {
 	b.t.Helper()
 	b.load(version, func(routeros.Version) routeros.Snapshot {
@@ -133,8 +135,9 @@ func meaning(s routeros.Snapshot) string {
 	return strings.Join(out, "\n")
 }
 
-// upgrades are the ways from one generation of RouterOS to another: the IPv6 package becomes a part, times are printed in another form, safe
-// mode comes, services name their sources in another attribute, an attribute of rules goes.
+// upgrades are the ways from one generation of RouterOS to another: the IPv6 package becomes a
+// part, times are printed in another form, safe mode comes, services name their sources in another
+// attribute, an attribute of rules goes.
 func upgrades() [][2]string {
 	return [][2]string{{"6.49", "7.14"}, {"7.14", "7.24"}, {"7.20", "7.24"}}
 }
@@ -209,8 +212,8 @@ func TestSavedBeforeUpgrade(t *testing.T) {
 	}
 }
 
-// TestSavedAndDynamicRows: what comes and goes by itself between diff --save and apply --changes is no change of the router, in no menu; what
-// somebody does is.
+// TestSavedAndDynamicRows: what comes and goes by itself between diff --save and apply --changes is
+// no change of the router, in no menu; what somebody does is.
 func TestSavedAndDynamicRows(t *testing.T) {
 	export, err := fixtures.Router("defconf.rsc")
 	if err != nil {

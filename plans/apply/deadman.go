@@ -82,8 +82,8 @@ func (g *scheduled) take(ctx context.Context, s Session) error {
 	return err
 }
 
-// unlessLeft gives another remedy for a refusal where an entry of the dead-man is left on the router: it would run in the middle of
-// whatever is done next.
+// unlessLeft gives another remedy for a refusal where an entry of the dead-man is left on the
+// router: it would run in the middle of whatever is done next.
 func unlessLeft(err, left error) error {
 	if refused, ok := errors.AsType[*ProtectionError](err); ok && left != nil {
 		err = &ProtectionError{refused.What, "first remove what is left of it"}
@@ -190,12 +190,12 @@ func (g *scheduled) arm(ctx context.Context, s Session, start ...string) error {
 	return nil
 }
 
-// patience is how long a router may take to show the rows that it was given: whether they show at once is unknown, and other clients
-// wait some seconds for them (routeros-facts § 15).
+// patience is how long a router may take to show the rows that it was given: whether they show at
+// once is unknown, and other clients wait some seconds for them (routeros-facts § 15).
 const patience = 5 * time.Second
 
-// await reads the entries and the clock until the entries are shown as they should be, or patience is at its end. now is when the
-// last flight was sent.
+// await reads the entries and the clock until the entries are shown as they should be, or patience
+// is at its end. now is when the last flight was sent.
 func (g *scheduled) await(ctx context.Context, s Session, shown func([]routeros.Attributes) bool) (results []api.Result, now time.Time, err error) {
 	const pause = time.Second
 	for waited := time.Duration(0); ; waited += pause {
@@ -216,7 +216,8 @@ func (g *scheduled) await(ctx context.Context, s Session, shown func([]routeros.
 	}
 }
 
-// know keeps the ids of rows beside those that the router returned: none of them may be forgotten, or its entry stays armed.
+// know keeps the ids of rows beside those that the router returned: none of them may be forgotten,
+// or its entry stays armed.
 func (g *scheduled) know(rows []routeros.Attributes) {
 	for _, row := range rows {
 		if id := row.Get(".id"); id != "" && !slices.Contains(g.ids, id) {
@@ -232,7 +233,8 @@ func (g *scheduled) mine(row routeros.Attributes) bool {
 
 func (g *scheduled) foreign(row routeros.Attributes) bool { return !g.mine(row) }
 
-// withdraw removes the first entry where the second was refused. A row that does not show yet could not be removed either.
+// withdraw removes the first entry where the second was refused. A row that does not show yet could
+// not be removed either.
 func (g *scheduled) withdraw(ctx context.Context, s Session, cause error) error {
 	if lost(cause) || len(g.ids) == 0 {
 		return nil
@@ -268,7 +270,8 @@ func (g *scheduled) refused(ctx context.Context, s Session, err error) error {
 	return &ProtectionError{"the dead-man can't be armed; the router says: " + trap.Message, "look at its scheduler and its log; or " + unprotectedRemedy}
 }
 
-// others are the entries of another dead-man. Where the router as good as says that there is one it may show a moment later.
+// others are the entries of another dead-man. Where the router as good as says that there is one it
+// may show a moment later.
 func (g *scheduled) others(ctx context.Context, s Session, sure bool) ([]routeros.Attributes, error) {
 	results, _, err := g.await(ctx, s, func(rows []routeros.Attributes) bool {
 		return !sure || slices.ContainsFunc(rows, g.foreign)
@@ -328,8 +331,8 @@ func heldByDeadMan(rows []routeros.Attributes) error {
 	}
 }
 
-// check leaves enough time to go back by hand, before the router does so at the same moment. It goes by this machine's clock; the
-// router's is read with [scheduled.standing].
+// check leaves enough time to go back by hand, before the router does so at the same moment. It
+// goes by this machine's clock; the router's is read with [scheduled.standing].
 func (g *scheduled) check() error {
 	if left := time.Until(g.fires); left < g.margin() {
 		return &untimelyError{fmt.Sprintf("the dead-man runs in %s, which is too soon to go on", rounded(left)), "give it more time with --undo-after", true}
@@ -374,7 +377,8 @@ func (g *scheduled) disarm(ctx context.Context, s Session, cause error) error {
 	return nil
 }
 
-// pending finds the entries, also those of which this run could not learn whether they were added. Another run's are not taken for them.
+// pending finds the entries, also those of which this run could not learn whether they were added.
+// Another run's are not taken for them.
 func (g *scheduled) pending(ctx context.Context, s Session) (bool, string, error) {
 	now := time.Now()
 	results, err := s.Batch(ctx, g.prints())

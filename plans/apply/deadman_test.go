@@ -46,7 +46,8 @@ func (p prints) Batch(ctx context.Context, commands []routeros.Command) ([]api.R
 	return results, err
 }
 
-// install applies the plan of the matrix under a dead-man, to a router that prints its scheduler in another way.
+// install applies the plan of the matrix under a dead-man, to a router that prints its scheduler in
+// another way.
 func (p *place) install(scheduler func([]routeros.Attributes) []routeros.Attributes, o apply.Options) apply.Result {
 	p.t.Helper()
 	s, before := p.read(p.ctx)
@@ -98,8 +99,8 @@ func nextRunForms() map[string]func(time.Time) string {
 	}
 }
 
-// TestNextRunForms: a dead-man is armed on a router of each form of next-run, whatever the hour; where nobody can read the form, nothing is done
-// and nothing is left.
+// TestNextRunForms: a dead-man is armed on a router of each form of next-run, whatever the hour;
+// where nobody can read the form, nothing is done and nothing is left.
 func TestNextRunForms(t *testing.T) {
 	for _, version := range []string{"6.49", "7.8", "7.14"} {
 		for form, printed := range nextRunForms() {
@@ -122,7 +123,8 @@ func TestNextRunForms(t *testing.T) {
 	}
 }
 
-// TestZoneChanges: a change of daylight saving that is due before the dead-man, or has just been, is no reason to refuse.
+// TestZoneChanges: a change of daylight saving that is due before the dead-man, or has just been,
+// is no reason to refuse.
 func TestZoneChanges(t *testing.T) {
 	for _, name := range []string{"Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"} {
 		zone, err := time.LoadLocation(name)
@@ -150,8 +152,8 @@ func TestZoneChanges(t *testing.T) {
 	}
 }
 
-// TestLateRows: a router that shows rows some time after it took them is waited for; when it never does, both entries are removed all
-// the same, by the ids that it returned.
+// TestLateRows: a router that shows rows some time after it took them is waited for; when it never
+// does, both entries are removed all the same, by the ids that it returned.
 func TestLateRows(t *testing.T) {
 	hidden := map[string]func(row routeros.Attributes) bool{
 		"both":     func(routeros.Attributes) bool { return true },
@@ -190,8 +192,8 @@ func TestLateRows(t *testing.T) {
 	}
 }
 
-// TestNameTaken: whatever the router says to a name that is taken, the other run is seen, also when it shows a moment later; of this
-// run nothing is left, and the other's entry is.
+// TestNameTaken: whatever the router says to a name that is taken, the other run is seen, also when
+// it shows a moment later; of this run nothing is left, and the other's entry is.
 func TestNameTaken(t *testing.T) {
 	for _, message := range []string{"failure: item with such name already exists", "failure: scheduler with that name already exists (7)", "failure: name must be unique"} {
 		for _, taken := range []string{"rosknock-dead-man", "rosknock-dead-man-at-start"} {
@@ -223,7 +225,8 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// TestNotDisarmed: entries that can't be removed again are named, with how to remove them; the advice is not to go without protection.
+// TestNotDisarmed: entries that can't be removed again are named, with how to remove them; the
+// advice is not to go without protection.
 func TestNotDisarmed(t *testing.T) {
 	for name, knobs := range map[string]sim.Knobs{"never runs": {JobsNeverRun: true}, "the second is refused": {}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -247,8 +250,9 @@ func TestNotDisarmed(t *testing.T) {
 	}
 }
 
-// TestAdoptForms: an undo goes on under the armed dead-man of a run that was cut off where the form of next-run is known, by the time that is really
-// left; where it is not, or the time is too short, nothing is touched and the dead-man does its work.
+// TestAdoptForms: an undo goes on under the armed dead-man of a run that was cut off where the form
+// of next-run is known, by the time that is really left; where it is not, or the time is too short,
+// nothing is touched and the dead-man does its work.
 func TestAdoptForms(t *testing.T) {
 	for form, printed := range nextRunForms() {
 		for _, late := range []time.Duration{time.Minute, 4*time.Minute + 50*time.Second} {

@@ -12,8 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Obstacles are what a router says of all that [Run] would refuse to begin for, or be refused: somebody else at work, a scheduler that does not run,
-// rights that the user lacks. Reading them writes nothing.
+// Obstacles are what a router says of all that [Run] would refuse to begin for, or be refused:
+// somebody else at work, a scheduler that does not run, rights that the user lacks. Reading them
+// writes nothing.
 type Obstacles struct {
 	version            routeros.Version
 	login              string
@@ -33,8 +34,8 @@ func ReadObstacles(ctx context.Context, s Session, v routeros.Version, login str
 	return Obstacles{v, login, results[:first], results[first], results[first+1], results[first+2]}, nil
 }
 
-// Refusal is the error with which [Run] would refuse a change set, in the same words; nil when nothing is known to stand in its way. The options are
-// those of the run.
+// Refusal is the error with which [Run] would refuse a change set, in the same words; nil when
+// nothing is known to stand in its way. The options are those of the run.
 func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 	if !c.Changed() {
 		return nil
@@ -139,7 +140,8 @@ func (g *scheduled) tooLong() error {
 
 const deviceModeRemedy = "allow the scheduler at the device with /system/device-mode/update scheduler=yes, which wants its button or a power cycle; or " + unprotectedRemedy
 
-// deviceMode says what of a router's device-mode keeps the scheduler from running; nothing when it does not say so.
+// deviceMode says what of a router's device-mode keeps the scheduler from running; nothing when it
+// does not say so.
 func deviceMode(row routeros.Attributes) (what, remedy string) {
 	switch {
 	case row.Bool("flagged"):

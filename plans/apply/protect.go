@@ -101,8 +101,8 @@ func vacancy(v routeros.Version) []routeros.Command {
 	return commands
 }
 
-// vacant makes sure that nobody else is at work on the router, in whichever way they protect themselves. It returns the dead-man's entries
-// that may be adopted.
+// vacant makes sure that nobody else is at work on the router, in whichever way they protect
+// themselves. It returns the dead-man's entries that may be adopted.
 func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, error) {
 	results, err := s.Batch(ctx, vacancy(o.Before.Version))
 	if err != nil {
@@ -111,7 +111,8 @@ func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, e
 	return atWork(results, o)
 }
 
-// atWork reads the answers to [vacancy]. The error says who is at work; the rows are the dead-man's entries that may be adopted.
+// atWork reads the answers to [vacancy]. The error says who is at work; the rows are the dead-man's
+// entries that may be adopted.
 func atWork(results []api.Result, o Options) ([]routeros.Attributes, error) {
 	if results[0].Err != nil {
 		return nil, results[0].Err

@@ -32,15 +32,16 @@ func (r roundTrip) String() string {
 	return fmt.Sprintf("%s/%s/%s/%s", r.table, r.version, strings.TrimSuffix(r.plan, ".yaml"), r.layout)
 }
 
-// strangersTables are real exports of many kinds, among the shared material: home routers and long tables, jump chains, lists, raw rules, IPv6, and
-// some on which most plans are refused.
+// strangersTables are real exports of many kinds, among the shared material: home routers and long
+// tables, jump chains, lists, raw rules, IPv6, and some on which most plans are refused.
 func strangersTables() []string {
 	return []string{"001.rsc", "003.rsc", "006.rsc", "010.rsc", "021.rsc", "027.rsc", "032.rsc", "045.rsc", "055.rsc", "073.rsc"}
 }
 
-// TestRoundTrip: for each plan of the fixtures, in each layout, on each version, on the default configuration and on tables of strangers: apply and undo, apply
-// and remove bring back byte for byte what was there. What is refused is counted, and listed with its reason. Without ROSKNOCK_MATRIX it is a fixed
-// share.
+// TestRoundTrip: for each plan of the fixtures, in each layout, on each version, on the default
+// configuration and on tables of strangers: apply and undo, apply and remove bring back byte for
+// byte what was there. What is refused is counted, and listed with its reason. Without
+// ROSKNOCK_MATRIX it is a fixed share.
 func TestRoundTrip(t *testing.T) {
 	files, err := filepath.Glob("../../fixtures/plans/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -136,7 +137,8 @@ func (r roundTrip) export(t *testing.T) []byte {
 	return text
 }
 
-// readPlan is the plan in its layout. An interface list that the router does not have is left out, as its operator would.
+// readPlan is the plan in its layout. An interface list that the router does not have is left out,
+// as its operator would.
 func (r roundTrip) readPlan(t *testing.T, s routeros.Snapshot) plans.Plan {
 	p := readPlan(t, r.plan)
 	p.Firewall.Layout = r.layout

@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// prints are the commands whose answers tell how the dead-man stands, in one flight: next-run says nothing without the clock of that moment.
+// prints are the commands whose answers tell how the dead-man stands, in one flight: next-run says
+// nothing without the clock of that moment.
 func (*scheduled) prints() []routeros.Command {
 	return []routeros.Command{armedEntries(), routeros.Print(routeros.Clock)}
 }
@@ -20,8 +21,8 @@ const armedWhenRead = "the dead-man was armed when it was last read"
 // tolerance is how much later than expected a dead-man may run: clocks drift, and are set right by seconds.
 const tolerance = time.Minute
 
-// untimelyError says that the dead-man does not run when it should, or that nobody can tell when. soon: it runs before there is time
-// for anything else.
+// untimelyError says that the dead-man does not run when it should, or that nobody can tell when.
+// soon: it runs before there is time for anything else.
 type untimelyError struct {
 	what, remedy string
 	soon         bool
@@ -29,11 +30,13 @@ type untimelyError struct {
 
 func (e *untimelyError) Error() string { return e.what + ": " + e.remedy }
 
-// standing judges the answers to prints, which was sent at the moment now. It is nil when both entries are armed and the first runs
-// neither too soon nor late. The error is a *GoneError when the dead-man has run or somebody has removed it.
+// standing judges the answers to prints, which was sent at the moment now. It is nil when both
+// entries are armed and the first runs neither too soon nor late. The error is a *GoneError when
+// the dead-man has run or somebody has removed it.
 //
-// A time that is shorter than expected is believed: the router's clock went forward. One that is longer by more than a minute is not
-// what was armed: the clock went back, and the way back of the router would come late. What can't be read is never believed to be fine.
+// A time that is shorter than expected is believed: the router's clock went forward. One that is
+// longer by more than a minute is not what was armed: the clock went back, and the way back of the
+// router would come late. What can't be read is never believed to be fine.
 func (g *scheduled) standing(results []api.Result, now time.Time) error {
 	rows, clock, err := answers(results)
 	if err != nil {
@@ -82,8 +85,8 @@ func rowNamed(rows []routeros.Attributes, name string) routeros.Attributes {
 	return nil
 }
 
-// there reports whether both entries are there as this run has added or adopted them, and have not run yet. One that has run
-// without removing itself shows how often.
+// there reports whether both entries are there as this run has added or adopted them, and have not
+// run yet. One that has run without removing itself shows how often.
 func (g *scheduled) there(rows []routeros.Attributes) error {
 	gone := 0
 	for _, name := range []string{deadMan, deadManAtStart} {
@@ -150,10 +153,12 @@ func rounded(d time.Duration) time.Duration { return d.Round(time.Second) }
 
 // timeLeft is how long it is from the router's clock to next-run; less than nothing when that has passed.
 //
-// Both are times on the wall. When the zone changes between them, what lies between them on the wall is not what has to be waited for:
-// routers of both kinds may exist, those that print the coming moment with the offset of then and those with the offset of now. So both
-// are considered where a change is due before the dead-man is (and only there: an hour more is otherwise a clock that was set back),
-// and of what has not passed the earlier one counts. A time that the wall never shows has come when the clock jumps over it.
+// Both are times on the wall. When the zone changes between them, what lies between them on the
+// wall is not what has to be waited for: routers of both kinds may exist, those that print the
+// coming moment with the offset of then and those with the offset of now. So both are considered
+// where a change is due before the dead-man is (and only there: an hour more is otherwise a clock
+// that was set back), and of what has not passed the earlier one counts. A time that the wall never
+// shows has come when the clock jumps over it.
 //
 // Without a date a time that has passed is tomorrow's: an entry that waits has not run.
 func timeLeft(nextRun string, clock time.Time, expected time.Duration) (time.Duration, bool) {
@@ -182,8 +187,8 @@ func timeLeft(nextRun string, clock time.Time, expected time.Duration) (time.Dur
 	return shown, true
 }
 
-// zoneChange is how long it is until the next change of a clock's zone, and by how much it puts the clock forward: nothing when it never
-// changes, as far as is known.
+// zoneChange is how long it is until the next change of a clock's zone, and by how much it puts the
+// clock forward: nothing when it never changes, as far as is known.
 func zoneChange(clock time.Time) (until, shift time.Duration) {
 	_, change := clock.ZoneBounds()
 	if change.IsZero() {

@@ -26,8 +26,9 @@ func shown(nextRun, date, clock, zone string) []api.Result {
 
 const utc = "UTC +00:00"
 
-// TestStanding: what a router shows of a dead-man that was armed for five minutes is read in every form of every version, and believed as
-// far as it is harmless: less time is taken for less time, and more for a protection that comes late.
+// TestStanding: what a router shows of a dead-man that was armed for five minutes is read in every
+// form of every version, and believed as far as it is harmless: less time is taken for less time,
+// and more for a protection that comes late.
 func TestStanding(t *testing.T) {
 	for _, test := range []struct {
 		nextRun, date, clock, zone string
@@ -62,7 +63,8 @@ func TestStanding(t *testing.T) {
 		{"2026-09-21T15:05:00", "2026-09-21", "15:00:00", utc, 5 * time.Minute, "can't be read"},
 		{"15:05:00", "", "15:00:00", utc, 5 * time.Minute, "the router's clock can't be read"},
 		{"2026-09-21 15:05:00", "21.9.2026", "15:00:00", utc, 5 * time.Minute, "the router's clock can't be read"},
-		// Daylight saving begins at 02:00 of the 29th of March 2026, which is 03:00 then, and ends at 03:00 of the 25th of October.
+		// Daylight saving begins at 02:00 of the 29th of March 2026, which is 03:00 then, and ends
+		// at 03:00 of the 25th of October.
 		{"2026-03-29 03:03:00", "2026-03-29", "01:58:00", "Europe/Berlin +01:00", 5 * time.Minute, ""},
 		{"03:03:00", "mar/29/2026", "01:58:00", "Europe/Berlin +01:00", 5 * time.Minute, ""},
 		{"2026-03-29 02:03:00", "2026-03-29", "01:58:00", "Europe/Berlin +01:00", 2 * time.Minute, ""}, // no such time: due at the change
@@ -115,8 +117,8 @@ func TestStandingLater(t *testing.T) {
 	}
 }
 
-// TestStandingGone: an entry that is missing, switched off, has run or is somebody else's is no protection, and an answer that did not come
-// says nothing.
+// TestStandingGone: an entry that is missing, switched off, has run or is somebody else's is no
+// protection, and an answer that did not come says nothing.
 func TestStandingGone(t *testing.T) {
 	refused := &api.TrapError{Command: "/system/scheduler/print", Message: "no"}
 	for name, test := range map[string]struct {

@@ -151,7 +151,8 @@ var (
 	adminForbid = &expr.Reject{Type: unix.NFT_REJECT_ICMPX_UNREACH, Code: unix.NFT_REJECT_ICMPX_ADMIN_PROHIBITED}
 )
 
-// patience is a wait for an answer that ends well before the kernel repeats a SYN, after a second, also on a machine that has much to do.
+// patience is a wait for an answer that ends well before the kernel repeats a SYN, after a second,
+// also on a machine that has much to do.
 const patience = 600 * time.Millisecond
 
 // TestEveryAnswer: whatever a firewall on the way does with a stage, exactly one packet was sent, and it

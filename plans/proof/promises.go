@@ -13,8 +13,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// broken files a failure of which the packet is known. Its text goes on with the packet, its fate, and the rule that decides it: a text is no
-// format, for it may hold anything that stands on a router or in an address.
+// broken files a failure of which the packet is known. Its text goes on with the packet, its fate,
+// and the rule that decides it: a text is no format, for it may hold anything that stands on a
+// router or in an address.
 func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...classes.Set) {
 	e, ok := f.space.Pick(set, wishes...)
 	if !ok {
@@ -379,7 +380,8 @@ func (f *table) guests() []guest {
 	return out
 }
 
-// alone leaves each with those packets that come in for no other reason, which would show nothing of this one.
+// alone leaves each with those packets that come in for no other reason, which would show nothing
+// of this one.
 func (f *table) alone(all []guest) []guest {
 	out := slices.Clone(all)
 	for i := range out {

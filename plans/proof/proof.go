@@ -147,7 +147,8 @@ type prover struct {
 	changes diff.ChangeSet
 	session diff.Session
 	states  []routeros.Snapshot
-	// doubtful are others' rules of which nobody could say either what they do before the plan, or the change that is taken back, came.
+	// doubtful are others' rules of which nobody could say either what they do before the plan, or
+	// the change that is taken back, came.
 	doubtful map[routeros.Menu][]routeros.Rule
 	proof    Proof
 }

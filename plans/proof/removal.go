@@ -12,7 +12,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// Opening is something on the router that more can reach once a plan is removed, or a change of it taken back.
+// Opening is something on the router that more can reach once a plan is removed, or a change of it
+// taken back.
 type Opening struct {
 	Family routeros.Family
 	// What is the protocol and the port, and the service that listens there: tcp/22 (ssh).

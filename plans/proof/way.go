@@ -10,12 +10,14 @@ import (
 	"github.com/rosknock/rosknock/routeros/classes"
 )
 
-// Way shows of the way back from a change what has to hold on it, also back to a router without a plan: that the operator stays in, and that nothing
-// of others changes. Who reaches what then is as it was before the change; what more that is than now is said, and refused by nobody: a way
-// back has to be there when things have gone wrong. The router is the one of now, and original what there was of it before the change.
+// Way shows of the way back from a change what has to hold on it, also back to a router without a
+// plan: that the operator stays in, and that nothing of others changes. Who reaches what then is as
+// it was before the change; what more that is than now is said, and refused by nobody: a way back
+// has to be there when things have gone wrong. The router is the one of now, and original what
+// there was of it before the change.
 //
-// Of a rule that no packet settles nobody could say before the change what it does with the operator's packets. It is no worse after the
-// way back, so it does not stand in the way.
+// Of a rule that no packet settles nobody could say before the change what it does with the
+// operator's packets. It is no worse after the way back, so it does not stand in the way.
 func Way(now, original routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
 	p := &prover{before: now, want: compile.Removal(plan, now), changes: changes, session: session, states: diff.States(now, changes)}
 	p.proof.States = len(p.states)
@@ -55,8 +57,9 @@ func (p *prover) stillTheirs(original routeros.Snapshot) map[routeros.Menu][]rou
 	return out
 }
 
-// owed are the packets that have to be accepted on the way wherever they are now. A way that leads to a router on which nobody can say what becomes
-// of a packet owes no more for it than that router.
+// owed are the packets that have to be accepted on the way wherever they are now. A way that leads
+// to a router on which nobody can say what becomes of a packet owes no more for it than that
+// router.
 func (f *table) owed() classes.Set {
 	s, now, end := f.space, f.results[0].Accepted, f.results[len(f.results)-1].Accepted
 	if len(f.doubtful) == 0 {
@@ -65,7 +68,8 @@ func (f *table) owed() classes.Set {
 	return s.And(now, s.Or(end, s.Minus(s.All(), s.SometimesBy(end, f.doubtful))))
 }
 
-// doubt says which rule may stop packets of the operator in the end that are accepted now, and are owed nothing.
+// doubt says which rule may stop packets of the operator in the end that are accepted now, and are
+// owed nothing.
 func (f *table) doubt(flow, owed classes.Set) {
 	s := f.space
 	e, ok := s.Pick(s.And(flow, s.Minus(f.results[0].Accepted, owed)))

@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// The way back is judged by what was there before the change: what nobody could say of a packet then, does not stand in its way; what could
-// be said, and what has come since, does.
+// The way back is judged by what was there before the change: what nobody could say of a packet
+// then, does not stand in its way; what could be said, and what has come since, does.
 func TestWayIsJudgedByWhatWas(t *testing.T) {
 	const (
 		head = `/interface list

@@ -11,11 +11,13 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// checker collects what does not fit together in a file that was read: it may be cut off, edited by hand, or of another version. What is
-// wrong with it is found here, before anything is worked out or sent by it.
+// checker collects what does not fit together in a file that was read: it may be cut off, edited by
+// hand, or of another version. What is wrong with it is found here, before anything is worked out
+// or sent by it.
 type checker struct {
 	problems []string
-	// rows are the ids that are there, menu by menu, while the steps go on; gone are those that a step has removed.
+	// rows are the ids that are there, menu by menu, while the steps go on; gone are those that a
+	// step has removed.
 	rows, gone map[routeros.Menu]map[string]bool
 	// whole says that rows are all there are: a step can name no other.
 	whole bool

@@ -111,7 +111,8 @@ func TestBackup(t *testing.T) {
 	}
 }
 
-// TestInconsistentBackup: a backup whose parts do not fit together is refused, with its file and all that is wrong.
+// TestInconsistentBackup: a backup whose parts do not fit together is refused, with its file and
+// all that is wrong.
 func TestInconsistentBackup(t *testing.T) {
 	rule := routeros.NewRule("chain", "input", "action", "drop", "comment", "[rosknock m/x]")
 	rule.ID = "*1F"
@@ -264,7 +265,8 @@ func TestSpoiltBackups(t *testing.T) {
 	}
 }
 
-// FuzzFiles: whatever a file in the state folder holds, it is read or refused, and what is read can be worked with.
+// FuzzFiles: whatever a file in the state folder holds, it is read or refused, and what is read can
+// be worked with.
 func FuzzFiles(f *testing.F) {
 	d, err := state.Open(f.TempDir())
 	if err != nil {

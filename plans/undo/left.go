@@ -27,8 +27,9 @@ func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []str
 	return append(out, leftOfServices(now, before, done)...)
 }
 
-// leftOfServices names the services that a change set touched and that still have what it wrote, instead of what was there before. What
-// somebody else has made of them since is neither, and stays.
+// leftOfServices names the services that a change set touched and that still have what it wrote,
+// instead of what was there before. What somebody else has made of them since is neither, and
+// stays.
 func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string {
 	var out []string
 	for _, step := range done.Steps {
@@ -45,8 +46,8 @@ func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string
 	return out
 }
 
-// keeps reports whether a row has a value that was written to it, and that means something else than the one before. A router prints values
-// in forms of its own.
+// keeps reports whether a row has a value that was written to it, and that means something else
+// than the one before. A router prints values in forms of its own.
 func keeps(is, was, written routeros.Attributes) bool {
 	for name, value := range written.All() {
 		now := routeros.Canonical(name, is.Get(name))

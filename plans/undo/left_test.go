@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestLeftOfServices: a service is as it was when it means the same, however the router prints it; what somebody else has made of it since is not ours
-// to put back.
+// TestLeftOfServices: a service is as it was when it means the same, however the router prints it;
+// what somebody else has made of it since is not ours to put back.
 func TestLeftOfServices(t *testing.T) {
 	const was, wrote = "10.0.0.0/8,192.0.2.1", "192.168.88.0/24,198.51.100.7"
 	with := func(from, port string) routeros.Snapshot {

@@ -8,9 +8,11 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// renumbered gives the rows of a backup, and the steps that name them, the ids under which they stand now. A router that was set up anew from its
-// own backup numbers its rows afresh, and an upgrade may (routeros-facts § 11): then the old ids would name other rows. Where a menu is as it was after some of the steps,
-// row by row in its order, each is known by its place. Where it is not, the ids are taken as they are.
+// renumbered gives the rows of a backup, and the steps that name them, the ids under which they
+// stand now. A router that was set up anew from its own backup numbers its rows afresh, and an
+// upgrade may (routeros-facts § 11): then the old ids would name other rows. Where a menu is as it
+// was after some of the steps, row by row in its order, each is known by its place. Where it is
+// not, the ids are taken as they are.
 func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
 	states := diff.States(before, done)
 	ids := map[string]string{}
@@ -50,8 +52,9 @@ func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Sn
 	return before, done
 }
 
-// settled returns the id of now of each row that was there from the beginning, when the rows are those of one of the states, under other ids; nothing
-// where they have their own. Rows that the steps have taken away get an id that no row has.
+// settled returns the id of now of each row that was there from the beginning, when the rows are
+// those of one of the states, under other ids; nothing where they have their own. Rows that the
+// steps have taken away get an id that no row has.
 func settled(rows []diff.Row, states []routeros.Snapshot, menu routeros.Menu) map[string]string {
 	for _, state := range slices.Backward(states) {
 		then := static(state, menu)

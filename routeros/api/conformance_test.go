@@ -125,8 +125,8 @@ func (c suite) add(comment string) string {
 	return c.run("/ip/firewall/filter/add", "chain", testChain, "action", "accept", "comment", comment).Ret
 }
 
-// safeMode: what is done under safe mode is undone by unroll, and kept by release; nobody takes it twice. It reports whether
-// there is a safe mode.
+// safeMode: what is done under safe mode is undone by unroll, and kept by release; nobody takes it
+// twice. It reports whether there is a safe mode.
 func (c suite) safeMode() bool {
 	_, err := c.s.Run(c.Context(), routeros.NewCommand("/safe-mode/take", "on-error", "abort"))
 	if _, none := errors.AsType[*api.UnknownMenuError](err); none {

@@ -355,8 +355,8 @@ func login(ctx context.Context, conn net.Conn, t Target, password string, o Opti
 	return newSession(conn, guarded.reader, t, o), nil
 }
 
-// loginError is why a login failed: what the router said, if anything, before the end of the context, which closes
-// the connection.
+// loginError is why a login failed: what the router said, if anything, before the end of the
+// context, which closes the connection.
 func loginError(ctx context.Context, t Target, last wire.Sentence, err error) error {
 	if limit, ok := errors.AsType[*wire.LimitError](err); ok {
 		return fmt.Errorf("%s: %w", t.HostPort(), limit)

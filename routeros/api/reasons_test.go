@@ -29,7 +29,8 @@ type ending struct {
 func unknown(err error) bool { _, ok := errors.AsType[*api.NotLoggedInError](err); return ok }
 func refused(err error) bool { _, ok := errors.AsType[*api.BadPasswordError](err); return ok }
 
-// endings are all reasons for which a session ends. The tag 1 is that of a command which waits for its answer.
+// endings are all reasons for which a session ends. The tag 1 is that of a command which waits for
+// its answer.
 func endings() map[string]ending {
 	row := encoded([]string{"!re", ".tag=1", "=a=" + strings.Repeat("x", 5_000)})
 	said := func(text string) func(error) bool {
@@ -83,7 +84,8 @@ func (e ending) serve(conn net.Conn, sentences int, asked, last chan<- struct{})
 	}
 }
 
-// holds ends a session while three calls wait for their answers and others are being sent, and says who heard of another reason.
+// holds ends a session while three calls wait for their answers and others are being sent, and says
+// who heard of another reason.
 func (e ending) holds(t *testing.T, client, server net.Conn) {
 	t.Helper()
 	asked, last := make(chan struct{}, 3), make(chan struct{})
@@ -144,8 +146,8 @@ func (e ending) holds(t *testing.T, client, server net.Conn) {
 	}
 }
 
-// TestReasons: whatever ends a session, every call under way and every later one hears of that reason, whichever of the goroutines
-// that read and write notices first.
+// TestReasons: whatever ends a session, every call under way and every later one hears of that
+// reason, whichever of the goroutines that read and write notices first.
 func TestReasons(t *testing.T) {
 	for name, e := range endings() {
 		t.Run("pipe/"+name, func(t *testing.T) {

@@ -272,8 +272,8 @@ func (s *Session) register(calls []*call) error {
 // lastWords is how long the router's last words may take to be read once it takes no bytes any more.
 const lastWords = time.Second
 
-// unsent ends a session in which writing failed, unless the reader knows why: this side may have ended it, or the
-// router's reason has been received and is not read yet.
+// unsent ends a session in which writing failed, unless the reader knows why: this side may have
+// ended it, or the router's reason has been received and is not read yet.
 func (s *Session) unsent(ctx context.Context, err error) {
 	patience := time.NewTimer(lastWords)
 	defer patience.Stop()

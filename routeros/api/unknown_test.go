@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// The part of the conformance suite that records what a router does where nobody knew: an answer that is none of those thought of
-// is an error.
+// The part of the conformance suite that records what a router does where nobody knew: an answer
+// that is none of those thought of is an error.
 
 const testJob = "rosknock-test"
 
@@ -99,7 +99,8 @@ func (c suite) hijack() {
 	}
 }
 
-// idsAfterUnroll: who gets the id of a row that an unroll took away, and what is answered to those who still use it.
+// idsAfterUnroll: who gets the id of a row that an unroll took away, and what is answered to those
+// who still use it.
 func (c suite) idsAfterUnroll() {
 	stays := c.add("removed under safe mode")
 	c.run("/safe-mode/take", "on-error", "abort")

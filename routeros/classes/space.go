@@ -277,8 +277,8 @@ func (s *Space) Sometimes(a Set) Set {
 	return Set{s.diagram.forget(a.node, s.diagram.chain(levels))}
 }
 
-// SometimesBy is Sometimes for what some rules ask that no packet settles, and for what their packets carry. Other rules ask their questions
-// still.
+// SometimesBy is Sometimes for what some rules ask that no packet settles, and for what their
+// packets carry. Other rules ask their questions still.
 func (s *Space) SometimesBy(a Set, tables map[routeros.Menu][]routeros.Rule) Set {
 	var levels []int32
 	forget := func(name string) {

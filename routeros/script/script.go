@@ -1,6 +1,7 @@
-// Package script reads the part of the RouterOS script language that rosknock writes into scheduler entries and files for /import:
-// commands with arguments, [find …], :if, :do with on-error, :log, :put, :error, :delay, variables that count, blocks and comments. It also
-// has the words of which those scripts are made: [Path], [Quoted], [Assign].
+// Package script reads the part of the RouterOS script language that rosknock writes into scheduler
+// entries and files for /import: commands with arguments, [find …], :if, :do with on-error, :log,
+// :put, :error, :delay, variables that count, blocks and comments. It also has the words of which
+// those scripts are made: [Path], [Quoted], [Assign].
 //
 // It is strict. What it does not know is an error with its line, never skipped: a script that undoes changes
 // on a router far away must not hold a word that only looks right. The language is far larger

@@ -6,17 +6,19 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Admin lets another administrator work on the router: a user admin who may do everything, whatever accounts there are, from a
-// session of its own at the console. The first command that is refused ends the work. Nobody sees the session, and it never ends: a safe mode that it takes is held until somebody
-// ends it.
+// Admin lets another administrator work on the router: a user admin who may do everything, whatever
+// accounts there are, from a session of its own at the console. The first command that is refused
+// ends the work. Nobody sees the session, and it never ends: a safe mode that it takes is held
+// until somebody ends it.
 func (r *Router) Admin(commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.carryOut(r.admin("local", "admin", "full"), commands)
 }
 
-// AdminAs lets a user work on the router from a session at the console, which stays until [Router.AdminLeaves]. The user need not have
-// an account, and is then one of the group full. Safe mode that the session takes, or takes over, is held for as long.
+// AdminAs lets a user work on the router from a session at the console, which stays until
+// [Router.AdminLeaves]. The user need not have an account, and is then one of the group full. Safe
+// mode that the session takes, or takes over, is held for as long.
 func (r *Router) AdminAs(user string, commands ...routeros.Command) error {
 	return r.AdminVia("local", user, commands...)
 }
@@ -39,8 +41,8 @@ func (r *Router) AdminVia(service, user string, commands ...routeros.Command) er
 	return r.carryOut(s, commands)
 }
 
-// AdminLeaves ends the sessions of a user that [Router.AdminAs] and [Router.AdminVia] have opened, as a terminal that is closed: a
-// safe mode that one of them holds is undone.
+// AdminLeaves ends the sessions of a user that [Router.AdminAs] and [Router.AdminVia] have opened,
+// as a terminal that is closed: a safe mode that one of them holds is undone.
 func (r *Router) AdminLeaves(user string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,8 @@ func safeVerb(verb string, pairs ...string) routeros.Command {
 	return routeros.NewCommand(routeros.SafeMode.Verb(verb), pairs...)
 }
 
-// TestHijack: what becomes of safe mode and of the changes under it when somebody else ends it or takes it over, and when they leave.
+// TestHijack: what becomes of safe mode and of the changes under it when somebody else ends it or
+// takes it over, and when they leave.
 func TestHijack(t *testing.T) {
 	const ours, none = "!re =current=true =enabled=true =owner=api =user=admin", "!re =current=false =enabled=false"
 	held := func(service, user string) string {
@@ -97,7 +98,8 @@ func TestIDsAfterUnroll(t *testing.T) {
 	}
 }
 
-// TestCurrentByUser: on a router that says current to every session of the same user, a hijack under the same name can't be told.
+// TestCurrentByUser: on a router that says current to every session of the same user, a hijack
+// under the same name can't be told.
 func TestCurrentByUser(t *testing.T) {
 	r := New(Options{Knobs: Knobs{SafeModeByUser: true}})
 	c := login(t, r)
@@ -108,7 +110,8 @@ func TestCurrentByUser(t *testing.T) {
 	c.expect("!re =current=true =enabled=true =owner=api =user=admin | !done", "/safe-mode/print")
 }
 
-// TestAdminRights: a user with an account has the rights of its group, and the history says whose the changes are.
+// TestAdminRights: a user with an account has the rights of its group, and the history says whose
+// the changes are.
 func TestAdminRights(t *testing.T) {
 	r := New(Options{Users: []User{{Name: "admin"}, {Name: "looks", Group: "read"}}})
 	rule := routeros.NewCommand("/ip/firewall/filter/add", "chain", "input", "action", "accept")

@@ -12,8 +12,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// ansiblePlay brings a firewall into a state as community.routeros does: whole tables in an order of their own, with what is not named
-// taken away, and single rows that are found.
+// ansiblePlay brings a firewall into a state as community.routeros does: whole tables in an order
+// of their own, with what is not named taken away, and single rows that are found.
 const ansiblePlay = `
 - hosts: localhost
   gather_facts: false

@@ -115,7 +115,8 @@ func TestAddressRows(t *testing.T) {
 	}
 }
 
-// TestServicesThatAreOff: a new router answers on every service but www-ssl, and where there is one, the reverse proxy.
+// TestServicesThatAreOff: a new router answers on every service but www-ssl, and where there is
+// one, the reverse proxy.
 func TestServicesThatAreOff(t *testing.T) {
 	for v, want := range map[string]string{"6.49": "!re =name=www-ssl | !done", "7.24": "!re =name=www-ssl | !re =name=reverse-proxy | !done"} {
 		login(t, New(Options{Version: version(v)})).expect(want, "/ip/service/print", "=.proplist=name", "?disabled=true")

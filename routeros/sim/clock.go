@@ -7,8 +7,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Two times: Options.Now goes on evenly, and what is left of a time-out, a delay or a session goes by it. The clock on the wall is
-// Now and what it was set off by: dates, the scheduler and rules about the time of day go by that one.
+// Two times: Options.Now goes on evenly, and what is left of a time-out, a delay or a session goes
+// by it. The clock on the wall is Now and what it was set off by: dates, the scheduler and rules
+// about the time of day go by that one.
 
 // wall is what the clock on the wall shows at a time.
 func (r *Router) wall(t time.Time) time.Time { return t.Add(r.shift) }
@@ -21,8 +22,9 @@ func (r *Router) when(moment time.Time) time.Time {
 	return moment.Add(-r.shift)
 }
 
-// ShiftClock sets the clock on the wall forward, or back, as a time server does that answers late. A scheduler entry runs when the clock
-// has reached its next-run: once and at once where the clock jumps over it, late where the clock goes back (routeros-facts § 6.2).
+// ShiftClock sets the clock on the wall forward, or back, as a time server does that answers late.
+// A scheduler entry runs when the clock has reached its next-run: once and at once where the clock
+// jumps over it, late where the clock goes back (routeros-facts § 6.2).
 func (r *Router) ShiftClock(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,8 +90,8 @@ func (r *Router) nextRunText(moment, now time.Time) string {
 	return r.short(moment, now)
 }
 
-// short prints a moment as logs and schedulers of RouterOS before 7.10 do: without the date when it is today, and without the year when it is
-// this one (routeros-facts § 15).
+// short prints a moment as logs and schedulers of RouterOS before 7.10 do: without the date when it
+// is today, and without the year when it is this one (routeros-facts § 15).
 func (r *Router) short(moment, now time.Time) string {
 	moment, now = moment.In(r.options.Zone), r.wall(now).In(r.options.Zone)
 	switch {

@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestShiftClock: what a jump of the clock does to the scheduler, to what has a date, and to what has a time-out.
+// TestShiftClock: what a jump of the clock does to the scheduler, to what has a date, and to what
+// has a time-out.
 func TestShiftClock(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -91,8 +92,8 @@ func TestSetClock(t *testing.T) {
 	}
 }
 
-// TestOrderInTime: what a script does after a delay and what other entries do happen in the order of their times, however late
-// somebody looks.
+// TestOrderInTime: what a script does after a delay and what other entries do happen in the order
+// of their times, however late somebody looks.
 func TestOrderInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{})
@@ -134,7 +135,8 @@ func TestShortTimes(t *testing.T) {
 	}
 }
 
-// TestStartDate: a version takes its own form of a date only, and prints the moment of add where none is given.
+// TestStartDate: a version takes its own form of a date only, and prints the moment of add where
+// none is given.
 func TestStartDate(t *testing.T) {
 	for _, tt := range []struct{ version, right, wrong, today string }{{"6.49", "mar/04/2026", "2026-03-04", "jan/01/2000"}, {"7.9", "mar/04/2026", "2026-03-04", "jan/01/2000"}, {"7.20", "2026-03-04", "mar/04/2026", "2000-01-01"}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -155,7 +157,8 @@ func TestStartDate(t *testing.T) {
 	}
 }
 
-// TestNextRunForms: how long the text of next-run is depends on the version and on how far away it is, by the router's clock.
+// TestNextRunForms: how long the text of next-run is depends on the version and on how far away it
+// is, by the router's clock.
 func TestNextRunForms(t *testing.T) {
 	for _, tt := range []struct {
 		version string

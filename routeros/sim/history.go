@@ -6,12 +6,14 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// historySize is how many actions /system/history keeps, and so how many safe mode can undo (routeros-facts § 6.1).
+// historySize is how many actions /system/history keeps, and so how many safe mode can undo
+// (routeros-facts § 6.1).
 const historySize = 100
 
-// record writes an action of a session into the history, newest first, as a console prints it (MikroTik's manual, Configuration
-// Management). What a command does to several items are several actions: unknown, and the harder case for safe mode, which
-// ends in silence when the history can't hold its actions (routeros-facts § 6.1). What packets bring about is no action.
+// record writes an action of a session into the history, newest first, as a console prints it
+// (MikroTik's manual, Configuration Management). What a command does to several items are several
+// actions: unknown, and the harder case for safe mode, which ends in silence when the history can't
+// hold its actions (routeros-facts § 6.1). What packets bring about is no action.
 func (q *request) record(m routeros.Menu, did string) {
 	policy := "write"
 	if strings.HasPrefix(string(m), "/user") {
@@ -33,14 +35,16 @@ func (r *Router) remember(attrs routeros.Attributes) {
 	}
 }
 
-// rememberStart begins the history anew, as a router does when it starts: with a row that says nothing and is nobody's (MikroTik's
-// manual, Configuration Management). That a reboot empties it is inferred.
+// rememberStart begins the history anew, as a router does when it starts: with a row that says
+// nothing and is nobody's (MikroTik's manual, Configuration Management). That a reboot empties it
+// is inferred.
 func (r *Router) rememberStart() {
 	r.table(routeros.History).rows = nil
 	r.remember(routeros.MakeAttributes("action", "---", "by", "", "policy", "write"))
 }
 
-// forgetSince takes the actions of a safe mode out of the history once they are undone; that they vanish is inferred.
+// forgetSince takes the actions of a safe mode out of the history once they are undone; that they
+// vanish is inferred.
 func (r *Router) forgetSince(first uint32) {
 	t := r.table(routeros.History)
 	for len(t.rows) > 0 && t.rows[0].id >= first {
@@ -55,7 +59,8 @@ func (r *Router) showAction(a routeros.Attributes, w *row) routeros.Attributes {
 		"redoable", "false", "floating-undo", routeros.FormatBool(floats)))
 }
 
-// subject is what the history calls an item of a menu. Those of rules, list entries and services were seen, the others are inferred.
+// subject is what the history calls an item of a menu. Those of rules, list entries and services
+// were seen, the others are inferred.
 func subject(m routeros.Menu) string {
 	switch m {
 	case routeros.Filter, routeros.Filter6:

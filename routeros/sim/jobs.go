@@ -32,10 +32,11 @@ func (q *request) schedule(w *row) {
 	q.ends(q.when(w.next))
 }
 
-// nextRun is the first moment after another, by the clock on the wall, at which an entry runs (routeros-facts § 6.2): at its
-// start, which defaults to the moment of add, and then every interval. With an interval and no start of its own, the first run
-// is one interval later. An entry of start-time=startup with an interval counts from the router's start; one without runs
-// at a start only.
+// nextRun is the first moment after another, by the clock on the wall, at which an entry runs
+// (routeros-facts § 6.2): at its start, which defaults to the moment of add, and then every
+// interval. With an interval and no start of its own, the first run is one interval later. An entry
+// of start-time=startup with an interval counts from the router's start; one without runs at a
+// start only.
 func (r *Router) nextRun(w *row, after time.Time) time.Time {
 	if r.idle(w) {
 		return time.Time{}
@@ -58,8 +59,8 @@ func (r *Router) nextRun(w *row, after time.Time) time.Time {
 // idle reports whether an entry never runs.
 func (r *Router) idle(w *row) bool { return w.attrs.Bool("disabled") || r.options.Knobs.JobsNeverRun }
 
-// firstRun is when an entry runs after a start of the router: one of start-time=startup without an interval three seconds later
-// (routeros-facts § 6.2).
+// firstRun is when an entry runs after a start of the router: one of start-time=startup without an
+// interval three seconds later (routeros-facts § 6.2).
 func (r *Router) firstRun(w *row) time.Time {
 	if next := r.nextRun(w, r.wall(r.booted)); !next.IsZero() || r.idle(w) || w.get("start-time") != "startup" {
 		return next
@@ -143,7 +144,8 @@ func (r *Router) runJob(w *row) {
 	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
 }
 
-// runNow is /system/script/run: with the rights of whoever asks, who gets what it puts (routeros-facts § 6.3).
+// runNow is /system/script/run: with the rights of whoever asks, who gets what it puts
+// (routeros-facts § 6.3).
 func (q *request) runNow() *trap {
 	at, problem := q.targets(q.selector())
 	if problem != nil {

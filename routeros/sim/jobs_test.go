@@ -320,8 +320,8 @@ func TestRunScript(t *testing.T) {
 	})
 }
 
-// TestJobShowsLate: a router on which a new entry is not to be seen at once can remove it all the same, and shows it in the end to those
-// who only look later, its own script too.
+// TestJobShowsLate: a router on which a new entry is not to be seen at once can remove it all the
+// same, and shows it in the end to those who only look later, its own script too.
 func TestJobShowsLate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r := New(Options{Knobs: Knobs{JobsShowLate: 2}, Now: func() time.Time { return now }})

@@ -68,8 +68,9 @@ func menus() []routeros.Menu {
 	return out
 }
 
-// TestRefused: a command that is answered with a trap has changed nothing, whatever menu, verb and arguments. What the facts except are
-// lists of which an item is gone, where remove stops (routeros-facts § 1.4), and scripts, which stop where they fail.
+// TestRefused: a command that is answered with a trap has changed nothing, whatever menu, verb and
+// arguments. What the facts except are lists of which an item is gone, where remove stops
+// (routeros-facts § 1.4), and scripts, which stop where they fail.
 func TestRefused(t *testing.T) {
 	values := []string{
 		"", "yes", "no", "maybe", "0", "1", "22", "65536", "tcp", "6", "ospf", "192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32", "input", "accept", "drop",

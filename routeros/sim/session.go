@@ -488,8 +488,8 @@ func (s *session) listen(q *request) *trap {
 	return nil
 }
 
-// repeat prints again and again, until it is cancelled. Each round has a number, as the rounds of other commands that go on do
-// (routeros-facts § 12 T18); that print has one is inferred.
+// repeat prints again and again, until it is cancelled. Each round has a number, as the rounds of
+// other commands that go on do (routeros-facts § 12 T18); that print has one is inferred.
 func (s *session) repeat(q *request) *trap {
 	if t := q.unknownParameter(); t != nil {
 		return t
@@ -583,7 +583,8 @@ func (s *session) login(q *request) *trap {
 	return nil
 }
 
-// knows reports whether a login proves that it knows a user's password: by the password itself, or by the answer to a challenge.
+// knows reports whether a login proves that it knows a user's password: by the password itself, or
+// by the answer to a challenge.
 func (w *row) knows(q *request, challenge []byte) bool {
 	response, legacy := q.attrs["response"]
 	if !legacy {

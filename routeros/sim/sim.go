@@ -5,9 +5,10 @@
 // behaviour rests (routeros-facts § n). Where the facts are silent the harder case is the default and
 // [Knobs] choose the other one.
 //
-// What it never does: it resolves no DNS names and sends no packet. What time brings about, entries that run out and the
-// scheduler's scripts, is done at the next command, packet or look, as of its own time; only a print with an interval
-// goes on by itself. Scripts are the language of routeros/script.
+// What it never does: it resolves no DNS names and sends no packet. What time brings about, entries
+// that run out and the scheduler's scripts, is done at the next command, packet or look, as of its
+// own time; only a print with an interval goes on by itself. Scripts are the language of
+// routeros/script.
 //
 //	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})
 //	listener, _ := net.Listen("tcp", "127.0.0.1:0")
@@ -48,8 +49,9 @@ type Knobs struct {
 	PortsApart bool
 	// UnrollKeepsIDs gives rows that an unroll brings back the id that they had.
 	UnrollKeepsIDs bool
-	// FreshIDs never gives an id out twice. Else a row that is made after an unroll gets the id of one that the unroll took away, so
-	// that a client which still knows that id would change a stranger's row.
+	// FreshIDs never gives an id out twice. Else a row that is made after an unroll gets the id of
+	// one that the unroll took away, so that a client which still knows that id would change a
+	// stranger's row.
 	FreshIDs bool
 	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is established,
 	// so that removing a connection does not cut it.
@@ -57,21 +59,24 @@ type Knobs struct {
 	// JobsRunAtOnce runs a scheduler entry that has an interval and no start also when it is added; JobsNeverRun takes entries
 	// and never runs them, as a device-mode without scheduler may.
 	JobsRunAtOnce, JobsNeverRun bool
-	// JobsShowLate is how many prints of the scheduler, within five seconds, do not show an entry yet that was just added; its id is
-	// good at once.
+	// JobsShowLate is how many prints of the scheduler, within five seconds, do not show an entry
+	// yet that was just added; its id is good at once.
 	JobsShowLate int
-	// NextRunShort prints next-run without the year when it is this one, as some 7.x do; else 7.10 and later print it whole.
+	// NextRunShort prints next-run without the year when it is this one, as some 7.x do; else 7.10
+	// and later print it whole.
 	NextRunShort bool
-	// JobExists is what a second entry of one name is refused with; empty is a text of which only "already exists" can be relied on.
+	// JobExists is what a second entry of one name is refused with; empty is a text of which only
+	// "already exists" can be relied on.
 	JobExists string
-	// AnchorNoSuchItem refuses a place-before that is not there with the words "no such item"; else it names place-before.
+	// AnchorNoSuchItem refuses a place-before that is not there with the words "no such item"; else
+	// it names place-before.
 	AnchorNoSuchItem bool
 	// RebootUnrolls undoes the changes of a safe mode at a reboot; else they stay and the safe mode is gone.
 	RebootUnrolls bool
 	// BootTime is how long the router answers nobody after a reboot.
 	BootTime time.Duration
-	// SafeModeByUser says current to every session of the user who holds safe mode; else to the session that holds it, as MikroTik's
-	// command reference has it.
+	// SafeModeByUser says current to every session of the user who holds safe mode; else to the
+	// session that holds it, as MikroTik's command reference has it.
 	SafeModeByUser bool
 	// UnrollAfter is how long after the end of its holder's session a safe mode is undone.
 	UnrollAfter time.Duration

@@ -230,8 +230,8 @@ func TestLoad(t *testing.T) {
 	login(t, r).expect("!done =ret=1", "/ip/firewall/filter/print", "=count-only=", "?comment=b", "?packets=1")
 }
 
-// TestUnset: a matcher is taken away by unset, by an exclamation mark before its name, and by nothing for a value; what belongs together
-// stays together, in all rows of a command or in none.
+// TestUnset: a matcher is taken away by unset, by an exclamation mark before its name, and by
+// nothing for a value; what belongs together stays together, in all rows of a command or in none.
 func TestUnset(t *testing.T) {
 	for _, tt := range []struct {
 		words []string

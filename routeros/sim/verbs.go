@@ -130,8 +130,9 @@ func (q *request) takes(name string) bool {
 	return known(target, name, q.options.Version)
 }
 
-// unsets reports whether a name is that of an attribute to take away, written with an exclamation mark in front as other
-// clients do (routeros-facts § 15). Which attributes can be taken away is inferred.
+// unsets reports whether a name is that of an attribute to take away, written with an exclamation
+// mark in front as other clients do (routeros-facts § 15). Which attributes can be taken away is
+// inferred.
 func (q *request) unsets(name string) bool {
 	bare, off := strings.CutPrefix(name, "!")
 	return off && q.schema.accepts(false, bare, q.options.Version) && q.optional(bare)
@@ -227,7 +228,8 @@ func (q *request) columns() (names []string, all bool) {
 	return names, false
 }
 
-// withOIDs adds the object identifiers under which SNMP has a property, where they are asked for (routeros-facts § 12 T13).
+// withOIDs adds the object identifiers under which SNMP has a property, where they are asked for
+// (routeros-facts § 12 T13).
 func (q *request) withOIDs(row routeros.Attributes, columns []string) routeros.Attributes {
 	for _, name := range columns {
 		if oid := q.oid(name); oid != "" {
