@@ -156,11 +156,7 @@ type prover struct {
 // Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in every state,
 // or how it does not.
 func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
-	p := &prover{before: before, want: want, changes: changes, session: session, states: diff.States(before, changes)}
-	p.proof.States = len(p.states)
-	if len(session.Operators) == 0 || session.Service == "" {
-		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
-	}
+	p := newProver(before, want, changes, session)
 	p.foreign()
 	if want.Removes {
 		p.doubtful = p.theirs(before)
@@ -174,6 +170,15 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 	}
 	p.converges()
 	return p.proof
+}
+
+func newProver(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) *prover {
+	p := &prover{before: before, want: want, changes: changes, session: session, states: diff.States(before, changes)}
+	p.proof.States = len(p.states)
+	if len(session.Operators) == 0 || session.Service == "" {
+		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
+	}
+	return p
 }
 
 // converges shows that after the last step nothing is left to do.

@@ -19,11 +19,7 @@ import (
 // Of a rule that no packet settles nobody could say before the change what it does with the
 // operator's packets. It is no worse after the way back, so it does not stand in the way.
 func Way(now, original routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
-	p := &prover{before: now, want: compile.Removal(plan, now), changes: changes, session: session, states: diff.States(now, changes)}
-	p.proof.States = len(p.states)
-	if len(session.Operators) == 0 || session.Service == "" {
-		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
-	}
+	p := newProver(now, compile.Removal(plan, now), changes, session)
 	for _, which := range []Promise{NoExposure, OnlyByKnock, NotVoid} {
 		p.unasked(which, "it leads back to what was there before; what that opens is said")
 	}
