@@ -142,7 +142,7 @@ func upgrades() [][2]string {
 	return [][2]string{{"6.49", "7.14"}, {"7.14", "7.24"}, {"7.20", "7.24"}}
 }
 
-// TestUndoAfterUpgrade: what was applied on one version is taken back on another.
+// TestUndoAfterUpgrade: what was applied on one version is undone on another.
 func TestUndoAfterUpgrade(t *testing.T) {
 	for _, way := range upgrades() {
 		for _, layout := range []string{"chain", "inline"} {

@@ -121,7 +121,7 @@ func (g *scheduled) adopt(ctx context.Context, s Session, rows []routeros.Attrib
 		g.ids = append(g.ids, row.Get(".id"))
 	}
 	if every, err := routeros.ParseDuration(rowNamed(rows, deadMan).Get("interval")); err == nil && every > 0 {
-		g.delay = every // whoever armed it has chosen it
+		g.delay = every // chosen when it was armed
 	}
 	now := time.Now()
 	g.fires = now.Add(g.delay)

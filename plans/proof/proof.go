@@ -64,7 +64,7 @@ type Proof struct {
 	Classes float64
 	// Doors tells how each door opens in the end.
 	Doors []Door
-	// Opens says what more can be reached after a plan is removed, or a change of it taken back, than before.
+	// Opens says what more can be reached after a plan is removed, or a change of it undone, than before.
 	Opens []Opening
 	// Notes say what can't be told of the way back.
 	Notes []string

@@ -17,6 +17,13 @@ import (
 // installedOn is a router on which a plan was put, as it is then.
 func installedOn(t *testing.T, table, plan string) routeros.Snapshot {
 	t.Helper()
+	s, c := changeTo(t, table, plan)
+	return diff.Rehearse(s, c, len(c.Steps))
+}
+
+// changeTo is a router without a plan, and the change that puts it there.
+func changeTo(t *testing.T, table, plan string) (routeros.Snapshot, diff.ChangeSet) {
+	t.Helper()
 	s, _ := rsc.Read([]byte(table)).Snapshot(rsc.Options{})
 	p, err := plans.Read("m.yaml", []byte(plan))
 	if err != nil {
@@ -30,7 +37,7 @@ func installedOn(t *testing.T, table, plan string) routeros.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return diff.Rehearse(s, c, len(c.Steps))
+	return s, c
 }
 
 const (

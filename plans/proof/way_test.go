@@ -95,20 +95,8 @@ add address=203.0.113.1/24 interface=ether1
 
 // TestWaySaysWhatItOpens: a stranger who gets in again is said, and refused by nobody.
 func TestWaySaysWhatItOpens(t *testing.T) {
-	before, _ := rsc.Read([]byte(twoSides)).Snapshot(rsc.Options{})
-	now := installedOn(t, twoSides, gating)
-	p, err := plans.Read("m.yaml", []byte(gating))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := compile.Compile(p, before)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done, err := diff.Compute(before, want, diff.Session{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	before, done := changeTo(t, twoSides, gating)
+	now := diff.Rehearse(before, done, len(done.Steps))
 	way := proof.Way(now, before, "m", undo.Changes(now, before, done, "m"), diff.Session{})
 	var said []string
 	for _, o := range way.Opens {

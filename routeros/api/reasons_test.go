@@ -75,7 +75,7 @@ func (e ending) serve(conn net.Conn, sentences int, asked, last chan<- struct{})
 			return
 		}
 	}
-	if !e.stall { // whoever sends meanwhile is not to be held up
+	if !e.stall { // others may send meanwhile
 		go func() { _, _ = io.Copy(io.Discard, conn) }()
 	}
 	_, _ = conn.Write(e.last)

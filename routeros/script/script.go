@@ -92,7 +92,7 @@ type Log struct {
 	Topic, Message string
 }
 
-// Put is :put "message", or /put: what whoever runs the script gets to see.
+// Put is :put "message", or /put: what the user who runs the script gets to see.
 type Put struct {
 	Line    int
 	Message string

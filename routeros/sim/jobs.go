@@ -144,7 +144,7 @@ func (r *Router) runJob(w *row) {
 	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
 }
 
-// runNow is /system/script/run: with the rights of whoever asks, who gets what it puts
+// runNow is /system/script/run: with the rights of the user who asks, and who gets what it puts
 // (routeros-facts § 6.3).
 func (q *request) runNow() *trap {
 	at, problem := q.targets(q.selector())
