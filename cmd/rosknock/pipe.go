@@ -7,10 +7,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 )
 
 // join joins standard input and output to a connection, until both have ended: an end of one direction is passed on, and the other goes
 // on. When a person types, the connection's end is the end.
+//
+// An interruption and a reader who is gone end it without a word: so ssh ends its ProxyCommand when
+// it is done (SIGHUP, and its ends of the pipes are closed), and a person has pressed Ctrl-C.
 func (e env) join(ctx context.Context, conn *net.TCPConn) error {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
@@ -20,10 +24,16 @@ func (e env) join(ctx context.Context, conn *net.TCPConn) error {
 		sendAll(conn, e.in)
 		close(sent)
 	}()
-	_, err := io.Copy(onlyWriter{e.output.strict()}, conn)
+	out := &output{to: e.output.to}
+	_, err := io.Copy(onlyWriter{out.strict()}, conn)
+	unwritten := out.failed()
 	switch {
 	case ctx.Err() != nil:
-		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
+		return shown(exitInterrupted)
+	case errors.Is(unwritten, syscall.EPIPE):
+		return shown(exitFailed)
+	case unwritten != nil:
+		return cutOff(unwritten, false)
 	case err != nil:
 		return fmt.Errorf("the connection broke: %w", bareError(err))
 	}
@@ -37,7 +47,7 @@ func (e env) join(ctx context.Context, conn *net.TCPConn) error {
 	case <-sent:
 		return nil
 	case <-ctx.Done():
-		return &codeError{code: exitInterrupted, err: errors.New("interrupted")}
+		return shown(exitInterrupted)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -212,15 +213,45 @@ func TestConnectMuch(t *testing.T) {
 	j.ends(exitDone)
 }
 
-// TestConnectInterrupted: Ctrl-C ends it, though both sides are still there.
+// TestConnectInterrupted: a signal ends it without a word, though both sides are still there. ssh
+// sends its ProxyCommand SIGHUP when it is done, and the person has their prompt again by then.
 func TestConnectInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("there is no such signal there")
+		t.Skip("there are no such signals there")
+	}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		for _, typed := range []bool{true, false} { // until the end of standard input, or beyond it
+			j := newJoined(t)
+			writes(t, j.server, "x")
+			reads(t, j.out, "x", false)
+			if !typed {
+				check(t, j.in.Close())
+				reads(t, j.server, "", true)
+			}
+			check(t, j.cmd.Process.Signal(s))
+			reads(t, j.server, "", true)
+			j.ends(exitInterrupted)
+			if strings.Contains(j.said.String(), "rosknock:") {
+				t.Errorf("%v: it says %q", s, j.said.String())
+			}
+		}
+	}
+}
+
+// TestConnectReaderGone: nothing is said to a person whose ssh has ended, whatever the server still
+// sends.
+func TestConnectReaderGone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a pipe without a reader is another error there")
 	}
 	j := newJoined(t)
 	writes(t, j.server, "x")
 	reads(t, j.out, "x", false)
-	check(t, j.cmd.Process.Signal(os.Interrupt))
+	check(t, j.out.(io.Closer).Close())
+	writes(t, j.server, "anybody?")
 	reads(t, j.server, "", true)
-	j.ends(exitInterrupted)
+	j.ends(exitFailed)
+	if strings.Contains(j.said.String(), "rosknock:") {
+		t.Errorf("it says %q", j.said.String())
+	}
 }
