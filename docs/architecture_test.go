@@ -41,6 +41,7 @@ func layers() map[string]layer {
 		"plans/sequence":      {ours: "plans routeros"},
 		"plans/compile":       {ours: "plans routeros routeros/classes routeros/packet"},
 		"plans/diff":          {ours: "plans plans/compile routeros"},
+		"plans/diff/difftest": {ours: "plans/diff routeros"},
 		"plans/proof":         {ours: "plans plans/compile plans/diff routeros routeros/classes routeros/packet"},
 		"plans/audit":         {ours: "plans plans/compile plans/sequence routeros routeros/classes routeros/packet"},
 		"plans/lint":          {ours: "plans plans/audit plans/compile plans/sequence routeros"},

@@ -23,4 +23,8 @@ func TestDescribe(t *testing.T) {
 	if got := r.Describe(); got != `"caf\E9" (*5)` {
 		t.Errorf("%s", got)
 	}
+	r.ID = "+5" // of a state in the middle of a change set
+	if got := r.Describe(); got != `"caf\E9" (of step 6)` {
+		t.Errorf("%s", got)
+	}
 }

@@ -1,14 +1,17 @@
 package routeros
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Rule is one row of a rule table: filter, nat or raw, of either family. It holds every attribute
 // as the router gave it, also those that rosknock has no name for.
 type Rule struct {
-	// ID is the router's row id, such as *1F. Empty in a rule that is only wanted.
+	// ID is the router's row id, such as *1F. Empty in a rule that is only wanted; +N in one that
+	// step N of a change set adds, counted from 0.
 	ID string
 	// Dynamic rows are made by the router itself. They can't be changed, removed, moved or used
 	// as an anchor (routeros-facts § 2.5).
@@ -112,13 +115,16 @@ func (r Rule) SameMeaning(o Rule) bool {
 	return slices.Equal(r.Canonical().Without("comment"), o.Canonical().Without("comment"))
 }
 
-// Describe prints a rule for people: its comment if it has one, else its attributes, and its id.
+// Describe prints a rule for people: its comment if it has one, else its attributes, and its id, or
+// which step of a change set, counted from 1, adds it.
 func (r Rule) Describe() string {
 	text := r.Attrs.Without("comment").String()
 	if c := r.Comment(); c != "" {
 		text = `"` + strings.Trim(Quote(c), `"`) + `"`
 	}
-	if r.ID != "" {
+	if n, err := strconv.Atoi(strings.TrimPrefix(r.ID, "+")); strings.HasPrefix(r.ID, "+") && err == nil {
+		text += fmt.Sprintf(" (of step %d)", n+1)
+	} else if r.ID != "" {
 		text += " (" + r.ID + ")"
 	}
 	return strings.ToValidUTF8(text, "\uFFFD")

@@ -322,7 +322,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		return refused(err)
 	}
 	return e.recorded(s, what, out, func(name string) view.Router {
-		o := how.options(out, p.Name)
+		o := how.options(r, out, p.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }
 		o.Dial = e.redial(s, r)
@@ -354,7 +354,7 @@ func (e env) agreed(ctx context.Context, s settings, session *api.Session, out v
 		return out, false
 	case how.dryRun:
 		out.Outcome = apply.Skipped
-		return e.looked(ctx, s, session, r, out, how.options(out, p.Name)), false
+		return e.looked(ctx, s, session, r, out, how.options(r, out, p.Name)), false
 	}
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
@@ -376,8 +376,8 @@ func notReady(out view.Router, err error) view.Router {
 }
 
 // options are those of a run on a router.
-func (a applying) options(out view.Router, plan string) apply.Options {
-	return apply.Options{Before: *out.Snapshot, Plan: plan, Protect: apply.Protection(a.protect), Delay: a.after, Owner: actor()}
+func (a applying) options(r router, out view.Router, plan string) apply.Options {
+	return apply.Options{Before: *out.Snapshot, Plan: plan, Protect: apply.Protection(a.protect), Delay: a.after, Owner: actor(), Login: r.target.User}
 }
 
 // redial opens further sessions to a router, with the password that was found for the first.

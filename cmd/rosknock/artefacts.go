@@ -124,7 +124,9 @@ func whoReachesOne(r view.Router) *view.Reachable {
 	case r.Result != nil && r.Result.After != nil:
 		after = audit.Router(*r.Result.After)
 	case r.Result == nil && r.Changes != nil && r.Changes.Changed():
-		after = audit.Router(diff.Rehearse(*r.Snapshot, *r.Changes, len(r.Changes.Steps)))
+		if then, err := diff.Rehearse(*r.Snapshot, *r.Changes, len(r.Changes.Steps)); err == nil { // else the proof says so
+			after = audit.Router(then)
+		}
 	}
 	return &view.Reachable{Before: before, After: after}
 }

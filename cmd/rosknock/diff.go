@@ -381,6 +381,9 @@ func outcomeCode(ctx context.Context, routers []view.Router) error {
 		return shown(exitInterrupted)
 	case len(routers) == 1:
 		code, _ := codeOf(ctx, bad[0].Err)
+		if begun := bad[0].Result != nil && bad[0].Outcome != apply.Refused; begun && (code == exitRefused || code == exitMoved) {
+			code = exitFailed // what stood in the way, stood there in the middle
+		}
 		return shown(code)
 	case len(bad) < len(routers):
 		return shown(exitSome)

@@ -193,6 +193,7 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 // lighten lets go of what was read of a router.
 func lighten(r *view.Router) {
 	if s := r.Snapshot; s != nil {
+		r.Divide()
 		r.Snapshot = &routeros.Snapshot{Identity: s.Identity, Version: s.Version, Board: s.Board, Arch: s.Arch}
 	}
 	if r.Result != nil {

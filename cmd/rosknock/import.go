@@ -115,8 +115,9 @@ func (i *importing) recognised(r view.Router, session diff.Session) view.Importe
 	found.Plan, found.Changes, found.Proof = i.name, &adoption.Changes, adoption.Proof
 	found.Findings = lint.Plan(found.Found.Plan)
 	if adoption.Clean() { // else the rules themselves would pass for somebody else's that fill the door's lists
-		after := diff.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps))
-		found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
+		if after, err := diff.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps)); err == nil {
+			found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
+		}
 	}
 	return found
 }
@@ -186,7 +187,7 @@ func (i *importing) mark(ctx context.Context, e env, s settings, r router, sessi
 		return err
 	}
 	found.Router = e.recorded(s, change{command: "import", plan: i.name}, found.Router, func(name string) view.Router {
-		o := i.options(found.Router, i.name)
+		o := i.options(r, found.Router, i.name)
 		o.Change, o.Dial = name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }
 		return e.carryOut(ctx, session, found.Router, o)

@@ -31,6 +31,7 @@ type site struct {
 	t       *testing.T
 	router  *sim.Router
 	ahead   atomic.Int64
+	before  atomic.Pointer[func(words []string)] // what happens on the router right before a command
 	address string
 	dir     string
 	out     bytes.Buffer
@@ -46,6 +47,12 @@ func newSite(t *testing.T, version string, rtt time.Duration) *site {
 	s.router = sim.New(sim.Options{
 		Version: v, Users: []sim.User{{Name: "admin", Password: "secret"}}, RTT: rtt, Arrival: "bridge1",
 		Now: func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) },
+		Fault: func(r sim.Request) sim.Action {
+			if happens := s.before.Load(); happens != nil {
+				(*happens)(r.Words)
+			}
+			return sim.Action{}
+		},
 	})
 	text, err := fixtures.Router("no-drop.rsc")
 	if err != nil {
@@ -245,7 +252,7 @@ func eventually(try func() bool) {
 // TestTwoMachines: a run from another machine, which knows nothing of this one's lock, is told by the router who is at work, and
 // changes nothing.
 func TestTwoMachines(t *testing.T) {
-	for version, want := range map[string]string{"7.14": "is at work since", "7.20": "safe mode is held by admin over api"} {
+	for version, want := range map[string]string{"7.14": "is at work since", "7.20": "safe mode is held by user admin over api"} {
 		s := newSite(t, version, 20*time.Millisecond)
 		first := s.args("apply", "first.yaml", "--yes")
 		c := exec.CommandContext(t.Context(), "rosknock", append(first, "--undo-after", "10m")...)

@@ -20,6 +20,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -58,7 +59,7 @@ func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after ro
 	if err != nil {
 		b.Fatal(err)
 	}
-	return p, before, diff.Rehearse(before, first, len(first.Steps)), session
+	return p, before, difftest.After(b, before, first), session
 }
 
 // BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with

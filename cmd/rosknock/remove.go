@@ -182,7 +182,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 		return refused(out, err)
 	}
 	return e.recorded(s, what, out, func(name string) view.Router {
-		o := how.options(out, w.plan.Name)
+		o := how.options(r, out, w.plan.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return gone(after, wants(after), carrier) }
 		o.Dial = e.redial(s, r)

@@ -115,7 +115,12 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	}
 	defer session.Close()
 	before, done := undo.Carried(*out.Snapshot, backup.Before(), backup.Changes())
-	changes := undo.Changes(*out.Snapshot, before, done, backup.Plan)
+	changes, err := undo.Changes(*out.Snapshot, before, done, backup.Plan)
+	if err != nil {
+		out.Err = invalid(fmt.Errorf("the backup of the change %s does not fit together: %w", backup.Change, err))
+		out.Outcome = apply.Failed
+		return out
+	}
 	proved := proof.Way(*out.Snapshot, before, backup.Plan, changes, carrier)
 	changes.Notes = append(changes.Notes, proved.Notes...)
 	out.Changes, out.Proof = &changes, &proved
@@ -130,7 +135,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	switch {
 	case how.dryRun:
 		out.Outcome = apply.Skipped
-		o := how.options(out, backup.Plan)
+		o := how.options(r, out, backup.Plan)
 		o.Adopt = backup.Change
 		return e.looked(ctx, s, session, r, out, o)
 	case !changes.Changed():
@@ -144,7 +149,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		return out
 	}
 	return e.recorded(s, what, out, func(name string) view.Router {
-		o := how.options(out, backup.Plan)
+		o := how.options(r, out, backup.Plan)
 		o.Adopt, o.Change, o.Dial = backup.Change, name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error {
 			var problems []error

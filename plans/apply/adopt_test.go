@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -61,19 +62,16 @@ func rulesOf(s routeros.Snapshot) (rules, comments string) {
 }
 
 // TestAdoptionMatrix: whatever goes wrong at whichever sentence while rules are adopted, no rule changes but for its comment, the comments are
-// all the old or all the new ones as the outcome says, and one more run converges. Without ROSKNOCK_MATRIX every 17th case is tried.
+// all the old or all the new ones as the outcome says, and one more run converges. ROSKNOCK_MATRIX is as for [TestMatrix].
 func TestAdoptionMatrix(t *testing.T) {
-	stride := 17
-	if os.Getenv("ROSKNOCK_MATRIX") != "" {
-		stride = 1
-	}
+	stride := matrixStride(t, 17)
 	outcomes := map[apply.Outcome]int{}
 	for offset, version := range []string{"7.14", "7.20"} {
 		v, _ := routeros.ParseVersion(version)
 		start, _ := rsc.Read([]byte(byHand)).Snapshot(rsc.Options{Version: v})
 		rules, before := rulesOf(start)
 		found := recognise.Router(start, recognise.Options{Name: "m"})
-		after := diff.Rehearse(start, found.Adoption.Changes, len(found.Adoption.Changes.Steps))
+		after := difftest.After(t, start, found.Adoption.Changes)
 		_, adopted := rulesOf(after)
 		sentences := 0
 		synctest.Test(t, func(t *testing.T) {
@@ -88,7 +86,7 @@ func TestAdoptionMatrix(t *testing.T) {
 				t.Fatalf("the comments are\n%s\nnot\n%s", comments, adopted)
 			}
 		})
-		all := slices.DeleteFunc(faults(), fault.meddles)
+		all := slices.DeleteFunc(faultsOf(trial{version: version, protect: apply.Auto}.guard()), fault.meddles)
 		for i := offset; i < sentences*len(all) && !t.Failed(); i += stride {
 			f, at := all[i%len(all)], 1+i/len(all)
 			synctest.Test(t, func(t *testing.T) {
@@ -115,6 +113,7 @@ func TestAdoptionMatrix(t *testing.T) {
 				if !old && comments != adopted || result.Outcome == apply.Changed && old || result.Outcome != apply.Changed && result.Outcome != apply.Unknown && !old {
 					t.Errorf("%s at %d: %s, %v, and the comments are\n%s", f.name, at, result.Outcome, result.Err, comments)
 				}
+				p.alone()
 				if again := p.adopt(apply.Auto); again.Outcome != apply.Changed && again.Outcome != apply.Unchanged {
 					t.Errorf("%s at %d: one more run: %s, %v", f.name, at, again.Outcome, again.Err)
 				}

@@ -2,8 +2,13 @@
 //
 // Before the first step the router is told to come back by itself: by safe mode, or by a dead-man in its scheduler. Then come the steps,
 // one receipt each; the router is read again and compared; a new connection has to get in; and only then is the
-// protection given up. Whatever goes wrong on the way, what was done is taken back: by this session, by the next
+// protection given up. Whatever goes wrong on the way, what was done is rolled back: by this session, by the next
 // one that gets through, or by the router.
+//
+// The protection can vanish in the middle: another administrator takes safe mode over, or a clock jumps and the dead-man runs early. So before
+// each step that packets meet an answer has come that shows the protection in place and everything done so far (ground.go); and steps
+// are such that the router refuses what has lost its ground. Rows that no packet meets are removed before and after, without
+// protection (sweep.go): no way back has to bring them back.
 //
 // It decides nothing about what to change: a change set comes in, a [Result] goes out that says what was done and what became of it.
 // A write whose answer was lost is unknown, and is never repeated blindly.
@@ -41,7 +46,7 @@ const (
 	Changed   Outcome = "changed"   // every step done, the router reads back as wanted, and a new login got in
 	Refused   Outcome = "refused"   // nothing was changed
 	Reverted  Outcome = "reverted"  // something went wrong, and the router reads back as it was before
-	Failed    Outcome = "failed"    // something went wrong, and not everything could be taken back
+	Failed    Outcome = "failed"    // something went wrong, and not everything could be rolled back
 	Unknown   Outcome = "unknown"   // the router could not be read again
 	Skipped   Outcome = "skipped"   // not tried
 )
@@ -85,8 +90,9 @@ type Options struct {
 	// Protect says what stands by, Delay after what time a dead-man takes the changes back; zero is [DefaultDelay].
 	Protect Protection
 	Delay   time.Duration
-	// Owner is who does this and Change the name of what he does, for those who find the dead-man.
-	Owner, Change string
+	// Owner is who does this and Change the name of what they do, for those who find the dead-man. Login is the router's user who carries
+	// it out; empty when that is not known.
+	Owner, Change, Login string
 	// Adopt names a change: a dead-man that its run has left on the router is gone on under, instead of refusing.
 	Adopt string
 	// Dial opens another session, to see that somebody can still get in, and to settle what became of a lost one. Without it
@@ -98,7 +104,8 @@ type Options struct {
 	Observe func(Event)
 }
 
-// DefaultDelay is how long a dead-man waits: long enough for a slow line, short enough for whoever stands in the dark.
+// DefaultDelay is how long a dead-man waits: long enough for a slow line, short enough for those
+// who stand in the dark.
 const DefaultDelay = 5 * time.Minute
 
 // MovedError says that the router is not as it was when the change set was computed.
@@ -107,7 +114,7 @@ type MovedError struct{ What string }
 // Error implements error.
 func (e *MovedError) Error() string { return e.What }
 
-// LockedOutError says that nobody could get in any more after the change, which was taken back then.
+// LockedOutError says that nobody could get in any more after the change, which was rolled back then.
 type LockedOutError struct{ err error }
 
 // Error implements error.
@@ -116,7 +123,7 @@ func (e *LockedOutError) Error() string { return e.err.Error() }
 // Unwrap returns what stood in the way.
 func (e *LockedOutError) Unwrap() error { return e.err }
 
-// Run carries out a change set. When the context ends, the step under way is still answered and what was done is taken back.
+// Run carries out a change set. When the context ends, the step under way is still answered and what was done is rolled back.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
@@ -124,28 +131,48 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if o.Delay == 0 {
 		o.Delay = DefaultDelay
 	}
-	g := guardFor(o, c)
-	if head, sweep := apart(o, c, g); sweep != nil {
-		return runApart(ctx, s, c, o, head, sweep)
+	parts, err := partsOf(o, c)
+	if err != nil {
+		return Result{Outcome: Refused, Left: c.Steps, Err: err}
 	}
-	return runOnce(ctx, s, c, o, g)
-}
-
-// runOnce carries out a change set under one protection.
-func runOnce(ctx context.Context, s Session, c diff.ChangeSet, o Options, g guard) Result {
-	r := &run{options: o, changes: c, result: Result{Outcome: Changed, Left: c.Steps}, guard: g}
-	r.result.Protection = r.guard.name()
+	r := &run{options: o, all: c, parts: parts, given: map[int]string{}, result: Result{Outcome: Changed, Left: c.Steps, Protection: None}}
+	defer func() {
+		if r.further != nil {
+			_ = r.further.Close()
+		}
+	}()
 	r.do(ctx, s)
 	return r.result
 }
 
+// misfit says that steps name rows which the router does not have.
+func misfit(err error) error {
+	return fmt.Errorf("the steps do not fit the router: %w: run diff again", err)
+}
+
 // run is a run under way.
 type run struct {
-	options   Options
+	options Options
+	all     diff.ChangeSet // every step
+	parts   []diff.Part
+	result  Result
+	given   map[int]string // the ids that the router gave the rows that steps have added
+	stand   int            // how many steps stand and are confirmed
+
+	// Of the part that is carried out under protection:
+	part      diff.Part
+	before    routeros.Snapshot
 	changes   diff.ChangeSet
+	states    []routeros.Snapshot // before, between and after its steps
 	guard     guard
-	result    Result
-	confirmed bool // all that was wanted is there, and a new login got in
+	ids       []string   // of the rows that its steps have added
+	met       time.Time  // when the first step was sent that packets meet
+	confirmed bool       // all that was wanted is there, and a new login got in
+	gone      *GoneError // how the protection was lost, as it was read before going back
+	adopted   bool       // the dead-man is that of the run that is rolled back
+
+	dead    bool    // the session was lost
+	further Session // another session, where the first was lost
 }
 
 func (r *run) observe(e Event) {
@@ -158,14 +185,83 @@ func (r *run) doing(format string, args ...any) {
 	r.observe(Event{Doing: fmt.Sprintf(format, args...)})
 }
 
-// do is the whole run. What comes after the protection is in place is not called off by the context, but taken back.
+// do is the whole run.
 func (r *run) do(ctx context.Context, s Session) {
+	adopted, err := vacant(ctx, s, r.options)
+	if err != nil {
+		r.result.Outcome, r.result.Err = Refused, err
+		return
+	}
+	if len(adopted) > 0 { // what is done here goes the same way as that dead-man, to the end
+		r.parts = []diff.Part{{From: 0, To: len(r.all.Steps), Met: true}}
+	}
+	r.before = r.options.Before
+	from := 0 // of the sweep
+	for i, part := range r.parts {
+		switch {
+		case part.Met:
+			if !r.stands(ctx, s, part, adopted) {
+				return
+			}
+			from = part.To
+		case i == 0:
+			if !r.clear(ctx, s, part) {
+				return
+			}
+			from = part.To
+		}
+	}
+	r.sweep(ctx, s, from)
+}
+
+// stands carries out a part under protection, and reports whether it stands. Where an earlier part
+// does, and this one was rolled back, the router is as in one of the states that were proved; but
+// nothing is as before, or as it was wanted.
+func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) bool {
+	if r.dead && !r.redialled(ctx) {
+		r.result.Outcome, r.result.Err = Refused, errors.New("the session was lost, and no other could be opened")
+	} else {
+		if r.further != nil {
+			s = r.further
+		}
+		r.dead = false
+		r.change(ctx, s, part, adopted)
+	}
+	if r.result.Outcome == Changed {
+		r.stand = part.To
+		return true
+	}
+	if r.stand > 0 && (r.result.Outcome == Reverted || r.result.Outcome == Refused) {
+		r.result.Outcome = Failed
+		r.result.Err = fmt.Errorf("the first %d of %d steps are active and confirmed; the others were not done, or were rolled back; run it again: %w",
+			r.stand, len(r.all.Steps), r.result.Err)
+	}
+	return false
+}
+
+// change carries out a part under protection. What comes after the protection is in place is not called off by the context, but rolled back.
+func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) {
+	r.part, r.ids, r.gone, r.met, r.confirmed = part, nil, nil, time.Time{}, false
+	if r.result.After != nil && r.stand > 0 {
+		r.before = *r.result.After
+	}
+	r.changes = r.all.Part(part, r.given)
+	r.changes.Snapshot = r.before.Digest()
+	var err error
+	if r.states, err = diff.States(r.before, r.changes); err == nil {
+		r.guard, err = guardFor(r.options, r.before, r.changes)
+	}
+	if err != nil {
+		r.result.Outcome, r.result.Err = Refused, err
+		return
+	}
+	r.result.Protection = r.guard.name()
 	firm := context.WithoutCancel(ctx)
-	if begun, err := r.protect(firm, s); err != nil {
+	if begun, err := r.protect(firm, s, adopted); err != nil {
 		r.unprotected(ctx, s, begun, err)
 		return
 	}
-	err := r.carryOut(ctx, s)
+	err = r.carryOut(ctx, s)
 	if err == nil {
 		err = r.verify(firm, s)
 	}
@@ -181,29 +277,20 @@ func (r *run) do(ctx context.Context, s Session) {
 		return
 	}
 	r.confirmed = true
-	if err := r.guard.release(firm, s); err != nil {
-		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be given up: %w", err), lost(err))
-	}
+	r.release(ctx, s)
 }
 
 // protect puts the protection in place, and makes sure that the router is still the one that was looked at: from here on nobody who
 // works with rosknock changes it. begun says that something was sent that leaves a trace.
-func (r *run) protect(ctx context.Context, s Session) (begun bool, err error) {
-	rows, err := vacant(ctx, s, r.options)
-	if err != nil {
-		return false, err
-	}
-	if len(rows) > 0 { // of the run that is taken back here: it goes the same way
+func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attributes) (begun bool, err error) {
+	if len(adopted) > 0 { // of the run that is rolled back here
 		g := &scheduled{delay: r.options.Delay, clock: r.options.Before.Clock, adopted: true}
-		r.guard, r.result.Protection = g, DeadMan
+		r.guard, r.result.Protection, r.adopted = g, DeadMan, true
 		r.doing("going on under the dead-man that is armed already")
-		return false, g.adopt(ctx, s, rows)
+		return false, g.adopt(ctx, s, adopted)
 	}
 	r.doing("%s", r.guard.intent())
-	if err := r.guard.take(ctx, s); err != nil {
-		return true, err
-	}
-	now, err := r.guard.read(ctx, s)
+	now, err := r.guard.take(ctx, s)
 	if err != nil {
 		return true, err
 	}
@@ -218,6 +305,7 @@ func (r *run) protect(ctx context.Context, s Session) (begun bool, err error) {
 func (r *run) unprotected(ctx context.Context, s Session, begun bool, err error) {
 	r.result.Outcome, r.result.Err = Refused, err
 	if begun && lost(err) {
+		r.dead = true
 		_ = s.Close()
 		r.settle(ctx, err)
 	}
@@ -227,28 +315,36 @@ func interrupted(ctx context.Context, done, all int) error {
 	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
-// verify reads the router again: our own rules must be as wanted, everybody else's as they were.
+// verify reads the router again: our own rows must be as the proof has seen them, everybody else's as they were, and the protection in place.
 func (r *run) verify(ctx context.Context, s Session) error {
 	r.doing("reading the router again")
-	after, err := s.Snapshot(ctx)
+	after, results, err := s.SnapshotWith(ctx, r.guard.prints()...)
 	if err != nil {
 		return fmt.Errorf("the router could not be read again: %w", err)
 	}
 	r.result.After = &after
-	var problems []error
-	for _, difference := range diff.Foreign(r.options.Before, after, r.options.Plan, r.changes.Steps...) {
-		problems = append(problems, errors.New(difference))
+	if err := r.guard.standing(results, time.Now()); err != nil {
+		return r.lostGround(len(r.changes.Steps), err)
 	}
-	if r.options.Wanted != nil {
-		problems = append(problems, r.options.Wanted(after))
+	return errors.Join(r.differences(after)...)
+}
+
+// differences lists what of a router is not as it has to be after the last step.
+func (r *run) differences(now routeros.Snapshot) []error {
+	var out []error
+	for _, what := range diff.Foreign(r.before, now, r.options.Plan, r.changes.Steps...) {
+		out = append(out, errors.New(what))
 	}
-	return errors.Join(problems...)
+	for _, what := range undo.Left(now, r.states[len(r.states)-1], r.changes, r.options.Plan) {
+		out = append(out, fmt.Errorf("after the last step, %s", what))
+	}
+	return out
 }
 
 // confirm sees that somebody can still get in.
 func (r *run) confirm(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return interrupted(ctx, len(r.result.Receipts), len(r.changes.Steps))
+		return interrupted(ctx, len(r.result.Receipts), len(r.all.Steps))
 	}
 	if r.options.Dial == nil {
 		return nil
@@ -268,76 +364,67 @@ func (r *run) confirm(ctx context.Context) error {
 	return r.options.Confirm(ctx, fresh)
 }
 
-// fail takes back what was done, over this session as long as it is there, and else over the next that gets through.
-func (r *run) fail(ctx context.Context, s Session, cause error, gone bool) {
-	r.result.Err = cause
-	if g, ok := r.guard.(*scheduled); ok && g.adopted {
-		// To go back from going back would lead away from where everybody wants to be.
-		r.result.Outcome = Failed
-		if gone {
-			r.result.Outcome = Unknown
-		}
-		r.result.Err = fmt.Errorf("%w; the dead-man that was armed before is still there and takes back the rest in %s", cause, time.Until(g.fires).Round(time.Second))
+// release gives the protection up and reads the router once more: until the answer to that, somebody else can have rolled everything back.
+func (r *run) release(ctx context.Context, s Session) {
+	firm := context.WithoutCancel(ctx)
+	gave := r.guard.release(firm, s)
+	if err := besideGone(gave); err != nil {
+		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be given up: %w", err), lost(err))
 		return
 	}
+	gone := gave != nil
 	if !gone {
-		err := r.takeBack(context.WithoutCancel(ctx), s)
-		if err == nil {
-			r.result.Outcome = Reverted
-			return
-		}
-		r.result.Outcome = Failed
-		r.result.Err = errors.Join(cause, fmt.Errorf("what was done could not be taken back: %w%s", err, r.guard.hope()))
-		if !lost(err) {
-			return
-		}
+		r.guard = unguarded{} // nothing comes back by itself any more
 	}
-	_ = s.Close()
-	r.settle(ctx, r.result.Err)
-}
-
-// takeBack brings the router back to where it was, and gives up the protection then.
-func (r *run) takeBack(ctx context.Context, s Session) error {
-	r.doing("taking back what was done")
-	now, err := s.Snapshot(ctx)
+	now, err := s.Snapshot(firm)
 	if err != nil {
-		return err
-	}
-	// Others' changes would go too if safe mode were undone.
-	if alone := len(diff.Foreign(r.options.Before, now, r.options.Plan, r.changes.Steps...)) == 0; alone {
-		undone, err := r.guard.unroll(ctx, s)
-		if err != nil {
-			return err
-		}
-		if undone {
-			return r.restored(ctx, s)
-		}
-	}
-	back := undo.Changes(now, r.options.Before, r.changes, r.options.Plan)
-	w := &walker{session: s, steps: back.Steps}
-	for w.more() {
-		if err := w.flight(ctx); err != nil {
-			return err
-		}
-	}
-	if err := r.restored(ctx, s); err != nil {
-		return err
-	}
-	return r.guard.release(ctx, s)
-}
-
-// restored reads the router and says what is not as it was.
-func (r *run) restored(ctx context.Context, s Session) error {
-	now, err := s.Snapshot(ctx)
-	if err != nil {
-		return err
+		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the router could not be read again: %w", err), lost(err))
+		return
 	}
 	r.result.After = &now
-	var problems []error
-	for _, what := range undo.Left(now, r.options.Before, r.changes, r.options.Plan) {
-		problems = append(problems, errors.New(what))
+	if problems := r.differences(now); len(problems) > 0 {
+		if !gone {
+			gave = errors.New("somebody changed the router while the protection was given up")
+		}
+		r.fail(ctx, s, errors.Join(append([]error{gave}, problems...)...), false)
 	}
-	return errors.Join(problems...)
+}
+
+// partsOf are the parts of a change set. One whose way back is longer than a router takes for a
+// dead-man is halved: every state between two steps is one that was proved, so any of them may stand.
+func partsOf(o Options, c diff.ChangeSet) ([]diff.Part, error) {
+	all, err := diff.PartsOf(o.Before, c)
+	if err != nil {
+		return nil, misfit(err)
+	}
+	var out []diff.Part
+	for len(all) > 0 {
+		part := all[0]
+		g, err := guardOf(o, c, part)
+		if err != nil {
+			return nil, err
+		}
+		if man, ok := g.(*scheduled); ok && part.Met && man.tooLong() != nil && part.To-part.From > 1 {
+			half := (part.From + part.To) / 2
+			all = append([]diff.Part{{From: part.From, To: half, Met: true}, {From: half, To: part.To, Met: true}}, all[1:]...)
+			continue
+		}
+		out, all = append(out, part), all[1:]
+	}
+	return out, nil
+}
+
+// guardOf is the protection of a part, as far as it is known beforehand: the ids of rows that are
+// added before it are not.
+func guardOf(o Options, c diff.ChangeSet, part diff.Part) (guard, error) {
+	if !part.Met {
+		return unguarded{}, nil
+	}
+	before, given, err := diff.After(o.Before, diff.ChangeSet{Steps: c.Steps[:part.From]})
+	if err != nil {
+		return nil, misfit(err)
+	}
+	return guardFor(o, before, c.Part(part, given))
 }
 
 // lost reports whether an error is the end of the session, with what was under way unknown.

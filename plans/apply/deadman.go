@@ -67,7 +67,14 @@ func isOf(rows []routeros.Attributes, change string) bool {
 	})
 }
 
-func (g *scheduled) take(ctx context.Context, s Session) error {
+func (g *scheduled) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
+	if err := g.armed(ctx, s); err != nil {
+		return routeros.Snapshot{}, err
+	}
+	return s.Snapshot(ctx)
+}
+
+func (g *scheduled) armed(ctx context.Context, s Session) error {
 	if err := g.tooLong(); err != nil {
 		return err
 	}
@@ -100,10 +107,6 @@ func (g *scheduled) unarmed(ctx context.Context, s Session, not *notArmedError) 
 		return &ProtectionError{"the dead-man can't be armed: " + late.what, late.remedy + "; or " + unprotectedRemedy}
 	}
 	return &ProtectionError{"the dead-man can't be armed: " + not.why.Error(), "look at the router's scheduler and its log; or " + unprotectedRemedy}
-}
-
-func (*scheduled) read(ctx context.Context, s Session) (routeros.Snapshot, error) {
-	return s.Snapshot(ctx)
 }
 
 // date is when it has to run, in the router's own form and time zone: ISO from 7.10 on (routeros-facts § 8).
@@ -342,7 +345,7 @@ func (g *scheduled) check() error {
 
 func (g *scheduled) margin() time.Duration { return min(g.delay/4, 30*time.Second) }
 
-func (*scheduled) unroll(context.Context, Session) (bool, error) { return false, nil }
+func (*scheduled) unroll(context.Context, Session, int) (bool, error) { return false, nil }
 
 // release removes the entries. One that is not there any more has run, or somebody has removed it.
 func (g *scheduled) release(ctx context.Context, s Session) error {
@@ -351,7 +354,7 @@ func (g *scheduled) release(ctx context.Context, s Session) error {
 	}
 	_, err := s.Run(ctx, routeros.NewCommand(routeros.Scheduler.Verb("remove"), "numbers", strings.Join(g.ids, ",")))
 	if trap, ok := errors.AsType[*api.TrapError](err); ok && trap.NoSuchItem() {
-		return errors.Join(&GoneError{"the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}, g.disarm(ctx, s, nil))
+		return errors.Join(&GoneError{What: "the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}, g.disarm(ctx, s, nil))
 	}
 	return err
 }

@@ -266,7 +266,10 @@ func TestAdoptForms(t *testing.T) {
 				time.Sleep(late)
 				s, now := p.read(t.Context())
 				written := own(now)
-				back := undo.Changes(now, start, c, "m")
+				back, err := undo.Changes(now, start, c, "m")
+				if err != nil {
+					t.Fatal(err)
+				}
 				got := apply.Run(t.Context(), prints{s, reprinted(printed, 0)}, back, apply.Options{Before: now, Plan: "m", Adopt: "one", Dial: p.dial})
 				is := own(p.router.Snapshot())
 				_, held := errors.AsType[*apply.HeldError](got.Err)
@@ -286,11 +289,11 @@ func TestAdoptForms(t *testing.T) {
 	}
 }
 
-// cutOff is a run under a dead-man whose program was killed at the jump.
+// cutOff is a run under a dead-man whose program was killed when the jump was to go live.
 func (p *place) cutOff() (start routeros.Snapshot, c diff.ChangeSet, err error) {
 	p.t.Helper()
 	p.on(func(q sim.Request) sim.Action {
-		if q.Words[0] == "/ip/firewall/filter/add" && strings.Contains(strings.Join(q.Words, " "), "m/jump") {
+		if q.Words[0] == "/ip/firewall/filter/set" && slices.Contains(q.Words, "=disabled=no") {
 			return sim.Action{Kind: sim.CutBefore}
 		}
 		return sim.Action{}

@@ -46,13 +46,18 @@ func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 	if _, err := atWork(b.work, o); err != nil {
 		return err
 	}
-	g := guardFor(o, c)
-	if head, sweep := apart(o, c, g); sweep != nil {
-		c.Steps = head
-		g = guardFor(o, c)
-	}
-	if err := b.unfit(g); err != nil {
+	guards, err := protections(c, o)
+	if err != nil {
 		return err
+	}
+	for _, g := range guards {
+		if err := b.unfit(g); err != nil {
+			return err
+		}
+	}
+	g := guard(unguarded{})
+	if len(guards) > 0 {
+		g = guards[0]
 	}
 	if policies, known := b.policies(); known && !(slices.Contains(policies, "read") && slices.Contains(policies, "write")) {
 		return denied(g, "not enough permissions (9)")
@@ -63,6 +68,26 @@ func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 		}
 	}
 	return nil
+}
+
+// protections are those of the parts that packets meet; the others go without.
+func protections(c diff.ChangeSet, o Options) ([]guard, error) {
+	parts, err := partsOf(o, c)
+	if err != nil {
+		return nil, misfit(err)
+	}
+	var out []guard
+	for _, part := range parts {
+		if !part.Met {
+			continue
+		}
+		g, err := guardOf(o, c, part)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
 }
 
 // unfit says what of a change is beyond its protection, or of the protection beyond its router.

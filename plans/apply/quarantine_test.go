@@ -15,6 +15,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
@@ -52,7 +53,7 @@ func newClocked(t *testing.T, version string, p plans.Plan) *clocked {
 	if err := proof.Prove(s, want, c, diff.Session{}).Err(); err != nil {
 		t.Fatal(err)
 	}
-	s = diff.Rehearse(s, c, len(c.Steps))
+	s = difftest.After(t, s, c)
 	for menu, rows := range s.Rules {
 		s.Rules[menu] = slices.Clone(rows)
 		for i := range rows {

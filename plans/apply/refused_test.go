@@ -13,8 +13,8 @@ func TestRefusedAmongMany(t *testing.T) {
 			continue
 		}
 		tr.prepare(t)
-		sentences, before, after, shut := tr.clean(t)
-		for at := 40; at < min(sentences, 60); at++ {
+		e := tr.clean(t)
+		for at := 40; at < min(e.sentences, 60); at++ {
 			for apart := 1; apart < 9; apart++ {
 				var trouble []occurrence
 				for _, f := range faults() {
@@ -25,7 +25,7 @@ func TestRefusedAmongMany(t *testing.T) {
 						trouble = append(trouble, occurrence{f, at + apart})
 					}
 				}
-				if tr.try(t, before, after, shut, trouble...); t.Failed() {
+				if tr.try(t, e, trouble...); t.Failed() {
 					return
 				}
 			}

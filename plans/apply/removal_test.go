@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
@@ -170,7 +171,7 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 	if !proved.Holds() {
 		t.Fatalf("%+v\n%+v", proved.Failures, c.Steps)
 	}
-	b.monotone(t, diff.States(now, c), len(proved.Accepted) == 0)
+	b.monotone(t, difftest.States(t, now, c), len(proved.Accepted) == 0)
 	lists := diff.OwnLists(now, want)
 	result := apply.Run(ctx, b.session, c, apply.Options{Before: now, Plan: p.Name, Wanted: func(after routeros.Snapshot) error {
 		rest, err := diff.Compute(after, remove.RuleSet(p, after, o), diff.Session{})

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans/undo"
-	"github.com/rosknock/rosknock/routeros"
 )
 
 // mostSessions is how many sessions are lost before settling is given up: each has logged in and read, so something is wrong that
@@ -71,7 +70,7 @@ func (r *run) look(ctx context.Context, s Session, cause error) (done bool, err 
 		return false, err
 	}
 	if held && r.guard.name() == SafeMode {
-		r.doing("%s: waiting until the router gives up the lost session and takes the changes back", why)
+		r.doing("%s: waiting until the router gives up the lost session and rolls the changes back", why)
 		for held {
 			if sleep(ctx, 5*time.Second) {
 				held, _, err = r.guard.pending(ctx, s)
@@ -90,27 +89,20 @@ func (r *run) look(ctx context.Context, s Session, cause error) (done bool, err 
 	}
 	r.result.After = &now
 	switch {
-	case len(undo.Left(now, r.options.Before, r.changes, r.options.Plan)) == 0:
+	case len(undo.Left(now, r.before, r.changes, r.options.Plan)) == 0:
 		r.result.Outcome, r.result.Err = Reverted, cause
 		if len(r.result.Receipts) == 0 {
 			r.result.Outcome = Refused // nothing had been sent that could have changed anything
 		}
 		return r.disarmed(ctx, s, held)
-	case r.confirmed && r.isWanted(now):
+	case r.confirmed && len(r.differences(now)) == 0:
 		// All had been done and confirmed; only the answer to the last command was lost.
 		r.result.Outcome, r.result.Err = Changed, nil
 		return r.disarmed(ctx, s, held)
 	}
-	if err := r.takeBack(ctx, s); err != nil {
-		r.result.Outcome, r.result.Err = Failed, errors.Join(cause, fmt.Errorf("what was done could not be taken back: %w%s", err, r.guard.hope()))
-		return !lost(err), err
-	}
-	r.result.Outcome, r.result.Err = Reverted, cause
-	return true, nil
-}
-
-func (r *run) isWanted(now routeros.Snapshot) bool {
-	return r.options.Wanted == nil || r.options.Wanted(now) == nil
+	err = r.rollBack(ctx, s)
+	r.wentBack(cause, err)
+	return !lost(err), err
 }
 
 // disarmed gives up a protection that is still in place when everything is settled.

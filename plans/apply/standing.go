@@ -96,20 +96,20 @@ func (g *scheduled) there(rows []routeros.Attributes) error {
 		case row == nil:
 			gone++
 		case len(g.ids) > 0 && !slices.Contains(g.ids, row.Get(".id")):
-			return &GoneError{"the dead-man is gone from the router's scheduler, and another one is armed: somebody else is at work"}
+			return &GoneError{What: "the dead-man is gone from the router's scheduler, and another one is armed: somebody else is at work"}
 		case row.Bool("disabled"):
-			return &GoneError{"the dead-man's entry " + name + " is disabled: somebody has switched it off"}
+			return &GoneError{What: "the dead-man's entry " + name + " is disabled: somebody has switched it off"}
 		case runs != "" && runs != "0":
-			return &GoneError{"the dead-man's entry " + name + " has run already, and is still there"}
+			return &GoneError{What: "the dead-man's entry " + name + " has run already, and is still there"}
 		}
 	}
 	switch gone {
 	case 0:
 		return nil
 	case 1:
-		return &GoneError{"one of the dead-man's two entries is gone from the router's scheduler: somebody has removed it, or it is running"}
+		return &GoneError{What: "one of the dead-man's two entries is gone from the router's scheduler: somebody has removed it, or it is running"}
 	}
-	return &GoneError{"the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}
+	return &GoneError{What: "the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}
 }
 
 // reading is what the router says of the time that is left.

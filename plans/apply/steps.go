@@ -5,106 +5,72 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// carryOut does the steps. Each is answered before the next is sent, except, under safe mode, those that may go in one flight with the step
-// before them.
+// carryOut does the steps. Each is answered before the next is sent, except those that may go in one flight with the step before them.
+// Before a step that needs ground, the flight before it also reads what it stands on: no write shares a flight with a read that decides
+// about it. The flight of the step itself reads it once more.
 func (r *run) carryOut(ctx context.Context, s Session) error {
-	w := &walker{session: s, steps: r.changes.Steps}
-	if r.guard.name() == SafeMode {
-		w.joins = joiningSteps(r.options.Before, r.changes)
+	grounds := grounded(r.states, r.changes.Steps)
+	w := &walker{session: s, steps: r.changes.Steps, joins: make([]bool, len(r.changes.Steps)), number: r.part.From, all: len(r.all.Steps)}
+	if r.guard.name() == SafeMode { // what needs a dead-man is an older router, which may be slow: nothing is sent that time may run out for
+		w.joins = joining(r.states, r.changes.Steps)
 	}
 	for w.more() {
 		if ctx.Err() != nil {
-			return interrupted(ctx, w.at, len(w.steps))
+			return interrupted(ctx, w.number+w.at, w.all)
 		}
 		if err := r.guard.check(); err != nil {
 			return err
 		}
-		err := w.flight(context.WithoutCancel(ctx))
-		for _, receipt := range w.receipts[len(r.result.Receipts):] {
-			r.result.Receipts = append(r.result.Receipts, receipt)
-			r.observe(Event{Done: &receipt})
+		if r.met.IsZero() && grounds[w.at] {
+			r.met = time.Now()
 		}
-		r.result.Left = w.steps[w.at:]
+		var g ground
+		if end := w.end(); end < len(w.steps) && (grounds[end] || grounds[w.at]) { // before the switch and after it
+			g = r.groundAt(end)
+		}
+		results, err := w.flight(context.WithoutCancel(ctx), g.commands)
+		r.received(w)
 		if err != nil {
 			return err
+		}
+		if len(g.commands) > 0 {
+			if err := r.onGround(w.at, g, results); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// joiningSteps says of each step whether it may go in one flight with the one before it. Of a flight any part may take effect, so whatever
-// part that is, packets have to fare as in one of the states that were proved. They see nothing of rows in a chain that no rule jumps to, and of entries
-// in a list that no rule asks for, so these may go together. A service that is switched off is reached by fewer, whatever the rules are
-// meanwhile; so that may go with any step before it, and nothing that could count on it goes with it.
-func joiningSteps(before routeros.Snapshot, c diff.ChangeSet) []bool {
-	states := diff.States(before, c)
-	out := make([]bool, len(c.Steps))
-	quiet := false
-	for i, step := range c.Steps {
-		was := quiet
-		quiet = unseen(states[i], step)
-		out[i] = i > 0 && (was && quiet || step.Op == diff.Disable && step.Menu == routeros.ServiceMenu)
+// received files the receipts of a flight.
+func (r *run) received(w *walker) {
+	for _, receipt := range w.receipts {
+		receipt.Index += r.part.From
+		r.receive(receipt)
 	}
-	return out
-}
-
-// unseen reports whether no packet fares differently for a step, now and as long as only such steps follow.
-func unseen(s routeros.Snapshot, step diff.Step) bool {
-	switch {
-	case step.Menu.IsRuleTable():
-		return (step.Op == diff.Add || step.Op == diff.Remove) && idle(s.Rules[step.Menu], chainOf(step))
-	case step.Menu == routeros.AddressList || step.Menu == routeros.AddressList6:
-		return step.Op == diff.Add && unasked(s, step.Set.Get("list"))
+	w.receipts = nil
+	r.ids = w.ids
+	for i, id := range w.ids {
+		r.given[r.part.From+i] = id
 	}
-	return false
-}
-
-// unasked reports whether no rule of the router names an address list in a matcher, of whichever family.
-func unasked(s routeros.Snapshot, list string) bool {
-	for _, rows := range s.Rules {
-		for _, r := range rows {
-			for _, name := range []string{"src-address-list", "dst-address-list"} {
-				if strings.TrimPrefix(r.Attrs.Get(name), "!") == list {
-					return false
-				}
-			}
-		}
-	}
-	return true
-}
-
-func chainOf(step diff.Step) string {
-	if step.Op == diff.Add {
-		return step.Set.Get("chain")
-	}
-	return step.Was.Get("chain")
-}
-
-// idle reports whether no packet comes into a chain: it is none of the router's own and nothing jumps to it.
-func idle(rows []routeros.Rule, chain string) bool {
-	switch chain {
-	case "", "input", "forward", "output", "prerouting", "postrouting", "srcnat", "dstnat":
-		return false
-	}
-	for _, r := range rows {
-		if r.Attrs.Get("jump-target") == chain {
-			return false
-		}
-	}
-	return true
+	r.result.Left = r.all.Steps[r.part.From+w.at:]
 }
 
 // walker carries steps out in their order and knows the ids of the rows that they have added.
 type walker struct {
 	session  Session
 	steps    []diff.Step
-	joins    []bool // which may go with the one before; nil: every step goes alone
-	at       int    // the next step
+	joins    []bool // which may go with the one before
+	number   int    // of the first step, in a change set of all
+	all      int
+	at       int // the next step
 	ids      []string
 	receipts []Receipt
 }
@@ -114,35 +80,40 @@ const mostInFlight = 40
 
 func (w *walker) more() bool { return w.at < len(w.steps) }
 
-// flight carries out the next step, or the next few.
-func (w *walker) flight(ctx context.Context) error {
+// end is where the next flight ends.
+func (w *walker) end() int {
 	end := w.at + 1
-	for w.joins != nil && end < len(w.steps) && end-w.at < mostInFlight && w.joins[end] && !refers(w.steps[end], w.at) {
+	for end < len(w.steps) && end-w.at < mostInFlight && w.joins[end] && !refers(w.steps[end], w.at) {
 		end++
 	}
+	return end
+}
+
+// flight carries out the next step, or the next few. Behind them, in the same flight, go commands that read, whose answers are returned.
+func (w *walker) flight(ctx context.Context, also []routeros.Command) ([]api.Result, error) {
+	from, end := w.at, w.end()
 	var commands []routeros.Command
-	for i := w.at; i < end; i++ {
+	for i := from; i < end; i++ {
 		command, err := w.command(ctx, w.steps[i])
 		if err != nil {
-			return w.receive(i, "", err)
+			return nil, w.receive(i, "", err)
 		}
 		commands = append(commands, command)
 	}
-	results, err := w.session.Batch(ctx, commands)
+	results, err := w.session.Batch(ctx, append(commands, also...))
 	if err != nil {
-		return w.receive(w.at, "", err)
+		return nil, w.receive(from, "", err)
 	}
-	from := w.at
-	for i, result := range results {
+	for i, result := range results[:len(commands)] {
 		err := result.Err
 		if err == nil && w.steps[from+i].Op == diff.Add && result.Ret == "" {
 			err = errors.New("the router added a row but did not say which")
 		}
 		if err := w.receive(from+i, result.Ret, err); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return results[len(commands):], nil
 }
 
 // refers reports whether a step names a row that is added by step n or later: it has to wait for the answer.
@@ -163,7 +134,7 @@ func (w *walker) receive(i int, id string, err error) error {
 	w.ids = append(w.ids, id)
 	w.at = i + 1
 	if err != nil {
-		return fmt.Errorf("step %d of %d, %s %s: %w", i+1, len(w.steps), step.Op, step.Slot, err)
+		return fmt.Errorf("step %d of %d, %s %s: %w", w.number+i+1, max(w.all, len(w.steps)), step.Op, step.Slot, err)
 	}
 	return nil
 }

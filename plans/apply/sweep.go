@@ -2,68 +2,264 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// apart cuts a change set in two that is too large for a dead-man: what packets see, and the removal of rows in chains into which no packet
-// comes any more. A script that brings hundreds of rows back is longer than a router takes, and nothing hangs on them: packets meet the same
-// rules whether they go first or last, or stay. sweep is nil where nothing has to be cut, or nothing helps.
-func apart(o Options, c diff.ChangeSet, g guard) (head, sweep []diff.Step) {
-	man, ok := g.(*scheduled)
-	if !ok || len(man.script) <= maxScript {
-		return c.Steps, nil
+// Rows that no packet meets are removed without protection: whether they are there makes no difference to anybody, and a way back that brought
+// hundreds of them back would be longer than a router takes. Before each flight an answer has to show that no packet meets them, that they
+// are still the plan's, and that nobody else is at work.
+
+// clear removes what an earlier run has left in chains that are to be built; false ends the run.
+func (r *run) clear(ctx context.Context, s Session, part diff.Part) bool {
+	r.doing("removing what nothing uses")
+	begun := false
+	now, results, err := s.SnapshotWith(ctx, vacancy(r.options.Before.Version)...)
+	if err == nil {
+		_, err = atWork(results, r.options)
 	}
-	states := diff.States(o.Before, c)
-	for i, step := range c.Steps {
-		if step.Op == diff.Remove && step.Menu.IsRuleTable() && idle(states[i].Rules[step.Menu], chainOf(step)) {
-			sweep = append(sweep, step)
-			continue
-		}
-		head = append(head, step)
+	if err == nil && now.Digest() != r.all.Snapshot {
+		err = &MovedError{"the router was changed by somebody else since these steps were computed: nothing was done; run it again"}
 	}
-	if len(head) == 0 {
-		return c.Steps, nil
+	if err == nil {
+		begun = true
+		err = r.remove(ctx, s, part.From, part.To)
 	}
-	return head, sweep
+	if err == nil {
+		r.before, err = s.Snapshot(context.WithoutCancel(ctx))
+	}
+	if err == nil {
+		return true
+	}
+	r.result.Outcome, r.result.Err = Refused, err
+	if len(r.result.Receipts) > 0 || begun && lost(err) {
+		r.result.Outcome = Failed
+		r.result.Err = fmt.Errorf("nothing that packets meet was changed, but some rules that nothing uses may be gone: run it again: %w", err)
+	}
+	return false
 }
 
-// runApart carries out what packets see, and when that stands and is confirmed, sweeps.
-func runApart(ctx context.Context, s Session, c diff.ChangeSet, o Options, head, sweep []diff.Step) Result {
-	first := o
-	first.Wanted = nil // what is left to do is the rows that are swept
-	c.Steps = head
-	result := runOnce(ctx, s, c, first, guardFor(first, c))
-	if result.Outcome != Changed || result.After == nil {
-		result.Left = append(result.Left, sweep...)
-		return result
+// sweep removes what no packet meets any more, and sees that nothing is left to do then.
+func (r *run) sweep(ctx context.Context, s Session, from int) {
+	firm := context.WithoutCancel(ctx) // what packets meet is confirmed: there is nothing to roll back
+	if from < len(r.all.Steps) {
+		r.doing("removing what nothing uses any more")
 	}
-	second := o
-	second.Before, second.Confirm = *result.After, nil
-	if second.Observe != nil {
-		second.Observe = func(e Event) {
-			if e.Done != nil {
-				done := *e.Done
-				done.Index += len(head)
-				e.Done = &done
+	err := r.sweepAll(firm, s, from)
+	if err == nil {
+		return
+	}
+	r.result.Outcome = Failed
+	if left := len(r.result.Left); left > 0 {
+		r.result.Err = fmt.Errorf("the change is active, but %d of the rules and list entries that nothing uses any more are left: run it again: %w", left, err)
+		return
+	}
+	r.result.Err = fmt.Errorf("every step was done and confirmed, but then: %w; look at the router with diff", err)
+}
+
+// sweepPatience is how long a lost session is tried to be replaced for the sake of a sweep.
+const sweepPatience = 2 * time.Minute
+
+// sweepAll sweeps, over further sessions when one is lost.
+func (r *run) sweepAll(ctx context.Context, s Session, from int) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
+	defer cancel()
+	var err error
+	for try, pause := 0, time.Second; try < 4; try++ {
+		if r.further != nil {
+			s = r.further
+		}
+		if err = r.sweepOnce(ctx, s, from); err == nil {
+			return nil
+		}
+		if _, held := errors.AsType[*HeldError](err); held {
+			return err
+		}
+		for lost(err) && r.options.Dial != nil && !r.redialled(ctx) {
+			if !sleep(ctx, pause) {
+				return err
 			}
-			o.Observe(e)
+			pause = min(2*pause, 15*time.Second)
 		}
 	}
-	c.Snapshot, c.Steps = second.Before.Digest(), sweep
-	rest := runOnce(ctx, s, c, second, guardFor(second, c))
-	for _, receipt := range rest.Receipts {
-		receipt.Index += len(head)
-		result.Receipts = append(result.Receipts, receipt)
+	return err
+}
+
+// redialled opens another session in place of one that was lost.
+func (r *run) redialled(ctx context.Context) bool {
+	if r.further != nil {
+		_ = r.further.Close()
+		r.further = nil
 	}
-	result.Left, result.Protection = rest.Left, rest.Protection
-	if rest.After != nil {
-		result.After = rest.After
+	s, err := r.options.Dial(ctx)
+	if err == nil {
+		r.further = s
 	}
-	if rest.Outcome != Changed {
-		result.Outcome = Failed
-		result.Err = fmt.Errorf("all that packets meet is as it should be, but rows that none meets any more could not be removed: run it again: %w", rest.Err)
+	return err == nil
+}
+
+func (r *run) sweepOnce(ctx context.Context, s Session, from int) error {
+	if from < len(r.all.Steps) {
+		if err := r.remove(ctx, s, from, len(r.all.Steps)); err != nil {
+			return err
+		}
+	} else if r.result.After != nil {
+		return r.wanted(*r.result.After)
 	}
-	return result
+	now, err := s.Snapshot(ctx)
+	if err != nil {
+		return fmt.Errorf("the router could not be read again: %w", err)
+	}
+	r.result.After = &now
+	return r.wanted(now)
+}
+
+func (r *run) wanted(now routeros.Snapshot) error {
+	if r.options.Wanted == nil {
+		return nil
+	}
+	return r.options.Wanted(now)
+}
+
+// remove carries out steps that remove rows which no packet meets. Rows that are gone already, or somebody else's by now, are left alone.
+func (r *run) remove(ctx context.Context, s Session, from, to int) error {
+	steps := r.all.Steps[from:to]
+	asks := idleness(steps)
+	commands := append(vacancy(r.options.Before.Version), asks.commands...)
+	results, err := s.Batch(ctx, commands)
+	for at := 0; ; {
+		if err != nil {
+			return err
+		}
+		if at == len(steps) {
+			return nil
+		}
+		if _, err := atWork(results[:len(commands)-len(asks.commands)], r.options); err != nil {
+			return err
+		}
+		now, err := asks.read(results[len(commands)-len(asks.commands):])
+		if err != nil {
+			return err
+		}
+		end := min(at+mostInFlight, len(steps))
+		var flight []routeros.Command
+		sent := map[int]int{} // the places in the flight of the steps that are sent
+		for i := at; i < end; i++ {
+			row, there := diff.FindRow(now, steps[i].Menu, steps[i].ID)
+			if !there || !r.owns(row) {
+				continue
+			}
+			if !diff.Unmet(now, steps[i]) {
+				return &HeldError{fmt.Sprintf("packets meet %s again: somebody else is changing this router", steps[i].Slot), "look at the router with diff"}
+			}
+			command, err := Command(steps[i])
+			if err != nil {
+				return err
+			}
+			sent[i], flight = len(flight), append(flight, command)
+		}
+		var answers []api.Result
+		if answers, err = s.Batch(ctx, append(flight, commands...)); err != nil {
+			return err
+		}
+		for i := at; i < end; i++ { // in their order, for what is left is counted from the last
+			if k, is := sent[i]; is {
+				if trap, ok := errors.AsType[*api.TrapError](answers[k].Err); answers[k].Err != nil && (!ok || !trap.NoSuchItem()) {
+					return fmt.Errorf("step %d of %d, %s %s: %w", from+i+1, len(r.all.Steps), steps[i].Op, steps[i].Slot, answers[k].Err)
+				}
+			}
+			r.receive(Receipt{Index: from + i, Step: steps[i]})
+		}
+		at, results = end, answers[len(flight):]
+	}
+}
+
+// receive files a receipt, once for each step.
+func (r *run) receive(receipt Receipt) {
+	if slices.ContainsFunc(r.result.Receipts, func(o Receipt) bool { return o.Index == receipt.Index && o.Err == nil }) {
+		return
+	}
+	r.result.Receipts = append(r.result.Receipts, receipt)
+	r.result.Left = r.all.Steps[receipt.Index+1:]
+	r.observe(Event{Done: &receipt})
+}
+
+// idle is what is read to see that no packet meets rows.
+type idle struct {
+	commands []routeros.Command
+}
+
+// idleness asks for the rows that steps remove, and for every rule that could lead packets to them or ask for them.
+func idleness(steps []diff.Step) idle {
+	queries := map[routeros.Menu][]string{}
+	ask := func(menu routeros.Menu, query string) {
+		if !slices.Contains(queries[menu], query) {
+			queries[menu] = append(queries[menu], query)
+		}
+	}
+	for _, step := range steps {
+		if step.Menu.IsRuleTable() {
+			ask(step.Menu, "action=jump")
+			if chain := step.Was.Get("chain"); strings.HasPrefix(chain, "rosknock-") {
+				ask(step.Menu, "chain="+chain)
+			} else {
+				ask(step.Menu, "comment="+step.Was.Get("comment"))
+			}
+			continue
+		}
+		list := step.Was.Get("list")
+		ask(step.Menu, "list="+list)
+		for _, f := range routeros.Families() {
+			for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
+				ask(menu, "action=jump")
+				for _, name := range []string{"src-address-list=", "dst-address-list="} {
+					ask(menu, name+list)
+					ask(menu, name+"!"+list)
+				}
+			}
+		}
+	}
+	var out idle
+	for _, f := range routeros.Families() {
+		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw(), f.AddressList()} {
+			words := queries[menu]
+			if len(words) == 0 {
+				continue
+			}
+			for range len(words) - 1 {
+				words = append(words, "#|")
+			}
+			out.commands = append(out.commands, routeros.Print(menu).Where(words...))
+		}
+	}
+	return out
+}
+
+// read makes a snapshot of the answers. A menu that the router does not have leads nothing anywhere.
+func (d idle) read(results []api.Result) (routeros.Snapshot, error) {
+	s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
+	for i, result := range results {
+		menu := d.commands[i].Menu()
+		if _, none := errors.AsType[*api.UnknownMenuError](result.Err); none {
+			continue
+		}
+		if result.Err != nil {
+			return s, fmt.Errorf("%s could not be read: %w", menu, result.Err)
+		}
+		for _, row := range result.Rows {
+			if menu.IsRuleTable() {
+				s.Rules[menu] = append(s.Rules[menu], routeros.ReadRule(row))
+			} else {
+				s.Entries[menu] = append(s.Entries[menu], routeros.ReadListEntry(row))
+			}
+		}
+	}
+	return s, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -226,7 +227,7 @@ func TestOwnQuarantine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		report := audit.Router(diff.Rehearse(s, c, len(c.Steps)))
+		report := audit.Router(difftest.After(t, s, c))
 		if len(report.Knocks) != 2 || len(report.Dead) > 0 {
 			t.Fatalf("%v: %+v, dead %+v", layout, report.Knocks, report.Dead)
 		}

@@ -69,3 +69,22 @@ func (c ChangeSet) Changed() bool { return len(c.Steps) > 0 }
 // RefusalError says why no change set is given: carrying the plan out on this router would be
 // wrong. Exit code 4.
 type RefusalError = compile.RefusalError
+
+// Part returns the steps of a part as a change set of its own. Rows that they add are named anew, and
+// those of earlier steps by the ids that the router has given them since. The digest of where it
+// starts is left to the caller.
+func (c ChangeSet) Part(p Part, given map[int]string) ChangeSet {
+	ids := map[string]string{}
+	for i, id := range given {
+		ids[added(i)] = id
+	}
+	for i := p.From; i < p.To; i++ {
+		ids[added(i)] = added(i - p.From)
+	}
+	out := c
+	out.Snapshot, out.Steps = "", make([]Step, 0, p.To-p.From)
+	for _, step := range c.Steps[p.From:p.To] {
+		out.Steps = append(out.Steps, step.renamed(ids))
+	}
+	return out
+}

@@ -33,22 +33,35 @@ func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 		return ChangeSet{}, err
 	}
 	if want.Removes {
-		return removalOf(s, want, c), nil
+		return removalOf(s, want, c)
 	}
 	entries := entrySteps(s, want)
-	c.Steps = append(c.Steps, entries.open...)
+	var prepare, anchors, build, met []Step
 	for _, t := range want.Tables {
-		steps, notes, err := tableSteps(s, want, t)
+		table, notes, err := tableSteps(s, want, t)
 		if err != nil {
 			return ChangeSet{}, err
 		}
-		c.Steps = append(c.Steps, steps...)
-		c.Steps = append(c.Steps, natSteps(s, want, t)...)
+		prepare = append(prepare, table.prepare...)
+		for _, step := range table.build { // one answer tells the ids of the anchors of all tables
+			to := &build
+			if step.Op == Add && step.ID != "" {
+				to = &anchors
+			}
+			*to = append(*to, step)
+		}
+		met = slices.Concat(met, table.met, natSteps(s, want, t))
 		c.Notes = append(c.Notes, notes...)
 	}
-	c.Steps = append(c.Steps, entries.removeOpen...)
-	c.Steps = append(c.Steps, serviceSteps(s, want, &c.Notes)...)
-	return c, nil
+	services := serviceSteps(s, want, &c.Notes)
+	return arranged(s, c, slices.Concat(prepare, entries.open, anchors, build, met, entries.removeOpen, services))
+}
+
+// arranged is a change set with steps in their final order.
+func arranged(s routeros.Snapshot, c ChangeSet, steps []Step) (ChangeSet, error) {
+	var err error
+	c.Steps, err = Arrange(s, steps)
+	return c, err
 }
 
 // ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the other, as compile.Through gives them. From
@@ -61,14 +74,17 @@ func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session
 		if err != nil {
 			return ChangeSet{}, err
 		}
-		now := Rehearse(s, c, len(c.Steps))
-		narrow := ChangeSet{Steps: narrowing(now, last)}
-		for i, step := range narrow.Steps {
-			now = RehearseStep(now, step, len(c.Steps)+i)
+		now, err := Rehearse(s, c, len(c.Steps))
+		if err != nil {
+			return ChangeSet{}, err
+		}
+		c.Steps = append(c.Steps, narrowing(now, last)...)
+		if now, err = Rehearse(s, c, len(c.Steps)); err != nil {
+			return ChangeSet{}, err
 		}
 		if rest, err := Left(now, last, session); err == nil && len(rest) == 0 {
-			c.Steps, c.Plan = append(c.Steps, narrow.Steps...), last.PlanDigest
-			return c, nil
+			c.Plan = last.PlanDigest
+			return arranged(s, c, c.Steps)
 		}
 	}
 	return Compute(s, last, session)
@@ -76,7 +92,7 @@ func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session
 
 // narrowing lists the steps that give the plan's rows the ports that they are to have in the end.
 func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
-	var out []Step
+	var open, shut []Step
 	for _, t := range want.Tables {
 		ports := map[string]string{}
 		rules := slices.Clone(t.Rules)
@@ -94,16 +110,35 @@ func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
 			if !ours || !ok || routeros.Canonical("dst-port", wanted) == routeros.Canonical("dst-port", r.Attrs.Get("dst-port")) {
 				continue
 			}
-			out = append(out, Step{
+			to := &open
+			if shuts(r) {
+				to = &shut
+			}
+			*to = append(*to, Step{
 				Op: Set, Menu: t.Menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Set: routeros.MakeAttributes("dst-port", wanted),
 				Was: r.Attrs.Only("dst-port"), Why: "let go of the port that the service has left",
 			})
 		}
 	}
-	return out
+	return append(open, shut...)
 }
 
-func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
+// course is how the rules of one table get there: rows that are disabled, chains that are built where no packet comes, and what packets meet.
+type course struct{ prepare, build, met []Step }
+
+func (c course) all() []Step { return slices.Concat(c.prepare, c.build, c.met) }
+
+// edited adds what an editor has filed.
+func (c *course) edited(e *editor) {
+	c.prepare, c.met = append(c.prepare, e.prepare...), append(c.met, e.met()...)
+}
+
+// and adds another course.
+func (c *course) and(o course) {
+	c.prepare, c.build, c.met = append(c.prepare, o.prepare...), append(c.build, o.build...), append(c.met, o.met...)
+}
+
+func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all course, notes []string, err error) {
 	e := &editor{rows: s.Rules[t.Menu], claimed: map[string]bool{}}
 	if want.Layout == plans.Inline || len(t.Rules) == 0 {
 		return inlineSteps(e, want, t)
@@ -113,7 +148,7 @@ func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all
 
 // inlineSteps is the inline layout: the rules stand in input itself, but for the chains that doors have for themselves. Each of those is a chain
 // layout of its own: mended in place by one step, or built under its other name and switched to by the door's jump.
-func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
+func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all course, notes []string, err error) {
 	targets := map[string]string{}
 	for _, c := range t.Chains {
 		names := compile.InlineChainNames(want.Plan, c.Name)
@@ -123,9 +158,10 @@ func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, 
 		}
 		steps, said, target, err := groupSteps(e, want.Plan, names, live, group)
 		if err != nil {
-			return nil, nil, err
+			return course{}, nil, err
 		}
-		all, notes, targets[c.Name] = append(all, steps...), append(notes, said...), target
+		all.and(steps)
+		notes, targets[c.Name] = append(notes, said...), target
 	}
 	inInput, elsewhere := byChain(t.Rules)
 	e.lay(segment{
@@ -140,7 +176,8 @@ func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, 
 	}
 	e.sayWhy()
 	e.sweep(t.Menu, want.Plan)
-	return append(all, e.all()...), notes, nil
+	all.edited(e)
+	return all, notes, nil
 }
 
 // byChain sorts the rules that were found in chains of the router's own from those that stand in input.
@@ -173,12 +210,12 @@ func inChain(rules []routeros.Rule, chain string, targets map[string]string) []r
 
 // chainSteps is the chain layout: the rules stand in one of two chains of our own and one jump in
 // input leads there; what a door has for itself stands in further chains, which go with the one that leads there.
-func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, notes []string, err error) {
+func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all course, notes []string, err error) {
 	names := compile.ChainNames(want.Plan)
 	live := liveChain(e.rows, want.Plan, "jump", names)
 	all, notes, target, err := groupSteps(e, want.Plan, names, live, func(name string) []segment { return chainGroup(want, t, name) })
 	if err != nil {
-		return nil, nil, err
+		return course{}, nil, err
 	}
 	jump := &editor{rows: e.rows, claimed: e.claimed}
 	jump.lay(segment{
@@ -187,21 +224,22 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all []Step, n
 	})
 	built, said, err := forwardSteps(e, jump, want, t, target)
 	if err != nil {
-		return nil, nil, err
+		return course{}, nil, err
 	}
-	all, notes = append(all, built...), append(notes, said...)
+	all.and(built)
 	jump.sayWhy()
 	jump.sweepChain(t.Menu, want.Plan, "input")
 	jump.sweep(t.Menu, want.Plan)
-	return append(all, jump.all()...), notes, nil
+	all.edited(jump)
+	return all, append(notes, said...), nil
 }
 
 // forwardSteps is the chain layout of what stands in forward: a pair of chains of its own, switched by one jump. The steps that build a
 // chain are returned; the jump is laid by an editor that the caller goes on with. Chains to which its rules lead go with that of input.
-func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input string) (all []Step, notes []string, err error) {
+func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input string) (all course, notes []string, err error) {
 	f := t.Forwarding
 	if len(f.Filter) == 0 {
-		return nil, nil, nil
+		return course{}, nil, nil
 	}
 	const slot = "jump-forward"
 	names, targets := compile.ForwardChainNames(want.Plan), map[string]string{}
@@ -213,7 +251,7 @@ func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input 
 		return []segment{{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(f.Filter, name, targets)}}
 	})
 	if err != nil {
-		return nil, nil, err
+		return course{}, nil, err
 	}
 	mark := routeros.Mark{Plan: want.Plan, Slot: slot}
 	jump.rows = e.rows
@@ -249,7 +287,7 @@ func chainGroup(want compile.RuleSet, t compile.Table, name string) []segment {
 
 // groupSteps brings one of two groups of chains to what is wanted and says to which one packets shall go, by the name under which the group goes.
 // What a single step can mend, and stages that are laid down ahead, is mended in the live group; everything else is built in the other one, out of every packet's way.
-func groupSteps(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (all []Step, notes []string, target string, err error) {
+func groupSteps(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (all course, notes []string, target string, err error) {
 	target, mended := pickChain(e, plan, names, live, group)
 	if mended {
 		fix := &editor{rows: e.rows, claimed: e.claimed}
@@ -258,17 +296,16 @@ func groupSteps(e *editor, plan string, names [2]string, live string, group func
 			fix.sweepChain(seg.menu, plan, seg.chain)
 		}
 		e.rows = fix.rows
-		return fix.all(), nil, target, nil
+		all.edited(fix)
+		return all, nil, target, nil
 	}
 	for _, seg := range group(target) {
 		if err = vacate(e, plan, seg.chain); err != nil {
-			return nil, nil, "", err
+			return course{}, nil, "", err
 		}
-		all = append(all, leftovers(e, seg)...)
+		all.build = append(all.build, leftovers(e, seg)...)
 	}
-	for _, seg := range group(target) {
-		all = append(all, build(seg)...)
-	}
+	all.build = append(all.build, e.buildChains(group(target))...)
 	if live != "" {
 		for _, seg := range group(live) {
 			notes = append(notes, foreignNotes(e.rows, plan, seg.chain)...)
@@ -303,10 +340,14 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 	return ""
 }
 
+// mostInPlace is how many steps mend a chain in place at most: the way back of more is too long for a script of the router, and that of a chain
+// that is built anew is one step.
+const mostInPlace = 200
+
 // pickChain chooses the group that the router shall use, and says whether it can be brought
 // there in place: by at most one step besides those of laid-down stages where packets pass, by none where none do.
 func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
-	work := func(chain string) int {
+	work := func(chain string) (heavy, all int) {
 		trial := &editor{rows: e.rows, claimed: map[string]bool{}}
 		n := 0
 		for _, seg := range group(chain) {
@@ -314,10 +355,10 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 			trial.sweepChain(seg.menu, plan, seg.chain)
 			n += len(foreignIn(e.rows, plan, seg.chain)) * 2 // a foreign rule can't be mended
 		}
-		return n + trial.heavy()
+		return n + trial.heavy(), len(trial.all())
 	}
 	if live != "" {
-		if work(live) <= 1 {
+		if n, all := work(live); n <= 1 && all <= mostInPlace {
 			return live, true
 		}
 		if live == names[0] {
@@ -326,7 +367,7 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 		return names[0], false
 	}
 	for _, name := range names {
-		if work(name) == 0 {
+		if n, _ := work(name); n == 0 {
 			return name, true
 		}
 	}
@@ -365,14 +406,30 @@ func leftovers(e *editor, seg segment) []Step {
 	return all
 }
 
-// build files every rule of a chain, each at the end of the table: within the chain that is the order in which they are added.
-func build(seg segment) []Step {
+// buildChains files the rules of chains that are built. Of all chains of a table that are built in one change the last row is added first, and
+// every other one is put before it, in order. When somebody rolls back what was done so far, that row is gone, and the router refuses the
+// rest: so a chain is whole or not there, never half.
+func (e *editor) buildChains(chains []segment) []Step {
 	var all []Step
-	for _, want := range seg.rules {
-		mark, _ := want.Mark()
-		all = append(all, Step{Op: Add, Menu: seg.menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain"})
+	for _, seg := range chains {
+		for _, want := range seg.rules {
+			mark, _ := want.Mark()
+			all = append(all, Step{
+				Op: Add, Menu: seg.menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain",
+				Before: e.base, BeforeText: "the last rule of what is built",
+			})
+		}
 	}
-	return all
+	if e.base != "" || len(all) == 0 {
+		return all
+	}
+	last := all[len(all)-1]
+	e.base = fmt.Sprintf("+%s %s", last.Menu, last.Slot)
+	for i := range all {
+		all[i].Before = e.base
+	}
+	last.ID, last.Before, last.BeforeText = e.base, "", ""
+	return slices.Insert(all[:len(all)-1], 0, last)
 }
 
 // sweepChain is [editor.sweep] for the rows of one chain.

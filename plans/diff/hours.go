@@ -12,7 +12,7 @@ import (
 // is one that nobody knows, and no shorter.
 func (e *editor) heavy() int {
 	n := 0
-	for _, step := range e.all() {
+	for _, step := range e.met() {
 		row := step.Set
 		if at := slices.IndexFunc(e.rows, func(r routeros.Rule) bool { return r.ID == step.ID }); step.Op != Add && at >= 0 {
 			row = e.rows[at].Attrs

@@ -14,7 +14,7 @@ import (
 // it can. Services that move go first, while the plan still shuts their present port; then the rules, those that shut before those
 // that let in, so that nobody who may pass is stopped meanwhile; last the services that open. A jump into a chain of the plan takes the whole
 // chain away in one step.
-func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) ChangeSet {
+func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) (ChangeSet, error) {
 	var opening []Step
 	for _, step := range serviceSteps(s, want, &c.Notes) {
 		first, last := phases(s, step)
@@ -41,12 +41,12 @@ func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) ChangeSet
 	}
 	c.Steps = append(c.Steps, opening...)
 	for i := range c.Steps {
-		if c.Steps[i].Op == Remove {
+		if c.Steps[i].Op == Remove || c.Steps[i].Op == Disable && c.Steps[i].Menu.IsRuleTable() {
 			c.Steps[i].Why = "the plan is removed"
 		}
 	}
 	c.Notes = append(c.Notes, lists.notes(s, want.Plan)...)
-	return c
+	return arranged(s, c, c.Steps)
 }
 
 // ruleTables lists the rule tables of a router, the filters first.

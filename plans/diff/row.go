@@ -52,3 +52,11 @@ func FindRow(s routeros.Snapshot, menu routeros.Menu, id string) (Row, bool) {
 	}
 	return Row{}, false
 }
+
+// ReadRow makes a row of a menu's print.
+func ReadRow(menu routeros.Menu, attrs routeros.Attributes) Row {
+	if menu.IsRuleTable() {
+		return ruleRow(routeros.ReadRule(attrs))
+	}
+	return Row{attrs.Get(".id"), attrs.Bool("dynamic"), attrs}
+}

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -25,16 +26,20 @@ type segment struct {
 type editor struct {
 	rows    []routeros.Rule // the whole table
 	claimed map[string]bool // ids of rows that serve a wanted rule
+	base    string          // the row before which chains are built, once there is one
 	steps
 }
 
-// steps in the order in which they are safe: what lets traffic in or only looks at it comes before
+// steps in the order in which they are safe: first what packets don't meet, then what lets traffic in or only looks at it, then
 // what shuts it out, and what is removed goes last, drops before accepts.
 type steps struct {
-	open, shut, removeShut, removeOpen []Step
+	prepare, open, shut, removeShut, removeOpen []Step
 }
 
-func (s steps) all() []Step {
+func (s steps) all() []Step { return slices.Concat(s.prepare, s.met()) }
+
+// met are the steps that packets meet.
+func (s steps) met() []Step {
 	return slices.Concat(s.open, s.shut, s.removeShut, s.removeOpen)
 }
 
@@ -75,6 +80,8 @@ type chosen struct {
 	row  *routeros.Rule
 	at   int // position of row in the table
 	kept bool
+	// prepared is the row that is added, disabled, before anything else; empty for none.
+	prepared string
 }
 
 // lay compares a segment with the table and files the steps that are missing. Rows that carry our
@@ -83,12 +90,18 @@ func (e *editor) lay(seg segment) {
 	ours := e.ours(seg)
 	members := e.choose(seg, ours)
 	e.keep(seg, members)
+	e.prepareRows(seg, members, ours)
 	for i, m := range members {
 		var before anchor
 		if m.row == nil || !m.kept {
 			before = nextKept(members[i+1:], seg)
 		}
 		switch {
+		case m.prepared != "":
+			e.change(Step{
+				Op: Enable, Menu: seg.menu, ID: m.prepared, Slot: m.slot, Why: "goes live",
+				Set: routeros.MakeAttributes("disabled", "false"), Was: routeros.MakeAttributes("disabled", "true"),
+			}, m.want)
 		case m.row == nil:
 			e.rename(seg, m, ours[m.slot])
 			e.change(Step{
@@ -107,6 +120,27 @@ func (e *editor) lay(seg segment) {
 	}
 }
 
+// prepareRows adds the missing rows that stop packets or lead them to a chain, disabled. They go live by a step of their own, which the router
+// refuses when the row is gone: so none can come to stand on a router that has lost what was done before it.
+func (e *editor) prepareRows(seg segment, members []chosen, ours map[string][]int) {
+	refs := make([]string, len(members))
+	for i, m := range members {
+		if m.row != nil || !shuts(m.want) && m.want.Action() != "jump" {
+			continue
+		}
+		e.rename(seg, m, ours[m.slot])
+		before := nextKept(members[i+1:], seg) // those that are added here come in their order before the next that is there
+		refs[i] = fmt.Sprintf("+%s %s %s %s %d", seg.menu, seg.chain, seg.anchor, m.slot, i)
+		e.prepare = append(e.prepare, Step{
+			Op: Add, Menu: seg.menu, ID: refs[i], Slot: m.slot, Before: before.id, BeforeText: before.text,
+			Set: m.want.Attrs.With("disabled", "true"), Why: "missing",
+		})
+	}
+	for i, ref := range refs {
+		members[i].prepared = ref
+	}
+}
+
 // choose finds for every wanted rule the row that needs the least work: first one that is right
 // already, then one that a single set can mend. A row that would need attributes taken
 // away serves nothing: between a set and an unset it would match too much or too little.
@@ -118,7 +152,7 @@ func (e *editor) choose(seg segment, rows map[string][]int) []chosen {
 	}
 	fits := []func(row, want routeros.Rule) bool{
 		func(row, want routeros.Rule) bool { return row.Same(want) },
-		func(row, want routeros.Rule) bool { return len(surplus(row, want)) == 0 },
+		func(row, want routeros.Rule) bool { return len(surplus(row, want)) == 0 && !stopsMore(row, want) },
 	}
 	for _, fit := range fits {
 		for i := range members {
@@ -136,6 +170,13 @@ func (e *editor) choose(seg segment, rows map[string][]int) []chosen {
 		}
 	}
 	return members
+}
+
+// stopsMore reports whether a row would stop other packets once it is set to what is wanted. Such a
+// row is replaced: one that is added for it vanishes with what lets others in, should all be rolled
+// back, and one that was there before does not.
+func stopsMore(row, want routeros.Rule) bool {
+	return shuts(want) && !row.Disabled() && !row.SameMeaning(want)
 }
 
 // ours lists the positions of the plan's own rows in the segment's chain, by slot.
@@ -208,7 +249,10 @@ type anchor struct {
 // come out in order.
 func nextKept(rest []chosen, seg segment) anchor {
 	for _, m := range rest {
-		if m.kept {
+		switch {
+		case m.prepared != "":
+			return anchor{m.prepared, m.want.Describe()}
+		case m.kept:
 			return anchor{m.row.ID, m.row.Describe()}
 		}
 	}
@@ -228,7 +272,7 @@ func (e *editor) rename(seg segment, m chosen, slot []int) {
 		}
 		comment := mark.Comment(strings.TrimSpace(strings.TrimSuffix(r.Comment(), mark.String()) + old))
 		old += " (old)" // of several, each gets a comment of its own
-		e.open = append(e.open, Step{
+		e.prepare = append(e.prepare, Step{
 			Op: Set, Menu: seg.menu, ID: r.ID, Slot: m.slot, Why: "replaced by the next",
 			Set: routeros.MakeAttributes("comment", comment), Was: routeros.MakeAttributes("comment", r.Comment()),
 		})
@@ -277,6 +321,13 @@ func (e *editor) sweep(menu routeros.Menu, plan string) {
 		step := removal(menu, r, mark, "not in the plan, or twice")
 		if r.Action() == "jump" { // what it leads to goes in one step, and then nobody sees the rest go
 			if r.Chain() == "input" || r.Chain() == "forward" {
+				if !r.Disabled() {
+					jumps = append(jumps, Step{
+						Op: Disable, Menu: menu, ID: r.ID, Slot: step.Slot, Why: step.Why,
+						Set: routeros.MakeAttributes("disabled", "true"), Was: routeros.MakeAttributes("disabled", "false"),
+					})
+					step.Was = step.Was.With("disabled", "true")
+				}
 				jumps = append(jumps, step)
 			} else {
 				inner = append(inner, step)

@@ -175,9 +175,10 @@ func TestNATSteps(t *testing.T) {
 			f.NATPlace.Floor = ""
 			s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.NAT: rows}}
 			want := compile.RuleSet{Plan: "p", Tables: []compile.Table{{Family: routeros.IPv4, Menu: routeros.Filter, Forwarding: f}}}
-			after := s
-			for i, step := range natSteps(s, want, want.Tables[0]) {
-				after = RehearseStep(after, step, i)
+			steps := number(natSteps(s, want, want.Tables[0]))
+			after, err := Rehearse(s, ChangeSet{Steps: steps}, len(steps))
+			if err != nil {
+				t.Fatal(err)
 			}
 			if d := Foreign(s, after, "p"); d != nil {
 				t.Fatal(d)
@@ -247,29 +248,39 @@ func TestTableSteps(t *testing.T) {
 }
 
 func converge(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) routeros.Snapshot {
-	steps, _, err := tableSteps(s, want, want.Tables[0])
+	steps, err := arrangedTable(s, want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range steps {
-		if step.Op != Add && !ownedID(s, step.ID) {
+		if step.Op != Add && step.ID[0] != '+' && !ownedID(s, step.ID) {
 			t.Fatalf("%s names the foreign row %s", step.Op, step.ID)
 		}
 	}
 	after := s
 	for i := range steps {
 		apart(t, after, steps[i])
-		after = RehearseStep(after, steps[i], i)
+		if after, err = RehearseStep(after, steps[i], i); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if d := Foreign(s, after, "p"); d != nil {
 		t.Fatal(d)
 	}
-	rest, _, err := tableSteps(renumber(after), want, want.Tables[0])
+	rest, err := arrangedTable(renumber(after), want)
 	if err != nil || len(rest) > 0 {
 		t.Fatalf("second run: %v, %+v", err, rest)
 	}
 	inOrder(t, after, want)
 	return after
+}
+
+func arrangedTable(s routeros.Snapshot, want compile.RuleSet) ([]Step, error) {
+	all, _, err := tableSteps(s, want, want.Tables[0])
+	if err != nil {
+		return nil, err
+	}
+	return Arrange(s, all.all())
 }
 
 func ownedID(s routeros.Snapshot, id string) bool {
@@ -361,7 +372,7 @@ func apart(t *rapid.T, s routeros.Snapshot, step Step) {
 	seen := map[string]bool{"input": true, "forward": true}
 	for range 3 {
 		for _, r := range s.Rules[routeros.Filter] {
-			if r.Action() == "jump" && seen[r.Chain()] {
+			if r.Action() == "jump" && !r.Disabled() && seen[r.Chain()] {
 				seen[r.Attrs.Get("jump-target")] = true
 			}
 		}
@@ -380,8 +391,23 @@ func TestFewestMoves(t *testing.T) {
 		rows = append(rows, r)
 	}
 	rows = append(rows[1:], rows[0])
-	steps, _, err := tableSteps(routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}}, want, want.Tables[0])
+	steps, err := arrangedTable(routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}}, want)
 	if err != nil || len(steps) != 1 || steps[0].Op != Move || steps[0].ID != "*1" || steps[0].Before != "*2" {
 		t.Fatalf("%v, %+v", err, steps)
+	}
+}
+
+// TestRehearseNothing: a router of which nothing was read but its name takes additions, and refuses
+// what names a row.
+func TestRehearseNothing(t *testing.T) {
+	for _, menu := range []routeros.Menu{routeros.Filter, routeros.AddressList} {
+		add := Step{Op: Add, Menu: menu, Set: routeros.MakeAttributes("list", "l", "address", "192.0.2.1", "chain", "input")}
+		after, err := RehearseStep(routeros.Snapshot{}, add, 0)
+		if _, there := FindRow(after, menu, "+0"); err != nil || !there {
+			t.Errorf("%s: %v, %v", menu, after, err)
+		}
+		if _, err := RehearseStep(routeros.Snapshot{}, Step{Op: Remove, Menu: menu, ID: "*1"}, 0); err == nil {
+			t.Errorf("%s: a row that is not there was removed", menu)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package proof_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -66,7 +66,7 @@ func TestAhead(t *testing.T) {
 			}
 			unkept(t, s, want)
 			for n := range 15 {
-				s = installed(diff.Rehearse(s, changes, len(changes.Steps)), fmt.Sprintf("F%XA", n))
+				s = difftest.After(t, s, changes)
 				if again := laidDown(t, p, s); n > 0 && len(steps(t, s, again)) > 0 {
 					t.Fatalf("at %s: left to do: %v", s.Clock, steps(t, s, again)[0])
 				}
@@ -113,7 +113,7 @@ func TestAheadForged(t *testing.T) {
 		if !found {
 			t.Errorf("%s: no rule is about forged sources", layout)
 		}
-		s = installed(diff.Rehearse(s, changes, len(changes.Steps)), "FA")
+		s = difftest.After(t, s, changes)
 		s.Clock = s.Clock.Add(4 * time.Hour)
 		want = laidDown(t, aheadPlan(t, layout, 4*time.Hour, 24*time.Hour, ", bogons: {interface-lists: [WAN]}"), s)
 		if got, changes = proved(t, s, want, diff.Session{}); !got.Holds() || len(changes.Steps) > 12 {

@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 )
@@ -96,7 +97,7 @@ func TestForwardMutants(t *testing.T) {
 					tried++
 					switch {
 					case !bad.Holds():
-					case equal(routeros.IPv4, diff.Rehearse(s, changes, len(changes.Steps)), diff.Rehearse(s, wrong, len(wrong.Steps))):
+					case equal(routeros.IPv4, difftest.After(t, s, changes), difftest.After(t, s, wrong)):
 						same++
 					default:
 						t.Errorf("%s, %v, %s: %s, and the proof holds", name, layout, mark.Slot, change)
@@ -225,7 +226,7 @@ func TestForwardPasses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		states := diff.States(s, changes)
+		states := difftest.States(t, s, changes)
 		for range 20 {
 			q := packet.Packet{
 				Protocol: 6, Src: netip.MustParseAddr(one("src", "192.168.88.77", "93.77.0.1", "198.51.100.7")), Dst: netip.MustParseAddr(one("dst", "192.168.88.10", "192.168.88.20", "93.77.0.9")),
@@ -281,7 +282,7 @@ func TestForwardGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, changes := proved(t, s, want, operated())
-		with := diff.Rehearse(s, changes, len(changes.Steps))
+		with := difftest.After(t, s, changes)
 		p.Gate.Forwards, p.Doors = nil, slices.Clone(p.Doors)
 		p.Doors[0].Opens = []plans.Target{{Kind: plans.ServiceTarget, Name: "winbox"}}
 		if want, err = compile.Compile(p, with); err != nil {
@@ -291,7 +292,7 @@ func TestForwardGoes(t *testing.T) {
 		if err := gone.Err(); err == nil || !strings.Contains(err.Error(), "sent on that was not before") {
 			t.Errorf("%v: strangers get to the host again by the rules of others, and nothing is said: %v", layout, err)
 		}
-		after := diff.Rehearse(with, changes, len(changes.Steps))
+		after := difftest.After(t, with, changes)
 		for _, menu := range []routeros.Menu{routeros.NAT, routeros.Filter} {
 			for _, r := range after.Rules[menu] {
 				if strings.Contains(r.Comment(), "forward-rdp") || strings.Contains(r.Comment(), "jump-forward") {

@@ -7,6 +7,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -24,7 +25,7 @@ func TestMovedService(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, first := proved(t, s, want, session)
-			s = installed(diff.Rehearse(s, first, len(first.Steps)), "F")
+			s = difftest.After(t, s, first)
 			p.Services.Ports = append(p.Services.Ports, plans.ServicePort{Name: "winbox", Port: 18291})
 			sets, err := compile.Through(p, s)
 			if err != nil || len(sets) != 2 {
@@ -45,7 +46,7 @@ func TestMovedService(t *testing.T) {
 			if got := proof.Prove(s, at, changes, session); !got.Holds() {
 				t.Errorf("%v", got.Err())
 			}
-			after := diff.Rehearse(s, changes, len(changes.Steps))
+			after := difftest.After(t, s, changes)
 			again, err := compile.Through(p, after)
 			if err != nil || len(again) != 1 {
 				t.Fatalf("after it, %d rule sets, %v", len(again), err)
@@ -69,21 +70,4 @@ func TestMovedService(t *testing.T) {
 			}
 		})
 	}
-}
-
-// installed gives rehearsed rows ids as a router does: each round its own.
-func installed(s routeros.Snapshot, prefix string) routeros.Snapshot {
-	for _, f := range routeros.Families() {
-		for i := range s.Rules[f.Filter()] {
-			if r := &s.Rules[f.Filter()][i]; r.ID[0] == '+' {
-				r.ID = "*" + prefix + r.ID[1:]
-			}
-		}
-		for i := range s.Entries[f.AddressList()] {
-			if e := &s.Entries[f.AddressList()][i]; e.ID[0] == '+' {
-				e.ID = "*" + prefix + e.ID[1:]
-			}
-		}
-	}
-	return s
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/classes"
@@ -86,7 +87,7 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 			tried++
 			switch {
 			case !result.Holds():
-			case equal(want.Tables[at.table].Family, diff.Rehearse(s, changes, len(changes.Steps)), diff.Rehearse(s, wrong, len(wrong.Steps))):
+			case equal(want.Tables[at.table].Family, difftest.After(t, s, changes), difftest.After(t, s, wrong)):
 				if same++; change == "removed" {
 					t.Errorf("%s: %s does nothing", name, mark.Slot)
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
@@ -55,7 +56,7 @@ func TestPlaces(t *testing.T) {
 				if err := proof.Prove(s, want, changes, session).Err(); err != nil {
 					t.Fatal(err)
 				}
-				gateStands(t, diff.Rehearse(s, changes, len(changes.Steps)))
+				gateStands(t, difftest.After(t, s, changes))
 			})
 		}
 	}

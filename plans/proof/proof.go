@@ -150,6 +150,7 @@ type prover struct {
 	// doubtful are others' rules of which nobody could say either what they do before the plan, or
 	// the change that is taken back, came.
 	doubtful map[routeros.Menu][]routeros.Rule
+	unfit    error // why the steps don't fit the router
 	proof    Proof
 }
 
@@ -157,6 +158,9 @@ type prover struct {
 // or how it does not.
 func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
 	p := newProver(before, want, changes, session)
+	if p.misfit() {
+		return p.proof
+	}
 	p.foreign()
 	if want.Removes {
 		p.doubtful = p.theirs(before)
@@ -173,12 +177,22 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 }
 
 func newProver(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) *prover {
-	p := &prover{before: before, want: want, changes: changes, session: session, states: diff.States(before, changes)}
+	p := &prover{before: before, want: want, changes: changes, session: session}
+	p.states, p.unfit = diff.States(before, changes)
 	p.proof.States = len(p.states)
 	if len(session.Operators) == 0 || session.Service == "" {
 		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
 	}
 	return p
+}
+
+// misfit: steps that do not fit the router can't be followed, and nobody can accept them.
+func (p *prover) misfit() bool {
+	if p.unfit != nil {
+		p.proof.Failures = append(p.proof.Failures,
+			Failure{Promise: KeepForeign, Risk: ForeignRule, What: p.unfit.Error(), Remedy: "compute the change set again"})
+	}
+	return p.unfit != nil
 }
 
 // converges shows that after the last step nothing is left to do.

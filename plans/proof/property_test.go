@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
@@ -108,7 +109,7 @@ func TestProofAgainstPackets(t *testing.T) {
 			return
 		}
 		held++
-		states := diff.States(s, changes)
+		states := difftest.States(t, s, changes)
 		for range 30 {
 			trySingle(t, text, p, session, states, drawnPacket(t))
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -143,27 +144,42 @@ func TestNoGateIsSaid(t *testing.T) {
 	}
 }
 
-// TestOpensBeforeItShuts: in both layouts no gate stands before those whom it must let through.
+// TestOpensBeforeItShuts: in both layouts no gate goes live before all those are there whom it must
+// let through, and the jump goes live last.
 func TestOpensBeforeItShuts(t *testing.T) {
 	for _, layout := range []string{"chain", "inline"} {
 		p := plan(t, "gate: {services: [ssh]}\nallow: {interface-lists: [LAN], addresses: [198.51.100.7]}\nfirewall: {families: [ipv4], layout: "+layout+"}\n")
-		c, err := compute(table(established+"add chain=input action=drop\n"), p, diff.Session{})
+		before := table(established + "add chain=input action=drop\n")
+		c, err := compute(before, p, diff.Session{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		shut := false
-		for _, step := range c.Steps {
-			drop := step.Set.Get("action") == "drop"
-			if shut && !drop && step.Op == diff.Add && step.Set.Get("chain") == "input" && layout == "inline" {
-				t.Errorf("%s: %s comes after the gate", layout, step.Slot)
+		states := difftest.States(t, before, c)
+		last := len(states) - 1
+		accepts := func(s routeros.Snapshot) (n int) {
+			for _, r := range s.Rules[routeros.Filter] {
+				if r.Action() == "accept" && !r.Disabled() {
+					n++
+				}
 			}
-			shut = shut || drop
+			return n + len(s.Entries[routeros.AddressList])
 		}
-		if last := c.Steps[len(c.Steps)-1]; layout == "chain" && !strings.HasSuffix(last.Slot, "/jump") {
-			t.Errorf("the jump is not last: %s", last.Slot)
+		lives := 0
+		for i, s := range states {
+			met := diff.Met(s, p.Name)
+			live := slices.ContainsFunc(met, func(row string) bool { return strings.Contains(row, "action=drop") })
+			if live && accepts(s) < accepts(states[last]) {
+				t.Errorf("%s: after step %d a gate is live, and some of those are missing whom it has to let through", layout, i)
+			}
+			if live {
+				lives++
+			}
 		}
-		if c.Steps[0].Menu != routeros.AddressList {
-			t.Errorf("the allow-list is not there first: %+v", c.Steps[0])
+		if lives != 1 {
+			t.Errorf("%s: a gate is live in %d of %d states, want the last only", layout, lives, len(states))
+		}
+		if step := c.Steps[last-1]; layout == "chain" && (step.Op != diff.Enable || !strings.HasSuffix(step.Slot, "/jump")) {
+			t.Errorf("the jump does not go live last: %s %s", step.Op, step.Slot)
 		}
 	}
 }

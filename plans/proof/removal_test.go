@@ -9,6 +9,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -18,7 +19,7 @@ import (
 func installedOn(t *testing.T, table, plan string) routeros.Snapshot {
 	t.Helper()
 	s, c := changeTo(t, table, plan)
-	return diff.Rehearse(s, c, len(c.Steps))
+	return difftest.After(t, s, c)
 }
 
 // changeTo is a router without a plan, and the change that puts it there.

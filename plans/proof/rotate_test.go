@@ -1,7 +1,6 @@
 package proof_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -40,7 +40,7 @@ func TestRotation(t *testing.T) {
 				if n == 0 {
 					losing(t, s, want)
 				}
-				s = installed(diff.Rehearse(s, changes, len(changes.Steps)), fmt.Sprintf("F%XA", n))
+				s = difftest.After(t, s, changes)
 				at = at.Add(25 * time.Minute)
 			}
 		})

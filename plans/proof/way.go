@@ -20,6 +20,9 @@ import (
 // operator's packets. It is no worse after the way back, so it does not stand in the way.
 func Way(now, original routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
 	p := newProver(now, compile.Removal(plan, now), changes, session)
+	if p.misfit() {
+		return p.proof
+	}
 	for _, which := range []Promise{NoExposure, OnlyByKnock, NotVoid} {
 		p.unasked(which, "it leads back to what was there before; what that opens is said")
 	}

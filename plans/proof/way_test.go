@@ -9,6 +9,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -78,11 +79,15 @@ add address=203.0.113.1/24 interface=ether1
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		now := diff.Rehearse(before, done, len(done.Steps))
+		now := difftest.After(t, before, done)
 		if test.since != nil {
 			test.since(&now)
 		}
-		way := proof.Way(now, before, "m", undo.Changes(now, before, done, "m"), operator)
+		back, err := undo.Changes(now, before, done, "m")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		way := proof.Way(now, before, "m", back, operator)
 		lost := slices.ContainsFunc(way.Failures, func(f proof.Failure) bool { return f.Risk == proof.LoseSession })
 		if lost != test.lost || len(way.Failures) > 0 && !lost {
 			t.Errorf("%s: %+v", name, way.Failures)
@@ -96,8 +101,12 @@ add address=203.0.113.1/24 interface=ether1
 // TestWaySaysWhatItOpens: a stranger who gets in again is said, and refused by nobody.
 func TestWaySaysWhatItOpens(t *testing.T) {
 	before, done := changeTo(t, twoSides, gating)
-	now := diff.Rehearse(before, done, len(done.Steps))
-	way := proof.Way(now, before, "m", undo.Changes(now, before, done, "m"), diff.Session{})
+	now := difftest.After(t, before, done)
+	back, err := undo.Changes(now, before, done, "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	way := proof.Way(now, before, "m", back, diff.Session{})
 	var said []string
 	for _, o := range way.Opens {
 		if !slices.Contains(said, o.String()) { // of either family

@@ -79,8 +79,11 @@ func Adopt(p plans.Plan, s routeros.Snapshot, session diff.Session) Adoption {
 	for _, t := range want.Tables {
 		a.Changes.Steps = append(a.Changes.Steps, marks(t, s.Rules[t.Menu])...)
 	}
-	after := diff.Rehearse(s, a.Changes, len(a.Changes.Steps))
-	if want, err = compile.Compile(p, after); err != nil {
+	after, err := diff.Rehearse(s, a.Changes, len(a.Changes.Steps))
+	if err == nil {
+		want, err = compile.Compile(p, after)
+	}
+	if err != nil {
 		a.Err = err
 		return a
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -94,7 +95,7 @@ func TestOwnRulesComeBack(t *testing.T) {
 		if err != nil {
 			return
 		}
-		bare := stripped(renumbered(diff.Rehearse(s, changes, len(changes.Steps))))
+		bare := stripped(renumbered(difftest.After(t, s, changes)))
 		all++
 		r := look(bare)
 		if !r.Adoption.Clean() {
@@ -218,15 +219,15 @@ func TestByHand(t *testing.T) {
 // givenBack holds that an adoption can be taken back however far it came, by steps that the proof lets pass.
 func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
 	came := rapid.IntRange(0, len(c.Steps)).Draw(t, "came")
-	now := diff.States(before, c)[came]
-	back := undo.Changes(now, before, c, "old")
-	if len(back.Steps) != came {
+	now := difftest.States(t, before, c)[came]
+	back, err := undo.Changes(now, before, c, "old")
+	if err != nil || len(back.Steps) != came {
 		t.Fatalf("%d steps back after %d: %+v", len(back.Steps), came, back.Steps)
 	}
 	if err := proof.Way(now, before, "old", back, diff.Session{}).Err(); err != nil {
 		t.Fatalf("the way back: %v", err)
 	}
-	then := diff.Rehearse(now, back, len(back.Steps))
+	then := difftest.After(t, now, back)
 	if left := undo.Left(then, before, c, "old"); len(left) > 0 {
 		t.Fatalf("left: %q", left)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
@@ -35,12 +36,13 @@ const head = "/interface list\nadd name=WAN\nadd name=LAN\n/interface list membe
 type failer interface {
 	Helper()
 	Fatalf(format string, args ...any)
+	Fatal(args ...any)
 }
 
 // holdAdoption holds what adopting promises: only comments change, the plan reads back the same, and then there is nothing to do.
 func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Snapshot {
 	t.Helper()
-	after := diff.Rehearse(s, r.Adoption.Changes, len(r.Adoption.Changes.Steps))
+	after := difftest.After(t, s, r.Adoption.Changes)
 	for _, step := range r.Adoption.Changes.Steps {
 		if step.Op != diff.Set || len(step.Set) != 1 || !step.Set.Has("comment") {
 			t.Fatalf("adopting does more than to write a comment: %+v", step)

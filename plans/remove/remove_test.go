@@ -118,7 +118,10 @@ func origin() remove.Origin {
 
 // TestRuleSet: what of a router's services and rules goes, comes back, or stays.
 func TestRuleSet(t *testing.T) {
-	removal := []string{"remove m/jump", "remove m/gate/tcp", "remove m/a/stage-1", "remove m/allow"}
+	// What packets meet goes first; services that open again come then; last goes what no packet
+	// meets any more.
+	removal := []string{"disable m/jump disabled=true", "remove m/gate/tcp", "remove m/jump", "remove m/a/stage-1", "remove m/allow"}
+	opening := func(open ...string) []string { return slices.Concat(removal[:2], open, removal[2:]) }
 	on := false
 	mine := remove.Rule{Menu: routeros.Filter, ID: "*2", Comment: "my \xe9 own", Fingerprint: "f"}
 	for name, tt := range map[string]struct {
@@ -134,22 +137,22 @@ func TestRuleSet(t *testing.T) {
 		},
 		"the journal knows": {
 			options: remove.Options{Origin: origin()},
-			steps:   slices.Concat([]string{"set ssh port=22"}, removal, []string{"enable telnet disabled=false", `set winbox address=""`}),
+			steps:   append([]string{"set ssh port=22"}, opening("enable telnet disabled=false", `set winbox address=""`)...),
 			silent:  []string{"telnet", "has not seen"},
 		},
 		"the plan came and touched no service": {options: remove.Options{Origin: remove.Origin{Known: true}}, steps: removal, silent: []string{"telnet", "has not seen"}},
 		"what is said goes before what is known": {
 			options: remove.Options{Origin: origin(), Services: []compile.Service{{Name: "ssh", WantFrom: true, From: []string{"10.0.0.0/8"}}}},
-			steps:   slices.Concat([]string{"set ssh address=10.0.0.0/8"}, removal, []string{"enable telnet disabled=false", `set winbox address=""`}),
+			steps:   append([]string{"set ssh address=10.0.0.0/8"}, opening("enable telnet disabled=false", `set winbox address=""`)...),
 		},
 		"only what is said": {
 			options: remove.Options{Services: []compile.Service{{Name: "telnet", Disabled: &on}}},
-			steps:   append(slices.Clone(removal), "enable telnet disabled=false"),
+			steps:   opening("enable telnet disabled=false"),
 			says:    []string{"ssh stays on port 2222"}, silent: []string{"telnet stays"},
 		},
 		"somebody else has changed a service since": {
 			options: remove.Options{Origin: origin()}, more: "/ip service set ssh port=2022\n",
-			steps: append(slices.Clone(removal), "enable telnet disabled=false", `set winbox address=""`),
+			steps: opening("enable telnet disabled=false", `set winbox address=""`),
 			says:  []string{"ssh was changed by somebody else since: its port stays 2022"},
 		},
 		"the session is never cut": {
@@ -161,7 +164,7 @@ func TestRuleSet(t *testing.T) {
 		},
 		"a rule goes back": {
 			options: remove.Options{Origin: remove.Origin{Known: true, Rules: []remove.Rule{mine}}, Fingerprint: func(routeros.Rule) string { return "f" }},
-			steps:   []string{"remove m/jump", "remove m/a/stage-1", `set m/gate/tcp comment="my \E9 own"`, "remove m/allow"},
+			steps:   []string{"disable m/jump disabled=true", `set m/gate/tcp comment="my \E9 own"`, "remove m/jump", "remove m/a/stage-1", "remove m/allow"},
 		},
 		"a rule that was changed goes": {
 			options: remove.Options{Origin: remove.Origin{Known: true, Rules: []remove.Rule{mine}}, Fingerprint: func(routeros.Rule) string { return "g" }},
@@ -173,7 +176,7 @@ func TestRuleSet(t *testing.T) {
 		},
 		"lists that others use stay": {
 			more:  "/ip firewall filter add chain=forward src-address-list=!rosknock-m-allow action=drop comment=theirs\nadd chain=forward src-address-list=t action=accept\n",
-			steps: removal[:3], says: []string{"the 1 entries of the ipv4 list rosknock-m-allow stay: the rule \"theirs\"", "list t stay: the rule"},
+			steps: removal[:4], says: []string{"the 1 entries of the ipv4 list rosknock-m-allow stay: the rule \"theirs\"", "list t stay: the rule"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +215,10 @@ func TestEveryMenu(t *testing.T) {
 	s := snapshot(t, "/ip firewall nat\nadd chain=dstnat action=accept comment=\"[rosknock m/fwd/spare]\"\nadd chain=dstnat action=dst-nat to-addresses=10.0.0.1 protocol=tcp dst-port=3389 comment=\"[rosknock m/fwd/rdp]\"\nadd chain=dstnat action=dst-nat to-addresses=10.0.0.1 protocol=tcp dst-port=80 comment=theirs\n"+
 		"/ip firewall raw\nadd chain=prerouting action=drop comment=\"[rosknock m/bogons]\"\n/ip firewall filter add chain=forward action=drop protocol=tcp dst-port=3389 comment=\"[rosknock m/fwd/gate]\"\n")
 	got, _ := steps(t, s, remove.Options{Origin: remove.Origin{Known: true}})
-	want := []string{"remove m/fwd/rdp", "remove m/jump", "remove m/gate/tcp", "remove m/fwd/gate", "remove m/a/stage-1", "remove m/fwd/spare", "remove m/bogons", "remove m/allow"}
+	want := []string{
+		"remove m/fwd/rdp", "disable m/jump disabled=true", "remove m/gate/tcp", "remove m/fwd/gate", "remove m/fwd/spare", "remove m/bogons",
+		"remove m/jump", "remove m/a/stage-1", "remove m/allow",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}

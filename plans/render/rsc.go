@@ -28,7 +28,11 @@ func (i Import) Script() (string, error) {
 		fmt.Sprintf("The plan %s of rosknock as a script for %s: %s.", i.Plan, i.Router, steps(len(i.Changes.Steps))),
 		"It does what rosknock apply would do.",
 	}
-	return i.text(newTrack(i.Before, i.Changes), head)
+	t, err := newTrack(i.Before, i.Changes)
+	if err != nil {
+		return "", err
+	}
+	return i.text(t, head)
 }
 
 // UndoScript returns the script that takes back what [Import.Script] does, in the opposite order and with the same care.
@@ -37,7 +41,14 @@ func (i Import) UndoScript() (string, error) {
 		fmt.Sprintf("The way back from the plan %s of rosknock as a script for %s.", i.Plan, i.Router),
 		fmt.Sprintf("It undoes the %s of the script that was made together with it, and wants to find what that one left.", steps(len(i.Changes.Steps))),
 	}
-	return i.text(newTrack(i.Before, i.Changes).back(), head)
+	t, err := newTrack(i.Before, i.Changes)
+	if err == nil {
+		t, err = t.back()
+	}
+	if err != nil {
+		return "", err
+	}
+	return i.text(t, head)
 }
 
 func steps(n int) string {
@@ -117,7 +128,10 @@ func (w *writer) write(plan string) error {
 // takeBack writes the inverse of each step that was done, the last first.
 func (w *writer) takeBack() error {
 	for i := len(w.steps) - 2; i >= 0; i-- { // the last one can't have been done when a command failed
-		one := w.inverse(i)
+		one, err := w.inverse(i)
+		if err != nil {
+			return err
+		}
 		var commands []string
 		for n, step := range one.steps {
 			text, err := command(one.states[n], step)

@@ -13,23 +13,27 @@ type track struct {
 	steps  []diff.Step
 }
 
-func newTrack(before routeros.Snapshot, c diff.ChangeSet) track {
-	return track{diff.States(before, c), c.Steps}
+func newTrack(before routeros.Snapshot, c diff.ChangeSet) (track, error) {
+	states, err := diff.States(before, c)
+	return track{states, c.Steps}, err
 }
 
 // back is the track the other way, over the same states.
-func (t track) back() track {
+func (t track) back() (track, error) {
 	out := track{states: []routeros.Snapshot{t.states[len(t.steps)]}}
 	for i := range slices.Backward(t.steps) {
-		one := t.inverse(i)
+		one, err := t.inverse(i)
+		if err != nil {
+			return out, err
+		}
 		out.steps = append(out.steps, one.steps...)
 		out.states = append(out.states, one.states[1:]...)
 	}
-	return out
+	return out, nil
 }
 
 // inverse takes back one step. Rows keep the ids that they have in the states, so that the next steps find them.
-func (t track) inverse(i int) track {
+func (t track) inverse(i int) (track, error) {
 	was, is, step := t.states[i], t.states[i+1], t.steps[i]
 	out := track{states: []routeros.Snapshot{is}}
 	one := diff.Step{Menu: step.Menu, ID: step.ID, Slot: step.Slot, Why: "undo"}
@@ -51,9 +55,13 @@ func (t track) inverse(i int) track {
 			out.states = append(out.states, was)
 			break
 		}
-		out.states = append(out.states, diff.RehearseStep(out.states[n], s, n))
+		next, err := diff.RehearseStep(out.states[n], s, n)
+		if err != nil {
+			return out, err
+		}
+		out.states = append(out.states, next)
 	}
-	return out
+	return out, nil
 }
 
 // setBack gives a row the values that it had. An attribute of a rule that was not there is taken away by a step of its own.

@@ -206,16 +206,25 @@ func smallBackup() state.Backup {
 }
 
 // workWith does with a backup what an undo does.
-func workWith(b state.Backup) {
+func workWith(t interface{ Fatal(...any) }, b state.Backup) {
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	before, done := undo.Carried(routeros.Snapshot{}, b.Before(), b.Changes())
-	states := diff.States(before, done)
+	states, err := diff.States(before, done)
+	must(err)
 	bare := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for _, now := range []routeros.Snapshot{bare, before, states[len(states)-1]} {
-		back := undo.Changes(now, before, done, b.Plan)
-		_ = diff.States(now, back)
+		back, err := undo.Changes(now, before, done, b.Plan)
+		must(err)
+		_, err = diff.States(now, back)
+		must(err)
 		_ = undo.Left(now, before, done, b.Plan)
 	}
-	_ = undo.Script(before, done, b.Plan, nil)
+	_, err = undo.Script(before, done, b.Plan, nil)
+	must(err)
 }
 
 // TestSpoiltBackups: however the parts of a backup are mixed up, it is refused, or can be worked with.
@@ -257,7 +266,7 @@ func TestSpoiltBackups(t *testing.T) {
 		}
 		if read, err := d.LoadBackup("r", b.Change); err == nil {
 			taken++
-			workWith(read)
+			workWith(t, read)
 		}
 	})
 	if taken == 0 {
@@ -293,7 +302,7 @@ func FuzzFiles(f *testing.F) {
 			}
 		}
 		if b, err := d.LoadBackup("r", change); err == nil {
-			workWith(b)
+			workWith(t, b)
 		}
 		records, _ := d.Journal() // a broken one says where
 		_ = state.Unfinished(records, "r")

@@ -8,7 +8,6 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/sequence"
-	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -47,7 +46,7 @@ func TestScriptAhead(t *testing.T) {
 		before := b.router.Snapshot()
 		c := b.changes(aheadPlan(t, layout, b.now.Add(later)), false)
 		steps := rapid.IntRange(0, len(c.Steps)).Draw(t, "steps")
-		text := undo.Script(before, c, "m", []string{"rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})
 		if err := b.router.Admin(routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)); err != nil {
 			t.Fatal(err)
 		}

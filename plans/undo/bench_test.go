@@ -9,7 +9,6 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
@@ -38,18 +37,21 @@ func BenchmarkUndo(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		after := diff.Rehearse(s, c, len(c.Steps))
+		after, err := diff.Rehearse(s, c, len(c.Steps))
+		if err != nil {
+			b.Fatal(err)
+		}
 		b.Run(fmt.Sprintf("script, %d rules", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				text := undo.Script(s, c, p.Name, nil)
+				text := scriptOf(b, s, c, p.Name, nil)
 				b.ReportMetric(float64(len(text)), "bytes")
 			}
 		})
 		b.Run(fmt.Sprintf("steps, %d rules", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if len(undo.Changes(after, s, c, p.Name).Steps) != len(c.Steps) {
+				if len(changes(b, after, s, c, p.Name).Steps) != len(c.Steps) {
 					b.Fatal("not all is taken back")
 				}
 			}

@@ -12,9 +12,12 @@ import (
 // stand now. A router that was set up anew from its own backup numbers its rows afresh, and an
 // upgrade may (routeros-facts § 11): then the old ids would name other rows. Where a menu is as it
 // was after some of the steps, row by row in its order, each is known by its place. Where it is
-// not, the ids are taken as they are.
+// not, or where the steps don't fit the backup, the ids are taken as they are.
 func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
-	states := diff.States(before, done)
+	states, err := diff.States(before, done)
+	if err != nil {
+		return before, done
+	}
 	ids := map[string]string{}
 	for _, menu := range touched(done) {
 		if menu == routeros.ServiceMenu {

@@ -18,15 +18,19 @@ import (
 //
 // The language is the part that routeros/script knows, and the simulated router runs; paths are written with
 // blanks, as RouterOS 6 wants them and 7 takes them.
-func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
-	w := newWriter(before, done)
+// The error, if any, is a *[diff.MisfitError].
+func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) (string, error) {
+	w, err := newWriter(before, done)
+	if err != nil {
+		return "", err
+	}
 	text := w.write(plan, entries)
 	if len(text) > longScript {
 		w.b.Reset()
 		w.brief = true
 		text = w.write(plan, entries)
 	}
-	return text
+	return text, nil
 }
 
 // longScript is from where on a script is in danger of being more than a router takes. One of hundreds of steps says less of each that fails,
@@ -137,8 +141,12 @@ type writer struct {
 	doubles map[routeros.Menu]map[string]bool
 }
 
-func newWriter(before routeros.Snapshot, done diff.ChangeSet) *writer {
-	w := &writer{done: done, states: diff.States(before, done), own: map[routeros.Menu][][]routeros.Rule{}, met: map[routeros.Menu]map[string]bool{}, doubles: map[routeros.Menu]map[string]bool{}}
+func newWriter(before routeros.Snapshot, done diff.ChangeSet) (*writer, error) {
+	states, err := diff.States(before, done)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{done: done, states: states, own: map[routeros.Menu][][]routeros.Rule{}, met: map[routeros.Menu]map[string]bool{}, doubles: map[routeros.Menu]map[string]bool{}}
 	for _, menu := range touched(done) {
 		for _, s := range w.states {
 			w.own[menu] = append(w.own[menu], slices.DeleteFunc(slices.Clone(s.Rules[menu]), func(r routeros.Rule) bool {
@@ -147,7 +155,7 @@ func newWriter(before routeros.Snapshot, done diff.ChangeSet) *writer {
 			}))
 		}
 	}
-	return w
+	return w, nil
 }
 
 func (w *writer) line(format string, args ...any) {
@@ -357,7 +365,11 @@ func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 	for _, anchor := range slices.Backward(w.anchors(was, step)) {
 		add = fmt.Sprintf(":do {%s get %s chain; %s place-before=%s} on-error={%s}", menu, anchor, plain, anchor, add)
 	}
-	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}", menu, Conditions(step.Menu, back), add)
+	live := ""
+	if diff.Prepared(was, diff.Step{Op: diff.Add, Menu: step.Menu, Set: back}) != nil { // an undo that was cut off may have left it disabled
+		live = fmt.Sprintf(" else={%s set [%s] disabled=no}", menu, Conditions(step.Menu, back))
+	}
+	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}%s", menu, Conditions(step.Menu, back), add, live)
 	if strings.HasPrefix(step.ID, "+") {
 		return add // it never had an id that anybody knew beforehand
 	}

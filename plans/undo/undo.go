@@ -21,27 +21,36 @@ import (
 
 // Changes returns the steps that take back what has been done of a change set, which was computed on before, from a router as it is
 // now. Foreign rules may have come and gone meanwhile. Steps may name a row that an earlier one of them adds, as +N (see
-// [diff.Step]). What can't be taken back is in the notes.
-func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) diff.ChangeSet {
-	u := newUndoer(now, before, done, plan)
+// [diff.Step]). What can't be taken back is in the notes. The error, if any, is a *[diff.MisfitError]: the change set is not one of before.
+func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (diff.ChangeSet, error) {
+	states, err := diff.States(before, done)
+	if err != nil {
+		return diff.ChangeSet{}, err
+	}
+	u := newUndoer(now, states, done, plan)
 	u.recogniseAdded(before, done)
 	steps, exact := u.came(done)
 	if !exact {
 		// An undo before this one may have been cut off, and brought rows back already.
-		u = newUndoer(now, before, done, plan)
+		u = newUndoer(now, states, done, plan)
 		u.recogniseReturned(before, done)
 		u.recogniseAdded(before, done)
-		steps, _ = u.came(done)
+		steps, exact = u.came(done)
 	}
+	u.exact = exact
 	for i, step := range slices.Backward(done.Steps[:steps]) {
 		u.takeBack(u.states[i], step, i)
 	}
-	return u.out
+	if u.misfit != nil {
+		return diff.ChangeSet{}, u.misfit
+	}
+	u.out.Steps, err = diff.Arrange(now, u.out.Steps)
+	return u.out, err
 }
 
-func newUndoer(now, before routeros.Snapshot, done diff.ChangeSet, plan string) *undoer {
+func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done diff.ChangeSet, plan string) *undoer {
 	return &undoer{
-		plan: plan, cur: now, states: diff.States(before, done), at: map[string]string{}, handed: handed(done, plan),
+		plan: plan, cur: now, states: states, at: map[string]string{}, handed: handed(done, plan),
 		out: diff.ChangeSet{Snapshot: now.Digest(), Plan: done.Plan},
 	}
 }
@@ -105,7 +114,9 @@ type undoer struct {
 	// at says under which id a row of the states stands in cur, where that is another one.
 	at     map[string]string
 	handed map[string]string // see [handed]
+	exact  bool              // the router is as in one of the states
 	out    diff.ChangeSet
+	misfit error
 }
 
 func key(menu routeros.Menu, id string) string { return string(menu) + " " + id }
@@ -193,8 +204,12 @@ func (u *undoer) claimed(menu routeros.Menu, id string) bool {
 
 // current returns the row of cur that a row of the states has become.
 func (u *undoer) current(menu routeros.Menu, id string) (diff.Row, bool) {
-	if now, ok := u.at[key(menu, id)]; ok {
+	now, ok := u.at[key(menu, id)]
+	switch {
+	case ok:
 		id = now
+	case strings.HasPrefix(id, "+"): // a step that was never done; such an id of cur is that of a row that comes back
+		return diff.Row{}, false
 	}
 	return diff.FindRow(u.cur, menu, id)
 }
@@ -223,8 +238,11 @@ func (u *undoer) owned(r diff.Row) bool {
 }
 
 func (u *undoer) step(s diff.Step) {
+	if u.misfit != nil {
+		return
+	}
 	u.out.Steps = append(u.out.Steps, s)
-	u.cur = diff.RehearseStep(u.cur, s, len(u.out.Steps)-1)
+	u.cur, u.misfit = diff.RehearseStep(u.cur, s, len(u.out.Steps)-1)
 }
 
 // takeBack undoes one step; was is the state before it.
@@ -237,17 +255,35 @@ func (u *undoer) takeBack(was routeros.Snapshot, step diff.Step, i int) {
 			u.step(back)
 		}
 	case diff.Remove:
-		if _, ok := u.current(step.Menu, step.ID); ok {
+		if r, ok := u.current(step.Menu, step.ID); ok {
+			u.goLive(r, step, back)
 			return
 		}
 		back.Op, back.Set = diff.Add, step.Was
 		back.Before, back.BeforeText = u.place(was, step.Menu, step.ID)
-		u.at[key(step.Menu, step.ID)] = added(len(u.out.Steps))
+		id := added(len(u.out.Steps))
+		u.at[key(step.Menu, step.ID)] = id
+		if live := diff.Prepared(u.cur, back); live != nil { // as when it was first put there
+			back.Set = back.Set.With("disabled", "true")
+			u.step(back)
+			live.ID = id
+			u.step(*live)
+			return
+		}
 		u.step(back)
 	case diff.Move:
 		u.moveBack(was, step, back)
 	case diff.Set, diff.Enable, diff.Disable:
 		u.setBack(was, step, back)
+	}
+}
+
+// goLive enables a row that an undo which was cut off has brought back disabled.
+func (u *undoer) goLive(r diff.Row, step, back diff.Step) {
+	if r.ID != step.ID && r.Attrs.Bool("disabled") && !step.Was.Bool("disabled") {
+		back.Op, back.ID = diff.Enable, r.ID
+		back.Set, back.Was = routeros.MakeAttributes("disabled", "false"), routeros.MakeAttributes("disabled", "true")
+		u.step(back)
 	}
 }
 
@@ -318,8 +354,12 @@ func (u *undoer) place(was routeros.Snapshot, menu routeros.Menu, id string) (be
 	if !menu.IsRuleTable() {
 		return "", ""
 	}
-	if before, text = u.beside(was.Rules[menu], menu, id); text == "" {
-		before, text = u.beside(u.states[0].Rules[menu], menu, id)
+	first, second := was, u.states[0]
+	if !u.exact && slices.ContainsFunc(second.Rules[menu], func(r routeros.Rule) bool { return r.ID == id }) {
+		first, second = second, first // rows may be there that the state has no more
+	}
+	if before, text = u.beside(first.Rules[menu], menu, id); text == "" {
+		before, text = u.beside(second.Rules[menu], menu, id)
 	}
 	return before, text
 }

@@ -110,8 +110,17 @@ func (b bench) removal(plan string, s routeros.Snapshot) compile.RuleSet {
 // carryOut does the first steps of a change set; +N is the row that step N added.
 func (b bench) carryOut(c diff.ChangeSet, steps int) {
 	b.t.Helper()
-	added := map[string]string{}
-	for i, step := range c.Steps[:steps] {
+	b.carry(c, 0, steps, map[string]string{}, false)
+}
+
+// carry does some steps of a change set; added are the ids of rows that earlier ones have added. What the
+// router refuses is left out where that may be.
+func (b bench) carry(c diff.ChangeSet, from, to int, added map[string]string, mayRefuse bool) {
+	b.t.Helper()
+	for i, step := range c.Steps[:to] {
+		if i < from {
+			continue
+		}
 		for _, id := range []*string{&step.ID, &step.Before} {
 			if now, ok := added[*id]; ok {
 				*id = now
@@ -122,7 +131,13 @@ func (b bench) carryOut(c diff.ChangeSet, steps int) {
 			b.t.Fatal(err)
 		}
 		was := ids(b.router.Snapshot(), step.Menu)
+		if mayRefuse && step.Op == diff.Move && step.Before != "" && !slices.Contains(was, step.Before) {
+			continue // it is looked for right before
+		}
 		if err := b.router.Admin(command); err != nil {
+			if mayRefuse {
+				continue
+			}
 			b.t.Fatalf("step %d %+v: %v", i, step, err)
 		}
 		for _, id := range ids(b.router.Snapshot(), step.Menu) {
@@ -255,10 +270,10 @@ func TestChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
 		b.carryOut(c, steps)
-		back := undo.Changes(b.router.Snapshot(), before, c, "m")
+		back := changes(t, b.router.Snapshot(), before, c, "m")
 		b.carryOut(back, len(back.Steps))
 		compare(t, picture(before), picture(b.router.Snapshot()))
-		if again := undo.Changes(b.router.Snapshot(), before, c, "m"); len(again.Steps) > 0 && !readded(c) {
+		if again := changes(t, b.router.Snapshot(), before, c, "m"); len(again.Steps) > 0 && !readded(c) {
 			t.Fatalf("a second time: %+v", again.Steps)
 		}
 	})
@@ -268,10 +283,10 @@ func TestChanges(t *testing.T) {
 func TestChangesAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
-		text := undo.Script(before, c, "m", []string{"rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})
 		b.carryOut(c, steps)
 		for n := range rapid.IntRange(1, 2).Draw(t, "times") {
-			back := undo.Changes(b.router.Snapshot(), before, c, "m")
+			back := changes(t, b.router.Snapshot(), before, c, "m")
 			b.carryOut(back, rapid.IntRange(0, len(back.Steps)).Draw(t, fmt.Sprint("back ", n)))
 		}
 		if rapid.Bool().Draw(t, "by script") && !copied(before) {
@@ -280,9 +295,43 @@ func TestChangesAgain(t *testing.T) {
 			}
 			*b.now = b.now.Add(5 * time.Minute)
 		} else {
-			back := undo.Changes(b.router.Snapshot(), before, c, "m")
+			back := changes(t, b.router.Snapshot(), before, c, "m")
 			b.carryOut(back, len(back.Steps))
 		}
+		compare(t, picture(before), picture(b.router.Snapshot()))
+	})
+}
+
+// TestChangesOnLostGround: somebody else rolls everything back behind our back, and further steps arrive
+// at the router, as far as it does not refuse them. The way back leads to the beginning all the same.
+func TestChangesOnLostGround(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b, before, c, steps := setUp(t)
+		added := map[string]string{}
+		safe := b.router.Snapshot().Version.AtLeast(7, 18) && rapid.Bool().Draw(t, "safe mode")
+		must := func(commands ...routeros.Command) {
+			if err := b.router.Admin(commands...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if copied(before) {
+			t.Skip("of two copies nobody can tell which one came back")
+		}
+		if safe {
+			must(routeros.NewCommand("/safe-mode/take", "on-error", "abort"))
+		} else {
+			must(routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})))
+		}
+		b.carry(c, 0, steps, added, false)
+		if safe {
+			must(routeros.NewCommand("/safe-mode/unroll"))
+		} else {
+			*b.now = b.now.Add(5 * time.Minute)
+			b.router.Snapshot()
+		}
+		b.carry(c, steps, min(len(c.Steps), steps+rapid.IntRange(0, 5).Draw(t, "further")), added, true)
+		back := changes(t, b.router.Snapshot(), before, c, "m")
+		b.carryOut(back, len(back.Steps))
 		compare(t, picture(before), picture(b.router.Snapshot()))
 	})
 }
@@ -310,7 +359,7 @@ func readded(c diff.ChangeSet) bool {
 func TestScript(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
-		text := undo.Script(before, c, "m", []string{"x", "rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"x", "rosknock-dead-man"})
 		arm := routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)
 		if err := b.router.Admin(arm); err != nil {
 			t.Fatal(err)
@@ -334,7 +383,7 @@ func TestScriptInterrupted(t *testing.T) {
 		if copied(before) {
 			t.Skip("a copy")
 		}
-		text := undo.Script(before, c, "m", []string{"x", "rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"x", "rosknock-dead-man"})
 		lines := strings.Split(text, "\n")
 		arm := func(text string) {
 			if err := b.router.Admin(routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)); err != nil {
@@ -363,7 +412,7 @@ func TestForeignDrift(t *testing.T) {
 		if slices.ContainsFunc(c.Steps, func(s diff.Step) bool { return diff.HandsOver(s, "m") }) {
 			t.Skip("a rule that changes hands is ours or theirs, as one looks at it")
 		}
-		text := undo.Script(before, c, "m", []string{"rosknock-dead-man"})
+		text := scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})
 		if err := b.router.Admin(routeros.NewCommand("/system/scheduler/add", "name", "rosknock-dead-man", "interval", "5m", "on-event", text)); err != nil {
 			t.Fatal(err)
 		}
@@ -405,7 +454,7 @@ func TestForeignDrift(t *testing.T) {
 		if rapid.Bool().Draw(t, "by script") {
 			*b.now = b.now.Add(5 * time.Minute)
 		} else {
-			back := undo.Changes(b.router.Snapshot(), before, c, "m")
+			back := changes(t, b.router.Snapshot(), before, c, "m")
 			b.carryOut(back, len(back.Steps))
 		}
 		t.Log(text)
@@ -417,4 +466,28 @@ func TestForeignDrift(t *testing.T) {
 		compare(t, services(drifted), services(theirs))
 		compare(t, want, ours)
 	})
+}
+
+// failing is a test of whichever kind.
+type failing interface {
+	Helper()
+	Fatal(...any)
+}
+
+func changes(t failing, now, before routeros.Snapshot, done diff.ChangeSet, plan string) diff.ChangeSet {
+	t.Helper()
+	c, err := undo.Changes(now, before, done, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func scriptOf(t failing, before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
+	t.Helper()
+	text, err := undo.Script(before, done, plan, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

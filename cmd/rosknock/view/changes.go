@@ -1,9 +1,11 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/apply"
@@ -28,7 +30,7 @@ func Changes(w io.Writer, routers []Router, s Style) {
 			fmt.Fprintf(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
 		}
 		if r.Err != nil {
-			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err)), s.Width, 2))
+			fmt.Fprintln(w, wrapLines(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
 		}
 		if r.Changes == nil {
 			continue
@@ -41,8 +43,12 @@ func Changes(w io.Writer, routers []Router, s Style) {
 			writeVerdict(w, r, s)
 			continue
 		}
-		for n, step := range r.Changes.Steps {
-			writeStep(w, n+1, step, s)
+		headings := r.headings()
+		for n := range r.Changes.Steps {
+			if heading := headings[n]; heading != "" {
+				fmt.Fprintln(w, "  "+s.faint(heading))
+			}
+			writeStep(w, n, *r.Changes, s)
 		}
 		fmt.Fprintf(w, "  %s\n", summary(*r.Changes))
 		writeVerdict(w, r, s)
@@ -68,11 +74,45 @@ func head(w io.Writer, r Router, s Style) {
 	fmt.Fprintln(w, line)
 }
 
-// writeStep prints one step: what is done to which place of the plan, then the attributes.
-func writeStep(w io.Writer, n int, step diff.Step, s Style) {
-	line := fmt.Sprintf("%4d %s %s %s", n, s.op(step.Op), step.Menu, s.bold(step.Slot))
-	if step.ID != "" {
-		line += " " + step.ID
+// Divide finds the parts of the change set, as long as all is there that was read of the router.
+func (r *Router) Divide() {
+	if r.Snapshot == nil || r.Changes == nil || r.Parts != nil {
+		return
+	}
+	if parts, err := diff.PartsOf(*r.Snapshot, *r.Changes); err == nil {
+		r.Parts = parts
+	}
+}
+
+// headings says above which steps the next part of a change set begins; nothing where it is all one.
+func (r Router) headings() map[int]string {
+	r.Divide()
+	if len(r.Parts) < 2 {
+		return nil
+	}
+	out, met := map[int]string{}, false
+	for i, part := range r.Parts {
+		switch {
+		case i == 0 && !part.Met:
+			out[part.From] = "first, remove what nothing uses:"
+		case !part.Met:
+			out[part.From] = "once that is confirmed, remove what nothing uses any more:"
+		case met:
+			out[part.From] = "once that is confirmed, go on:"
+		case i > 0:
+			out[part.From] = "then, the change itself:"
+		}
+		met = met || part.Met
+	}
+	return out
+}
+
+// writeStep prints a step: what is done to which place of the plan, then the attributes.
+func writeStep(w io.Writer, n int, c diff.ChangeSet, s Style) {
+	step := c.Steps[n]
+	line := fmt.Sprintf("%4d %s %s %s", n+1, s.op(step.Op), step.Menu, s.bold(step.Slot))
+	if row := rowOf(step); row != "" {
+		line += " " + row
 	}
 	fmt.Fprintln(w, line)
 	if step.Op != diff.Enable && step.Op != diff.Disable && step.Op != diff.Remove {
@@ -80,8 +120,10 @@ func writeStep(w io.Writer, n int, step diff.Step, s Style) {
 			fmt.Fprintln(w, wrap(words, s.Width, 15))
 		}
 	}
-	if where := place(step); where != "" {
-		fmt.Fprintln(w, s.faint(wrap(strings.Fields(where), s.Width, 15)))
+	for _, text := range []string{place(step), waits(c, n)} {
+		if text != "" {
+			fmt.Fprintln(w, s.faint(wrap(strings.Fields(text), s.Width, 15)))
+		}
 	}
 }
 
@@ -97,7 +139,7 @@ func attributes(step diff.Step, s Style) []string {
 		}
 		word := name + "=" + value
 		if old, had := step.Was.Lookup(name); had && step.Op == diff.Set {
-			word += " (was " + s.Value(step.Slot, name, old) + ")"
+			word += " (was " + cmp.Or(s.Value(step.Slot, name, old), `""`) + ")"
 		}
 		words = append(words, word)
 	}
@@ -123,11 +165,45 @@ func order(row routeros.Attributes) []string {
 	return names
 }
 
+// adder is the number, counted from 1, of the step that adds the row of an id; 0 where the router
+// has the row.
+func adder(id string) int {
+	if index, adds := strings.CutPrefix(id, "+"); adds {
+		if n, err := strconv.Atoi(index); err == nil {
+			return n + 1
+		}
+	}
+	return 0
+}
+
+// rowOf names the row that a step changes, as people find it.
+func rowOf(step diff.Step) string {
+	if n := adder(step.ID); n > 0 {
+		return fmt.Sprintf("(of step %d)", n)
+	}
+	return step.ID
+}
+
 func place(step diff.Step) string {
+	if n := adder(step.Before); n > 0 {
+		return fmt.Sprintf("before the rule of step %d", n)
+	}
 	if step.BeforeText != "" {
 		return "before " + step.BeforeText
 	}
 	return ""
+}
+
+// waits says of a row that is added disabled from which step on it does something.
+func waits(c diff.ChangeSet, n int) string {
+	if c.Steps[n].Op != diff.Add || !c.Steps[n].Set.Bool("disabled") {
+		return ""
+	}
+	at := slices.IndexFunc(c.Steps, func(step diff.Step) bool { return step.Op == diff.Enable && adder(step.ID) == n+1 })
+	if at < 0 {
+		return ""
+	}
+	return fmt.Sprintf("has no effect until step %d enables it", at+1)
 }
 
 // summary counts the steps: 6 to add, 1 to change, 0 to move, 0 to remove.
@@ -153,7 +229,7 @@ func Applied(w io.Writer, routers []Router, reads string, s Style) {
 		}
 		fmt.Fprintln(w, line+tail(r, reads))
 		if r.Err != nil {
-			fmt.Fprintln(w, wrap(strings.Fields(r.Err.Error()), s.Width, 2))
+			fmt.Fprintln(w, wrapLines(r.Err.Error(), s.Width, 2))
 		}
 		if r.Proof != nil && !r.Proof.Holds() {
 			for _, f := range r.Proof.Failures {
@@ -186,16 +262,28 @@ func tail(r Router, reads string) string {
 	case apply.Unchanged:
 		return ": nothing to do"
 	case apply.Reverted:
-		return ": what was done was taken back, and the router reads back as it was before"
+		return ": what was done was rolled back, and the router reads back as it was before"
 	case apply.Failed:
 		if r.Result == nil {
 			return "" // nothing was begun
 		}
-		return ": not everything could be taken back; look at the router with diff"
+		return ": the change was neither finished nor wholly rolled back; look at the router with diff"
 	case apply.Unknown:
 		return ": the router could not be read again"
 	}
 	return ""
+}
+
+// receipt returns the receipt of a step; false where it was not tried.
+func (r Router) receipt(step int) (apply.Receipt, bool) {
+	if r.Result == nil {
+		return apply.Receipt{}, false
+	}
+	at := slices.IndexFunc(r.Result.Receipts, func(receipt apply.Receipt) bool { return receipt.Index == step })
+	if at < 0 {
+		return apply.Receipt{}, false
+	}
+	return r.Result.Receipts[at], true
 }
 
 // Done counts the steps that were carried out.

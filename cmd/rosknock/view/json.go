@@ -100,20 +100,31 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	}
 	for i, step := range r.Changes.Steps {
 		change := s.change(step)
-		if r.Result != nil && i < len(r.Result.Receipts) {
-			err := r.Result.Receipts[i].Err
-			ok := err == nil
+		change.ID, change.Before = r.given(change.ID), r.given(change.Before)
+		if receipt, tried := r.receipt(i); tried {
+			ok := receipt.Err == nil
 			change.Done = &ok
 			if step.Op == diff.Add && ok {
-				change.ID = r.Result.Receipts[i].ID
+				change.ID = receipt.ID
 			}
-			if err != nil {
-				change.Error = err.Error()
+			if !ok {
+				change.Error = receipt.Err.Error()
 			}
 		}
 		out.Changes = append(out.Changes, change)
 	}
 	return out
+}
+
+// given is the id that the router gave to a row which a step has added; other ids, and those of
+// rows that were not added, stay.
+func (r Router) given(id string) string {
+	if n := adder(id); n > 0 {
+		if receipt, tried := r.receipt(n - 1); tried && receipt.ID != "" {
+			return receipt.ID
+		}
+	}
+	return id
 }
 
 // wouldBe is the outcome that an apply of a diff would have.

@@ -96,8 +96,8 @@ func (s Style) junitCase(r Router, drift bool) junitCase {
 		var b strings.Builder
 		plain := s
 		plain.Color = false
-		for n, step := range r.Changes.Steps {
-			writeStep(&b, n+1, step, plain)
+		for n := range r.Changes.Steps {
+			writeStep(&b, n, *r.Changes, plain)
 		}
 		c.Out = xmlText(b.String())
 	}

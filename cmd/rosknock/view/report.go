@@ -71,15 +71,17 @@ func (s Style) onPage(r Router, reach *Reachable) page.Router {
 }
 
 func (s Style) stepOnPage(r Router, i int, step diff.Step) page.Step {
-	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Slot, ID: step.ID, Before: step.BeforeText, Why: step.Why}
+	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Slot, ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
+	if text := waits(*r.Changes, i); text != "" {
+		out.Why = strings.TrimPrefix(out.Why+"; "+text, "; ")
+	}
 	for _, name := range order(step.Set) {
 		was, had := step.Was.Lookup(name)
 		out.Attributes = append(out.Attributes, page.Attribute{
 			Name: name, Value: s.Value(step.Slot, name, step.Set.Get(name)), Was: s.Value(step.Slot, name, was), HadWas: had && step.Op == diff.Set,
 		})
 	}
-	if r.Result != nil && i < len(r.Result.Receipts) {
-		receipt := r.Result.Receipts[i]
+	if receipt, tried := r.receipt(i); tried {
 		done := receipt.Err == nil
 		out.Done = &done
 		if receipt.Err != nil {

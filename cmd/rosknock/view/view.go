@@ -33,6 +33,7 @@ type Router struct {
 	Plan     string             // the name of the plan
 	Snapshot *routeros.Snapshot // nil when it could not be read
 	Changes  *diff.ChangeSet    // nil when there is none
+	Parts    []diff.Part        // of the change set; nil where [Router.Divide] has not looked
 	Proof    *proof.Proof       // of the change set; nil when there is none
 	Findings []lint.Finding     // what is unwise about the plan on this router
 	Result   *apply.Result      // of an apply or an undo
@@ -140,6 +141,17 @@ func (s Style) outcome(o apply.Outcome) string {
 	default:
 		return s.color("31", string(o))
 	}
+}
+
+// wrapLines wraps each line of a text by itself: an error that is several has a line for each.
+func wrapLines(text string, width, indent int) string {
+	var out []string
+	for line := range strings.SplitSeq(text, "\n") {
+		if words := strings.Fields(line); len(words) > 0 {
+			out = append(out, wrap(words, width, indent))
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 // wrap breaks words into lines of at most width columns, each with an indentation.

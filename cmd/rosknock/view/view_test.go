@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
 // example is one step of each kind, with a knock and with comments of any bytes.
@@ -134,6 +135,95 @@ func TestJSONShape(t *testing.T) {
 		if _, ok := change[key]; !ok {
 			t.Errorf("a change has no %s", key)
 		}
+	}
+}
+
+// prepared is a change of plan in its three parts: a rule that is added disabled and goes live
+// later, one that is put before a rule of the same change, and rules that go before and after it.
+func prepared(t *testing.T) view.Router {
+	t.Helper()
+	snapshot, skipped := rsc.Read([]byte("/ip firewall filter\nadd chain=rosknock-p-b action=drop comment=\"[rosknock p/left]\"\n" +
+		"add chain=input action=jump jump-target=rosknock-p-c comment=\"[rosknock p/old]\"\nadd chain=rosknock-p-c action=drop comment=\"[rosknock p/gate]\"\n")).Snapshot(rsc.Options{})
+	if len(skipped) > 0 {
+		t.Fatal(skipped)
+	}
+	rows := snapshot.Rules[routeros.Filter]
+	on, off := routeros.MakeAttributes("disabled", "false"), routeros.MakeAttributes("disabled", "true")
+	changes := diff.ChangeSet{Steps: []diff.Step{
+		{Op: diff.Remove, Menu: routeros.Filter, ID: rows[0].ID, Slot: "p/left", Was: rows[0].Attrs},
+		{Op: diff.Add, Menu: routeros.Filter, Slot: "p/jump", Set: routeros.MakeAttributes("chain", "input", "action", "jump", "disabled", "true", "jump-target", "rosknock-p-a")},
+		{Op: diff.Add, Menu: routeros.Filter, Slot: "p/gate", Set: routeros.MakeAttributes("chain", "rosknock-p-a", "action", "drop")},
+		{Op: diff.Add, Menu: routeros.Filter, Slot: "p/open", Set: routeros.MakeAttributes("chain", "rosknock-p-a", "action", "accept"), Before: "+2", BeforeText: "a rule"},
+		{Op: diff.Enable, Menu: routeros.Filter, ID: "+1", Slot: "p/jump", Set: on, Was: off},
+		{Op: diff.Disable, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Set: off, Was: on},
+		{Op: diff.Remove, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Was: rows[1].Attrs.With("disabled", "true")},
+		{Op: diff.Remove, Menu: routeros.Filter, ID: rows[2].ID, Slot: "p/gate", Was: rows[2].Attrs},
+	}}
+	return view.Router{Name: "r1", Snapshot: &snapshot, Changes: &changes}
+}
+
+// TestParts: people see where the parts of a change begin, from which step on a rule has an effect,
+// and rules of the same change by their step.
+func TestParts(t *testing.T) {
+	r := prepared(t)
+	var b bytes.Buffer
+	view.Changes(&b, []view.Router{r}, view.Style{Width: 80})
+	if want := `r1  MikroTik, RouterOS 7.20
+  first, remove what nothing uses:
+   1 - remove  /ip/firewall/filter p/left *1
+  then, the change itself:
+   2 + add     /ip/firewall/filter p/jump
+               chain=input action=jump disabled=true jump-target=rosknock-p-a
+               has no effect until step 5 enables it
+   3 + add     /ip/firewall/filter p/gate
+               chain=rosknock-p-a action=drop
+   4 + add     /ip/firewall/filter p/open
+               chain=rosknock-p-a action=accept
+               before the rule of step 3
+   5 ~ enable  /ip/firewall/filter p/jump (of step 2)
+   6 ~ disable /ip/firewall/filter p/old *2
+  once that is confirmed, remove what nothing uses any more:
+   7 - remove  /ip/firewall/filter p/old *2
+   8 - remove  /ip/firewall/filter p/gate *3
+  3 to add, 2 to change, 0 to move, 3 to remove
+`; b.String() != want {
+		t.Errorf("%s\nwant\n%s", b.String(), want)
+	}
+	one := r.Changes.Part(diff.Part{From: 1, To: 5, Met: true}, nil) // nothing to tell apart
+	r.Changes = &one
+	b.Reset()
+	if view.Changes(&b, []view.Router{r}, view.Style{Width: 80}); strings.Contains(b.String(), "first") || strings.Contains(b.String(), "confirmed") {
+		t.Errorf("%s", b.String())
+	}
+}
+
+// TestIDsGiven: after a run the JSON names rows that were added by the ids that the router gave
+// them, and tells of each step whether it was done by its own receipt, in whatever order receipts
+// came.
+func TestIDsGiven(t *testing.T) {
+	r := prepared(t)
+	steps := r.Changes.Steps
+	r.Result = &apply.Result{Receipts: []apply.Receipt{
+		{Index: 0, Step: steps[0]}, {Index: 2, Step: steps[2], ID: "*8"}, {Index: 1, Step: steps[1], ID: "*9"}, {Index: 3, Step: steps[3], Err: errors.New("no")},
+	}}
+	var b bytes.Buffer
+	if err := view.JSON(&b, "apply", []view.Router{r}, view.Style{}); err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		Routers []struct {
+			Changes []struct {
+				ID, Before, Error string
+				Done              *bool
+			}
+		}
+	}
+	if err := json.Unmarshal(b.Bytes(), &out); err != nil {
+		t.Fatal(err)
+	}
+	is := out.Routers[0].Changes
+	if is[1].ID != "*9" || is[2].ID != "*8" || is[3].Before != "*8" || is[3].Error != "no" || is[3].Done == nil || *is[3].Done || is[4].ID != "*9" || is[4].Done != nil {
+		t.Errorf("%s", b.Bytes())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -67,7 +68,7 @@ func planned(t *testing.T, router, name string) (routeros.Snapshot, plans.Plan, 
 		return before, plan, err
 	}
 	changes, err := diff.Compute(before, rules, diff.Session{})
-	return diff.Rehearse(before, changes, len(changes.Steps)), plan, err
+	return difftest.After(t, before, changes), plan, err
 }
 
 // testPlans plays knocks, right and wrong, at the seed's plan in both layouts. The last knock itself is

@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
@@ -58,7 +59,7 @@ func (l *lab) testForwards(t *testing.T) {
 			shots = append(shots, knocks("203.0.113.10", 42000, 33890, 13389)...)
 			shots = append(shots, knocks("198.51.100.7", 43000, 33890)...)
 			shots = append(shots, onBridge(knocks("192.168.88.77", 44000, 33890))...)
-			g := l.agree(t, diff.Rehearse(before, changes, len(changes.Steps)), round{shots: shots})
+			g := l.agree(t, difftest.After(t, before, changes), round{shots: shots})
 			want := []packet.Verdict{drop, drop, on, drop, drop, drop, drop, drop, on, on, drop, drop, on, on}
 			if !slices.Equal(g.verdicts, want) {
 				t.Errorf("got %v, want %v", g.verdicts, want)

@@ -1,0 +1,177 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// grounded says of each step whether an answer has to show, before it is sent, that everything done so far is there: all but those
+// that no packet meets, those by which the router only looks at packets, and services that are switched off.
+func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
+	out := make([]bool, len(steps))
+	for i, step := range steps {
+		out[i] = !diff.Unmet(states[i], step) && !looks(states[i], step) && !closes(step)
+	}
+	return out
+}
+
+// joining says of each step whether it may go in one flight with the one before it. Of a flight any part may take effect, so whatever
+// part that is, packets have to fare as in one of the states that were proved. Steps that no packet meets may go together. A service
+// that is switched off is reached by fewer, whatever the rules are meanwhile; so that may go with any step before it that needs no ground, and
+// nothing that could count on it goes with it.
+func joining(states []routeros.Snapshot, steps []diff.Step) []bool {
+	out := make([]bool, len(steps))
+	grounds := grounded(states, steps)
+	for i, step := range steps {
+		unmet := func(n int) bool { return diff.Unmet(states[n], steps[n]) }
+		out[i] = i > 0 && (unmet(i-1) && unmet(i) || closes(step) && !grounds[i-1])
+	}
+	return out
+}
+
+func closes(step diff.Step) bool { return step.Op == diff.Disable && step.Menu == routeros.ServiceMenu }
+
+// looks reports whether a step only concerns a rule that passes every packet on.
+func looks(s routeros.Snapshot, step diff.Step) bool {
+	if !step.Menu.IsRuleTable() || step.Op == diff.Remove {
+		return false
+	}
+	action := step.Set.Get("action")
+	if step.Op != diff.Add {
+		row, _ := diff.FindRow(s, step.Menu, step.ID)
+		action = row.Attrs.Get("action")
+	}
+	return slices.Contains([]string{"add-src-to-address-list", "add-dst-to-address-list", "log", "passthrough"}, action)
+}
+
+// ground is what is read before a step that needs it: the protection, and our own rows.
+type ground struct {
+	commands []routeros.Command
+	menus    []routeros.Menu // of the commands behind those of the protection
+}
+
+// groundAt is the ground after some steps.
+func (r *run) groundAt(n int) ground {
+	g := ground{commands: r.guard.prints()}
+	for _, menu := range touched(r.changes) {
+		if menu == routeros.ServiceMenu {
+			continue
+		}
+		where := named(slices.Concat(r.ownRows(0, menu), r.ownRows(n, menu)), menu)
+		if len(where) == 0 {
+			continue
+		}
+		g.menus = append(g.menus, menu)
+		g.commands = append(g.commands, routeros.Print(menu).Where(where...))
+	}
+	return g
+}
+
+// named are the queries that find rows: those in chains of ours by the chain, others by their comments.
+func named(rows []diff.Row, menu routeros.Menu) []string {
+	var out []string
+	for _, row := range rows {
+		query := "comment=" + row.Attrs.Get("comment")
+		if chain := row.Attrs.Get("chain"); menu.IsRuleTable() && strings.HasPrefix(chain, "rosknock-") {
+			query = "chain=" + chain
+		}
+		if !slices.Contains(out, query) {
+			out = append(out, query)
+		}
+	}
+	for range len(out) - 1 {
+		out = append(out, "#|")
+	}
+	return out
+}
+
+func touched(c diff.ChangeSet) []routeros.Menu {
+	var menus []routeros.Menu
+	for _, step := range c.Steps {
+		if !slices.Contains(menus, step.Menu) {
+			menus = append(menus, step.Menu)
+		}
+	}
+	return menus
+}
+
+// ownRows are the plan's rows of a menu after some steps, under the ids that the router gave them.
+func (r *run) ownRows(n int, menu routeros.Menu) []diff.Row {
+	var out []diff.Row
+	for _, row := range diff.Rows(r.states[n], menu) {
+		if !r.owns(row) {
+			continue
+		}
+		var of int
+		if _, err := fmt.Sscanf(row.ID, "+%d", &of); err == nil && of < len(r.ids) {
+			row.ID = r.ids[of]
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+func (r *run) owns(row diff.Row) bool {
+	mark, ok := routeros.FindMark(row.Attrs.Get("comment"))
+	return ok && !row.Dynamic && mark.Plan == r.options.Plan
+}
+
+// onGround returns nil while the protection is in place and our rows are as they have to be after n steps.
+func (r *run) onGround(n int, g ground, results []api.Result) error {
+	guards := len(g.commands) - len(g.menus)
+	if err := r.guard.standing(results[:guards], time.Now()); err != nil {
+		return r.lostGround(n, err)
+	}
+	for i, menu := range g.menus {
+		if err := r.sameRows(n, menu, results[guards+i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lostGround says after which step something was missing.
+func (r *run) lostGround(n int, err error) error {
+	if _, gone := errors.AsType[*GoneError](err); !gone {
+		return err
+	}
+	return fmt.Errorf("protection lost at step %d of %d: %w", r.part.From+n, len(r.all.Steps), err)
+}
+
+// sameRows compares the plan's rows of a menu that were read with those that are expected.
+func (r *run) sameRows(n int, menu routeros.Menu, read api.Result) error {
+	if read.Err != nil {
+		return fmt.Errorf("the plan's rows in %s could not be read: %w", menu, read.Err)
+	}
+	text := func(row diff.Row) string {
+		if menu.IsRuleTable() {
+			return row.ID + " " + routeros.Rule{Attrs: row.Attrs}.Canonical().String()
+		}
+		e := routeros.ReadListEntry(row.Attrs)
+		return fmt.Sprintf("%s %q %t %s", row.ID, e.Key(), e.Disabled, e.Comment)
+	}
+	var want, is []string
+	for _, row := range r.ownRows(n, menu) {
+		want = append(want, text(row))
+	}
+	for _, attrs := range read.Rows {
+		if row := diff.ReadRow(menu, attrs); r.owns(row) {
+			is = append(is, text(row))
+		}
+	}
+	if !menu.IsRuleTable() {
+		slices.Sort(want)
+		slices.Sort(is)
+	}
+	if slices.Equal(want, is) {
+		return nil
+	}
+	return &GoneError{What: fmt.Sprintf("the plan's rows in %s are not as the steps so far have left them: somebody else changed them, or rolled them back", menu)}
+}

@@ -1,0 +1,186 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// safeMode is the router's own protection, bound to the session. Another administrator can take it over at any moment, and roll back or keep
+// what was done under it (routeros-facts § 6.1).
+type safeMode struct {
+	steps int
+	login string              // the router's user of this session
+	taken routeros.Attributes // what the router says of it right after it was taken
+	seen  map[string]bool     // the actions of the router's history before; nil when it can't be read
+}
+
+func (*safeMode) name() Protection { return SafeMode }
+func (*safeMode) intent() string   { return "taking safe mode" }
+
+// take takes safe mode and reads, in the same flight, what the router says of it: that is how it looks while it is ours.
+func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
+	if err := g.tooMany(); err != nil {
+		return routeros.Snapshot{}, err
+	}
+	take := routeros.NewCommand(routeros.SafeMode.Verb("take"), "on-error", "abort")
+	now, results, err := s.SnapshotWith(ctx, take, routeros.Print(routeros.SafeMode), routeros.Print(routeros.History))
+	if err != nil {
+		return now, err
+	}
+	if results[0].Err != nil {
+		return now, g.refused(results[0].Err, results[1])
+	}
+	held, why, err := holder(results[1])
+	switch {
+	case err != nil:
+		return now, fmt.Errorf("safe mode was taken, but the router does not say who holds it: %w", err)
+	case !held:
+		return now, &GoneError{What: "safe mode was taken, and is not held any more: somebody else released it or rolled it back"}
+	case !g.ofLogin(results[1].Rows[0]):
+		return now, &HeldError{why, stale}
+	}
+	g.taken = results[1].Rows[0]
+	if results[2].Err == nil {
+		g.seen = map[string]bool{}
+		for _, row := range results[2].Rows {
+			g.seen[row.Get(".id")] = true
+		}
+	}
+	return now, nil
+}
+
+// refused says why safe mode could not be taken; row is what the router says of it.
+func (g *safeMode) refused(err error, row api.Result) error {
+	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
+		return noSafeMode()
+	}
+	trap, ok := errors.AsType[*api.TrapError](err)
+	if !ok {
+		return err
+	}
+	if _, mayNot := errors.AsType[*api.PermissionError](err); mayNot {
+		return denied(g, trap.Message)
+	}
+	if held, why, _ := holder(row); held { // what it says is a courtesy
+		return &HeldError{why, stale}
+	}
+	return &ProtectionError{"safe mode can't be taken; the router says: " + trap.Message, "try again, or use --protect=dead-man"}
+}
+
+// ofLogin reports whether a row of safe mode may be that of this session's login, as far as it tells.
+func (g *safeMode) ofLogin(row routeros.Attributes) bool {
+	user := row.Get("user")
+	return user == "" || g.login == "" || user == g.login
+}
+
+func (*safeMode) prints() []routeros.Command {
+	return []routeros.Command{routeros.Print(routeros.SafeMode)}
+}
+
+// standing: of the columns that tell who holds safe mode only the names are known, not what they say; so they are compared, not read. One that was
+// released and taken again under the same login looks the same.
+func (g *safeMode) standing(results []api.Result, _ time.Time) error {
+	held, _, err := holder(results[0])
+	if err != nil {
+		return fmt.Errorf("what the router says of safe mode could not be read: %w", err)
+	}
+	if !held {
+		return &GoneError{What: "safe mode is not held any more: somebody else released it or rolled it back"}
+	}
+	row := results[0].Rows[0]
+	if row.Equal(g.taken) && g.ofLogin(row) {
+		return nil
+	}
+	by := holderName(row)
+	return &GoneError{What: "safe mode is held by " + by + " now", By: by}
+}
+
+func (*safeMode) check() error { return nil }
+
+// unroll takes everything back, if safe mode is still held by this session and nobody else has changed anything under it: the router unrolls
+// whoever holds it, and everybody's changes.
+func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, error) {
+	results, err := s.Batch(ctx, []routeros.Command{routeros.Print(routeros.SafeMode), routeros.Print(routeros.History)})
+	if err != nil {
+		return false, err
+	}
+	if g.standing(results[:1], time.Now()) != nil || g.seen == nil || results[1].Err != nil || g.othersActed(results[1].Rows, steps) {
+		return false, nil
+	}
+	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("unroll")))
+	return err == nil, err
+}
+
+// othersActed reports whether the router's history has actions that are not of this run: of another user, or more than it has done.
+func (g *safeMode) othersActed(rows []routeros.Attributes, steps int) bool {
+	fresh := 0
+	for _, row := range rows {
+		if g.seen[row.Get(".id")] {
+			continue
+		}
+		fresh++
+		if by := row.Get("by"); by != "" && g.login != "" && by != g.login {
+			return true
+		}
+	}
+	return fresh > steps
+}
+
+// release keeps what was done. It too works on anybody's hold (routeros-facts § 6.1), so the answer to whose it is comes first.
+func (g *safeMode) release(ctx context.Context, s Session) error {
+	results, err := s.Batch(ctx, g.prints())
+	if err == nil {
+		err = g.standing(results, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("release")))
+	return err
+}
+
+// pending: what somebody else holds is not waited for. Another session sees other columns than the one that holds it, so only those
+// that name the holder count.
+func (g *safeMode) pending(ctx context.Context, s Session) (held bool, why string, err error) {
+	results, err := s.Batch(ctx, g.prints())
+	if err != nil {
+		return false, "", err
+	}
+	held, why, err = holder(results[0])
+	if held && g.taken != nil && holderName(results[0].Rows[0]) != holderName(g.taken) {
+		return false, why, nil
+	}
+	return held, why, err
+}
+
+// holder reads who holds safe mode.
+func holder(result api.Result) (held bool, why string, err error) {
+	if result.Err != nil || len(result.Rows) == 0 || !result.Rows[0].Bool("enabled") {
+		return false, "", result.Err
+	}
+	return true, "safe mode is held by " + holderName(result.Rows[0]), nil
+}
+
+func holderName(row routeros.Attributes) string {
+	name := "user " + row.Get("user")
+	if row.Get("user") == "" {
+		name = "somebody"
+	}
+	if owner := row.Get("owner"); owner != "" {
+		name += " over " + owner
+	}
+	return strings.ToValidUTF8(name, "\uFFFD")
+}
+
+func (*safeMode) hope() string {
+	return "; the router rolls it back when it sees that this session has ended, if this session still holds safe mode"
+}
+
+// horizon: a session that vanished is given up after the TCP time-out of nine minutes (routeros-facts § 6.1).
+func (*safeMode) horizon() time.Duration { return 10 * time.Minute }
