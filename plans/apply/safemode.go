@@ -103,14 +103,15 @@ func (g *safeMode) standing(results []api.Result, _ time.Time) error {
 
 func (*safeMode) check() error { return nil }
 
-// unroll takes everything back, if safe mode is still held by this session and nobody else has changed anything under it: the router unrolls
-// whoever holds it, and everybody's changes.
+// unroll rolls everything back, if safe mode is still held by this session and nobody else has changed anything under it: the router unrolls
+// safe mode of any holder, and the changes of everybody.
 func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, error) {
 	results, err := s.Batch(ctx, []routeros.Command{routeros.Print(routeros.SafeMode), routeros.Print(routeros.History)})
 	if err != nil {
 		return false, err
 	}
-	if g.standing(results[:1], time.Now()) != nil || g.seen == nil || results[1].Err != nil || g.othersActed(results[1].Rows, steps) {
+	ours := g.standing(results[:1], time.Now()) == nil && g.seen != nil && results[1].Err == nil
+	if !ours || g.othersActed(results[1].Rows, steps) {
 		return false, nil
 	}
 	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("unroll")))

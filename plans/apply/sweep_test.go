@@ -3,7 +3,6 @@ package apply_test
 import (
 	"context"
 	"errors"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -121,19 +120,6 @@ func jumps(s routeros.Snapshot) bool {
 		}
 	}
 	return false
-}
-
-// second opens another session.
-func (b bench) second() apply.Session {
-	b.t.Helper()
-	client, server := net.Pipe()
-	go b.router.ServeConn(b.t.Context(), server)
-	session, err := api.NewSession(b.t.Context(), client, "admin", "secret", api.Options{})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.t.Cleanup(func() { session.Close() })
-	return session
 }
 
 // dying is a session that is lost at a moment.
