@@ -369,20 +369,21 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 		fmt.Fprintf(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
 		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
 	}
-	records, err := dir.Journal()
+	history, err := dir.History()
+	if err != nil {
+		return "", nil, err
+	}
+	records, err := history.Run(r.resume)
 	if _, broken := errors.AsType[*state.BrokenError](err); err != nil && !broken {
 		return "", nil, err
 	}
-	if run = r.resume; run == "last" {
-		run = state.LastRun(records)
-	}
-	finished, found := state.Finished(records, run)
-	if !found {
+	if len(records) == 0 {
 		return "", nil, usagef("--resume %s: the journal in %s knows no such run; rosknock journal shows them, and: --resume last", r.resume, dir.Path())
 	}
-	of := func(r state.Record) bool { return r.Event == state.RunBegin && r.Run == run && r.Command == command }
-	if !slices.ContainsFunc(records, of) {
-		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", run, command)
+	first := records[0]
+	if first.Command != command {
+		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", first.Run, command)
 	}
-	return run, finished, nil
+	finished, _ = state.Finished(records, first.Run)
+	return first.Run, finished, nil
 }

@@ -35,6 +35,9 @@ type router struct {
 	remembers bool
 }
 
+// key is what the state folder knows the router by.
+func (r router) key() string { return r.target.HostPort() }
+
 // routersOf reads the routers that the command line names, and how their certificates are to be trusted.
 func (e env) routersOf(s settings) ([]router, error) {
 	switch {
