@@ -16,6 +16,9 @@ type History struct {
 	dir      Dir
 	segments []segment
 
+	// indexFrom is how many bytes of the journal the index may not have.
+	indexFrom int64
+
 	mu    sync.Mutex
 	index *index // nil until it is asked for
 }
@@ -27,7 +30,7 @@ func (d Dir) History() (*History, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the journal can't be read: %w", err)
 	}
-	return &History{dir: d, segments: segments}, nil
+	return &History{dir: d, segments: segments, indexFrom: unindexed}, nil
 }
 
 // shared keeps writers out while it is looked which files there are and how long. Where that can't be, it is done without: then a line may be

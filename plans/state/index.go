@@ -216,7 +216,7 @@ func (h *History) enterAll(x *index) error {
 		open = append(open, last...)
 	}
 	slices.SortFunc(x.rest, entry.compare)
-	if beyond > unindexed {
+	if beyond > h.indexFrom {
 		x.save(h.dir)
 	}
 	x.rest = append(x.rest, open...)

@@ -25,7 +25,11 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 	}
 	t := table{
 		header: []string{"TIME", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "CHANGE", "RUN", "BY", "DETAIL"},
-		whole:  []string{"TIME", "OUTCOME", "CHANGE"},
+		whole:  []string{timeColumn, "ROUTER", "OUTCOME", "CHANGE", "RUN"},
+	}
+	layout := time.RFC3339
+	if format == "text" {
+		t.header[0], layout = timeColumn, "2006-01-02 15:04"
 	}
 	ended := map[string]bool{}
 	for _, r := range records {
@@ -42,7 +46,7 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 			steps = fmt.Sprintf("%d/%d", r.Done, r.Steps)
 		}
 		row := []string{
-			r.Time.UTC().Format(time.RFC3339), r.Router, r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Change, r.Run, r.Actor, detailOf(r),
+			r.Time.UTC().Format(layout), r.Router, r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Change, r.Run, r.Actor, detailOf(r),
 		}
 		for i := range row {
 			row[i] = strings.Join(strings.Fields(clean(row[i])), " ")
@@ -55,12 +59,20 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 			t = t.without(at)
 		}
 	}
-	if len(records) == 0 && format == "text" {
+	if format != "text" {
+		return t.write(w, format, s.Width)
+	}
+	if len(records) == 0 {
 		fmt.Fprintln(w, "the journal is empty")
 		return nil
 	}
+	if total(t.widths()) > s.Width { // what happened comes before who did it
+		t = t.without(slices.Index(t.header, "BY"))
+	}
 	return t.write(w, format, s.Width)
 }
+
+const timeColumn = "TIME (UTC)"
 
 // JournalPair is what the two records have in common that say how one thing began and how it ended; "" for a record that stands alone.
 func JournalPair(r state.Record) string {
