@@ -253,7 +253,7 @@ func month(at time.Time) string { return at.UTC().Format("2006-01") }
 func openOwn(path string, flags int) (*os.File, error) {
 	before, err := os.Lstat(path)
 	if err == nil && !before.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is %s: put a plain file there, or take it away", path, kindOf(before.Mode()))
+		return nil, &ExposedError{fmt.Sprintf("%s is %s: put a plain file there, or take it away", path, kindOf(before.Mode()))}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -268,7 +268,7 @@ func openOwn(path string, flags int) (*os.File, error) {
 	case before != nil && !os.SameFile(before, opened):
 		err = fmt.Errorf("%s was exchanged while it was opened: try again", path)
 	case flags&os.O_RDWR != 0 && othersWrite(opened.Mode()):
-		err = fmt.Errorf("%s can be written by others (mode %04o): chmod 600 it, and look at it with rosknock journal --verify", path, opened.Mode().Perm())
+		err = &ExposedError{fmt.Sprintf("%s can be written by others (mode %04o): chmod 600 it, and look at it with rosknock journal --verify", path, opened.Mode().Perm())}
 	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())

@@ -44,8 +44,14 @@ func (d Dir) Exposed() error {
 	if err != nil || !othersWrite(info.Mode()) {
 		return nil // what is not there is said when it is needed
 	}
-	return fmt.Errorf("the state folder %s can be written by others (mode %04o), who could make up what was done and which certificates are known: chmod go-w it, or name another one with --state-dir", d.path, info.Mode().Perm())
+	return &ExposedError{fmt.Sprintf("the state folder %s can be written by others (mode %04o), who could make up what was done and which certificates are known: chmod go-w it, or name another one with --state-dir", d.path, info.Mode().Perm())}
 }
+
+// ExposedError says that others could have written what is remembered, or could have it written elsewhere.
+type ExposedError struct{ text string }
+
+// Error implements error.
+func (e *ExposedError) Error() string { return e.text }
 
 // othersWrite reports whether others than the owner can write a file, where the system tells.
 func othersWrite(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o022 != 0 }
