@@ -369,6 +369,9 @@ func (w *walker) list(n *yaml.Node, f form, what string) {
 	if !w.isKind(n, yaml.SequenceNode, "a list", what) {
 		return
 	}
+	if f.most > 0 && len(n.Content) > f.most {
+		w.add(n.Content[f.most], fmt.Sprintf("%s has %d items, and %d are the most", what, len(n.Content), f.most), "leave out what is from here on")
+	}
 	seen := map[string]bool{}
 	for _, item := range n.Content {
 		w.check(item, *f.items, "an item of "+what)
