@@ -265,8 +265,22 @@ func plannedWith(s settings, routers []router, args []string, resolve func(plans
 	return out, nil
 }
 
-// resolved looks up the payloads of a plan.
+// resolved looks up the payloads of a plan, and refuses secrets of its rotating doors that are easily found.
 func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
+	out, err := e.found(ctx, p, r)
+	if err != nil {
+		return p, err
+	}
+	for _, d := range p.Doors {
+		if err := e.strong(ctx, d, r); err != nil {
+			return p, invalid(fmt.Errorf("plan %s: door %s: %w", p.Name, d.Name, err))
+		}
+	}
+	return out, nil
+}
+
+// found looks up the payloads of a plan.
+func (e env) found(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
 	out, err := p.Resolve(func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) })
 	if err != nil {
 		return p, invalid(err)
@@ -274,6 +288,29 @@ func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, 
 	// A secret that can't be found, or is too short, is known before the first router is asked for its name.
 	_, err = e.derived(ctx, p, r, "anybody", func(sequence.Schedule) []int64 { return []int64{0} })
 	return out, err
+}
+
+// foundWeak is found for who has to get in with what the routers know now: a secret that holds too little is only warned of.
+func (e env) foundWeak(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
+	out, err := e.found(ctx, p, r)
+	for _, d := range p.Doors {
+		if weak := e.strong(ctx, d, r); err == nil && weak != nil {
+			fmt.Fprintf(e.err, "rosknock: warning: plan %s: door %s: %v\n", p.Name, d.Name, weak)
+		}
+	}
+	return out, err
+}
+
+// strong looks at the secret from which the knocks of a door follow.
+func (e env) strong(ctx context.Context, d plans.Door, r router) error {
+	if d.Rotate == nil {
+		return nil
+	}
+	secret, err := e.credential(ctx, d.Rotate.Secret, r)
+	if err != nil {
+		return err
+	}
+	return sequence.CheckSecret([]byte(secret))
 }
 
 // someOf lists names, the first few.

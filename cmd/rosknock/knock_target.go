@@ -95,7 +95,7 @@ func (e env) calls(ctx context.Context, s settings, o knockOptions, args []strin
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := e.planned(ctx, s, routers, args[:min(1, len(args))])
+	jobs, err := plannedWith(s, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
 	if err != nil {
 		return nil, err
 	}
