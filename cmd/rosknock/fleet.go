@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -229,7 +230,7 @@ func (e env) planned(ctx context.Context, s settings, routers []router, args []s
 
 // plannedWith is planned with another way to look up what a plan refers to.
 func plannedWith(s settings, routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
-	p := planReader{resolve: resolve, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -331,6 +332,31 @@ type planReader struct {
 	order    []plans.Problem           // each once, as it was met first
 	affected map[string][]string       // routers by problem
 	resolve  func(plans.Plan, router) (plans.Plan, error)
+
+	named       bool // on the command line, not by these inventories
+	inventories []string
+}
+
+// stranger reports whether a file is named by an inventory and stands outside of the folders of all of them. An inventory may be another's
+// work, and so the way to have a file shown that is not theirs.
+func (p *planReader) stranger(file string) bool {
+	return !p.named && !slices.ContainsFunc(p.inventories, func(name string) bool {
+		folder, err := realPath(filepath.Dir(name))
+		path, err2 := realPath(file)
+		if err != nil || err2 != nil {
+			return false
+		}
+		rest, err := filepath.Rel(folder, path)
+		return err == nil && filepath.IsLocal(rest)
+	})
+}
+
+func realPath(name string) (string, error) {
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(full)
 }
 
 func (p *planReader) plan(file string, r router) (plans.Plan, error) {
@@ -362,6 +388,12 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 		}
 		if !errors.As(err, &problems) {
 			return plan, err
+		}
+		if p.stranger(file) {
+			problems = plans.Problems{{
+				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it can't be read as a plan, and stands outside the folder of the inventory that names it, so nothing of it is shown",
+				Remedy: "rosknock lint " + file + " says what is wrong",
+			}}
 		}
 		p.failed[key] = problems
 	}
