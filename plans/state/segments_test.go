@@ -173,7 +173,7 @@ func TestSegments(t *testing.T) {
 		}
 		index := filepath.Join(d.Path(), "journal.d", "index")
 		key := rapid.SampledFrom([]string{"", "r", "s", "pop1/r", "ключ\n", "\xff"})
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+		for range rapid.IntRange(1, 8).Draw(t, "steps") {
 			switch rapid.IntRange(0, 9).Draw(t, "what") {
 			case 0:
 				if err := os.Remove(index); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -381,7 +381,7 @@ func TestReadWhileWritten(t *testing.T) {
 	var group sync.WaitGroup
 	for w := range 4 {
 		group.Go(func() {
-			for i := range 25 {
+			for i := range 12 {
 				if err := d.Append(state.Record{Address: "r", Time: november(1).AddDate(0, i, w)}); err != nil {
 					t.Error(err)
 				}
@@ -389,7 +389,7 @@ func TestReadWhileWritten(t *testing.T) {
 		})
 	}
 	seen := 0
-	for seen < 101 {
+	for seen < 49 {
 		h, err := d.History()
 		if err != nil {
 			t.Fatal(err)
