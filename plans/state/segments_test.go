@@ -163,6 +163,7 @@ func TestLostByItself(t *testing.T) {
 // TestSegments: whatever is appended, in whichever month, and whatever becomes of the index meanwhile: the records of each router are those that a
 // reading of the whole journal finds, and the newest come first.
 func TestSegments(t *testing.T) {
+	quick(t)
 	base := t.TempDir()
 	n := 0
 	rapid.Check(t, func(t *rapid.T) {
