@@ -144,7 +144,7 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 	case len(args) == 2:
 		host, why := bareHost(args[1])
 		if why != "" {
-			return nil, connect, usagef("%q is no host to knock at: %s", args[1], why)
+			return nil, connect, usagef("%q is no host to knock at: %s", maskedTarget(args[1]), why)
 		}
 		return []router{bareRouter(s, host)}, connect, nil
 	case named:

@@ -25,6 +25,11 @@ func TestPasswordInTarget(t *testing.T) {
 			}
 		}
 	}
+	var out bytes.Buffer
+	e := env{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }, now: time.Now}
+	if code := run(t.Context(), e, []string{"knock", "../../fixtures/plans/branch.yaml", "admin:hunter2@192.0.2.1"}); code != int(exitUsage) || strings.Contains(out.String(), "hunter2") {
+		t.Errorf("knock: %d, %s", code, out.String())
+	}
 	for text, want := range map[string]string{"192.0.2.1:99999": "192.0.2.1:99999", "2001:db8::zz": "2001:db8::zz", "a b": "a b"} {
 		if got := maskedTarget(text); got != want {
 			t.Errorf("%s: %s", text, got)
