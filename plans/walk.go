@@ -52,7 +52,7 @@ func newWalker(file string, data []byte, k kind) *walker {
 
 // at notes a problem at a place; the excerpt is added at the end, when all secrets are known.
 func (w *walker) at(line, column int, message, remedy string) {
-	p := Problem{File: w.file, Line: max(line, 1), Column: max(column, 1), Message: message, Remedy: remedy}
+	p := Problem{File: w.file, Line: max(line, 1), Column: max(column, 1), Message: maskPassword(message), Remedy: maskPassword(remedy)}
 	w.problems = append(w.problems, p)
 }
 
