@@ -74,7 +74,7 @@ func TestLongTexts(t *testing.T) {
 		if err != nil || len(records) != 2 || records[1].Seq != 3 {
 			t.Errorf("%s: %+v, %v", name, records, err)
 		}
-		for _, line := range strings.Split(read(t, file(d)), "\n") {
+		for line := range strings.SplitSeq(read(t, file(d)), "\n") {
 			if len(line) > 40_000 {
 				t.Errorf("%s: a line has %d bytes", name, len(line))
 			}

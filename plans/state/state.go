@@ -42,7 +42,7 @@ func OpenReading(path string) Dir { return Dir{path, true} }
 func (d Dir) Exposed() error {
 	info, err := os.Stat(d.path)
 	if err != nil || !othersWrite(info.Mode()) {
-		return nil // what is not there is said when it is needed
+		return nil //nolint:nilerr // what is not there is said when it is needed
 	}
 	return &ExposedError{fmt.Sprintf("the state folder %s can be written by others (mode %04o), who could make up what was done and which certificates are known: chmod go-w it, or name another one with --state-dir", d.path, info.Mode().Perm())}
 }
