@@ -11,6 +11,7 @@ type form struct {
 	names  *scalar  // of a table: what its keys may be
 	items  *form    // of a list's items, or a table's values
 	least  int      // the fewest items of a list or table
+	most   int      // the most items of a list; 0 for any number
 	scalar scalar
 	long   *form // of a choice: the mapping or list that may stand instead of the scalar
 	secret bool  // may hold a knock sequence: digits are masked in excerpts
@@ -75,8 +76,8 @@ func planForm() form {
 
 func doorForm() form {
 	f := mapping(
-		field{name: "knock", about: "The stages, in order. A stage may come again, but not right after itself. A door has either this or rotate.",
-			value: form{kind: listForm, items: new(stageForm()), least: 1, secret: true}},
+		field{name: "knock", about: "The stages, in order, 64 at most. A stage may come again, but not right after itself. A door has either this or rotate.",
+			value: form{kind: listForm, items: new(stageForm()), least: 1, most: MostStages, secret: true}},
 		field{name: "stage-timeout", fallback: "10s", about: "How long each stage remembers a source.",
 			value: form{scalar: durationScalar()}},
 		field{name: "stage-lists", fallback: "rosknock-<plan>-<door>",

@@ -68,13 +68,24 @@ func excerpt(line string, number, column int, secret bool) string {
 	if secret {
 		line = maskDigits(line)
 	}
-	text := []rune(strings.Map(printable, line))
+	text := []rune(strings.Map(printable, maskPassword(line)))
 	start := max(0, min(column-1-excerptWidth/2, len(text)-excerptWidth))
 	end := min(len(text), start+excerptWidth)
 	head := fmt.Sprintf("%5d | ", number)
 	caret := strings.Repeat(" ", utf8.RuneCountInString(head)-2) + "| " +
 		strings.Repeat(" ", max(0, column-1-start)) + "^"
 	return strings.TrimRight(head+string(text[start:end]), " ") + "\n" + caret
+}
+
+// userPassword is a password that stands between a user and a host, as in addresses of the web: nothing here takes one.
+var userPassword = regexp.MustCompile(`([\w.*-]+):[^\s"',\[\]{}]+@`)
+
+// maskPassword hides passwords of that form. The text stays as long as it was, so that a caret below it stays right.
+func maskPassword(text string) string {
+	return userPassword.ReplaceAllStringFunc(text, func(found string) string {
+		user, rest, _ := strings.Cut(found, ":")
+		return user + ":" + strings.Repeat("•", utf8.RuneCountInString(rest)-1) + "@"
+	})
 }
 
 // printable keeps control characters away from the operator's terminal.

@@ -35,6 +35,9 @@ func (f form) schema() schema {
 		if f.least > 0 {
 			s["minItems"] = f.least
 		}
+		if f.most > 0 {
+			s["maxItems"] = f.most
+		}
 		return s
 	case choiceForm:
 		return schema{"oneOf": []schema{f.scalar.schema(), f.long.schema()}}

@@ -27,6 +27,10 @@ func (s Stage) String() string { return s.Masked() }
 // Format masks the stage under every verb, %d and %#v included, which would pass String by.
 func (s Stage) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Masked()) }
 
+// MostStages is how many stages a knock has at most. Each is a rule that the router looks at, 16 are more than anybody can guess,
+// and what is computed of a knock grows much faster than its length.
+const MostStages = 64
+
 // ParseKnock reads a knock in short form: stages such as tcp/33333 with commas or blanks between, with or without brackets around them
 // and the key "knock:" before, over any number of lines; what follows a # is a comment. An error counts the stages and never repeats one.
 func ParseKnock(text string) ([]Stage, error) {
@@ -51,6 +55,9 @@ func ParseKnock(text string) ([]Stage, error) {
 			return nil, fmt.Errorf("stage %d: %s", i+1, why)
 		}
 		knock = append(knock, s)
+	}
+	if len(knock) > MostStages {
+		return nil, fmt.Errorf("the knock has %d stages, and %d are the most", len(knock), MostStages)
 	}
 	if len(knock) == 0 {
 		return nil, errors.New("there is no knock in it: write stages such as tcp/… and udp/… with commas between")

@@ -52,7 +52,7 @@ func newWalker(file string, data []byte, k kind) *walker {
 
 // at notes a problem at a place; the excerpt is added at the end, when all secrets are known.
 func (w *walker) at(line, column int, message, remedy string) {
-	p := Problem{File: w.file, Line: max(line, 1), Column: max(column, 1), Message: message, Remedy: remedy}
+	p := Problem{File: w.file, Line: max(line, 1), Column: max(column, 1), Message: maskPassword(message), Remedy: maskPassword(remedy)}
 	w.problems = append(w.problems, p)
 }
 
@@ -368,6 +368,9 @@ func (w *walker) table(n *yaml.Node, f form, what string) {
 func (w *walker) list(n *yaml.Node, f form, what string) {
 	if !w.isKind(n, yaml.SequenceNode, "a list", what) {
 		return
+	}
+	if f.most > 0 && len(n.Content) > f.most {
+		w.add(n.Content[f.most], fmt.Sprintf("%s has %d items, and %d are the most", what, len(n.Content), f.most), "leave out what is from here on")
 	}
 	seen := map[string]bool{}
 	for _, item := range n.Content {

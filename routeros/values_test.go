@@ -181,7 +181,7 @@ func TestProtocols(t *testing.T) {
 }
 
 func TestVersions(t *testing.T) {
-	ordered := []string{"6.40.4", "6.45beta62", "6.45.1", "6.49", "6.49.13", "7.1alpha1", "7.1beta6", "7.1rc4", "7.1rc6", "7.1", "7.1.1", "7.9.2", "7.10", "7.20.1", "7.24"}
+	ordered := []string{"6.40.4", "6.45beta62", "6.45.1", "6.49", "6.49.13", "7.1alpha1", "7.1beta6", "7.1rc4", "7.1rc6", "7.1", "7.1.1", "7.9.2", "7.10", "7.17_ab9", "7.17_ab13", "7.17_ab271", "7.17beta2_ab3", "7.17beta2", "7.17rc3", "7.17", "7.17.1_ab2", "7.17.1", "7.20.1", "7.24"}
 	for i, a := range ordered {
 		va, err := routeros.ParseVersion(a)
 		if err != nil || va.String() != a {
@@ -198,7 +198,10 @@ func TestVersions(t *testing.T) {
 	if err != nil || stable.String() != "7.20.1" {
 		t.Errorf("with its channel: %s (%v)", stable, err)
 	}
-	for _, text := range []string{"", "7", "7.", "7.1.", "7.1x", "v7.1", "7.1.2.3", "7.1rc", "7.20 stable", "99999.1", "7.1\n"} {
+	if build, err := routeros.ParseVersion("7.17_ab13 (development)"); err != nil || build.String() != "7.17_ab13" || !build.AtLeast(7, 17) || build.AtLeast(7, 18) {
+		t.Errorf("a build of the development channel: %s (%v)", build, err)
+	}
+	for _, text := range []string{"7.17_", "7.17_13", "7.17_AB13", "7.17_ab", "7.17_ab13_ab14", "7_ab13", "", "7", "7.", "7.1.", "7.1x", "v7.1", "7.1.2.3", "7.1rc", "7.20 stable", "99999.1", "7.1\n"} {
 		if got, err := routeros.ParseVersion(text); err == nil {
 			t.Errorf("%q is read as %s", text, got)
 		}

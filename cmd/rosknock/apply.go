@@ -49,7 +49,7 @@ func (a *applying) flags(c *cobra.Command) {
 func (a *applying) command() string {
 	switch {
 	case a.rotates:
-		return "rotate"
+		return rotation
 	case a.removes != nil:
 		return state.Removal
 	}
@@ -218,6 +218,7 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	}
 	if o.Admit != nil && !how.dryRun {
 		if err := o.Admit(); err != nil {
+			e.refusedRun(s, how.command(), err)
 			return nil, err
 		}
 	}
@@ -241,23 +242,30 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	if how.removes != nil {
 		do = removeRouter
 	}
-	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
+	results := t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
 		var out []view.Router
 		for _, w := range byName[r.Name] {
 			one := do(ctx, e, s, w, r, how)
-			one.Plan = w.plan.Name
+			if one.Plan = w.plan.Name; !how.dryRun {
+				known, _ := e.fingerprint(s, w.plan) // without it, a run that is resumed looks again
+				e.outcome(s, change{command: how.command(), plan: w.plan.Name, run: how.run, fingerprint: known}, r, one)
+			}
 			out = append(out, one)
 			if one.Err != nil {
 				break // what a later plan relies on may be missing
 			}
 		}
 		return out
-	}), nil
+	})
+	if how.run != "" {
+		e.runEnded(s, how.command(), how.run, results)
+	}
+	return results, nil
 }
 
 // finished says what the run that is resumed has done on a router.
 func (e env) finished(s settings, w work, r router, how applying) (view.Router, bool, error) {
-	record, ok := how.done[r.target.HostPort()+" "+w.plan.Name]
+	record, ok := how.done[r.key()+" "+w.plan.Name]
 	if !ok {
 		return view.Router{}, false, nil
 	}
@@ -348,9 +356,6 @@ func (e env) agreed(ctx context.Context, s settings, session *api.Session, out v
 		return out, false
 	case !out.Changes.Changed():
 		out.Outcome = apply.Unchanged
-		if !how.dryRun && how.run != "" {
-			e.ticked(s, p, r, out, how)
-		}
 		return out, false
 	case how.dryRun:
 		out.Outcome = apply.Skipped

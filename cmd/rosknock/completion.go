@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -255,9 +254,11 @@ func interfaces(*cobra.Command, []string, string) []cobra.Completion {
 	return out
 }
 
-// journalled is what the journal of this machine knows, the newest last, and the settings of the command line. A state folder that is not
-// there is not made.
-func (e env) journalled(c *cobra.Command) ([]state.Record, settings) {
+// mostSeen is how far back completion looks: it has to be there at once.
+const mostSeen = 4000
+
+// journalled is the journal of this machine, and the settings of the command line. Nothing is made or written.
+func (e env) journalled(c *cobra.Command) (*state.History, settings) {
 	s, err := load(c, e)
 	if err != nil {
 		return nil, s
@@ -266,27 +267,36 @@ func (e env) journalled(c *cobra.Command) ([]state.Record, settings) {
 	if err != nil {
 		return nil, s
 	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, s
-	}
-	dir, err := state.Open(path)
+	history, err := state.OpenReading(path).History()
 	if err != nil {
 		return nil, s
 	}
-	records, _ := dir.Journal() // up to where it is broken
-	return records, s
+	return history, s
+}
+
+// newest are the newest records, the newest first.
+func newest(history *state.History) []state.Record {
+	var records []state.Record
+	if history != nil {
+		_ = history.Newest(nil, func(r state.Record) bool { // as far as it can be read
+			records = append(records, r)
+			return len(records) < mostSeen
+		})
+	}
+	return records
 }
 
 // routersSeen offers the routers that were changed from here. Those of an inventory are chosen with --limit.
 func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
-	records, s := e.journalled(c)
+	history, s := e.journalled(c)
 	if len(s.inventories) > 0 && c.Name() != "journal" {
 		return cobra.AppendActiveHelp(nil, "--router and --inventory exclude each other: choose routers of an inventory with --limit")
 	}
-	var seen, out []string
-	for _, r := range slices.Backward(records) {
-		if r.Address != "" && !slices.Contains(seen, r.Address) {
-			seen = append(seen, r.Address)
+	var out []string
+	seen := map[string]bool{}
+	for _, r := range newest(history) {
+		if r.Address != "" && !seen[r.Address] {
+			seen[r.Address] = true
 			out = append(out, completed(r.Address, r.Router))
 		}
 	}
@@ -401,9 +411,9 @@ func (e env) variables(c *cobra.Command, args []string, _ string) []cobra.Comple
 
 // runs offers the runs over a fleet, the newest first.
 func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
-	records, _ := e.journalled(c)
-	out := []cobra.Completion{"last"}
-	for _, r := range slices.Backward(records) {
+	history, _ := e.journalled(c)
+	out := []cobra.Completion{state.LastRun}
+	for _, r := range newest(history) {
 		if r.Event == state.RunBegin {
 			out = append(out, completed(r.Run, fmt.Sprintf("%s over %d routers, %s", r.Command, r.Routers, r.Time.Format(time.DateTime))))
 		}
@@ -413,21 +423,25 @@ func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 
 // undoable offers the changes that can be taken back: of the routers that are named, or of all.
 func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion {
-	records, s := e.journalled(c)
-	var addresses []string
+	history, s := e.journalled(c)
+	if history == nil {
+		return nil
+	}
+	var keys []string
 	if routers, err := e.routersOf(s); err == nil {
 		for _, r := range routers {
-			addresses = append(addresses, r.target.HostPort())
+			keys = append(keys, r.key())
 		}
 	} else {
-		for _, r := range records {
-			addresses = append(addresses, r.Address)
+		for _, r := range newest(history) {
+			keys = append(keys, r.Key())
 		}
 	}
-	slices.Sort(addresses)
+	slices.Sort(keys)
 	var found []state.Record
-	for _, address := range slices.Compact(addresses) { // cobra reads the flags twice
-		found = append(found, state.Undoable(records, address)...)
+	for _, key := range slices.Compact(keys) { // cobra reads the flags twice
+		records, _ := history.Records(key) // as far as they can be read
+		found = append(found, state.Undoable(records, key)...)
 	}
 	slices.SortStableFunc(found, func(a, b state.Record) int { return b.Time.Compare(a.Time) })
 	var out []cobra.Completion

@@ -220,6 +220,9 @@ func (s settings) check(outputs []string) error {
 			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized), ", "))
 		}
 	}
+	if name, _, secret := strings.Cut(s.User, ":"); secret {
+		return usagef("--user %s:•••••: a password stands behind the colon: leave it out, give it by ROSKNOCK_PASSWORD or --password-file, and change it", name)
+	}
 	if s.Timeout <= 0 {
 		return usagef("--timeout %s: it has to be more than nothing", s.Timeout)
 	}

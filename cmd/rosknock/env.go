@@ -163,6 +163,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var refusal *compile.RefusalError
 	var own *trusted.OwnAddressError
 	var held *state.HeldError
+	var exposed *state.ExposedError
 	var moved *apply.MovedError
 	var busy *apply.HeldError
 	var bare *apply.ProtectionError
@@ -174,7 +175,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 		return exitInvalid, false
 	case errors.As(err, &moved):
 		return exitMoved, false
-	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut):
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false

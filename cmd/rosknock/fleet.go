@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -230,7 +231,7 @@ func (e env) planned(ctx context.Context, s settings, routers []router, args []s
 
 // plannedWith is planned with another way to look up what a plan refers to.
 func plannedWith(s settings, routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
-	p := planReader{resolve: resolve, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -266,8 +267,22 @@ func plannedWith(s settings, routers []router, args []string, resolve func(plans
 	return out, nil
 }
 
-// resolved looks up the payloads of a plan.
+// resolved looks up the payloads of a plan, and refuses secrets of its rotating doors that are easily found.
 func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
+	out, err := e.found(ctx, p, r)
+	if err != nil {
+		return p, err
+	}
+	for _, d := range p.Doors {
+		if err := e.strong(ctx, d, r); err != nil {
+			return p, invalid(fmt.Errorf("plan %s: door %s: %w", p.Name, d.Name, err))
+		}
+	}
+	return out, nil
+}
+
+// found looks up the payloads of a plan.
+func (e env) found(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
 	out, err := p.Resolve(func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) })
 	if err != nil {
 		return p, invalid(err)
@@ -275,6 +290,29 @@ func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, 
 	// A secret that can't be found, or is too short, is known before the first router is asked for its name.
 	_, err = e.derived(ctx, p, r, "anybody", func(sequence.Schedule) []int64 { return []int64{0} })
 	return out, err
+}
+
+// foundWeak is found for who has to get in with what the routers know now: a secret that holds too little is only warned of.
+func (e env) foundWeak(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
+	out, err := e.found(ctx, p, r)
+	for _, d := range p.Doors {
+		if weak := e.strong(ctx, d, r); err == nil && weak != nil {
+			fmt.Fprintf(e.err, "rosknock: warning: plan %s: door %s: %v\n", p.Name, d.Name, weak)
+		}
+	}
+	return out, err
+}
+
+// strong looks at the secret from which the knocks of a door follow.
+func (e env) strong(ctx context.Context, d plans.Door, r router) error {
+	if d.Rotate == nil {
+		return nil
+	}
+	secret, err := e.credential(ctx, d.Rotate.Secret, r)
+	if err != nil {
+		return err
+	}
+	return sequence.CheckSecret([]byte(secret))
 }
 
 // someOf lists names, the first few.
@@ -295,6 +333,31 @@ type planReader struct {
 	order    []plans.Problem           // each once, as it was met first
 	affected map[string][]string       // routers by problem
 	resolve  func(plans.Plan, router) (plans.Plan, error)
+
+	named       bool // on the command line, not by these inventories
+	inventories []string
+}
+
+// stranger reports whether a file is named by an inventory and stands outside of the folders of all of them. An inventory may be another's
+// work, and so the way to have a file shown that is not theirs.
+func (p *planReader) stranger(file string) bool {
+	return !p.named && !slices.ContainsFunc(p.inventories, func(name string) bool {
+		folder, err := realPath(filepath.Dir(name))
+		path, err2 := realPath(file)
+		if err != nil || err2 != nil {
+			return false
+		}
+		rest, err := filepath.Rel(folder, path)
+		return err == nil && filepath.IsLocal(rest)
+	})
+}
+
+func realPath(name string) (string, error) {
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(full)
 }
 
 func (p *planReader) plan(file string, r router) (plans.Plan, error) {
@@ -326,6 +389,12 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 		}
 		if !errors.As(err, &problems) {
 			return plan, err
+		}
+		if p.stranger(file) {
+			problems = plans.Problems{{
+				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it can't be read as a plan, and stands outside the folder of the inventory that names it, so nothing of it is shown",
+				Remedy: "rosknock lint " + file + " says what is wrong",
+			}}
 		}
 		p.failed[key] = problems
 	}
@@ -370,20 +439,21 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 		fmt.Fprintf(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
 		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
 	}
-	records, err := dir.Journal()
+	history, err := dir.History()
+	if err != nil {
+		return "", nil, err
+	}
+	records, err := history.Run(r.resume)
 	if _, broken := errors.AsType[*state.BrokenError](err); err != nil && !broken {
 		return "", nil, err
 	}
-	if run = r.resume; run == "last" {
-		run = state.LastRun(records)
-	}
-	finished, found := state.Finished(records, run)
-	if !found {
+	if len(records) == 0 {
 		return "", nil, usagef("--resume %s: the journal in %s knows no such run; rosknock journal shows them, and: --resume last", r.resume, dir.Path())
 	}
-	of := func(r state.Record) bool { return r.Event == state.RunBegin && r.Run == run && r.Command == command }
-	if !slices.ContainsFunc(records, of) {
-		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", run, command)
+	first := records[0]
+	if first.Command != command {
+		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", first.Run, command)
 	}
-	return run, finished, nil
+	finished, _ = state.Finished(records, first.Run)
+	return first.Run, finished, nil
 }

@@ -135,7 +135,7 @@ func (i *importing) keep(found *view.Imported) error {
 }
 
 // fromRouter recognises the knocks of one router, and adopts the rules if that is wanted.
-func (i *importing) fromRouter(ctx context.Context, e env, s settings) (view.Imported, error) {
+func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view.Imported, err error) {
 	targets, err := e.routersOf(s)
 	if err != nil {
 		return view.Imported{}, err
@@ -145,6 +145,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (view.Imp
 	}
 	r := targets[0]
 	if i.adopt {
+		defer func() { e.outcome(s, change{command: "import", plan: i.name}, r, out.Router) }()
 		release, err := e.lock(s, r, "import "+i.name)
 		if err != nil {
 			return view.Imported{Router: view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil

@@ -3,274 +3,176 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/user"
-	"path/filepath"
-	"runtime"
+	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/proof"
-	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 func newJournal(e env) *cobra.Command {
 	var verify bool
-	var run string
+	var which selection
 	c := &cobra.Command{
 		Use:   "journal",
 		Short: "Show what was done to which router, by whom",
-		Long: `Show the journal: each change that was begun and how it ended, and each risk that was accepted. It is kept in the state
-folder of this machine and user. Each line carries the hash of the one before; --verify says whether a line was changed,
-taken out or put in.`,
+		Long: `Show the journal: each change with its outcome, also those that were refused or failed, who was trusted by hand and who was
+revoked, and each risk that was accepted. It is kept in the state folder of this machine and user, which need not be writable.
+
+The newest 20 are shown, the newest last. --all shows everything, --since what is not older than a time. Times are in UTC.
+
+Each record carries the hash of the one before; --verify reads all of them and says whether one was changed, taken out or put in.`,
 		Example: `  rosknock journal
-  rosknock journal --verify
-  rosknock journal -r 192.0.2.1 -o json
-  rosknock journal --run last`,
+  rosknock journal --since 12h
+  rosknock journal --since "2026-11-21 22:00" -o csv
+  rosknock journal -r 192.0.2.1 --all -o json
+  rosknock journal --run last
+  rosknock journal --verify`,
 		Args: exactly(0, "journal takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			dir, err := e.state(s)
+			history, err := e.history(s)
 			if err != nil {
 				return err
 			}
-			records, err := dir.Journal()
-			var broken *state.BrokenError
-			if err != nil && !errors.As(err, &broken) {
-				return err
-			}
-			if verify && broken != nil {
-				return broken
-			}
-			if broken != nil {
-				fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
-			}
 			if verify {
-				fmt.Fprintf(e.out, "%d records, the chain is whole\n", len(records))
+				n, err := history.Verify()
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(e.out, "%d records, the chain is whole\n", n)
 				return nil
 			}
-			if run == "last" {
-				run = state.LastRun(records)
+			which.routers = s.routers
+			if which.from, err = sinceTime(which.since, e.now()); err != nil {
+				return err
 			}
-			if run != "" {
-				records = slices.DeleteFunc(records, func(r state.Record) bool { return r.Run != run })
+			records, more, err := which.of(history)
+			if broken, ok := errors.AsType[*state.BrokenError](err); ok {
+				fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
+			} else if err != nil {
+				return err
 			}
-			return view.Journal(e.out, s.Output, chosen(records, s.routers), e.style(s))
+			if err := view.Journal(e.out, s.Output, records, e.style(s)); err != nil {
+				return err
+			}
+			if more {
+				fmt.Fprintf(e.err, "these are the newest %d; --all shows everything, --since 7d what is not older than that\n", newestShown)
+			}
+			return nil
 		},
 	}
-	c.Flags().StringVar(&run, "run", "", "only one `RUN` over a fleet, or the last")
+	c.Flags().StringVar(&which.run, "run", "", "only one `RUN` over a fleet, or the last")
+	c.Flags().StringVar(&which.since, "since", "", "only what is not older than a `TIME`: 12h, 7d, 2026-11-21 or \"2026-11-21 22:00\"")
+	c.Flags().BoolVar(&which.all, "all", false, "everything, not only the newest 20")
 	c.Flags().BoolVar(&verify, "verify", false, "say whether the chain of hashes is whole; exit code 1 when it is not")
 	return c
 }
 
-// chosen keeps the records of the routers that were named; without any, all of them.
-func chosen(records []state.Record, routers []string) []state.Record {
-	if len(routers) == 0 {
-		return records
-	}
-	var out []state.Record
-	for _, r := range records {
-		for _, name := range routers {
-			if _, host, ok := cutLast(name, "@"); ok {
-				name = host
-			}
-			if r.Router == name || r.Address == name || r.Identity == name {
-				out = append(out, r)
-				break
-			}
-		}
-	}
-	return out
+// newestShown is how many entries are shown when nothing else is asked for.
+const newestShown = 20
+
+// selection is which part of the journal is asked for.
+type selection struct {
+	all        bool
+	since, run string
+	from       time.Time
+	routers    []string
 }
 
-// state opens the state folder.
-func (e env) state(s settings) (state.Dir, error) {
+// of reads the part that is asked for, the oldest first. more says that there is more before it.
+func (w selection) of(history *state.History) (records []state.Record, more bool, err error) {
+	var names []string
+	for _, name := range w.routers {
+		if _, host, ok := cutLast(name, "@"); ok {
+			name = host
+		}
+		names = append(names, name)
+	}
+	if w.run != "" {
+		records, err = history.Run(w.run)
+		if len(records) > 0 {
+			w.run = records[0].Run
+		}
+		records = slices.DeleteFunc(records, func(r state.Record) bool { return r.Run != w.run || !w.takes(r, names) })
+		return records, false, err
+	}
+	most := newestShown
+	if w.all || !w.from.IsZero() {
+		most = -1
+	}
+	ended, n, old := map[string]bool{}, 0, 0
+	err = history.Newest(names, func(r state.Record) bool {
+		if r.Time.Before(w.from) {
+			old++ // clocks are set back, too
+			return old < oldInARow
+		}
+		old = 0
+		if !w.takes(r, names) {
+			return true
+		}
+		if pair := view.JournalPair(r); r.Event == state.End || r.Event == state.RunEnd || !ended[pair] {
+			if n == most {
+				more = true
+				return false
+			}
+			n++
+			ended[pair] = pair != ""
+		}
+		records = append(records, r)
+		return true
+	})
+	slices.Reverse(records)
+	return records, more, err
+}
+
+// oldInARow is after how many records that are too old it is not looked any further.
+const oldInARow = 10_000
+
+// takes reports whether a record is of the time and the routers that are asked for.
+func (w selection) takes(r state.Record, names []string) bool {
+	if r.Time.Before(w.from) {
+		return false
+	}
+	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool {
+		host, _, _ := net.SplitHostPort(r.Address)
+		return r.Router == name || r.Address == name || r.Identity == name || host != "" && host == name
+	})
+}
+
+// sinceTime reads --since: how long ago, or a time on this machine's clock.
+func sinceTime(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := routeros.ParseDuration(text); err == nil && strings.Trim(text, "0123456789") != "" {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly} {
+		if at, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, usagef("--since %q: a time such as 12h, 7d, 2026-11-21 or \"2026-11-21 22:00\" is expected", text)
+}
+
+// history opens the journal for reading only.
+func (e env) history(s settings) (*state.History, error) {
 	path, err := e.stateDir(s)
 	if err != nil {
-		return state.Dir{}, err
-	}
-	return state.Open(path)
-}
-
-// stateDir is where the state folder is, or would be.
-func (e env) stateDir(s settings) (string, error) {
-	if s.StateDir != "" {
-		return s.StateDir, nil
-	}
-	return e.defaultStateDir()
-}
-
-// defaultStateDir is the system's place for what programs remember.
-func (e env) defaultStateDir() (string, error) {
-	if dir := e.getenv("XDG_STATE_HOME"); dir != "" {
-		return filepath.Join(dir, "rosknock"), nil
-	}
-	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		dir, err := os.UserConfigDir()
-		return filepath.Join(dir, "rosknock", "state"), err
-	}
-	home := e.getenv("HOME")
-	if home == "" { // as in a timer's unit
-		u, err := user.Current()
-		if err != nil {
-			return "", usagef("there is no home to keep the journal in: name a folder with --state-dir")
-		}
-		home = u.HomeDir
-	}
-	return filepath.Join(home, ".local", "state", "rosknock"), nil
-}
-
-// actor is who runs rosknock.
-func actor() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return name
-	}
-	return name + "@" + host
-}
-
-// lock keeps other runs on this machine off a router, from before it is read until the end.
-func (e env) lock(s settings, r router, command string) (release func(), err error) {
-	dir, err := e.state(s)
-	if err != nil {
 		return nil, err
 	}
-	lock, err := dir.Lock(r.target.HostPort(), state.Holder{PID: os.Getpid(), Actor: actor(), Command: command, Since: e.now().UTC()})
-	if err != nil {
-		return nil, err
+	dir := state.OpenReading(path)
+	if err := dir.Exposed(); err != nil {
+		fmt.Fprintf(e.err, "rosknock: warning: %v\n", err)
 	}
-	return func() { _ = lock.Release() }, nil
-}
-
-// remind says that an earlier run on the router did not come to its end.
-func (e env) remind(s settings, r router) {
-	dir, err := e.state(s)
-	if err != nil {
-		return // which is said when the journal is written
-	}
-	e.memory.journal.Do(func() { e.memory.records, _ = dir.Journal() }) // what is wrong with it is said when it is written
-	for _, left := range state.Unfinished(e.memory.records, r.target.HostPort()) {
-		fmt.Fprintf(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
-		return // the last one is enough
-	}
-}
-
-// change is what is written into the journal about a change.
-type change struct{ command, plan, undoes, run, fingerprint string }
-
-// recorded does something to a router. Before it begins, the menus that it will touch are backed up and the journal says that it begins;
-// afterwards it says how it ended. What can't be written down is not begun.
-func (e env) recorded(s settings, c change, r view.Router, do func(name string) view.Router) view.Router {
-	refused := func(err error) view.Router {
-		r.Outcome, r.Err = apply.Refused, err
-		return r
-	}
-	dir, err := e.state(s)
-	if err != nil {
-		return refused(err)
-	}
-	name := state.NewChange(e.now())
-	backup := state.NewBackup(*r.Snapshot, *r.Changes)
-	backup.Change, backup.Time, backup.Actor, backup.Router, backup.Address, backup.Plan = name, e.now().UTC(), actor(), r.Name, r.Address, c.plan
-	if err := dir.SaveBackup(backup); err != nil {
-		return refused(err)
-	}
-	record := state.Record{
-		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
-		Run: c.run, Fingerprint: c.fingerprint, Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
-		Installs: !remove.Installed(c.plan, *r.Snapshot),
-	}
-	if record.Touched, err = dir.Touched(*r.Snapshot, *r.Changes, c.plan); err != nil {
-		return refused(err)
-	}
-	if err := dir.Append(record); err != nil {
-		return refused(err)
-	}
-	done := do(name)
-	done.Change, done.Undo = name, c.undoes != ""
-	record.Time, record.Event, record.Outcome = e.now(), state.End, string(done.Outcome)
-	if done.Result != nil {
-		record.Done, record.Protection = view.Done(done.Result.Receipts), string(done.Result.Protection)
-		if done.Result.After != nil {
-			record.After = done.Result.After.Digest()
-		}
-	}
-	if done.Err != nil {
-		record.Error = done.Err.Error()
-	}
-	if err := dir.Append(record); err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", r.Name, err)
-	}
-	return done
-}
-
-// fingerprint tells in the journal which plan it was, without telling the plan.
-func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
-	dir, err := e.state(s)
-	if err != nil {
-		return "", err
-	}
-	return dir.Fingerprint(plans.Write(p))
-}
-
-// ticked writes into the journal that a run found nothing to do on a router.
-func (e env) ticked(s settings, p plans.Plan, r router, out view.Router, how applying) {
-	known, err := e.fingerprint(s, p)
-	dir, err2 := e.state(s)
-	if err = errors.Join(err, err2); err == nil {
-		err = dir.Append(state.Record{
-			Time: e.now(), Actor: actor(), Command: how.command(), Event: state.End, Router: r.Name, Address: out.Address, Identity: out.Identity(), Plan: p.Name,
-			Run: how.run, Fingerprint: known, Outcome: string(apply.Unchanged),
-		})
-	}
-	if err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %s: that there was nothing to do is not in the journal: %v\n", r.Name, err)
-	}
-}
-
-// accepted are the risks that are taken: those that the proof found, and that of going without protection.
-func accepted(p *proof.Proof, s settings) []string {
-	out := risksTaken(p)
-	if slices.Contains(s.accept, apply.Unprotected) {
-		out = append(out, apply.Unprotected)
-	}
-	return out
-}
-
-func risksTaken(p *proof.Proof) []string {
-	if p == nil {
-		return nil
-	}
-	var out []string
-	for _, f := range p.Accepted {
-		out = append(out, f.Risk)
-	}
-	return out
-}
-
-// noted writes into the journal that risks were accepted by a command that changes nothing.
-func (e env) noted(s settings, command, router, plan string, risks []string) {
-	if len(risks) == 0 {
-		return
-	}
-	dir, err := e.state(s)
-	if err == nil {
-		err = dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.Note, Router: router, Plan: plan, Accepted: risks})
-	}
-	if err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: that %s was accepted is not in the journal: %v\n", strings.Join(risks, ", "), err)
-	}
+	return dir.History()
 }

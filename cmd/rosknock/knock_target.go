@@ -95,7 +95,7 @@ func (e env) calls(ctx context.Context, s settings, o knockOptions, args []strin
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := e.planned(ctx, s, routers, args[:min(1, len(args))])
+	jobs, err := plannedWith(s, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 	case len(args) == 2:
 		host, why := bareHost(args[1])
 		if why != "" {
-			return nil, connect, usagef("%q is no host to knock at: %s", args[1], why)
+			return nil, connect, usagef("%q is no host to knock at: %s", maskedTarget(args[1]), why)
 		}
 		return []router{bareRouter(s, host)}, connect, nil
 	case named:

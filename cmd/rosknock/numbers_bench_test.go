@@ -3,11 +3,16 @@
 package main
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -22,6 +27,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
@@ -76,6 +82,7 @@ func BenchmarkNumbers(b *testing.B) {
 			applies[n] = f.run(b, 1, "apply", "--yes")
 			f.end()
 		}
+		line = append(line, ofJournals(b)...)
 		alone, rules := ofTables(b, applies)
 		line = append(line, alone...)
 		line = append(line, []string{"a fault at every sentence of an apply", "`make matrix`", "nobody locked out or let in", "", "", ""})
@@ -86,6 +93,13 @@ func BenchmarkNumbers(b *testing.B) {
 		if os.Getenv("ROSKNOCK_UPDATE") != "" {
 			rewritten(b, "../../docs/performance.md", report)
 		}
+	}
+}
+
+// BenchmarkJournal prints the journal's part of [BenchmarkNumbers] alone.
+func BenchmarkJournal(b *testing.B) {
+	for b.Loop() {
+		fmt.Print("\n", markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, ofJournals(b)), "\n")
 	}
 }
 
@@ -134,6 +148,60 @@ func ofFleets(b *testing.B) (numbers, growth [][]string) {
 		f.end()
 	}
 	return numbers, growth
+}
+
+// ofJournals measures what a journal of a million records costs an apply of one router that finds nothing to do: when it is
+// first read, and from then on.
+func ofJournals(b *testing.B) [][]string {
+	b.Helper()
+	f := provision(b, 1, 0, sixtyRules())
+	defer f.end()
+	f.run(b, 1, "apply", "--yes")
+	alone := f.run(b, 1, "apply", "--yes")
+	longJournal(b, filepath.Join(f.dir, "state"), 1_000_000)
+	first := f.run(b, 1, "apply", "--yes")
+	beside := f.run(b, 1, "apply", "--yes")
+	more := max(0, beside.cpu-alone.cpu)
+	return [][]string{
+		{"apply of one router beside a journal of 1,000,000 records, more CPU", seconds(more), "0.2 s", percent(more.Seconds(), 0.2), "", ""},
+		{"its memory, more", mebibytes(max(0, beside.peak-alone.peak)), "64 MiB", percent(max(0, beside.peak-alone.peak), 64), "", ""},
+		{"once, to make the journal's index: more CPU", seconds(first.cpu - alone.cpu), "", "", "", ""},
+		{"its memory, more", mebibytes(max(0, first.peak-alone.peak)), "", "", "", ""},
+	}
+}
+
+// longJournal writes a journal of changes of a thousand routers, the one of the benchmark among them, as full segments.
+func longJournal(b *testing.B, path string, n int) {
+	b.Helper()
+	folder := filepath.Join(path, "journal.d")
+	if err := errors.Join(os.RemoveAll(folder), os.Remove(filepath.Join(path, "journal.ndjson")), os.MkdirAll(folder, 0o700)); err != nil {
+		b.Fatal(err)
+	}
+	var text bytes.Buffer
+	number, prev := 1, ""
+	for i := range n {
+		r := state.Record{
+			Seq: int64(i + 1), Time: time.Date(2026, 10, 1, 0, 0, i, 0, time.UTC), Actor: "noc@desk", Command: "rotate", Event: state.Begin,
+			Router: fmt.Sprintf("r%04d", i/2%1000), Address: fmt.Sprintf("127.0.0.1:%d", 21000+i/2%1000), Identity: "MikroTik", Plan: "branch",
+			Change: fmt.Sprintf("20261001-%06d-%04x", i/2/0x10000, i/2%0x10000), Steps: 6, Before: "sha256:" + strings.Repeat("0", 64), Fingerprint: strings.Repeat("1", 32), Prev: prev,
+		}
+		if i%2 == 1 {
+			r.Event, r.Outcome, r.Done, r.After = state.End, "changed", 6, "sha256:"+strings.Repeat("2", 64)
+		}
+		line, err := json.Marshal(r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		prev = fmt.Sprintf("sha256:%x", sha256.Sum256(line))
+		text.Write(append(append(bytes.TrimSuffix(line, []byte(`"}`)), prev...), "\"}\n"...))
+		if text.Len() > 8<<20 || i == n-1 {
+			if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%06d-2026-10.ndjson", number)), text.Bytes(), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			number++
+			text.Reset()
+		}
+	}
 }
 
 // tapped puts a relay before the one router, which counts round trips: one for each connection, and one whenever the router answers after it

@@ -158,7 +158,7 @@ func (u *unread) run(out io.Writer, format string) int {
 		args = append(args, "-o", format, "--state-dir", filepath.Join(u.site.dir, "state"))
 	}
 	e := env{in: strings.NewReader(""), out: out, err: &u.said, width: 80, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
-		return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": strings.Repeat("0123456789abcdef", 4)}[name]
+		return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": strings.Repeat("5f0c2a9e7b41d836", 4)}[name]
 	}}
 	return run(u.site.t.Context(), e, args)
 }

@@ -27,7 +27,7 @@ type memory struct {
 	ways map[string]*jump.Way // SSH hosts, by how they are written
 
 	journal sync.Once
-	records []state.Record
+	history *state.History
 }
 
 // known completes how a router's certificate is to be trusted by what is remembered of it. place says where that stands.

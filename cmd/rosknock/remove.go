@@ -196,9 +196,8 @@ func (e env) removal(s settings, p plans.Plan, session diff.Session, r router, w
 	if err != nil {
 		return nil, err
 	}
-	e.memory.journal.Do(func() { e.memory.records, _ = dir.Journal() }) // what is wrong with it is said when it is written
 	o := remove.Options{
-		Origin: state.Origin(e.memory.records, r.target.HostPort(), p.Name), Services: what.services, Session: session,
+		Origin: state.Origin(e.recordsOf(dir, r), r.key(), p.Name), Services: what.services, Session: session,
 		Fingerprint: func(r routeros.Rule) string {
 			known, err := dir.RuleFingerprint(r)
 			if err != nil {

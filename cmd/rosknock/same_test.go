@@ -14,7 +14,7 @@ import (
 func TestSameBytes(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)
-	t.Setenv("ROTATING", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef")
+	t.Setenv("ROTATING", "5f0c2a9e7b41d8366e1ab93c04f7d25e5f0c2a9e7b41d8366e1ab93c04f7d25e")
 	write := func(name string, text []byte, err error) string {
 		check(t, err)
 		file := filepath.Join(dir, name)

@@ -128,6 +128,7 @@ type rating struct {
 	timeout time.Duration
 	speed   float64
 	decoys  int
+	typed   bool // decoys was, so that it counts instead of a plan's own
 }
 
 func newSequenceRate(e env) *cobra.Command {
@@ -158,6 +159,7 @@ to --knock-file - on standard input, as it stands in a plan: tcp/… and udp/…
 			if err := r.check(c, args); err != nil {
 				return err
 			}
+			r.typed = c.Flags().Changed("decoys")
 			knocks, err := e.rateAll(s, r, args)
 			if err != nil {
 				return err
@@ -168,7 +170,7 @@ to --knock-file - on standard input, as it stands in a plan: tcp/… and udp/…
 	c.Flags().StringVar(&r.file, "knock-file", "", "rate the knock in a `FILE`, or - for standard input, instead of a plan's")
 	c.Flags().DurationVar(&r.timeout, "stage-timeout", plans.DefaultStageTimeout, "how long the stages of --knock-file are remembered")
 	c.Flags().Float64Var(&r.speed, "speed", sequence.DefaultRate, "packets per second of the scanner")
-	c.Flags().IntVar(&r.decoys, "decoys", 0, "how many decoys there are, with a quarantine")
+	c.Flags().IntVar(&r.decoys, "decoys", 0, "how many decoys there are, with a quarantine; without it, those of the plan")
 	return c
 }
 
@@ -203,11 +205,25 @@ func (e env) rateAll(s settings, r rating, args []string) ([]view.Rated, error) 
 	for _, d := range plan.Doors {
 		of := r
 		of.timeout = d.StageTimeout
+		if !r.typed {
+			of.decoys = touchable(d)
+		}
 		one := rated(d.Knock, of)
 		one.File, one.Door = args[0], d.Name
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// touchable is how many decoys of a door a sweep for its knock touches: those of the knock's protocols.
+func touchable(d plans.Door) int {
+	n := 0
+	for _, decoy := range d.Decoys {
+		if slices.ContainsFunc(d.Knock, func(s plans.Stage) bool { return s.Protocol == decoy.Protocol }) {
+			n++
+		}
+	}
+	return n
 }
 
 // maxKnock is more than any knock takes.

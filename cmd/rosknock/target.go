@@ -35,6 +35,9 @@ type router struct {
 	remembers bool
 }
 
+// key is what the state folder knows the router by.
+func (r router) key() string { return r.target.HostPort() }
+
 // routersOf reads the routers that the command line names, and how their certificates are to be trusted.
 func (e env) routersOf(s settings) ([]router, error) {
 	switch {
@@ -50,11 +53,14 @@ func (e env) routersOf(s settings) ([]router, error) {
 	var out []router
 	for _, text := range s.routers {
 		user, host, hasUser := cutLast(text, "@")
+		if name, _, secret := strings.Cut(user, ":"); hasUser && secret {
+			return nil, usagef("--router %s:•••••@…: a password stands before the @, where everybody on this machine sees it: write %s@ and the router, give the password by ROSKNOCK_PASSWORD or --password-file, and change it", name, name)
+		}
 		if !hasUser {
 			user, host = s.User, text
 		}
 		if why := plans.CheckHost(host); why != "" || user == "" {
-			return nil, usagef("--router %q: [user@]host[:port] is expected%s", text, because(why))
+			return nil, usagef("--router %q: [user@]host[:port] is expected%s", maskedTarget(text), because(why))
 		}
 		r := plans.InventoryRouter{Name: host, Address: host, User: user, Vars: map[string]string{}}
 		one, err := s.router(r, pools{})
@@ -65,6 +71,15 @@ func (e env) routersOf(s settings) ([]router, error) {
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// maskedTarget is a text that is no router as it may be shown: what stands behind its only colon, and is no port, may be a password.
+func maskedTarget(text string) string {
+	name, rest, ok := strings.Cut(text, ":")
+	if !ok || strings.Trim(rest, "0123456789") == "" || strings.Contains(rest, ":") && !strings.Contains(rest, "@") {
+		return text
+	}
+	return name + ":•••••"
 }
 
 func because(why string) string {

@@ -64,7 +64,7 @@ Only the doors' own lists are read, however long others are. Where a router has 
 				}
 			}
 			f.OlderThan, f.ExpiresWithin = time.Duration(older), time.Duration(within)
-			return onLedgers(c, e, "trusted-list", func(ctx context.Context, _ env, _ settings, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
+			return onLedgers(c, e, trustedList, "", func(ctx context.Context, _ *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				out.Outcome = apply.Unchanged
 				ledger.Entries = f.Choose(ledger.Entries)
 				return ledger.Count(ctx, session)
@@ -132,14 +132,17 @@ func newTrustedAdd(e env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return onLedgers(c, e, "trusted-add", func(ctx context.Context, e env, _ settings, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
+			return onLedgers(c, e, "trusted-add", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				d, err := ledger.Choose(door, address.Family())
 				if err != nil {
 					return err
 				}
+				if err := a.begin(d.Plan+"/"+d.Name, lasting); err != nil {
+					return err // nobody is trusted without a trace
+				}
 				existed, err := trusted.Add(ctx, session, d, address, timeout, comment)
 				if err == nil {
-					fmt.Fprintf(e.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
+					fmt.Fprintf(a.env.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
 					out.Outcome = apply.Changed
 				}
 				return err
@@ -195,8 +198,11 @@ The address from which this session comes is refused, unless you accept the risk
 				return invalid(fmt.Errorf("%q is no address", args[0]))
 			}
 			var left atomic.Bool
-			err = onLedgers(c, e, "trusted-revoke", func(ctx context.Context, e env, s settings, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
-				own := slices.Contains(s.accept, diff.LoseSession)
+			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
+				if err := a.begin("", ""); err != nil { // to cut somebody off can't wait for a disk
+					fmt.Fprintf(a.env.err, "rosknock: warning: %s: %v\n", out.Name, err)
+				}
+				own := slices.Contains(a.settings.accept, diff.LoseSession)
 				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
 				out.Revocation = done
 				if err != nil {
@@ -206,10 +212,10 @@ The address from which this session comes is refused, unless you accept the risk
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				fmt.Fprintf(e.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
+				fmt.Fprintf(a.env.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
-					fmt.Fprintf(e.err, "%s: left: %s\n", out.Name, sentence)
+					fmt.Fprintf(a.env.err, "%s: left: %s\n", out.Name, sentence)
 				}
 				return nil
 			})
@@ -221,9 +227,12 @@ The address from which this session comes is refused, unless you accept the risk
 	}
 }
 
+// trustedList is the command that only reads ledgers.
+const trustedList = "trusted-list"
+
 // onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router that fails
-// stops none. Afterwards the ledgers are shown as they are then.
-func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
+// stops none. Afterwards the ledgers are shown as they are then. source is whose trust it is about, for the journal.
+func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork) error {
 	s, err := load(c, e)
 	if err != nil {
 		return err
@@ -236,7 +245,7 @@ func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
 	routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
-		one := onLedger(ctx, e, s, r, command, work)
+		one := onLedger(ctx, e, s, r, command, source, work)
 		mu.Lock()
 		defer mu.Unlock()
 		found[r.Name] = one
@@ -264,10 +273,14 @@ func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 }
 
 // ledgerWork is what is done with a router's ledger.
-type ledgerWork func(context.Context, env, settings, *api.Session, *trusted.Ledger, *view.Trusted) error
+type ledgerWork func(context.Context, *act, *api.Session, *trusted.Ledger, *view.Trusted) error
 
-func onLedger(ctx context.Context, e env, s settings, r router, command string, work ledgerWork) view.Trusted {
-	out := view.Trusted{Name: r.Name, Address: r.target.HostPort()}
+func onLedger(ctx context.Context, e env, s settings, r router, command, source string, work ledgerWork) (out view.Trusted) {
+	a := e.act(s, r, strings.ReplaceAll(command, "-", " "), source)
+	if command != trustedList {
+		defer func() { a.end(out) }()
+	}
+	out = view.Trusted{Name: r.Name, Address: r.target.HostPort()}
 	fail := func(err error) view.Trusted {
 		out.Outcome, out.Err = apply.Failed, err
 		if _, own := errors.AsType[*trusted.OwnAddressError](err); own {
@@ -291,10 +304,10 @@ func onLedger(ctx context.Context, e env, s settings, r router, command string, 
 		return fail(err)
 	}
 	defer session.Close()
-	if command != "trusted-list" {
+	if command != trustedList {
 		defer e.underway.begin(r.Name, apply.None)()
 	}
-	if err := work(ctx, e, s, session, &ledger, &out); err != nil {
+	if err := work(ctx, a, session, &ledger, &out); err != nil {
 		return fail(err)
 	}
 	if out.Outcome == apply.Changed {

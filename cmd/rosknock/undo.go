@@ -56,6 +56,7 @@ and its dead-man is still armed.`,
 			}
 			if o.Admit != nil && !how.dryRun {
 				if err := o.Admit(); err != nil {
+					e.refusedRun(s, "undo", err)
 					return err
 				}
 			}
@@ -66,7 +67,11 @@ and its dead-man is still armed.`,
 			began := e.now()
 			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo", light: !s.keeps}
 			routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
-				return []view.Router{e.undoRouter(ctx, s, r, name, how)}
+				out := e.undoRouter(ctx, s, r, name, how)
+				if !how.dryRun {
+					e.outcome(s, change{command: "undo", undoes: name}, r, out)
+				}
+				return []view.Router{out}
 			})
 			if err := showUndone(e, s, routers, began, how.dryRun); err != nil {
 				return err
@@ -105,7 +110,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		return refuse(err)
 	}
 	defer release()
-	backup, err := e.backupOf(s, out.Address, name)
+	backup, err := e.backupOf(s, r.key(), name)
 	if err != nil {
 		return refuse(err)
 	}
@@ -172,31 +177,35 @@ func disarm(ctx context.Context, session *api.Session, out view.Router, change s
 }
 
 // backupOf finds the change that is to be taken back: the last one, or the one of that name when none of the same plan came after it.
-func (e env) backupOf(s settings, address, name string) (state.Backup, error) {
+func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	dir, err := e.state(s)
 	if err != nil {
 		return state.Backup{}, err
 	}
-	records, err := dir.Journal()
+	history, err := dir.History()
+	if err != nil {
+		return state.Backup{}, err
+	}
+	records, err := history.Records(key)
 	if broken, ok := errors.AsType[*state.BrokenError](err); ok {
 		fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
 	} else if err != nil {
 		return state.Backup{}, err
 	}
-	undoable := state.Undoable(records, address)
+	undoable := state.Undoable(records, key)
 	if name == "" {
 		if len(undoable) == 0 {
-			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be taken back; rosknock journal shows it", address, dir.Path())}
+			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be taken back; rosknock journal shows it", key, dir.Path())}
 		}
 		name = undoable[0].Change
 	}
-	backup, err := dir.LoadBackup(address, name)
+	backup, err := dir.LoadBackup(key, name)
 	if err != nil {
 		return backup, invalid(err)
 	}
 	at := slices.IndexFunc(undoable, func(r state.Record) bool { return r.Change == name })
 	if at < 0 {
-		return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was taken back already, or never done; rosknock journal shows it", name, address)}
+		return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was taken back already, or never done; rosknock journal shows it", name, key)}
 	}
 	for _, later := range undoable[:at] {
 		if later.Plan == backup.Plan {

@@ -145,7 +145,9 @@ func (r *reader) chain(list string) ([]int, *why) {
 		if blame != nil {
 			return nil, blame
 		}
-		rows = append(rows, at)
+		if rows = append(rows, at); len(rows) > plans.MostStages {
+			return nil, &why{text: fmt.Sprintf("the knock has more than %d stages, which are the most that a plan has", plans.MostStages)}
+		}
 		asked = r.rows[at].Attrs.Get("src-address-list")
 	}
 	if rows == nil {

@@ -1,6 +1,7 @@
 package recognise_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -379,6 +380,33 @@ func TestThenMended(t *testing.T) {
 			if err := proof.Prove(adopted, want, changes, diff.Session{}).Err(); err != nil {
 				t.Errorf("%s, %s: %v", name, layout, err)
 			}
+		}
+	}
+}
+
+// TestLongKnock: a knock that is longer than a plan's can be is named as that, and nothing is computed of it.
+func TestLongKnock(t *testing.T) {
+	for _, n := range []int{plans.MostStages, plans.MostStages + 1, 500} {
+		text := head + "add chain=input action=accept src-address-list=in\n"
+		for i := n; i > 0; i-- {
+			list, from := fmt.Sprint("s", i), fmt.Sprint(" src-address-list=s", i-1)
+			if i == n {
+				list = "in"
+			}
+			if i == 1 {
+				from = ""
+			}
+			text += fmt.Sprintf("add chain=input action=add-src-to-address-list address-list=%s address-list-timeout=1m protocol=tcp dst-port=%d%s\n", list, 10000+i*7919%50000, from)
+		}
+		got := look(snapshot([]byte(text + "add chain=input action=drop\n")))
+		if n == plans.MostStages {
+			if len(got.Doors) != 1 || len(got.Plan.Doors[0].Knock) != n {
+				t.Errorf("%d stages: %d doors", n, len(got.Doors))
+			}
+			continue
+		}
+		if len(got.Doors) != 0 || !slices.ContainsFunc(got.Missing, func(m recognise.Missing) bool { return strings.Contains(m.Why, "more than 64 stages") }) {
+			t.Errorf("%d stages: %d doors, %+v", n, len(got.Doors), got.Missing)
 		}
 	}
 }

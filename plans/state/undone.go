@@ -4,10 +4,10 @@ import "slices"
 
 // Undoable lists the changes of a router that have left something to take back, the newest first: those that were carried out, or whose
 // end is not known, and that no undo has taken back since.
-func Undoable(records []Record, address string) []Record {
+func Undoable(records []Record, key string) []Record {
 	var out []Record
 	for _, r := range records {
-		if r.Address != address || r.Change == "" {
+		if r.Key() != key || r.Change == "" {
 			continue
 		}
 		switch {
@@ -31,8 +31,8 @@ func Undoable(records []Record, address string) []Record {
 
 // Unfinished lists the changes of a router that were begun and of which nothing more is known, since the last that came to an end: the
 // program was killed, or the machine. The newest comes first.
-func Unfinished(records []Record, address string) []Record {
-	undoable := Undoable(records, address)
+func Unfinished(records []Record, key string) []Record {
+	undoable := Undoable(records, key)
 	end := slices.IndexFunc(undoable, func(r Record) bool { return r.Event != Begin })
 	if end < 0 {
 		return undoable

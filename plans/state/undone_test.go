@@ -284,7 +284,7 @@ func FuzzFiles(f *testing.F) {
 	const change = "20261121-041500-3fa9"
 	b := smallBackup()
 	b.Change, b.Address = change, "r"
-	if err := errors.Join(d.SaveBackup(b), d.Append(state.Record{Event: state.Begin, Change: change})); err != nil {
+	if err := errors.Join(d.SaveBackup(b), d.Append(state.Record{Event: state.Begin, Change: change, Address: "r"})); err != nil {
 		f.Fatal(err)
 	}
 	backup, journal := filepath.Join(d.Path(), "backups", "r", change+".json"), filepath.Join(d.Path(), "journal.ndjson")
@@ -308,7 +308,12 @@ func FuzzFiles(f *testing.F) {
 		_ = state.Unfinished(records, "r")
 		_ = state.Origin(records, "r", "m")
 		_, _ = state.Finished(records, "run")
-		_ = state.LastRun(records)
+		if h, err := d.History(); err == nil {
+			_, _ = h.Records("r")
+			_, _ = h.Run(state.LastRun)
+			_ = h.Newest(nil, func(state.Record) bool { return true })
+			_, _ = h.Verify()
+		}
 		_, _ = d.Pins()
 		_, _ = state.Load(backup)
 	})

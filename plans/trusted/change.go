@@ -199,19 +199,22 @@ func remove(ctx context.Context, s Session, menu routeros.Menu, ids []string) (i
 // cut removes the address's connections and looks at what is left. A connection that the router picks up
 // again in mid-stream comes back (routeros-facts § 7), so what is seen after the cut is reported.
 func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address netip.Addr, done Revocation) (Revocation, error) {
-	found, err := connections(ctx, s, f, address)
+	found, _, err := connections(ctx, s, f, address)
 	if err != nil {
 		return done, err
 	}
 	if done.Connections, err = remove(ctx, s, f.Connection(), found); err != nil {
 		return done, err
 	}
-	again, err := connections(ctx, s, f, address)
+	again, blank, err := connections(ctx, s, f, address)
 	if err != nil {
 		return done, err
 	}
 	if len(again) > 0 {
 		done.Left = append(done.Left, fmt.Sprintf("%d connections are open again", len(again)))
+	}
+	if blank > 0 {
+		done.Left = append(done.Left, fmt.Sprintf("the router does not say from where %d connections come: some may be of this address", blank))
 	}
 	hits, _, err := listed(ctx, s, l.lists(f), f, address)
 	if err != nil {
@@ -224,22 +227,35 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 }
 
 // connections lists the ids of the connections that the address opened. Ports stand with the address or in a
-// column of their own (routeros-facts § 7).
-func connections(ctx context.Context, s Session, f routeros.Family, address netip.Addr) ([]string, error) {
-	reply, err := s.Run(ctx, routeros.Print(f.Connection(), ".id", "src-address"))
-	if _, missing := errors.AsType[*api.UnknownMenuError](err); missing {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, row := range reply.Rows {
-		if source(row.Get("src-address")) == address {
+// column of their own (routeros-facts § 7). blank is how many rows tell no address.
+func connections(ctx context.Context, s Session, f routeros.Family, address netip.Addr) (ids []string, blank int, err error) {
+	rows, err := connectionRows(ctx, s, f, ".id", "src-address")
+	for _, row := range rows {
+		switch from := source(row.Get("src-address")); {
+		case !from.IsValid() || row.Get(".id") == "":
+			blank++
+		case from.Unmap() == address:
 			ids = append(ids, row.Get(".id"))
 		}
 	}
-	return ids, nil
+	return ids, blank, err
+}
+
+// connectionRows reads columns of the table of connections. Some versions answer with empty rows when columns are named
+// (routeros-facts § 1.5): then the rows are read again, in full.
+func connectionRows(ctx context.Context, s Session, f routeros.Family, names ...string) ([]routeros.Attributes, error) {
+	reply, err := s.Run(ctx, routeros.Print(f.Connection(), names...))
+	if err == nil && slices.ContainsFunc(reply.Rows, func(row routeros.Attributes) bool { return lacks(row, names) }) {
+		reply, err = s.Run(ctx, routeros.Print(f.Connection()))
+	}
+	if missing(err) {
+		return nil, nil
+	}
+	return reply.Rows, err
+}
+
+func lacks(row routeros.Attributes, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return row.Get(name) == "" })
 }
 
 func source(text string) netip.Addr {

@@ -65,14 +65,16 @@ func (l *Ledger) Count(ctx context.Context, s Session) error {
 		if results[i].Err != nil || err != nil || n > mostConnections || !slices.ContainsFunc(l.Entries, func(e Entry) bool { return e.Family == f }) {
 			continue
 		}
-		reply, err := s.Run(ctx, routeros.Print(f.Connection(), "src-address"))
+		rows, err := connectionRows(ctx, s, f, "src-address")
 		if err != nil {
 			if _, refused := err.(*api.TrapError); refused { //nolint:errorlint // anything else is the session's
 				continue
 			}
 			return err
 		}
-		l.count(f, reply.Rows)
+		if !slices.ContainsFunc(rows, func(row routeros.Attributes) bool { return !source(row.Get("src-address")).IsValid() }) {
+			l.count(f, rows)
+		}
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ type Skip struct {
 }
 
 var (
-	versionLine = regexp.MustCompile(`by RouterOS (\d[0-9a-z.]*)`)
+	versionLine = regexp.MustCompile(`by RouterOS (\d[0-9a-z._]*)`)
 	modelLine   = regexp.MustCompile(`^# *model *= *(.+)$`)
 )
 

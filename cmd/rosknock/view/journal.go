@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,51 +23,111 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 			Records []state.Record `json:"records"`
 		}{"rosknock.journal/1", append([]state.Record{}, records...)})
 	}
-	t := table{header: []string{"CHANGE", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "BY"}, whole: []string{"CHANGE", "OUTCOME"}}
-	accepted := slices.ContainsFunc(records, func(r state.Record) bool { return len(r.Accepted) > 0 })
-	if !accepted {
-		t.header = slices.DeleteFunc(t.header, func(name string) bool { return name == "ACCEPTED" })
+	t := table{
+		header: []string{"TIME", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "CHANGE", "RUN", "BY", "DETAIL"},
+		whole:  []string{timeColumn, "ROUTER", "OUTCOME", "CHANGE", "RUN"},
+	}
+	layout := time.RFC3339
+	if format == "text" {
+		t.header[0], layout = timeColumn, "2006-01-02 15:04"
 	}
 	ended := map[string]bool{}
 	for _, r := range records {
-		if r.Event == state.End {
-			ended[r.Address+" "+r.Change] = true
+		if r.Event == state.End || r.Event == state.RunEnd {
+			ended[JournalPair(r)] = true
 		}
 	}
 	for _, r := range records {
-		if r.Event == state.Begin && ended[r.Address+" "+r.Change] {
+		if (r.Event == state.Begin || r.Event == state.RunBegin) && ended[JournalPair(r)] {
 			continue // its end says all that it says
 		}
 		steps := ""
 		if r.Steps > 0 {
 			steps = fmt.Sprintf("%d/%d", r.Done, r.Steps)
 		}
-		name := cmp.Or(r.Change, r.Run)
-		if name == "" || r.Event == state.End && r.Change == "" {
-			name = r.Time.Format(time.DateTime)
+		row := []string{
+			r.Time.UTC().Format(layout), r.Router, r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Change, r.Run, r.Actor, detailOf(r),
 		}
-		row := []string{name, r.Router, r.Command, r.Plan, outcomeOf(r), steps}
-		if accepted {
-			row = append(row, strings.Join(r.Accepted, " "))
+		for i := range row {
+			row[i] = strings.Join(strings.Fields(clean(row[i])), " ")
 		}
-		t.rows = append(t.rows, append(row, r.Actor))
+		t.rows = append(t.rows, row)
 	}
-	if len(records) == 0 && format == "text" {
+	for _, name := range []string{"ACCEPTED", "RUN", "DETAIL"} { // which are mostly empty
+		at := slices.Index(t.header, name)
+		if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[at] != "" }) {
+			t = t.without(at)
+		}
+	}
+	if format != "text" {
+		return t.write(w, format, s.Width)
+	}
+	if len(records) == 0 {
 		fmt.Fprintln(w, "the journal is empty")
 		return nil
+	}
+	if total(t.widths()) > s.Width { // what happened comes before who did it
+		t = t.without(slices.Index(t.header, "BY"))
 	}
 	return t.write(w, format, s.Width)
 }
 
-// outcomeOf is how a record ended; of a change without an end, that nobody knows.
+const timeColumn = "TIME (UTC)"
+
+// JournalPair is what the two records have in common that say how one thing began and how it ended; "" for a record that stands alone.
+func JournalPair(r state.Record) string {
+	switch id := cmp.Or(r.Change, r.Act); {
+	case r.Event == state.RunBegin, r.Event == state.RunEnd:
+		return "run " + r.Run
+	case id != "":
+		return r.Key() + " " + id
+	}
+	return ""
+}
+
+// outcomeOf is how a record ended; of what has no end, that nobody knows.
 func outcomeOf(r state.Record) string {
 	switch r.Event {
-	case state.End:
+	case state.End, state.RunEnd:
 		return r.Outcome
-	case state.Begin:
+	case state.Begin, state.RunBegin:
 		return "not ended"
-	case state.RunBegin:
-		return Plural(r.Routers, "router")
 	}
 	return r.Event
+}
+
+// detailOf is what else is to be known: whom it was about, what became of the routers of a run, why it went wrong.
+func detailOf(r state.Record) string {
+	var parts []string
+	if r.Routers > 0 {
+		parts = append(parts, Plural(r.Routers, "router")+counted(r.Outcomes))
+	}
+	if r.Source != "" {
+		text := r.Source
+		if r.Door != "" {
+			text += " at " + r.Door
+		}
+		if r.For != "" {
+			text += " for " + r.For
+		}
+		parts = append(parts, text)
+	}
+	if r.Undoes != "" {
+		parts = append(parts, "of "+r.Undoes)
+	}
+	if r.Error != "" {
+		parts = append(parts, r.Error)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func counted(outcomes map[string]int) string {
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+		parts = append(parts, fmt.Sprintf("%d %s", outcomes[outcome], outcome))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
 }

@@ -142,7 +142,7 @@ func Plural(n int, word string) string {
 	if head, ok := strings.CutPrefix(word, "finding "); ok {
 		return fmt.Sprintf("%d findings %s", n, head)
 	}
-	if head, ok := strings.CutSuffix(word, "y"); ok {
+	if head, ok := strings.CutSuffix(word, "y"); ok && !strings.HasSuffix(head, "o") {
 		return fmt.Sprintf("%d %sies", n, head)
 	}
 	return fmt.Sprintf("%d %ss", n, word)
