@@ -366,7 +366,7 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	}
 	if r.resume == "" {
 		run = state.NewRun(e.now())
-		fmt.Fprintf(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
+		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
 		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
 	}
 	records, err := dir.Journal()

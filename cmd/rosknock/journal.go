@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -52,10 +51,10 @@ taken out or put in.`,
 				return broken
 			}
 			if broken != nil {
-				fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
+				view.Say(e.err, "rosknock: warning: %v\n", broken)
 			}
 			if verify {
-				fmt.Fprintf(e.out, "%d records, the chain is whole\n", len(records))
+				view.Say(e.out, "%d records, the chain is whole\n", len(records))
 				return nil
 			}
 			if run == "last" {
@@ -163,7 +162,7 @@ func (e env) remind(s settings, r router) {
 	}
 	e.memory.journal.Do(func() { e.memory.records, _ = dir.Journal() }) // what is wrong with it is said when it is written
 	for _, left := range state.Unfinished(e.memory.records, r.target.HostPort()) {
-		fmt.Fprintf(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
+		view.Say(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
 		return // the last one is enough
 	}
 }
@@ -212,7 +211,7 @@ func (e env) recorded(s settings, c change, r view.Router, do func(name string) 
 		record.Error = done.Err.Error()
 	}
 	if err := dir.Append(record); err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", r.Name, err)
+		view.Say(e.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", r.Name, err)
 	}
 	return done
 }
@@ -237,7 +236,7 @@ func (e env) ticked(s settings, p plans.Plan, r router, out view.Router, how app
 		})
 	}
 	if err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %s: that there was nothing to do is not in the journal: %v\n", r.Name, err)
+		view.Say(e.err, "rosknock: warning: %s: that there was nothing to do is not in the journal: %v\n", r.Name, err)
 	}
 }
 
@@ -271,6 +270,6 @@ func (e env) noted(s settings, command, router, plan string, risks []string) {
 		err = dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.Note, Router: router, Plan: plan, Accepted: risks})
 	}
 	if err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: that %s was accepted is not in the journal: %v\n", strings.Join(risks, ", "), err)
+		view.Say(e.err, "rosknock: warning: that %s was accepted is not in the journal: %v\n", strings.Join(risks, ", "), err)
 	}
 }

@@ -167,7 +167,7 @@ func (e env) written(s settings, all ...artefact) error {
 		if err := replaceFile(a.file, []byte(a.text), forOwner); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.err, "%s is written, for you alone\n", a.file)
+		view.Say(e.err, "%s is written, for you alone\n", a.file)
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (e env) renderImport(ctx context.Context, s settings, o rendering, format r
 		return fmt.Errorf("%s: %w", r.Name, r.Err)
 	}
 	if !r.Changes.Changed() {
-		fmt.Fprintf(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
+		view.Say(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
 		return nil
 	}
 	remarks = append(remarks, fmt.Sprintf("Every one of the %d states on the way was shown to keep the promises of rosknock.", r.Proof.States))

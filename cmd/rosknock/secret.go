@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 )
 
@@ -147,7 +148,7 @@ func (e env) passwordFile(name string) (string, error) {
 		return "", invalid(fmt.Errorf("password: %w", err))
 	}
 	if readByOthers(info) {
-		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
+		view.Say(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -175,8 +176,8 @@ func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix
 
 // prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it was.
 func (e env) prompt(ctx context.Context, text string) (string, error) {
-	fmt.Fprint(e.err, text)
-	defer fmt.Fprintln(e.err)
+	view.Say(e.err, "%s", text)
+	defer view.Say(e.err, "\n")
 	file, ok := e.in.(*os.File)
 	if !ok {
 		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")

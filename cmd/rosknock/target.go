@@ -230,7 +230,7 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: s.sshKnownHosts, Keys: s.sshKeys,
 		// A hop gives up before the whole connection does, so that the error can name it.
 		Timeout: s.Timeout * 3 / 4 / time.Duration(len(hops)),
-		Warn:    func(text string) { fmt.Fprintf(e.err, "rosknock: warning: %s\n", text) },
+		Warn:    func(text string) { view.Say(e.err, "rosknock: warning: %s\n", text) },
 	}
 	if e.inTerminal {
 		options.Passphrase = func(ctx context.Context, file string) (string, error) {

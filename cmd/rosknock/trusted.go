@@ -139,7 +139,7 @@ func newTrustedAdd(e env) *cobra.Command {
 				}
 				existed, err := trusted.Add(ctx, session, d, address, timeout, comment)
 				if err == nil {
-					fmt.Fprintf(e.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
+					view.Say(e.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
 					out.Outcome = apply.Changed
 				}
 				return err
@@ -206,10 +206,10 @@ The address from which this session comes is refused, unless you accept the risk
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				fmt.Fprintf(e.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
+				view.Say(e.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
-					fmt.Fprintf(e.err, "%s: left: %s\n", out.Name, sentence)
+					view.Say(e.err, "%s: left: %s\n", out.Name, sentence)
 				}
 				return nil
 			})
@@ -249,7 +249,7 @@ func onLedgers(c *cobra.Command, e env, command string, work ledgerWork) error {
 			ledgers[i] = view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err}
 		}
 		if r.Err != nil && s.Output != "json" && len(routers) == 1 {
-			fmt.Fprintf(e.err, "%s: %v\n", r.Name, r.Err)
+			view.Say(e.err, "%s: %v\n", r.Name, r.Err)
 		}
 	}
 	if s.Output == "json" {

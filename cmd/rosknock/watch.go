@@ -71,7 +71,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 				mu.Lock()
 				defer mu.Unlock()
 				given = append(given, err)
-				fmt.Fprintf(e.err, "%s: %v; it is not followed any more\n", r.Name, err)
+				view.Say(e.err, "%s: %v; it is not followed any more\n", r.Name, err)
 			}
 		})
 	}
@@ -92,7 +92,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 func (e env) follow(ctx context.Context, s settings, r router, write func(string, trusted.Event) error) error {
 	w := trusted.NewWatch(e.now)
 	say := func(format string, args ...any) {
-		fmt.Fprintf(e.err, "%s: %s\n", r.Name, fmt.Sprintf(format, args...))
+		view.Say(e.err, "%s: %s\n", r.Name, fmt.Sprintf(format, args...))
 	}
 	for {
 		// One retry at a time, so that a session that held for long starts with a short wait again.

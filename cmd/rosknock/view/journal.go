@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -15,12 +14,10 @@ import (
 // Journal writes records of the journal, the oldest first.
 func Journal(w io.Writer, format string, records []state.Record, s Style) error {
 	if format == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		return encode(w, struct {
 			Format  string         `json:"format"`
 			Records []state.Record `json:"records"`
-		}{"rosknock.journal/1", append([]state.Record{}, records...)})
+		}{"rosknock.journal/1", append([]state.Record{}, records...)}, "  ")
 	}
 	t := table{header: []string{"CHANGE", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "BY"}, whole: []string{"CHANGE", "OUTCOME"}}
 	accepted := slices.ContainsFunc(records, func(r state.Record) bool { return len(r.Accepted) > 0 })
@@ -52,7 +49,7 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 		t.rows = append(t.rows, append(row, r.Actor))
 	}
 	if len(records) == 0 && format == "text" {
-		fmt.Fprintln(w, "the journal is empty")
+		Say(w, "the journal is empty\n")
 		return nil
 	}
 	return t.write(w, format, s.Width)
