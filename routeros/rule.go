@@ -112,6 +112,9 @@ func (r Rule) SameMeaning(o Rule) bool {
 	return slices.Equal(r.Canonical().Without("comment"), o.Canonical().Without("comment"))
 }
 
+// mostDescribed is how many characters of a rule are shown: comments may be long.
+const mostDescribed = 400
+
 // Describe prints a rule for people: its comment if it has one, else its attributes, and its id.
 func (r Rule) Describe() string {
 	text := r.Attrs.Without("comment").String()
@@ -121,5 +124,5 @@ func (r Rule) Describe() string {
 	if r.ID != "" {
 		text += " (" + r.ID + ")"
 	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+	return Visible(text, mostDescribed)
 }

@@ -245,13 +245,21 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 	return way.DialContext, nil
 }
 
+// mostLogged is how many characters of a value are logged: a script may be long.
+const mostLogged = 16 << 10
+
 // logger logs to standard error when asked to, and nowhere otherwise.
 func (e env) logger(s settings) *slog.Logger {
 	w := io.Discard
 	if s.Verbose {
 		w = e.err
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if kind := a.Value.Kind(); kind == slog.KindString || kind == slog.KindAny {
+			a.Value = slog.StringValue(routeros.Visible(a.Value.String(), mostLogged))
+		}
+		return a
+	}}))
 }
 
 // style is how results look for these settings.

@@ -123,12 +123,11 @@ func (s Style) junitCase(r Router, drift bool) junitCase {
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
 
-// xmlText drops what no XML document can hold, such as control characters in a router's comment.
+// xmlText makes a text visible, line by line: no XML document can hold control characters.
 func xmlText(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = string(clean(line))
+	}
+	return strings.Join(lines, "\n")
 }

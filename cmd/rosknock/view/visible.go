@@ -44,7 +44,12 @@ func Heading(w io.Writer, s Style, format string, args ...any) {
 }
 
 // reason is an error as a sentence: where several are joined, one stands behind the other.
-func reason(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.ReplaceAll(err.Error(), "\n", "; ")
+}
 
 // visiblef is [fmt.Sprintf] for [Say].
 func visiblef(format string, args ...any) visible {
