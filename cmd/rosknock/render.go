@@ -228,6 +228,8 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 		return r, p, nil, err
 	case len(routers) != 1:
 		return r, p, nil, usagef("a script is for one router, and there are %d: choose one with --limit", len(routers))
+	case routers[0].Snapshot == nil:
+		return r, p, nil, fmt.Errorf("%s: %w", routers[0].Name, routers[0].Err)
 	case o.export != "":
 		p, err = readPlan(s, args[0])
 	default:

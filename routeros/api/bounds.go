@@ -46,11 +46,9 @@ const (
 )
 
 // brief is a router's text as an error may quote it: on one line, visible, and no longer than so
-// many characters. A trap may have several lines.
+// many characters.
 func brief(text string, most int) string {
-	const fourBytesEach = 4
-	text = text[:min(len(text), fourBytesEach*(most+1))] // it may be a megabyte
-	return routeros.Visible(strings.NewReplacer("\r\n", " ", "\n", " ").Replace(text), most)
+	return routeros.Visible(strings.TrimRight(text, "\r\n"), most)
 }
 
 // traps are the traps of a command: there may be several before one !done (routeros-facts § 1.2), or any

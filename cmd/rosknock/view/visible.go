@@ -43,12 +43,29 @@ func Heading(w io.Writer, s Style, format string, args ...any) {
 	Say(w, "\n%s\n", s.bold(visiblef(format, args...)))
 }
 
-// reason is an error as a sentence: where several are joined, one stands behind the other.
+// reason is an error as a sentence: where several are joined, one stands behind the other. Line
+// ends that are in it otherwise are somebody else's, and stay to be escaped.
 func reason(err error) string {
 	if err == nil {
 		return ""
 	}
-	return strings.ReplaceAll(err.Error(), "\n", "; ")
+	text := err.Error()
+	switch outer := err.(type) {
+	case interface{ Unwrap() []error }:
+		var texts, reasons []string
+		for _, inner := range outer.Unwrap() {
+			texts, reasons = append(texts, inner.Error()), append(reasons, reason(inner))
+			text = strings.Replace(text, inner.Error(), reason(inner), 1)
+		}
+		if strings.Join(texts, "\n") == err.Error() {
+			return strings.Join(reasons, "; ")
+		}
+	case interface{ Unwrap() error }:
+		if inner := outer.Unwrap(); inner != nil && inner.Error() != "" {
+			text = strings.Replace(text, inner.Error(), reason(inner), 1)
+		}
+	}
+	return text
 }
 
 // visiblef is [fmt.Sprintf] for [Say].
