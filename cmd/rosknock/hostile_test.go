@@ -37,7 +37,7 @@ const hostile = "=EVIL\x1b]0;owned\x07\x1b[31m\r\nFORGED\rFORGED\u0085FORGED\u20
 const sly = "=EVIL\u202e\u200b\u2028FORGED\ufeff\u2066|<img src=x onerror=alert(1)>[x](javascript:alert(1))`x`"
 
 // endless is hostile and long.
-func endless() string { return hostile + strings.Repeat("W", 20_000) }
+func endless() string { return hostile + strings.Repeat("W", 12_000) }
 
 // drive is how a command is made to print what others say.
 type drive struct {
@@ -247,7 +247,7 @@ func (d *hostileDesk) drive(path string, c drive, line []string, format string) 
 		d.t.Errorf("%s -o %s: %s", strings.Join(line, " "), format, why)
 	}
 	for _, name := range []string{"FILE.html", "FILE.xml", "FILE.prom"} {
-		if text, err := os.ReadFile(filepath.Join(d.dir, name)); err == nil {
+		if text, err := os.ReadFile(filepath.Join(d.dir, name)); err == nil && slices.Contains(line, name) {
 			if why := unfit(string(text)); why != "" {
 				d.t.Errorf("%s -o %s: %s: %s", strings.Join(line, " "), format, name, why)
 			}
@@ -412,7 +412,7 @@ func (d *hostileDesk) refuse(paths []string, all map[string]drive) {
 			}
 		}
 	}
-	for _, at := range []string{"/login", "/print", "/add"} {
+	for _, at := range []string{"/print", "/add"} {
 		fault := sim.Fault(func(q sim.Request) sim.Action {
 			if strings.HasSuffix(q.Words[0], at) {
 				return sim.Action{Kind: sim.Trap, Message: endless()}
@@ -432,10 +432,10 @@ func (d *hostileDesk) refuse(paths []string, all map[string]drive) {
 		return answering(endless(), "="+endless()), nil
 	}
 	online("text")
-	for _, name := range columns() {
+	for _, names := range columns() {
 		d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := router(ctx, network, address)
-			return d.rewritten(conn, name), err
+			return d.rewritten(conn, names), err
 		}
 		for _, line := range [][]string{{"audit", "ROUTER"}, {"diff", "first.yaml", "ROUTER"}, {"trusted", "list", "ROUTER"}, {"trusted", "revoke", "203.0.113.77", "ROUTER"}, {"inventory", "check", "ROUTER"}} {
 			d.drive("rosknock", drive{}, line, "text")
@@ -458,16 +458,17 @@ func answering(words ...string) net.Conn {
 	return near
 }
 
-// columns are attributes of rows that this program reads.
-func columns() []string {
-	return []string{
-		".id", "name", "version", "board-name", "comment", "list", "address", "timeout", "creation-time", "chain", "action", "protocol", "dst-port", "in-interface", "disabled", "dynamic",
-		"port", "certificate", "policy", "group", "via", "type", "interface", "prefix", "mode", "status", "date", "time", "time-zone-name", "user", "current", "next-run", "listen-port", "message",
+// columns are attributes of rows that this program reads, those together that do not keep each
+// other from being read.
+func columns() [][]string {
+	return [][]string{
+		{"version"}, {"name", "board-name", "comment", "certificate"}, {"list", "timeout", "creation-time", "status"}, {"chain", "action", "protocol"}, {"dst-port", "in-interface", "port", "listen-port"},
+		{"address", "interface", "type", "prefix"}, {"policy", "group", "via", "user", "mode", "current"}, {"date", "time", "time-zone-name", "next-run", "dynamic", "disabled", ".id"},
 	}
 }
 
-// rewritten is a connection to a router that has something hostile in every cell of one column.
-func (d *hostileDesk) rewritten(conn net.Conn, column string) net.Conn {
+// rewritten is a connection to a router that has something hostile in every cell of some columns.
+func (d *hostileDesk) rewritten(conn net.Conn, columns []string) net.Conn {
 	near, far := net.Pipe()
 	go func() { _, _ = io.Copy(conn, far); conn.Close() }()
 	go func() {
@@ -479,8 +480,8 @@ func (d *hostileDesk) rewritten(conn net.Conn, column string) net.Conn {
 				return
 			}
 			for i, word := range sentence {
-				if strings.HasPrefix(word, "="+column+"=") {
-					sentence[i] = "=" + column + "=" + endless()
+				if _, rest, _ := strings.Cut(word, "="); slices.Contains(columns, strings.SplitN(rest, "=", 2)[0]) {
+					sentence[i] = "=" + strings.SplitN(rest, "=", 2)[0] + "=" + endless()
 				}
 			}
 			if out.Write(sentence...) != nil || out.Flush() != nil {

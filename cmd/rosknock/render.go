@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -159,7 +160,7 @@ func (e env) written(s settings, all ...artefact) error {
 	}
 	for _, a := range all {
 		if a.file == "" {
-			if _, err := fmt.Fprint(e.out, a.text); err != nil {
+			if _, err := io.WriteString(e.out, a.text); err != nil {
 				return err
 			}
 			continue
