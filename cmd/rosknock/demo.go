@@ -192,7 +192,7 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 		}
 	}
 	inner := s.env
-	inner.err = s.out
+	inner.err, inner.simulated = s.out, true
 	inner.getenv = func(name string) string {
 		if name == "ROSKNOCK_PASSWORD" {
 			return "demo"

@@ -37,6 +37,7 @@ type env struct {
 	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
 	keyring     func(service, account string) (string, error) // nil where there is none
 	underway    *underway                                     // nil where no signal asks for it
+	simulated   bool                                          // the routers are in this process: nobody is on the path
 
 	// What follows is set by [run].
 	output  *output     // out, with what became of it

@@ -25,6 +25,8 @@ type memory struct {
 
 	carryOn atomic.Bool // as well, about changes
 
+	clear, insecure sync.Once // warnings
+
 	ways map[string]*jump.Way // SSH hosts, by how they are written
 
 	journal sync.Once

@@ -151,9 +151,13 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	if _, hops := jump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
 		err = invalid(fmt.Errorf("%s: --ssh-jump: %w", r.Name, hops))
 	}
-	out.remembers = out.target.Trust == api.Trust{} && out.target.Transport == api.TLS
+	out.remembers = out.target.Transport == api.TLS && remembered(out.target.Trust)
 	return out, err
 }
+
+// remembered reports whether a certificate is compared with what is known of it here: always, but
+// where a pin was named, or authorities vouch for it, so that it may be renewed.
+func remembered(t api.Trust) bool { return t.Pin == "" && (t.Roots == nil || t.Insecure) }
 
 // pools are certificate authorities by their file, each read once.
 type pools map[string]*x509.CertPool
@@ -196,6 +200,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	if err != nil {
 		return nil, err
 	}
+	e.warnOfPath(r)
 	options := api.Options{Dial: dial, Log: e.logger(s)}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && place != "" {
@@ -210,6 +215,23 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	}
 	target.Trust.Pin = unknown.Got
 	return api.Dial(ctx, target, password, options)
+}
+
+// warnOfPath says once a run, for each of the two, that a router is reached in a way on which
+// others may read along.
+func (e env) warnOfPath(r router) {
+	m := e.memory
+	switch {
+	case e.simulated:
+	case r.target.Transport == api.Plain:
+		m.clear.Do(func() {
+			view.Say(e.err, "rosknock: warning: %s is reached over the API in clear: who is on the path reads the password, and can change what is sent: use api-ssl where you can\n", r.Name)
+		})
+	case r.target.Trust.Insecure:
+		m.insecure.Do(func() {
+			view.Say(e.err, "rosknock: warning: --tls-insecure: a certificate that is not known here is not checked, and who shows it reads the password: compare it once with /certificate print, and name it with --tls-pin\n")
+		})
+	}
 }
 
 // dialer returns what opens connections to a router: directly, or through SSH hosts, whose connections all routers behind them share.

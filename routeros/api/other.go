@@ -1,0 +1,115 @@
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rosknock/rosknock/routeros/wire"
+)
+
+// A client that speaks TLS to the port of api, or the API to the port of api-ssl, mostly hears
+// nothing until its time is over, or is hung up on: each side takes the other's bytes for the
+// beginning of something longer. So when a port is silent for a while, or ends the connection
+// before a word, a second connection asks it in the other language. No secret goes over it.
+
+// suspicious is the part of the time-out after which silence is looked into.
+const suspicious = 5
+
+// listened is a connection that knows whether anything has come over it.
+type listened struct {
+	net.Conn
+	heard atomic.Bool
+}
+
+// Read implements io.Reader.
+func (l *listened) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if n > 0 {
+		l.heard.Store(true)
+	}
+	return n, err
+}
+
+// errOther ends a context whose connection is to the other service.
+var errOther = errors.New("the other service answers")
+
+// suspect looks into a silence, and ends the context that it returns when the other service is
+// there. settled stops it.
+func (l *listened) suspect(ctx context.Context, t Target, o Options) (_ context.Context, settled func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	wait := time.NewTimer(t.timeout() / suspicious)
+	go func() {
+		defer close(done)
+		defer wait.Stop()
+		select {
+		case <-ctx.Done():
+		case <-wait.C:
+			if !l.heard.Load() && t.other(ctx, o) {
+				end(errOther)
+			}
+		}
+	}()
+	return ctx, func() { end(nil); <-done }
+}
+
+// blame gives an error its reason, where that is the other service.
+func (l *listened) blame(ctx context.Context, t Target, o Options, err error) error {
+	if errors.Is(context.Cause(ctx), errOther) {
+		return t.otherService(err)
+	}
+	_, garbage := errors.AsType[tls.RecordHeaderError](err)
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	if (garbage || ended && !l.heard.Load() || t.transport() == Plain && l.heard.Load() && isGarbage(err)) && t.other(ctx, o) {
+		return t.otherService(err)
+	}
+	return err
+}
+
+// isGarbage reports whether what came was no sentence of a router: a TLS alert is none.
+func isGarbage(err error) bool {
+	_, limit := errors.AsType[*wire.LimitError](err)
+	return limit || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// other reports whether the other service answers at a target.
+func (t Target) other(ctx context.Context, o Options) bool {
+	conn, err := o.Dial(ctx, "tcp", t.HostPort())
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if t.transport() == Plain {
+		// Whether it has a certificate, and whose, is not asked: only TLS says so.
+		config := t.tlsConfig()
+		config.VerifyConnection = nil
+		var alert tls.AlertError
+		err := tls.Client(conn, config).HandshakeContext(ctx)
+		return err == nil || errors.As(err, &alert)
+	}
+	// Before a login every command is answered with !fatal (routeros-facts § 1.2), and this one
+	// asks for no more than that.
+	w := wire.NewWriter(conn)
+	if errors.Join(w.Write("/quit"), w.Flush()) != nil {
+		return false
+	}
+	sentence, err := wire.NewReader(conn, loginLimits(o.Limits)).Read()
+	return err == nil && len(sentence) > 0 && sentence[0][0] == '!'
+}
+
+func (t Target) otherService(err error) error {
+	if t.transport() == Plain {
+		return &OtherServiceError{problem{t.HostPort(), "this is the port of api-ssl, and api was asked for", "leave --transport api out, which is also what keeps the password secret, or name the port of api", err}, TLS}
+	}
+	return &OtherServiceError{problem{t.HostPort(), "this is the port of api in clear, and api-ssl was asked for",
+		fmt.Sprintf("name the port of api-ssl (%s, where it was not moved) and enable that service, or ask for api with --transport api, which sends the password in clear", TLS.Port()), err}, Plain}
+}
