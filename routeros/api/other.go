@@ -63,12 +63,12 @@ func (l *listened) suspect(ctx context.Context, t Target, o Options) (_ context.
 // blame gives an error its reason, where that is the other service.
 func (l *listened) blame(ctx context.Context, t Target, o Options, err error) error {
 	if errors.Is(context.Cause(ctx), errOther) {
-		return t.otherService(err)
+		return t.otherService()
 	}
 	_, garbage := errors.AsType[tls.RecordHeaderError](err)
 	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 	if (garbage || ended && !l.heard.Load() || t.transport() == Plain && l.heard.Load() && isGarbage(err)) && t.other(ctx, o) {
-		return t.otherService(err)
+		return t.otherService()
 	}
 	return err
 }
@@ -106,10 +106,11 @@ func (t Target) other(ctx context.Context, o Options) bool {
 	return err == nil && len(sentence) > 0 && sentence[0][0] == '!'
 }
 
-func (t Target) otherService(err error) error {
+// otherService is no [LostError] any more: to try again would change nothing.
+func (t Target) otherService() error {
 	if t.transport() == Plain {
-		return &OtherServiceError{problem{t.HostPort(), "this is the port of api-ssl, and api was asked for", "leave --transport api out, which is also what keeps the password secret, or name the port of api", err}, TLS}
+		return &OtherServiceError{problem{t.HostPort(), "this is the port of api-ssl, and api was asked for", "leave --transport api out, which is also what keeps the password secret, or name the port of api", nil}, TLS}
 	}
 	return &OtherServiceError{problem{t.HostPort(), "this is the port of api in clear, and api-ssl was asked for",
-		fmt.Sprintf("name the port of api-ssl (%s, where it was not moved) and enable that service, or ask for api with --transport api, which sends the password in clear", TLS.Port()), err}, Plain}
+		fmt.Sprintf("name the port of api-ssl (%s, where it was not moved) and enable that service, or ask for api with --transport api, which sends the password in clear", TLS.Port()), nil}, Plain}
 }
