@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,8 +70,8 @@ func TestRenewed(t *testing.T) {
 	ca, others := newAuthority(t), newAuthority(t)
 	first, renewed, own, impostor := ca.signs("r1.example.net"), ca.signs("r1.example.net"), newAuthority(t).signs("own"), newAuthority(t).signs("own")
 	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "sesame"}}})
-	var shown tls.Certificate
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MaxVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &shown, nil }})
+	var shown atomic.Pointer[tls.Certificate]
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MaxVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }})
 	check(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error)
@@ -107,7 +108,7 @@ func TestRenewed(t *testing.T) {
 		{"is no obstacle to the authority", renewed, []string{"-r", "r1.example.net", "--tls-ca", ca.file}, ""},
 		{"and says so", renewed, []string{"-r", "r1.example.net"}, "trust that by --tls-ca instead of a pin"},
 	} {
-		shown = c.shows // before anybody connects
+		shown.Store(&c.shows)
 		code, said := inventoryCheck(c.args...)
 		if (code == 0) != (c.want == "") || !strings.Contains(said, c.want) {
 			t.Errorf("%s: exit code %d\n%s", c.what, code, said)
