@@ -432,6 +432,10 @@ func (d *hostileDesk) refuse(paths []string, all map[string]drive) {
 		return answering(endless(), "="+endless()), nil
 	}
 	online("text")
+	for _, banner := range []string{"SSH-2.0-" + hostile + "\r\n", hostile + "\r\n", "SSH-1.0-" + endless() + "\r\n"} {
+		d.dial = func(context.Context, string, string) (net.Conn, error) { return greeting(banner), nil }
+		d.drive("rosknock", drive{}, []string{"inventory", "check", "ROUTER", "--ssh-jump", "gate.example.net", "--timeout", "1s"}, "text")
+	}
 	for _, names := range columns() {
 		d.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := router(ctx, network, address)
@@ -454,6 +458,17 @@ func answering(words ...string) net.Conn {
 			_ = replies.Flush()
 		}
 		_, _ = requests.Read()
+	}()
+	return near
+}
+
+// greeting is a host that greets, and says no more.
+func greeting(text string) net.Conn {
+	near, far := net.Pipe()
+	go func() {
+		defer far.Close()
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		_, _ = io.WriteString(far, text)
 	}()
 	return near
 }

@@ -98,6 +98,7 @@ func TestRenewed(t *testing.T) {
 		{"and for the next one", renewed, []string{"-r", "r1.example.net", "--tls-ca", ca.file}, ""},
 		{"another authority does not", renewed, []string{"-r", "r1.example.net", "--tls-ca", others.file}, "the certificate is not trusted"},
 		{"nor does it for another name", renewed, []string{"-r", "192.0.2.1", "--tls-ca", ca.file}, "reach the router by a name that its certificate is for"},
+		{"names in a certificate are text", ca.signs("evil\x1b]0;owned\x07\rFORGED.example.net"), []string{"-r", "r1.example.net", "--tls-ca", ca.file}, `evil\x1b]0;owned\x07\rFORGED`},
 		{"one that signed itself is remembered", own, []string{"-r", "192.0.2.9", "--tls-accept-new"}, ""},
 		{"and compared", impostor, []string{"-r", "192.0.2.9"}, "somebody may stand between"},
 		{"also when anything goes", impostor, []string{"-r", "192.0.2.9", "--tls-insecure"}, "somebody may stand between"},
@@ -112,6 +113,9 @@ func TestRenewed(t *testing.T) {
 		code, said := inventoryCheck(c.args...)
 		if (code == 0) != (c.want == "") || !strings.Contains(said, c.want) {
 			t.Errorf("%s: exit code %d\n%s", c.what, code, said)
+		}
+		if why := unfit(said); why != "" {
+			t.Errorf("%s: %s", c.what, why)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,22 +20,45 @@ import (
 // beginning of something longer. So when a port is silent for a while, or ends the connection
 // before a word, a second connection asks it in the other language. No secret goes over it.
 
-// suspicious is the part of the time-out after which silence is looked into.
+// suspicious is the part of the time-out after which silence is looked into, and for which that
+// may last.
 const suspicious = 5
 
-// listened is a connection that knows whether anything has come over it.
+// listened is a connection that knows the first two bytes that have come over it.
 type listened struct {
 	net.Conn
-	heard atomic.Bool
+	first atomic.Pointer[[]byte] // nil: nothing has come
 }
 
 // Read implements io.Reader.
 func (l *listened) Read(p []byte) (int, error) {
 	n, err := l.Conn.Read(p)
-	if n > 0 {
-		l.heard.Store(true)
+	if first := l.heard(); n > 0 && len(first) < 2 {
+		first = slices.Concat(first, p[:min(n, 2-len(first))])
+		l.first.Store(&first)
 	}
 	return n, err
+}
+
+func (l *listened) heard() []byte {
+	if first := l.first.Load(); first != nil {
+		return *first
+	}
+	return nil
+}
+
+// says is the service that the first bytes are of, if they tell: a TLS record is an alert or a part
+// of a handshake of version 3, and the sentence of a router begins with a word that begins with !.
+func (l *listened) says() Transport {
+	switch first := l.heard(); {
+	case len(first) < 2:
+		return ""
+	case (first[0] == 0x15 || first[0] == 0x16) && first[1] == 3:
+		return TLS
+	case first[1] == '!':
+		return Plain
+	}
+	return ""
 }
 
 // errOther ends a context whose connection is to the other service.
@@ -52,7 +76,7 @@ func (l *listened) suspect(ctx context.Context, t Target, o Options) (_ context.
 		select {
 		case <-ctx.Done():
 		case <-wait.C:
-			if !l.heard.Load() && t.other(ctx, o) {
+			if len(l.heard()) == 0 && t.other(ctx, o) {
 				end(errOther)
 			}
 		}
@@ -65,22 +89,18 @@ func (l *listened) blame(ctx context.Context, t Target, o Options, err error) er
 	if errors.Is(context.Cause(ctx), errOther) {
 		return t.otherService()
 	}
-	_, garbage := errors.AsType[tls.RecordHeaderError](err)
-	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-	if (garbage || ended && !l.heard.Load() || t.transport() == Plain && l.heard.Load() && isGarbage(err)) && t.other(ctx, o) {
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET)
+	says := l.says()
+	if says != "" && says != t.transport() || len(l.heard()) == 0 && ended && t.other(ctx, o) {
 		return t.otherService()
 	}
 	return err
 }
 
-// isGarbage reports whether what came was no sentence of a router: a TLS alert is none.
-func isGarbage(err error) bool {
-	_, limit := errors.AsType[*wire.LimitError](err)
-	return limit || errors.Is(err, io.ErrUnexpectedEOF)
-}
-
 // other reports whether the other service answers at a target.
 func (t Target) other(ctx context.Context, o Options) bool {
+	ctx, cancel := context.WithTimeout(ctx, t.timeout()/suspicious)
+	defer cancel()
 	conn, err := o.Dial(ctx, "tcp", t.HostPort())
 	if err != nil {
 		return false
