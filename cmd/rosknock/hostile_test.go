@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -279,8 +280,7 @@ func unfit(text string) string {
 func forged() *regexp.Regexp { return regexp.MustCompile(`(?m)^[\s"|]*FORGED`) }
 
 func quoted(text string, at int) string {
-	b, _ := json.Marshal(text[max(0, at-60):min(len(text), at+40)])
-	return string(b)
+	return strconv.Quote(text[max(0, at-60):min(len(text), at+40)])
 }
 
 // badly says what is wrong with a result as what it claims to be.
@@ -288,8 +288,8 @@ func badly(format, out string) string {
 	switch format {
 	case "json":
 		for d := json.NewDecoder(strings.NewReader(out)); ; {
-			var any json.RawMessage
-			switch err := d.Decode(&any); {
+			var one json.RawMessage
+			switch err := d.Decode(&one); {
 			case err == io.EOF:
 				return ""
 			case err != nil:
@@ -396,8 +396,7 @@ func (d *hostileDesk) apply() {
 
 // yamlText is a text between double quotes in YAML.
 func yamlText(text string) string {
-	quoted, _ := json.Marshal(text)
-	return string(bytes.Trim(quoted, `"`))
+	return strings.Trim(strconv.QuoteToASCII(text), `"`)
 }
 
 // refuse lets everything fail in every way in which the other side has a word: at the login, at

@@ -325,8 +325,6 @@ func (s Style) knockJSON(k audit.Knock) jsonKnock {
 	for _, step := range k.Steps {
 		out.Steps = append(out.Steps, s.step(step)+" for "+remembered(step))
 	}
-	for _, r := range k.Rules {
-		out.Rules = append(out.Rules, r)
-	}
+	out.Rules = append(out.Rules, k.Rules...)
 	return out
 }

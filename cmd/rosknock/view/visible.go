@@ -50,7 +50,7 @@ func reason(err error) string {
 		return ""
 	}
 	text := err.Error()
-	switch outer := err.(type) {
+	switch outer := err.(type) { //nolint:errorlint // each layer is looked at in its turn
 	case interface{ Unwrap() []error }:
 		var texts, reasons []string
 		for _, inner := range outer.Unwrap() {
