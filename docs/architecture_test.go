@@ -34,10 +34,10 @@ func layers() map[string]layer {
 		"routeros/packet/lab": {},
 		"routeros/classes":    {ours: "routeros routeros/packet"},
 		"routeros/api":        {ours: "routeros routeros/wire", theirs: "github.com/go-routeros/routeros/v3", impure: true},
-		"routeros/jump":       {theirs: "golang.org/x/crypto", impure: true},
+		"routeros/jump":       {ours: "routeros", theirs: "golang.org/x/crypto", impure: true},
 		"routeros/sim":        {ours: "routeros routeros/script routeros/wire routeros/packet", impure: true},
 		"plans":               {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
-		"plans/fleet/foreign": {theirs: "go.yaml.in/yaml/v3"},
+		"plans/fleet/foreign": {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
 		"plans/sequence":      {ours: "plans routeros"},
 		"plans/compile":       {ours: "plans routeros routeros/classes routeros/packet"},
 		"plans/diff":          {ours: "plans plans/compile routeros"},
@@ -59,7 +59,7 @@ func layers() map[string]layer {
 		"cmd/rosknock/view":   {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/diff plans/lint plans/proof plans/recognise plans/sequence plans/state plans/trusted routeros routeros/classes routeros/packet", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
 		"cmd/rosknock":        {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term github.com/schollz/progressbar/v3 github.com/zalando/go-keyring", impure: true},
 
-		"cmd/rosknock/view/page": {},
+		"cmd/rosknock/view/page": {ours: "routeros"},
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // Draft is an inventory to be written, such as one made from another program's list.
@@ -77,9 +79,12 @@ func varsNode(vars map[string]string) *yaml.Node {
 	return n
 }
 
+// mostNote is how many characters of a note are written.
+const mostNote = 1000
+
 // comment makes a YAML comment of a note: one line.
 func comment(note string) string {
-	line := strings.TrimSpace(strings.Map(printable, strings.ToValidUTF8(note, "\uFFFD")))
+	line := strings.TrimSpace(routeros.Visible(note, mostNote))
 	if line == "" {
 		return ""
 	}

@@ -6,7 +6,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // Problem is one mistake in a plan file, with its place.
@@ -88,10 +91,14 @@ func maskPassword(text string) string {
 	})
 }
 
-// printable keeps control characters away from the operator's terminal.
+// printable puts a blank in place of a tab, and a sign in place of what can't be shown, so that
+// every character keeps its column.
 func printable(r rune) rune {
-	if r < ' ' || (r >= 0x7f && r < 0xa0) {
+	switch {
+	case r == '\t':
 		return ' '
+	case !routeros.IsVisible(r):
+		return unicode.ReplacementChar
 	}
 	return r
 }

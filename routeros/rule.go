@@ -115,6 +115,9 @@ func (r Rule) SameMeaning(o Rule) bool {
 	return slices.Equal(r.Canonical().Without("comment"), o.Canonical().Without("comment"))
 }
 
+// mostDescribed is how many characters of a rule are shown: comments may be long.
+const mostDescribed = 400
+
 // Describe prints a rule for people: its comment if it has one, else its attributes, and its id, or
 // which step of a change set, counted from 1, adds it.
 func (r Rule) Describe() string {
@@ -127,5 +130,5 @@ func (r Rule) Describe() string {
 	} else if r.ID != "" {
 		text += " (" + r.ID + ")"
 	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+	return Visible(text, mostDescribed)
 }

@@ -165,7 +165,7 @@ func (e env) wayBack(s settings, routers []view.Router, dryRun bool) {
 			words = append(words, target.flag, v)
 		}
 	}
-	fmt.Fprintf(e.err, "%s takes it back\n", strings.Join(words, " "))
+	view.Say(e.err, "%s takes it back\n", strings.Join(words, " "))
 }
 
 func showApplied(e env, s settings, routers []view.Router, began time.Time, dryRun bool) error {
@@ -364,7 +364,7 @@ func (e env) agreed(ctx context.Context, s settings, session *api.Session, out v
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
 		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
+			view.Say(e.err, "%s: nothing was changed\n", r.Name)
 		}
 		return out, false
 	}
@@ -415,9 +415,9 @@ func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router
 		switch {
 		case e.quiet:
 		case event.Done != nil && event.Done.Err == nil:
-			fmt.Fprintf(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
+			view.Say(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
 		case event.Doing != "":
-			fmt.Fprintf(e.err, "%s: %s\n", out.Name, event.Doing)
+			view.Say(e.err, "%s: %s\n", out.Name, event.Doing)
 		}
 	}
 	defer e.underway.begin(out.Name, o.Protect)()
@@ -442,7 +442,7 @@ func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, erro
 	if e.among > 1 {
 		choice = "[y/N/all]"
 	}
-	fmt.Fprintf(&shown, "carry this out on %s? %s ", r.Name, choice)
+	view.Say(&shown, "carry this out on %s? %s ", r.Name, choice)
 	_, _ = e.err.Write(shown.Bytes())
 	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 	if err != nil && answer == "" {

@@ -160,6 +160,9 @@ func offered(o offer) cobra.CompletionFunc {
 		var out []cobra.Completion
 		directive := cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 		for _, word := range o(c, args, typed) {
+			if bare, _, _ := strings.Cut(word, "\t"); routeros.Visible(bare, len(bare)) != bare {
+				continue // nobody can see what they would accept
+			}
 			if strings.HasPrefix(word, typed) || strings.HasPrefix(word, activeHelp) {
 				out = append(out, word)
 			}
@@ -451,10 +454,13 @@ func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion
 	return out
 }
 
+// mostMeaning is how many characters are said of what a word means.
+const mostMeaning = 200
+
 // completed is a word that may follow, with what it means.
 func completed(word, meaning string) cobra.Completion {
 	if meaning == "" {
 		return word
 	}
-	return cobra.CompletionWithDesc(word, strings.Join(strings.Fields(strings.ToValidUTF8(meaning, "\uFFFD")), " "))
+	return cobra.CompletionWithDesc(word, routeros.Visible(meaning, mostMeaning))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
@@ -93,20 +94,16 @@ type narrator struct {
 	color bool
 }
 
-func (n narrator) say(format string, args ...any) { fmt.Fprintf(n.out, format+"\n", args...) }
+func (n narrator) say(format string, args ...any) { view.Say(n.out, format+"\n", args...) }
 
 func (n narrator) quote(text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintln(n.out, "    "+line)
+		view.Say(n.out, "    %s\n", line)
 	}
 }
 
 func (n narrator) title(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if n.color {
-		text = "\x1b[1m" + text + "\x1b[0m"
-	}
-	fmt.Fprintf(n.out, "\n%s\n", text)
+	view.Heading(n.out, view.Style{Color: n.color}, format, args...)
 }
 
 // story is the demo on one router.
@@ -195,7 +192,7 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 		}
 	}
 	inner := s.env
-	inner.err = s.out
+	inner.err, inner.simulated = s.out, true
 	inner.getenv = func(name string) string {
 		if name == "ROSKNOCK_PASSWORD" {
 			return "demo"

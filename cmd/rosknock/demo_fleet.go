@@ -69,7 +69,7 @@ func tellFleet(ctx context.Context, tell narrator, dir, plan string) error {
 func (n narrator) fleetCommand(ctx context.Context, dir, what string, want exitCode, args ...string) error {
 	n.title("── %s\n$ rosknock %s -i fleet.yaml", what, strings.Join(args, " "))
 	inner := n.env
-	inner.err, inner.errTerminal = n.out, false
+	inner.err, inner.errTerminal, inner.simulated = n.out, false, true
 	inner.getenv = func(name string) string {
 		if name == "ROSKNOCK_PASSWORD" {
 			return "demo"

@@ -170,11 +170,11 @@ func reportSkipped(w io.Writer, s settings, name string, skipped []rsc.Skip) {
 		return
 	}
 	if !s.Verbose {
-		fmt.Fprintf(w, "rosknock: %s: %d pieces that don't concern the firewall, or can't be read, were skipped; -v shows them\n", name, len(skipped))
+		view.Say(w, "rosknock: %s: %d pieces that don't concern the firewall, or can't be read, were skipped; -v shows them\n", name, len(skipped))
 		return
 	}
 	for _, skip := range skipped {
-		fmt.Fprintf(w, "%s:%d: skipped: %s: %s\n", name, skip.Line, skip.Text, skip.Why)
+		view.Say(w, "%s:%d: skipped: %s: %s\n", name, skip.Line, skip.Text, skip.Why)
 	}
 }
 
@@ -235,7 +235,7 @@ func (e env) looked(ctx context.Context, s settings, session *api.Session, r rou
 	}
 	if s.Verbose {
 		for _, what := range obstacles.Unread() {
-			fmt.Fprintf(e.err, "rosknock: %s: %s\n", r.Name, what)
+			view.Say(e.err, "rosknock: %s: %s\n", r.Name, what)
 		}
 	}
 	if err := obstacles.Refusal(*out.Changes, o); err != nil {
@@ -348,9 +348,9 @@ func showChanges(e env, s settings, command string, routers []view.Router, began
 	full := len(routers) <= mostInFull || s.Verbose
 	switch {
 	case full:
-		fmt.Fprintln(e.out)
+		view.Say(e.out, "\n")
 	case !full && command == "diff":
-		fmt.Fprintf(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", len(routers))
+		view.Say(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", len(routers))
 	}
 	return view.Summary(e.out, routers, !full, style)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
@@ -36,9 +37,11 @@ type env struct {
 	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
 	keyring     func(service, account string) (string, error) // nil where there is none
 	underway    *underway                                     // nil where no signal asks for it
+	simulated   bool                                          // the routers are in this process: nobody is on the path
 
 	// What follows is set by [run].
 	output  *output     // out, with what became of it
+	screen  io.Writer   // err as it was given, for what moves the cursor
 	asking  *sync.Mutex // held while somebody is asked
 	secrets *secrets
 	memory  *memory
@@ -109,8 +112,8 @@ func shown(code exitCode) error {
 // run carries out one command line and returns its exit code.
 func run(ctx context.Context, e env, args []string) int {
 	e.asking, e.secrets, e.memory, e.among = &sync.Mutex{}, &secrets{}, &memory{}, 1
-	e.output = &output{to: e.out}
-	e.out = e.output
+	e.output, e.screen = &output{to: e.out}, e.err
+	e.out, e.err = &fence{to: e.output}, &fence{to: e.err}
 	if e.underway == nil {
 		e.underway = &underway{}
 	}
@@ -146,13 +149,12 @@ func (e env) ended(ctx context.Context, err, unwritten error) exitCode {
 
 func report(w io.Writer, err error, code exitCode) {
 	if problems, ok := errors.AsType[plans.Problems](err); ok {
-		fmt.Fprintln(w, problems.Error())
+		view.Problems(w, problems)
 		return
 	}
-	text := strings.ToValidUTF8(err.Error(), "\uFFFD")
-	fmt.Fprintf(w, "rosknock: %s\n", text)
-	if code == exitUsage && !strings.Contains(text, "--help") {
-		fmt.Fprintln(w, "run rosknock --help for the commands, or rosknock COMMAND --help for one")
+	view.Say(w, "rosknock: %v\n", err)
+	if code == exitUsage && !strings.Contains(err.Error(), "--help") {
+		view.Say(w, "run rosknock --help for the commands, or rosknock COMMAND --help for one\n")
 	}
 }
 

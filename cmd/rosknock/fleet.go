@@ -297,7 +297,7 @@ func (e env) foundWeak(ctx context.Context, p plans.Plan, r router) (plans.Plan,
 	out, err := e.found(ctx, p, r)
 	for _, d := range p.Doors {
 		if weak := e.strong(ctx, d, r); err == nil && weak != nil {
-			fmt.Fprintf(e.err, "rosknock: warning: plan %s: door %s: %v\n", p.Name, d.Name, weak)
+			view.Say(e.err, "rosknock: warning: plan %s: door %s: %v\n", p.Name, d.Name, weak)
 		}
 	}
 	return out, err
@@ -436,7 +436,7 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	}
 	if r.resume == "" {
 		run = state.NewRun(e.now())
-		fmt.Fprintf(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
+		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
 		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
 	}
 	history, err := dir.History()

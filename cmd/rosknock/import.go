@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -180,7 +179,7 @@ func (i *importing) mark(ctx context.Context, e env, s settings, r router, sessi
 	if ok, err := i.confirmed(ctx, e, s, *found); err != nil || !ok {
 		refuse(apply.Skipped, err)
 		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
+			view.Say(e.err, "%s: nothing was changed\n", r.Name)
 		}
 		return nil
 	}
@@ -205,7 +204,7 @@ func (i *importing) confirmed(ctx context.Context, e env, s settings, found view
 	if err := view.Import(&shown, "text", found, e.style(s)); err != nil {
 		return false, err
 	}
-	fmt.Fprintf(&shown, "mark these rules on %s? [y/N] ", found.Name)
+	view.Say(&shown, "mark these rules on %s? [y/N] ", found.Name)
 	_, _ = e.err.Write(shown.Bytes())
 	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 	if err != nil && answer == "" {
@@ -228,7 +227,7 @@ func (i *importing) show(e env, s settings, found view.Imported) error {
 		return view.ImportedPlan(e.out, found, e.style(s))
 	}
 	if found.File != "" {
-		fmt.Fprintf(e.err, "%s holds the plan with the knock; keep it like a password.\n", found.File)
+		view.Say(e.err, "%s holds the plan with the knock; keep it like a password.\n", found.File)
 	}
 	return nil
 }

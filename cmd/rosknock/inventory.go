@@ -185,16 +185,17 @@ func importInventory(e env, name, format string, formats []string) error {
 		return invalid(err)
 	}
 	for _, skip := range list.Skipped {
-		fmt.Fprintf(e.err, "left out: %s\n", skip)
+		view.Say(e.err, "left out: %s\n", skip)
 	}
 	if len(list.Routers) == 0 {
 		return invalid(fmt.Errorf("%s: no router is in it that could be taken over", name))
 	}
 	text := plans.WriteInventory(draftOf(list))
 	if _, err := plans.ReadInventory(plans.InventoryFile{Name: "the inventory made of " + name, Data: text}); err != nil {
-		fmt.Fprintf(e.err, "rosknock: put this right in the inventory before you use it:\n%v\n", err)
+		view.Say(e.err, "rosknock: put this right in the inventory before you use it:\n")
+		report(e.err, err, exitInvalid)
 	}
-	fmt.Fprintf(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "thing"))
+	view.Say(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "thing"))
 	_, err = e.out.Write(text)
 	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -48,7 +47,7 @@ Each record carries the hash of the one before; --verify reads all of them and s
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(e.out, "%d records, the chain is whole\n", n)
+				view.Say(e.out, "%d records, the chain is whole\n", n)
 				return nil
 			}
 			which.routers = s.routers
@@ -57,7 +56,7 @@ Each record carries the hash of the one before; --verify reads all of them and s
 			}
 			records, more, err := which.of(history)
 			if broken, ok := errors.AsType[*state.BrokenError](err); ok {
-				fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
+				view.Say(e.err, "rosknock: warning: %v\n", broken)
 			} else if err != nil {
 				return err
 			}
@@ -65,7 +64,7 @@ Each record carries the hash of the one before; --verify reads all of them and s
 				return err
 			}
 			if more {
-				fmt.Fprintf(e.err, "these are the newest %d; --all shows everything, --since 7d what is not older than that\n", newestShown)
+				view.Say(e.err, "these are the newest %d; --all shows everything, --since 7d what is not older than that\n", newestShown)
 			}
 			return nil
 		},
@@ -172,7 +171,7 @@ func (e env) history(s settings) (*state.History, error) {
 	}
 	dir := state.OpenReading(path)
 	if err := dir.Exposed(); err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %v\n", err)
+		view.Say(e.err, "rosknock: warning: %v\n", err)
 	}
 	return dir.History()
 }

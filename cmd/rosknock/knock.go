@@ -245,7 +245,7 @@ func (e env) visits(ctx context.Context, s settings, o knockOptions, c call, add
 		for i, door := range append([]plans.Door{c.door}, c.before...) {
 			c.door = door
 			if i > 0 && !o.quiet {
-				fmt.Fprintf(e.err, "the knock of %s\n", ago(i, *door.Rotate))
+				view.Say(e.err, "the knock of %s\n", ago(i, *door.Rotate))
 			}
 			var one knock.Result
 			one, err = e.visit(ctx, s, o, c, address, among)
@@ -318,13 +318,13 @@ func (e env) followStages(s settings, c call, among bool) func(int) {
 	begun := false
 	return func(stage int) {
 		if stage == 1 && begun {
-			fmt.Fprintf(e.err, "%sknocking again\n", who)
+			view.Say(e.err, "%sknocking again\n", who)
 		}
 		begun = true
 		what := ""
 		if s.Reveal {
 			what = ": " + c.door.Knock[stage-1].Reveal()
 		}
-		fmt.Fprintf(e.err, "%sstage %d of %d sent%s\n", who, stage, len(c.door.Knock), what)
+		view.Say(e.err, "%sstage %d of %d sent%s\n", who, stage, len(c.door.Knock), what)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/sequence"
@@ -258,7 +259,7 @@ func (e env) warnOfReaders(jobs []job, args []string) {
 	slices.Sort(files)
 	for _, file := range slices.Compact(files) {
 		if info, err := os.Stat(file); err == nil && readByOthers(info) {
-			fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others, and the knock in it is a secret: chmod 600 %s\n", file, file)
+			view.Say(e.err, "rosknock: warning: %s can be read by others, and the knock in it is a secret: chmod 600 %s\n", file, file)
 		}
 	}
 }

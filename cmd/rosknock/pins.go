@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/jump"
@@ -23,6 +24,8 @@ type memory struct {
 	takeIn bool              // who was asked said yes for all
 
 	carryOn atomic.Bool // as well, about changes
+
+	clear, insecure sync.Once // warnings
 
 	ways map[string]*jump.Way // SSH hosts, by how they are written
 
@@ -84,7 +87,7 @@ func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.U
 		e.memory.newer = map[string]string{}
 	}
 	e.memory.newer[r.target.HostPort()] = unknown.Got
-	fmt.Fprintf(e.err, "%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
+	view.Say(e.err, "%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
 	return nil
 }
 
@@ -97,7 +100,7 @@ func (e env) askPin(ctx context.Context, r router, unknown *api.UntrustedError) 
 	if all {
 		return true, nil
 	}
-	fmt.Fprintf(e.err, "%s shows a certificate that is not known here:\n  %s\nOn the router, /certificate print shows its fingerprint. Is it the same? [y/N/all] ", r.target.HostPort(), unknown.Got)
+	view.Say(e.err, "%s shows a certificate that is not known here:\n  %s\nOn the router, /certificate print shows its fingerprint. Is it the same? [y/N/all] ", r.target.HostPort(), unknown.Got)
 	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 	if err != nil && answer == "" {
 		return false, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +30,7 @@ func (t tour) progress(results [][]view.Router) *progress {
 	p := &progress{w: t.err, tour: t, results: results}
 	if len(results) > 1 && t.errTerminal {
 		p.bar = progressbar.NewOptions(len(results),
-			progressbar.OptionSetWriter(t.err), progressbar.OptionSetDescription(t.verb), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetWriter(t.screen), progressbar.OptionSetDescription(t.verb), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	}
 	return p
@@ -56,6 +55,12 @@ func (p *progress) write(text []byte) (int, error) {
 	return n, err
 }
 
+// unlocked is a progress to whoever holds its lock.
+type unlocked struct{ *progress }
+
+// Write implements [io.Writer].
+func (p unlocked) Write(text []byte) (int, error) { return p.write(text) }
+
 func (p *progress) observe(e fleet.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +81,7 @@ func (p *progress) observe(e fleet.Event) {
 }
 
 func (p *progress) say(format string, args ...any) {
-	_, _ = p.write(fmt.Appendf(nil, "rosknock: "+format+"\n", args...))
+	view.Say(unlocked{p}, "rosknock: "+format+"\n", args...)
 }
 
 // end shows what became of a router.
@@ -99,11 +104,11 @@ func (p *progress) end(e fleet.Event) {
 		return
 	}
 	for _, r := range p.results[e.Index] {
-		line := fmt.Sprintf("[%d/%d] %s: %s", p.ended, len(p.results), r.Name, r.Says())
-		if r.Err != nil {
-			line += ": " + strings.Join(strings.Fields(r.Err.Error()), " ")
+		if r.Err == nil {
+			view.Say(unlocked{p}, "[%d/%d] %s: %s\n", p.ended, len(p.results), r.Name, r.Says())
+			continue
 		}
-		_, _ = p.write([]byte(strings.ToValidUTF8(line, "\uFFFD") + "\n"))
+		view.Say(unlocked{p}, "[%d/%d] %s: %s: %v\n", p.ended, len(p.results), r.Name, r.Says(), r.Err)
 	}
 }
 

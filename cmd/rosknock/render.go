@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -159,7 +160,7 @@ func (e env) written(s settings, all ...artefact) error {
 	}
 	for _, a := range all {
 		if a.file == "" {
-			if _, err := fmt.Fprint(e.out, a.text); err != nil {
+			if _, err := io.WriteString(e.out, a.text); err != nil {
 				return err
 			}
 			continue
@@ -167,7 +168,7 @@ func (e env) written(s settings, all ...artefact) error {
 		if err := replaceFile(a.file, []byte(a.text), forOwner); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.err, "%s is written, for you alone\n", a.file)
+		view.Say(e.err, "%s is written, for you alone\n", a.file)
 	}
 	return nil
 }
@@ -182,7 +183,7 @@ func (e env) renderImport(ctx context.Context, s settings, o rendering, format r
 		return fmt.Errorf("%s: %w", r.Name, r.Err)
 	}
 	if !r.Changes.Changed() {
-		fmt.Fprintf(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
+		view.Say(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
 		return nil
 	}
 	remarks = append(remarks, fmt.Sprintf("Every one of the %d states on the way was shown to keep the promises of rosknock.", r.Proof.States))
@@ -228,6 +229,8 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 		return r, p, nil, err
 	case len(routers) != 1:
 		return r, p, nil, usagef("a script is for one router, and there are %d: choose one with --limit", len(routers))
+	case routers[0].Snapshot == nil:
+		return r, p, nil, fmt.Errorf("%s: %w", routers[0].Name, routers[0].Err)
 	case o.export != "":
 		p, err = readPlan(s, args[0])
 	default:

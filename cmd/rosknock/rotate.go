@@ -141,7 +141,7 @@ func (e env) unsynchronized(s settings, p plans.Plan, router routeros.Snapshot) 
 // warnOfClock says that nobody sets the clock of a router on which a plan rotates; what that comes to one day is that rotations are refused.
 func (e env) warnOfClock(s settings, p plans.Plan, r router, read routeros.Snapshot) {
 	if p.Rotates() && read.NTP.Known && !read.NTP.Synchronized && !e.quiet && !slices.Contains(s.accept, clockUnsynchronized) {
-		fmt.Fprintf(e.err, "%s: warning: nobody sets the router's clock (its NTP client is %s)\n", r.Name, read.NTP.State)
+		view.Say(e.err, "%s: warning: nobody sets the router's clock (its NTP client is %s)\n", r.Name, read.NTP.State)
 	}
 }
 

@@ -19,7 +19,7 @@ func (e env) save(s settings, jobs []job, routers []view.Router, file string) er
 		return usagef("--save needs routers: what is computed from an export can't be applied")
 	}
 	if at := slices.IndexFunc(routers, func(r view.Router) bool { return r.Err != nil }); at >= 0 {
-		fmt.Fprintf(e.err, "rosknock: nothing is saved, since %s has no changes that could be applied: %v\n", routers[at].Name, routers[at].Err)
+		view.Say(e.err, "rosknock: nothing is saved, since %s has no changes that could be applied: %v\n", routers[at].Name, routers[at].Err)
 		return nil // that router's error gives the exit code
 	}
 	first := jobs[0].plans[0]
@@ -44,7 +44,7 @@ func (e env) save(s settings, jobs []job, routers []view.Router, file string) er
 	if err := state.Save(file, saved); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.err, "%s holds the changes and the knock, for you alone; next: rosknock apply --changes %s\n", file, file)
+	view.Say(e.err, "%s holds the changes and the knock, for you alone; next: rosknock apply --changes %s\n", file, file)
 	return nil
 }
 

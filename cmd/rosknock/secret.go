@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 )
 
@@ -55,7 +56,8 @@ func (s *secrets) get(ctx context.Context, key string, find func() (string, erro
 }
 
 // password finds the password for a router: what the command line says, then the inventory, the environment, the keyring, the question.
-// It never comes from an argument, which everybody on the machine could read.
+// It never comes from an argument, which everybody on the machine could read. An empty one is only used where it was given: by an empty file,
+// a command that prints nothing, or an empty answer. An empty variable of the environment is none: so a secret looks that is missing.
 func (e env) password(ctx context.Context, s settings, r router) (string, error) {
 	c := r.credential
 	switch {
@@ -79,8 +81,8 @@ func (e env) password(ctx context.Context, s settings, r router) (string, error)
 	if e.inTerminal {
 		return e.credential(ctx, plans.Credential{Kind: plans.Ask}, r)
 	}
-	// RouterOS has users without a password, the factory's admin for one; the router decides.
-	return "", nil
+	return "", usagef("%s: no password for %s was found, and there is no terminal to ask on: use ROSKNOCK_PASSWORD, --password-file, --password-command or the keyring; "+
+		"a user without a password, as a new router has, is --password-file %s", r.Name, r.target.User, os.DevNull)
 }
 
 // credential finds a secret where it is kept. ${router} stands for the router's name, whose alphabet is safe in commands and files.
@@ -147,7 +149,7 @@ func (e env) passwordFile(name string) (string, error) {
 		return "", invalid(fmt.Errorf("password: %w", err))
 	}
 	if readByOthers(info) {
-		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
+		view.Say(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -175,8 +177,8 @@ func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix
 
 // prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it was.
 func (e env) prompt(ctx context.Context, text string) (string, error) {
-	fmt.Fprint(e.err, text)
-	defer fmt.Fprintln(e.err)
+	view.Say(e.err, "%s", text)
+	defer view.Say(e.err, "\n")
 	file, ok := e.in.(*os.File)
 	if !ok {
 		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")

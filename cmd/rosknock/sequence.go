@@ -112,7 +112,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: sa
 			if err := view.Generated(e.out, s.Output, rated(knock, rating{timeout: plans.DefaultStageTimeout, speed: sequence.DefaultRate, decoys: decoys}), e.style(s)); err != nil {
 				return err
 			}
-			fmt.Fprintln(e.err, "keep it like a password: whoever knows it is let in")
+			view.Say(e.err, "keep it like a password: whoever knows it is let in\n")
 			return nil
 		},
 	}
@@ -258,7 +258,7 @@ func (e env) rateFile(r rating) (view.Rated, error) {
 // warnReadable says when a file with a knock can be read by others.
 func (e env) warnReadable(name string) {
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		fmt.Fprintf(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
+		view.Say(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
 	}
 }
 

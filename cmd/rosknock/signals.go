@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 )
 
@@ -113,7 +114,7 @@ func heed(u *underway, to io.Writer, exit func(int)) (context.Context, context.C
 		var said interrupts
 		for s := range asked {
 			if said.insists(s, time.Now()) {
-				tell(to, "rosknock: ended at once: "+u.left()+"\n")
+				tell(to, "rosknock: ended at once: %s\n", u.left())
 				exit(int(exitInterrupted))
 			}
 			if guarded, bare := u.now(); ctx.Err() == nil && len(guarded)+len(bare) > 0 {
@@ -126,11 +127,11 @@ func heed(u *underway, to io.Writer, exit func(int)) (context.Context, context.C
 }
 
 // tell writes a line and does not wait for a reader who takes nothing.
-func tell(to io.Writer, line string) {
+func tell(to io.Writer, format string, args ...any) {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		_, _ = io.WriteString(to, line)
+		view.Say(to, format, args...)
 	}()
 	select {
 	case <-told:

@@ -22,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -117,7 +118,7 @@ func serveRouters(ctx context.Context, e env, s settings, o simOptions) error {
 	for _, r := range routers {
 		wait.Go(func() { errs <- r.router.Serve(ctx, r.listener) })
 	}
-	fmt.Fprintln(e.err, "stop with Ctrl-C")
+	view.Say(e.err, "stop with Ctrl-C\n")
 	if o.packets {
 		// It may be waiting for a line when everything else has ended, and ends with the program.
 		go arrivals(ctx, e.in, e.out, map[bool]string{true: "> "}[e.inTerminal], routers)
@@ -201,7 +202,7 @@ func announce(w io.Writer, r simulated, v routeros.Version) {
 	if r.pin != "" {
 		line += " --tls-pin " + r.pin
 	}
-	fmt.Fprintln(w, line)
+	view.Say(w, "%s\n", line)
 }
 
 // simulate reads the export and returns what the routers are made of.
@@ -223,7 +224,7 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Flagged: o.flagged, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
-		fmt.Fprintf(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)
+		view.Say(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)
 	}
 	name := "the default configuration"
 	var text []byte
@@ -246,7 +247,7 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 		service = "api-ssl"
 	}
 	if reachable(&snapshot, service) {
-		fmt.Fprintf(e.err, "rosknock: %s: the export limits or disables %s, which is how this router is reached: it is open here\n", name, service)
+		view.Say(e.err, "rosknock: %s: the export limits or disables %s, which is how this router is reached: it is open here\n", name, service)
 	}
 	options.IPv6Package = snapshot.HasMenu(routeros.Filter6)
 	return options, fitting(snapshot, version), nil

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 	"github.com/rosknock/rosknock/routeros/sim"
@@ -25,7 +26,7 @@ const packetHelp = "a packet is PROTOCOL SOURCE[:PORT] [DESTINATION]:PORT, and t
 func arrivals(ctx context.Context, in io.Reader, out io.Writer, prompt string, routers []simulated) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxPacketLine)
-	for fmt.Fprint(out, prompt); lines.Scan() && ctx.Err() == nil; fmt.Fprint(out, prompt) {
+	for view.Say(out, "%s", prompt); lines.Scan() && ctx.Err() == nil; view.Say(out, "%s", prompt) {
 		words := strings.Fields(lines.Text())
 		if len(words) == 0 {
 			continue
@@ -33,17 +34,17 @@ func arrivals(ctx context.Context, in io.Reader, out io.Writer, prompt string, r
 		for _, r := range routers {
 			said, err := arrive(r.router, words)
 			if err != nil {
-				fmt.Fprintln(out, err)
+				view.Say(out, "%s\n", err)
 				break
 			}
 			if len(routers) > 1 {
 				said = r.router.Snapshot().Identity + ": " + said
 			}
-			fmt.Fprintln(out, said)
+			view.Say(out, "%s\n", said)
 		}
 	}
 	if err := lines.Err(); err != nil {
-		fmt.Fprintf(out, "no more packets are read: %v\n", err)
+		view.Say(out, "no more packets are read: %v\n", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
@@ -47,17 +48,17 @@ A file that is there is never overwritten.`,
 			if err := writeNew(file, text); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
+			view.Say(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
 			list := filepath.Join(filepath.Dir(file), "inventory.yaml")
 			switch err := writeNew(list, plans.StarterInventory(filepath.Base(file))); {
 			case errors.Is(err, fs.ErrExist):
-				fmt.Fprintf(e.out, "%s is there already and stays as it is.\n", list)
+				view.Say(e.out, "%s is there already and stays as it is.\n", list)
 			case err != nil:
 				return err
 			default:
-				fmt.Fprintf(e.out, "%s is for your routers.\n", list)
+				view.Say(e.out, "%s is for your routers.\n", list)
 			}
-			fmt.Fprintf(e.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", file, list)
+			view.Say(e.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", file, list)
 			return nil
 		},
 	}
@@ -112,7 +113,7 @@ func newVersion(e env) *cobra.Command {
 		Example: "  rosknock version",
 		Args:    exactly(0, "version takes no argument"),
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(e.out, "rosknock %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			view.Say(e.out, "rosknock %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
 	}

@@ -166,9 +166,13 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	if _, hops := jump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
 		err = invalid(fmt.Errorf("%s: --ssh-jump: %w", r.Name, hops))
 	}
-	out.remembers = out.target.Trust == api.Trust{} && out.target.Transport == api.TLS
+	out.remembers = out.target.Transport == api.TLS && remembered(out.target.Trust)
 	return out, err
 }
+
+// remembered reports whether a certificate is compared with what is known of it here: always, but
+// where a pin was named, or authorities vouch for it, so that it may be renewed.
+func remembered(t api.Trust) bool { return t.Pin == "" && (t.Roots == nil || t.Insecure) }
 
 // pools are certificate authorities by their file, each read once.
 type pools map[string]*x509.CertPool
@@ -211,6 +215,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	if err != nil {
 		return nil, err
 	}
+	e.warnOfPath(r)
 	options := api.Options{Dial: dial, Log: e.logger(s)}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && place != "" {
@@ -225,6 +230,23 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	}
 	target.Trust.Pin = unknown.Got
 	return api.Dial(ctx, target, password, options)
+}
+
+// warnOfPath says once a run, for each of the two, that a router is reached in a way on which
+// others may read along.
+func (e env) warnOfPath(r router) {
+	m := e.memory
+	switch {
+	case e.simulated:
+	case r.target.Transport == api.Plain:
+		m.clear.Do(func() {
+			view.Say(e.err, "rosknock: warning: %s is reached over the API in clear: who is on the path reads the password, and can change what is sent: use api-ssl where you can\n", r.Name)
+		})
+	case r.target.Trust.Insecure:
+		m.insecure.Do(func() {
+			view.Say(e.err, "rosknock: warning: --tls-insecure: a certificate that is not known here is not checked, and who shows it reads the password: compare it once with /certificate print, and name it with --tls-pin\n")
+		})
+	}
 }
 
 // dialer returns what opens connections to a router: directly, or through SSH hosts, whose connections all routers behind them share.
@@ -245,7 +267,7 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: s.sshKnownHosts, Keys: s.sshKeys,
 		// A hop gives up before the whole connection does, so that the error can name it.
 		Timeout: s.Timeout * 3 / 4 / time.Duration(len(hops)),
-		Warn:    func(text string) { fmt.Fprintf(e.err, "rosknock: warning: %s\n", text) },
+		Warn:    func(text string) { view.Say(e.err, "rosknock: warning: %s\n", text) },
 	}
 	if e.inTerminal {
 		options.Passphrase = func(ctx context.Context, file string) (string, error) {
@@ -260,13 +282,21 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 	return way.DialContext, nil
 }
 
+// mostLogged is how many characters of a value are logged: a script may be long.
+const mostLogged = 16 << 10
+
 // logger logs to standard error when asked to, and nowhere otherwise.
 func (e env) logger(s settings) *slog.Logger {
 	w := io.Discard
 	if s.Verbose {
 		w = e.err
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if kind := a.Value.Kind(); kind == slog.KindString || kind == slog.KindAny {
+			a.Value = slog.StringValue(routeros.Visible(a.Value.String(), mostLogged))
+		}
+		return a
+	}}))
 }
 
 // style is how results look for these settings.

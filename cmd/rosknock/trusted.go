@@ -142,7 +142,7 @@ func newTrustedAdd(e env) *cobra.Command {
 				}
 				existed, err := trusted.Add(ctx, session, d, address, timeout, comment)
 				if err == nil {
-					fmt.Fprintf(a.env.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
+					view.Say(a.env.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
 					out.Outcome = apply.Changed
 				}
 				return err
@@ -200,7 +200,7 @@ The address from which this session comes is refused, unless you accept the risk
 			var left atomic.Bool
 			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				if err := a.begin("", ""); err != nil { // to cut somebody off can't wait for a disk
-					fmt.Fprintf(a.env.err, "rosknock: warning: %s: %v\n", out.Name, err)
+					view.Say(a.env.err, "rosknock: warning: %s: %v\n", out.Name, err)
 				}
 				own := slices.Contains(a.settings.accept, diff.LoseSession)
 				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
@@ -212,10 +212,10 @@ The address from which this session comes is refused, unless you accept the risk
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				fmt.Fprintf(a.env.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
+				view.Say(a.env.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
-					fmt.Fprintf(a.env.err, "%s: left: %s\n", out.Name, sentence)
+					view.Say(a.env.err, "%s: left: %s\n", out.Name, sentence)
 				}
 				return nil
 			})
@@ -258,7 +258,7 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 			ledgers[i] = view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err}
 		}
 		if r.Err != nil && s.Output != "json" && len(routers) == 1 {
-			fmt.Fprintf(e.err, "%s: %v\n", r.Name, r.Err)
+			view.Say(e.err, "%s: %v\n", r.Name, r.Err)
 		}
 	}
 	if s.Output == "json" {

@@ -149,7 +149,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
 		if err == nil {
-			fmt.Fprintf(e.err, "%s: nothing was changed\n", r.Name)
+			view.Say(e.err, "%s: nothing was changed\n", r.Name)
 		}
 		return out
 	}
@@ -188,7 +188,7 @@ func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	}
 	records, err := history.Records(key)
 	if broken, ok := errors.AsType[*state.BrokenError](err); ok {
-		fmt.Fprintf(e.err, "rosknock: warning: %v\n", broken)
+		view.Say(e.err, "rosknock: warning: %v\n", broken)
 	} else if err != nil {
 		return state.Backup{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
@@ -29,7 +30,7 @@ func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier diff.Sessi
 			if err := v.run(ctx); err != nil {
 				return fmt.Errorf("--verify-knock: door %s: %w", door.Name, err)
 			}
-			fmt.Fprintf(e.err, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", r.Name, door.Name)
+			view.Say(e.err, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", r.Name, door.Name)
 		}
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -57,7 +56,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 	write := func(name string, event trusted.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
-		err := view.TrustedEvent(e.output.strict(), s.Output, name, event, e.style(s))
+		err := view.TrustedEvent(&fence{to: e.output.strict()}, s.Output, name, event, e.style(s))
 		if err != nil { // nobody reads what comes
 			enough()
 		}
@@ -71,7 +70,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 				mu.Lock()
 				defer mu.Unlock()
 				given = append(given, err)
-				fmt.Fprintf(e.err, "%s: %v; it is not followed any more\n", r.Name, err)
+				view.Say(e.err, "%s: %v; it is not followed any more\n", r.Name, err)
 			}
 		})
 	}
@@ -92,7 +91,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 func (e env) follow(ctx context.Context, s settings, r router, write func(string, trusted.Event) error) error {
 	w := trusted.NewWatch(e.now)
 	say := func(format string, args ...any) {
-		fmt.Fprintf(e.err, "%s: %s\n", r.Name, fmt.Sprintf(format, args...))
+		view.Say(e.err, "%s: "+format+"\n", append([]any{r.Name}, args...)...)
 	}
 	for {
 		// One retry at a time, so that a session that held for long starts with a short wait again.

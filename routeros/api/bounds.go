@@ -40,21 +40,15 @@ func costOf(sentence wire.Sentence) int64 {
 
 // Bounds of what a router's words may add to a text that people read.
 const (
-	mostText  = 256 // bytes of one message
+	mostText  = 256 // characters of one message
 	mostTraps = 8   // messages of one command
 	mostTold  = 512 // bytes of messages, after which no further one is begun
 )
 
-// brief is a router's text as an error may quote it: cut to so many bytes, and valid UTF-8.
+// brief is a router's text as an error may quote it: on one line, visible, and no longer than so
+// many characters.
 func brief(text string, most int) string {
-	cut := strings.ToValidUTF8(text[:min(len(text), most)], "\uFFFD")
-	if len(cut) > most {
-		cut = strings.ToValidUTF8(cut[:most], "")
-	}
-	if len(text) > most {
-		cut += "…"
-	}
-	return cut
+	return routeros.Visible(strings.TrimRight(text, "\r\n"), most)
 }
 
 // traps are the traps of a command: there may be several before one !done (routeros-facts § 1.2), or any
@@ -97,8 +91,7 @@ func message(sentence wire.Sentence, row routeros.Attributes) string {
 	if text == "" {
 		text = strings.Join(sentence[1:], " ")
 	}
-	// Cut before anything is replaced: it may be a megabyte.
-	return strings.ReplaceAll(brief(text, mostText), "\r\n", " ")
+	return brief(text, mostText)
 }
 
 // feed is the rows of a listen that nobody has looked at yet. The session's reader never waits for whoever looks.

@@ -48,8 +48,9 @@ type Target struct {
 	Timeout time.Duration
 }
 
-// Trust says which certificate a router may show. Exactly one way is used: the pin if there is one, else
-// no check if Insecure, else a chain to Roots, or to the system's roots when Roots is nil.
+// Trust says which certificate a router may show. Exactly one way is used: the pin if there is one,
+// also with Insecure; else no check if Insecure; else a chain to Roots, or to the system's roots when
+// Roots is nil, for the name that the router is reached by.
 type Trust struct {
 	// Pin is "sha256:" and the hex digest of the certificate, which RouterOS shows as its fingerprint in
 	// /certificate print.
@@ -116,22 +117,31 @@ func Dial(ctx context.Context, t Target, password string, o Options) (*Session, 
 	if err != nil {
 		return nil, dialError(ctx, t, err)
 	}
-	pin := ""
-	if t.transport() == TLS {
-		secure, err := handshake(ctx, t, conn)
-		if err != nil {
-			conn.Close()
-			return nil, err
-		}
-		pin = Pin(secure.ConnectionState().PeerCertificates[0])
-		conn = secure
-	}
-	s, err := login(ctx, conn, t, password, o)
+	line := &listened{Conn: conn}
+	ctx, settled := line.suspect(ctx, t, o)
+	defer settled()
+	s, err := enter(ctx, line, t, password, o)
 	if err != nil {
 		conn.Close()
+		return nil, line.blame(ctx, t, o, err)
+	}
+	return s, nil
+}
+
+// enter does what has to be done over a connection before a session can begin.
+func enter(ctx context.Context, conn net.Conn, t Target, password string, o Options) (*Session, error) {
+	if t.transport() != TLS {
+		return login(ctx, conn, t, password, o)
+	}
+	secure, err := handshake(ctx, t, conn)
+	if err != nil {
 		return nil, err
 	}
-	s.pin = pin
+	s, err := login(ctx, secure, t, password, o)
+	if err != nil {
+		return nil, err
+	}
+	s.pin = Pin(secure.ConnectionState().PeerCertificates[0])
 	return s, nil
 }
 
@@ -244,7 +254,8 @@ func (t Target) trusts(state tls.ConnectionState) error {
 	case t.Trust.Pin != "":
 		if !strings.EqualFold(got, t.Trust.Pin) {
 			return &PinError{problem{t.HostPort(), fmt.Sprintf("the router shows the certificate %s, pinned is %s", got, t.Trust.Pin),
-				"somebody may stand between you and the router; if the certificate was renewed, compare it with /certificate print on the router and pin the new one", nil}, t.Trust.Pin, got}
+				"somebody may stand between you and the router; if the certificate was renewed, compare it with /certificate print on the router and pin the new one, " +
+					"or, where an authority renews it, trust that by --tls-ca instead of a pin", nil}, t.Trust.Pin, got}
 		}
 		return nil
 	case t.Trust.Insecure:
@@ -254,12 +265,18 @@ func (t Target) trusts(state tls.ConnectionState) error {
 	for _, c := range state.PeerCertificates[1:] {
 		chain.AddCert(c)
 	}
-	_, err := leaf.Verify(x509.VerifyOptions{Roots: t.Trust.Roots, Intermediates: chain, DNSName: t.host()})
-	if err != nil {
-		return &UntrustedError{problem{t.HostPort(), fmt.Sprintf("the certificate is not trusted (%s)", brief(err.Error(), mostText)),
-			"compare its fingerprint with /certificate print on the router, then name it with --tls-pin " + got + ", or its authority with --tls-ca", err}, got}
+	vouched := x509.VerifyOptions{Roots: t.Trust.Roots, Intermediates: chain}
+	named := vouched
+	named.DNSName = t.host()
+	_, err := leaf.Verify(named)
+	if err == nil {
+		return nil
 	}
-	return nil
+	remedy := "compare its fingerprint with /certificate print on the router, then name it with --tls-pin " + got + ", or its authority with --tls-ca"
+	if _, other := leaf.Verify(vouched); other == nil {
+		remedy = "reach the router by a name that its certificate is for: so it stays trusted when it is renewed; or compare its fingerprint with /certificate print on the router, and name it with --tls-pin " + got
+	}
+	return &UntrustedError{problem{t.HostPort(), fmt.Sprintf("the certificate is not trusted (%s)", brief(err.Error(), mostText)), remedy, err}, got}
 }
 
 // closed is a router that hangs up without a word.

@@ -47,6 +47,12 @@ type (
 		problem
 		Got string
 	}
+	// OtherServiceError says that the port belongs to the other service: api in clear where api-ssl
+	// was asked for, or api-ssl where api was. Answers is the one that answers.
+	OtherServiceError struct {
+		problem
+		Answers Transport
+	}
 	// NoCertificateError says that api-ssl has no certificate and offers anonymous ciphers only.
 	NoCertificateError struct{ problem }
 	// TimeoutError says that no answer came in time.

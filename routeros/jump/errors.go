@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // HopError says at which jump host the way ended. Err is why: one of this package's other types where there
@@ -214,17 +216,8 @@ func errnoOf(message string) error {
 	return nil
 }
 
-// clean makes text of the other side fit to be shown: no control characters, and not endless.
+// clean makes text of the other side fit to be shown: visible, on one line, and not endless.
 func clean(text string) string {
 	const most = 200
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return strings.TrimSpace(text)
+	return routeros.Visible(strings.TrimSpace(text), most)
 }

@@ -36,11 +36,11 @@ func Audits(w io.Writer, format string, audited []Audited, s Style) error {
 	}
 	for i, a := range audited {
 		if i > 0 {
-			fmt.Fprintln(w)
+			Say(w, "\n")
 		}
 		head(w, a.Router, s)
 		if a.Err != nil {
-			fmt.Fprintln(w, wrap(strings.Fields(a.Err.Error()), s.Width, 2))
+			Say(w, "%s\n", wrap(clean(reason(a.Err)), s.Width, 2))
 			continue
 		}
 		if err := a.text(w, s); err != nil {
@@ -58,13 +58,13 @@ func (a Audited) text(w io.Writer, s Style) error {
 	if err := t.text(w, s.Width); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
+	Say(w, "\n")
 	for _, f := range a.Families() {
 		line := fmt.Sprintf("over %s nothing is open to anyone", f)
 		if open := a.Open(f); len(open) > 0 {
 			line = fmt.Sprintf("over %s the firewall gates nothing of %s: anyone from outside gets there", f, strings.Join(open, ", "))
 		}
-		fmt.Fprintln(w, wrap(strings.Fields(line), s.Width, 2))
+		Say(w, "%s\n", wrap(clean(line), s.Width, 2))
 	}
 	section(w, "knocks", len(a.Knocks), "no knock rules", s)
 	for _, k := range a.Knocks {
@@ -72,23 +72,23 @@ func (a Audited) text(w io.Writer, s Style) error {
 	}
 	section(w, "rules that do nothing", len(a.Dead), "none", s)
 	for _, d := range a.Dead {
-		fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s %s: %s", d.Menu, clean(d.Rule), clean(d.Why))), s.Width, 2))
+		Say(w, "%s\n", wrap(visiblef("%s %s: %s", d.Menu, d.Rule, d.Why), s.Width, 2))
 	}
 	section(w, "what is unwise", len(a.Findings), "nothing", s)
 	for _, f := range a.Findings {
 		s.finding(w, "  ", f, "")
 	}
 	for _, n := range a.Notes {
-		fmt.Fprintln(w, wrap(strings.Fields("note: "+n), s.Width, 2))
+		Say(w, "%s\n", wrap(clean("note: "+n), s.Width, 2))
 	}
 	return nil
 }
 
 // section heads a part of the text.
-func section(w io.Writer, title string, n int, none string, s Style) {
-	fmt.Fprintf(w, "\n%s\n", s.bold(title))
+func section(w io.Writer, title visible, n int, none string, s Style) {
+	Say(w, "\n%s\n", s.bold(title))
 	if n == 0 {
-		fmt.Fprintf(w, "  %s\n", none)
+		Say(w, "  %s\n", none)
 	}
 }
 
@@ -107,14 +107,14 @@ func reachedBy(r audit.Reach) string {
 		}
 		out = append(out, text)
 	}
-	return clean(strings.Join(out, ", "))
+	return strings.Join(out, ", ")
 }
 
 // knock writes one knock: how it opens, how strong it is, what it opens.
 func (s Style) knock(w io.Writer, k audit.Knock) {
-	fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("list %s, %s: %s", clean(k.List), k.Family, clean(knockText(k)))), s.Width, 2))
+	Say(w, "%s\n", wrap(visiblef("list %s, %s: %s", short(k.List), k.Family, knockText(k)), s.Width, 2))
 	for i, step := range k.Steps {
-		fmt.Fprintf(w, "    %d %s, remembered for %s\n", i+1, s.step(step), remembered(step))
+		Say(w, "    %d %s, remembered for %s\n", i+1, s.step(step), remembered(step))
 	}
 }
 
@@ -295,7 +295,7 @@ func (s Style) auditsJSON(w io.Writer, audited []Audited) error {
 			j.Knocks = append(j.Knocks, s.knockJSON(k))
 		}
 		for _, d := range a.Dead {
-			j.Dead = append(j.Dead, jsonDead{string(d.Menu), clean(d.Rule), clean(d.Why)})
+			j.Dead = append(j.Dead, jsonDead{string(d.Menu), d.Rule, d.Why})
 		}
 		j.Lint = []jsonFinding{}
 		for _, f := range a.Findings {
@@ -319,14 +319,12 @@ func reachJSON(r audit.Reach) jsonReach {
 
 func (s Style) knockJSON(k audit.Knock) jsonKnock {
 	out := jsonKnock{
-		List: clean(k.List), Family: k.Family.String(), Works: k.Works(), Why: clean(k.Why), Steps: []string{}, Opens: append([]string{}, k.Opens...), Rules: []string{},
-		Random: k.Strength.Random, Ascending: k.Strength.Ascending, Descending: k.Strength.Descending, Bits: k.Strength.Bits, Quarantine: clean(k.Quarantine), Decoys: k.Decoys,
+		List: k.List, Family: k.Family.String(), Works: k.Works(), Why: k.Why, Steps: []string{}, Opens: append([]string{}, k.Opens...), Rules: []string{},
+		Random: k.Strength.Random, Ascending: k.Strength.Ascending, Descending: k.Strength.Descending, Bits: k.Strength.Bits, Quarantine: k.Quarantine, Decoys: k.Decoys,
 	}
 	for _, step := range k.Steps {
 		out.Steps = append(out.Steps, s.step(step)+" for "+remembered(step))
 	}
-	for _, r := range k.Rules {
-		out.Rules = append(out.Rules, clean(r))
-	}
+	out.Rules = append(out.Rules, k.Rules...)
 	return out
 }

@@ -19,7 +19,7 @@ func Changes(w io.Writer, routers []Router, s Style) {
 	said := map[string]bool{}
 	for i, r := range routers {
 		if i > 0 {
-			fmt.Fprintln(w)
+			Say(w, "\n")
 		}
 		if said[s.brief(r.Findings)] {
 			r.Findings = nil
@@ -27,30 +27,30 @@ func Changes(w io.Writer, routers []Router, s Style) {
 		said[s.brief(r.Findings)] = true
 		head(w, r, s)
 		if r.Note != "" {
-			fmt.Fprintf(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
+			Say(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
 		}
 		if r.Err != nil {
-			fmt.Fprintln(w, wrapLines(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
+			Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
 		}
 		if r.Changes == nil {
 			continue
 		}
 		for _, note := range r.Changes.Notes {
-			fmt.Fprintln(w, s.faint(wrap(strings.Fields("note: "+note), s.Width, 2)))
+			Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
 		}
 		if !r.Changes.Changed() {
-			fmt.Fprintln(w, "  nothing to do: "+r.nothing())
+			Say(w, "  nothing to do: %s\n", r.nothing())
 			writeVerdict(w, r, s)
 			continue
 		}
 		headings := r.headings()
 		for n := range r.Changes.Steps {
 			if heading := headings[n]; heading != "" {
-				fmt.Fprintln(w, "  "+s.faint(heading))
+				Say(w, "  %s\n", s.faint(clean(heading)))
 			}
 			writeStep(w, n, *r.Changes, s)
 		}
-		fmt.Fprintf(w, "  %s\n", summary(*r.Changes))
+		Say(w, "  %s\n", summary(*r.Changes))
 		writeVerdict(w, r, s)
 	}
 }
@@ -64,14 +64,14 @@ func (r Router) nothing() string {
 }
 
 func head(w io.Writer, r Router, s Style) {
-	line := s.bold(r.Name)
+	line := s.bold(short(r.Name))
 	if r.Snapshot != nil {
-		line += fmt.Sprintf("  %s, RouterOS %s", r.Identity(), r.Version())
+		line += visiblef("  %s, RouterOS %s", short(r.Identity()), short(r.Version()))
 		if r.Snapshot.Board != "" {
-			line += ", " + r.Snapshot.Board
+			line += ", " + short(r.Snapshot.Board)
 		}
 	}
-	fmt.Fprintln(w, line)
+	Say(w, "%s\n", line)
 }
 
 // Divide finds the parts of the change set, as long as all is there that was read of the router.
@@ -110,19 +110,23 @@ func (r Router) headings() map[int]string {
 // writeStep prints a step: what is done to which place of the plan, then the attributes.
 func writeStep(w io.Writer, n int, c diff.ChangeSet, s Style) {
 	step := c.Steps[n]
-	line := fmt.Sprintf("%4d %s %s %s", n+1, s.op(step.Op), step.Menu, s.bold(step.Slot))
+	line := visiblef("%4d %s %s %s", n+1, s.op(step.Op), step.Menu, s.bold(short(step.Slot)))
 	if row := rowOf(step); row != "" {
-		line += " " + row
+		line += " " + short(row)
 	}
-	fmt.Fprintln(w, line)
+	Say(w, "%s\n", line)
 	if step.Op != diff.Enable && step.Op != diff.Disable && step.Op != diff.Remove {
-		if words := attributes(step, s); len(words) > 0 {
-			fmt.Fprintln(w, wrap(words, s.Width, 15))
+		var words []visible
+		for _, word := range attributes(step, s) {
+			words = append(words, clean(word))
+		}
+		if len(words) > 0 {
+			Say(w, "%s\n", wrapWords(words, s.Width, 15))
 		}
 	}
 	for _, text := range []string{place(step), waits(c, n)} {
 		if text != "" {
-			fmt.Fprintln(w, s.faint(wrap(strings.Fields(text), s.Width, 15)))
+			Say(w, "%s\n", s.faint(wrap(clean(text), s.Width, 15)))
 		}
 	}
 }
@@ -223,13 +227,13 @@ func summary(c diff.ChangeSet) string {
 // Applied writes what became of each router; reads is what a changed one reads back as.
 func Applied(w io.Writer, routers []Router, reads string, s Style) {
 	for _, r := range routers {
-		line := fmt.Sprintf("%s  %s", s.bold(r.Name), s.outcome(r.Outcome))
+		line := visiblef("%s  %s", s.bold(short(r.Name)), s.outcome(r.Outcome))
 		if r.Note != "" {
-			line += ": " + r.Note
+			line += ": " + clean(r.Note)
 		}
-		fmt.Fprintln(w, line+tail(r, reads))
+		Say(w, "%s\n", line+clean(tail(r, reads)))
 		if r.Err != nil {
-			fmt.Fprintln(w, wrapLines(r.Err.Error(), s.Width, 2))
+			Say(w, "%s\n", wrap(clean(reason(r.Err)), s.Width, 2))
 		}
 		if r.Proof != nil && !r.Proof.Holds() {
 			for _, f := range r.Proof.Failures {
@@ -239,14 +243,14 @@ func Applied(w io.Writer, routers []Router, reads string, s Style) {
 		if (r.Removes || r.Undo) && r.Changes != nil {
 			writeOpenings(w, r, s)
 			for _, note := range r.Changes.Notes {
-				fmt.Fprintln(w, s.faint(wrap(strings.Fields("note: "+note), s.Width, 2)))
+				Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
 			}
 		}
 		if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
-			fmt.Fprintf(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
+			Say(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
 		}
 		if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && len(routers) == 1 {
-			fmt.Fprintln(w, s.faint(wrap(strings.Fields("rosknock undo "+r.Change+" "+r.Select+" takes it back"), s.Width, 2)))
+			Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" takes it back"), s.Width, 2)))
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -12,29 +11,29 @@ import (
 func Help(w io.Writer, c Command, width int) {
 	for i, p := range paragraphs(c.Long) {
 		if i > 0 {
-			fmt.Fprintln(w)
+			Say(w, "\n")
 		}
 		if p.set {
-			fmt.Fprintln(w, p.text)
+			Say(w, "%s\n", visible(p.text))
 			continue
 		}
-		fmt.Fprintln(w, wrap(strings.Fields(p.text), width, 0))
+		Say(w, "%s\n", wrap(clean(p.text), width, 0))
 	}
-	fmt.Fprintln(w)
+	Say(w, "\n")
 	HelpUsage(w, c, width)
 }
 
 // HelpUsage writes how a command is called.
 func HelpUsage(w io.Writer, c Command, width int) {
-	fmt.Fprint(w, "Usage:\n")
+	Say(w, "Usage:\n")
 	for _, line := range c.Usage {
-		fmt.Fprintf(w, "  %s\n", line)
+		Say(w, "  %s\n", line)
 	}
 	if c.Example != "" {
-		fmt.Fprintf(w, "\nExamples:\n%s\n", indented(undented(c.Example), "  "))
+		Say(w, "\nExamples:\n%s\n", visible(indented(undented(c.Example), "  ")))
 	}
 	for _, g := range c.Groups {
-		fmt.Fprintf(w, "\n%s:\n", g.Title)
+		Say(w, "\n%s:\n", g.Title)
 		for _, sub := range g.Commands {
 			entry(w, sub.Name(), sub.Short, 14, width)
 		}
@@ -44,17 +43,17 @@ func HelpUsage(w io.Writer, c Command, width int) {
 	if !below {
 		helpFlags(w, c.Shared, width)
 	} else if shared := flagsOf(c.Shared); len(shared) > 0 {
-		fmt.Fprintf(w, "\nFlags of every command, which %s --help explains:\n", root)
-		fmt.Fprintln(w, named(shared, width))
+		Say(w, "\nFlags of every command, which %s --help explains:\n", root)
+		Say(w, "%s\n", named(shared, width))
 	}
 	if len(c.Exits) > 0 {
-		fmt.Fprint(w, "\nExit codes:\n")
+		Say(w, "\nExit codes:\n")
 		for _, e := range c.Exits {
-			fmt.Fprintf(w, "  %3d  %s\n", e.Code, e.Meaning)
+			Say(w, "  %3d  %s\n", e.Code, e.Meaning)
 		}
 	}
 	if len(c.Groups) > 0 {
-		fmt.Fprintf(w, "\n%s COMMAND --help says more about a command.\n", c.Path)
+		Say(w, "\n%s COMMAND --help says more about a command.\n", c.Path)
 	}
 }
 
@@ -67,7 +66,7 @@ func helpFlags(w io.Writer, groups []FlagGroup, width int) {
 		if title == "" {
 			title = "Flags"
 		}
-		fmt.Fprintf(w, "\n%s:\n", title)
+		Say(w, "\n%s:\n", title)
 		for _, f := range g.Flags {
 			text := f.spelled()
 			if f.Letter == "" {
@@ -80,26 +79,24 @@ func helpFlags(w io.Writer, groups []FlagGroup, width int) {
 
 // entry writes a term, and what it means in a column of its own; a long term gets its own line.
 func entry(w io.Writer, term, meaning string, column, width int) {
-	body := wrap(strings.Fields(meaning), width, column)
+	body, between := string(wrap(clean(meaning), width, column)), "\n"
 	if n := utf8.RuneCountInString(term); n+3 < column {
-		body = "  " + term + strings.Repeat(" ", column-n-2) + strings.TrimLeft(body, " ")
-	} else {
-		body = "  " + term + "\n" + body
+		body, between = strings.TrimLeft(body, " "), strings.Repeat(" ", column-n-2)
 	}
-	fmt.Fprintln(w, body)
+	Say(w, "  %s%s%s\n", term, visible(between), visible(body))
 }
 
 // named is a list of flags by name alone.
-func named(flags []Flag, width int) string {
-	var words []string
+func named(flags []Flag, width int) visible {
+	var words []visible
 	for _, f := range flags {
 		word := "--" + f.Name
 		if f.Letter != "" {
 			word = "-" + f.Letter + "/" + word
 		}
-		words = append(words, word)
+		words = append(words, visible(word))
 	}
-	return wrap(words, width, 2)
+	return wrapWords(words, width, 2)
 }
 
 func indented(text, by string) string {

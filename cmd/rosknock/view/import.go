@@ -5,7 +5,6 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/recognise"
@@ -26,10 +25,10 @@ var number = regexp.MustCompile(`\*[0-9A-F]+|[0-9]+`)
 // hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and comments often tell them.
 func (i Imported) hide(s Style, text string) string {
 	if s.Reveal {
-		return clean(text)
+		return text
 	}
 	secrets := i.Found.Secrets()
-	return number.ReplaceAllStringFunc(clean(text), func(digits string) string {
+	return number.ReplaceAllStringFunc(text, func(digits string) string {
 		if slices.Contains(secrets, digits) {
 			return masked
 		}
@@ -66,7 +65,7 @@ func Import(w io.Writer, format string, i Imported, s Style) error {
 	}
 	head(w, i.Router, s)
 	if i.Err != nil {
-		fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s: %v", s.outcome(i.Outcome), i.Err)), s.Width, 2))
+		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(i.Outcome), i.Err), s.Width, 2))
 	}
 	if i.Snapshot != nil {
 		i.text(w, s)
@@ -81,10 +80,10 @@ func (i Imported) text(w io.Writer, s Style) {
 	}
 	section(w, "not in the plan", len(i.Found.Missing), "nothing", s)
 	for _, m := range i.Found.Missing {
-		fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s %s: %s", m.Menu, m.Rule.ID, i.hide(s, m.Why))), s.Width, 2))
+		Say(w, "%s\n", wrap(visiblef("%s %s: %s", m.Menu, m.Rule.ID, i.hide(s, m.Why)), s.Width, 2))
 	}
 	for _, note := range i.Found.Notes {
-		fmt.Fprintln(w, wrap(strings.Fields("note: "+i.hide(s, note)), s.Width, 2))
+		Say(w, "%s\n", wrap(clean("note: "+i.hide(s, note)), s.Width, 2))
 	}
 	if len(i.Found.Doors) == 0 {
 		return
@@ -103,23 +102,23 @@ func (i Imported) door(w io.Writer, d recognise.Door, s Style) {
 	for _, t := range d.Opens {
 		opens = append(opens, t.String())
 	}
-	line := fmt.Sprintf("door %s, %s: %s, each remembered for %s; list %s for %s; opens %s", s.bold(d.Name), d.Family, strings.Join(s.stages(d.Knock), ", "),
-		routeros.FormatDuration(d.StageTimeout), i.hide(s, d.Trusted.List), d.Trusted.For, strings.Join(opens, ", "))
-	fmt.Fprintln(w, wrap(strings.Fields(line), s.Width, 2))
+	line := visiblef("door %s, %s: %s, each remembered for %s; list %s for %s; opens %s", s.bold(short(d.Name)), d.Family, joined(s.stages(d.Knock), ", "),
+		routeros.FormatDuration(d.StageTimeout), i.hide(s, d.Trusted.List), d.Trusted.For, joined(opens, ", "))
+	Say(w, "%s\n", wrap(line, s.Width, 2))
 	for _, r := range d.Rules {
-		fmt.Fprintf(w, "    %-4s %s\n", r.ID, r.Slot)
+		Say(w, "    %-4s %s\n", r.ID, r.Slot)
 	}
 }
 
 // adoption says whether the rules can be adopted, or were.
 func (i Imported) adoption(w io.Writer, s Style) {
 	section(w, "adopting", 1, "", s)
-	say := func(text string) { fmt.Fprintln(w, wrap(strings.Fields(i.hide(s, text)), s.Width, 2)) }
+	say := func(text string) { Say(w, "%s\n", wrap(clean(i.hide(s, text)), s.Width, 2)) }
 	switch {
 	case i.Found.Adoption.Clean() && i.Outcome == "":
 		say(fmt.Sprintf("possible: the comments of %s get marks, nothing else changes, and diff finds nothing to do then", Plural(len(i.Found.Adoption.Changes.Steps), "rule")))
 	case i.Found.Adoption.Clean():
-		say(fmt.Sprintf("%s: the comments of %s", s.outcome(i.Outcome), Plural(len(i.Found.Adoption.Changes.Steps), "rule")))
+		Say(w, "  %s: the comments of %s\n", s.outcome(i.Outcome), Plural(len(i.Found.Adoption.Changes.Steps), "rule"))
 	default:
 		say("not possible; apply would put the plan's rules beside these, if the proof lets it:")
 		for _, why := range i.Found.Adoption.Why() {

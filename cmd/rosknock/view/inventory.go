@@ -1,7 +1,6 @@
 package view
 
 import (
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func Inventory(w io.Writer, format string, routers []Inventoried, s Style) error
 	}
 	t := table{header: []string{"ROUTER", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}, whole: []string{"ROUTER", "ADDRESS"}}
 	for _, r := range routers {
-		t.rows = append(t.rows, []string{r.Name, r.Address, clean(r.User), strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
+		t.rows = append(t.rows, []string{r.Name, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
 	}
 	return t.write(w, format, s.Width)
 }
@@ -67,14 +66,14 @@ func Checked(w io.Writer, format string, routers []Router, s Style) error {
 	for _, r := range routers {
 		problem, board, took := "", "", ""
 		if r.Err != nil {
-			problem = clean(r.Err.Error())
+			problem = reason(r.Err)
 		}
 		if r.Snapshot != nil {
 			reached++
-			board, took = clean(r.Snapshot.Board), r.Took.Round(time.Millisecond).String()
+			board, took = r.Snapshot.Board, r.Took.Round(time.Millisecond).String()
 		}
 		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, r.Took.Seconds(), problem})
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), clean(r.Identity()), board, took, problem}[:len(t.header)])
+		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, took, problem}[:len(t.header)])
 	}
 	if format == "json" {
 		return write(w, "inventory-check", out)
@@ -83,6 +82,6 @@ func Checked(w io.Writer, format string, routers []Router, s Style) error {
 		return err
 	}
 	writeReasons(w, routers, s)
-	_, err := fmt.Fprintf(w, "\n%d of %s answer\n", reached, Plural(len(routers), "router"))
-	return err
+	Say(w, "\n%d of %s answer\n", reached, Plural(len(routers), "router"))
+	return nil
 }

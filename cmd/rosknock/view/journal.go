@@ -2,7 +2,6 @@ package view
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -16,12 +15,10 @@ import (
 // Journal writes records of the journal, the oldest first.
 func Journal(w io.Writer, format string, records []state.Record, s Style) error {
 	if format == "json" {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		return encode(w, struct {
 			Format  string         `json:"format"`
 			Records []state.Record `json:"records"`
-		}{"rosknock.journal/1", append([]state.Record{}, records...)})
+		}{"rosknock.journal/1", append([]state.Record{}, records...)}, "  ")
 	}
 	t := table{
 		header: []string{"TIME", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "CHANGE", "RUN", "BY", "DETAIL"},
@@ -49,7 +46,7 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 			r.Time.UTC().Format(layout), r.Router, r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Change, r.Run, r.Actor, detailOf(r),
 		}
 		for i := range row {
-			row[i] = strings.Join(strings.Fields(clean(row[i])), " ")
+			row[i] = strings.Join(strings.Fields(row[i]), " ")
 		}
 		t.rows = append(t.rows, row)
 	}
@@ -63,7 +60,7 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 		return t.write(w, format, s.Width)
 	}
 	if len(records) == 0 {
-		fmt.Fprintln(w, "the journal is empty")
+		Say(w, "the journal is empty\n")
 		return nil
 	}
 	if total(t.widths()) > s.Width { // what happened comes before who did it

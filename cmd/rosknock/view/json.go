@@ -1,11 +1,13 @@
 package view
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
@@ -63,10 +65,35 @@ func JSON(w io.Writer, command string, routers []Router, s Style) error {
 }
 
 func write(w io.Writer, command string, routers any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
+	return encode(w, envelope{"rosknock." + command + "/1", routers}, "  ")
+}
+
+// encode writes a value as JSON. What routers say stays what it is, with U+FFFD for what is no
+// UTF-8; characters that nobody sees are written as \u escapes, which mean the same.
+func encode(w io.Writer, value any, indent string) error {
+	var plain bytes.Buffer
+	e := json.NewEncoder(&plain)
+	e.SetIndent("", indent)
 	e.SetEscapeHTML(false)
-	return e.Encode(envelope{"rosknock." + command + "/1", routers})
+	if err := e.Encode(value); err != nil {
+		return err
+	}
+	var text []byte
+	rest := plain.Bytes()
+	for {
+		i := bytes.IndexFunc(rest, func(r rune) bool { return r != '\n' && !routeros.IsVisible(r) })
+		if i < 0 {
+			break
+		}
+		r, size := utf8.DecodeRune(rest[i:])
+		text = append(text, rest[:i]...)
+		for _, unit := range utf16.AppendRune(nil, r) {
+			text = fmt.Appendf(text, `\u%04x`, unit)
+		}
+		rest = rest[i+size:]
+	}
+	_, err := w.Write(append(text, rest...))
+	return err
 }
 
 func (s Style) router(r Router, applied bool) jsonRouter {
@@ -214,26 +241,24 @@ type jsonEvent struct {
 func TrustedEvent(w io.Writer, format, router string, event trusted.Event, s Style) error {
 	at := event.Time.UTC().Format(time.RFC3339)
 	if format == "json" {
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(jsonEvent{"rosknock.trusted-watch/1", at, router, string(event.What), entryJSON(event.Entry)})
+		return encode(w, jsonEvent{"rosknock.trusted-watch/1", at, router, string(event.What), entryJSON(event.Entry)}, "")
 	}
 	e := event.Entry
-	line := fmt.Sprintf("%s %s %s %s %s/%s %s", at, router, s.happened(event.What), e.Address, e.Plan, e.Name, e.Kind)
+	line := visiblef("%s %s %s %s %s/%s %s", at, router, s.happened(event.What), e.Address, e.Plan, e.Name, e.Kind)
 	if e.Expires && (event.What == trusted.Added || event.What == trusted.Renewed) {
-		line += " for " + routeros.FormatDuration(e.ExpiresIn)
+		line += visible(" for " + routeros.FormatDuration(e.ExpiresIn))
 	}
-	_, err := fmt.Fprintln(w, strings.ToValidUTF8(line, "\uFFFD"))
+	_, err := io.WriteString(w, string(line)+"\n")
 	return err
 }
 
 // happened colours what happened to an entry.
-func (s Style) happened(what trusted.Change) string {
+func (s Style) happened(what trusted.Change) visible {
 	switch what {
 	case trusted.Added, trusted.Renewed:
-		return s.color("32", string(what))
+		return s.color("32", visible(what))
 	default:
-		return s.color("33", string(what))
+		return s.color("33", visible(what))
 	}
 }
 

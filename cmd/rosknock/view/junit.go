@@ -91,7 +91,7 @@ type junitWords struct {
 }
 
 func (s Style) junitCase(r Router, drift bool) junitCase {
-	c := junitCase{Name: r.Name, Class: strings.Join(append([]string{"rosknock"}, r.Groups...), "."), Time: seconds(r.Took)}
+	c := junitCase{Name: string(short(r.Name)), Class: strings.Join(append([]string{"rosknock"}, r.Groups...), "."), Time: seconds(r.Took)}
 	if r.Changes != nil && r.Changes.Changed() {
 		var b strings.Builder
 		plain := s
@@ -99,22 +99,22 @@ func (s Style) junitCase(r Router, drift bool) junitCase {
 		for n := range r.Changes.Steps {
 			writeStep(&b, n, *r.Changes, plain)
 		}
-		c.Out = xmlText(b.String())
+		c.Out = b.String()
 	}
-	words := func(message string) *junitWords {
-		return &junitWords{Message: xmlText(message), Type: string(r.Became())}
+	words := func(message string) *junitWords { // no XML document can hold control characters
+		return &junitWords{Message: string(clean(message)), Type: string(r.Became())}
 	}
 	switch {
 	case r.Outcome == apply.Skipped:
 		message := r.Note
 		if r.Err != nil {
-			message = r.Err.Error()
+			message = reason(r.Err)
 		}
 		c.Skipped = words(message)
 	case r.Err != nil && (r.Outcome == apply.Refused || r.Outcome == apply.Reverted):
-		c.Failure = words(r.Err.Error())
+		c.Failure = words(reason(r.Err))
 	case r.Err != nil:
-		c.Error = words(r.Err.Error())
+		c.Error = words(reason(r.Err))
 	case drift && r.Changes != nil && r.Changes.Changed():
 		c.Failure = &junitWords{Message: "differs from the plan: " + summary(*r.Changes), Type: "differences"}
 	}
@@ -122,13 +122,3 @@ func (s Style) junitCase(r Router, drift bool) junitCase {
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
-
-// xmlText drops what no XML document can hold, such as control characters in a router's comment.
-func xmlText(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-}

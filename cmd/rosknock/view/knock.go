@@ -3,7 +3,6 @@ package view
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -31,22 +30,22 @@ type jsonKnocked struct {
 // KnockedLine writes one result as a line of text.
 func KnockedLine(w io.Writer, k Knocked, s Style) {
 	took := k.Took.Round(time.Millisecond)
-	var text string
+	var text visible
 	switch {
 	case k.Err != nil:
-		text = s.color("31", "failed: ") + clean(k.Err.Error())
+		text = s.color("31", "failed: ") + clean(reason(k.Err))
 	case k.Open && k.Passes == 0:
-		text = fmt.Sprintf("door %s is open already, no knock was needed", k.Door)
+		text = visiblef("door %s is open already, no knock was needed", k.Door)
 	case k.Open && k.Passes > 1:
-		text = fmt.Sprintf("door %s is open after %s, at pass %d", k.Door, took, k.Passes)
+		text = visiblef("door %s is open after %s, at pass %d", k.Door, took, k.Passes)
 	case k.Open:
-		text = fmt.Sprintf("door %s is open after %s", k.Door, took)
+		text = visiblef("door %s is open after %s", k.Door, took)
 	case k.Passes > 1:
-		text = fmt.Sprintf("door %s: the knock was sent, %d stages, %d times", k.Door, k.Stages, k.Passes)
+		text = visiblef("door %s: the knock was sent, %d stages, %d times", k.Door, k.Stages, k.Passes)
 	default:
-		text = fmt.Sprintf("door %s: the knock was sent, %d stages", k.Door, k.Stages)
+		text = visiblef("door %s: the knock was sent, %d stages", k.Door, k.Stages)
 	}
-	fmt.Fprintf(w, "%s: %s\n", s.bold(k.at()), strings.ToValidUTF8(text, "\uFFFD"))
+	Say(w, "%s: %s\n", s.bold(short(k.at())), text)
 }
 
 // at is the router's name, with the address that it was knocked at where that is another.
@@ -68,7 +67,7 @@ func Knocks(w io.Writer, format string, all []Knocked, s Style) error {
 			one.Opened, open = &k.Open, yesNo(k.Open)
 		}
 		if k.Err != nil {
-			one.Error = clean(k.Err.Error())
+			one.Error = reason(k.Err)
 		}
 		out = append(out, one)
 		t.rows = append(t.rows, []string{k.Name, k.Address, k.Door, fmt.Sprintf("%d of %d", k.Sent, k.Stages), open, k.Took.Round(time.Millisecond).String(), one.Error})

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -62,6 +61,16 @@ func (l Linted) at(f lint.Finding) (line, column int) {
 	return 1, 1
 }
 
+// Problems writes the mistakes of a file, each with its place and its excerpt.
+func Problems(w io.Writer, problems plans.Problems) {
+	for _, p := range problems {
+		Say(w, "%s\n", p)
+		for line := range strings.Lines(p.Excerpt) {
+			Say(w, "%s\n", strings.TrimSuffix(line, "\n"))
+		}
+	}
+}
+
 // Lints writes what was found in plans.
 func Lints(w io.Writer, format string, linted []Linted, s Style) error {
 	switch format {
@@ -77,22 +86,22 @@ func Lints(w io.Writer, format string, linted []Linted, s Style) error {
 	for _, l := range linted {
 		l.text(w, s)
 	}
-	fmt.Fprintln(w, tally(linted))
+	Say(w, "%s\n", tally(linted))
 	return nil
 }
 
 func (l Linted) text(w io.Writer, s Style) {
 	if len(l.Problems) > 0 {
-		fmt.Fprintln(w, l.Problems.Error())
+		Problems(w, l.Problems)
 	}
 	for _, of := range l.Findings {
 		for _, f := range of.Findings {
 			line, column := l.at(f)
-			where := fmt.Sprintf("%s:%d:%d: ", l.File, line, column)
+			where := visiblef("%s:%d:%d: ", l.File, line, column)
 			if of.Router != "" {
-				where = of.Router + ": "
+				where = short(of.Router) + ": "
 			}
-			accepted := ""
+			accepted := visible("")
 			if l.accepts(f) {
 				accepted = "accepted"
 			}
@@ -102,17 +111,17 @@ func (l Linted) text(w io.Writer, s Style) {
 }
 
 // finding writes one: id, place, what, why, how to mend it.
-func (s Style) finding(w io.Writer, where string, f lint.Finding, accepted string) {
-	severity := f.Severity.String()
+func (s Style) finding(w io.Writer, where visible, f lint.Finding, accepted visible) {
+	severity := visible(f.Severity.String())
 	if accepted != "" {
 		severity = accepted
 	}
-	code := map[string]string{"refuse": "31", "warn": "33", "inform": "36", "accepted": "32"}[severity]
-	first := fmt.Sprintf("%s%s %s %s", where, s.color(code, severity), s.bold(f.ID), f.Place)
-	indent := len(where) - len(strings.TrimLeft(where, " "))
-	fmt.Fprintln(w, first)
-	fmt.Fprintln(w, wrap(strings.Fields(clean(f.What+": "+f.Why)), s.Width, indent+4))
-	fmt.Fprintln(w, wrap(strings.Fields(clean("→ "+f.Remedy)), s.Width, indent+4))
+	code := map[visible]string{"refuse": "31", "warn": "33", "inform": "36", "accepted": "32"}[severity]
+	first := visiblef("%s%s %s %s", where, s.color(code, severity), s.bold(visible(f.ID)), f.Place)
+	indent := len(where) - len(strings.TrimLeft(string(where), " "))
+	Say(w, "%s\n", first)
+	Say(w, "%s\n", wrap(clean(f.What+": "+f.Why), s.Width, indent+4))
+	Say(w, "%s\n", wrap(clean("→ "+f.Remedy), s.Width, indent+4))
 }
 
 // tally counts plans and findings.
@@ -172,7 +181,7 @@ func flat(linted []Linted) []jsonLint {
 		for _, of := range l.Findings {
 			for _, f := range of.Findings {
 				line, column := l.at(f)
-				out = append(out, jsonLint{l.File, line, column, of.Router, f.ID, f.Severity.String(), l.accepts(f), clean(f.Place), clean(f.What), clean(f.Why), clean(f.Remedy)})
+				out = append(out, jsonLint{l.File, line, column, of.Router, f.ID, f.Severity.String(), l.accepts(f), f.Place, f.What, f.Why, f.Remedy})
 			}
 		}
 	}
@@ -180,13 +189,10 @@ func flat(linted []Linted) []jsonLint {
 }
 
 func lintsJSON(w io.Writer, linted []Linted) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
+	return encode(w, struct {
 		Format   string     `json:"format"`
 		Findings []jsonLint `json:"findings"`
-	}{"rosknock.lint/1", flat(linted)})
+	}{"rosknock.lint/1", flat(linted)}, "  ")
 }
 
 type jsonFinding struct {
@@ -199,7 +205,7 @@ type jsonFinding struct {
 }
 
 func findingJSON(f lint.Finding) jsonFinding {
-	return jsonFinding{f.ID, f.Severity.String(), clean(f.Place), clean(f.What), clean(f.Why), clean(f.Remedy)}
+	return jsonFinding{f.ID, f.Severity.String(), f.Place, f.What, f.Why, f.Remedy}
 }
 
 // brief names findings by their ids alone.

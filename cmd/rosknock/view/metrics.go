@@ -2,13 +2,13 @@ package view
 
 import (
 	"io"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // Metrics writes a run in the text format of Prometheus, for the textfile collector of its node exporter.
@@ -26,7 +26,7 @@ func Metrics(w io.Writer, command string, routers []Router, began time.Time, too
 	holds := m.gauge("rosknock_router_proof_holds", "Whether the proof of the steps held.", "router", "plan")
 	duration := m.gauge("rosknock_router_duration_seconds", "How long the router took.", "router")
 	for _, r := range routers {
-		name, became := strings.ToValidUTF8(r.Name, "\uFFFD"), string(r.Became())
+		name, became := routeros.Visible(r.Name, mostName), string(r.Became())
 		counts.WithLabelValues(became).Inc()
 		outcome.WithLabelValues(name, r.Plan, became).Set(1)
 		duration.WithLabelValues(name).Set(r.Took.Seconds())

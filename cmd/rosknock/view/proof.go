@@ -17,10 +17,9 @@ func writeVerdict(w io.Writer, r Router, s Style) {
 		return
 	}
 	if r.Proof.Holds() {
-		line := "  proof: " + s.color("32", "holds") + fmt.Sprintf(" in %s", over(*r.Proof))
-		fmt.Fprintln(w, line)
+		Say(w, "  proof: %s in %s\n", s.color("32", "holds"), over(*r.Proof))
 	} else {
-		fmt.Fprintln(w, "  proof: "+s.color("31", "fails")+fmt.Sprintf(", looked at %s", over(*r.Proof)))
+		Say(w, "  proof: %s, looked at %s\n", s.color("31", "fails"), over(*r.Proof))
 	}
 	for _, f := range r.Proof.Failures {
 		writeFailure(w, f, s)
@@ -28,14 +27,14 @@ func writeVerdict(w io.Writer, r Router, s Style) {
 	writeOpenings(w, r, s)
 	for _, f := range r.Findings {
 		if f.ID == "L20" || f.ID == "L21" {
-			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s %s: %s", f.ID, f.Place, f.What)), s.Width, 2))
+			Say(w, "%s\n", wrap(visiblef("%s %s: %s", f.ID, f.Place, f.What), s.Width, 2))
 		}
 	}
 	if len(r.Findings) > 0 {
-		fmt.Fprintln(w, s.faint(wrap(strings.Fields("lint: "+s.brief(r.Findings)+"; rosknock lint says why"), s.Width, 2)))
+		Say(w, "%s\n", s.faint(wrap(clean("lint: "+s.brief(r.Findings)+"; rosknock lint says why"), s.Width, 2)))
 	}
 	for _, f := range r.Proof.Accepted {
-		fmt.Fprintln(w, wrap(strings.Fields("accepted by name ("+f.Risk+"): "+f.What), s.Width, 2))
+		Say(w, "%s\n", wrap(clean("accepted by name ("+f.Risk+"): "+f.What), s.Width, 2))
 	}
 }
 
@@ -54,7 +53,7 @@ func writeOpenings(w io.Writer, r Router, s Style) {
 		families[text] = append(families[text], o.Family.String())
 	}
 	for _, text := range texts {
-		fmt.Fprintln(w, s.color("33", wrap(strings.Fields(text+", over "+strings.Join(families[text], " and ")), s.Width, 2)))
+		Say(w, "%s\n", s.color("33", wrap(clean(text+", over "+strings.Join(families[text], " and ")), s.Width, 2)))
 	}
 }
 
@@ -78,11 +77,11 @@ func large(n float64) string {
 // writeFailure shows the counter-example: the packets, and what becomes of the last before and then.
 func writeFailure(w io.Writer, f proof.Failure, s Style) {
 	for i, e := range f.Packets {
-		fmt.Fprintln(w, wrap([]string{fmt.Sprintf("packet %d:", i+1), s.traceWords(e)}, s.Width, 4))
+		Say(w, "%s\n", wrapWords([]visible{visiblef("packet %d:", i+1), clean(s.traceWords(e))}, s.Width, 4))
 	}
 	if f.Was != nil && f.Is != nil {
-		fmt.Fprintln(w, wrap(strings.Fields("before: "+fateText(*f.Was)), s.Width, 4))
-		fmt.Fprintln(w, wrap(strings.Fields("then:   "+fateText(*f.Is)), s.Width, 4))
+		Say(w, "%s\n", wrap(clean("before: "+fateText(*f.Was)), s.Width, 4))
+		Say(w, "%s\n", wrap(clean("then:   "+fateText(*f.Is)), s.Width, 4))
 	}
 }
 
@@ -119,19 +118,19 @@ func (s Style) traceWords(e proof.Packet) string {
 func Proofs(w io.Writer, routers []Router, s Style) {
 	for i, r := range routers {
 		if i > 0 {
-			fmt.Fprintln(w)
+			Say(w, "\n")
 		}
 		head(w, r, s)
 		if r.Proof == nil {
-			fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("%s: %v", s.outcome(r.Outcome), r.Err)), s.Width, 2))
+			Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
 			continue
 		}
-		fmt.Fprintf(w, "  %d steps, %s\n", len(r.Changes.Steps), over(*r.Proof))
+		Say(w, "  %d steps, %s\n", len(r.Changes.Steps), over(*r.Proof))
 		for _, p := range proof.Promises() {
 			writePromise(w, *r.Proof, p, s)
 		}
 		for _, d := range r.Proof.Doors {
-			fmt.Fprintf(w, "  door %s opens over %s with %d packets and not with fewer\n", d.Name, d.Family, d.Packets)
+			Say(w, "  door %s opens over %s with %d packets and not with fewer\n", d.Name, d.Family, d.Packets)
 		}
 		writeVerdict(w, r, s)
 	}
@@ -145,11 +144,11 @@ func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {
 	if !p.Kept(which) {
 		word, text = s.color("31", "broken "), which.String()
 	}
-	fmt.Fprintf(w, "  %d %s %s\n", which, word, strings.TrimLeft(wrap(strings.Fields(text), s.Width, 12), " "))
+	Say(w, "  %d %s %s\n", which, word, visible(strings.TrimLeft(string(wrap(clean(text), s.Width, 12)), " ")))
 	for _, f := range p.Failures {
 		if f.Promise == which {
-			fmt.Fprintln(w, wrap(strings.Fields(f.What), s.Width, 12))
-			fmt.Fprintln(w, wrap(strings.Fields("→ "+f.Remedy+", or accept with --accept-risk="+f.Risk), s.Width, 12))
+			Say(w, "%s\n", wrap(clean(f.What), s.Width, 12))
+			Say(w, "%s\n", wrap(clean("→ "+f.Remedy+", or accept with --accept-risk="+f.Risk), s.Width, 12))
 		}
 	}
 }
@@ -243,7 +242,7 @@ func ProofTable(w io.Writer, format string, routers []Router, s Style) error {
 	t := table{header: []string{"router", "promise", "verdict", "risk", "what", "packets"}}
 	for _, r := range routers {
 		if r.Proof == nil {
-			t.rows = append(t.rows, []string{r.Name, "", string(r.Outcome), "", fmt.Sprint(r.Err), ""})
+			t.rows = append(t.rows, []string{r.Name, "", string(r.Outcome), "", reason(r.Err), ""})
 			continue
 		}
 		p := s.proof(r)

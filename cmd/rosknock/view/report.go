@@ -46,7 +46,7 @@ func (s Style) onPage(r Router, reach *Reachable) page.Router {
 		out.Board = r.Snapshot.Board
 	}
 	if r.Err != nil {
-		out.Error = r.Err.Error()
+		out.Error = string(clean(reason(r.Err)))
 	}
 	if r.Note != "" {
 		out.Notes = append(out.Notes, r.Note)
@@ -85,7 +85,7 @@ func (s Style) stepOnPage(r Router, i int, step diff.Step) page.Step {
 		done := receipt.Err == nil
 		out.Done = &done
 		if receipt.Err != nil {
-			out.Error = receipt.Err.Error()
+			out.Error = string(clean(reason(receipt.Err)))
 		}
 	}
 	return out

@@ -1,7 +1,6 @@
 package view
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -33,8 +32,8 @@ func Generated(w io.Writer, format string, r Rated, s Style) error {
 	if format != "text" {
 		return Sequences(w, format, []Rated{r}, s)
 	}
-	_, err := fmt.Fprintf(w, "[%s]\n", strings.Join(s.stages(r.Knock), ", "))
-	return err
+	Say(w, "[%s]\n", strings.Join(s.stages(r.Knock), ", "))
+	return nil
 }
 
 // Sequences writes what knocks withstand.
@@ -47,7 +46,7 @@ func Sequences(w io.Writer, format string, rated []Rated, s Style) error {
 	}
 	for i, r := range rated {
 		if i > 0 {
-			fmt.Fprintln(w)
+			Say(w, "\n")
 		}
 		if err := r.text(w, s); err != nil {
 			return err
@@ -73,20 +72,20 @@ func (r Rated) text(w io.Writer, s Style) error {
 	if r.Door != "" {
 		name += ", door " + r.Door
 	}
-	fmt.Fprintf(w, "%s: %s, remembered for %s each\n", s.bold(clean(name)), Plural(len(r.Knock), "stage"), routeros.FormatDuration(r.Timeout))
-	fmt.Fprintln(w, wrap(strings.Fields(strings.Join(s.stages(r.Knock), ", ")), s.Width, 2))
-	fmt.Fprintln(w)
+	Say(w, "%s: %s, remembered for %s each\n", s.bold(clean(name)), Plural(len(r.Knock), "stage"), routeros.FormatDuration(r.Timeout))
+	Say(w, "%s\n", wrap(clean(strings.Join(s.stages(r.Knock), ", ")), s.Width, 2))
+	Say(w, "\n")
 	t := table{header: []string{"AGAINST", "IT HOLDS LIKE THIS, AT " + thousands(r.Speed) + " PACKETS/S"}, rows: r.rows(), whole: []string{"AGAINST"}}
 	if err := t.text(w, s.Width); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
+	Say(w, "\n")
 	verdict := "good: " + r.verdict()
 	if r.Strength.Weak() {
 		verdict = "weak: " + r.verdict()
 	}
-	_, err := fmt.Fprintln(w, wrap(strings.Fields(verdict), s.Width, 0))
-	return err
+	Say(w, "%s\n", wrap(clean(verdict), s.Width, 0))
+	return nil
 }
 
 // rows are the measures in words.
@@ -181,7 +180,7 @@ func (s Style) sequencesTable(rated []Rated) table {
 	}
 	for _, r := range rated {
 		st := r.Strength
-		t.rows = append(t.rows, []string{clean(r.File), r.Door, strings.Join(s.stages(r.Knock), " "), routeros.FormatDuration(r.Timeout), number(r.Speed), strconv.Itoa(r.Decoys),
+		t.rows = append(t.rows, []string{r.File, r.Door, strings.Join(s.stages(r.Knock), " "), routeros.FormatDuration(r.Timeout), number(r.Speed), strconv.Itoa(r.Decoys),
 			number(st.Bits), number(st.ProtocolBits), number(st.Random), number(st.Quarantined), number(st.Sweeps()), number(st.Half()),
 			strconv.Itoa(st.AscendingRow), strconv.Itoa(st.DescendingRow), number(st.Fast), strconv.FormatBool(st.Weak())})
 	}
@@ -218,14 +217,11 @@ func (s Style) sequencesJSON(w io.Writer, rated []Rated) error {
 	out := []jsonSequence{}
 	for _, r := range rated {
 		st := r.Strength
-		out = append(out, jsonSequence{clean(r.File), r.Door, s.stages(r.Knock), routeros.FormatDuration(r.Timeout), r.Speed, r.Decoys, st.Bits, st.ProtocolBits, st.Random, st.Quarantined,
+		out = append(out, jsonSequence{r.File, r.Door, s.stages(r.Knock), routeros.FormatDuration(r.Timeout), r.Speed, r.Decoys, st.Bits, st.ProtocolBits, st.Random, st.Quarantined,
 			finite(st.Sweeps()), finite(st.Half()), st.AscendingRow, st.DescendingRow, st.Fast, st.Weak()})
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return e.Encode(struct {
+	return encode(w, struct {
 		Format    string         `json:"format"`
 		Sequences []jsonSequence `json:"sequences"`
-	}{"rosknock.sequence/1", out})
+	}{"rosknock.sequence/1", out}, "  ")
 }

@@ -36,25 +36,25 @@ func Summary(w io.Writer, routers []Router, reasons bool, s Style) error {
 	for _, o := range order {
 		words = append(words, fmt.Sprintf("%d %s", counts[o], o))
 	}
-	fmt.Fprintf(w, "\n%s: %s\n", Plural(len(routers), "router"), strings.Join(words, ", "))
+	Say(w, "\n%s: %s\n", Plural(len(routers), "router"), strings.Join(words, ", "))
 	return nil
 }
 
 // writeReasons says why routers failed or were left out.
 func writeReasons(w io.Writer, routers []Router, s Style) {
-	before, after := "\n", ""
+	before, after := visible("\n"), visible("")
 	for _, r := range routers {
 		why := r.Note
 		if r.Err != nil {
-			why = r.Err.Error()
+			why = reason(r.Err)
 		}
 		if why != "" {
-			text := strings.TrimPrefix(wrap(strings.Fields(clean(r.Name+": "+why)), s.Width, 2), "  ")
-			fmt.Fprintf(w, "%s%s", before, text)
+			text := strings.TrimPrefix(string(wrap(clean(r.Name+": "+why), s.Width, 2)), "  ")
+			Say(w, "%s%s", before, visible(text))
 			before, after = "\n", "\n"
 		}
 	}
-	fmt.Fprint(w, after)
+	Say(w, "%s", after)
 }
 
 func stepsText(r Router) string {

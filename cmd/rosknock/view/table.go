@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
@@ -51,6 +52,7 @@ func (t table) text(w io.Writer, width int) error {
 		tablewriter.WithPadding(tw.Padding{Left: "", Right: "  ", Overwrite: true}),
 		tablewriter.WithTrimSpace(tw.Off),
 	)
+	t = t.cleaned(mostName)
 	for _, name := range []string{"SINCE", "LIST"} {
 		if at := slices.Index(t.header, name); at >= 0 && total(t.widths()) > width {
 			t = t.without(at)
@@ -65,7 +67,7 @@ func (t table) text(w io.Writer, width int) error {
 		return err
 	}
 	for line := range strings.Lines(padded.String()) {
-		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+		Say(w, "%s\n", visible(strings.TrimRight(line, " \n")))
 	}
 	return nil
 }
@@ -134,7 +136,31 @@ func total(widths []int) int {
 	return n
 }
 
+// mostCell is how many characters of a cell are written for another program: spreadsheets take
+// 32,767.
+const mostCell = 32_000
+
+// cleaned makes every cell visible, and cuts what is longer.
+func (t table) cleaned(most int) table {
+	return t.each(func(cell string) string { return routeros.Visible(cell, most) })
+}
+
+// each returns the table with something done to every cell below the header.
+func (t table) each(do func(string) string) table {
+	out := table{header: t.header, whole: t.whole, rows: make([][]string, len(t.rows))}
+	for i, row := range t.rows {
+		out.rows[i] = make([]string, len(row))
+		for j, cell := range row {
+			out.rows[i][j] = do(cell)
+		}
+	}
+	return out
+}
+
+// csv writes the table for spreadsheets and programs. A cell that a spreadsheet would take for a
+// formula gets an apostrophe in front, as OWASP says under "CSV injection".
 func (t table) csv(w io.Writer) error {
+	t = t.cleaned(mostCell).each(noFormula)
 	c := csv.NewWriter(w)
 	if err := c.Write(t.header); err != nil {
 		return err
@@ -146,16 +172,21 @@ func (t table) csv(w io.Writer) error {
 	return c.Error()
 }
 
-// markdown escapes what would break a cell; tablewriter's own renderer escapes nothing.
-func (t table) markdown(w io.Writer) error {
-	escape := strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", `\`, `\\`)
-	line := func(cells []string) string {
-		out := make([]string, len(cells))
-		for i, c := range cells {
-			out[i] = escape.Replace(c)
-		}
-		return "| " + strings.Join(out, " | ") + " |\n"
+// noFormula puts an apostrophe before a cell that begins as a formula does, in letters of either
+// width. Tabs and line ends, which OWASP names too, are escaped already; blanks in front are
+// ignored by some programs, so they are here.
+func noFormula(cell string) string {
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeftFunc(cell, unicode.IsSpace))
+	if strings.ContainsRune("=+-@＝＋－＠", first) {
+		return "'" + cell
 	}
+	return cell
+}
+
+// markdown writes the table for a ticket or a page. Tablewriter's own renderer escapes nothing.
+func (t table) markdown(w io.Writer) error {
+	t = t.cleaned(mostCell).each(markdownCell)
+	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
 	var text strings.Builder
 	text.WriteString(line(t.header) + "|" + strings.Repeat(" --- |", len(t.header)) + "\n")
 	for _, row := range t.rows {
@@ -163,6 +194,14 @@ func (t table) markdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// markdownCell escapes what is more than text in Markdown: the border of a cell, HTML, entities,
+// code, links, pictures and emphasis. So a cell shows what it says and nothing else.
+func markdownCell(cell string) string {
+	return strings.NewReplacer(
+		`\`, `\\`, "|", `\|`, "&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`, "~", `\~`,
+	).Replace(cell)
 }
 
 func (t table) write(w io.Writer, format string, width int) error {
@@ -197,9 +236,9 @@ func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error 
 	if len(t.rows) == 0 {
 		switch {
 		case failed == 0:
-			fmt.Fprintln(w, "nobody is trusted")
+			Say(w, "nobody is trusted\n")
 		case failed < len(routers):
-			fmt.Fprintf(w, "nobody is trusted on the %d routers that answer\n", len(routers)-failed)
+			Say(w, "nobody is trusted on the %d routers that answer\n", len(routers)-failed)
 		}
 		return nil
 	}
@@ -233,7 +272,7 @@ func ChangesTable(w io.Writer, format string, routers []Router, s Style) error {
 	for _, r := range routers {
 		problem := ""
 		if r.Err != nil {
-			problem = r.Err.Error()
+			problem = reason(r.Err)
 		}
 		if r.Changes == nil || !r.Changes.Changed() {
 			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), "", "", "", "", "", "", "", problem})

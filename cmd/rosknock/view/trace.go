@@ -45,11 +45,11 @@ func Traces(w io.Writer, format string, traced []Traced, s Style) error {
 	}
 	for i, x := range traced {
 		if i > 0 {
-			fmt.Fprintln(w)
+			Say(w, "\n")
 		}
 		head(w, x.Router, s)
 		if x.Err != nil {
-			fmt.Fprintln(w, wrap(strings.Fields(x.Err.Error()), s.Width, 2))
+			Say(w, "%s\n", wrap(clean(reason(x.Err)), s.Width, 2))
 			continue
 		}
 		x.text(w, s)
@@ -58,33 +58,33 @@ func Traces(w io.Writer, format string, traced []Traced, s Style) error {
 }
 
 func (x Traced) text(w io.Writer, s Style) {
-	fmt.Fprintf(w, "  %s, %s\n", x.Packet, x.Packet.State)
+	Say(w, "  %s, %s\n", x.Packet, x.Packet.State)
 	var menu routeros.Menu
 	for _, look := range x.Fate.Trail {
 		if look.Table != menu {
 			menu = look.Table
-			fmt.Fprintf(w, "  %s\n", menu)
+			Say(w, "  %s\n", menu)
 		}
-		line := fmt.Sprintf("%d %s", look.Index, s.rule(*look.Rule))
+		line := visiblef("%d %s", look.Index, s.rule(*look.Rule))
 		if look.Matched {
-			fmt.Fprintln(w, s.bold(wrapWith(line+" → "+look.Rule.Action(), s.Width, 9)))
+			Say(w, "%s\n", s.bold(wrapWith(line+" → "+short(look.Rule.Action()), s.Width, 9)))
 			continue
 		}
-		fmt.Fprintln(w, s.faint(wrapWith(line+": "+whyNot(look), s.Width, 9)))
+		Say(w, "%s\n", s.faint(wrapWith(line+": "+clean(whyNot(look)), s.Width, 9)))
 	}
 	for _, a := range x.Fate.Additions {
-		fmt.Fprintf(w, "  its source gets into the list %s for %s\n", a.List, a.Timeout)
+		Say(w, "  its source gets into the list %s for %s\n", a.List, a.Timeout)
 	}
-	fmt.Fprintln(w, wrap(strings.Fields(x.verdict()), s.Width, 2))
+	Say(w, "%s\n", wrap(clean(x.verdict()), s.Width, 2))
 	for _, o := range x.Others[1:] {
-		fmt.Fprintln(w, wrap(strings.Fields(fmt.Sprintf("or, as %s answers: %s", questions(o), fateText(o))), s.Width, 2))
+		Say(w, "%s\n", wrap(visiblef("or, as %s answers: %s", questions(o), fateText(o)), s.Width, 2))
 	}
 }
 
 // wrapWith wraps a line whose beginning is kept as it is; the lines after it are indented.
-func wrapWith(line string, width, indent int) string {
-	words := strings.Fields(line)
-	return fmt.Sprintf("%6s ", words[0]) + strings.TrimLeft(wrap(words[1:], width, indent), " ")
+func wrapWith(line visible, width, indent int) visible {
+	first, rest, _ := strings.Cut(string(line), " ")
+	return visible(fmt.Sprintf("%6s ", first) + strings.TrimLeft(string(wrap(visible(rest), width, indent)), " "))
 }
 
 func questions(f packet.Fate) string {
@@ -106,10 +106,8 @@ func (s Style) rule(r routeros.Rule) string {
 			words = append(words, name+"="+routeros.Quote(value))
 		}
 	}
-	return clean(strings.Join(words, " "))
+	return strings.Join(words, " ")
 }
-
-func clean(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // whyNot names the matcher that did not match, and those that no packet settles.
 func whyNot(look packet.Look) string {
@@ -125,7 +123,7 @@ func whyNot(look packet.Look) string {
 // verdict says what becomes of the packet in the end, service included.
 func (x Traced) verdict() string {
 	if x.Err != nil {
-		return x.Err.Error()
+		return reason(x.Err)
 	}
 	switch {
 	case x.Fate.Verdict == packet.Forwarded && x.Fate.To.Port() != 0:

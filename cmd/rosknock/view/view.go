@@ -7,7 +7,6 @@ package view
 import (
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/diff"
@@ -103,18 +102,18 @@ func secret(slot, name string) bool {
 }
 
 // color wraps a text in an ANSI colour.
-func (s Style) color(code, text string) string {
+func (s Style) color(code string, text visible) visible {
 	if !s.Color || text == "" {
 		return text
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
+	return visible("\x1b["+code+"m") + text + "\x1b[0m"
 }
 
-func (s Style) bold(text string) string  { return s.color("1", text) }
-func (s Style) faint(text string) string { return s.color("2", text) }
+func (s Style) bold(text visible) visible  { return s.color("1", text) }
+func (s Style) faint(text visible) visible { return s.color("2", text) }
 
 // op colours the sign of a step: green adds, red removes, yellow changes.
-func (s Style) op(op diff.Op) string {
+func (s Style) op(op diff.Op) visible {
 	switch op {
 	case diff.Add:
 		return s.color("32", "+ add    ")
@@ -132,47 +131,13 @@ func (s Style) op(op diff.Op) string {
 }
 
 // outcome colours an outcome.
-func (s Style) outcome(o apply.Outcome) string {
+func (s Style) outcome(o apply.Outcome) visible {
 	switch o {
 	case apply.Changed:
-		return s.color("33", string(o))
+		return s.color("33", short(string(o)))
 	case apply.Unchanged:
-		return s.color("32", string(o))
+		return s.color("32", short(string(o)))
 	default:
-		return s.color("31", string(o))
+		return s.color("31", short(string(o)))
 	}
-}
-
-// wrapLines wraps each line of a text by itself: an error that is several has a line for each.
-func wrapLines(text string, width, indent int) string {
-	var out []string
-	for line := range strings.SplitSeq(text, "\n") {
-		if words := strings.Fields(line); len(words) > 0 {
-			out = append(out, wrap(words, width, indent))
-		}
-	}
-	return strings.Join(out, "\n")
-}
-
-// wrap breaks words into lines of at most width columns, each with an indentation.
-func wrap(words []string, width, indent int) string {
-	var b strings.Builder
-	column := 0
-	for _, word := range words {
-		n := utf8.RuneCountInString(word)
-		if column > 0 && column+1+n > width {
-			b.WriteByte('\n')
-			column = 0
-		}
-		if column == 0 {
-			b.WriteString(strings.Repeat(" ", indent))
-			column = indent
-		} else {
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // collector gathers a list while a file is read, and holds what all formats have in common.
@@ -195,13 +197,13 @@ func tidy(list []string) []string {
 	return slices.Compact(out)
 }
 
-// oneLine turns control characters into spaces, and drops those at the ends.
+// oneLine turns what can't be shown into spaces, and drops those at the ends.
 func oneLine(text string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r < ' ' || (r >= 0x7f && r < 0xa0) || r == 0x2028 || r == 0x2029 {
-			return ' '
+		if routeros.IsVisible(r) {
+			return r
 		}
-		return r
+		return ' '
 	}, strings.ToValidUTF8(text, "?")))
 }
 

@@ -3,12 +3,12 @@ package page
 import (
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/rosknock/rosknock/routeros"
 )
 
-// visible returns the page with everything replaced that could not be seen or would make the text beside it look
-// different: bytes that are no text, control characters, and marks that turn the direction of writing. It goes over
-// the whole page before the template does, so that no place of the template can forget it.
+// visible returns the page with everything in it visible, as [routeros.Visible] says. It goes over the
+// whole page before the template does, so that no place of the template can forget it.
 func visible(p Page) Page {
 	p.Title, p.Command, p.Actor, p.Tool = line(p.Title), line(p.Command), line(p.Actor), line(p.Tool)
 	p.Plans = each(p.Plans, line)
@@ -54,15 +54,11 @@ func each[T any](in []T, f func(T) T) []T {
 	return out
 }
 
+// mostText is how many characters of one text are on the page.
+const mostText = 8 << 10
+
 // line is for text within a line.
-func line(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return unicode.ReplacementChar
-		}
-		return r // a byte that is no text comes in as the replacement already
-	}, s)
-}
+func line(s string) string { return routeros.Visible(s, mostText) }
 
 // lines is for text that may have several lines and columns.
 func lines(s string) string {
