@@ -197,7 +197,7 @@ func (d *hostileDesk) run(line []string, format string) (out, said string) {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	defer cancel()
 	e := env{width: 80, now: time.Now, in: strings.NewReader(""), dial: d.dial, getenv: func(name string) string {
-		return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": strings.Repeat("0123456789abcdef", 4)}[name]
+		return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": "3f9a1c77e0b2d4589f21a6c07d3be845"}[name]
 	}}
 	var args []string
 	routers := 0

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -97,7 +96,7 @@ func (e env) remind(s settings, r router) {
 		return // which is said when the journal is written
 	}
 	for _, left := range state.Unfinished(e.recordsOf(dir, r), r.key()) {
-		fmt.Fprintf(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
+		view.Say(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
 		return // the last one is enough
 	}
 }
@@ -149,7 +148,7 @@ func (e env) recorded(s settings, c change, r view.Router, do func(name string) 
 		record.Error = done.Err.Error()
 	}
 	if err := dir.Append(record); err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", r.Name, err)
+		view.Say(e.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", r.Name, err)
 	}
 	return done
 }
@@ -191,7 +190,7 @@ func (e env) append(s settings, router string, r state.Record) {
 		return
 	}
 	if err := dir.Append(r); err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: %s: how %s ended is not in the journal: %v\n", router, r.Command, err)
+		view.Say(e.err, "rosknock: warning: %s: how %s ended is not in the journal: %v\n", router, r.Command, err)
 	}
 }
 
@@ -255,7 +254,7 @@ func (e env) noted(s settings, command, router, plan string, risks []string) {
 		err = dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.Note, Router: router, Plan: plan, Accepted: risks})
 	}
 	if err != nil {
-		fmt.Fprintf(e.err, "rosknock: warning: that %s was accepted is not in the journal: %v\n", strings.Join(risks, ", "), err)
+		view.Say(e.err, "rosknock: warning: that %s was accepted is not in the journal: %v\n", strings.Join(risks, ", "), err)
 	}
 }
 
@@ -297,6 +296,6 @@ func (a *act) end(out view.Trusted) {
 		err = dir.Append(a.record)
 	}
 	if err != nil {
-		fmt.Fprintf(a.env.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", a.record.Router, err)
+		view.Say(a.env.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", a.record.Router, err)
 	}
 }
