@@ -43,12 +43,12 @@ func looks(s routeros.Snapshot, step diff.Step) bool {
 	if !step.Menu.IsRuleTable() || step.Op == diff.Remove {
 		return false
 	}
-	action := step.Set.Get("action")
+	attrs := step.Set
 	if step.Op != diff.Add {
 		row, _ := diff.FindRow(s, step.Menu, step.ID)
-		action = row.Attrs.Get("action")
+		attrs = row.Attrs
 	}
-	return slices.Contains([]string{"add-src-to-address-list", "add-dst-to-address-list", "log", "passthrough"}, action)
+	return diff.Looks(routeros.Rule{Attrs: attrs})
 }
 
 // ground is what is read before a step that needs it: the protection, and our own rows.

@@ -662,9 +662,9 @@ func trials() []trial {
 // TestMatrix: whatever goes wrong at whichever sentence of a run, at no moment a stranger gets further than before or after it, the
 // operator is never shut out, foreign rules are as they were, our own are the old or the new ones, the outcome is the
 // truth, and one more run converges. All of it takes minutes: ROSKNOCK_MATRIX=1 tries every case,
-// another number N every Nth of each fault, and without it every 101st is tried.
+// another number N every Nth of each fault, and without it every 401st is tried.
 func TestMatrix(t *testing.T) {
-	stride, begun := matrixStride(t, 101), time.Now()
+	stride, begun := matrixStride(t, 401), time.Now()
 	var mu sync.Mutex
 	cases, outcomes, unsettled, offset := map[string]int{}, map[apply.Outcome]int{}, map[string]int{}, 0
 	t.Run("all", func(t *testing.T) {
@@ -712,7 +712,7 @@ func matrixStride(t *testing.T, usual int) int {
 
 // TestTwoFaults: two faults in one run, drawn at random: nobody is let in or shut out, and the router ends old or new.
 func TestTwoFaults(t *testing.T) {
-	times := max(100/matrixStride(t, 17), 1)
+	times := max(100/matrixStride(t, 50), 1)
 	seed := uint64(time.Now().UnixNano())
 	for i, tr := range trials() {
 		t.Run(strings.Join([]string{tr.version, string(tr.protect), tr.layout.String(), tr.name}, "/"), func(t *testing.T) {

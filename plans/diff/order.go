@@ -77,7 +77,7 @@ func PartsOf(before routeros.Snapshot, c ChangeSet) ([]Part, error) {
 type risk int
 
 const (
-	harmless risk = iota // no packet fares differently
+	harmless risk = iota // no packet is let in or stopped by it
 	refused              // the router refuses it, or it lets somebody in who is let in anyway, or by a gate that others count on
 	closing              // it takes away what lets packets in
 	shutting             // it stops packets by a row that was there before
@@ -104,6 +104,8 @@ func riskOf(start, s routeros.Snapshot, step Step) risk {
 	was := routeros.Rule{Attrs: row.Attrs}
 	is := routeros.Rule{Attrs: was.Attrs.Merge(Written(step))}
 	switch {
+	case Looks(was) && Looks(is):
+		return harmless
 	case step.Op == Set && wider(was, is):
 		if shuts(is) {
 			return shutting
@@ -121,6 +123,15 @@ func riskOf(start, s routeros.Snapshot, step Step) risk {
 		return shutting
 	}
 	return refused
+}
+
+// Looks reports whether a rule passes every packet on that it matches.
+func Looks(r routeros.Rule) bool {
+	switch r.Action() {
+	case "add-src-to-address-list", "add-dst-to-address-list", "log", "passthrough":
+		return true
+	}
+	return false
 }
 
 // wider reports whether a rule is known to match all that it matched before: its ports are at least
