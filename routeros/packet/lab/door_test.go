@@ -249,7 +249,7 @@ func testAllProtocols(t *testing.T, y yard) {
 // there too.
 func testAhead(t *testing.T, y yard) {
 	plan := strings.Replace(planFor(usual, long), "knock: ["+usual+"]", "rotate: {secret: \"env:KNOCK_SECRET\", stages: 3, every: 4h, overlap: 10m, ahead: 1d}", 1)
-	h := y.build(t, plan, "KNOCK_SECRET=0123456789abcdef0123456789abcdef")
+	h := y.build(t, plan, "KNOCK_SECRET=3f9a1c77e0b2d4589f21a6c07d3be845")
 	for i, pair := range pairs() {
 		from, to := pair[0], pair[1]
 		h.shut(t, "at first", from, to)
