@@ -22,8 +22,8 @@ demo: ## show the whole story on simulated routers
 test: ## run the tests
 	$(GO) test ./...
 
-race: ## run the tests with the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race ./...
+race: ## run the tests with the race detector, on a share of the large tables (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (default 20s)
 	@for package in $$($(GO) list ./...); do \

@@ -156,7 +156,10 @@ func TestCorpus(t *testing.T) {
 		p, layout := []plans.Plan{seed, quarantine, hygiene, forward}[i/2], []plans.Layout{plans.Chain, plans.Inline}[i%2]
 		p.Firewall.Layout = layout
 		counts := map[apply.Outcome]int{}
-		for _, file := range files {
+		for n, file := range files {
+			if testing.Short() && n%8 != i { // each table once
+				continue
+			}
 			export, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)

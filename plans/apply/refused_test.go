@@ -8,6 +8,9 @@ import (
 // TestRefusedAmongMany: of removals that were sent together the first is refused and the others are done, and somebody else adds a rule, so that
 // safe mode must not be undone as a whole: the steps back put every row in front of the one that is still there.
 func TestRefusedAmongMany(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of runs")
+	}
 	for _, tr := range trials() {
 		if strings.Join([]string{tr.version, string(tr.protect), tr.layout.String(), tr.name}, "/") != "7.20/auto/chain/rotation" {
 			continue
