@@ -10,6 +10,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // fail rolls back what was done, over this session as long as it is there, and else over the next that gets through.
@@ -136,23 +137,38 @@ func (r *run) answered() int {
 	return n
 }
 
-// stepBack takes back step by step what was done.
+// stepBack rolls back step by step what was done. Somebody else may roll everything back meanwhile, and
+// a step that was right before would then shut somebody out. So before each step that packets meet the
+// router is read anew, and the way back is computed from there.
 func (r *run) stepBack(ctx context.Context, s Session, now routeros.Snapshot) error {
-	back, err := undo.Changes(now, r.before, r.changes, r.options.Plan)
-	if err != nil {
-		return err
-	}
-	states, err := diff.States(now, back)
-	if err != nil {
-		return err
-	}
-	w := &walker{session: s, steps: back.Steps, joins: joining(states, back.Steps)}
-	for w.more() {
-		if _, err := w.flight(ctx, nil); err != nil {
+	refused := 0
+	for range 2*len(r.changes.Steps) + 10 {
+		back, err := undo.Changes(now, r.before, r.changes, r.options.Plan)
+		if err != nil || !back.Changed() {
+			return err
+		}
+		states, err := diff.States(now, back)
+		if err != nil {
+			return err
+		}
+		grounds := grounded(states, back.Steps)
+		w := &walker{session: s, steps: back.Steps, joins: joining(states, back.Steps)}
+		for err == nil && w.more() && (w.at == 0 || !grounds[w.at]) {
+			_, err = w.flight(ctx, nil)
+		}
+		switch trap, ok := errors.AsType[*api.TrapError](err); {
+		case ok && trap.NoSuchItem(): // what the step names is gone: it is looked at once more
+			if refused++; refused > 3 {
+				return err
+			}
+		case err != nil || !w.more():
+			return err
+		}
+		if now, err = s.Snapshot(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return errors.New("the way back does not come to its end: somebody else is changing the router")
 }
 
 // harmful reports whether packets meet anything else of the plan than before the change.
