@@ -60,7 +60,7 @@ type ground struct {
 // groundAt is the ground after some steps.
 func (r *run) groundAt(n int) ground {
 	g := ground{commands: r.guard.prints()}
-	for _, menu := range touched(r.changes) {
+	for _, menu := range r.changes.Menus() {
 		if menu == routeros.ServiceMenu {
 			continue
 		}
@@ -90,16 +90,6 @@ func named(rows []diff.Row, menu routeros.Menu) []string {
 		out = append(out, "#|")
 	}
 	return out
-}
-
-func touched(c diff.ChangeSet) []routeros.Menu {
-	var menus []routeros.Menu
-	for _, step := range c.Steps {
-		if !slices.Contains(menus, step.Menu) {
-			menus = append(menus, step.Menu)
-		}
-	}
-	return menus
 }
 
 // ownRows are the plan's rows of a menu after some steps, under the ids that the router gave them.

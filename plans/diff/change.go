@@ -8,6 +8,8 @@
 package diff
 
 import (
+	"slices"
+
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -65,6 +67,17 @@ type ChangeSet struct {
 
 // Changed reports whether there is anything to do.
 func (c ChangeSet) Changed() bool { return len(c.Steps) > 0 }
+
+// Menus lists the menus that the steps touch, each once, in the order of the steps.
+func (c ChangeSet) Menus() []routeros.Menu {
+	var menus []routeros.Menu
+	for _, step := range c.Steps {
+		if !slices.Contains(menus, step.Menu) {
+			menus = append(menus, step.Menu)
+		}
+	}
+	return menus
+}
 
 // RefusalError says why no change set is given: carrying the plan out on this router would be
 // wrong. Exit code 4.

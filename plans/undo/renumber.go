@@ -19,7 +19,7 @@ func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Sn
 		return before, done
 	}
 	ids := map[string]string{}
-	for _, menu := range touched(done) {
+	for _, menu := range done.Menus() {
 		if menu == routeros.ServiceMenu {
 			continue // a service has its id for good
 		}

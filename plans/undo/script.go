@@ -147,7 +147,7 @@ func newWriter(before routeros.Snapshot, done diff.ChangeSet) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{done: done, states: states, own: map[routeros.Menu][][]routeros.Rule{}, met: map[routeros.Menu]map[string]bool{}, doubles: map[routeros.Menu]map[string]bool{}}
-	for _, menu := range touched(done) {
+	for _, menu := range done.Menus() {
 		for _, s := range w.states {
 			w.own[menu] = append(w.own[menu], slices.DeleteFunc(slices.Clone(s.Rules[menu]), func(r routeros.Rule) bool {
 				_, ours := r.Mark()

@@ -59,7 +59,7 @@ func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done diff.Chan
 // come or gone. Where it is like after none, since somebody has edited our rows, every step counts, and what was not done is left out one
 // by one.
 func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
-	menus := touched(done)
+	menus := done.Menus()
 	for _, foreign := range []bool{true, false} {
 		now := map[routeros.Menu][]string{}
 		for _, m := range menus {
@@ -72,17 +72,6 @@ func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 		}
 	}
 	return len(done.Steps), false
-}
-
-// touched lists the menus that a change set touches.
-func touched(c diff.ChangeSet) []routeros.Menu {
-	var menus []routeros.Menu
-	for _, step := range c.Steps {
-		if !slices.Contains(menus, step.Menu) {
-			menus = append(menus, step.Menu)
-		}
-	}
-	return menus
 }
 
 // list is a menu's rows in order, with their ids of now: the plan's with what they hold, others, if they are wanted, by their ids only.
