@@ -19,8 +19,8 @@ func manyStages(n int) string {
 	return strings.Join(out, ", ")
 }
 
-// TestMostStages: a knock that is longer than any is good for is refused where it becomes too long, however it is written, and the
-// schema says so.
+// TestMostStages: a knock that is longer than any is good for is refused where it becomes too long,
+// however it is written, and the schema says so.
 func TestMostStages(t *testing.T) {
 	written := "      - {protocol: udp, port: 20001}\n      - {protocol: udp, port: 20002}\n"
 	for name, c := range map[string]struct {

@@ -7,7 +7,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// TestPasswordInInventory: a password that somebody wrote before a host does not come out in the message about it, nor in the line that is shown.
+// TestPasswordInInventory: a password that somebody wrote before a host does not come out in the
+// message about it, nor in the line that is shown.
 func TestPasswordInInventory(t *testing.T) {
 	for _, line := range []string{
 		`r1: {address: "admin:hunter2@192.0.2.1"}`, `r1: {address: admin:hun@ter2@192.0.2.1}`, `r1: {address: 192.0.2.1, location: "admin:hunter2@h"}`,

@@ -80,10 +80,12 @@ func excerpt(line string, number, column int, secret bool) string {
 	return strings.TrimRight(head+string(text[start:end]), " ") + "\n" + caret
 }
 
-// userPassword is a password that stands between a user and a host, as in addresses of the web: nothing here takes one.
+// userPassword is a password that stands between a user and a host, as in addresses of the web:
+// nothing here takes one.
 var userPassword = regexp.MustCompile(`([\w.*-]+):[^\s"',\[\]{}]+@`)
 
-// maskPassword hides passwords of that form. The text stays as long as it was, so that a caret below it stays right.
+// maskPassword hides passwords of that form. The text stays as long as it was, so that a caret
+// below it stays right.
 func maskPassword(text string) string {
 	return userPassword.ReplaceAllStringFunc(text, func(found string) string {
 		user, rest, _ := strings.Cut(found, ":")

@@ -27,8 +27,9 @@ func (s Stage) String() string { return s.Masked() }
 // Format masks the stage under every verb, %d and %#v included, which would pass String by.
 func (s Stage) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Masked()) }
 
-// MostStages is how many stages a knock has at most. Each is a rule that the router looks at, 16 are more than anybody can guess,
-// and what is computed of a knock grows much faster than its length.
+// MostStages is how many stages a knock has at most. Each is a rule that the router looks at, 16
+// are more than anybody can guess, and what is computed of a knock grows much faster than its
+// length.
 const MostStages = 64
 
 // ParseKnock reads a knock in short form: stages such as tcp/33333 with commas or blanks between, with or without brackets around them

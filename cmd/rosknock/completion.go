@@ -260,7 +260,8 @@ func interfaces(*cobra.Command, []string, string) []cobra.Completion {
 // mostSeen is how far back completion looks: it has to be there at once.
 const mostSeen = 4000
 
-// journalled is the journal of this machine, and the settings of the command line. Nothing is made or written.
+// journalled is the journal of this machine, and the settings of the command line. Nothing is made
+// or written.
 func (e env) journalled(c *cobra.Command) (*state.History, settings) {
 	s, err := load(c, e)
 	if err != nil {

@@ -292,7 +292,8 @@ func (e env) found(ctx context.Context, p plans.Plan, r router) (plans.Plan, err
 	return out, err
 }
 
-// foundWeak is found for who has to get in with what the routers know now: a secret that holds too little is only warned of.
+// foundWeak is found for who has to get in with what the routers know now: a secret that holds too
+// little is only warned of.
 func (e env) foundWeak(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
 	out, err := e.found(ctx, p, r)
 	for _, d := range p.Doors {
@@ -338,8 +339,9 @@ type planReader struct {
 	inventories []string
 }
 
-// stranger reports whether a file is named by an inventory and stands outside of the folders of all of them. An inventory may be another's
-// work, and so the way to have a file shown that is not theirs.
+// stranger reports whether a file is named by an inventory and stands outside of the folders of all
+// of them. An inventory may be another's work, and so the way to have a file shown that is not
+// theirs.
 func (p *planReader) stranger(file string) bool {
 	return !p.named && !slices.ContainsFunc(p.inventories, func(name string) bool {
 		folder, err := realPath(filepath.Dir(name))

@@ -150,8 +150,8 @@ func ofFleets(b *testing.B) (numbers, growth [][]string) {
 	return numbers, growth
 }
 
-// ofJournals measures what a journal of a million records costs an apply of one router that finds nothing to do: when it is
-// first read, and from then on.
+// ofJournals measures what a journal of a million records costs an apply of one router that finds
+// nothing to do: when it is first read, and from then on.
 func ofJournals(b *testing.B) [][]string {
 	b.Helper()
 	f := provision(b, 1, 0, sixtyRules())
@@ -170,7 +170,8 @@ func ofJournals(b *testing.B) [][]string {
 	}
 }
 
-// longJournal writes a journal of changes of a thousand routers, the one of the benchmark among them, as full segments.
+// longJournal writes a journal of changes of a thousand routers, the one of the benchmark among
+// them, as full segments.
 func longJournal(b *testing.B, path string, n int) {
 	b.Helper()
 	folder := filepath.Join(path, "journal.d")

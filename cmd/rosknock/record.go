@@ -79,7 +79,8 @@ func (e env) lock(s settings, r router, command string) (release func(), err err
 	return func() { _ = lock.Release() }, nil
 }
 
-// recordsOf is what the journal says of a router, as it was when this program first asked. What is wrong with it is said where it counts.
+// recordsOf is what the journal says of a router, as it was when this program first asked. What is
+// wrong with it is said where it counts.
 func (e env) recordsOf(dir state.Dir, r router) []state.Record {
 	e.memory.journal.Do(func() { e.memory.history, _ = dir.History() })
 	if e.memory.history == nil {
@@ -107,8 +108,9 @@ const rotation = "rotate"
 // change is what is written into the journal about a change.
 type change struct{ command, plan, undoes, run, fingerprint string }
 
-// recorded does something to a router. Before it begins, the menus that it will touch are backed up and the journal says that it begins;
-// afterwards it says how it ended. What can't be written down is not begun.
+// recorded does something to a router. Before it begins, the menus that it will touch are backed up
+// and the journal says that it begins; afterwards it says how it ended. What can't be written down
+// is not begun.
 func (e env) recorded(s settings, c change, r view.Router, do func(name string) view.Router) view.Router {
 	refused := func(err error) view.Router {
 		r.Outcome, r.Err = apply.Refused, err
@@ -162,8 +164,9 @@ func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
 	return dir.Fingerprint(plans.Write(p))
 }
 
-// outcome writes into the journal how it ended on a router where nothing was begun: there was nothing to do, it was refused, it could
-// not be reached, whoever was asked said no. What was begun has its outcome already.
+// outcome writes into the journal how it ended on a router where nothing was begun: there was
+// nothing to do, it was refused, it could not be reached, whoever was asked said no. What was begun
+// has its outcome already.
 func (e env) outcome(s settings, c change, r router, out view.Router) {
 	switch {
 	case out.Change != "", out.Note != "", out.Outcome == "": // it is there, or in the run that is resumed; or nothing was to be done
@@ -183,7 +186,8 @@ func (e env) outcome(s settings, c change, r router, out view.Router) {
 	e.append(s, r.Name, record)
 }
 
-// append writes into the journal what can't be helped any more if it can't be written. Where there is no place for it, that was said before.
+// append writes into the journal what can't be helped any more if it can't be written. Where there
+// is no place for it, that was said before.
 func (e env) append(s settings, router string, r state.Record) {
 	dir, err := e.state(s)
 	if err != nil {
@@ -271,7 +275,8 @@ func (e env) act(s settings, r router, command, source string) *act {
 	}}
 }
 
-// begin writes down what is about to be done. Who is trusted has to be written down; a revocation goes on without.
+// begin writes down what is about to be done. Who is trusted has to be written down; a revocation
+// goes on without.
 func (a *act) begin(door, lasting string) error {
 	a.record.Door, a.record.For = door, lasting
 	a.record.Time, a.record.Event = a.env.now(), state.Begin

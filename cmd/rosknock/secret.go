@@ -55,9 +55,11 @@ func (s *secrets) get(ctx context.Context, key string, find func() (string, erro
 	return password, err
 }
 
-// password finds the password for a router: what the command line says, then the inventory, the environment, the keyring, the question.
-// It never comes from an argument, which everybody on the machine could read. An empty one is only used where it was given: by an empty file,
-// a command that prints nothing, or an empty answer. An empty variable of the environment is none: so a secret looks that is missing.
+// password finds the password for a router: what the command line says, then the inventory, the
+// environment, the keyring, the question. It never comes from an argument, which everybody on the
+// machine could read. An empty one is only used where it was given: by an empty file, a command
+// that prints nothing, or an empty answer. An empty variable of the environment is none: so a
+// secret looks that is missing.
 func (e env) password(ctx context.Context, s settings, r router) (string, error) {
 	c := r.credential
 	switch {

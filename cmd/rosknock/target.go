@@ -73,7 +73,8 @@ func (e env) routersOf(s settings) ([]router, error) {
 	return out, nil
 }
 
-// maskedTarget is a text that is no router as it may be shown: what stands behind its only colon, and is no port, may be a password.
+// maskedTarget is a text that is no router as it may be shown: what stands behind its only colon,
+// and is no port, may be a password.
 func maskedTarget(text string) string {
 	name, rest, ok := strings.Cut(text, ":")
 	if !ok || strings.Trim(rest, "0123456789") == "" || strings.Contains(rest, ":") && !strings.Contains(rest, "@") {

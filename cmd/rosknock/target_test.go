@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// TestPasswordInTarget: a password that is written with a router or a user is refused, and no part of it comes out, whatever it is made of.
+// TestPasswordInTarget: a password that is written with a router or a user is refused, and no part
+// of it comes out, whatever it is made of.
 func TestPasswordInTarget(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	for _, args := range [][]string{

@@ -230,8 +230,9 @@ The address from which this session comes is refused, unless you accept the risk
 // trustedList is the command that only reads ledgers.
 const trustedList = "trusted-list"
 
-// onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router that fails
-// stops none. Afterwards the ledgers are shown as they are then. source is whose trust it is about, for the journal.
+// onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router
+// that fails stops none. Afterwards the ledgers are shown as they are then. source is whose trust
+// it is about, for the journal.
 func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork) error {
 	s, err := load(c, e)
 	if err != nil {

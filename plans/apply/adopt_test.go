@@ -61,8 +61,9 @@ func rulesOf(s routeros.Snapshot) (rules, comments string) {
 	return strings.Join(rows, "\n"), strings.Join(said, "\n")
 }
 
-// TestAdoptionMatrix: whatever goes wrong at whichever sentence while rules are adopted, no rule changes but for its comment, the comments are
-// all the old or all the new ones as the outcome says, and one more run converges. ROSKNOCK_MATRIX is as for [TestMatrix].
+// TestAdoptionMatrix: whatever goes wrong at whichever sentence while rules are adopted, no rule
+// changes but for its comment, the comments are all the old or all the new ones as the outcome
+// says, and one more run converges. ROSKNOCK_MATRIX is as for [TestMatrix].
 func TestAdoptionMatrix(t *testing.T) {
 	stride := matrixStride(t, 17)
 	outcomes := map[apply.Outcome]int{}

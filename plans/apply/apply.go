@@ -1,14 +1,16 @@
 // Package apply carries out the steps of a change set on one router so that nobody is shut out, whatever fails.
 //
-// Before the first step the router is told to come back by itself: by safe mode, or by a dead-man in its scheduler. Then come the steps,
-// one receipt each; the router is read again and compared; a new connection has to get in; and only then is the
-// protection given up. Whatever goes wrong on the way, what was done is rolled back: by this session, by the next
-// one that gets through, or by the router.
+// Before the first step the router is told to come back by itself: by safe mode, or by a dead-man
+// in its scheduler. Then come the steps, one receipt each; the router is read again and compared; a
+// new connection has to get in; and only then is the protection given up. Whatever goes wrong on
+// the way, what was done is rolled back: by this session, by the next one that gets through, or by
+// the router.
 //
-// The protection can vanish in the middle: another administrator takes safe mode over, or a clock jumps and the dead-man runs early. So before
-// each step that packets meet an answer has come that shows the protection in place and everything done so far (ground.go); and steps
-// are such that the router refuses what has lost its ground. Rows that no packet meets are removed before and after, without
-// protection (sweep.go): no way back has to bring them back.
+// The protection can vanish in the middle: another administrator takes safe mode over, or a clock
+// jumps and the dead-man runs early. So before each step that packets meet an answer has come that
+// shows the protection in place and everything done so far (ground.go); and steps are such that the
+// router refuses what has lost its ground. Rows that no packet meets are removed before and after,
+// without protection (sweep.go): no way back has to bring them back.
 //
 // It decides nothing about what to change: a change set comes in, a [Result] goes out that says what was done and what became of it.
 // A write whose answer was lost is unknown, and is never repeated blindly.
@@ -90,8 +92,8 @@ type Options struct {
 	// Protect says what stands by, Delay after what time a dead-man takes the changes back; zero is [DefaultDelay].
 	Protect Protection
 	Delay   time.Duration
-	// Owner is who does this and Change the name of what they do, for those who find the dead-man. Login is the router's user who carries
-	// it out; empty when that is not known.
+	// Owner is who does this and Change the name of what they do, for those who find the dead-man.
+	// Login is the router's user who carries it out; empty when that is not known.
 	Owner, Change, Login string
 	// Adopt names a change: a dead-man that its run has left on the router is gone on under, instead of refusing.
 	Adopt string
@@ -123,7 +125,8 @@ func (e *LockedOutError) Error() string { return e.err.Error() }
 // Unwrap returns what stood in the way.
 func (e *LockedOutError) Unwrap() error { return e.err }
 
-// Run carries out a change set. When the context ends, the step under way is still answered and what was done is rolled back.
+// Run carries out a change set. When the context ends, the step under way is still answered and
+// what was done is rolled back.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
@@ -239,7 +242,8 @@ func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []r
 	return false
 }
 
-// change carries out a part under protection. What comes after the protection is in place is not called off by the context, but rolled back.
+// change carries out a part under protection. What comes after the protection is in place is not
+// called off by the context, but rolled back.
 func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) {
 	r.part, r.ids, r.gone, r.met, r.confirmed = part, nil, nil, time.Time{}, false
 	if r.result.After != nil && r.stand > 0 {
@@ -315,7 +319,8 @@ func interrupted(ctx context.Context, done, all int) error {
 	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
-// verify reads the router again: our own rows must be as the proof has seen them, everybody else's as they were, and the protection in place.
+// verify reads the router again: our own rows must be as the proof has seen them, everybody else's
+// as they were, and the protection in place.
 func (r *run) verify(ctx context.Context, s Session) error {
 	r.doing("reading the router again")
 	after, results, err := s.SnapshotWith(ctx, r.guard.prints()...)
@@ -364,7 +369,8 @@ func (r *run) confirm(ctx context.Context) error {
 	return r.options.Confirm(ctx, fresh)
 }
 
-// release gives the protection up and reads the router once more: until the answer to that, somebody else can have rolled everything back.
+// release gives the protection up and reads the router once more: until the answer to that,
+// somebody else can have rolled everything back.
 func (r *run) release(ctx context.Context, s Session) {
 	firm := context.WithoutCancel(ctx)
 	gave := r.guard.release(firm, s)

@@ -13,7 +13,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// fail rolls back what was done, over this session as long as it is there, and else over the next that gets through.
+// fail rolls back what was done, over this session as long as it is there, and else over the next
+// that gets through.
 func (r *run) fail(ctx context.Context, s Session, cause error, gone bool) {
 	r.result.Err = cause
 	if r.adopted {

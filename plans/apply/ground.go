@@ -12,8 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// grounded says of each step whether an answer has to show, before it is sent, that everything done so far is there: all but those
-// that no packet meets, those by which the router only looks at packets, and services that are switched off.
+// grounded says of each step whether an answer has to show, before it is sent, that everything done
+// so far is there: all but those that no packet meets, those by which the router only looks at
+// packets, and services that are switched off.
 func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
 	out := make([]bool, len(steps))
 	for i, step := range steps {
@@ -22,10 +23,11 @@ func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
 	return out
 }
 
-// joining says of each step whether it may go in one flight with the one before it. Of a flight any part may take effect, so whatever
-// part that is, packets have to fare as in one of the states that were proved. Steps that no packet meets may go together. A service
-// that is switched off is reached by fewer, whatever the rules are meanwhile; so that may go with any step before it that needs no ground, and
-// nothing that could count on it goes with it.
+// joining says of each step whether it may go in one flight with the one before it. Of a flight any
+// part may take effect, so whatever part that is, packets have to fare as in one of the states that
+// were proved. Steps that no packet meets may go together. A service that is switched off is
+// reached by fewer, whatever the rules are meanwhile; so that may go with any step before it that
+// needs no ground, and nothing that could count on it goes with it.
 func joining(states []routeros.Snapshot, steps []diff.Step) []bool {
 	out := make([]bool, len(steps))
 	grounds := grounded(states, steps)

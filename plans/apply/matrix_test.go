@@ -65,7 +65,8 @@ type place struct {
 	stop   context.CancelFunc
 	ctx    context.Context
 	port   atomic.Int32
-	// begun and done are what is rolled back where that is wanted: the router before a change, and the change.
+	// begun and done are what is rolled back where that is wanted: the router before a change, and
+	// the change.
 	begun routeros.Snapshot
 	done  diff.ChangeSet
 	// meddle is asked before every sentence; nil is no faults. Several sessions may ask at once.
@@ -613,9 +614,10 @@ func aimed(trouble []occurrence) bool {
 	return slices.ContainsFunc(trouble, func(o occurrence) bool { return o.of != "" })
 }
 
-// verdict holds the outcome against what the router is like: the journal says what the outcome says. After one that failed or is unknown packets meet
-// one of the states that were proved; after more than one fault what protects the router brings it back all the same, as long as the fault was not
-// that it is gone.
+// verdict holds the outcome against what the router is like: the journal says what the outcome
+// says. After one that failed or is unknown packets meet one of the states that were proved; after
+// more than one fault what protects the router brings it back all the same, as long as the fault
+// was not that it is gone.
 func verdict(result apply.Result, s routeros.Snapshot, e expected, trouble []occurrence) []string {
 	is := own(s)
 	want := map[apply.Outcome][]string{
@@ -725,7 +727,8 @@ func some(all []trial, n int) []trial {
 	return out
 }
 
-// TestTwoFaults: two faults in one run, drawn at random: nobody is let in or shut out, and the router ends old or new.
+// TestTwoFaults: two faults in one run, drawn at random: nobody is let in or shut out, and the
+// router ends old or new.
 func TestTwoFaults(t *testing.T) {
 	times := max(100/matrixStride(t, 50), 1)
 	seed := uint64(time.Now().UnixNano())

@@ -47,13 +47,14 @@ type guard interface {
 	intent() string
 	// take puts it in place, and reads the router under it for the first time.
 	take(ctx context.Context, s Session) (routeros.Snapshot, error)
-	// prints are what has to be read to see that it is in place, and standing looks at the answers: nil while it is in place, and in time. A
-	// *[GoneError] says that it is not in place any more.
+	// prints are what has to be read to see that it is in place, and standing looks at the answers:
+	// nil while it is in place, and in time. A *[GoneError] says that it is not in place any more.
 	prints() []routeros.Command
 	standing(results []api.Result, now time.Time) error
 	// check says that time is short, by this machine's clock.
 	check() error
-	// unroll rolls everything back at once, where the protection can; steps is how many the router has carried out.
+	// unroll rolls everything back at once, where the protection can; steps is how many the router
+	// has carried out.
 	unroll(ctx context.Context, s Session, steps int) (done bool, err error)
 	// release gives it up. A *[GoneError] says that it was not in place any more.
 	release(ctx context.Context, s Session) error

@@ -133,8 +133,8 @@ func TestTwoRuns(t *testing.T) {
 	}
 }
 
-// TestTakenOver: safe mode that ended without a word and that somebody else has taken since is theirs: it is neither released nor
-// unrolled, and the change is rolled back step by step.
+// TestTakenOver: safe mode that ended without a word and that somebody else has taken since is
+// theirs: it is neither released nor unrolled, and the change is rolled back step by step.
 func TestTakenOver(t *testing.T) {
 	for _, trouble := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -343,8 +343,9 @@ func TestCantTakeBack(t *testing.T) {
 	}
 }
 
-// TestFlights: under safe mode the steps of a chain that nobody uses yet go together, with the entries of a list that nobody asks for yet; a
-// jump goes live alone. Without it, each step goes alone.
+// TestFlights: under safe mode the steps of a chain that nobody uses yet go together, with the
+// entries of a list that nobody asks for yet; a jump goes live alone. Without it, each step goes
+// alone.
 func TestFlights(t *testing.T) {
 	for _, protect := range []apply.Protection{apply.SafeMode, apply.DeadMan} {
 		synctest.Test(t, func(t *testing.T) {

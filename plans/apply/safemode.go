@@ -11,8 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// safeMode is the router's own protection, bound to the session. Another administrator can take it over at any moment, and roll back or keep
-// what was done under it (routeros-facts § 6.1).
+// safeMode is the router's own protection, bound to the session. Another administrator can take it
+// over at any moment, and roll back or keep what was done under it (routeros-facts § 6.1).
 type safeMode struct {
 	steps int
 	login string              // the router's user of this session
@@ -23,7 +23,8 @@ type safeMode struct {
 func (*safeMode) name() Protection { return SafeMode }
 func (*safeMode) intent() string   { return "taking safe mode" }
 
-// take takes safe mode and reads, in the same flight, what the router says of it: that is how it looks while it is ours.
+// take takes safe mode and reads, in the same flight, what the router says of it: that is how it
+// looks while it is ours.
 func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
 	if err := g.tooMany(); err != nil {
 		return routeros.Snapshot{}, err
@@ -83,8 +84,9 @@ func (*safeMode) prints() []routeros.Command {
 	return []routeros.Command{routeros.Print(routeros.SafeMode)}
 }
 
-// standing: of the columns that tell who holds safe mode only the names are known, not what they say; so they are compared, not read. One that was
-// released and taken again under the same login looks the same.
+// standing: of the columns that tell who holds safe mode only the names are known, not what they
+// say; so they are compared, not read. One that was released and taken again under the same login
+// looks the same.
 func (g *safeMode) standing(results []api.Result, _ time.Time) error {
 	held, _, err := holder(results[0])
 	if err != nil {
@@ -103,8 +105,9 @@ func (g *safeMode) standing(results []api.Result, _ time.Time) error {
 
 func (*safeMode) check() error { return nil }
 
-// unroll rolls everything back, if safe mode is still held by this session and nobody else has changed anything under it: the router unrolls
-// safe mode of any holder, and the changes of everybody.
+// unroll rolls everything back, if safe mode is still held by this session and nobody else has
+// changed anything under it: the router unrolls safe mode of any holder, and the changes of
+// everybody.
 func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, error) {
 	results, err := s.Batch(ctx, []routeros.Command{routeros.Print(routeros.SafeMode), routeros.Print(routeros.History)})
 	if err != nil {
@@ -118,7 +121,8 @@ func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, erro
 	return err == nil, err
 }
 
-// othersActed reports whether the router's history has actions that are not of this run: of another user, or more than it has done.
+// othersActed reports whether the router's history has actions that are not of this run: of another
+// user, or more than it has done.
 func (g *safeMode) othersActed(rows []routeros.Attributes, steps int) bool {
 	fresh := 0
 	for _, row := range rows {
@@ -133,7 +137,8 @@ func (g *safeMode) othersActed(rows []routeros.Attributes, steps int) bool {
 	return fresh > steps
 }
 
-// release keeps what was done. It too works on anybody's hold (routeros-facts § 6.1), so the answer to whose it is comes first.
+// release keeps what was done. It too works on anybody's hold (routeros-facts § 6.1), so the answer
+// to whose it is comes first.
 func (g *safeMode) release(ctx context.Context, s Session) error {
 	results, err := s.Batch(ctx, g.prints())
 	if err == nil {
@@ -146,8 +151,8 @@ func (g *safeMode) release(ctx context.Context, s Session) error {
 	return err
 }
 
-// pending: what somebody else holds is not waited for. Another session sees other columns than the one that holds it, so only those
-// that name the holder count.
+// pending: what somebody else holds is not waited for. Another session sees other columns than the
+// one that holds it, so only those that name the holder count.
 func (g *safeMode) pending(ctx context.Context, s Session) (held bool, why string, err error) {
 	results, err := s.Batch(ctx, g.prints())
 	if err != nil {

@@ -12,9 +12,10 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// carryOut does the steps. Each is answered before the next is sent, except those that may go in one flight with the step before them.
-// Before a step that needs ground, the flight before it also reads what it stands on: no write shares a flight with a read that decides
-// about it. The flight of the step itself reads it once more.
+// carryOut does the steps. Each is answered before the next is sent, except those that may go in
+// one flight with the step before them. Before a step that needs ground, the flight before it also
+// reads what it stands on: no write shares a flight with a read that decides about it. The flight
+// of the step itself reads it once more.
 func (r *run) carryOut(ctx context.Context, s Session) error {
 	grounds := grounded(r.states, r.changes.Steps)
 	w := &walker{session: s, steps: r.changes.Steps, joins: make([]bool, len(r.changes.Steps)), number: r.part.From, all: len(r.all.Steps)}
@@ -89,7 +90,8 @@ func (w *walker) end() int {
 	return end
 }
 
-// flight carries out the next step, or the next few. Behind them, in the same flight, go commands that read, whose answers are returned.
+// flight carries out the next step, or the next few. Behind them, in the same flight, go commands
+// that read, whose answers are returned.
 func (w *walker) flight(ctx context.Context, also []routeros.Command) ([]api.Result, error) {
 	from, end := w.at, w.end()
 	var commands []routeros.Command

@@ -13,9 +13,10 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Rows that no packet meets are removed without protection: whether they are there makes no difference to anybody, and a way back that brought
-// hundreds of them back would be longer than a router takes. Before each flight an answer has to show that no packet meets them, that they
-// are still the plan's, and that nobody else is at work.
+// Rows that no packet meets are removed without protection: whether they are there makes no
+// difference to anybody, and a way back that brought hundreds of them back would be longer than a
+// router takes. Before each flight an answer has to show that no packet meets them, that they are
+// still the plan's, and that nobody else is at work.
 
 // clear removes what an earlier run has left in chains that are to be built; false ends the run.
 func (r *run) clear(ctx context.Context, s Session, part diff.Part) bool {
@@ -128,7 +129,8 @@ func (r *run) wanted(now routeros.Snapshot) error {
 	return r.options.Wanted(now)
 }
 
-// remove carries out steps that remove rows which no packet meets. Rows that are gone already, or somebody else's by now, are left alone.
+// remove carries out steps that remove rows which no packet meets. Rows that are gone already, or
+// somebody else's by now, are left alone.
 func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 	steps := r.all.Steps[from:to]
 	asks := idleness(steps)
@@ -196,7 +198,8 @@ type idle struct {
 	commands []routeros.Command
 }
 
-// idleness asks for the rows that steps remove, and for every rule that could lead packets to them or ask for them.
+// idleness asks for the rows that steps remove, and for every rule that could lead packets to them
+// or ask for them.
 func idleness(steps []diff.Step) idle {
 	queries := map[routeros.Menu][]string{}
 	ask := func(menu routeros.Menu, query string) {

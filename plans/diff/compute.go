@@ -123,7 +123,8 @@ func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
 	return append(open, shut...)
 }
 
-// course is how the rules of one table get there: rows that are disabled, chains that are built where no packet comes, and what packets meet.
+// course is how the rules of one table get there: rows that are disabled, chains that are built
+// where no packet comes, and what packets meet.
 type course struct{ prepare, build, met []Step }
 
 func (c course) all() []Step { return slices.Concat(c.prepare, c.build, c.met) }
@@ -340,8 +341,8 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 	return ""
 }
 
-// mostInPlace is how many steps mend a chain in place at most: the way back of more is too long for a script of the router, and that of a chain
-// that is built anew is one step.
+// mostInPlace is how many steps mend a chain in place at most: the way back of more is too long for
+// a script of the router, and that of a chain that is built anew is one step.
 const mostInPlace = 200
 
 // pickChain chooses the group that the router shall use, and says whether it can be brought
@@ -406,9 +407,10 @@ func leftovers(e *editor, seg segment) []Step {
 	return all
 }
 
-// buildChains files the rules of chains that are built. Of all chains of a table that are built in one change the last row is added first, and
-// every other one is put before it, in order. When somebody rolls back what was done so far, that row is gone, and the router refuses the
-// rest: so a chain is whole or not there, never half.
+// buildChains files the rules of chains that are built. Of all chains of a table that are built in
+// one change the last row is added first, and every other one is put before it, in order. When
+// somebody rolls back what was done so far, that row is gone, and the router refuses the rest: so a
+// chain is whole or not there, never half.
 func (e *editor) buildChains(chains []segment) []Step {
 	var all []Step
 	for _, seg := range chains {

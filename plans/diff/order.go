@@ -8,8 +8,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// The order of a change set. What packets can't meet is separated from what they can, so that a change that is rolled back, or that the
-// router itself rolls back, never has to bring rows back:
+// The order of a change set. What packets can't meet is separated from what they can, so that a
+// change that is rolled back, or that the router itself rolls back, never has to bring rows back:
 //
 //   - first go rows that an earlier run has left in chains into which no packet comes;
 //   - then the change proper, under protection: rows that are disabled or in chains into which no packet comes are added, what packets meet
@@ -150,7 +150,8 @@ func wider(was, is routeros.Rule) bool {
 	})
 }
 
-// Arrange puts the steps of a change set into their parts. Within a part they keep their order. The error, if any, is a *[MisfitError].
+// Arrange puts the steps of a change set into their parts. Within a part they keep their order. The
+// error, if any, is a *[MisfitError].
 func Arrange(before routeros.Snapshot, steps []Step) ([]Step, error) {
 	steps = number(steps)
 	states, err := States(before, ChangeSet{Steps: steps})
@@ -175,7 +176,8 @@ func Arrange(before routeros.Snapshot, steps []Step) ([]Step, error) {
 	return permuted(steps, slices.Concat(first, middle, last, sweep)), nil
 }
 
-// permuted returns steps in another order; order lists their present places. Names of rows that steps add go with them.
+// permuted returns steps in another order; order lists their present places. Names of rows that
+// steps add go with them.
 func permuted(steps []Step, order []int) []Step {
 	ids := make(map[string]string, len(steps))
 	for to, from := range order {
@@ -188,7 +190,8 @@ func permuted(steps []Step, order []int) []Step {
 	return out
 }
 
-// number gives the rows that steps add their names for good. Until then an Add bears a name of its own as its ID.
+// number gives the rows that steps add their names for good. Until then an Add bears a name of its
+// own as its ID.
 func number(steps []Step) []Step {
 	ids := map[string]string{}
 	for i, step := range steps {
@@ -216,7 +219,8 @@ func (s Step) renamed(ids map[string]string) Step {
 	return s
 }
 
-// Unmet reports whether no packet fares differently for a step, in a state and as long as only such steps follow.
+// Unmet reports whether no packet fares differently for a step, in a state and as long as only such
+// steps follow.
 func Unmet(s routeros.Snapshot, step Step) bool {
 	switch {
 	case step.Menu.IsRuleTable():
@@ -238,7 +242,8 @@ func idleRemoval(s routeros.Snapshot, step Step) bool {
 	return away(s, step) || step.Op == Remove && disabledRule(s, step)
 }
 
-// away reports whether a step removes a row of a chain into which no packet comes in a state, or of a list that is not asked for.
+// away reports whether a step removes a row of a chain into which no packet comes in a state, or of
+// a list that is not asked for.
 func away(s routeros.Snapshot, step Step) bool {
 	switch {
 	case step.Op != Remove:
@@ -258,8 +263,8 @@ func disabledRule(s routeros.Snapshot, step Step) bool {
 // ownChain begins the name of every chain that plans make.
 const ownChain = "rosknock-"
 
-// Reached returns the chains of a table into which packets can come: those of the router and of others, and of ours those to which an enabled
-// jump leads from there.
+// Reached returns the chains of a table into which packets can come: those of the router and of
+// others, and of ours those to which an enabled jump leads from there.
 func Reached(rows []routeros.Rule) map[string]bool {
 	out, leads := map[string]bool{}, map[string][]string{}
 	var todo []string
@@ -290,8 +295,8 @@ func Reached(rows []routeros.Rule) map[string]bool {
 	return out
 }
 
-// asked reports whether a rule that packets meet names an address list in a matcher, in whichever family: those of rules that fill it
-// don't count.
+// asked reports whether a rule that packets meet names an address list in a matcher, in whichever
+// family: those of rules that fill it don't count.
 func asked(s routeros.Snapshot, list string) bool {
 	for _, rows := range s.Rules {
 		var reached map[string]bool
@@ -319,8 +324,8 @@ func names(r routeros.Rule, list string) bool {
 	return false
 }
 
-// Prepared returns the step by which a rule goes live that is first added disabled: one that stops packets or leads them elsewhere, where packets
-// come. It is nil for what may be added as it is.
+// Prepared returns the step by which a rule goes live that is first added disabled: one that stops
+// packets or leads them elsewhere, where packets come. It is nil for what may be added as it is.
 func Prepared(s routeros.Snapshot, step Step) *Step {
 	r := routeros.Rule{Attrs: step.Set}
 	if step.Op != Add || !step.Menu.IsRuleTable() || r.Disabled() || !shuts(r) && r.Action() != "jump" || !Reached(s.Rules[step.Menu])[r.Chain()] {
@@ -332,7 +337,8 @@ func Prepared(s routeros.Snapshot, step Step) *Step {
 	}
 }
 
-// Met returns what packets meet of a plan on a router, a line for each rule and list entry, in the router's order.
+// Met returns what packets meet of a plan on a router, a line for each rule and list entry, in the
+// router's order.
 func Met(s routeros.Snapshot, plan string) []string {
 	var out []string
 	for _, f := range routeros.Families() {

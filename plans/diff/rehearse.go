@@ -23,7 +23,8 @@ func (e *MisfitError) Error() string {
 }
 
 // Rehearse returns the snapshot as it will be once the first n steps have been carried out. Rows
-// that steps add get ids of the form +3, after the step. The given snapshot stays as it is. The error, if any, is a *[MisfitError].
+// that steps add get ids of the form +3, after the step. The given snapshot stays as it is. The
+// error, if any, is a *[MisfitError].
 func Rehearse(s routeros.Snapshot, c ChangeSet, n int) (routeros.Snapshot, error) {
 	var err error
 	for i, step := range c.Steps[:n] {
@@ -79,7 +80,8 @@ func menusOf(s routeros.Snapshot) []routeros.Menu {
 	return slices.AppendSeq(slices.Collect(maps.Keys(s.Rules)), maps.Keys(s.Entries))
 }
 
-// RehearseStep returns the snapshot as it will be once step i of a change set has been carried out. The error, if any, is a *[MisfitError].
+// RehearseStep returns the snapshot as it will be once step i of a change set has been carried out.
+// The error, if any, is a *[MisfitError].
 func RehearseStep(s routeros.Snapshot, step Step, i int) (routeros.Snapshot, error) {
 	if id, ok := missing(s, step); !ok {
 		return s, &MisfitError{i, step, id}

@@ -30,8 +30,9 @@ type editor struct {
 	steps
 }
 
-// steps in the order in which they are safe: first what packets don't meet, then what lets traffic in or only looks at it, then
-// what shuts it out, and what is removed goes last, drops before accepts.
+// steps in the order in which they are safe: first what packets don't meet, then what lets traffic
+// in or only looks at it, then what shuts it out, and what is removed goes last, drops before
+// accepts.
 type steps struct {
 	prepare, open, shut, removeShut, removeOpen []Step
 }
@@ -120,8 +121,9 @@ func (e *editor) lay(seg segment) {
 	}
 }
 
-// prepareRows adds the missing rows that stop packets or lead them to a chain, disabled. They go live by a step of their own, which the router
-// refuses when the row is gone: so none can come to stand on a router that has lost what was done before it.
+// prepareRows adds the missing rows that stop packets or lead them to a chain, disabled. They go
+// live by a step of their own, which the router refuses when the row is gone: so none can come to
+// stand on a router that has lost what was done before it.
 func (e *editor) prepareRows(seg segment, members []chosen, ours map[string][]int) {
 	refs := make([]string, len(members))
 	for i, m := range members {

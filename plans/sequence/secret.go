@@ -8,11 +8,12 @@ import (
 	"unicode"
 )
 
-// leastBits is how much a secret has to hold at least, by what CheckSecret counts. Sixteen random digits of the hexadecimal system hold 64.
+// leastBits is how much a secret has to hold at least, by what CheckSecret counts. Sixteen random
+// digits of the hexadecimal system hold 64.
 const leastBits = 50
 
-// WeakSecretError says that a secret is long enough and still could be found by trying, since it repeats itself or is in every list of
-// passwords.
+// WeakSecretError says that a secret is long enough and still could be found by trying, since it
+// repeats itself or is in every list of passwords.
 type WeakSecretError struct{}
 
 // Error implements error. It tells nothing of the secret.
@@ -20,8 +21,9 @@ func (*WeakSecretError) Error() string {
 	return "the secret of a rotating knock is easily found by trying: it repeats, counts, or is made of usual passwords; take a random one, such as what openssl rand -hex 32 prints"
 }
 
-// CheckSecret refuses a secret that is too short, or holds too little for its length: one character or word over and over, the alphabet, a
-// row of the keyboard. It can't know what is random: what passes may still be easy for who knows the person.
+// CheckSecret refuses a secret that is too short, or holds too little for its length: one character
+// or word over and over, the alphabet, a row of the keyboard. It can't know what is random: what
+// passes may still be easy for who knows the person.
 func CheckSecret(secret []byte) error {
 	switch {
 	case len(secret) < LeastSecret:
@@ -45,8 +47,9 @@ const usual = "qwertyuiop asdfghjkl zxcvbnm qwertzuiop yxcvbnm 1234567890 !@#$%^
 // pieceBits is what it takes to say which piece of what was seen before comes again, or how far a row goes.
 const pieceBits = 8
 
-// bits estimates what is in a secret: each character counts as drawn from its kinds, but a piece of three or more that came before, in
-// the secret or among usual words, and a row such as 4567 or dcba, counts as little more than one.
+// bits estimates what is in a secret: each character counts as drawn from its kinds, but a piece of
+// three or more that came before, in the secret or among usual words, and a row such as 4567 or
+// dcba, counts as little more than one.
 func bits(secret []byte) float64 {
 	const enough = 512 // bytes, to look at: more can't make it weaker
 	secret = secret[:min(len(secret), enough)]

@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
-// TestWeakSecrets: what is long and holds little is refused, and the error tells nothing of it; what people draw is not.
+// TestWeakSecrets: what is long and holds little is refused, and the error tells nothing of it;
+// what people draw is not.
 func TestWeakSecrets(t *testing.T) {
 	for _, secret := range []string{
 		strings.Repeat("a", 16), strings.Repeat("a", 4000), strings.Repeat("\x00", 64), strings.Repeat("ab", 20), "aaaaaaaabbbbbbbb", "abcdefghijklmnop",

@@ -11,7 +11,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// History is the journal as it was when it was opened: what is appended later is not in it. Its methods may be called from several goroutines.
+// History is the journal as it was when it was opened: what is appended later is not in it. Its
+// methods may be called from several goroutines.
 type History struct {
 	dir      Dir
 	segments []segment
@@ -33,8 +34,8 @@ func (d Dir) History() (*History, error) {
 	return &History{dir: d, segments: segments, indexFrom: unindexed}, nil
 }
 
-// shared keeps writers out while it is looked which files there are and how long. Where that can't be, it is done without: then a line may be
-// seen while it is written.
+// shared keeps writers out while it is looked which files there are and how long. Where that can't
+// be, it is done without: then a line may be seen while it is written.
 func (d Dir) shared() (release func()) {
 	lock := flock.New(d.current()+".lock", flock.SetFlag(0)) // it is only read, and not made
 	if lock.RLock() != nil {
@@ -57,7 +58,8 @@ const (
 	lost     = "the chain begins anew: an older rosknock could not find the end of the line before, which is longer than 64 KiB"
 )
 
-// follows says why a record does not follow another one, or "". long says that the line before is longer than 64 KiB.
+// follows says why a record does not follow another one, or "". long says that the line before is
+// longer than 64 KiB.
 func (l link) follows(before link, long bool) string {
 	switch {
 	case l.Prev == before.Hash && l.Seq == before.Seq+1:
@@ -70,7 +72,8 @@ func (l link) follows(before link, long bool) string {
 
 const longForOld = 64 << 10
 
-// each goes over the lines of the journal, the oldest first, and checks the chain. The error is the first break, or that of reading.
+// each goes over the lines of the journal, the oldest first, and checks the chain. The error is the
+// first break, or that of reading.
 func (h *History) each(visit func(text []byte) (link, error)) error {
 	var before link
 	var long bool
@@ -130,8 +133,9 @@ func (h *History) Verify() (records int, err error) {
 	return records, err
 }
 
-// Newest tells records, the newest first, until visit returns false. With words, only lines that hold one of these texts are read, which is
-// much quicker, and the chain is not checked. A *[BrokenError] is the oldest break among what was read.
+// Newest tells records, the newest first, until visit returns false. With words, only lines that
+// hold one of these texts are read, which is much quicker, and the chain is not checked. A
+// *[BrokenError] is the oldest break among what was read.
 func (h *History) Newest(words []string, visit func(Record) bool) error {
 	var needles [][]byte
 	for _, word := range words {

@@ -16,9 +16,10 @@ import (
 	"strings"
 )
 
-// The index says where in the journal the records of each router stand. It is a file beside the full segments: a line of
-// JSON that says how far it goes, then entries of a fixed size, in the order of the routers. It can be thrown away: it
-// is made anew when it is missing, or is not of this journal. What was appended since it was made is read from the journal.
+// The index says where in the journal the records of each router stand. It is a file beside the
+// full segments: a line of JSON that says how far it goes, then entries of a fixed size, in the
+// order of the routers. It can be thrown away: it is made anew when it is missing, or is not of
+// this journal. What was appended since it was made is read from the journal.
 type index struct {
 	header indexHeader
 	file   *os.File // nil where there is none; it is closed when nobody has the index any more
@@ -37,8 +38,8 @@ type indexHeader struct {
 	// Segment and Offset are how far the journal was read, in lines that had an end.
 	Segment int   `json:"segment"`
 	Offset  int64 `json:"offset"`
-	// Last is the last record that was read, and Hash its hash. It tells whether the index is of this journal, since the
-	// hash goes over all records before.
+	// Last is the last record that was read, and Hash its hash. It tells whether the index is of
+	// this journal, since the hash goes over all records before.
 	Last place  `json:"last"`
 	Hash string `json:"hash"`
 }
@@ -58,7 +59,8 @@ type entry struct {
 
 const entrySize = 24
 
-// routerNumber stands for a router's key. Two keys with one number cost reading a record too many, and nothing else.
+// routerNumber stands for a router's key. Two keys with one number cost reading a record too many,
+// and nothing else.
 func routerNumber(key string) uint64 {
 	sum := sha256.Sum256([]byte(key))
 	return binary.BigEndian.Uint64(sum[:8])
@@ -82,15 +84,17 @@ func readEntry(b []byte) entry {
 
 func (d Dir) index() string { return filepath.Join(d.segments(), "index") }
 
-// The journal is indexed when so much of it is not yet: few bytes are quicker read than written into a long index. While it is read from
-// the beginning, so many entries are kept in memory at most.
+// The journal is indexed when so much of it is not yet: few bytes are quicker read than written
+// into a long index. While it is read from the beginning, so many entries are kept in memory at
+// most.
 const (
 	unindexed   = 2 << 20
 	mostEntries = 1 << 17
 )
 
-// Records returns the records of a router by its key, the oldest first. A line among them whose hash does not fit comes with a *[BrokenError].
-// No other router's are read, but for what was appended since the index was made. A journal that has no index yet is read once.
+// Records returns the records of a router by its key, the oldest first. A line among them whose
+// hash does not fit comes with a *[BrokenError]. No other router's are read, but for what was
+// appended since the index was made. A journal that has no index yet is read once.
 func (h *History) Records(key string) ([]Record, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -225,8 +229,8 @@ func (h *History) enterAll(x *index) error {
 	return nil
 }
 
-// enter reads a segment into the index. A record at its end without a line end, as a crash may leave it, comes apart: the index has only
-// what stays as it is.
+// enter reads a segment into the index. A record at its end without a line end, as a crash may
+// leave it, comes apart: the index has only what stays as it is.
 func (h *History) enter(x *index, s segment, from int64, beyond *int64) (open []entry, err error) {
 	file, err := h.dir.open(s)
 	if err != nil {

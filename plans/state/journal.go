@@ -27,16 +27,17 @@ type Record struct {
 	// Actor is who ran rosknock: user@host.
 	Actor   string `json:"actor"`
 	Command string `json:"command"`
-	// Event is begin before the first command is sent, end when the outcome is known, run when a run over a fleet begins, run-end when
-	// it ends, and note for what changes no router.
+	// Event is begin before the first command is sent, end when the outcome is known, run when a
+	// run over a fleet begins, run-end when it ends, and note for what changes no router.
 	Event string `json:"event"`
 	// Router is the name, Address is the key of the router, see [Record.Key].
 	Router   string `json:"router,omitempty"`
 	Address  string `json:"address,omitempty"`
 	Identity string `json:"identity,omitempty"`
 	Plan     string `json:"plan,omitempty"`
-	// Source is the address whose trust was given or taken, Door where, as PLAN/DOOR, and For how long ("ever" has no end). Act names
-	// what was done, as Change names a change; it can't be undone.
+	// Source is the address whose trust was given or taken, Door where, as PLAN/DOOR, and For how
+	// long ("ever" has no end). Act names what was done, as Change names a change; it can't be
+	// undone.
 	Act    string `json:"act,omitempty"`
 	Source string `json:"source,omitempty"`
 	Door   string `json:"door,omitempty"`
@@ -53,8 +54,8 @@ type Record struct {
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 	Error  string `json:"error,omitempty"`
-	// Run names the run over a fleet that this belongs to. Its first record says how many routers it goes over, its last how many of
-	// them had which outcome.
+	// Run names the run over a fleet that this belongs to. Its first record says how many routers
+	// it goes over, its last how many of them had which outcome.
 	Run      string         `json:"run,omitempty"`
 	Routers  int            `json:"routers,omitempty"`
 	Outcomes map[string]int `json:"outcomes,omitempty"`
@@ -123,8 +124,9 @@ func (d Dir) current() string { return filepath.Join(d.path, "journal.ndjson") }
 // longestSegment is from what size on, in bytes, the journal goes on in another file.
 const longestSegment = 8 << 20
 
-// Append adds a record at the end of the journal: its number and its hashes are set here, and texts that are longer than the journal
-// keeps them are cut. It is on disk when Append returns. Several programs may append at once.
+// Append adds a record at the end of the journal: its number and its hashes are set here, and texts
+// that are longer than the journal keeps them are cut. It is on disk when Append returns. Several
+// programs may append at once.
 func (d Dir) Append(r Record) error {
 	if err := d.append(r); err != nil {
 		return fmt.Errorf("the journal can't be written: %w; name another folder with --state-dir", err)
@@ -212,8 +214,8 @@ func lastRecord(file io.ReaderAt, size int64) (Record, error) {
 	return Record{}, lines.err
 }
 
-// roll closes the segment that was written and begins the next. Where the system does not let go of the file, it is
-// written on.
+// roll closes the segment that was written and begins the next. Where the system does not let go of
+// the file, it is written on.
 func (d Dir) roll(file *os.File, end ending, month string) (*os.File, ending, error) {
 	full, err := d.full()
 	if end.torn {
@@ -286,8 +288,8 @@ func kindOf(mode fs.FileMode) string {
 	return "no plain file"
 }
 
-// seal puts a record into a line with its hash: over the record, and by Prev over all before it. It is taken over the line as it
-// stands there with an empty hash.
+// seal puts a record into a line with its hash: over the record, and by Prev over all before it. It
+// is taken over the line as it stands there with an empty hash.
 func seal(r Record) ([]byte, error) {
 	r.Hash = ""
 	line, err := json.Marshal(r)

@@ -8,9 +8,10 @@ import (
 // NewRun makes the name of a run over a fleet.
 func NewRun(at time.Time) string { return "run-" + NewChange(at) }
 
-// Finished returns the records of the routers of a run that need no further turn, by their key and the plan's name: those that were
-// changed, or had nothing to change. A router whose change was taken back since is not finished. found says whether there was such a
-// run. Who goes on has to compare the fingerprint of the plan: it may have been edited meanwhile.
+// Finished returns the records of the routers of a run that need no further turn, by their key and
+// the plan's name: those that were changed, or had nothing to change. A router whose change was
+// taken back since is not finished. found says whether there was such a run. Who goes on has to
+// compare the fingerprint of the plan: it may have been edited meanwhile.
 func Finished(records []Record, run string) (done map[string]Record, found bool) {
 	done = map[string]Record{}
 	for _, r := range records {
@@ -30,8 +31,8 @@ func Finished(records []Record, run string) (done map[string]Record, found bool)
 // LastRun is what stands for the newest run in place of its name.
 const LastRun = "last"
 
-// Run returns the records of the journal from the beginning of a run over a fleet on, the oldest first; none where there was no such run.
-// What comes before tells nothing about it.
+// Run returns the records of the journal from the beginning of a run over a fleet on, the oldest
+// first; none where there was no such run. What comes before tells nothing about it.
 func (h *History) Run(run string) ([]Record, error) {
 	var records []Record
 	found := false

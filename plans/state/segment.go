@@ -14,9 +14,10 @@ import (
 	"strconv"
 )
 
-// A segment is one file of the journal. The one that is written is journal.ndjson in the state folder, whose name does
-// not change, so that an older rosknock goes on with it and a journal of an older one is the first segment. When it is
-// full, or another month begins, it moves into the folder journal.d: 000001-2026-11.ndjson.
+// A segment is one file of the journal. The one that is written is journal.ndjson in the state
+// folder, whose name does not change, so that an older rosknock goes on with it and a journal of an
+// older one is the first segment. When it is full, or another month begins, it moves into the
+// folder journal.d: 000001-2026-11.ndjson.
 type segment struct {
 	number int    // from 1, without gaps; that which is written has the next
 	path   string // where it stood when it was looked up
@@ -169,8 +170,8 @@ func newForward(file io.ReaderAt, offset, size int64) *forward {
 	return &forward{from: bufio.NewReaderSize(io.NewSectionReader(file, offset, size-offset), 64<<10), next: offset}
 }
 
-// more goes to the next line. It returns false at the end of the file, and when reading fails. The text is good until
-// the next call.
+// more goes to the next line. It returns false at the end of the file, and when reading fails. The
+// text is good until the next call.
 func (f *forward) more() bool {
 	if f.err != nil {
 		return false

@@ -56,8 +56,8 @@ func files(t *testing.T, d state.Dir) []string {
 	return append(full, file(d))
 }
 
-// TestLongTexts: what a router says of itself, and of what goes wrong, may be of any length and hold any byte: the chain stays whole, and
-// the record is found again as the last.
+// TestLongTexts: what a router says of itself, and of what goes wrong, may be of any length and
+// hold any byte: the chain stays whole, and the record is found again as the last.
 func TestLongTexts(t *testing.T) {
 	for name, text := range map[string]string{
 		"long": strings.Repeat("x", 70_000), "long without end of a character": strings.Repeat("ä", 35_001), "not UTF-8": "r\xff\xc3(\x80",
@@ -101,8 +101,8 @@ func read(t *testing.T, name string) string {
 	return string(data)
 }
 
-// oldJournal writes a journal as rosknock wrote it before there were segments: one file, each line with the hash over
-// itself with an empty hash.
+// oldJournal writes a journal as rosknock wrote it before there were segments: one file, each line
+// with the hash over itself with an empty hash.
 func oldJournal(t *testing.T, d state.Dir, n int, router func(int) string) {
 	t.Helper()
 	var text bytes.Buffer
@@ -118,8 +118,8 @@ func oldJournal(t *testing.T, d state.Dir, n int, router func(int) string) {
 	}
 }
 
-// TestOldJournal: a journal of an older rosknock, also one longer than a segment, is read, found in and gone on with; nothing is lost, and the
-// chain is whole from its first record to the newest.
+// TestOldJournal: a journal of an older rosknock, also one longer than a segment, is read, found in
+// and gone on with; nothing is lost, and the chain is whole from its first record to the newest.
 func TestOldJournal(t *testing.T) {
 	for n, last := range map[int]time.Time{3: november(1), 23_000: november(1).AddDate(0, 0, -10)} { // another month; 9 MB
 		d := open(t)
@@ -142,8 +142,8 @@ func TestOldJournal(t *testing.T) {
 	}
 }
 
-// TestLostByItself: a journal that an older rosknock broke by itself, since the line before was longer than it looked back, is
-// not called tampered with.
+// TestLostByItself: a journal that an older rosknock broke by itself, since the line before was
+// longer than it looked back, is not called tampered with.
 func TestLostByItself(t *testing.T) {
 	d := open(t)
 	line := func(seq int, router, prev string) string {
@@ -160,8 +160,9 @@ func TestLostByItself(t *testing.T) {
 	}
 }
 
-// TestSegments: whatever is appended, in whichever month, and whatever becomes of the index meanwhile: the records of each router are those that a
-// reading of the whole journal finds, and the newest come first.
+// TestSegments: whatever is appended, in whichever month, and whatever becomes of the index
+// meanwhile: the records of each router are those that a reading of the whole journal finds, and
+// the newest come first.
 func TestSegments(t *testing.T) {
 	quick(t)
 	base := t.TempDir()
@@ -220,7 +221,8 @@ func TestSegments(t *testing.T) {
 	})
 }
 
-// TestAnotherJournal: an index of another journal, of one that was changed, or of one of which a part was taken away, is not believed.
+// TestAnotherJournal: an index of another journal, of one that was changed, or of one of which a
+// part was taken away, is not believed.
 func TestAnotherJournal(t *testing.T) {
 	router := func(i int) string { return fmt.Sprint("r", i%10) }
 	for name, change := range map[string]func(d state.Dir) error{
@@ -264,7 +266,8 @@ func TestAnotherJournal(t *testing.T) {
 	}
 }
 
-// TestWhereItBreaks: a break in a full segment is named with its file, and a segment that is missing is noticed, from whichever end it is read.
+// TestWhereItBreaks: a break in a full segment is named with its file, and a segment that is
+// missing is noticed, from whichever end it is read.
 func TestWhereItBreaks(t *testing.T) {
 	for name, change := range map[string]func(full []string) error{
 		"changed": func(full []string) error {
@@ -294,7 +297,8 @@ func TestWhereItBreaks(t *testing.T) {
 	}
 }
 
-// TestReading: to look into the journal makes and changes nothing in the state folder, and works where nothing can be written.
+// TestReading: to look into the journal makes and changes nothing in the state folder, and works
+// where nothing can be written.
 func TestReading(t *testing.T) {
 	d := open(t)
 	oldJournal(t, d, 200, func(i int) string { return fmt.Sprint("r", i%10) })
@@ -375,7 +379,8 @@ func TestOthers(t *testing.T) {
 	}
 }
 
-// TestReadWhileWritten: who reads while others write and segments fill sees whole records in an unbroken chain, and never less than before.
+// TestReadWhileWritten: who reads while others write and segments fill sees whole records in an
+// unbroken chain, and never less than before.
 func TestReadWhileWritten(t *testing.T) {
 	d := open(t)
 	add(t, d, state.Record{Address: "r", Time: november(1)})

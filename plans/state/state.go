@@ -23,7 +23,8 @@ type Dir struct {
 	reading bool // nothing is written
 }
 
-// Open opens a state folder to write into it, and makes it where there is none. One that others can write is refused, as ssh does.
+// Open opens a state folder to write into it, and makes it where there is none. One that others can
+// write is refused, as ssh does.
 func Open(path string) (Dir, error) {
 	d := Dir{path: path}
 	if err := os.MkdirAll(filepath.Join(path, "locks"), 0o700); err != nil {
@@ -35,7 +36,8 @@ func Open(path string) (Dir, error) {
 	return d, nil
 }
 
-// OpenReading opens a state folder only to read what is in it. It need not be there, and nothing in it is made or changed.
+// OpenReading opens a state folder only to read what is in it. It need not be there, and nothing in
+// it is made or changed.
 func OpenReading(path string) Dir { return Dir{path, true} }
 
 // Exposed says when others can write the state folder, and so make up what it remembers, or nil.

@@ -14,7 +14,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// quick puts the temporary folders of a test into memory, where there is a place for that: what is on disk when Append returns takes its time.
+// quick puts the temporary folders of a test into memory, where there is a place for that: what is
+// on disk when Append returns takes its time.
 func quick(t *testing.T) {
 	t.Helper()
 	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {

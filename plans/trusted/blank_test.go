@@ -11,8 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// blanking is a session with a router whose rows of connections come without what was asked for (routeros-facts § 1.5): when columns are
-// named, or always.
+// blanking is a session with a router whose rows of connections come without what was asked for
+// (routeros-facts § 1.5): when columns are named, or always.
 type blanking struct {
 	*api.Session
 	always bool
@@ -29,8 +29,8 @@ func (b blanking) Run(ctx context.Context, c routeros.Command) (api.Reply, error
 	return reply, err
 }
 
-// TestBlankConnections: connections whose rows come without addresses are read again in full and cut; where that tells no more, it is
-// said, and they are not counted as none.
+// TestBlankConnections: connections whose rows come without addresses are read again in full and
+// cut; where that tells no more, it is said, and they are not counted as none.
 func TestBlankConnections(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		b := newBench(t, "seed.yaml")

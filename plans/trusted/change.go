@@ -241,8 +241,8 @@ func connections(ctx context.Context, s Session, f routeros.Family, address neti
 	return ids, blank, err
 }
 
-// connectionRows reads columns of the table of connections. Some versions answer with empty rows when columns are named
-// (routeros-facts § 1.5): then the rows are read again, in full.
+// connectionRows reads columns of the table of connections. Some versions answer with empty rows
+// when columns are named (routeros-facts § 1.5): then the rows are read again, in full.
 func connectionRows(ctx context.Context, s Session, f routeros.Family, names ...string) ([]routeros.Attributes, error) {
 	reply, err := s.Run(ctx, routeros.Print(f.Connection(), names...))
 	if err == nil && slices.ContainsFunc(reply.Rows, func(row routeros.Attributes) bool { return lacks(row, names) }) {

@@ -25,8 +25,8 @@ func sameContent(r diff.Row, step diff.Step) bool {
 	return routeros.Rule{Attrs: r.Attrs}.Same(routeros.Rule{Attrs: step.Set})
 }
 
-// alike reports whether a row means the same as another, at the same place of the plan; the comment's words may have changed on the way, and
-// it may not have gone live yet.
+// alike reports whether a row means the same as another, at the same place of the plan; the
+// comment's words may have changed on the way, and it may not have gone live yet.
 func alike(r diff.Row, was routeros.Attributes, menu routeros.Menu) bool {
 	live := func(a routeros.Attributes) routeros.Rule { return routeros.Rule{Attrs: a.Without("disabled")} }
 	return samePlace(r, diff.Step{Menu: menu, Set: was}) && live(r.Attrs).SameMeaning(live(was))

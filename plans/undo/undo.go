@@ -19,9 +19,10 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Changes returns the steps that take back what has been done of a change set, which was computed on before, from a router as it is
-// now. Foreign rules may have come and gone meanwhile. Steps may name a row that an earlier one of them adds, as +N (see
-// [diff.Step]). What can't be taken back is in the notes. The error, if any, is a *[diff.MisfitError]: the change set is not one of before.
+// Changes returns the steps that take back what has been done of a change set, which was computed
+// on before, from a router as it is now. Foreign rules may have come and gone meanwhile. Steps may
+// name a row that an earlier one of them adds, as +N (see [diff.Step]). What can't be taken back is
+// in the notes. The error, if any, is a *[diff.MisfitError]: the change set is not one of before.
 func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (diff.ChangeSet, error) {
 	states, err := diff.States(before, done)
 	if err != nil {

@@ -71,7 +71,8 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 
 const timeColumn = "TIME (UTC)"
 
-// JournalPair is what the two records have in common that say how one thing began and how it ended; "" for a record that stands alone.
+// JournalPair is what the two records have in common that say how one thing began and how it ended;
+// "" for a record that stands alone.
 func JournalPair(r state.Record) string {
 	switch id := cmp.Or(r.Change, r.Act); {
 	case r.Event == state.RunBegin, r.Event == state.RunEnd:
@@ -93,7 +94,8 @@ func outcomeOf(r state.Record) string {
 	return r.Event
 }
 
-// detailOf is what else is to be known: whom it was about, what became of the routers of a run, why it went wrong.
+// detailOf is what else is to be known: whom it was about, what became of the routers of a run, why
+// it went wrong.
 func detailOf(r state.Record) string {
 	var parts []string
 	if r.Routers > 0 {
