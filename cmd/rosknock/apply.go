@@ -150,7 +150,7 @@ Without a terminal to ask on, --yes is needed.`,
 	return c
 }
 
-// wayBack says how a run over several routers is taken back.
+// wayBack says how a run over several routers is rolled back.
 func (e env) wayBack(s settings, routers []view.Router, dryRun bool) {
 	changed := slices.ContainsFunc(routers, func(r view.Router) bool { return r.Outcome == apply.Changed })
 	if len(routers) < 2 || dryRun || !changed || s.Output != "text" {

@@ -425,7 +425,7 @@ func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 	return out
 }
 
-// undoable offers the changes that can be taken back: of the routers that are named, or of all.
+// undoable offers the changes that can be rolled back: of the routers that are named, or of all.
 func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 	history, s := e.journalled(c)
 	if history == nil {

@@ -167,7 +167,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	})
 }
 
-// disarm removes the dead-man of a run that was cut off before it changed anything, or that has been taken back already.
+// disarm removes the dead-man of a run that was cut off before it changed anything, or that has been rolled back already.
 func disarm(ctx context.Context, session *api.Session, out view.Router, change string) view.Router {
 	out.Outcome = apply.Unchanged
 	if err := apply.Disarm(ctx, session, change); err != nil {
@@ -176,7 +176,7 @@ func disarm(ctx context.Context, session *api.Session, out view.Router, change s
 	return out
 }
 
-// backupOf finds the change that is to be taken back: the last one, or the one of that name when none of the same plan came after it.
+// backupOf finds the change that is to be rolled back: the last one, or the one of that name when none of the same plan came after it.
 func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	dir, err := e.state(s)
 	if err != nil {
@@ -195,7 +195,7 @@ func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	undoable := state.Undoable(records, key)
 	if name == "" {
 		if len(undoable) == 0 {
-			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be taken back; rosknock journal shows it", key, dir.Path())}
+			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be rolled back; rosknock journal shows it", key, dir.Path())}
 		}
 		name = undoable[0].Change
 	}
@@ -205,7 +205,7 @@ func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	}
 	at := slices.IndexFunc(undoable, func(r state.Record) bool { return r.Change == name })
 	if at < 0 {
-		return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was taken back already, or never done; rosknock journal shows it", name, key)}
+		return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was rolled back already, or never done; rosknock journal shows it", name, key)}
 	}
 	for _, later := range undoable[:at] {
 		if later.Plan == backup.Plan {

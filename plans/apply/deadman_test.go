@@ -250,7 +250,7 @@ func TestNotDisarmed(t *testing.T) {
 	}
 }
 
-// TestAdoptForms: an undo goes on under the armed dead-man of a run that was cut off where the form
+// TestAdoptForms: an undo adopts the armed dead-man of a run that was cut off where the form
 // of next-run is known, by the time that is really left; where it is not, or the time is too short,
 // nothing is touched and the dead-man does its work.
 func TestAdoptForms(t *testing.T) {

@@ -397,7 +397,7 @@ func TestFewestMoves(t *testing.T) {
 	}
 }
 
-// TestRehearseNothing: a router of which nothing was read but its name takes additions, and refuses
+// TestRehearseNothing: a router of which only its name was read takes additions, and refuses
 // what names a row.
 func TestRehearseNothing(t *testing.T) {
 	for _, menu := range []routeros.Menu{routeros.Filter, routeros.AddressList} {

@@ -148,7 +148,7 @@ type prover struct {
 	session diff.Session
 	states  []routeros.Snapshot
 	// doubtful are others' rules of which nobody could say either what they do before the plan, or
-	// the change that is taken back, came.
+	// the change that is rolled back, came.
 	doubtful map[routeros.Menu][]routeros.Rule
 	unfit    error // why the steps don't fit the router
 	proof    Proof

@@ -13,7 +13,7 @@ import (
 )
 
 // Opening is something on the router that more can reach once a plan is removed, or a change of it
-// taken back.
+// rolled back.
 type Opening struct {
 	Family routeros.Family
 	// What is the protocol and the port, and the service that listens there: tcp/22 (ssh).

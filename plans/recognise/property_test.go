@@ -216,7 +216,7 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// givenBack holds that an adoption can be taken back however far it came, by steps that the proof lets pass.
+// givenBack holds that an adoption can be rolled back however far it came, by steps that the proof lets pass.
 func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
 	came := rapid.IntRange(0, len(c.Steps)).Draw(t, "came")
 	now := difftest.States(t, before, c)[came]

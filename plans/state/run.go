@@ -10,7 +10,7 @@ func NewRun(at time.Time) string { return "run-" + NewChange(at) }
 
 // Finished returns the records of the routers of a run that need no further turn, by their key and
 // the plan's name: those that were changed, or had nothing to change. A router whose change was
-// taken back since is not finished. found says whether there was such a run. Who goes on has to
+// rolled back since is not finished. found says whether there was such a run. Who goes on has to
 // compare the fingerprint of the plan: it may have been edited meanwhile.
 func Finished(records []Record, run string) (done map[string]Record, found bool) {
 	done = map[string]Record{}

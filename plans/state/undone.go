@@ -3,7 +3,7 @@ package state
 import "slices"
 
 // Undoable lists the changes of a router that have left something to take back, the newest first: those that were carried out, or whose
-// end is not known, and that no undo has taken back since.
+// end is not known, and that no undo has rolled back since.
 func Undoable(records []Record, key string) []Record {
 	var out []Record
 	for _, r := range records {

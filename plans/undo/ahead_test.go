@@ -32,7 +32,7 @@ firewall: {layout: `+layout+`}
 	return p
 }
 
-// TestScriptAhead: laying a day down, one window after another, and a whole day that nobody saw to, can be taken back from wherever the change was
+// TestScriptAhead: laying a day down, one window after another, and a whole day that nobody saw to, can be rolled back from wherever the change was
 // cut off.
 func TestScriptAhead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -123,7 +123,7 @@ func (w *writer) fresh(menu routeros.Menu, chain string) bool {
 		!slices.ContainsFunc(w.states[0].Rules[menu], func(r routeros.Rule) bool { return r.Chain() == chain })
 }
 
-// anyAfter reports whether a later step adds to a chain: that is taken back before.
+// anyAfter reports whether a later step adds to a chain: that is rolled back before.
 func (w *writer) anyAfter(i int, menu routeros.Menu, chain string) bool {
 	return slices.ContainsFunc(w.done.Steps[i+1:], func(s diff.Step) bool {
 		return s.Op == diff.Add && s.Menu == menu && s.Set.Get("chain") == chain

@@ -21,7 +21,7 @@ import (
 
 // Changes returns the steps that take back what has been done of a change set, which was computed
 // on before, from a router as it is now. Foreign rules may have come and gone meanwhile. Steps may
-// name a row that an earlier one of them adds, as +N (see [diff.Step]). What can't be taken back is
+// name a row that an earlier one of them adds, as +N (see [diff.Step]). What can't be rolled back is
 // in the notes. The error, if any, is a *[diff.MisfitError]: the change set is not one of before.
 func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (diff.ChangeSet, error) {
 	states, err := diff.States(before, done)
@@ -100,7 +100,7 @@ func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []s
 type undoer struct {
 	plan   string
 	cur    routeros.Snapshot   // as it will be after the steps so far
-	states []routeros.Snapshot // of the change set that is taken back
+	states []routeros.Snapshot // of the change set that is rolled back
 	// at says under which id a row of the states stands in cur, where that is another one.
 	at     map[string]string
 	handed map[string]string // see [handed]
