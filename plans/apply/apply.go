@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/diff"
@@ -134,7 +135,7 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if o.Delay == 0 {
 		o.Delay = DefaultDelay
 	}
-	parts, err := partsOf(o, c)
+	parts, _, err := partsOf(o, c)
 	if err != nil {
 		return Result{Outcome: Refused, Left: c.Steps, Err: err}
 	}
@@ -396,36 +397,37 @@ func (r *run) release(ctx context.Context, s Session) {
 	}
 }
 
-// partsOf are the parts of a change set. One whose way back is longer than a router takes for a
-// dead-man is halved: every state between two steps is one that was proved, so any of them may stand.
-func partsOf(o Options, c diff.ChangeSet) ([]diff.Part, error) {
+// partsOf are the parts of a change set, and the protections of those that packets meet, in their
+// order. A part whose way back is longer than a router takes for a dead-man is halved: every state
+// between two steps is one that was proved, so any of them may stand.
+func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, err error) {
 	all, err := diff.PartsOf(o.Before, c)
 	if err != nil {
-		return nil, misfit(err)
+		return nil, nil, misfit(err)
 	}
-	var out []diff.Part
 	for len(all) > 0 {
 		part := all[0]
-		g, err := guardOf(o, c, part)
-		if err != nil {
-			return nil, err
-		}
-		if man, ok := g.(*scheduled); ok && part.Met && man.tooLong() != nil && part.To-part.From > 1 {
-			half := (part.From + part.To) / 2
-			all = append([]diff.Part{{From: part.From, To: half, Met: true}, {From: half, To: part.To, Met: true}}, all[1:]...)
+		if !part.Met {
+			parts, all = append(parts, part), all[1:]
 			continue
 		}
-		out, all = append(out, part), all[1:]
+		g, err := guardOf(o, c, part)
+		if err != nil {
+			return nil, nil, err
+		}
+		if man, ok := g.(*scheduled); ok && man.tooLong() != nil && part.To-part.From > 1 {
+			half := (part.From + part.To) / 2
+			all = slices.Concat([]diff.Part{{From: part.From, To: half, Met: true}, {From: half, To: part.To, Met: true}}, all[1:])
+			continue
+		}
+		parts, guards, all = append(parts, part), append(guards, g), all[1:]
 	}
-	return out, nil
+	return parts, guards, nil
 }
 
 // guardOf is the protection of a part, as far as it is known beforehand: the ids of rows that are
 // added before it are not.
 func guardOf(o Options, c diff.ChangeSet, part diff.Part) (guard, error) {
-	if !part.Met {
-		return unguarded{}, nil
-	}
 	before, given, err := diff.After(o.Before, diff.ChangeSet{Steps: c.Steps[:part.From]})
 	if err != nil {
 		return nil, misfit(err)

@@ -46,7 +46,7 @@ func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 	if _, err := atWork(b.work, o); err != nil {
 		return err
 	}
-	guards, err := protections(c, o)
+	_, guards, err := partsOf(o, c)
 	if err != nil {
 		return err
 	}
@@ -68,26 +68,6 @@ func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 		}
 	}
 	return nil
-}
-
-// protections are those of the parts that packets meet; the others go without.
-func protections(c diff.ChangeSet, o Options) ([]guard, error) {
-	parts, err := partsOf(o, c)
-	if err != nil {
-		return nil, misfit(err)
-	}
-	var out []guard
-	for _, part := range parts {
-		if !part.Met {
-			continue
-		}
-		g, err := guardOf(o, c, part)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, g)
-	}
-	return out, nil
 }
 
 // unfit says what of a change is beyond its protection, or of the protection beyond its router.
