@@ -22,7 +22,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/diff"
@@ -416,8 +415,11 @@ func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, er
 			return nil, nil, err
 		}
 		if man, ok := g.(*scheduled); ok && man.tooLong() != nil && part.To-part.From > 1 {
-			half := (part.From + part.To) / 2
-			all = slices.Concat([]diff.Part{{From: part.From, To: half, Met: true}, {From: half, To: part.To, Met: true}}, all[1:])
+			halves, err := diff.Halve(o.Before, c, part)
+			if err != nil {
+				return nil, nil, misfit(err)
+			}
+			all = append(halves, all[1:]...)
 			continue
 		}
 		parts, guards, all = append(parts, part), append(guards, g), all[1:]

@@ -51,26 +51,47 @@ func PartsOf(before routeros.Snapshot, c ChangeSet) ([]Part, error) {
 		sweep--
 	}
 	var out []Part
-	add := func(from, to int, met bool) {
-		if from < to {
-			out = append(out, Part{from, to, met})
-		}
+	if change > 0 {
+		out = append(out, Part{From: 0, To: change})
 	}
-	add(0, change, false)
-	from, seen := change, harmless
-	for i := change; i < sweep; i++ {
-		is := riskOf(states[from], states[i], c.Steps[i])
+	out = append(out, protected(states, c.Steps, change, sweep)...)
+	if sweep < len(c.Steps) {
+		out = append(out, Part{From: sweep, To: len(c.Steps)})
+	}
+	return out, nil
+}
+
+// Halve divides a part that packets meet in two, or more where steps of the second half count on some
+// of it. The error, if any, is a *[MisfitError].
+func Halve(before routeros.Snapshot, c ChangeSet, p Part) ([]Part, error) {
+	states, err := States(before, c)
+	if err != nil {
+		return nil, err
+	}
+	half := (p.From + p.To) / 2
+	return append(protected(states, c.Steps, p.From, half), protected(states, c.Steps, half, p.To)...), nil
+}
+
+// protected divides steps that packets meet into parts, so that none that closes or shuts stands with
+// what it counts on.
+func protected(states []routeros.Snapshot, steps []Step, from, to int) []Part {
+	var out []Part
+	seen := harmless
+	for i := from; i < to; i++ {
+		is := riskOf(states[from], states[i], steps[i])
 		if counts := is == closing || is == shutting; counts && seen != harmless && seen != is {
-			add(from, i, true)
+			out = append(out, Part{from, i, true})
 			from, seen = i, harmless
+			is = riskOf(states[from], states[i], steps[i])
 		}
 		if is != harmless {
 			seen = is
 		}
 	}
-	add(from, sweep, true)
-	add(sweep, len(c.Steps), false)
-	return out, nil
+	if from < to {
+		out = append(out, Part{from, to, true})
+	}
+	return out
 }
 
 // risk is what a step may do on a router that was rolled back.

@@ -1,0 +1,36 @@
+package diff_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// TestHalve: a gate that an earlier part has added, disabled, does not go live in one part with those
+// whom it has to let through. The router would not refuse it when the part is rolled back: they would
+// be gone, and the gate live.
+func TestHalve(t *testing.T) {
+	add := func(slot string, pairs ...string) diff.Step {
+		return diff.Step{Op: diff.Add, Menu: routeros.Filter, Slot: slot, Set: routeros.MakeAttributes(append([]string{"chain", "input"}, pairs...)...)}
+	}
+	accept := func(port string) diff.Step {
+		step := add("m/"+port, "action", "accept", "protocol", "tcp", "dst-port", port)
+		step.Before = "+0"
+		return step
+	}
+	c := diff.ChangeSet{Steps: []diff.Step{
+		add("m/gate", "action", "drop", "protocol", "tcp", "dst-port", "22,23", "disabled", "true"), accept("22"), accept("23"),
+		{Op: diff.Enable, Menu: routeros.Filter, ID: "+0", Slot: "m/gate", Set: routeros.MakeAttributes("disabled", "false")},
+	}}
+	before := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: {}}}
+	whole, err := diff.PartsOf(before, c)
+	if err != nil || !slices.Equal(whole, []diff.Part{{From: 0, To: 4, Met: true}}) {
+		t.Fatalf("%v, %v: all of it is new, so the router refuses what has lost its ground", whole, err)
+	}
+	halves, err := diff.Halve(before, c, whole[0])
+	if want := []diff.Part{{From: 0, To: 2, Met: true}, {From: 2, To: 3, Met: true}, {From: 3, To: 4, Met: true}}; err != nil || !slices.Equal(halves, want) {
+		t.Errorf("%v, %v, want %v", halves, err, want)
+	}
+}
