@@ -138,8 +138,8 @@ func riskOf(start, s routeros.Snapshot, step Step) risk {
 		if step.Op == Set && shuts(is) {
 			return shutting
 		}
-	case step.Op == Set && was.Action() == "accept":
-		return closing
+	case (step.Op == Set || step.Op == Move) && was.Action() == "accept":
+		return closing // the router moves it to the end of the table when the row before which it belongs is gone
 	case (step.Op == Enable || step.Op == Move) && shuts(is):
 		return shutting
 	}

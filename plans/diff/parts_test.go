@@ -34,3 +34,18 @@ func TestHalve(t *testing.T) {
 		t.Errorf("%v, %v, want %v", halves, err, want)
 	}
 }
+
+// TestMoveOfAnAccept: an accept is not moved in front of a row that the same part has added. When that
+// is rolled back, the router takes the row that is gone for the end of the table, below every gate.
+func TestMoveOfAnAccept(t *testing.T) {
+	old := routeros.Rule{ID: "*1", Attrs: routeros.MakeAttributes("chain", "input", "action", "accept", "protocol", "tcp", "dst-port", "22")}
+	before := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: {old}}}
+	c := diff.ChangeSet{Steps: []diff.Step{
+		{Op: diff.Add, Menu: routeros.Filter, Slot: "m/new", Set: old.Attrs.With("dst-port", "23")},
+		{Op: diff.Move, Menu: routeros.Filter, ID: "*1", Before: "+0", Slot: "m/old"},
+	}}
+	parts, err := diff.PartsOf(before, c)
+	if want := []diff.Part{{From: 0, To: 1, Met: true}, {From: 1, To: 2, Met: true}}; err != nil || !slices.Equal(parts, want) {
+		t.Errorf("%v, %v, want %v", parts, err, want)
+	}
+}
