@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// fence stands before a terminal, behind everything that writes text. Whoever writes has made
+// fence stands before a terminal, behind everything that writes text. The writers have made
 // visible what others say (view.Say, tables, pages). If one ever forgot to, no escape sequence,
 // control character or mark of direction gets through all the same: only line ends, tabs and the
 // program's own colours do.

@@ -55,7 +55,7 @@ func (p *progress) write(text []byte) (int, error) {
 	return n, err
 }
 
-// unlocked is a progress to whoever holds its lock.
+// unlocked is a progress for code that holds its lock.
 type unlocked struct{ *progress }
 
 // Write implements [io.Writer].
