@@ -98,7 +98,8 @@ func (r *rollout) flags(c *cobra.Command) {
 	f.StringVar(&r.window, "window", "", "begin nothing outside a maintenance window, such as `\"Sat 02:00-04:00 Europe/Berlin\"`, or what may be taken back after it")
 }
 
-// options are those of a run of changes. lasting is how long after its beginning a change may still be rolled back.
+// options are those of a run of changes. lasting is how long after its beginning a change may still
+// be rolled back.
 func (r rollout) options(e env, lasting time.Duration) (fleet.Options, error) {
 	var o fleet.Options
 	var err error

@@ -167,7 +167,8 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	})
 }
 
-// disarm removes the dead-man of a run that was cut off before it changed anything, or that has been rolled back already.
+// disarm removes the dead-man of a run that was cut off before it changed anything, or that has
+// been rolled back already.
 func disarm(ctx context.Context, session *api.Session, out view.Router, change string) view.Router {
 	out.Outcome = apply.Unchanged
 	if err := apply.Disarm(ctx, session, change); err != nil {
@@ -176,7 +177,8 @@ func disarm(ctx context.Context, session *api.Session, out view.Router, change s
 	return out
 }
 
-// backupOf finds the change that is to be rolled back: the last one, or the one of that name when none of the same plan came after it.
+// backupOf finds the change that is to be rolled back: the last one, or the one of that name when
+// none of the same plan came after it.
 func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	dir, err := e.state(s)
 	if err != nil {

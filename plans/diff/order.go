@@ -12,8 +12,8 @@ import (
 // change that is rolled back, or that the router itself rolls back, never has to bring rows back:
 //
 //   - first go rows that an earlier run has left in chains into which no packet comes;
-//   - then the change proper, under protection: rows that are disabled or in chains into which no packet comes are added, what packets meet
-//     is switched to them;
+//   - then the change proper, under protection: rows that are disabled or in chains into which no
+//     packet comes are added, what packets meet is switched to them;
 //   - then, under a protection of its own, what closes ways that are open until then;
 //   - last go the rows into which no packet comes any more.
 //

@@ -20,9 +20,10 @@ type Import struct {
 	Window  *Window // of doors that rotate
 }
 
-// Script returns the script that does what apply does: the same commands in the same order, with rows named by what they hold. It
-// begins by looking whether the router is as it was when the change set was made, and does nothing where it is not; when a
-// command fails, what was done before is rolled back. The error is a [diff.RefusalError] where a row can't be named.
+// Script returns the script that does what apply does: the same commands in the same order, with
+// rows named by what they hold. It begins by looking whether the router is as it was when the
+// change set was made, and does nothing where it is not; when a command fails, what was done before
+// is rolled back. The error is a [diff.RefusalError] where a row can't be named.
 func (i Import) Script() (string, error) {
 	head := []string{
 		fmt.Sprintf("The plan %s of rosknock as a script for %s: %s.", i.Plan, i.Router, steps(len(i.Changes.Steps))),

@@ -69,8 +69,9 @@ func (d Dir) RuleFingerprint(r routeros.Rule) (string, error) {
 	return d.Fingerprint([]byte(r.Canonical().Without("comment").String()))
 }
 
-// Origin returns what a router was before a plan came there, as far as the journal tells: what its changes have touched since, and none has
-// put back. A change that was rolled back counts as none; one that removed the plan is the end of what was before.
+// Origin returns what a router was before a plan came there, as far as the journal tells: what its
+// changes have touched since, and none has put back. A change that was rolled back counts as none;
+// one that removed the plan is the end of what was before.
 func Origin(records []Record, key, plan string) remove.Origin {
 	var o remove.Origin
 	for _, r := range slices.Backward(Undoable(records, key)) { // the oldest first

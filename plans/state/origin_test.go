@@ -10,7 +10,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestOrigin: what was before a plan follows from the changes that were carried out and not rolled back, since it came.
+// TestOrigin: what was before a plan follows from the changes that were carried out and not rolled
+// back, since it came.
 func TestOrigin(t *testing.T) {
 	service := func(name, what, was, is string) state.Touched {
 		return state.Touched{Path: "/ip/service", Name: name, What: what, Was: state.Text(was), Is: state.Text(is)}

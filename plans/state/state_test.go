@@ -165,7 +165,8 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
-// TestBackupsEnd: a router that changes every hour does not fill the disk, and its newest changes can be rolled back.
+// TestBackupsEnd: a router that changes every hour does not fill the disk, and its newest changes
+// can be rolled back.
 func TestBackupsEnd(t *testing.T) {
 	dir, err := state.Open(t.TempDir())
 	if err != nil {

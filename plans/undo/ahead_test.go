@@ -32,8 +32,8 @@ firewall: {layout: `+layout+`}
 	return p
 }
 
-// TestScriptAhead: laying a day down, one window after another, and a whole day that nobody saw to, can be rolled back from wherever the change was
-// cut off.
+// TestScriptAhead: laying a day down, one window after another, and a whole day that nobody saw to,
+// can be rolled back from wherever the change was cut off.
 func TestScriptAhead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := newBench(t)

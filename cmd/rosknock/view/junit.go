@@ -10,8 +10,9 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 )
 
-// JUnit writes routers as test cases, for CI systems: a suite for each plan. What was refused or rolled back is a failure, what could not
-// be carried out an error, and what was not tried is skipped. With drift, a router that differs from its plan is a failure too.
+// JUnit writes routers as test cases, for CI systems: a suite for each plan. What was refused or
+// rolled back is a failure, what could not be carried out an error, and what was not tried is
+// skipped. With drift, a router that differs from its plan is a failure too.
 func JUnit(w io.Writer, command string, routers []Router, drift bool, s Style) error {
 	all := junitSuites{Name: "rosknock " + command}
 	at := map[string]int{}
