@@ -42,12 +42,12 @@ func (p *port) serve(conn net.Conn) {
 	}
 	switch isTLS := first[0] == 0x16; {
 	case isTLS != p.tls:
-		go func() { _, _ = io.Copy(io.Discard, buffered) }() // a pipe holds nothing
 		switch p.strange {
 		case "silence":
-			_, _ = io.ReadFull(buffered, make([]byte, 1<<16))
+			_, _ = io.Copy(io.Discard, buffered)
 		case "hangs up":
 		default:
+			go func() { _, _ = io.Copy(io.Discard, buffered) }() // a pipe holds nothing
 			_, _ = conn.Write([]byte(p.strange))
 		}
 	case isTLS:
