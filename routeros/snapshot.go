@@ -37,7 +37,27 @@ type Snapshot struct {
 	ListMembers    []ListMember
 	Addresses      []InterfaceAddress
 	Active         []ActiveUser
+
+	// VersionAssumed says that an export does not name its version: Version is then what is taken
+	// for it.
+	VersionAssumed bool
+	// Partial is the menu under which all stands that an export shows; nothing is known of menus
+	// elsewhere. Empty is a whole export, or a live router.
+	Partial Menu
+	// Unread are the rows of an export that could not be read, though they stand in menus that
+	// decide who reaches the router: what they do is not known. A live router has none.
+	Unread []UnreadRow
 }
+
+// UnreadRow is a piece of an export that could not be read.
+type UnreadRow struct {
+	Line int // from 1
+	Menu Menu
+	Why  string
+}
+
+// String names the row and says why it could not be read.
+func (u UnreadRow) String() string { return fmt.Sprintf("line %d, %s: %s", u.Line, u.Menu, u.Why) }
 
 // NTPClient is what /system/ntp/client says of itself.
 type NTPClient struct {

@@ -21,6 +21,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // settings is what a flag, the environment (ROSKNOCK_…), the settings file or a default may say, in that
@@ -49,9 +50,10 @@ type settings struct {
 	limits      []string
 	vars        map[string]string
 	accept      []string
-	typed       map[string]bool // the flags that were given
-	keeps       bool            // what was read of each router is needed until the end
-	at          time.Time       // the time for which knocks are derived, when it was given
+	typed       map[string]bool  // the flags that were given
+	keeps       bool             // what was read of each router is needed until the end
+	rosVersion  routeros.Version // of an export, when it was given
+	at          time.Time        // the time for which knocks are derived, when it was given
 
 	sshKeys, sshKnownHosts []string
 
@@ -127,6 +129,9 @@ func load(c *cobra.Command, e env) (settings, error) {
 		if s.at, err = time.Parse(time.RFC3339, text); err != nil {
 			return s, usagef("--at %q: a time such as 2026-11-21T04:15:00Z is expected", text)
 		}
+	}
+	if s.rosVersion, err = readVersion(c); err != nil {
+		return s, err
 	}
 	s.sshKeys, _ = c.Flags().GetStringArray("ssh-key")
 	s.sshKnownHosts, _ = c.Flags().GetStringArray("ssh-known-hosts")

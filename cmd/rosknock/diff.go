@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,9 +74,28 @@ func newDiff(e env) *cobra.Command {
 // exportFlags are those of the commands that also work on an export.
 func exportFlags(c *cobra.Command, export *string, operator *[]string) {
 	c.Flags().StringVar(export, "export", "", "look at an export in a `FILE.rsc` instead of a router")
+	versionFlag(c)
 	if operator != nil {
 		c.Flags().StringArrayVar(operator, "operator", nil, "your own `ADDRESS` as the router sees it, whose way in has to stay; may be repeated")
 	}
+}
+
+// versionFlag is for the commands that read an export.
+func versionFlag(c *cobra.Command) {
+	c.Flags().String("ros-version", "", "the `VERSION` of RouterOS that an export comes from, where it names none, such as 7.20")
+}
+
+// readVersion reads what is said of an export's version; zero is nothing.
+func readVersion(c *cobra.Command) (routeros.Version, error) {
+	text, _ := c.Flags().GetString("ros-version")
+	if text == "" {
+		return routeros.Version{}, nil
+	}
+	v, err := routeros.ParseVersion(text)
+	if err != nil {
+		return v, usagef("--ros-version %q: a version such as 7.20 or 6.49.10 is expected", text)
+	}
+	return v, nil
 }
 
 // sessionOf is what is known of a session that there is not: where the operator is. Without that, nothing.
@@ -157,24 +177,37 @@ func readExport(e env, s settings, name string) (view.Router, error) {
 	if len(read.Statements) == 0 {
 		return view.Router{}, invalid(fmt.Errorf("%s: no command of an export is in it", name))
 	}
-	snapshot, skipped := read.Snapshot(rsc.Options{})
+	if read.HasVersion && s.rosVersion != (routeros.Version{}) && read.Version != s.rosVersion {
+		return view.Router{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, and --ros-version %s: leave the flag out", name, read.Version, s.rosVersion))
+	}
+	snapshot, skipped := read.Snapshot(rsc.Options{Version: s.rosVersion})
 	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
+	if snapshot.VersionAssumed {
+		view.Say(e.err, "rosknock: %s does not name the version of RouterOS: it is read as one of %s; --ros-version says which it is\n", name, snapshot.Version)
+	}
 	return view.Router{Name: name, Snapshot: &snapshot}, nil
 }
 
 // maxExport is the largest export that is read: real ones reach a few MiB with long address lists.
 const maxExport = 64 << 20
 
+// reportSkipped says what of an export was left out: what decides who reaches the router line by
+// line, all else as a number, unless more is asked for.
 func reportSkipped(w io.Writer, s settings, name string, skipped []rsc.Skip) {
-	if len(skipped) == 0 {
-		return
-	}
-	if !s.Verbose {
-		view.Say(w, "rosknock: %s: %d pieces that don't concern the firewall, or can't be read, were skipped; -v shows them\n", name, len(skipped))
-		return
-	}
+	slices.SortStableFunc(skipped, func(a, b rsc.Skip) int { return cmp.Compare(a.Line, b.Line) })
+	others := 0
 	for _, skip := range skipped {
-		view.Say(w, "%s:%d: skipped: %s: %s\n", name, skip.Line, skip.Text, skip.Why)
+		switch {
+		case s.Verbose:
+			view.Say(w, "%s:%d: skipped: %s: %s\n", name, skip.Line, skip.Text, skip.Why)
+		case skip.Decides:
+			view.Say(w, "%s:%d: not understood: a row of %s: %s\n", name, skip.Line, skip.Menu, skip.Why)
+		default:
+			others++
+		}
+	}
+	if others > 0 {
+		view.Say(w, "rosknock: %s: %s left out, of menus that rosknock does not need; -v shows them\n", name, view.Plural(others, "piece"))
 	}
 }
 

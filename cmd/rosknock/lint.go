@@ -60,6 +60,7 @@ apply does not ask lint; it asks the proof.`,
 		},
 	}
 	c.Flags().StringVar(&export, "export", "", "hold the plans against an export in a `FILE.rsc`")
+	versionFlag(c)
 	return c
 }
 

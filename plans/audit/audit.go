@@ -10,8 +10,10 @@
 package audit
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
@@ -85,7 +87,24 @@ func Router(s routeros.Snapshot) Report {
 	if !s.HasMenu(routeros.IPv4.Filter()) {
 		r.Notes = append(r.Notes, "no IPv4 filter table was read")
 	}
+	r.Notes = append(r.Notes, unknown(s)...)
 	return r
+}
+
+// unknown says what the text of an export leaves open.
+func unknown(s routeros.Snapshot) []string {
+	var notes []string
+	if rows := s.Unread; len(rows) > 0 {
+		lines := make([]string, len(rows))
+		for i, row := range rows {
+			lines[i] = "line " + strconv.Itoa(row.Line)
+		}
+		notes = append(notes, "these rows decide who gets in and can't be read, so the answers hold only without them: "+strings.Join(lines, ", "))
+	}
+	if s.Partial != "" {
+		notes = append(notes, fmt.Sprintf("the export shows only %s: nothing is known of what stands outside it, such as interfaces, which are taken as they come from the factory", s.Partial))
+	}
+	return notes
 }
 
 // has6 reports whether the router has an IPv6 address besides those of its links.

@@ -17,6 +17,7 @@ package proof
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
@@ -131,7 +132,16 @@ func (p Proof) Err() error {
 		return nil
 	}
 	f := p.Failures[0]
-	return &compile.RefusalError{Risk: f.Risk, What: f.What, Remedy: f.Remedy + ", or accept with --accept-risk=" + f.Risk}
+	return &compile.RefusalError{Risk: f.Risk, What: f.What, Remedy: f.WayOut()}
+}
+
+// WayOut returns what can be done about a failure: the remedy, and the name of the risk where it is
+// one that can be accepted.
+func (f Failure) WayOut() string {
+	if !slices.Contains(Risks(), f.Risk) {
+		return f.Remedy
+	}
+	return f.Remedy + ", or accept with --accept-risk=" + f.Risk
 }
 
 // Kept reports whether one promise is kept, or nothing was found against it.
@@ -158,7 +168,7 @@ type prover struct {
 // or how it does not.
 func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
 	p := newProver(before, want, changes, session)
-	if p.misfit() {
+	if p.misfit() || p.unread() {
 		return p.proof
 	}
 	p.foreign()
@@ -194,6 +204,37 @@ func (p *prover) misfit() bool {
 	}
 	return p.unfit != nil
 }
+
+// Unread is the name of the failure that nobody can accept: what the router does is not known.
+const Unread = "unread-rows"
+
+// unread: where a row of the firewall could not be read, nothing can be shown about packets.
+func (p *prover) unread() bool {
+	rows := p.before.Unread
+	if len(rows) == 0 {
+		return false
+	}
+	shown := rows[:min(len(rows), mostUnread)]
+	texts := make([]string, len(shown))
+	for i, row := range shown {
+		texts[i] = row.String()
+	}
+	if more := len(rows) - len(shown); more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	p.proof.Failures = append(p.proof.Failures, Failure{
+		Promise: NoExposure, Risk: Unread,
+		What:   "the export has rows that can't be read, and nobody can say what they do: " + strings.Join(texts, "; "),
+		Remedy: "correct these lines, or take a new export from the router with /export",
+	})
+	for _, promise := range []Promise{KeepOperator, OnlyByKnock, NotVoid} {
+		p.unasked(promise, "rows of the firewall can't be read")
+	}
+	return true
+}
+
+// mostUnread is how many of such rows a refusal lists.
+const mostUnread = 10
 
 // converges shows that after the last step nothing is left to do.
 func (p *prover) converges() {

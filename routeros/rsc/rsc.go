@@ -51,13 +51,19 @@ type Statement struct {
 // Skip is a piece of text that was left out.
 type Skip struct {
 	Line int
-	Text string // the beginning of it
+	Menu routeros.Menu // where it stands
+	Text string        // the beginning of it
 	Why  string
+	// Decides says that it stands in a menu that decides who reaches the router, so that without it
+	// nobody can say what the router does.
+	Decides bool
 }
 
 var (
 	versionLine = regexp.MustCompile(`by RouterOS (\d[0-9a-z._]*)`)
-	modelLine   = regexp.MustCompile(`^# *model *= *(.+)$`)
+	// otherVersion is how people and other programs name the version.
+	otherVersion = regexp.MustCompile(`(?i)^#.*?(?:\brouteros(?: version)?|^# *(?:\w+ )?version)["']?\s*[:=]?\s*["']?v?(\d+\.\d[0-9a-z._]*)`)
+	modelLine    = regexp.MustCompile(`^# *model *= *(.+)$`)
 )
 
 // Read reads an export. It returns what it understood, whatever the bytes are.
@@ -213,8 +219,9 @@ func (s *splitter) joined() bool {
 
 // reader turns pieces into statements.
 type reader struct {
-	export  *Export
-	section []string
+	export    *Export
+	section   []string
+	ownHeader bool // the version is that of the router's own header
 }
 
 func (r *reader) piece(p piece) {
@@ -223,26 +230,55 @@ func (r *reader) piece(p piece) {
 	case p.comment:
 		r.comment(p.text)
 	case p.broken != "":
-		r.skip(p, p.broken)
+		path, _, _ := r.path(fields(p.text))
+		r.skip(p, path, p.broken)
 	case strings.IndexByte(":{}$", p.text[0]) >= 0:
-		r.skip(p, "a script statement; scripts are not run")
+		r.script(p)
 	default:
 		r.statement(p)
 	}
 }
 
-func (r *reader) skip(p piece, why string) {
+// skip leaves a piece out that stands in the menu of this path.
+func (r *reader) skip(p piece, path []string, why string) {
 	text := p.text
 	if len(text) > 80 {
 		text = text[:80] + "…"
 	}
-	r.export.Skipped = append(r.export.Skipped, Skip{p.line, strings.ToValidUTF8(text, "\uFFFD"), why})
+	menu := menuOf(path)
+	r.export.Skipped = append(r.export.Skipped, Skip{p.line, menu, strings.ToValidUTF8(text, "\uFFFD"), why, decides(menu)})
+}
+
+// script leaves a statement of a script out. It may make rows of the section that it stands in, or
+// of a menu that it names.
+func (r *reader) script(p piece) {
+	path := r.section
+	if command, _, _ := strings.Cut(p.text[1:], " "); p.text[0] == ':' && idle(command) && !strings.ContainsAny(p.text, "[{") {
+		path = nil
+	} else if named := namedMenu(p.text); named != nil {
+		path = named
+	}
+	r.skip(p, path, "a script statement; scripts are not run")
+}
+
+// idle reports whether a command of a script changes no menu by itself.
+func idle(command string) bool {
+	switch command {
+	case "global", "local", "set", "put", "log", "delay", "beep", "error", "environment", "return":
+		return true
+	}
+	return false
 }
 
 func (r *reader) comment(text string) {
-	if m := versionLine.FindStringSubmatch(text); m != nil && !r.export.HasVersion {
-		v, err := routeros.ParseVersion(m[1])
-		r.export.Version, r.export.HasVersion = v, err == nil
+	m, own := versionLine.FindStringSubmatch(text), true
+	if m == nil {
+		m, own = otherVersion.FindStringSubmatch(text), false
+	}
+	if m != nil && (!r.export.HasVersion || own && !r.ownHeader) {
+		if v, err := routeros.ParseVersion(m[1]); err == nil {
+			r.export.Version, r.export.HasVersion, r.ownHeader = v, true, own
+		}
 	}
 	if m := modelLine.FindStringSubmatch(text); m != nil {
 		r.export.Model = strings.TrimSpace(m[1])
@@ -253,26 +289,33 @@ func (r *reader) statement(p piece) {
 	words := fields(p.text)
 	path, verb, rest := r.path(words)
 	if len(path) > maxMenu {
-		r.skip(p, "a menu deeper than any that the router has")
+		r.skip(p, path, "a menu deeper than any that the router has")
 		return
 	}
 	if verb == "" {
 		if len(rest) > 0 {
-			r.skip(p, "no command: attributes stand here without add or set")
+			r.skip(p, path, "no command: attributes stand here without add or set")
 			return
 		}
 		r.section = path
 		return
 	}
-	st := Statement{Line: p.line, Menu: routeros.Menu("/" + strings.Join(path, "/")), Verb: verb}
+	st := Statement{Line: p.line, Menu: menuOf(path), Verb: verb}
+	computes := decides(st.Menu)
 	for _, w := range rest {
-		if why := st.word(w); why != "" {
-			r.skip(p, why)
+		why := st.word(w)
+		if why == "" && computes {
+			why = computed(w)
+		}
+		if why != "" {
+			r.skip(p, path, why)
 			return
 		}
 	}
 	r.export.Statements = append(r.export.Statements, st)
 }
+
+func menuOf(path []string) routeros.Menu { return routeros.Menu("/" + strings.Join(path, "/")) }
 
 // maxMenu and maxMenuWord bound the menus, which every statement below them repeats.
 const (
@@ -338,6 +381,32 @@ func (st *Statement) word(w string) string {
 	default:
 		st.bare = Unquote(w)
 		st.Attrs = append(st.Attrs, routeros.Attribute{Name: st.bare})
+	}
+	return ""
+}
+
+// computed says why only the router could tell what a word name=value stands for, or "". What is
+// only shown to people does not count.
+func computed(w string) string {
+	name, value, ok := cutWord(w)
+	switch {
+	case !ok || name == "comment" || name == "log-prefix" || value == "":
+		return ""
+	case strings.HasPrefix(value, "[find ") || strings.HasPrefix(value, "[ find "):
+		return "" // a place, which is looked for
+	case strings.IndexByte("[{(", value[0]) >= 0:
+		return "the value of " + name + " is computed by a script"
+	}
+	for i := 0; i < len(value); i++ {
+		switch {
+		case value[i] == '$':
+			return "the value of " + name + " is a variable of a script"
+		case value[i] != '\\':
+		case i+1 == len(value) || strings.IndexByte("\"\\nrt$?_abfv", value[i+1]) < 0 && !isHex(value[i+1]):
+			return "a backslash in the value of " + name + " that stands for nothing"
+		default:
+			i++
+		}
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package rsc
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -12,7 +13,8 @@ import (
 
 // Options say how an export is replayed.
 type Options struct {
-	// Version is assumed when the export names none; zero means 7.20.
+	// Version is what somebody says of the router when the export does not. Without either 7.20 is
+	// assumed.
 	Version routeros.Version
 	// StrictLists leaves out interface lists that rules mention but the export does not define. By
 	// default they exist, empty: an export of the firewall alone mentions lists of another section.
@@ -23,18 +25,30 @@ type Options struct {
 // replay is reported with its line. Interfaces that are only mentioned are taken to exist.
 func (e Export) Snapshot(o Options) (routeros.Snapshot, []Skip) {
 	p := replay{snapshot: routeros.Snapshot{
-		Version: e.version(o), Board: e.Model, Identity: "MikroTik",
+		Version: e.version(o), VersionAssumed: !e.HasVersion && o.Version == routeros.Version{}, Board: e.Model, Identity: "MikroTik",
 		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
 	}, next: map[routeros.Menu]int{}, keys: map[routeros.Menu]map[string]string{}, interfaces: map[string]bool{}, lists: map[string]bool{}}
 	p.factory(e)
 	for _, st := range e.Statements {
 		if why := p.statement(st); why != "" {
 			text := string(st.Menu) + " " + st.Verb
-			p.skipped = append(p.skipped, Skip{st.Line, strings.ToValidUTF8(text, "\uFFFD"), why})
+			p.skipped = append(p.skipped, Skip{st.Line, st.Menu, strings.ToValidUTF8(text, "\uFFFD"), why, decides(st.Menu) && !settled(why)})
 		}
 	}
 	p.mentioned(o)
+	p.unread(e)
+	p.snapshot.Partial = e.common()
 	return p.snapshot, p.skipped
+}
+
+// unread tells the snapshot which rows it lacks, by their lines.
+func (p *replay) unread(e Export) {
+	for _, skip := range slices.Concat(e.Skipped, p.skipped) {
+		if skip.Decides {
+			p.snapshot.Unread = append(p.snapshot.Unread, routeros.UnreadRow{Line: skip.Line, Menu: skip.Menu, Why: skip.Why})
+		}
+	}
+	slices.SortStableFunc(p.snapshot.Unread, func(a, b routeros.UnreadRow) int { return cmp.Compare(a.Line, b.Line) })
 }
 
 func (e Export) version(o Options) routeros.Version {
@@ -368,8 +382,11 @@ func (p *replay) entry(st Statement, row routeros.Attributes) string {
 // putEntry writes a row of an address list at a position; one past the end adds it. Enabled entries
 // of a list are unique, host bits go, time-outs make an entry dynamic (routeros-facts § 3).
 func (p *replay) putEntry(m routeros.Menu, row routeros.Attributes, at int) string {
-	if row.Get("list") == "" || row.Get("address") == "" {
-		return "an entry without a list or an address"
+	switch {
+	case row.Get("list") == "":
+		return "an entry without a list"
+	case row.Get("address") == "":
+		return namesNobody
 	}
 	rows := p.snapshot.Entries[m]
 	e := routeros.ReadListEntry(row)
@@ -378,7 +395,7 @@ func (p *replay) putEntry(m routeros.Menu, row routeros.Attributes, at int) stri
 	keys := p.enabledKeys(m)
 	holder, taken := keys[e.Key()]
 	if taken && !e.Disabled && (at == len(rows) || holder != rows[at].ID) {
-		return "the list has this address already"
+		return listedAlready
 	}
 	if at < len(rows) {
 		e.ID = rows[at].ID

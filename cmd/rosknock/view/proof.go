@@ -148,7 +148,7 @@ func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {
 	for _, f := range p.Failures {
 		if f.Promise == which {
 			Say(w, "%s\n", wrap(clean(f.What), s.Width, 12))
-			Say(w, "%s\n", wrap(clean("→ "+f.Remedy+", or accept with --accept-risk="+f.Risk), s.Width, 12))
+			Say(w, "%s\n", wrap(clean("→ "+f.WayOut()), s.Width, 12))
 		}
 	}
 }

@@ -71,8 +71,11 @@ func (r Router) Identity() string {
 
 // Version returns the router's version, if it could be read.
 func (r Router) Version() string {
-	if r.Snapshot == nil {
+	switch {
+	case r.Snapshot == nil:
 		return ""
+	case r.Snapshot.VersionAssumed:
+		return "unknown"
 	}
 	return r.Snapshot.Version.String()
 }
