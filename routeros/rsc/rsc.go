@@ -62,7 +62,7 @@ type Skip struct {
 var (
 	versionLine = regexp.MustCompile(`by RouterOS (\d[0-9a-z._]*)`)
 	// otherVersion is how people and other programs name the version.
-	otherVersion = regexp.MustCompile(`(?i)^#.*?(?:\brouteros(?: version)?|^# *(?:\w+ )?version)["']?\s*[:=]?\s*["']?v?(\d+\.\d[0-9a-z._]*)`)
+	otherVersion = regexp.MustCompile(`(?i)^#\s*(?:.*\brouteros(?:\s+version)?|(?:\w+\s+)?version)\s*[:=]?\s*v?(\d+\.\d[0-9a-z._]*)`)
 	modelLine    = regexp.MustCompile(`^# *model *= *(.+)$`)
 )
 

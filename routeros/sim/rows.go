@@ -337,7 +337,9 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 			if _, ok := r.schema(m); ok {
 				s.Rules[m] = []routeros.Rule{}
 				for _, w := range r.table(m).rows {
-					s.Rules[m] = append(s.Rules[m], routeros.ReadRule(r.show(m, w)))
+					rule := routeros.ReadRule(w.attrs)
+					rule.ID, rule.Dynamic = formatID(w.id), w.dynamic
+					s.Rules[m] = append(s.Rules[m], rule)
 				}
 			}
 		}

@@ -142,7 +142,7 @@ func TestJSONShape(t *testing.T) {
 // later, one that is put before a rule of the same change, and rules that go before and after it.
 func prepared(t *testing.T) view.Router {
 	t.Helper()
-	snapshot, skipped := rsc.Read([]byte("/ip firewall filter\nadd chain=rosknock-p-b action=drop comment=\"[rosknock p/left]\"\n" +
+	snapshot, skipped := rsc.Read([]byte("# by RouterOS 7.20\n/ip firewall filter\nadd chain=rosknock-p-b action=drop comment=\"[rosknock p/left]\"\n" +
 		"add chain=input action=jump jump-target=rosknock-p-c comment=\"[rosknock p/old]\"\nadd chain=rosknock-p-c action=drop comment=\"[rosknock p/gate]\"\n")).Snapshot(rsc.Options{})
 	if len(skipped) > 0 {
 		t.Fatal(skipped)
