@@ -107,11 +107,10 @@ func picture() string {
 	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="ui-monospace, monospace" font-size="13" role="img">`+"\n", wide, height)
 	s.WriteString("<title>The packages of rosknock: each stands above what it imports</title>\n")
 	fmt.Fprintf(&s, `<rect width="%d" height="%d" fill="#ffffff"/>`+"\n", wide, height)
+	s.WriteString(`<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0 10 5 0 10z" fill="#8a94a3"/></marker></defs>` + "\n")
 	for _, b := range all {
 		for _, u := range b.uses {
-			to := at[u]
-			x1, y1, x2, y2 := b.x+b.width()/2, b.y+boxHeight, to.x+to.width()/2, to.y
-			fmt.Fprintf(&s, `<path d="M%d %d C%d %d %d %d %d %d" fill="none" stroke="#8a94a3"/>`+"\n", x1, y1, x1, y1+30, x2, y2-30, x2, y2)
+			fmt.Fprintf(&s, `<path d="%s" fill="none" stroke="#8a94a3" marker-end="url(#tip)"/>`+"\n", way(all, b, at[u], wide))
 		}
 	}
 	for _, b := range all {
@@ -124,6 +123,40 @@ func picture() string {
 	}
 	fmt.Fprintf(&s, `<text x="%d" y="%d" fill="#16202e">blue: values to values. orange: may use sockets, files, the clock. cmd/rosknock imports all of them.</text>`+"\n</svg>\n", margin, height-14)
 	return s.String()
+}
+
+// way leads from the bottom of a box to the top of one further down. In the rows between it goes
+// through the gap that is nearest to the straight line, so that no line passes behind a box.
+func way(all []box, from, to box, wide int) string {
+	x, y := from.x+from.width()/2, from.y+boxHeight
+	d := fmt.Sprintf("M%d %d", x, y)
+	curve := func(nx, ny int) {
+		bend := (ny - y) / 2
+		d += fmt.Sprintf(" C%d %d %d %d %d %d", x, y+bend, nx, ny-bend, nx, ny)
+		x, y = nx, ny
+	}
+	end := to.x + to.width()/2
+	for row := from.row - 1; row > to.row; row-- {
+		top := from.y + (from.row-row)*rowHeight
+		straight := x + (end-x)*(top-y)/(to.y-y)
+		gap := free(all, row, straight, wide)
+		curve(gap, top)
+		d += fmt.Sprintf(" V%d", top+boxHeight)
+		y = top + boxHeight
+	}
+	curve(end, to.y)
+	return d
+}
+
+// free returns where a line can pass a row, as near to x as can be.
+func free(all []box, row, x, wide int) int {
+	edges := []int{margin / 2, wide - margin/2}
+	for _, b := range all {
+		if b.row == row {
+			edges = append(edges, b.x-gap/2, b.x+b.width()+gap/2)
+		}
+	}
+	return slices.MinFunc(edges, func(a, b int) int { return cmp.Compare(max(a-x, x-a), max(b-x, x-b)) })
 }
 
 // TestPicture holds the picture and the table of packages to the map of layers. ROSKNOCK_UPDATE=1 draws it anew.

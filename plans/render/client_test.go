@@ -399,8 +399,14 @@ func TestPictures(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v\n%s", p.Plan, err, svg)
 			}
-			if data, ok := token.(xml.CharData); ok {
-				texts.Write(append(data, '\n'))
+			switch token := token.(type) {
+			case xml.CharData:
+				texts.Write(append(token, '\n'))
+			case xml.StartElement: // what knows no style sheets draws in black what says no colour itself
+				says := slices.ContainsFunc(token.Attr, func(a xml.Attr) bool { return a.Name.Local == "fill" && !strings.Contains(a.Value, "var(") })
+				if slices.Contains([]string{"rect", "path", "text"}, token.Name.Local) && !says {
+					t.Errorf("%s: an element without a colour of its own: %+v", p.Plan, token)
+				}
 			}
 		}
 		edge := regexp.MustCompile(`(?m)^        (\[\*\]|d\d+_\w+) --> (d\d+_\w+)( : \S.*)?$`)

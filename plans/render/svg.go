@@ -23,97 +23,149 @@ const (
 
 // Draw returns the doors as one SVG picture, one below the other. It needs nothing from elsewhere, and is readable on light and dark.
 func Draw(p Picture) string {
-	var body strings.Builder
+	var body pen
 	height := 0
 	for _, d := range p.Doors {
 		a := p.automaton(d)
-		fmt.Fprintf(&body, "<g transform=\"translate(0 %d)\">\n", height)
-		drawDoor(&body, a)
-		body.WriteString("</g>\n")
+		body.write("<g transform=\"translate(0 %d)\">", height)
+		body.door(a)
+		body.write("</g>")
 		height += svgTop + len(a.states)*svgStep
 	}
-	title := "The doors of the plan " + p.Plan
-	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"title about\">\n", svgWidth, height, svgWidth, height) +
-		"<title id=\"title\">" + escaped(title) + "</title>\n<desc id=\"about\">What the router remembers of a source at each door, and what leads from one state to the next.</desc>\n" +
-		svgStyle + fmt.Sprintf("<rect class=\"page\" width=\"%d\" height=\"%d\"/>\n", svgWidth, height) + body.String() + "</svg>\n"
+	var whole pen
+	whole.write(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title about" font-family="%s" font-size="14">`,
+		svgWidth, height, svgWidth, height, "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif")
+	whole.write(`<title id="title">%s</title>`, escaped("The doors of the plan "+p.Plan))
+	whole.write(`<desc id="about">What the router remembers of a source at each door, and what leads from one state to the next.</desc>`)
+	whole.write("%s", svgStyle)
+	whole.rect("page", 0, 0, svgWidth, height)
+	return whole.String() + body.String() + "</svg>\n"
 }
 
+// svgStyle is for programs that know style sheets, and only changes colours where it is dark: all
+// that a picture needs stands in its attributes, which every program reads.
 const svgStyle = `<style>
-svg { color-scheme: light dark; --page: #ffffff; --ink: #1c2733; --soft: #5b6875; --line: #7a8794; --box: #eef2f6; --good: #d9f0e1; --bad: #fbe3df; }
-@media (prefers-color-scheme: dark) { svg { --page: #12181f; --ink: #e6edf3; --soft: #9fadba; --line: #7f8d9a; --box: #222c37; --good: #17402a; --bad: #4f2420; } }
-text { font: 14px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: var(--ink); }
-.door { font-weight: 600; font-size: 18px; }
-.name { font-weight: 600; text-anchor: middle; }
-.sub { font-size: 12px; fill: var(--soft); text-anchor: middle; }
-.small { font-size: 12px; fill: var(--soft); }
-.end { text-anchor: end; }
-.page { fill: var(--page); }
-.box { fill: var(--box); stroke: var(--line); }
-.good { fill: var(--good); }
-.bad { fill: var(--bad); }
-.way { fill: none; stroke: var(--line); stroke-width: 1.5; marker-end: url(#tip); }
-.line { fill: none; stroke: var(--line); stroke-width: 1.5; }
-.group { fill: none; stroke: var(--line); stroke-dasharray: 5 4; }
-#tip path { fill: var(--line); }
+@media (prefers-color-scheme: dark) {
+text { fill: #e6edf3; }
+.sub, .small { fill: #9fadba; }
+.page { fill: #12181f; }
+.box { fill: #222c37; stroke: #7f8d9a; }
+.good { fill: #17402a; }
+.bad { fill: #4f2420; }
+.way, .line, .group { stroke: #7f8d9a; }
+#tip path { fill: #7f8d9a; }
+}
 </style>
-<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto-start-reverse"><path d="M0 0 10 5 0 10z"/></marker></defs>
-`
+<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 10 5 0 10z" fill="#7a8794"/></marker></defs>`
 
-func drawDoor(b *strings.Builder, a automaton) {
-	line := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+// look returns the class of an element, and the attributes that it has where nothing is known of
+// classes.
+func look(class string) string {
+	const ink, soft, edge = "#1c2733", "#5b6875", "#7a8794"
+	var attributes string
+	switch class {
+	case "knock":
+		attributes = `fill="` + ink + `"`
+	case "door":
+		attributes = `fill="` + ink + `" font-weight="600" font-size="18"`
+	case "name":
+		attributes = `fill="` + ink + `" font-weight="600" text-anchor="middle"`
+	case "sub":
+		attributes = `fill="` + soft + `" font-size="12" text-anchor="middle"`
+	case "small":
+		attributes = `fill="` + soft + `" font-size="12"`
+	case "small end":
+		attributes = `fill="` + soft + `" font-size="12" text-anchor="end"`
+	case "page":
+		attributes = `fill="#ffffff"`
+	case "box":
+		attributes = `fill="#eef2f6" stroke="` + edge + `" rx="8"`
+	case "box good":
+		attributes = `fill="#d9f0e1" stroke="` + edge + `" rx="8"`
+	case "box bad":
+		attributes = `fill="#fbe3df" stroke="` + edge + `" rx="8"`
+	case "group":
+		attributes = `fill="none" stroke="` + edge + `" stroke-dasharray="5 4" rx="14"`
+	case "line":
+		attributes = `fill="none" stroke="` + edge + `" stroke-width="1.5"`
+	case "way":
+		attributes = `fill="none" stroke="` + edge + `" stroke-width="1.5" marker-end="url(#tip)"`
+	}
+	return `class="` + class + `" ` + attributes
+}
+
+// pen writes elements of a picture.
+type pen struct{ strings.Builder }
+
+func (p *pen) write(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+func (p *pen) text(class string, x, y int, text string) {
+	p.write(`<text %s x="%d" y="%d">%s</text>`, look(class), x, y, escaped(text))
+}
+
+func (p *pen) rect(class string, x, y, width, height int) {
+	p.write(`<rect %s x="%d" y="%d" width="%d" height="%d"/>`, look(class), x, y, width, height)
+}
+
+// path draws along the commands of a path.
+func (p *pen) path(class, format string, args ...any) {
+	p.write(`<path %s d="%s"/>`, look(class), fmt.Sprintf(format, args...))
+}
+
+func (p *pen) door(a automaton) {
 	top := func(n int) int { return svgTop + n*svgStep }
 	last := len(a.states) - 1
-	line(`<text class="door" x="24" y="34">%s</text>`, escaped("door "+a.door))
+	p.text("door", 24, 34, "door "+a.door)
 	if a.remark != "" {
-		line(`<text class="small" x="24" y="54">%s</text>`, escaped(a.remark))
+		p.text("small", 24, 54, a.remark)
 	}
 	for n, s := range a.states {
-		drawBox(b, svgLeft, top(n), svgBox, map[bool]string{true: "box good", false: "box"}[n == last], s)
+		p.box(map[bool]string{true: "box good", false: "box"}[n == last], svgLeft, top(n), svgBox, s)
 	}
 	for n, knock := range a.knocks {
-		line(`<path class="way" d="M%d %dV%d"/>`, svgMiddle, top(n)+svgTall, top(n+1))
+		p.path("way", "M%d %dV%d", svgMiddle, top(n)+svgTall, top(n+1))
 		first, more, _ := strings.Cut(knock, ", ")
-		line(`<text x="%d" y="%d">%s</text>`, svgMiddle+10, top(n)+svgTall+26, escaped(first))
-		line(`<text class="small" x="%d" y="%d">%s</text>`, svgMiddle+10, top(n)+svgTall+42, escaped(more))
+		p.text("knock", svgMiddle+10, top(n)+svgTall+26, first)
+		p.text("small", svgMiddle+10, top(n)+svgTall+42, more)
 	}
 	// What is forgotten goes back to the outside along the left, what is trusted further out.
 	home := top(0) + svgTall/2
 	if a.forgets != "" {
 		bus := svgLeft - 60
 		for n := 1; n < last; n++ {
-			line(`<path class="line" d="M%d %dH%d"/>`, svgLeft, top(n)+svgTall/2, bus)
-			line(`<text class="small end" x="%d" y="%d">%s</text>`, bus-6, top(n)+svgTall/2+4, escaped(a.forgets))
+			p.path("line", "M%d %dH%d", svgLeft, top(n)+svgTall/2, bus)
+			p.text("small end", bus-6, top(n)+svgTall/2+4, a.forgets)
 		}
-		line(`<path class="way" d="M%d %dV%dH%d"/>`, bus, top(last-1)+svgTall/2, home+8, svgLeft)
+		p.path("way", "M%d %dV%dH%d", bus, top(last-1)+svgTall/2, home+8, svgLeft)
 	}
 	if a.leaves != "" {
-		line(`<path class="way" d="M%d %dH%dV%dH%d"/>`, svgLeft, top(last)+svgTall/2, 40, home-8, svgLeft)
-		line(`<text class="small" x="48" y="%d">%s</text>`, top(last)+svgTall/2-8, escaped(a.leaves))
+		p.path("way", "M%d %dH%dV%dH%d", svgLeft, top(last)+svgTall/2, 40, home-8, svgLeft)
+		p.text("small", 48, top(last)+svgTall/2-8, a.leaves)
 	}
 	if a.trap != "" {
-		drawQuarantine(b, a, top(last-1))
+		p.quarantine(a, top(last-1))
 	}
 }
 
-// drawQuarantine draws the quarantine beside a frame around everything from where one gets into it; below is the last of these boxes.
-func drawQuarantine(b *strings.Builder, a automaton, below int) {
-	frame := below + svgTall + 14 - (svgTop - 14)
+// quarantine draws the quarantine beside a frame around everything from where one gets into it; below is the last of these boxes.
+func (p *pen) quarantine(a automaton, below int) {
+	frame := below + svgTall + 8 - (svgTop - 14)
 	middle := svgTop - 14 + frame/2
-	fmt.Fprintf(b, "<rect class=\"group\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"14\"/>\n", svgLeft-14, svgTop-14, svgBox+28, frame)
+	p.rect("group", svgLeft-14, svgTop-14, svgBox+28, frame)
 	box := max(middle, svgTop+svgTall+50) - svgTall/2
-	fmt.Fprintf(b, "<path class=\"way\" d=\"M%d %dH%d\"/>\n", svgRight+14, box+svgTall/2, svgTrap)
+	p.path("way", "M%d %dH%d", svgRight+14, box+svgTall/2, svgTrap)
 	for n, part := range strings.Split(a.trap, ", ") {
-		fmt.Fprintf(b, "<text class=\"small\" x=\"%d\" y=\"%d\">%s</text>\n", svgRight+22, box+svgTall/2+18+n*16, escaped(part))
+		p.text("small", svgRight+22, box+svgTall/2+18+n*16, part)
 	}
-	fmt.Fprintf(b, "<path class=\"way\" d=\"M%d %dV%dH%d\"/>\n", svgTrap+svgTrapW/2, box, svgTop+svgTall/2, svgRight)
-	fmt.Fprintf(b, "<text class=\"small\" x=\"%d\" y=\"%d\">%s</text>\n", svgTrap+8, svgTop+svgTall/2-8, escaped(a.release))
-	drawBox(b, svgTrap, box, svgTrapW, "box bad", station{"quarantine", "no knock counts"})
+	p.path("way", "M%d %dV%dH%d", svgTrap+svgTrapW/2, box, svgTop+svgTall/2, svgRight)
+	p.text("small", svgTrap+8, svgTop+svgTall/2-8, a.release)
+	p.box("box bad", svgTrap, box, svgTrapW, station{"quarantine", "no knock counts"})
 }
 
-func drawBox(b *strings.Builder, x, y, width int, class string, s station) {
-	fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"8\"/>\n", class, x, y, width, svgTall)
-	fmt.Fprintf(b, "<text class=\"name\" x=\"%d\" y=\"%d\">%s</text>\n", x+width/2, y+22, escaped(s.name))
-	fmt.Fprintf(b, "<text class=\"sub\" x=\"%d\" y=\"%d\">%s</text>\n", x+width/2, y+40, escaped(fitted(s.sub, width)))
+func (p *pen) box(class string, x, y, width int, s station) {
+	p.rect(class, x, y, width, svgTall)
+	p.text("name", x+width/2, y+22, s.name)
+	p.text("sub", x+width/2, y+40, fitted(s.sub, width))
 }
 
 // fitted cuts a text to the width of a box, by the width of most letters.
