@@ -115,6 +115,8 @@ func TestDrift(t *testing.T) {
 		{"the comment of a gate was edited", plans.Inline, instead("*4", "*4 input drop protocol=tcp dst-port=22 #mine [gate/tcp]"), []string{`set *4 comment="[rosknock p/gate/tcp]"`}},
 		{"a mark was taken off", plans.Inline, instead("*3", "*3 input accept protocol=tcp dst-port=22 src-address-list=l #mine"), []string{"add input accept dst-port=22 protocol=tcp src-address-list=l [d/open] before *4"}},
 		{"a mark is another plan's", plans.Inline, instead("*3", "*3 input accept protocol=tcp dst-port=22 src-address-list=l [d/open@q]"), []string{"add input accept dst-port=22 protocol=tcp src-address-list=l [d/open] before *4"}},
+		{"the jump leads elsewhere", plans.Chain, instead("*5", "*5 input jump jump-target=guest #knock_rules_of_plan_p [jump]"), []string{"set *5 jump-target=rosknock-p-a"}},
+		{"the jump leads to the idle chain", plans.Chain, instead("*5", "*5 input jump jump-target=rosknock-p-b #knock_rules_of_plan_p [jump]"), []string{"set *5 jump-target=rosknock-p-a"}},
 		{"half of the idle chain is left", plans.Chain, after("*4", "*A rosknock-p-b drop protocol=tcp dst-port=22 [gate/tcp]"), []string{"remove *A"}},
 		{"half of the idle chain is left, and the live one is wrong", plans.Chain, func(rows []string) []string {
 			return after("*4", "*A rosknock-p-b drop protocol=tcp dst-port=22 [gate/tcp]")(without("*2", "*3")(rows))
