@@ -35,7 +35,10 @@ func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 	if want.Removes {
 		return removalOf(s, want, c)
 	}
-	entries := entrySteps(s, want)
+	entries, err := entrySteps(s, want)
+	if err != nil {
+		return ChangeSet{}, err
+	}
 	var prepare, anchors, build, met []Step
 	for _, t := range want.Tables {
 		table, notes, err := tableSteps(s, want, t)

@@ -40,7 +40,7 @@ func TestEntries(t *testing.T) {
 		{"twice", []routeros.ListEntry{entry("*1", "192.0.2.1"), entry("*2", "192.0.2.1")}, []string{"remove /ip/firewall/address-list *2"}},
 		{"disabled", change(func(e *routeros.ListEntry) { e.Disabled = true }), []string{"enable /ip/firewall/address-list *1"}},
 		{"disabled and twice", append(change(func(e *routeros.ListEntry) { e.Disabled = true }), entry("*2", "192.0.2.1")), []string{"remove /ip/firewall/address-list *2"}},
-		{"with a time-out", change(func(e *routeros.ListEntry) { e.Dynamic, e.Timed, e.Timeout = true, true, 60e9 }), []string{missing}},
+		{"disabled, with a time-out", change(func(e *routeros.ListEntry) { e.Disabled, e.Dynamic, e.Timed, e.Timeout = true, true, true, 60e9 }), []string{missing}},
 		{"of another list", change(func(e *routeros.ListEntry) { e.List = "allow2" }), []string{missing, "remove /ip/firewall/address-list *1"}},
 		{"somebody else's, who needs it too", change(func(e *routeros.ListEntry) { e.Comment = "mine" }), nil},
 		{"somebody else's, disabled", change(func(e *routeros.ListEntry) { e.Comment, e.Disabled = "mine", true }), []string{missing}},
@@ -54,6 +54,22 @@ func TestEntries(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, test.name, written(c.Steps), test.want)
+	}
+}
+
+// TestTimedEntry: an entry of a wanted address that has a time-out is in the way, whoever made it: the
+// router takes no second one, and with this one the address is out of the list soon. So nothing is
+// begun.
+func TestTimedEntry(t *testing.T) {
+	for _, comment := range []string{"x [rosknock p/allow]", "mine", ""} {
+		e := entry("*1", "192.0.2.1/32")
+		e.Comment, e.Dynamic, e.Timed, e.Timeout = comment, true, true, 60e9
+		s := routeros.Snapshot{Entries: map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {e}}}
+		_, err := diff.Compute(s, compile.RuleSet{Plan: "p", Entries: []compile.Entry{{Menu: routeros.AddressList, Entry: entry("", "192.0.2.1")}}}, diff.Session{})
+		refusal := refuses(err)
+		if refusal == nil || refusal.Risk != "timed-entry" || !strings.Contains(refusal.Error(), "/ip/firewall/address-list allow for a time only (*1)") || refusal.Remedy == "" {
+			t.Errorf("with the comment %q: %v", comment, err)
+		}
 	}
 }
 
