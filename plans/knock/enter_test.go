@@ -183,7 +183,7 @@ func TestPayload(t *testing.T) {
 
 // TestEchoPayload: the payload stands at the beginning of the data, and the size stays what the plan says.
 func TestEchoPayload(t *testing.T) {
-	eachFamily(t, func(t *testing.T, host netip.Addr) {
+	eachFamilyAlone(t, func(t *testing.T, host netip.Addr) {
 		network, header, request := "ip4:1", 20, byte(8)
 		if host.Is6() {
 			network, header, request = "ip6:58", 40, 128

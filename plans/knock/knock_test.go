@@ -37,6 +37,12 @@ func eachFamily(t *testing.T, test func(t *testing.T, host netip.Addr)) {
 	}
 }
 
+// eachFamilyAlone is [eachFamily] where nobody else's packets come, if that can be had here: a raw socket
+// hears all of them.
+func eachFamilyAlone(t *testing.T, test func(t *testing.T, host netip.Addr)) {
+	eachFamily(t, func(t *testing.T, host netip.Addr) { alone(t, func() { test(t, host) }) })
+}
+
 // door is a TCP and a UDP listener, and what came in at them, in order.
 type door struct {
 	tcp, udp plans.Stage
@@ -165,7 +171,7 @@ func TestMappedHost(t *testing.T) {
 
 // TestEcho: the request has the size of the plan, header included, and each one another id.
 func TestEcho(t *testing.T) {
-	eachFamily(t, func(t *testing.T, host netip.Addr) {
+	eachFamilyAlone(t, func(t *testing.T, host netip.Addr) {
 		network, header, request := "ip4:1", 20, byte(8)
 		if host.Is6() {
 			network, header, request = "ip6:58", 40, 128

@@ -66,6 +66,12 @@ func onIsland(t *testing.T, test func(i *island)) {
 	test(settle(t))
 }
 
+// alone runs the rest of a test where no packets of others come.
+func alone(t *testing.T, test func()) {
+	t.Helper()
+	onIsland(t, func(*island) { test() })
+}
+
 // settle brings the loopback up, opens the capture, and makes a table for rules.
 func settle(t *testing.T) *island {
 	t.Helper()
