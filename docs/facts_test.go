@@ -78,8 +78,8 @@ func factSections(t *testing.T) (sections map[string]*section, sources map[strin
 	return sections, sources
 }
 
-// TestFacts fails when a fact does not say how sure it is and from which source, when a source is not
-// in the page's list, or when one in the list serves nothing.
+// TestFacts fails when a fact does not say how sure it is and from which source, when a source is
+// not in the page's list, or when one in the list serves nothing.
 func TestFacts(t *testing.T) {
 	sections, sources := factSections(t)
 	mark := regexp.MustCompile(`\[(?:U|I: [^\]]+|[DTSKC] ([A-Z0-9]+(?:, [A-Z0-9]+)*))\]`)

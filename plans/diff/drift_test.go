@@ -198,8 +198,8 @@ func at(rows []string, which string) int {
 
 func id(row string) string { return row[:2] }
 
-// converges computes a change set and checks what holds of every one: foreign rows stay as they are in
-// every state, and when all is done nothing is left to do.
+// converges computes a change set and checks what holds of every one: foreign rows stay as they are
+// in every state, and when all is done nothing is left to do.
 func converges(t *testing.T, s routeros.Snapshot, want compile.RuleSet) diff.ChangeSet {
 	t.Helper()
 	c, err := diff.Compute(s, want, diff.Session{})

@@ -124,10 +124,10 @@ func distances(goals []string, mostOwn int, setGate bool) map[string]int {
 
 // TestFewestSteps holds the number of steps against a breadth-first search, for every table with up
 // to three rows of ours among up to three of others. More steps than there might be are taken for
-// one reason only: a gate may never stand there without what it lets through. So one that is missing
-// is added switched off and goes live by a step of its own; and one that stops other packets than it
-// shall is replaced by a new one instead of being set. The old one gets another comment then, since
-// the way back finds rows by it.
+// one reason only: a gate may never stand there without what it lets through. So one that is
+// missing is added switched off and goes live by a step of its own; and one that stops other
+// packets than it shall is replaced by a new one instead of being set. The old one gets another
+// comment then, since the way back finds rows by it.
 func TestFewestSteps(t *testing.T) {
 	const mostOwn = 3 // with four it takes ten times as long, and finds no more
 	for _, goals := range [][]string{{"FXABGZ", "FAXBGZ", "FABXGZ", "FABGXZ"}, {"ABGZ"}, {"FABG"}} {
@@ -152,8 +152,8 @@ func TestFewestSteps(t *testing.T) {
 	}
 }
 
-// TestFewestKeepOthers: whatever is done to a table, others' rows stay as they are, and no step names one
-// but as the place before which ours go.
+// TestFewestKeepOthers: whatever is done to a table, others' rows stay as they are, and no step
+// names one but as the place before which ours go.
 func TestFewestKeepOthers(t *testing.T) {
 	for word := range distances([]string{"FXABGZ", "FAXBGZ", "FABXGZ", "FABGXZ"}, 2, true) {
 		s, want := spelledOut(word)

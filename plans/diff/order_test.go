@@ -31,8 +31,8 @@ func met() routeros.Snapshot {
 	return s
 }
 
-// TestReached: packets come into the chains of the router and of others, and into one of ours where an
-// enabled jump leads there, also by others of ours.
+// TestReached: packets come into the chains of the router and of others, and into one of ours where
+// an enabled jump leads there, also by others of ours.
 func TestReached(t *testing.T) {
 	rows := func(lines ...string) []routeros.Rule { return filter(lines...).Rules[routeros.Filter] }
 	for _, test := range []struct {
@@ -57,8 +57,8 @@ func TestReached(t *testing.T) {
 	}
 }
 
-// TestRisks: what a step may do to a router that was rolled back under it, seen by the part into which
-// it comes. A step that closes or shuts stands in no part with what it may count on.
+// TestRisks: what a step may do to a router that was rolled back under it, seen by the part into
+// which it comes. A step that closes or shuts stands in no part with what it may count on.
 func TestRisks(t *testing.T) {
 	set := func(menu routeros.Menu, op diff.Op, id string, pairs ...string) diff.Step {
 		return diff.Step{Op: op, Menu: menu, ID: id, Set: routeros.MakeAttributes(pairs...)}
@@ -140,8 +140,8 @@ func risk(t *testing.T, s routeros.Snapshot, step diff.Step) string {
 	return "harmless"
 }
 
-// TestPartsHold: parts follow each other without a gap, and together are the change set; first and last
-// come removals of what no packet meets, without a protection. Halving a part keeps its steps.
+// TestPartsHold: parts follow each other without a gap, and together are the change set; first and
+// last come removals of what no packet meets, without a protection. Halving a part keeps its steps.
 func TestPartsHold(t *testing.T) {
 	for word := range distances([]string{"FABGZ"}, 2, true) {
 		s, want := spelledOut(word)
@@ -251,8 +251,8 @@ func TestSafeOrder(t *testing.T) {
 	}
 }
 
-// TestArrange: steps are put into their parts and keep their order there; the rows that they add are
-// named by their new places.
+// TestArrange: steps are put into their parts and keep their order there; the rows that they add
+// are named by their new places.
 func TestArrange(t *testing.T) {
 	step := func(op diff.Op, id, before string, line string) diff.Step {
 		s := diff.Step{Op: op, Menu: routeros.Filter, ID: id, Before: before}
@@ -292,7 +292,8 @@ func TestArrange(t *testing.T) {
 	}
 }
 
-// TestPrepared: a gate or a jump is added switched off where packets come, and everything else as it is.
+// TestPrepared: a gate or a jump is added switched off where packets come, and everything else as
+// it is.
 func TestPrepared(t *testing.T) {
 	for line, want := range map[string]bool{
 		"input drop":                            true,
@@ -339,8 +340,8 @@ func TestMet(t *testing.T) {
 	})
 }
 
-// TestMetIsEnough: a step of which [diff.Unmet] says that no packet fares differently leaves what packets
-// meet of the plan as it is.
+// TestMetIsEnough: a step of which [diff.Unmet] says that no packet fares differently leaves what
+// packets meet of the plan as it is.
 func TestMetIsEnough(t *testing.T) {
 	words := make([]string, 0)
 	for word := range distances([]string{"FABGZ"}, 2, true) {

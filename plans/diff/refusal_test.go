@@ -18,8 +18,8 @@ func refuses(err error) *diff.RefusalError {
 	return refusal
 }
 
-// TestForeignInOurChain: a chain in which others have rules, or into which they jump, is not built. One
-// that is used as it is stays; what they have in one that is left is said.
+// TestForeignInOurChain: a chain in which others have rules, or into which they jump, is not built.
+// One that is used as it is stays; what they have in one that is left is said.
 func TestForeignInOurChain(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -61,9 +61,9 @@ func TestForeignInOurChain(t *testing.T) {
 	}
 }
 
-// TestThrough: a service that moves to another port is gated at both meanwhile; in the end rules give the
-// old one back in place, those that open before those that shut. Where more has to be done, it is done
-// straight away.
+// TestThrough: a service that moves to another port is gated at both meanwhile; in the end rules
+// give the old one back in place, those that open before those that shut. Where more has to be
+// done, it is done straight away.
 func TestThrough(t *testing.T) {
 	gated := func(ports string) compile.RuleSet {
 		want := door(plans.Inline)

@@ -161,7 +161,8 @@ func misfits(t *testing.T, err error) *diff.MisfitError {
 }
 
 // TestRehearseAnything: no change set makes a rehearsal panic, whatever it says: a saved one may be
-// made for another router. What it can't do is a [diff.MisfitError], and all functions agree about it.
+// made for another router. What it can't do is a [diff.MisfitError], and all functions agree about
+// it.
 func TestRehearseAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := three()

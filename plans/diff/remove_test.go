@@ -16,8 +16,8 @@ func gone(services ...compile.Service) compile.RuleSet {
 	return compile.RuleSet{Plan: "p", PlanDigest: "none", Removes: true, Services: services}
 }
 
-// TestRemove: a plan goes with its rows in every menu, by their marks. Gates go before what they let
-// through, a jump takes its chain along, and what opens comes last.
+// TestRemove: a plan goes with its rows in every menu, by their marks. Gates go before what they
+// let through, a jump takes its chain along, and what opens comes last.
 func TestRemove(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -44,8 +44,8 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// TestRemoveEverywhere: translations go before what lets their packets pass, raw rules with the rest, and
-// list entries behind all rules.
+// TestRemoveEverywhere: translations go before what lets their packets pass, raw rules with the
+// rest, and list entries behind all rules.
 func TestRemoveEverywhere(t *testing.T) {
 	s := filter("*1 forward accept [d/forward]", "*2 forward drop [gate/forward]")
 	s.Rules[routeros.NAT] = router(routeros.NAT, "*1 dstnat accept [d/no-nat]", "*2 dstnat dst-nat [d/forward]", "*3 dstnat dst-nat #mine").Rules[routeros.NAT]
@@ -62,9 +62,9 @@ func TestRemoveEverywhere(t *testing.T) {
 	})
 }
 
-// TestGivenBack: a rule that was somebody's before the plan took it over gets its comment back and stays;
-// one that another plan marked, or that is not there any more, is left alone. One that the plan had
-// marked before it took it over is the plan's.
+// TestGivenBack: a rule that was somebody's before the plan took it over gets its comment back and
+// stays; one that another plan marked, or that is not there any more, is left alone. One that the
+// plan had marked before it took it over is the plan's.
 func TestGivenBack(t *testing.T) {
 	want := gone()
 	want.Returned = []compile.Returned{
@@ -80,8 +80,8 @@ func TestGivenBack(t *testing.T) {
 	}
 }
 
-// TestServicesBack: a service that the plan closed or moved goes back while the gate is still there, and
-// opens when it is gone. Steps that do both are taken apart.
+// TestServicesBack: a service that the plan closed or moved goes back while the gate is still
+// there, and opens when it is gone. Steps that do both are taken apart.
 func TestServicesBack(t *testing.T) {
 	yes, no, port := true, false, uint16(22)
 	for _, test := range []struct {
@@ -151,8 +151,8 @@ func TestListsLeft(t *testing.T) {
 	}
 }
 
-// TestStranded: others' rules in a chain to which only the plan leads are told of: no packet comes to
-// them any more.
+// TestStranded: others' rules in a chain to which only the plan leads are told of: no packet comes
+// to them any more.
 func TestStranded(t *testing.T) {
 	rows := append(atRest(plans.Chain), "*A rosknock-p-a accept #mine")
 	c := converges(t, filter(rows...), gone())

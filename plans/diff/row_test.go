@@ -41,12 +41,12 @@ func TestRows(t *testing.T) {
 
 // TestReadRow: a row of a print, as each kind of menu has it.
 func TestReadRow(t *testing.T) {
-	print := routeros.MakeAttributes(".id", "*5", "chain", "input", "dynamic", "true", "bytes", "7", "list", "l")
-	rule := diff.ReadRow(routeros.Filter, print)
+	printed := routeros.MakeAttributes(".id", "*5", "chain", "input", "dynamic", "true", "bytes", "7", "list", "l")
+	rule := diff.ReadRow(routeros.Filter, printed)
 	if rule.ID != "*5" || !rule.Dynamic || rule.Attrs.Has("bytes") || rule.Attrs.Has(".id") {
 		t.Errorf("%+v", rule)
 	}
-	if entry := diff.ReadRow(routeros.AddressList, print); entry.ID != "*5" || !entry.Dynamic || !entry.Attrs.Equal(print) {
+	if entry := diff.ReadRow(routeros.AddressList, printed); entry.ID != "*5" || !entry.Dynamic || !entry.Attrs.Equal(printed) {
 		t.Errorf("%+v", entry)
 	}
 }

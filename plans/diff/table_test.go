@@ -14,8 +14,8 @@ import (
 //
 //	*5 input drop protocol=tcp dst-port=22 [gate/tcp]
 //
-// is the row *5 of the filter, which carries the mark of the plan p for the slot gate/tcp; [x@q] is a
-// mark of the plan q, #a_text is the text "a text" of a comment, and D makes a row dynamic.
+// is the row *5 of the filter, which carries the mark of the plan p for the slot gate/tcp; [x@q] is
+// a mark of the plan q, #a_text is the text "a text" of a comment, and D makes a row dynamic.
 
 // filter is a router with these rows in its IPv4 filter.
 func filter(lines ...string) routeros.Snapshot { return router(routeros.Filter, lines...) }
