@@ -84,6 +84,7 @@ func TestUnwritten(t *testing.T) {
 			continue
 		}
 		t.Run(path, func(t *testing.T) {
+			t.Parallel()
 			shown := 0
 			for _, format := range []string{"text", "json", "csv", "markdown", "html"} {
 				whole := newUnread(t, line)
@@ -93,7 +94,11 @@ func TestUnwritten(t *testing.T) {
 					continue // there is no such format
 				}
 				shown++
-				for _, room := range []int{0, 1, all.Len() / 2} {
+				rooms := []int{all.Len() / 2}
+				if format == "text" {
+					rooms = append(rooms, 0, 1)
+				}
+				for _, room := range rooms {
 					u := newUnread(t, line)
 					got := u.run(&fullDisk{room}, format)
 					if said := u.said.String(); got != int(exitFailed) || strings.Count(said, "standard output: no space left on device: the result is cut off: ") != 1 {

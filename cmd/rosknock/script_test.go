@@ -81,6 +81,7 @@ func TestScripts(t *testing.T) {
 			"packet":         sendPacket,
 			"later":          passTime,
 			"lists":          showLists,
+			"await":          awaitText,
 			"run-rsc":        importScript,
 			"admin":          administer,
 			"env-knock":      playDerived,
@@ -266,6 +267,23 @@ func passTime(ts *testscript.TestScript, neg bool, args []string) {
 	d, err := time.ParseDuration(args[1])
 	ts.Check(err)
 	running(ts)[args[0]].ahead.Add(int64(d))
+}
+
+// awaitText is `await FILE TEXT`: it waits until a file has a text, as what a program in the background
+// writes, and fails when that takes a minute.
+func awaitText(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE TEXT")
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		switch {
+		case strings.Contains(string(text), args[1]):
+			return
+		case time.Now().After(end):
+			ts.Fatalf("await: %v; %s says %q, and not %q", err, args[0], text, args[1])
+		}
+	}
 }
 
 // showLists is `lists NAME`: it writes who has got into a list by a rule of a router, one "LIST ADDRESS" in a line, and how many.

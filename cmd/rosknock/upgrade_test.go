@@ -147,6 +147,7 @@ func TestUndoAfterUpgrade(t *testing.T) {
 	for _, way := range upgrades() {
 		for _, layout := range []string{"chain", "inline"} {
 			t.Run(way[0]+" to "+way[1]+" "+layout, func(t *testing.T) {
+				t.Parallel()
 				v, _ := routeros.ParseVersion(way[0])
 				export, err := fixtures.Router(defaultConfiguration(v))
 				if err != nil {
@@ -254,6 +255,7 @@ func TestSavedAndDynamicRows(t *testing.T) {
 		for _, way := range []string{"comes", "goes"} {
 			for _, dynamic := range []bool{true, false} {
 				t.Run(fmt.Sprintf("%s %s, dynamic %t", name, way, dynamic), func(t *testing.T) {
+					t.Parallel()
 					b := newBox(t, "7.20", export)
 					bare := b.router.Load().Snapshot()
 					first, second := func(s *routeros.Snapshot) { *s = bare }, func(s *routeros.Snapshot) { *s = bare; s.Rules, s.Entries = cloned(bare); add(s, dynamic) }

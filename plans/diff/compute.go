@@ -35,7 +35,10 @@ func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 	if want.Removes {
 		return removalOf(s, want, c)
 	}
-	entries := entrySteps(s, want)
+	entries, err := entrySteps(s, want)
+	if err != nil {
+		return ChangeSet{}, err
+	}
 	var prepare, anchors, build, met []Step
 	for _, t := range want.Tables {
 		table, notes, err := tableSteps(s, want, t)
@@ -298,7 +301,7 @@ func groupSteps(e *editor, plan string, names [2]string, live string, group func
 		}
 		e.rows = fix.rows
 		all.edited(fix)
-		return all, nil, target, nil
+		return all, leaving(e, plan, live, target, group), target, nil
 	}
 	for _, seg := range group(target) {
 		if err = vacate(e, plan, seg.chain); err != nil {
@@ -307,12 +310,19 @@ func groupSteps(e *editor, plan string, names [2]string, live string, group func
 		all.build = append(all.build, leftovers(e, seg)...)
 	}
 	all.build = append(all.build, e.buildChains(group(target))...)
-	if live != "" {
-		for _, seg := range group(live) {
-			notes = append(notes, foreignNotes(e.rows, plan, seg.chain)...)
-		}
+	return all, leaving(e, plan, live, target, group), target, nil
+}
+
+// leaving tells of other people's rules in the live group, when packets are led to another one.
+func leaving(e *editor, plan, live, target string, group func(name string) []segment) []string {
+	if live == "" || live == target {
+		return nil
 	}
-	return all, notes, target, nil
+	var notes []string
+	for _, seg := range group(live) {
+		notes = append(notes, foreignNotes(e.rows, plan, seg.chain)...)
+	}
+	return notes
 }
 
 // sayWhy gives the reason of the steps that switch to another chain.
@@ -345,8 +355,9 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 // a script of the router, and that of a chain that is built anew is one step.
 const mostInPlace = 200
 
-// pickChain chooses the group that the router shall use, and says whether it can be brought
-// there in place: by at most one step besides those of laid-down stages where packets pass, by none where none do.
+// pickChain chooses the group that the router shall use, and says whether it can be brought there in
+// place: by at most one step besides those of stages that are laid down ahead where packets pass, by
+// none where none do.
 func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
 	work := func(chain string) (heavy, all int) {
 		trial := &editor{rows: e.rows, claimed: map[string]bool{}}
@@ -362,10 +373,12 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 		if n, all := work(live); n <= 1 && all <= mostInPlace {
 			return live, true
 		}
+		other := names[0]
 		if live == names[0] {
-			return names[1], false
+			other = names[1]
 		}
-		return names[0], false
+		n, all := work(other)
+		return other, n == 0 && all <= mostInPlace // somebody led packets away from a chain that is right
 	}
 	for _, name := range names {
 		if n, _ := work(name); n == 0 {

@@ -7,8 +7,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// entrySteps compares the entries of the plan's own lists: the allow-list, and that of bogons. Additions come before every rule, removals after.
-func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
+// entrySteps compares the entries of the plan's own lists: the allow-list, and that of bogons.
+// Additions come before every rule, removals after. The error, if any, is a *[RefusalError].
+func entrySteps(s routeros.Snapshot, want compile.RuleSet) (steps, error) {
 	var out steps
 	wanted := map[routeros.Menu]map[string]bool{}
 	for _, w := range want.Entries {
@@ -16,7 +17,11 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
 			wanted[w.Menu] = map[string]bool{}
 		}
 		wanted[w.Menu][w.Entry.Key()] = true
-		if step, needed := entryStep(s.Entries[w.Menu], w, want.Plan); needed {
+		step, needed, err := entryStep(s.Entries[w.Menu], w, want.Plan)
+		if err != nil {
+			return steps{}, err
+		}
+		if needed {
 			out.open = append(out.open, step)
 		}
 	}
@@ -37,12 +42,13 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) steps {
 			})
 		}
 	}
-	return out
+	return out, nil
 }
 
-// entryStep says what one wanted entry still needs. An enabled entry for the same address serves, whoever
-// made it: the router would refuse a second one (routeros-facts § 3).
-func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (Step, bool) {
+// entryStep says what one wanted entry still needs. An enabled entry for the same address serves,
+// whoever made it: the router would refuse a second one (routeros-facts § 3). So one with a time-out,
+// which will not serve for long, is in the way.
+func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (step Step, needed bool, err error) {
 	of, _ := w.Entry.Mark()
 	slot := plan + "/" + of.Slot
 	var disabled *routeros.ListEntry
@@ -50,8 +56,14 @@ func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (Step, b
 		if e.Key() != w.Entry.Key() {
 			continue
 		}
-		if !e.Disabled && !e.Timed {
-			return Step{}, false
+		switch {
+		case !e.Disabled && e.Timed:
+			return Step{}, false, &RefusalError{
+				Risk: "timed-entry", What: fmt.Sprintf("%s is in %s %s for a time only (%s), where the plan wants it for good", w.Entry.Address, w.Menu, w.Entry.List, e.ID),
+				Remedy: "remove that entry, or wait until its time is over: the router takes no second one",
+			}
+		case !e.Disabled:
+			return Step{}, false, nil
 		}
 		if mark, ours := e.Mark(); ours && mark.Plan == plan && !e.Dynamic && disabled == nil {
 			disabled = &rows[i]
@@ -61,9 +73,9 @@ func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (Step, b
 		return Step{
 			Op: Enable, Menu: w.Menu, ID: disabled.ID, Slot: slot, Why: "disabled",
 			Set: routeros.MakeAttributes("disabled", "false"), Was: routeros.MakeAttributes("disabled", "true"),
-		}, true
+		}, true, nil
 	}
-	return Step{Op: Add, Menu: w.Menu, Slot: slot, Set: w.Entry.Attributes(), Why: "missing"}, true
+	return Step{Op: Add, Menu: w.Menu, Slot: slot, Set: w.Entry.Attributes(), Why: "missing"}, true, nil
 }
 
 // serviceSteps compares /ip/service. Rows are chosen by id among the static ones: a name alone may

@@ -46,3 +46,36 @@ func TestForeign(t *testing.T) {
 		}
 	}
 }
+
+// TestForeignSays: what is somebody else's and is not as it was is named, a sentence for each table and
+// list: the first row that is different. The plan's rows and the router's own don't count.
+func TestForeignSays(t *testing.T) {
+	rows := []string{"*1 input accept #first", "*2 input drop #caf\xe9", "*3 input accept [d/open]", "*4 input accept D", "*5 forward accept"}
+	list := []routeros.ListEntry{
+		{ID: "*1", List: "l", Address: "192.0.2.1"}, {ID: "*2", List: "l", Address: "192.0.2.2", Comment: "[rosknock p/allow]"},
+		{ID: "*3", List: "l", Address: "192.0.2.3", Dynamic: true}, {ID: "*4", List: "l", Address: "192.0.2.4", Comment: "[rosknock q/allow]"},
+	}
+	router := func(list []routeros.ListEntry, rows ...string) routeros.Snapshot {
+		s := filter(rows...)
+		s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: list}
+		return s
+	}
+	disabled := slices.Clone(list)
+	disabled[0].Disabled = true
+	for _, test := range []struct {
+		name string
+		is   routeros.Snapshot
+		want []string
+	}{
+		{"as it was", router(list, rows...), nil},
+		{"the plan's and the router's rows are others", router(slices.Delete(slices.Clone(list), 1, 3), "*1 input accept #first", "*9 input drop [gate/tcp]", "*2 input drop #caf\xe9", "*5 forward accept"), nil},
+		{"a rule is gone", router(list, rows[:4]...), []string{"/ip/firewall/filter: action=accept chain=forward (*5), which is not rosknock's, is gone"}},
+		{"a rule is new", router(list, append(slices.Clone(rows), "*6 forward drop #new")...), []string{`/ip/firewall/filter: "new" (*6), which is not rosknock's, is new`}},
+		{"a rule is another", router(list, instead("*5", "*5 forward drop")(slices.Clone(rows))...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=drop chain=forward (*5), and neither is rosknock's"}},
+		{"an entry is gone", router(list[:3], rows...), []string{"/ip/firewall/address-list: l 192.0.2.4, which is not rosknock's, is gone"}},
+		{"an entry is another", router(disabled, rows...), []string{"/ip/firewall/address-list: where l 192.0.2.1 stood there is now l 192.0.2.1, and neither is rosknock's"}},
+		{"all of it", router(nil), []string{`/ip/firewall/filter: "first" (*1), which is not rosknock's, is gone`, "/ip/firewall/address-list: l 192.0.2.1, which is not rosknock's, is gone"}},
+	} {
+		expect(t, test.name, diff.Foreign(router(list, rows...), test.is, "p"), test.want)
+	}
+}

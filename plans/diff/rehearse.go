@@ -108,7 +108,8 @@ func another[V any](m map[routeros.Menu]V) map[routeros.Menu]V {
 	return maps.Clone(m)
 }
 
-// missing returns a row that a step names and that is not there; ok says that there is none.
+// missing returns a row that a step names and that is not there; ok says that there is none. For a
+// row that moves, it is not there itself: the router refuses that (routeros-facts § 2.4).
 func missing(s routeros.Snapshot, step Step) (id string, ok bool) {
 	names := []string{step.ID, step.Before}
 	if step.Op == Add {
@@ -119,7 +120,8 @@ func missing(s routeros.Snapshot, step Step) (id string, ok bool) {
 		if name == "" && anchor {
 			continue
 		}
-		if _, there := FindRow(s, step.Menu, name); !there || anchor && !step.Menu.IsRuleTable() {
+		itself := step.Op == Move && step.Before == step.ID
+		if _, there := FindRow(s, step.Menu, name); !there || itself || anchor && !step.Menu.IsRuleTable() {
 			return name, false
 		}
 	}

@@ -34,7 +34,11 @@ func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) (ChangeSe
 	}
 	c.Steps = slices.Concat(c.Steps, letIn, rest, returned)
 	lists := listsOf(s, want)
-	for _, step := range entrySteps(s, want).removeOpen {
+	entries, err := entrySteps(s, want)
+	if err != nil {
+		return ChangeSet{}, err
+	}
+	for _, step := range entries.removeOpen {
 		if users := lists.foreign[List{step.Menu.Family(), step.Was.Get("list")}]; users == "" {
 			c.Steps = append(c.Steps, step)
 		}

@@ -79,8 +79,7 @@ type chosen struct {
 	want routeros.Rule
 	slot string
 	row  *routeros.Rule
-	at   int // position of row in the table
-	kept bool
+	kept bool // it stays where it is
 	// prepared is the row that is added, disabled, before anything else; empty for none.
 	prepared string
 }
@@ -90,7 +89,6 @@ type chosen struct {
 func (e *editor) lay(seg segment) {
 	ours := e.ours(seg)
 	members := e.choose(seg, ours)
-	e.keep(seg, members)
 	e.prepareRows(seg, members, ours)
 	for i, m := range members {
 		var before anchor
@@ -143,35 +141,60 @@ func (e *editor) prepareRows(seg segment, members []chosen, ours map[string][]in
 	}
 }
 
-// choose finds for every wanted rule the row that needs the least work: first one that is right
-// already, then one that a single set can mend. A row that would need attributes taken
-// away serves nothing: between a set and an unset it would match too much or too little.
+// choose finds for every wanted rule the row that needs the least work, and marks the largest set of
+// rows that can stay where they are: those inside the window that stand in the right order already, a
+// longest increasing run. Everything else moves, which is the fewest moves there can be. Of several
+// rows that serve one rule equally well, the run takes the one that makes it longest.
 func (e *editor) choose(seg segment, rows map[string][]int) []chosen {
-	members := make([]chosen, len(seg.rules))
+	members, fitting := make([]chosen, len(seg.rules)), make([][]int, len(seg.rules))
+	low, high := e.window(seg)
+	var places, which []int
 	for i, want := range seg.rules {
 		mark, _ := want.Mark()
-		members[i] = chosen{want: want, slot: mark.Plan + "/" + mark.Slot, at: -1}
-	}
-	fits := []func(row, want routeros.Rule) bool{
-		func(row, want routeros.Rule) bool { return row.Same(want) },
-		func(row, want routeros.Rule) bool { return len(surplus(row, want)) == 0 && !stopsMore(row, want) },
-	}
-	for _, fit := range fits {
-		for i := range members {
-			if members[i].row != nil {
-				continue
+		members[i] = chosen{want: want, slot: mark.Plan + "/" + mark.Slot}
+		fitting[i] = e.fitting(want, rows[members[i].slot])
+		for _, at := range slices.Backward(fitting[i]) { // from below, so that no two of one rule make a run
+			if at > low && at < high {
+				places, which = append(places, at), append(which, i)
 			}
-			for _, at := range rows[members[i].slot] {
-				row := &e.rows[at]
-				if !e.claimed[row.ID] && fit(*row, members[i].want) {
-					members[i].row, members[i].at = row, at
-					e.claimed[row.ID] = true
-					break
-				}
+		}
+	}
+	for _, k := range longestIncreasing(places) {
+		m := &members[which[k]]
+		m.row, m.kept = &e.rows[places[k]], true
+		e.claimed[m.row.ID] = true
+	}
+	for i := range members {
+		for _, at := range fitting[i] {
+			if members[i].row == nil && !e.claimed[e.rows[at].ID] {
+				members[i].row = &e.rows[at]
+				e.claimed[members[i].row.ID] = true
 			}
 		}
 	}
 	return members
+}
+
+// fitting returns the rows that need the least work to serve a wanted rule: those that are right
+// already, and where there are none, those that a single set can mend. A row that would need
+// attributes taken away serves nothing: between a set and an unset it would match too much or too
+// little.
+func (e *editor) fitting(want routeros.Rule, rows []int) []int {
+	var right, mendable []int
+	for _, at := range rows {
+		row := e.rows[at]
+		switch {
+		case e.claimed[row.ID]:
+		case row.Same(want):
+			right = append(right, at)
+		case len(surplus(row, want)) == 0 && !stopsMore(row, want):
+			mendable = append(mendable, at)
+		}
+	}
+	if len(right) > 0 {
+		return right
+	}
+	return mendable
 }
 
 // stopsMore reports whether a row would stop other packets once it is set to what is wanted. Such a
@@ -209,23 +232,6 @@ func surplus(row, want routeros.Rule) []string {
 		}
 	}
 	return names
-}
-
-// keep marks the largest set of rows that can stay where they are: those inside the window that stand
-// in the right order already, a longest increasing run. Everything else moves, which is the
-// fewest moves there can be.
-func (e *editor) keep(seg segment, members []chosen) {
-	low, high := e.window(seg)
-	var places, which []int
-	for i, m := range members {
-		if m.row != nil && m.at > low && m.at < high {
-			places = append(places, m.at)
-			which = append(which, i)
-		}
-	}
-	for _, k := range longestIncreasing(places) {
-		members[which[k]].kept = true
-	}
 }
 
 func (e *editor) window(seg segment) (low, high int) {

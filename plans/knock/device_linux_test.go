@@ -82,13 +82,13 @@ func sent(wire *os.File) []string {
 // TestEnterLong: a port that refuses for long is tried now and then, and not all the time.
 func TestEnterLong(t *testing.T) {
 	onIsland(t, func(i *island) {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		to := netip.AddrPortFrom(loopbacks()[0], 30000)
 		_, err := knock.Enter(ctx, to, knock.Options{})
 		isShut(t, err, to, "the connection is refused")
-		if got := len(i.packets()); got < 2 || got > 50 {
-			t.Errorf("tried %d times in 5s", got)
+		if got := len(i.packets()); got < 2 || got > 12 {
+			t.Errorf("tried %d times in 1s", got)
 		}
 	})
 }

@@ -111,7 +111,7 @@ func TestVisit(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	r.Conn.Close()
-	if got := d.all(); len(got) != 4 {
+	if got := d.all(4); len(got) != 4 {
 		t.Errorf("arrived: %q", got)
 	}
 
@@ -122,7 +122,7 @@ func TestVisit(t *testing.T) {
 		t.Errorf("what is open already was knocked at: %+v", r)
 	}
 	r.Conn.Close()
-	if got := d.all(); len(got) != 0 {
+	if got := d.all(0); len(got) != 0 {
 		t.Errorf("arrived: %q", got)
 	}
 }
@@ -134,12 +134,12 @@ func TestVisitShut(t *testing.T) {
 	v := knock.Visit{Host: host, Stages: []plans.Stage{d.udp}, Options: quick, Passes: 3, Try: behind(host, closed(t, host)), Wait: 50 * time.Millisecond, IfShut: true}
 	r, err := v.Make(t.Context())
 	isShut(t, err, v.Try, "the connection is refused")
-	if got := d.all(); len(got) != 3 || r.Passes != 3 || r.Sent != 1 || r.Conn != nil {
+	if got := d.all(3); len(got) != 3 || r.Passes != 3 || r.Sent != 1 || r.Conn != nil {
 		t.Errorf("arrived: %q, %+v", got, r)
 	}
 	v.Try, v.IfShut, v.Passes = netip.AddrPort{}, false, 0
 	r, err = v.Make(t.Context())
-	if got := d.all(); err != nil || len(got) != 1 || r.Passes != 1 || r.Conn != nil {
+	if got := d.all(1); err != nil || len(got) != 1 || r.Passes != 1 || r.Conn != nil {
 		t.Errorf("arrived: %q, %+v, %v", got, r, err)
 	}
 }
@@ -150,8 +150,9 @@ func TestVisitInterrupted(t *testing.T) {
 	d := openDoor(t, host)
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	time.AfterFunc(100*time.Millisecond, func() { cancel(enough) })
-	v := knock.Visit{Host: host, Stages: []plans.Stage{d.udp}, Options: quick, Try: behind(host, closed(t, host)), Wait: time.Minute}
+	defer cancel(nil)
+	v := knock.Visit{Host: host, Stages: []plans.Stage{d.udp}, Options: quick, Try: behind(host, closed(t, host)), Wait: time.Hour}
+	v.Options.Observe = func(int) { time.AfterFunc(100*time.Millisecond, func() { cancel(enough) }) }
 	if _, err := v.Make(ctx); !errors.Is(err, enough) || !strings.Contains(err.Error(), "waiting for the door") {
 		t.Errorf("got %v", err)
 	}
@@ -170,7 +171,7 @@ func TestPayload(t *testing.T) {
 		must(t, knock.Play(t.Context(), host, []plans.Stage{stage, stage, stage, stage}, o))
 		for n, want := range [][]byte{nil, word, nil, most} {
 			buffer := make([]byte, 1<<16)
-			must(t, u.SetReadDeadline(time.Now().Add(time.Second)))
+			must(t, u.SetReadDeadline(time.Now().Add(forever)))
 			size, err := u.Read(buffer)
 			must(t, err)
 			if !slices.Equal(buffer[:size], want) {
@@ -182,7 +183,7 @@ func TestPayload(t *testing.T) {
 
 // TestEchoPayload: the payload stands at the beginning of the data, and the size stays what the plan says.
 func TestEchoPayload(t *testing.T) {
-	eachFamily(t, func(t *testing.T, host netip.Addr) {
+	eachFamilyAlone(t, func(t *testing.T, host netip.Addr) {
 		network, header, request := "ip4:1", 20, byte(8)
 		if host.Is6() {
 			network, header, request = "ip6:58", 40, 128
@@ -196,7 +197,7 @@ func TestEchoPayload(t *testing.T) {
 		o.Payloads = map[int][]byte{1: []byte("sesame")}
 		must(t, knock.Play(t.Context(), host, []plans.Stage{ping(100)}, o))
 		buffer := make([]byte, 1<<16)
-		must(t, l.SetReadDeadline(time.Now().Add(time.Second)))
+		must(t, l.SetReadDeadline(time.Now().Add(forever)))
 		for {
 			n, _, err := l.ReadFrom(buffer)
 			must(t, err)
@@ -238,7 +239,7 @@ func TestPayloadMistakes(t *testing.T) {
 			discreet(t, err, c.stages[1:])
 		})
 	}
-	if got := d.all(); len(got) != 0 {
+	if got := d.all(0); len(got) != 0 {
 		t.Errorf("arrived: %q", got)
 	}
 }

@@ -37,6 +37,12 @@ func eachFamily(t *testing.T, test func(t *testing.T, host netip.Addr)) {
 	}
 }
 
+// eachFamilyAlone is [eachFamily] where nobody else's packets come, if that can be had here: a raw socket
+// hears all of them.
+func eachFamilyAlone(t *testing.T, test func(t *testing.T, host netip.Addr)) {
+	eachFamily(t, func(t *testing.T, host netip.Addr) { alone(t, func() { test(t, host) }) })
+}
+
 // door is a TCP and a UDP listener, and what came in at them, in order.
 type door struct {
 	tcp, udp plans.Stage
@@ -82,18 +88,26 @@ func ending(err error) string {
 	return fmt.Sprint(err)
 }
 
-// all returns what arrived, once nothing more comes.
-func (d door) all() []string {
+// all returns what arrived: as many packets as are due, however long they take, and what comes right
+// behind them.
+func (d door) all(due int) []string {
 	var out []string
 	for {
+		more := 50 * time.Millisecond
+		if len(out) < due {
+			more = forever
+		}
 		select {
 		case a := <-d.arrivals:
 			out = append(out, a)
-		case <-time.After(150 * time.Millisecond):
+		case <-time.After(more):
 			return out
 		}
 	}
 }
+
+// forever is how long a test waits for what has to come, on a machine that has much to do.
+const forever = 30 * time.Second
 
 func tcp(port int) plans.Stage  { return plans.Stage{Protocol: "tcp", Port: uint16(port)} }
 func udp(port int) plans.Stage  { return plans.Stage{Protocol: "udp", Port: uint16(port)} }
@@ -125,7 +139,7 @@ func TestOpenPorts(t *testing.T) {
 		o.Source, o.Observe = host, func(stage int) { seen = append(seen, stage) }
 		must(t, knock.Play(t.Context(), host, []plans.Stage{d.tcp, d.udp, d.udp, d.tcp, d.udp}, o))
 		viaTCP, viaUDP := fmt.Sprintf("tcp from %s, reset", host), fmt.Sprintf("udp from %s, 0 bytes", host)
-		if got, want := d.all(), []string{viaTCP, viaUDP, viaUDP, viaTCP, viaUDP}; !slices.Equal(got, want) {
+		if got, want := d.all(5), []string{viaTCP, viaUDP, viaUDP, viaTCP, viaUDP}; !slices.Equal(got, want) {
 			t.Errorf("arrived: %q, want %q", got, want)
 		}
 		if want := []int{1, 2, 3, 4, 5}; !slices.Equal(seen, want) {
@@ -134,15 +148,14 @@ func TestOpenPorts(t *testing.T) {
 	})
 }
 
-// TestClosedPorts: to be refused is no error, and takes no time.
+// TestClosedPorts: to be refused is no error, and ends the wait for an answer: with all their time-outs
+// these stages would take minutes.
 func TestClosedPorts(t *testing.T) {
 	eachFamily(t, func(t *testing.T, host netip.Addr) {
-		stage, o := closed(t, host), knock.Options{Delay: quick.Delay, Timeout: 990 * time.Millisecond}
-		start := time.Now()
-		must(t, knock.Play(t.Context(), host, []plans.Stage{stage, udp(int(stage.Port)), stage}, o))
-		if took := time.Since(start); took < 2*o.Delay || took > 2*o.Delay+o.Timeout {
-			t.Errorf("took %s: two delays of %s are due, and no time-out of %s", took, o.Delay, o.Timeout)
-		}
+		stage, o := closed(t, host), knock.Options{Delay: 1, Timeout: 990 * time.Millisecond}
+		ctx, cancel := context.WithTimeout(t.Context(), forever)
+		defer cancel()
+		must(t, knock.Play(ctx, host, slices.Repeat([]plans.Stage{stage, udp(int(stage.Port))}, 150), o))
 	})
 }
 
@@ -151,14 +164,14 @@ func TestMappedHost(t *testing.T) {
 	host := loopbacks()[0]
 	d := openDoor(t, host)
 	must(t, knock.Play(t.Context(), netip.AddrFrom16(host.As16()), []plans.Stage{d.tcp}, quick))
-	if got := d.all(); len(got) != 1 {
+	if got := d.all(1); len(got) != 1 {
 		t.Errorf("arrived: %q", got)
 	}
 }
 
 // TestEcho: the request has the size of the plan, header included, and each one another id.
 func TestEcho(t *testing.T) {
-	eachFamily(t, func(t *testing.T, host netip.Addr) {
+	eachFamilyAlone(t, func(t *testing.T, host netip.Addr) {
 		network, header, request := "ip4:1", 20, byte(8)
 		if host.Is6() {
 			network, header, request = "ip6:58", 40, 128
@@ -175,8 +188,12 @@ func TestEcho(t *testing.T) {
 		}
 		must(t, knock.Play(t.Context(), host, stages, quick))
 		ids, buffer := map[string]bool{}, make([]byte, 1<<16)
-		must(t, l.SetReadDeadline(time.Now().Add(300*time.Millisecond)))
 		for {
+			more := 50 * time.Millisecond
+			if len(got) < len(want) {
+				more = forever
+			}
+			must(t, l.SetReadDeadline(time.Now().Add(more)))
 			n, _, err := l.ReadFrom(buffer)
 			if err != nil {
 				break
@@ -198,22 +215,18 @@ func TestCancel(t *testing.T) {
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	o := knock.Options{Delay: time.Minute, Observe: func(int) { time.AfterFunc(20*time.Millisecond, func() { cancel(enough) }) }}
-	start := time.Now()
+	o := knock.Options{Delay: time.Hour, Observe: func(int) { time.AfterFunc(20*time.Millisecond, func() { cancel(enough) }) }}
 	err := knock.Play(ctx, host, []plans.Stage{d.udp, d.udp, d.tcp}, o)
 	if !errors.Is(err, enough) || !strings.HasPrefix(err.Error(), "interrupted at stage 2 of 3: ") {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(start); took > o.Delay/2 {
-		t.Errorf("took %s", took)
-	}
-	if got := d.all(); len(got) != 1 {
+	if got := d.all(1); len(got) != 1 {
 		t.Errorf("arrived: %q", got)
 	}
 	if err := knock.Play(ctx, host, []plans.Stage{d.udp}, quick); !errors.Is(err, enough) {
 		t.Errorf("a context that was over from the beginning: %v", err)
 	}
-	if got := d.all(); len(got) != 0 {
+	if got := d.all(0); len(got) != 0 {
 		t.Errorf("arrived although the context was over: %q", got)
 	}
 }
@@ -255,7 +268,7 @@ func TestMistakes(t *testing.T) {
 			discreet(t, err, c.stages)
 		})
 	}
-	if got := d.all(); len(got) != 0 {
+	if got := d.all(0); len(got) != 0 {
 		t.Errorf("arrived: %q", got)
 	}
 }

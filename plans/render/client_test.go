@@ -192,11 +192,15 @@ func TestShellPings(t *testing.T) {
 	if out, err := run.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	time.Sleep(100 * time.Millisecond)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !slices.Contains(e.heard, "ping 245") {
-		t.Errorf("heard %q", e.heard)
+	heard := func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return slices.Contains(e.heard, "ping 245")
+	}
+	for end := time.Now().Add(30 * time.Second); !heard(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("heard %q", e.heard)
+		}
 	}
 }
 

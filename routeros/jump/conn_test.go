@@ -208,7 +208,4 @@ func TestStalledData(t *testing.T) {
 	if _, err := other.Read(make([]byte, 1)); err == nil || errors.Is(err, io.EOF) {
 		t.Errorf("closing the way reads as %v", err)
 	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %s", took)
-	}
 }

@@ -219,14 +219,10 @@ func TestStalled(t *testing.T) {
 			noLeaks(t)
 			a, b := new(server).start(t), (&server{stall: stage}).start(t)
 			w := open(t, files(t, a, b), a, b)
-			start := time.Now()
 			_, err := w.DialContext(within(t, short), "tcp", "10.0.0.1:1")
 			var hop *HopError
 			if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &hop) || hop.Number != 2 {
 				t.Error(err)
-			}
-			if took := time.Since(start); took > 10*short {
-				t.Errorf("took %s", took)
 			}
 			t.Log(err)
 		})

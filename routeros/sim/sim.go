@@ -1,9 +1,9 @@
 // Package sim is a MikroTik router in this process: the RouterOS API on a wire, and the firewall by packet.
 //
-// It is a product (`rosknock sim`) and the test bed of everything that talks to routers, so it behaves as
-// real routers were seen to behave; comments cite the section of the fact sheet on which a
-// behaviour rests (routeros-facts § n). Where the facts are silent the harder case is the default and
-// [Knobs] choose the other one.
+// It is a product (`rosknock sim`) and the test bed of everything that talks to routers, so it
+// behaves as real routers were seen to behave; comments cite the section of docs/routeros-facts.md
+// on which a behaviour rests. Where the facts are silent the harder case is the default and [Knobs]
+// choose the other one.
 //
 // What it never does: it resolves no DNS names and sends no packet. What time brings about, entries
 // that run out and the scheduler's scripts, is done at the next command, packet or look, as of its
