@@ -39,8 +39,8 @@ type island struct {
 	chains  map[nftables.ChainHook]*nftables.Chain
 }
 
-// onIsland runs the rest of a test in a namespace of its own, or skips it. The namespace has no name, and
-// is gone with its last socket.
+// onIsland runs the rest of a test in a namespace of its own, or skips it. The namespace has no
+// name, and is gone with its last socket.
 func onIsland(t *testing.T, test func(i *island)) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -155,9 +155,9 @@ var (
 // also on a machine that has much to do.
 const patience = 600 * time.Millisecond
 
-// TestEveryAnswer: whatever a firewall on the way does with a stage, exactly one packet was sent, and it
-// is no error. The long wait of the silent port is over before the kernel would send a second SYN; the
-// test waits until that would be here.
+// TestEveryAnswer: whatever a firewall on the way does with a stage, exactly one packet was sent,
+// and it is no error. The long wait of the silent port is over before the kernel would send a
+// second SYN; the test waits until that would be here.
 func TestEveryAnswer(t *testing.T) {
 	for _, host := range loopbacks() {
 		t.Run(host.String(), func(t *testing.T) {
@@ -202,7 +202,8 @@ func TestCancelWait(t *testing.T) {
 	})
 }
 
-// TestNoPatience: the packet is sent even when the time for its answer is over before the socket is open.
+// TestNoPatience: the packet is sent even when the time for its answer is over before the socket is
+// open.
 func TestNoPatience(t *testing.T) {
 	onIsland(t, func(i *island) {
 		must(t, knock.Play(t.Context(), loopbacks()[0], []plans.Stage{tcp(30000), tcp(30001)}, knock.Options{Timeout: 1, Delay: 1}))
@@ -212,7 +213,8 @@ func TestNoPatience(t *testing.T) {
 	})
 }
 
-// TestNotSent: what keeps a packet on this computer is an error that says what to do, for each protocol.
+// TestNotSent: what keeps a packet on this computer is an error that says what to do, for each
+// protocol.
 func TestNotSent(t *testing.T) {
 	away := netip.MustParseAddr("198.51.100.1")
 	for _, c := range []struct {
@@ -256,7 +258,8 @@ func routeOf(kind int) func(t *testing.T, i *island) {
 	}
 }
 
-// TestFirewallHere: a firewall of this computer that drops a datagram is told; a dropped SYN can't be seen.
+// TestFirewallHere: a firewall of this computer that drops a datagram is told; a dropped SYN can't
+// be seen.
 func TestFirewallHere(t *testing.T) {
 	onIsland(t, func(i *island) {
 		i.rule(t, nftables.ChainHookOutput, viaUDP, 34567, drop)

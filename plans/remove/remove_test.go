@@ -42,7 +42,8 @@ func TestParseServices(t *testing.T) {
 	}
 }
 
-// FuzzParseServices: whatever is read says what it says again when it is written out, and nothing brings the reader down.
+// FuzzParseServices: whatever is read says what it says again when it is written out, and nothing
+// brings the reader down.
 func FuzzParseServices(f *testing.F) {
 	for _, text := range []string{"telnet=on", "ssh=22,ssh=off", "winbox=10.0.0.0/8,winbox=::/0", "api=anywhere", "=,=", "ssh=022"} {
 		f.Add(text)
@@ -198,7 +199,8 @@ func TestRuleSet(t *testing.T) {
 	}
 }
 
-// TestNotThere: where a plan is not, nothing is to be done and nothing said; but what the operator says of services is done.
+// TestNotThere: where a plan is not, nothing is to be done and nothing said; but what the operator
+// says of services is done.
 func TestNotThere(t *testing.T) {
 	s, _ := rsc.Read([]byte("/ip service\nset telnet disabled=yes\n/ip firewall filter\nadd chain=input action=drop comment=\"[rosknock other/gate/tcp]\"\n")).Snapshot(rsc.Options{})
 	if got, notes := steps(t, s, remove.Options{}); len(got) > 0 || notes != "" {
@@ -210,7 +212,8 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
-// TestEveryMenu: rows of a plan go from every table, those that send packets elsewhere before what shuts the way there.
+// TestEveryMenu: rows of a plan go from every table, those that send packets elsewhere before what
+// shuts the way there.
 func TestEveryMenu(t *testing.T) {
 	s := snapshot(t, "/ip firewall nat\nadd chain=dstnat action=accept comment=\"[rosknock m/fwd/spare]\"\nadd chain=dstnat action=dst-nat to-addresses=10.0.0.1 protocol=tcp dst-port=3389 comment=\"[rosknock m/fwd/rdp]\"\nadd chain=dstnat action=dst-nat to-addresses=10.0.0.1 protocol=tcp dst-port=80 comment=theirs\n"+
 		"/ip firewall raw\nadd chain=prerouting action=drop comment=\"[rosknock m/bogons]\"\n/ip firewall filter add chain=forward action=drop protocol=tcp dst-port=3389 comment=\"[rosknock m/fwd/gate]\"\n")

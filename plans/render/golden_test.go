@@ -77,8 +77,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestTwins: where the rule before which others have to go can't be told from another one, no script is written; what tells it is used
-// where there is anything.
+// TestTwins: where the rule before which others have to go can't be told from another one, no
+// script is written; what tells it is used where there is anything.
 func TestTwins(t *testing.T) {
 	p := readPlan(t, "version: 1\nname: p\ndoors: {a: {knock: [tcp/41873, udp/17259], trusted: {list: t, for: 1h}, opens: [ssh]}}\nfirewall: {families: [ipv4]}\n")
 	for table, want := range map[string]string{

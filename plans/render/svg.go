@@ -21,7 +21,8 @@ const (
 	svgTrapW  = 160
 )
 
-// Draw returns the doors as one SVG picture, one below the other. It needs nothing from elsewhere, and is readable on light and dark.
+// Draw returns the doors as one SVG picture, one below the other. It needs no other files, and is
+// readable on light and dark backgrounds.
 func Draw(p Picture) string {
 	var body strings.Builder
 	height := 0
@@ -34,7 +35,7 @@ func Draw(p Picture) string {
 	}
 	title := "The doors of the plan " + p.Plan
 	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" aria-labelledby=\"title about\">\n", svgWidth, height, svgWidth, height) +
-		"<title id=\"title\">" + escaped(title) + "</title>\n<desc id=\"about\">What the router remembers of a source at each door, and what leads from one state to the next.</desc>\n" +
+		"<title id=\"title\">" + escaped(title) + "</title>\n<desc id=\"about\">What the router remembers of a source at each door, and which packets lead from one state to the next.</desc>\n" +
 		svgStyle + fmt.Sprintf("<rect class=\"page\" width=\"%d\" height=\"%d\"/>\n", svgWidth, height) + body.String() + "</svg>\n"
 }
 
@@ -76,7 +77,7 @@ func drawDoor(b *strings.Builder, a automaton) {
 		line(`<text x="%d" y="%d">%s</text>`, svgMiddle+10, top(n)+svgTall+26, escaped(first))
 		line(`<text class="small" x="%d" y="%d">%s</text>`, svgMiddle+10, top(n)+svgTall+42, escaped(more))
 	}
-	// What is forgotten goes back to the outside along the left, what is trusted further out.
+	// Forgotten sources return to the outside along the left, trusted ones further out.
 	home := top(0) + svgTall/2
 	if a.forgets != "" {
 		bus := svgLeft - 60
@@ -95,7 +96,8 @@ func drawDoor(b *strings.Builder, a automaton) {
 	}
 }
 
-// drawQuarantine draws the quarantine beside a frame around everything from where one gets into it; below is the last of these boxes.
+// drawQuarantine draws the quarantine beside a frame around all states that lead into it; below is
+// the last of these boxes.
 func drawQuarantine(b *strings.Builder, a automaton, below int) {
 	frame := below + svgTall + 14 - (svgTop - 14)
 	middle := svgTop - 14 + frame/2
@@ -125,7 +127,7 @@ func fitted(s string, width int) string {
 	return s
 }
 
-// escaped writes a text so that it is nothing but text in XML.
+// escaped escapes a text for XML.
 func escaped(s string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder takes everything
