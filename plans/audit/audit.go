@@ -152,7 +152,7 @@ func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 		a.outside = a.space.Or(a.outside, a.space.In(in))
 	}
 	if !a.space.Complete() || a.result.Incomplete {
-		a.notes = append(a.notes, f.String()+": the rules ask more than can be followed, or chains jump in circles; what is said here may be incomplete")
+		a.notes = append(a.notes, f.String()+": the rules are too complex to follow, or chains jump in circles; this report may be incomplete")
 	}
 	return a
 }

@@ -23,7 +23,7 @@ func (a *auditor) dead() []Dead {
 	tracked := space.Minus(space.All(), space.States(packet.Untracked))
 	result := space.Walk(a.router, tracked)
 	if !space.Complete() || result.Incomplete {
-		a.notes = append(a.notes, a.family.String()+": rules that no packet meets were not looked for: the table asks too much at once")
+		a.notes = append(a.notes, a.family.String()+": rules that no packet meets were not searched: the table is too complex")
 		return nil
 	}
 	menu := a.family.Filter()
@@ -71,13 +71,13 @@ func (a *auditor) whyDead(space *classes.Space, coming classes.Set, r *routeros.
 		return "no packet that comes into its chain matches it"
 	}
 	if !ok {
-		return "nothing that can arrive matches it"
+		return "no packet that can arrive matches it"
 	}
 	fate := space.Replay(a.router, e)
 	if fate.Rule == nil || fate.Rule == r {
 		return "no packet that comes into its chain matches it"
 	}
-	return "shadowed: " + name(fate.Rule) + " takes what it is for"
+	return "shadowed: " + name(fate.Rule) + " decides about its packets"
 }
 
 // entered are input and the chains that rules lead to from there.

@@ -60,7 +60,7 @@ func (a *auditor) knocks() []Knock {
 		out[i].Opens, out[i].Open = a.opens(out[i].List)
 		out[i].Detector = a.detects()
 		if out[i].Works() && len(out[i].Opens) == 0 && !a.letsIn(out[i].List) {
-			out[i].Why = "it gates nothing: whatever its list lets in is let in without it too, or does not arrive at the rule"
+			out[i].Why = "it protects nothing: packets that its list lets in get in without it too, or never reach the rule"
 		}
 	}
 	return out
@@ -126,7 +126,7 @@ func (a *auditor) knock(list string) Knock {
 	}
 	switch {
 	case !complete:
-		k.Why = "the ways into the list are too many to be followed"
+		k.Why = "there are too many ways into the list to follow"
 	case len(ways) == 0:
 		k.Shut, k.Why = true, "it can't be opened: no packets lead into the list "+list+a.blocked(list)
 	}
@@ -136,7 +136,7 @@ func (a *auditor) knock(list string) Knock {
 		k.Doubles = slices.ContainsFunc(ways[0].Steps, a.doubles)
 		k.Strength = a.strength(&k, from)
 		if !met && len(k.Accepts) > 0 {
-			k.Shut, k.Why = true, "it can't be opened: no packet arrives at the rule that would let its list in"
+			k.Shut, k.Why = true, "it can't be opened: no packet arrives at the rule that accepts its list"
 		}
 	}
 	return k

@@ -38,7 +38,7 @@ func (c *compiler) bogons() (*Bogons, error) {
 		if !c.router.HasInterfaceList(list) {
 			return nil, &RefusalError{
 				Risk: "missing-interface-list", What: fmt.Sprintf("the plan names the interface list %q for bogons, which the router doesn't have", list),
-				Remedy: "create it on the router, or take it out of firewall.bogons",
+				Remedy: "create it on the router, or remove it from firewall.bogons",
 			}
 		}
 	}

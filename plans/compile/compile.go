@@ -204,7 +204,7 @@ func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 // compileWith compiles a plan; services that are moving are covered on their present ports too.
 func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (RuleSet, error) {
 	if p.Rotates() {
-		return RuleSet{}, &RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time that they are for"}
+		return RuleSet{}, &RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time for which to derive them"}
 	}
 	if p.Unresolved() {
 		return RuleSet{}, &RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
@@ -212,7 +212,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
 	for _, f := range p.Firewall.Families {
 		if !s.HasMenu(f.Filter()) {
-			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: nothing is done for %s", f.Filter(), f))
+			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: %s is skipped", f.Filter(), f))
 			continue
 		}
 		c := compiler{plan: concerns(p, f), router: s, family: f, moving: moving}
@@ -273,11 +273,11 @@ func laidAcross(p plans.Plan, s routeros.Snapshot) string {
 		return ""
 	}
 	if s.Clock.IsZero() {
-		return "the router's clock is not known: the hours of what is laid down are those of UTC"
+		return "the router's clock is unknown: the hours of the installed knocks are UTC"
 	}
 	zone := s.Clock.Location()
 	if zone.String() == "" {
-		return fmt.Sprintf("the router's time zone is not known here, only that it is %s now: when its summer time begins or ends, run rosknock rotate", s.Clock.Format("-07:00"))
+		return fmt.Sprintf("the router's time zone is unknown on this machine, only its present offset %s: when daylight saving begins or ends there, run rosknock rotate", s.Clock.Format("-07:00"))
 	}
 	if _, change := s.Clock.ZoneBounds(); !change.IsZero() && change.Before(s.Clock.Add(p.Ahead()+p.Ahead())) {
 		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are laid down by the new one; if nobody lays down "+
@@ -313,7 +313,7 @@ func (c *compiler) table() (Table, error) {
 		if !c.router.HasInterfaceList(list) {
 			return Table{}, &RefusalError{
 				Risk: "missing-interface-list", What: fmt.Sprintf("the plan allows the interface list %q, which the router doesn't have", list),
-				Remedy: "create it on the router, or take it out of allow.interface-lists",
+				Remedy: "create it on the router, or remove it from allow.interface-lists",
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func (c *compiler) forwardIsFree(f plans.Forward) error {
 		}
 		return &RefusalError{
 			Risk: "forward-in-use", What: fmt.Sprintf("the port of forward %s is that of the router's service %s", f.Name, s.Name),
-			Remedy: "choose another port, or switch the service off or move it",
+			Remedy: "choose another port, or disable or move the service",
 		}
 	}
 	own := func(a routeros.InterfaceAddress) bool { return !a.Disabled && a.Prefix.Addr() == f.To }
@@ -93,7 +93,7 @@ func (c *compiler) forwardIsFree(f plans.Forward) error {
 		}
 	}
 	if !c.router.HasMenu(c.family.NAT()) {
-		return &RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "take the forwards out of the plan"}
+		return &RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "remove the forwards from the plan"}
 	}
 	return nil
 }

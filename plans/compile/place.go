@@ -228,7 +228,7 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 		}
 	}
 	if !needed {
-		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules stop nothing of what the doors open, and the plan has no gate; name what to shut under gate", t.Family))
+		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules drop nothing of what the doors open, and the plan has no gate; name under gate what to close", t.Family))
 	}
 	if first < len(bare.rows) && bare.rows[first].Dynamic {
 		return 0, aboveDynamic(bare.rows[first])
@@ -238,8 +238,8 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 
 func aboveDynamic(r routeros.Rule) error {
 	return &RefusalError{
-		Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", r.Describe()),
-		Remedy: "RouterOS lets nothing be placed before a dynamic rule; switch off what makes it",
+		Risk: "no-place", What: fmt.Sprintf("the rules would have to be above %s, which the router made itself", r.Describe()),
+		Remedy: "RouterOS allows no rule before a dynamic rule; disable the feature that makes it",
 	}
 }
 

@@ -31,10 +31,10 @@ func Select(members []Member, patterns []string) ([]int, error) {
 			pattern = strings.TrimSpace(pattern)
 			bare, not := strings.CutPrefix(pattern, "!")
 			if _, err := path.Match(bare, ""); err != nil || bare == "" {
-				return nil, fmt.Errorf("%q is no pattern: names, groups and tags are expected, with * ? and [a-z], or ! in front", pattern)
+				return nil, fmt.Errorf("%q is not a pattern: names, groups and tags are expected, with * ? and [a-z], or ! in front", pattern)
 			}
 			if !slices.ContainsFunc(members, func(m Member) bool { return m.matches(bare) }) {
-				return nil, fmt.Errorf("%q fits no router, group or tag of the inventory", pattern)
+				return nil, fmt.Errorf("%q matches no router, group or tag of the inventory", pattern)
 			}
 			if not {
 				out = append(out, bare)

@@ -80,9 +80,9 @@ func (e *NotBegunError) Unwrap() error { return e.Why }
 
 // The reasons to begin nothing more, besides the end of the context and what Admit says.
 var (
-	ErrLockout  = errors.New("a router can't be reached any more after its change: look at it before going on")
+	ErrLockout  = errors.New("a router can't be reached any more after its change: look at it before you continue")
 	ErrMaxFail  = errors.New("more routers failed than --max-fail allows")
-	ErrBadWave  = errors.New("every router of the wave before failed")
+	ErrBadWave  = errors.New("every router of the last wave failed")
 	errFinished = errors.New("over")
 )
 

@@ -224,9 +224,9 @@ func TestNotSent(t *testing.T) {
 		errno   syscall.Errno
 		want    string
 	}{
-		{"no route", away, nil, syscall.ENETUNREACH, "no way to the router"},
-		{"no route over IPv6", netip.MustParseAddr("2001:db8::1"), nil, syscall.ENETUNREACH, "no way to the router"},
-		{"unreachable", away, routeOf(unix.RTN_UNREACHABLE), syscall.EHOSTUNREACH, "no way to the router"},
+		{"no route", away, nil, syscall.ENETUNREACH, "no route to the router"},
+		{"no route over IPv6", netip.MustParseAddr("2001:db8::1"), nil, syscall.ENETUNREACH, "no route to the router"},
+		{"unreachable", away, routeOf(unix.RTN_UNREACHABLE), syscall.EHOSTUNREACH, "no route to the router"},
 		{"prohibited", away, routeOf(unix.RTN_PROHIBIT), syscall.EACCES, "forbids it"},
 		{"into the void", away, routeOf(unix.RTN_BLACKHOLE), syscall.EINVAL, "check the routes"},
 	} {

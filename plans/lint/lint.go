@@ -76,41 +76,41 @@ func Rules() []Rule {
 		{"L03", Refuse, "a drop in input has no interface limit and shuts the LAN out", FromRouter},
 		{"L03b", Refuse, "an interface list that rules use is empty or missing", FromRouter},
 		{"L04", Refuse, "the service that carries the session is disabled, moved or narrowed", FromApply},
-		{"L05", Warn, "no way in besides the network is known: neither a plan nor what is read of a router tells of a console, of MAC access or of a second line", NotYet},
-		{"L06", Refuse, "what a knock opens is not admitted by the jump that leads to it", FromRouter},
+		{"L05", Warn, "no other access than the network is known: neither the plan nor the router shows a console, MAC access or a second line", NotYet},
+		{"L06", Refuse, "the jump to a knock's rules does not match what the knock opens", FromRouter},
 		{"L07", Refuse, "a stage of a knock can't be reached", FromRouter},
-		{"L08", Refuse, "a knock touches what other rules blacklist", FromBoth},
+		{"L08", Refuse, "other rules blacklist a source that knocks", FromBoth},
 		{"L09", Warn, "a knock looks like a port scan to the router's detector", FromBoth},
-		{"L10", Refuse, "an ICMP size that can't be, or that usual pings have", FromPlan},
+		{"L10", Refuse, "an ICMP size that is impossible, or common for pings", FromPlan},
 		{"L11", Refuse, "a stage timeout is shorter than a client needs", FromPlan},
 		{"L12", Warn, "knock and service may leave from different addresses", FromBoth},
 		{"L20", Refuse, "a port scan opens the door too easily", FromPlan},
 		{"L21", Refuse, "the ports of a knock only rise or only fall", FromPlan},
 		{"L22", Refuse, "one packet takes two stages", FromRouter},
-		{"L23", Refuse, "what a knock opens is open to anyone", FromRouter},
+		{"L23", Refuse, "services that a knock opens are open to anyone", FromRouter},
 		{"L24", Refuse, "IPv6 is left open", FromBoth},
 		{"L25", Warn, "the trusted list reaches every port", FromPlan},
 		{"L26", Warn, "trust lasts long, and others may share the address", FromPlan},
-		{"L27", Warn, "a list is used by others, or holds whole networks for good", FromBoth},
+		{"L27", Warn, "a list is used by others, or holds whole networks permanently", FromBoth},
 		{"L28", Warn, "an entry never expires", FromPlan},
 		{"L29", Warn, "a reject or an unlimited log on the outside", FromBoth},
 		{"L30", Warn, "a rule fills a list from answers, too", FromRouter},
 		{"L31", Inform, "a penalty can be driven by forged packets", FromBoth},
 		{"L32", Warn, "predictable ports", FromPlan},
-		{"L33", Warn, "the secret stands in a name or a comment", FromBoth},
+		{"L33", Warn, "the knock is in a name or a comment", FromBoth},
 		{"L34", Inform, "one sequence for a whole fleet", FromFleet},
-		{"L35", Warn, "rotation with a clock that nobody sets, or an overlap that a knock does not fit into", FromBoth},
+		{"L35", Warn, "rotation with a clock that nothing sets, or an overlap that is shorter than a knock", FromBoth},
 		{"L36", Warn, "a stage is remembered for longer than a knock takes", FromPlan},
-		{"L37", Warn, "what is taken for forged does come from there, or is allowed", FromBoth},
+		{"L37", Warn, "a source that counts as forged does arrive there, or is allowed", FromBoth},
 		{"L38", Refuse, "the allow-list lets everybody in", FromPlan},
 		{"L39", Warn, "a door opens a service that answers some addresses only", FromPlan},
-		{"L40", Refuse, "more changes than safe mode can take back", FromApply},
+		{"L40", Refuse, "more changes than safe mode can undo", FromApply},
 		{"L41", Refuse, "somebody else holds safe mode", FromApply},
 		{"L42", Warn, "other administrators are logged in", FromRouter},
 		{"L43", Refuse, "the dead-man can't be armed", FromApply},
 		{"L44", Refuse, "the place is before a dynamic row", FromApply},
 		{"L45", Refuse, "the rule that marks the place is gone", FromApply},
-		{"L46", Warn, "managed rules are double, disabled or mixed with others", FromBoth},
+		{"L46", Warn, "managed rules are duplicated, disabled or mixed with others", FromBoth},
 		{"L47", Warn, "a list entry exists already", FromApply},
 		{"L48", Warn, "values that read back in another form", FromApply},
 		{"L49", Warn, "a revoke leaves something behind", FromApply},
@@ -157,7 +157,7 @@ func Plan(p plans.Plan) []Finding {
 	f.everybody(p)
 	f.asFound(p)
 	if len(p.Allow.Addresses) == 0 && len(p.Allow.InterfaceLists) == 0 {
-		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists, and a knock that does not work then leaves no way in", "name an address or an interface list under allow")
+		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists; if the knock then fails, nobody gets in", "name an address or an interface list under allow")
 	}
 	return f.sorted()
 }
@@ -200,8 +200,8 @@ func Fleet(p plans.Plan, routers []string) []Finding {
 	names := slices.Compact(slices.Sorted(slices.Values(routers)))
 	for _, d := range p.Doors {
 		if d.Rotate == nil && len(names) > 1 {
-			f.add("L34", "doors."+d.Name+".knock", fmt.Sprintf("%d routers open to the same knock", len(names)), "whoever captures it at one of them has it for all",
-				"let it follow from a secret with rotate, which gives each router a knock of its own")
+			f.add("L34", "doors."+d.Name+".knock", fmt.Sprintf("%d routers open to the same knock", len(names)), "an attacker who captures it at one router has it for all",
+				"derive it from a secret with rotate, which gives each router its own knock")
 		}
 	}
 	return f.sorted()

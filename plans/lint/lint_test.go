@@ -343,7 +343,7 @@ func TestAsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := lint.Plan(p)
-	for _, want := range []struct{ id, place, what string }{{"L30", "firewall.as-found", "1 of the rules"}, {"L33", "doors.a.stage-lists", "a name tells"}} {
+	for _, want := range []struct{ id, place, what string }{{"L30", "firewall.as-found", "1 of the rules"}, {"L33", "doors.a.stage-lists", "a name reveals"}} {
 		if !slices.ContainsFunc(found, func(f lint.Finding) bool {
 			return f.ID == want.id && f.Place == want.place && strings.HasPrefix(f.What, want.what)
 		}) {

@@ -30,11 +30,11 @@ func (f *finder) door(d plans.Door) {
 	at := "doors." + d.Name
 	for i, stage := range d.Knock {
 		if stage.Protocol == "icmp" && (commonPing(stage.Size) || stage.Size > largestFrame) {
-			f.add("L10", at+".knock", fmt.Sprintf("stage %d has a size that usual pings have, or that no link carries whole", i+1),
-				"every monitoring system knocks by accident, and larger packets arrive in pieces", "choose a size from 100 to 1400 that no system pings with")
+			f.add("L10", at+".knock", fmt.Sprintf("stage %d has a size that is common for pings, or too large for a link", i+1),
+				"every monitoring system knocks by accident, and larger packets arrive as fragments", "choose a size from 100 to 1400 that no system uses for pings")
 		}
 		if predictable(stage) {
-			f.add("L32", at+".knock", fmt.Sprintf("stage %d is a port that anybody tries first, or that providers filter", i+1),
+			f.add("L32", at+".knock", fmt.Sprintf("stage %d is a port that every scanner tries first, or that providers filter", i+1),
 				"well-known ports are scanned all day, and filtered ones never arrive", "draw the ports with rosknock init")
 		}
 	}
@@ -44,20 +44,20 @@ func (f *finder) door(d plans.Door) {
 	}
 	if d.StageTimeout > longestStage {
 		f.add("L36", at+".stage-timeout", fmt.Sprintf("a stage is remembered for %s", routeros.FormatDuration(d.StageTimeout)),
-			"a scan may be as slow, and nobody notices it; and who has overheard some stages has that long to find the others", "give it 10s")
+			"a scan may be that slow, and nobody notices it; and an attacker who has overheard some stages has that much time to find the others", "give it 10s")
 	}
 	if d.Log != nil && d.Log.Per/time.Duration(d.Log.Count) < fastestLog {
 		f.add("L29", at+".log.limit", fmt.Sprintf("up to %d lines in %s go into the log", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
-			"whoever knows the knock, or forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
+			"a client that repeats the knock, or an attacker who forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
 	}
 	if slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind == plans.Everything }) {
-		f.add("L25", at+".opens", "whoever is trusted reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
+		f.add("L25", at+".opens", "a trusted address reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
 	}
 	switch {
 	case d.Trusted.For.Kind != routeros.Timed:
-		f.add("L28", at+".trusted.for", "who has knocked is trusted for ever", "addresses change hands", "give it a time")
+		f.add("L28", at+".trusted.for", "an address that has knocked is trusted for ever", "addresses change hands", "give it a time")
 	case d.Trusted.For.For > longestTrust:
-		f.add("L26", at+".trusted.for", fmt.Sprintf("an address is trusted for %s", d.Trusted.For), "behind a carrier's NAT, a café or an office everybody else has the same address",
+		f.add("L26", at+".trusted.for", fmt.Sprintf("an address is trusted for %s", d.Trusted.For), "behind carrier-grade NAT, a café or an office others have the same address",
 			"shorten it: knocking again while trusted extends it")
 	}
 }
@@ -86,7 +86,7 @@ func (f *finder) overlap(d plans.Door) {
 	}
 	if takes := time.Duration(d.Rotate.Stages-1) * d.StageTimeout; d.Rotate.Overlap < takes {
 		f.add("L35", "doors."+d.Name+".rotate.overlap", fmt.Sprintf("the overlap is %s, and a knock may take %s", routeros.FormatDuration(d.Rotate.Overlap), routeros.FormatDuration(takes)),
-			"a knock that is begun at the end of a window, or by a clock that is a little off, ends when it is not valid any more", "make the overlap longer: 5m or more, for clocks that differ")
+			"a knock that begins at the end of a window, or with a clock that is slightly wrong, ends when it is no longer valid", "make the overlap longer: 5m or more, for clocks that differ")
 	}
 }
 
@@ -94,11 +94,11 @@ func (f *finder) overlap(d plans.Door) {
 func (f *finder) penalty(p plans.Plan, d plans.Door) {
 	remedy := "keep the time short, and have an allow-list"
 	if p.Firewall.Bogons == nil {
-		remedy += "; firewall.bogons keeps the addresses of the inside from being forged outside"
+		remedy += "; firewall.bogons prevents that inside addresses are forged outside"
 	}
 	if d.Quarantines() {
 		f.add("L31", "doors."+d.Name+".quarantine-for", fmt.Sprintf("one packet keeps a source from knocking for %s", routeros.FormatDuration(d.QuarantineFor)),
-			"whoever forges an address can keep its owner out as long as he goes on; who is trusted, or on the allow-list, stays in", remedy)
+			"an attacker who forges an address can keep its owner out for as long as the attack lasts; trusted and allowed addresses stay in", remedy)
 	}
 }
 
@@ -111,14 +111,14 @@ func (f *finder) scan(d plans.Door) {
 		f.add("L21", at, "the ports only "+way, "one sweep of a scanner in that order plays the whole knock", "mix their order, and take one more")
 	}
 	if s.Random > sequence.Budget && d.Quarantines() {
-		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%, its quarantine and decoys counted in", sequence.DefaultRate, 100*s.Random),
-			fmt.Sprintf("after about %.0f sweeps from addresses that are not in quarantine a scanner is in", s.Sweeps()), enough(d)+", or more decoys")
+		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%, with its quarantine and decoys", sequence.DefaultRate, 100*s.Random),
+			fmt.Sprintf("after about %.0f sweeps from addresses that are not in quarantine, a scanner gets in", s.Sweeps()), enough(d)+", or more decoys")
 		return
 	}
 	if s.Random > sequence.Budget {
 		decoy := sequence.Rate(sequence.Steps(d.Knock, d.StageTimeout), sequence.DefaultRate, 1)
-		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%; a quarantine would keep that for the first sweep of an address and stop its next ones, with one decoy it would be %.2g %%",
-			sequence.DefaultRate, 100*s.Random, 100*decoy.Quarantined), fmt.Sprintf("after about %.0f sweeps a scanner is in, and never knows why", s.Sweeps()),
+		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%; a quarantine would stop all but the first sweep of an address; with one decoy, too, the chance would be %.2g %%",
+			sequence.DefaultRate, 100*s.Random, 100*decoy.Quarantined), fmt.Sprintf("after about %.0f sweeps a scanner gets in by chance", s.Sweeps()),
 			fmt.Sprintf("%s, or shorten stage-timeout", enough(d)))
 	}
 }
@@ -154,8 +154,8 @@ func (f *finder) asFound(p plans.Plan) {
 		}
 	}
 	if n > 0 {
-		f.add("L30", "firewall.as-found", fmt.Sprintf("%d of the rules look at packets of any connection state, as they were found", n),
-			"a packet that belongs to no connection plays a stage too", "take connection-state out of without, and apply")
+		f.add("L30", "firewall.as-found", fmt.Sprintf("%d of the rules match packets of any connection state, as they were found", n),
+			"a packet of no connection counts for a stage too", "remove connection-state from without, and apply")
 	}
 }
 
@@ -167,7 +167,7 @@ func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	}
 	for _, place := range []string{"name", "doors." + d.Name, "doors." + d.Name + ".trusted.list", "doors." + d.Name + ".stage-lists", "doors." + d.Name + ".log.prefix"} {
 		if tells(names[place], d) {
-			f.add("L33", masked(place, d), "a name tells a part of the knock", "every read-only user, every export and every log has it", "choose a name without the number")
+			f.add("L33", masked(place, d), "a name reveals a part of the knock", "every read-only user, export and log shows it", "choose a name without the number")
 		}
 	}
 }

@@ -35,7 +35,7 @@ func (a Adoption) Why() []string {
 	case a.Err != nil:
 		out = append(out, a.Err.Error())
 	case !a.Changes.Changed() && !a.Rest.Changed():
-		out = append(out, "no rule of the plan is without its mark")
+		out = append(out, "every rule of the plan has its mark already")
 	}
 	for _, step := range a.Rest.Steps {
 		out = append(out, left(step))

@@ -117,7 +117,7 @@ func (r *reader) door(list string) (Door, *why) {
 	}
 	for i := 1; i < len(d.Knock); i++ {
 		if d.Knock[i] == d.Knock[i-1] {
-			return d, &why{r.family.Filter(), &r.rows[rows[i]], fmt.Sprintf("stages %d and %d ask for the same packet: adding to a list does not end the walk, so one packet takes both, or two of them do", i, i+1)}
+			return d, &why{r.family.Filter(), &r.rows[rows[i]], fmt.Sprintf("stages %d and %d match the same packet: adding to a list does not end the evaluation, so one packet passes both, or two of them do", i, i+1)}
 		}
 	}
 	r.log(&d, rows[len(rows)-1])
@@ -185,11 +185,11 @@ func (r *reader) filler(list string) (int, *why) {
 		case marked:
 			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it is a rule of the plan %s already", mark.Plan)}
 		case row.Action() != "add-src-to-address-list":
-			return 0, &why{r.family.Filter(), row, "it fills the list with the addresses to which packets go"}
+			return 0, &why{r.family.Filter(), row, "it fills the list with the destination of packets"}
 		case row.Dynamic:
-			return 0, &why{r.family.Filter(), row, "the router made it itself, and lets nobody change it"}
+			return 0, &why{r.family.Filter(), row, "the router made it itself, and it can't be changed"}
 		case !r.entered[row.Chain()]:
-			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it stands in the chain %s, to which packets for the router don't come", row.Chain())}
+			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it is in the chain %s, which packets to the router don't reach", row.Chain())}
 		case found >= 0:
 			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it is a second way into the list that %s fills, and a door has one knock", r.rows[found].ID)}
 		}
@@ -220,7 +220,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	case last:
 		d.Trusted.For = timeout
 	case timeout.Kind != routeros.Timed:
-		return blame("its list remembers for ever, and a stage has to forget")
+		return blame("its list has no time-out, and a stage needs one")
 	case i > 0 && timeout.For != d.StageTimeout:
 		return blame("its list remembers for %s and that of the stage before for %s: a door has one stage-timeout", timeout, routeros.FormatDuration(d.StageTimeout))
 	default:
@@ -254,13 +254,13 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
 	switch protocol := attrs.Get("protocol"); {
 	case attrs.Has("layer7-protocol"):
-		return plans.Stage{}, "it looks into packets with layer7-protocol, and a plan's payload is a text that stands anywhere in the packet (content), kept as a secret"
+		return plans.Stage{}, "it matches packets with layer7-protocol, and a plan's payload is a text anywhere in the packet (content), kept as a secret"
 	case attrs.Has("content"):
-		return plans.Stage{}, "it asks for a payload, which a plan only names by the place where the secret is kept: write it as a stage with payload"
+		return plans.Stage{}, "it matches a payload, and a plan only names the place where this secret is kept: write it as a stage with payload"
 	case protocol == r.family.ICMP():
 		size, err := strconv.ParseUint(attrs.Get("packet-size"), 10, 16)
 		if err != nil || size < 28 {
-			return plans.Stage{}, "a stage of pings asks for one packet-size of 28 or more"
+			return plans.Stage{}, "a stage of pings matches one packet-size of 28 or more"
 		}
 		return plans.Stage{Protocol: "icmp", Size: uint16(size)}, ""
 	case protocol != "tcp" && protocol != "udp":
@@ -268,7 +268,7 @@ func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
 	default:
 		ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
 		if err != nil || len(ports) != 1 || ports[0].First != ports[0].Last || ports[0].First == 0 {
-			return plans.Stage{}, "a stage asks for one dst-port"
+			return plans.Stage{}, "a stage matches one dst-port"
 		}
 		return plans.Stage{Protocol: protocol, Port: ports[0].First}, ""
 	}
@@ -293,13 +293,13 @@ func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule,
 		switch {
 		case slices.Contains(known, name), name == "chain", name == "comment", name == "disabled", is && want == value:
 		case is:
-			return found, fmt.Sprintf("its %s is %s, and a stage asks for %s or for nothing of it", name, value, want)
+			return found, fmt.Sprintf("its %s is %s, and a stage matches %s or nothing of it", name, value, want)
 		case value == "":
-			return found, fmt.Sprintf("its %s is empty, and what the router makes of that is not known", name)
+			return found, fmt.Sprintf("its %s is empty, and how the router treats that is unknown", name)
 		case (name == "src-address" || name == "src-address-list") && value[0] != '!':
-			return found, fmt.Sprintf("it is limited to %s=%s, and a door is for whoever knocks", name, value)
+			return found, fmt.Sprintf("it is limited to %s=%s, and a door is for every source that knocks", name, value)
 		case !slices.Contains(plans.FoundMatchers(), name):
-			return found, fmt.Sprintf("it asks for %s, for which a plan has no word", name)
+			return found, fmt.Sprintf("it matches %s, which a plan can't express", name)
 		default:
 			found.With = found.With.With(name, value)
 		}
@@ -399,7 +399,7 @@ func (r *reader) opens(d *Door) *why {
 		case text == "" && said != "":
 			text = said
 		case text == "" && used[protocol], text == "" && !everything && used[""]:
-			text = "it is another rule that lets the list in, and a door has one for each protocol: it stays as it is"
+			text = "it is another rule that accepts the list, and a door has one for each protocol: it stays as it is"
 		}
 		if text != "" {
 			r.miss(*row, d.Trusted.List, text)
@@ -421,7 +421,7 @@ func (r *reader) opens(d *Door) *why {
 		}
 	}
 	if len(d.Opens) == 0 {
-		return &why{text: "no rule on the way to the router accepts the list in a way that a door can: doors open services, VPNs and ports of the router itself"}
+		return &why{text: "no rule for packets to the router accepts the list as a door does: doors open services, VPNs and ports of the router itself"}
 	}
 	return nil
 }
@@ -437,7 +437,7 @@ func (r *reader) targets(attrs routeros.Attributes) ([]plans.Target, string) {
 	}
 	ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
 	if protocol != "tcp" && protocol != "udp" || err != nil || ports[0].First == 0 {
-		return nil, "it opens a protocol without ports, for which a door has no word"
+		return nil, "it opens a protocol without ports, which a door can't express"
 	}
 	var out []plans.Target
 	for _, run := range ports {
@@ -494,9 +494,9 @@ func (r *reader) comments(d *Door) {
 		text := plainText(d.Rules[i].Comment())
 		switch {
 		case d.Rules[i].Comment() != "" && text == "":
-			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s is none that a plan can hold; adopting it gives it another", d.Name, d.Rules[i].ID))
+			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s can't be kept in a plan; adopting replaces it", d.Name, d.Rules[i].ID))
 		case text != "" && tells(text, d.Door):
-			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s tells a part of the knock; adopting it gives it another", d.Name, d.Rules[i].ID))
+			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s reveals a part of the knock; adopting replaces it", d.Name, d.Rules[i].ID))
 			text = ""
 		}
 		d.Rules[i].found.Comment = text

@@ -134,7 +134,7 @@ func TestRuleSet(t *testing.T) {
 	}{
 		"nothing is known": {
 			steps: removal,
-			says:  []string{"has not seen the plan come", "telnet stays off", "--restore-services telnet=on", "ssh stays on port 2222", "ssh=22", "winbox=anywhere", "1 permanent entries of the ipv4 list t stay"},
+			says:  []string{"has no record of how the plan was applied", "telnet stays off", "--restore-services telnet=on", "ssh stays on port 2222", "ssh=22", "winbox=anywhere", "1 permanent entries of the ipv4 list t stay"},
 		},
 		"the journal knows": {
 			options: remove.Options{Origin: origin()},
@@ -169,7 +169,7 @@ func TestRuleSet(t *testing.T) {
 		},
 		"a rule that was changed goes": {
 			options: remove.Options{Origin: remove.Origin{Known: true, Rules: []remove.Rule{mine}}, Fingerprint: func(routeros.Rule) string { return "g" }},
-			steps:   removal, says: []string{"was there before the plan, but was changed since"},
+			steps:   removal, says: []string{"existed before the plan, but was changed since"},
 		},
 		"somebody's rule in our chain": {
 			more:  "/ip firewall filter add chain=rosknock-m-a action=drop protocol=tcp dst-port=25 comment=theirs\n",

@@ -186,7 +186,7 @@ func (t track) services() []check {
 			continue
 		}
 		text := serviceName(t.states[i].Version, r)
-		out = append(out, expect(step.Menu, text+assigned(r.Attrs.Only("disabled", "port")), 1, "the service "+r.Attrs.Get("name")+" is not as it was"))
+		out = append(out, expect(step.Menu, text+assigned(r.Attrs.Only("disabled", "port")), 1, "the service "+r.Attrs.Get("name")+" is not as it was before"))
 	}
 	return out
 }

@@ -94,7 +94,7 @@ func TestTwins(t *testing.T) {
 		}
 		text, err := render.Import{Plan: "p", Router: "r", Before: s, Changes: c}.Script()
 		refused, ok := errors.AsType[*diff.RefusalError](err)
-		if ok != (want == "") || ok && !strings.Contains(refused.Error(), "has a twin, so no script can name it: give it a comment of its own") || !strings.Contains(text, want) {
+		if ok != (want == "") || ok && !strings.Contains(refused.Error(), "has an identical twin, so no script can name it: give it a comment of its own") || !strings.Contains(text, want) {
 			t.Errorf("%s\n%v\n%s", table, err, text)
 		}
 	}

@@ -29,9 +29,9 @@ func Detect(name string, data []byte) (Format, error) {
 		}
 	}
 	if len(fits) == 0 {
-		return "", fmt.Errorf("%s: what format this is does not show: choose with --format %s", name, words(Formats()))
+		return "", fmt.Errorf("%s: its format is unknown: choose it with --format %s", name, words(Formats()))
 	}
-	return "", fmt.Errorf("%s: it could be %s: choose with --format %s", name, words(fits), words(fits))
+	return "", fmt.Errorf("%s: it could be %s: choose it with --format %s", name, words(fits), words(fits))
 }
 
 func words(formats []Format) string {
