@@ -135,7 +135,7 @@ func (w *walker) compareFound(root *yaml.Node, p Plan) {
 		door, _, _ := strings.Cut(n.Value, "/")
 		known := slices.ContainsFunc(p.Doors, func(d Door) bool { return d.Name == door })
 		if !known && !slices.Contains([]string{"allow", "gate"}, door) {
-			w.add(n, fmt.Sprintf("the slot %s belongs to no door of the plan", n.Value), "take it out")
+			w.add(n, fmt.Sprintf("the slot %s belongs to no door of the plan", n.Value), "remove it")
 		}
 	}
 	n := w.child(root, "firewall", "as-found")
