@@ -12,12 +12,12 @@ import (
 type Dead struct {
 	Menu routeros.Menu
 	Rule string
-	// Why is the reason: what takes its packets before, or why nothing matches it.
+	// Why is the reason: an earlier rule decides about its packets, or nothing matches it.
 	Why string
 }
 
-// dead finds the rules on the way to the router that no packet meets. Chains that packets to the router never enter are
-// not judged: forwarded packets may.
+// dead finds the rules on the way to the router that no packet meets. Chains that packets to the
+// router never enter are not judged: forwarded packets may.
 func (a *auditor) dead() []Dead {
 	space := classes.New(a.family, classes.Cuts{}, a.router)
 	tracked := space.Minus(space.All(), space.States(packet.Untracked))
@@ -44,7 +44,8 @@ func (a *auditor) dead() []Dead {
 	return out
 }
 
-// ownTalk reports whether a rule is about what the router says to itself, which no packet from outside is.
+// ownTalk reports whether a rule is about the router's packets to itself, not about packets from
+// outside.
 func ownTalk(r *routeros.Rule) bool {
 	for _, attribute := range []string{"src-address", "dst-address"} {
 		if a, err := routeros.ParseAddressRange(r.Attrs.Get(attribute)); err == nil && a.First.IsLoopback() {

@@ -301,7 +301,8 @@ func FuzzWindow(f *testing.F) {
 		now := time.Unix(at%4e9, 0)
 		next := w.Next(now)
 		if _, open := w.Open(next); !open && !next.IsZero() {
-			// A window that lies in the hour which a change of clocks leaves out may have no length on that day.
+			// A window that lies in the hour which a change of clocks leaves out may have no length
+			// on that day.
 			t.Logf("%q is not open at %s, when it opens", text, next)
 		}
 		if !next.IsZero() && !next.After(now) {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Window is a maintenance window that comes every week.
+// Window is a maintenance window that repeats every week.
 type Window struct {
 	text     string
 	days     []time.Weekday // on which it begins
@@ -15,8 +15,9 @@ type Window struct {
 	zone     *time.Location
 }
 
-// ParseWindow reads "Sat 02:00-04:00 Europe/Berlin": days, from and to, zone. Days are Mon, Mon-Fri, Sat,Sun or daily; a window that ends
-// before it begins ends on the next day. Without a zone it is UTC.
+// ParseWindow reads "Sat 02:00-04:00 Europe/Berlin": days, from and to, zone. Days are Mon,
+// Mon-Fri, Sat,Sun or daily; a window that ends before it begins ends on the next day. Without a
+// zone it is UTC.
 func ParseWindow(text string) (Window, error) {
 	w := Window{text: text, zone: time.UTC}
 	words := strings.Fields(text)
@@ -84,7 +85,8 @@ func weekday(text string) (time.Weekday, bool) {
 // Set reports whether there is a window.
 func (w Window) Set() bool { return w.zone != nil && len(w.days) > 0 }
 
-// at returns the window that begins on the day of t, shifted by days. Clocks that are put forward or back are followed.
+// at returns the window that begins on the day of t, shifted by days. Clocks that are put forward
+// or back are followed.
 func (w Window) at(t time.Time, shift int) (from, to time.Time, ok bool) {
 	y, m, d := t.In(w.zone).Date()
 	day := time.Date(y, m, d+shift, 12, 0, 0, 0, w.zone)
@@ -118,13 +120,13 @@ func (w Window) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// WindowError says that something would happen outside the window.
+// WindowError says that a change would run outside the window.
 type WindowError struct{ problem string }
 
 // Error implements error.
 func (e *WindowError) Error() string { return e.problem }
 
-// Admit says why something that may take so long can't begin now. The window of the zero value admits everything.
+// Admit says why a change with a given duration can't begin now. The zero window admits everything.
 func (w Window) Admit(now time.Time, lasting time.Duration) error {
 	if !w.Set() {
 		return nil

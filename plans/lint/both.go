@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet to the router.
+// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet
+// to the router.
 func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule)) {
 	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
 		rows := s.Rules[menu]
@@ -25,7 +26,7 @@ func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r
 	}
 }
 
-// blacklisted: a stage lies where another rule takes note of enemies.
+// blacklisted: another rule blacklists sources that touch a stage.
 func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	dropped := map[string]bool{}
 	foreign("", s, family, func(r *routeros.Rule) {
@@ -47,7 +48,8 @@ func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.
 	})
 }
 
-// touches reports whether a rule's own matchers take a stage; a rule without ports or sizes is for everything.
+// touches reports whether a rule's own matchers match a stage; a rule without ports or sizes does
+// not count.
 func touches(r *routeros.Rule, stage plans.Stage) bool {
 	protocol := r.Attrs.Get("protocol")
 	if stage.Protocol == "icmp" {
@@ -61,8 +63,9 @@ func touches(r *routeros.Rule, stage plans.Stage) bool {
 	return err == nil && ports.Contains(stage.Port)
 }
 
-// detected: the knock weighs as much as a port scan. A client may send each knock twice (routeros-facts § 2.2: psd is
-// weight, delay, low port weight, high port weight; low ports are those up to 1024).
+// detected: the port scan detector takes the knock for a scan. A client may send each knock twice
+// (routeros-facts § 2.2: psd is weight, delay, low port weight, high port weight; low ports are
+// those up to 1024).
 func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	foreign("", s, family, func(r *routeros.Rule) {
 		words := strings.Split(r.Attrs.Get("psd"), ",")
@@ -114,7 +117,8 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 	}
 }
 
-// clock: who rotates by the hour needs a router that knows the hour. What was not read is not judged.
+// clock: rotation needs a router with the right time. If the state was not read, there is no
+// finding.
 func (f *finder) clock(p plans.Plan, s routeros.Snapshot) {
 	if _, rotates := sequence.Overlap(p); !rotates || !s.NTP.Known || s.NTP.Synchronized {
 		return
@@ -142,7 +146,7 @@ func global6(s routeros.Snapshot) bool {
 	})
 }
 
-// forwarded: what the plan gates is sent on to another host before the gate sees it.
+// forwarded: packets to a gated service are forwarded to another host before they reach the gate.
 func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
 	for _, name := range p.Gate.Services {
 		service, ok := s.Service(name)
@@ -157,7 +161,7 @@ func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
 	}
 }
 
-// comments: the secret stands in a comment on the router.
+// comments: a comment on the router reveals the knock.
 func (f *finder) comments(p plans.Plan, s routeros.Snapshot) {
 	for _, family := range routeros.Families() {
 		for _, r := range s.Rules[family.Filter()] {

@@ -1,16 +1,16 @@
-// Package lint says what is unwise about a plan or a router: not what is wrong in form, which reading the plan
-// says, nor what breaks a promise, which the proof shows, but what lets strangers in by patience or keeps friends out
-// by bad luck.
+// Package lint finds weaknesses of a plan or a router. Reading the plan finds errors of form, and
+// the proof finds broken promises; lint finds what lets a patient attacker in, or keeps users out
+// by accident.
 //
-// Each finding has an id, a severity, a place, a reason and a remedy. One of severity [Refuse] can be accepted by its
-// id, never all at once.
+// Each finding has an id, a severity, a place, a reason and a remedy. One of severity [Refuse] can
+// be accepted by its id, never all at once.
 //
 //	for _, f := range lint.Plan(plan) {
 //		fmt.Println(f.ID, f.Place, f.What)
 //	}
 //
-// No finding tells a port or a size of a knock: findings are read by more people than plans are. The package is
-// pure.
+// No finding reveals a port or a size of a knock: more people read findings than plans. The package
+// is pure.
 package lint
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Severity is how much a finding weighs.
+// Severity says how serious a finding is.
 type Severity uint8
 
 // The severities.
@@ -36,20 +36,22 @@ const (
 // String returns the severity as a word.
 func (s Severity) String() string { return [...]string{"inform", "warn", "refuse"}[min(s, Refuse)] }
 
-// Finding is one thing that is unwise.
+// Finding is one weakness.
 type Finding struct {
 	ID       string
 	Severity Severity
-	// Place is a key of the plan, such as doors.admin.knock, or a rule, list or service of the router.
+	// Place is a key of the plan, such as doors.admin.knock, or a rule, list or service of the
+	// router.
 	Place string
-	// What is wrong, why that matters, and how to mend it; a sentence each.
+	// What is wrong, why that matters, and how to correct it; a sentence each.
 	What, Why, Remedy string
 }
 
 // Decider says what a rule is decided from.
 type Decider string
 
-// The deciders. What is decided from the proof, or by diff and apply, is refused there with its reason; their tests hold it.
+// The deciders. Rules of the proof, or of diff and apply, are refused there with their reason, and
+// tested there.
 const (
 	FromPlan   Decider = "the plan"
 	FromRouter Decider = "the router"
@@ -68,7 +70,7 @@ type Rule struct {
 	From     Decider
 }
 
-// Rules lists every rule, those included that the proof or apply decide.
+// Rules lists every rule, including those that the proof or apply decide.
 func Rules() []Rule {
 	return []Rule{
 		{"L01", Refuse, "the operator's own source is not accepted in every state of a change", FromProof},
@@ -129,7 +131,7 @@ func (f *finder) add(id, place, what, why, remedy string) {
 	f.found = append(f.found, Finding{id, all[at].Severity, place, what, why, remedy})
 }
 
-// sorted returns the findings, the heaviest first, then by id; the same one in the same place comes once.
+// sorted returns the findings, the most serious first, then by id, each once per place.
 func (f *finder) sorted() []Finding {
 	slices.SortStableFunc(f.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.ID, b.ID))
@@ -142,7 +144,7 @@ func (f *finder) sorted() []Finding {
 	})
 }
 
-// Plan says what is unwise about a plan, whatever the router.
+// Plan returns the findings about a plan, whatever the router.
 func Plan(p plans.Plan) []Finding {
 	f := &finder{}
 	for _, d := range p.Doors {
@@ -162,7 +164,7 @@ func Plan(p plans.Plan) []Finding {
 	return f.sorted()
 }
 
-// Router says what is unwise about a router. The report is that of the same router.
+// Router returns the findings about a router. The report is that of the same router.
 func Router(s routeros.Snapshot, report audit.Report) []Finding {
 	f := &finder{}
 	f.reach(s, report)
@@ -175,7 +177,7 @@ func Router(s routeros.Snapshot, report audit.Report) []Finding {
 	return f.sorted()
 }
 
-// Both says what is unwise about a plan on a router.
+// Both returns the findings about a plan on a router.
 func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 	f := &finder{}
 	for _, family := range p.Firewall.Families {
@@ -194,7 +196,7 @@ func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 	return f.sorted()
 }
 
-// Fleet says what is unwise about a plan for several routers.
+// Fleet returns the findings about a plan for several routers.
 func Fleet(p plans.Plan, routers []string) []Finding {
 	f := &finder{}
 	names := slices.Compact(slices.Sorted(slices.Values(routers)))

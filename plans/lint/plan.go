@@ -13,19 +13,20 @@ import (
 )
 
 const (
-	// A client sends, waits for nothing and goes on; over a mobile network the first packet waits for the radio, and a lost SYN
-	// comes again after a second.
+	// A client sends each packet without waiting. Over a mobile network the first packet waits for
+	// the radio, and a lost SYN is sent again after a second.
 	shortestStage = 4 * time.Second
-	// Longer than a working day, an address of a café or of a carrier's NAT has somebody else behind it.
+	// After more than a working day, an address of a café or of carrier-grade NAT belongs to
+	// somebody else.
 	longestTrust = 24 * time.Hour
-	// By hand, with a telephone, five stages take some ten seconds each.
+	// By hand, on a phone, five stages take about ten seconds each.
 	longestStage = time.Minute
-	// More lines than one in a second nobody reads, and they push out what else there is.
+	// Nobody reads more than one line per second, and they push out other lines.
 	fastestLog   = time.Second
 	largestFrame = 1500
 )
 
-// door looks at what a door says by itself.
+// door checks a door by itself.
 func (f *finder) door(d plans.Door) {
 	at := "doors." + d.Name
 	for i, stage := range d.Knock {
@@ -64,7 +65,7 @@ func (f *finder) door(d plans.Door) {
 
 func commonPing(size uint16) bool { return size == 60 || size == 64 || size == 84 }
 
-// predictable are ports that people choose when they think of one, that scanners try, and that providers drop.
+// predictable are ports that people tend to choose, that scanners try, and that providers drop.
 func predictable(s plans.Stage) bool {
 	if s.Protocol == "icmp" {
 		return false
@@ -79,7 +80,8 @@ func predictable(s plans.Stage) bool {
 	return slices.Contains([]uint16{1433, 1521, 1701, 1723, 2222, 3306, 3389, 5060, 5432, 5900, 6379, 7547, 8080, 8291, 8443, 8728, 8729, 8888, 13231, 27017}, s.Port)
 }
 
-// overlap: whoever begins to knock at the end of a window ends behind it, at the latest when the router forgets each stage before the next.
+// overlap: a knock that begins at the end of a window ends after it, at the latest when the router
+// forgets each stage before the next.
 func (f *finder) overlap(d plans.Door) {
 	if d.Rotate == nil {
 		return
@@ -90,7 +92,7 @@ func (f *finder) overlap(d plans.Door) {
 	}
 }
 
-// penalty looks at what wrong knocks do to others.
+// penalty checks what wrong knocks do to others.
 func (f *finder) penalty(p plans.Plan, d plans.Door) {
 	remedy := "keep the time short, and have an allow-list"
 	if p.Firewall.Bogons == nil {
@@ -145,7 +147,7 @@ func enough(d plans.Door) string {
 	return fmt.Sprintf("use %d stages", n)
 }
 
-// asFound looks at stages that the plan leaves as somebody wrote them.
+// asFound checks stages that the plan keeps as somebody wrote them.
 func (f *finder) asFound(p plans.Plan) {
 	n := 0
 	for _, r := range p.Firewall.Found.Rules {
@@ -159,7 +161,7 @@ func (f *finder) asFound(p plans.Plan) {
 	}
 }
 
-// secretNames looks for the knock in what everybody may read.
+// secretNames looks for the knock in texts that everybody may read.
 func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": strings.Join(append([]string{d.StageList}, d.StageNames...), " ")}
 	if d.Log != nil {
@@ -172,7 +174,8 @@ func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	}
 }
 
-// tells reports whether a text holds the port or size of a stage, or of a decoy, as a number of its own.
+// tells reports whether a text contains the port or size of a stage, or of a decoy, as a separate
+// number.
 func tells(text string, d plans.Door) bool {
 	numbers := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	return slices.ContainsFunc(append(slices.Clone(d.Knock), d.Decoys...), func(s plans.Stage) bool {
@@ -180,7 +183,7 @@ func tells(text string, d plans.Door) bool {
 	})
 }
 
-// masked keeps a place from telling what it is about.
+// masked hides a part of the knock in the name of a place.
 func masked(place string, d plans.Door) string {
 	if tells(d.Name, d) && strings.HasPrefix(place, "doors.") {
 		return "doors"

@@ -10,12 +10,14 @@ import (
 )
 
 const (
-	// Shorter prefixes are no network that anybody has: every /8 of IPv4 was given away long ago, and of IPv6 nobody got more than a /16.
+	// Nobody has a network with a shorter prefix: every /8 of IPv4 was assigned long ago, and
+	// nobody got more than a /16 of IPv6.
 	shortestAllowed4 = 8
 	shortestAllowed6 = 16
 )
 
-// forgedAllowed: the allow-list goes first, so what the plan takes for forged gets in where it stands there.
+// forgedAllowed: the allow-list comes first, so packets that count as forged get in if their source
+// is on it.
 func (f *finder) forgedAllowed(p plans.Plan) {
 	b := p.Firewall.Bogons
 	for _, a := range p.Allow.Addresses {
@@ -26,7 +28,7 @@ func (f *finder) forgedAllowed(p plans.Plan) {
 	}
 }
 
-// forgedNeighbours: on an interface where the plan takes sources for forged, the router itself has such an address.
+// forgedNeighbours: the router itself has an address that counts as forged on the same interface.
 func (f *finder) forgedNeighbours(p plans.Plan, s routeros.Snapshot) {
 	b := p.Firewall.Bogons
 	if b == nil {
@@ -45,8 +47,9 @@ func (f *finder) forgedNeighbours(p plans.Plan, s routeros.Snapshot) {
 	}
 }
 
-// lists reports whether an interface is in an interface list by being named there, or in one that it includes. What a list excludes is
-// not looked at: the finding is a remark about addresses, and wrong by one list at worst.
+// lists reports whether an interface is in an interface list by being named there, or in one that
+// it includes. Excluded lists are not considered: the finding is a remark about addresses, and at
+// worst wrong by one list.
 func lists(s routeros.Snapshot, list, name string) bool {
 	seen := []string{}
 	for next := []string{list}; len(next) > 0; next = next[1:] {
@@ -83,7 +86,8 @@ func (f *finder) everybody(p plans.Plan) {
 	}
 }
 
-// unanswered: a door opens a service that then answers some addresses only, which those who knock rarely have.
+// unanswered: a door opens a service that answers only some addresses, which clients that knock
+// rarely have.
 func (f *finder) unanswered(p plans.Plan, d plans.Door) {
 	for _, from := range p.Services.From {
 		if !slices.Contains(d.Opens, plans.Target{Kind: plans.ServiceTarget, Name: from.Name}) || slices.ContainsFunc(from.Prefixes, everywhere) {

@@ -13,7 +13,7 @@ import (
 // largeList is how many entries make a list slow to read and to match on small routers.
 const largeList = 20_000
 
-// reach looks at who gets where.
+// reach checks who reaches which service.
 func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
 	lan := map[routeros.Family]bool{}
 	for _, r := range report.Reach {
@@ -47,7 +47,7 @@ func drops(s routeros.Snapshot, f routeros.Family) bool {
 	})
 }
 
-// knocks looks at the knocks that were found.
+// knocks checks the knocks that were found.
 func (f *finder) knocks(report audit.Report) {
 	for _, k := range report.Knocks {
 		at := "list " + k.List
@@ -89,7 +89,7 @@ func (f *finder) strength(at string, k audit.Knock) {
 	}
 }
 
-// tables looks at the rules of a family.
+// tables checks the rules of a family.
 func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 	rows := s.Rules[family.Filter()]
 	established := slices.IndexFunc(rows, func(r routeros.Rule) bool {
@@ -125,7 +125,7 @@ func open(r *routeros.Rule) bool {
 func place(family routeros.Family, r *routeros.Rule) string {
 	text := r.Describe()
 	if r.Comment() == "" {
-		text = r.ID // its attributes may tell a knock
+		text = r.ID // its attributes may reveal a knock
 	}
 	return string(family.Filter()) + " " + text
 }
@@ -144,7 +144,7 @@ func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family ro
 	}
 }
 
-// fills looks at a rule that adds to a list.
+// fills checks a rule that adds to a list.
 func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros.Family) {
 	r := &rows[i]
 	if r.Action() != "add-src-to-address-list" {
@@ -175,7 +175,7 @@ func (f *finder) large(s routeros.Snapshot, family routeros.Family) {
 	}
 }
 
-// managed looks at rules that carry a mark: of one plan, or of any.
+// managed checks rules with a mark: of one plan, or of any.
 func (f *finder) managed(s routeros.Snapshot, plan string) {
 	for _, family := range routeros.Families() {
 		seen := map[routeros.Mark]bool{}
@@ -201,7 +201,7 @@ func (f *finder) managed(s routeros.Snapshot, plan string) {
 	}
 }
 
-// others looks for other people at work.
+// others looks for other administrators at work.
 func (f *finder) others(s routeros.Snapshot) {
 	var names []string
 	for _, a := range s.Active {

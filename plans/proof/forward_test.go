@@ -151,12 +151,12 @@ func TestForwardGate(t *testing.T) {
 			{"a drop of another port", drop, routeros.Rule{Attrs: dropped.Attrs.With("dst-port", "33890")}, "would still reach the forward rdp"},
 			{"a drop of running connections", drop, routeros.Rule{Attrs: dropped.Attrs.With("connection-state", "established")}, "would still reach the forward rdp"},
 			{"a drop of one interface", drop, routeros.Rule{Attrs: dropped.Attrs.With("in-interface", "bridge")}, "would still reach the forward rdp"},
-			{"a drop of what passes through", drop, routeros.Rule{Attrs: dropped.Attrs.Without("connection-nat-state")}, "no forward of the plan sends on"},
+			{"a drop of what passes through", drop, routeros.Rule{Attrs: dropped.Attrs.Without("connection-nat-state")}, "belong to no forward of the plan"},
 			{"everybody is forwarded", trusted, routeros.Rule{Attrs: sent.Attrs.Without("src-address-list")}, "forward a stranger"},
 			{"everybody outside the LAN is forwarded", lan, routeros.Rule{Attrs: listed.Attrs.With("in-interface-list", "!LAN")}, "forward a stranger"},
 			{"everybody is let through", let, routeros.Rule{Attrs: accepted.Attrs.Without("src-address-list")}, "would still reach the forward rdp"},
 			{"no trusted source is let through", let, routeros.Rule{}, "the list desk would not reach the forward rdp"},
-			{"trusted sources are sent elsewhere", trusted, routeros.Rule{Attrs: sent.Attrs.With("to-addresses", "192.168.88.66")}, "was not before"},
+			{"trusted sources are sent elsewhere", trusted, routeros.Rule{Attrs: sent.Attrs.With("to-addresses", "192.168.88.66")}, "was not forwarded before"},
 			{"a list that anybody is in", let, routeros.Rule{Attrs: accepted.Attrs.With("src-address-list", "!desk")}, "would still reach the forward rdp"},
 		} {
 			bad, _ := proved(t, s, mutated(want, test.at, test.with), operated())

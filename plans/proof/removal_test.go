@@ -80,7 +80,7 @@ func TestRemovalProof(t *testing.T) {
 			more: "add action=drop chain=input in-interface=bridge src-address=!192.168.88.10\n", risks: []string{proof.Exposure}, opens: "tcp/22 (ssh) is open to anyone on ether1 again",
 		},
 		"a drop for all but some": {
-			more: "add action=drop chain=input src-address=!192.168.88.0/24\n", risks: []string{proof.Exposure}, opens: "tcp/22 (ssh) is open to some sources, 192.168.88.",
+			more: "add action=drop chain=input src-address=!192.168.88.0/24\n", risks: []string{proof.Exposure}, opens: "tcp/22 (ssh) is open to some sources, such as 192.168.88.",
 		},
 		"all is shut behind, but for the operator": {more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n"},
 		"the operator is in by the allow-list":     {more: "add action=drop chain=input\n", risks: []string{proof.LoseSession}},

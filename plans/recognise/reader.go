@@ -42,19 +42,19 @@ func (r *reader) miss(row routeros.Rule, list, why string) {
 	r.missIn(Missing{r.family.Filter(), row, list, why, false})
 }
 
-// part files a rule of a knock.
+// part records a rule of a knock.
 func (r *reader) part(row routeros.Rule, list, why string) {
 	r.missIn(Missing{r.family.Filter(), row, list, why, true})
 }
 
-// missIn files a missing rule, once.
+// missIn records a missing rule, once.
 func (r *reader) missIn(missing Missing) {
 	if !slices.ContainsFunc(r.missing, func(m Missing) bool { return m.Menu == missing.Menu && m.Rule.ID == missing.Rule.ID }) {
 		r.missing = append(r.missing, missing)
 	}
 }
 
-// why is the reason for which a door is not described; at is the row that is to blame.
+// why is the reason why a door is not described; at is the row that causes it.
 type why struct {
 	menu routeros.Menu
 	at   *routeros.Rule
@@ -78,8 +78,8 @@ func (r *reader) knock(k audit.Knock) {
 	}
 }
 
-// refuse says of each rule that fills or asks for the lists of a knock why it is not described: of the one to blame what is wrong
-// with it, of the others that they belong to it.
+// refuse says, for each rule that fills or matches the lists of a knock, why it is not described:
+// for the cause, the reason; for the others, that they belong to the same knock.
 func (r *reader) refuse(list string, blame why) {
 	if blame.at != nil {
 		r.missIn(Missing{blame.menu, *blame.at, list, blame.text, true})
@@ -129,13 +129,14 @@ func (r *reader) door(list string) (Door, *why) {
 	return d, nil
 }
 
-// chain follows the lists back from the trusted one to the first stage, and returns the rows of the stages in the order of the knock.
+// chain follows the lists back from the trusted one to the first stage, and returns the rows of the
+// stages in the order of the knock.
 func (r *reader) chain(list string) ([]int, *why) {
 	var rows []int
 	seen := map[string]bool{}
 	for asked := list; asked != "" && asked[0] != '!'; {
 		if rows != nil && !r.filled(asked) {
-			break // a list of somebody's own, to which the first stage is limited
+			break // a separate list, to which the first stage is limited
 		}
 		if seen[asked] {
 			return nil, &why{text: fmt.Sprintf("the list %s leads back into itself", asked)}
@@ -227,7 +228,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 		d.StageTimeout = timeout.For
 	}
 	if last && i == 0 {
-		d.StageTimeout = plans.DefaultStageTimeout // of one stage there is none to remember
+		d.StageTimeout = plans.DefaultStageTimeout // a single stage is never remembered
 	}
 	usual := []string{"connection-state", "new"}
 	known := []string{"action", "address-list", "address-list-timeout", "protocol", "dst-port"}
@@ -250,7 +251,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	return nil
 }
 
-// packet reads what packet a stage asks for, or says why a plan has no such stage.
+// packet reads which packet a stage matches, or says why a plan has no such stage.
 func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
 	switch protocol := attrs.Get("protocol"); {
 	case attrs.Has("layer7-protocol"):
@@ -274,8 +275,9 @@ func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
 	}
 }
 
-// differs says how a rule differs from the one that rosknock would write: known are the attributes that the plan itself has, usual those
-// that rosknock writes besides, with their values. The text is why a plan can't say it.
+// differs says how a rule differs from the one that rosknock would write: known are the attributes
+// that the plan itself has, usual the other ones that rosknock writes, with their values. The text
+// is why a plan can't express it.
 func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule, string) {
 	var found plans.FoundRule
 	if chain := attrs.Get("chain"); chain != "input" {
@@ -307,7 +309,7 @@ func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule,
 	return found, ""
 }
 
-// name makes the name of a door of that of its list, unless that tells a part of the knock.
+// name derives the name of a door from that of its list, unless that reveals a part of the knock.
 func (r *reader) name(list string, stages []int) string {
 	for _, at := range stages {
 		attrs := r.rows[at].Attrs
@@ -363,7 +365,8 @@ func (r *reader) log(d *Door, last int) {
 	}
 }
 
-// logLimit reads a limit of as many packets at once as in its time, which is how rosknock writes it.
+// logLimit reads a limit of as many packets at once as in its time, which is how rosknock writes
+// it.
 func logLimit(text string) (plans.Log, bool) {
 	rate, burst, ok := strings.Cut(text, ",")
 	count, per, hasPer := strings.Cut(rate, "/")
@@ -378,8 +381,8 @@ func logLimit(text string) (plans.Log, bool) {
 	return plans.Log{Count: n, Per: time}, true
 }
 
-// opens reads what the rules that accept the trusted list let in: everything, or one rule for each of tcp and udp. Further ones stay
-// as they are.
+// opens reads what the rules for the trusted list accept: everything, or one rule for each of tcp
+// and udp. Further rules stay as they are.
 func (r *reader) opens(d *Door) *why {
 	var all []int
 	for at := range r.rows {
@@ -473,7 +476,7 @@ func (r *reader) services(protocol string, run routeros.PortRange) []plans.Targe
 	return out
 }
 
-// service names the one service that listens on a port; one that is off counts only where that is said.
+// service names the one service that listens on a port; disabled services count only on request.
 func (r *reader) service(port uint16, off bool) string {
 	found := ""
 	for _, svc := range r.router.Services {
@@ -488,7 +491,8 @@ func (r *reader) service(port uint16, off bool) string {
 	return found
 }
 
-// comments keeps the words of the comments that the rules have, unless they tell a part of the knock, or are none that a plan can hold.
+// comments keeps the texts of the rules' comments, unless they reveal a part of the knock, or can't
+// be kept in a plan.
 func (r *reader) comments(d *Door) {
 	for i := range d.Rules {
 		text := plainText(d.Rules[i].Comment())
@@ -503,7 +507,7 @@ func (r *reader) comments(d *Door) {
 	}
 }
 
-// tells reports whether a text holds a port or size of a knock as a number of its own.
+// tells reports whether a text contains a port or size of a knock as a separate number.
 func tells(text string, d plans.Door) bool {
 	numbers := strings.FieldsFunc(text, func(c rune) bool { return c < '0' || c > '9' })
 	return slices.ContainsFunc(d.Knock, func(s plans.Stage) bool {
@@ -511,7 +515,7 @@ func tells(text string, d plans.Door) bool {
 	})
 }
 
-// plainText is a text if a plan can hold it, and else nothing.
+// plainText is a text if a plan can hold it, otherwise "".
 func plainText(text string) string {
 	text = strings.TrimSpace(text)
 	bad := func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }

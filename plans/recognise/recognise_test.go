@@ -40,7 +40,8 @@ type failer interface {
 	Fatal(args ...any)
 }
 
-// holdAdoption holds what adopting promises: only comments change, the plan reads back the same, and then there is nothing to do.
+// holdAdoption holds what adopting promises: only comments change, the plan reads back the same,
+// and then there is nothing to do.
 func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Snapshot {
 	t.Helper()
 	after := difftest.After(t, s, r.Adoption.Changes)
@@ -228,7 +229,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// TestBothFamilies: the same doors in both families are one; where they differ, IPv4's are taken and IPv6's named.
+// TestBothFamilies: the same doors in both families are one; where they differ, IPv4's are taken
+// and IPv6's named.
 func TestBothFamilies(t *testing.T) {
 	const rules = "add chain=input action=accept connection-state=established,related\n" +
 		"add chain=input action=add-src-to-address-list address-list=a address-list-timeout=30s protocol=tcp dst-port=4711 connection-state=new\n" +
@@ -293,7 +295,8 @@ func TestTellingComments(t *testing.T) {
 	}
 }
 
-// TestCorpus: of the real exports, each that holds a knock is described and adopted, or a reason is given for each rule of it.
+// TestCorpus: of the real exports, each that holds a knock is described and adopted, or a reason is
+// given for each rule of it.
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("ROSKNOCK_SHARED")
 	if root == "" {
@@ -355,8 +358,8 @@ func FuzzRouter(f *testing.F) {
 	})
 }
 
-// TestThenMended: once adopted, rules are brought to the usual form by taking as-found out of the plan, in both layouts, and the proof
-// holds in every state on the way.
+// TestThenMended: once adopted, rules are brought to the usual form by taking as-found out of the
+// plan, in both layouts, and the proof holds in every state on the way.
 func TestThenMended(t *testing.T) {
 	for _, name := range []string{"r01-official", "r03-article", "r04-jump-chain", "r06-icmp-size", "r09-mixed", "r10-isp"} {
 		text, err := fixtures.Router("wild/" + name + ".rsc")
@@ -384,7 +387,8 @@ func TestThenMended(t *testing.T) {
 	}
 }
 
-// TestLongKnock: a knock that is longer than a plan's can be is named as that, and nothing is computed of it.
+// TestLongKnock: a knock that is longer than a plan's can be is named as that, and nothing is
+// computed of it.
 func TestLongKnock(t *testing.T) {
 	for _, n := range []int{plans.MostStages, plans.MostStages + 1, 500} {
 		text := head + "add chain=input action=accept src-address-list=in\n"

@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// gate reads the rules that shut services for everybody: below all doors, and with nothing but a protocol and ports of services.
+// gate reads the rules that close services for everybody: below all doors, and with only a protocol
+// and ports of services.
 func (r *reader) gate() []Rule {
 	last := -1
 	for _, d := range r.doors {
@@ -80,7 +81,8 @@ func (r *reader) comment(rules []Rule) string {
 	return ""
 }
 
-// rest reports the rules that have to do with knocks and that nothing describes; adopted are the ids of those that the plan describes.
+// rest reports the rules that concern knocks and that nothing describes; adopted are the ids of
+// those that the plan describes.
 func (r *reader) rest(knocks []audit.Knock, adopted map[string]bool) {
 	if !slices.ContainsFunc(knocks, func(k audit.Knock) bool { return k.Family == r.family }) {
 		return
@@ -138,7 +140,7 @@ func (r *reader) dropped() map[string]bool {
 	return out
 }
 
-// role says what a rule that the plan does not describe has to do with a knock; "" for nothing.
+// role says how a rule that the plan does not describe concerns a knock; "" if it does not.
 func role(row routeros.Rule, lists map[string]string, chains, dropped map[string]bool) (list, text string) {
 	asked := strings.TrimPrefix(row.Attrs.Get("src-address-list"), "!")
 	fills := row.Attrs.Get("address-list")

@@ -131,7 +131,8 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 63 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
-// TestDetect: content goes before the extension, and what fits nothing or too much is an error with the choices.
+// TestDetect: content goes before the extension, and what fits nothing or too much is an error with
+// the choices.
 func TestDetect(t *testing.T) {
 	tests := []struct {
 		name, data string
