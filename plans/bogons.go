@@ -132,13 +132,13 @@ func (w *walker) compareBogons(root *yaml.Node, p Plan) {
 	n := w.child(root, "firewall", "bogons")
 	for _, item := range w.items(n, "interface-lists") {
 		if slices.Contains(p.Allow.InterfaceLists, item.Value) {
-			w.add(item, fmt.Sprintf("the interface list %q is allowed without a knock, whatever the source", item.Value), "take it out of allow.interface-lists, or out of here")
+			w.add(item, fmt.Sprintf("the interface list %q is allowed without a knock, whatever the source", item.Value), "remove it from allow.interface-lists, or from here")
 		}
 	}
 	var plain Bogons
 	w.eachRange(n, "except", func(item *yaml.Node, r routeros.AddressRange) {
 		if !slices.ContainsFunc(plain.Ranges(r.Family()), r.Overlaps) {
-			w.add(item, fmt.Sprintf("%q is not reserved: its packets are not taken for forged anyway", item.Value), "leave it out")
+			w.add(item, fmt.Sprintf("%q is not reserved: its packets don't count as forged anyway", item.Value), "leave it out")
 		}
 	})
 	w.eachRange(n, "also", func(item *yaml.Node, r routeros.AddressRange) {
@@ -146,9 +146,9 @@ func (w *walker) compareBogons(root *yaml.Node, p Plan) {
 		prefix, _ := r.Prefix()
 		switch {
 		case prefix.Bits() < shortestAlso(r.Family()):
-			w.add(item, fmt.Sprintf("%q is too much of the internet to be nobody's", item.Value), fmt.Sprintf("write prefixes of at least /%d", shortestAlso(r.Family())))
+			w.add(item, fmt.Sprintf("%q is too large a part of the internet to be reserved", item.Value), fmt.Sprintf("write prefixes of at least /%d", shortestAlso(r.Family())))
 		case slices.ContainsFunc(p.Firewall.Bogons.Except, r.Overlaps):
-			w.add(item, fmt.Sprintf("%q is excepted, too", item.Value), "take it out of one of them")
+			w.add(item, fmt.Sprintf("%q is excepted, too", item.Value), "remove it from one of them")
 		case slices.ContainsFunc(plain.Ranges(r.Family()), covers):
 			w.add(item, fmt.Sprintf("%q is reserved already", item.Value), "leave it out")
 		}

@@ -46,12 +46,12 @@ func ParseCredential(text string) (Credential, error) {
 		if c.Value != "" {
 			return c, nil
 		}
-		return Credential{}, fmt.Errorf("nothing stands behind %s", kind+":")
+		return Credential{}, fmt.Errorf("nothing follows %s", kind+":")
 	}
 	return Credential{}, errLiteral
 }
 
-var errLiteral = fmt.Errorf("a secret is not written out: say where it is kept")
+var errLiteral = fmt.Errorf("a secret must not be written here: say where it is kept")
 
 func credentialScalar(of string) scalar {
 	return scalar{what: "a place where " + of + " is kept", secret: true, pattern: `^(prompt|(env|file|command|keyring): *[^ ].*)$`,

@@ -62,44 +62,44 @@ func planForm() form {
 			value: form{scalar: nameScalar()}},
 		field{name: "doors", required: true, about: "Knock sequences and what they open, by name.",
 			value: form{kind: tableForm, names: new(nameScalar()), items: new(doorForm()), least: 1}},
-		field{name: "allow", about: "Who never needs to knock.", value: mapping(
+		field{name: "allow", about: "Sources that never need to knock.", value: mapping(
 			field{name: "addresses", about: "Permanent addresses and prefixes.", value: list(addressScalar())},
 			field{name: "interface-lists", about: "Interface lists of the router.", value: list(textScalar("an interface list"))})},
-		field{name: "gate", about: "What is shut for everybody who is neither allowed nor trusted.", value: mapping(
+		field{name: "gate", about: "Services that are closed to everybody who is neither allowed nor trusted.", value: mapping(
 			field{name: "services", about: "Services of /ip/service.", value: list(serviceScalar())},
 			field{name: "vpns", about: "VPNs, with all their protocols and ports.", value: list(vpnScalar())},
 			field{name: "forwards", about: "Services behind the router that are reached through a port of it, by destination NAT.", value: forwardsForm()})},
-		field{name: "services", about: "What /ip/service should look like.", value: servicesForm()},
-		field{name: "firewall", about: "Where and how the rules are laid down.", value: firewallForm()},
+		field{name: "services", about: "The desired state of /ip/service.", value: servicesForm()},
+		field{name: "firewall", about: "Where the rules go, and in which form.", value: firewallForm()},
 	)
 }
 
 func doorForm() form {
 	f := mapping(
-		field{name: "knock", about: "The stages, in order, 64 at most. A stage may come again, but not right after itself. A door has either this or rotate.",
+		field{name: "knock", about: "The stages, in order, 64 at most. A stage may be used again, but not right after itself. A door has either this or rotate.",
 			value: form{kind: listForm, items: new(stageForm()), least: 1, most: MostStages, secret: true}},
 		field{name: "stage-timeout", fallback: "10s", about: "How long each stage remembers a source.",
 			value: form{scalar: durationScalar()}},
 		field{name: "stage-lists", fallback: "rosknock-<plan>-<door>",
-			about: "What the names of the stage lists begin with; _1, _2 and so on follow. Or all their names, one for each stage but the last.",
+			about: "The prefix of the names of the stage lists; _1, _2 and so on follow. Or all their names, one for each stage but the last.",
 			value: form{kind: choiceForm, scalar: textScalar("a list name"), long: new(list(textScalar("a list name")))}},
 		field{name: "trusted", required: true, about: "The list that the last stage fills.", value: mapping(
 			field{name: "list", required: true, about: "Its name.", value: form{scalar: textScalar("a list name")}},
 			field{name: "for", required: true,
-				about: "How long an entry lasts. There is no default: how long a source stays trusted is the operator's to choose. none-dynamic lasts until a reboot, none-static for ever.",
+				about: "How long an entry lasts. There is no default: the operator has to choose how long a source stays trusted. none-dynamic lasts until a reboot, none-static for ever.",
 				value: form{scalar: timeoutScalar()}})},
 		field{name: "opens", fallback: "[everything]", about: "What the trusted list may reach: services, VPNs, tcp/8443, udp/5000-5010, forwards by their names, or everything: the whole router, and all forwards.",
 			value: form{kind: listForm, items: &form{scalar: targetScalar()}, least: 1}},
 		field{name: "wrong-knock", fallback: "ignore",
-			about: "What a stage touched out of turn does. With quarantine its source begins again, and only after a while.",
+			about: "What happens to a source that touches a stage out of order. With quarantine it has to begin again, after a while.",
 			value: form{scalar: scalar{what: "ignore or quarantine", enum: []string{Ignore.String(), Quarantine.String()}}}},
-		field{name: "decoys", about: "Traps: whoever touches one is quarantined. They are written as stages are.",
+		field{name: "decoys", about: "Traps: a source that touches one is quarantined. They are written like stages.",
 			value: form{kind: listForm, items: new(stageForm()), least: 1, secret: true}},
-		field{name: "quarantine-for", about: "How long a quarantine lasts, which is longer than any stage. Without it twice the stage-timeout, and at least 1m.",
+		field{name: "quarantine-for", about: "How long a quarantine lasts: longer than any stage. By default twice the stage-timeout, and at least 1m.",
 			value: form{scalar: durationScalar()}},
 		field{name: "log", about: "Logging of finished knocks.", value: mapping(
 			field{name: "prefix", required: true, about: "What each line begins with.", value: form{scalar: textScalar("a prefix")}},
-			field{name: "limit", fallback: "10/1m", about: "The most lines in a time.", value: form{scalar: limitScalar()}})},
+			field{name: "limit", fallback: "10/1m", about: "The most lines per time.", value: form{scalar: limitScalar()}})},
 		field{name: "rotate", about: "A knock that changes with time, in place of a fixed one.", value: rotateForm()},
 	)
 	f.one = []string{"knock", "rotate"}
@@ -108,17 +108,17 @@ func doorForm() form {
 
 func rotateForm() form {
 	f := mapping(
-		field{name: "secret", about: "Where the secret is kept from which the knocks follow: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 16 characters or more. Needed without users.",
+		field{name: "secret", about: "Where the secret is kept from which the knocks are derived: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 16 characters or more. Needed without users.",
 			value: form{scalar: credentialScalar("the secret"), private: true}},
-		field{name: "users", about: "People who each have a knock of their own, by name, with where the secret of each is kept. The door becomes one for each, DOOR-NAME, with a trusted list LIST-NAME.",
+		field{name: "users", about: "People with a knock of their own, by name, with the place where the secret of each is kept. Each gets a door DOOR-NAME with a trusted list LIST-NAME.",
 			value: form{kind: tableForm, names: new(nameScalar()), items: &form{scalar: credentialScalar("the secret"), private: true}, least: 1}},
 		field{name: "user", about: "Whose knock this is, for a door of one person.", value: form{scalar: nameScalar()}},
-		field{name: "payload", about: "How many characters the packets of udp stages have to carry, which follow from the secret too.", value: number("a number of characters", 16, 64)},
+		field{name: "payload", about: "How many characters the packets of udp stages have to carry. They are derived from the secret too.", value: number("a number of characters", 16, 64)},
 		field{name: "stages", fallback: "5", about: "How many stages each knock has.", value: number("a number of stages", 3, 16)},
-		field{name: "ports", fallback: "10000-60000", about: "Where their ports are.", value: form{scalar: portsScalar()}},
+		field{name: "ports", fallback: "10000-60000", about: "The range of their ports.", value: form{scalar: portsScalar()}},
 		field{name: "every", fallback: "1h", about: "How long a knock is valid: whole minutes, from 1m to 7d.", value: form{scalar: durationScalar()}},
-		field{name: "overlap", fallback: "10m", about: "For how long before and after that it opens too, for clocks that differ: less than half of every.", value: form{scalar: durationScalar()}},
-		field{name: "ahead", about: "Lay the knocks of a day or a week down on the router, each with its hours. If nobody lays down the next, they come again. Every has to divide it, and they are 500 rules at most, over the address families.",
+		field{name: "overlap", fallback: "10m", about: "How much earlier and later it also opens, for clocks that differ: less than half of every.", value: form{scalar: durationScalar()}},
+		field{name: "ahead", about: "Install the knocks of a day or a week on the router in advance, each with its hours. If nobody installs the next ones, they repeat. This time must be a multiple of every, and 500 rules are the most, over both address families.",
 			value: form{scalar: scalar{what: "1d or 7d", enum: []string{"1d", "7d"}}}},
 	)
 	f.one = []string{"secret", "users"}
@@ -131,7 +131,7 @@ func stageForm() form {
 			value: form{scalar: scalar{what: "a protocol", enum: []string{"tcp", "udp", "icmp"}}}},
 		field{name: "port", about: "The port of a tcp or udp stage.", value: secretNumber("a port", 1, 65535)},
 		field{name: "size", about: "The whole IP packet of an icmp stage, header included.", value: secretNumber("a packet size", 28, 65535)},
-		field{name: "payload", about: "What the packet of a udp or icmp stage has to carry.", value: payloadForm()},
+		field{name: "payload", about: "The bytes that the packet of a udp or icmp stage has to carry.", value: payloadForm()},
 	)
 	return form{kind: choiceForm, scalar: stageScalar(), long: &long, secret: true}
 }
@@ -146,7 +146,7 @@ func payloadForm() form {
 
 func servicesForm() form {
 	return mapping(
-		field{name: "disable", about: "Services to switch off.", value: list(serviceScalar())},
+		field{name: "disable", about: "Services to disable.", value: list(serviceScalar())},
 		field{name: "ports", about: "Services to move to a port.",
 			value: form{kind: tableForm, names: new(serviceScalar()), items: new(number("a port", 1, 65535))}},
 		field{name: "from", about: "Services that answer only some prefixes.",
@@ -162,17 +162,17 @@ func firewallForm() form {
 		field{name: "families", fallback: "[ipv4, ipv6]", about: "The families to work on.",
 			value: form{kind: listForm, least: 1,
 				items: &form{scalar: scalar{what: "a family", enum: []string{"ipv4", "ipv6"}}}}},
-		field{name: "layout", fallback: "chain", about: "A chain of our own behind one jump, or rules in input itself.",
+		field{name: "layout", fallback: "chain", about: "chain: a chain of rosknock behind one jump. inline: rules in input itself.",
 			value: form{scalar: scalar{what: "a layout", enum: []string{Chain.String(), Inline.String()}}}},
-		field{name: "as-found", about: "How the rules differ that stood on the router before, as rosknock import writes it. Only with layout: inline.", value: foundForm()},
+		field{name: "as-found", about: "How rules that existed before differ from those that rosknock writes, as rosknock import found them. Only with layout: inline.", value: foundForm()},
 		field{name: "place", fallback: "auto", about: "Where the rules go.",
 			value: form{kind: choiceForm, scalar: scalar{what: "a place", enum: []string{"auto"}}, long: &before}},
-		field{name: "bogons", about: "Sources that nobody on the internet has, such as private addresses. What comes from them on these interfaces is taken for forged: it never knocks, and no door is open to it.",
+		field{name: "bogons", about: "Source addresses that don't exist on the internet, such as private ones. On these interfaces their packets count as forged: they never knock, and no door is open to them.",
 			value: mapping(
 				field{name: "interface-lists", required: true, about: "Interface lists of the router that lead to the internet.",
 					value: form{kind: listForm, items: new(form{scalar: textScalar("an interface list")}), least: 1}},
-				field{name: "except", about: "Reserved addresses that do come in there, as where the WAN is a private network itself.", value: list(addressScalar())},
-				field{name: "also", about: "What else never comes in there: 100.64.0.0/10 where the provider does not use it, or networks of one's own.", value: list(addressScalar())})},
+				field{name: "except", about: "Reserved addresses that do come in there, for example if the WAN is a private network itself.", value: list(addressScalar())},
+				field{name: "also", about: "Other addresses that never come in there: 100.64.0.0/10 if the provider does not use it, or your own networks.", value: list(addressScalar())})},
 	)
 }
 

@@ -46,9 +46,9 @@ func forwardedScalar() scalar {
 		a, err := netip.ParseAddr(text)
 		switch {
 		case err != nil:
-			return "it is no IPv4 address", "write 192.168.88.10"
+			return "it is not an IPv4 address", "write 192.168.88.10"
 		case a.Is6():
-			return "an IPv6 address needs no forward, since a host has an address of its own there", "let its own firewall, or the router's forward chain, say who may reach it"
+			return "an IPv6 address needs no forward, since a host has an address of its own there", "let its own firewall, or the router's forward chain, decide who may reach it"
 		case a.IsLoopback(), a.IsMulticast(), a.IsUnspecified(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 			return "no host behind the router has it", "write 192.168.88.10"
 		}

@@ -65,7 +65,7 @@ func slotScalar() scalar {
 		if _, ok := routeros.FindMark(routeros.Mark{Plan: "x", Slot: text}.String()); ok && strings.Contains(text, "/") {
 			return "", ""
 		}
-		return "it is no slot of a mark", "write one such as admin/stage-1 or admin/open"
+		return "it is not a slot of a mark", "write one such as admin/stage-1 or admin/open"
 	}}
 }
 
@@ -88,14 +88,14 @@ func matcherScalar() scalar {
 
 func foundForm() form {
 	one := mapping(
-		field{name: "chain", about: "The chain in which it stands, when that is not input. The router's own rules jump there.", value: form{scalar: textScalar("a chain")}},
-		field{name: "comment", about: "What stands before the mark.", value: form{scalar: textScalar("a comment")}},
-		field{name: "with", about: "Matchers that it has besides: " + strings.Join(FoundMatchers(), ", ") + ".",
+		field{name: "chain", about: "The chain of the rule, if it is not input. The router's own rules jump there.", value: form{scalar: textScalar("a chain")}},
+		field{name: "comment", about: "The text before the mark.", value: form{scalar: textScalar("a comment")}},
+		field{name: "with", about: "Additional matchers of the rule: " + strings.Join(FoundMatchers(), ", ") + ".",
 			value: form{kind: tableForm, names: &scalar{what: "a matcher", enum: FoundMatchers()}, items: &form{scalar: matcherScalar()}}},
-		field{name: "without", about: "Matchers that rosknock would write and that it lacks.", value: list(scalar{what: "a matcher", enum: FoundLacks()})},
+		field{name: "without", about: "Matchers that rosknock would write and that the rule lacks.", value: list(scalar{what: "a matcher", enum: FoundLacks()})},
 	)
 	f := mapping(
-		field{name: "order", about: "The rules by the slots of their marks, in the order in which they stand.", value: list(slotScalar())},
+		field{name: "order", about: "The rules by the slots of their marks, in their order in the table.", value: list(slotScalar())},
 		field{name: "rules", about: "How each rule differs, by the slot of its mark.",
 			value: form{kind: tableForm, names: new(slotScalar()), items: &one}},
 	)
@@ -110,17 +110,17 @@ func (w *walker) found(root *yaml.Node, f Firewall) Found {
 		return Found{}
 	}
 	if f.Layout != Inline {
-		w.add(n, "rules as they were found stand in input and in chains of the router's own", "write layout: inline, or leave it out")
+		w.add(n, "rules as they were found are in input and in the router's own chains", "write layout: inline, or leave it out")
 	}
 	if w.child(root, "firewall", "bogons") != nil {
-		w.add(n, "the drops of forged knocks have no place among rules as they were found", "take as-found out and apply, before you add bogons")
+		w.add(n, "the drops of forged knocks have no place among rules as they were found", "remove as-found and apply, before you add bogons")
 	}
 	out := Found{Order: w.strings(n, "order")}
 	for _, e := range w.entries(n, "rules") {
 		r := FoundRule{Slot: e.key.Value, Chain: w.string(e.value, "chain"), Comment: w.string(e.value, "comment"), Without: w.strings(e.value, "without")}
 		for _, m := range w.entries(e.value, "with") {
 			if r.Lacks(m.key.Value) {
-				w.add(m.key, fmt.Sprintf("the rule can't be with and without %s", m.key.Value), "take it out of one of them")
+				w.add(m.key, fmt.Sprintf("the rule can't be with and without %s", m.key.Value), "remove it from one of them")
 			}
 			r.With = r.With.With(m.key.Value, m.value.Value)
 		}
@@ -135,7 +135,7 @@ func (w *walker) compareFound(root *yaml.Node, p Plan) {
 		door, _, _ := strings.Cut(n.Value, "/")
 		known := slices.ContainsFunc(p.Doors, func(d Door) bool { return d.Name == door })
 		if !known && !slices.Contains([]string{"allow", "gate"}, door) {
-			w.add(n, fmt.Sprintf("the slot %s is of no door of the plan", n.Value), "take it out")
+			w.add(n, fmt.Sprintf("the slot %s belongs to no door of the plan", n.Value), "remove it")
 		}
 	}
 	n := w.child(root, "firewall", "as-found")

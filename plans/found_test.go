@@ -54,12 +54,12 @@ func TestFound(t *testing.T) {
 func TestFoundMistakes(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
 		{"layout: inline", "layout: chain", "write layout: inline"},
-		{"layout: inline", "layout: inline\n  bogons: {interface-lists: [WAN]}", "take as-found out"},
+		{"layout: inline", "layout: inline\n  bogons: {interface-lists: [WAN]}", "remove as-found"},
 		{`["first", "second"]`, `["first"]`, "1 stage lists for a knock of 3 stages"},
 		{`["first", "second"]`, `["first", "first"]`, "repeated"},
 		{`["first", "second"]`, `["first", "secured"]`, "would be"},
-		{"admin/open: {", "other/open: {", "of no door of the plan"},
-		{"admin/open: {", "open: {", "is no slot"},
+		{"admin/open: {", "other/open: {", "to no door of the plan"},
+		{"admin/open: {", "open: {", "is not a slot"},
 		{"in-interface-list: WAN", "dst-port: 888", `can't be "dst-port"`},
 		{"in-interface-list: WAN", "connection-state: new", "with and without connection-state"},
 		{"in-interface-list: WAN", `in-interface-list: ""`, "it is empty"},

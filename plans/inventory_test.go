@@ -96,7 +96,7 @@ func TestInventoryMistakes(t *testing.T) {
 		{"bad host", one("{address: a b}"), "5:17", "no host"},
 		{"two groups differ", one("{address: a, groups: [bee, cow]}"), "5:7", "two of its groups say different things of user"},
 		{"written twice", one("{address: a}\n  r1: {address: b}"), "6:3", "repeated"},
-		{"a written password", one("{address: a, password: hunter2}"), "5:30", "not written out"},
+		{"a written password", one("{address: a, password: hunter2}"), "5:30", "must not be written"},
 		{"a misspelt password", one("{address: a, pasword: hunter2}"), "5:20", "did you mean"},
 		{"a password as a list", one("{address: a, password: [hunter2]}"), "5:30", "a list"},
 		{"a password in a mapping", one("{address: a, password: {hunter2: hunter2}}"), "5:30", "mapping"},

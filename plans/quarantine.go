@@ -30,7 +30,7 @@ func (w *walker) quarantine(d *Door, n *yaml.Node) {
 		place = given
 	}
 	if d.QuarantineFor <= d.StageTimeout && place != nil {
-		w.add(place, "the quarantine would end before what a stage remembers",
+		w.add(place, "the quarantine would end before a stage forgets the source",
 			"make quarantine-for longer than stage-timeout, which is "+routeros.FormatDuration(d.StageTimeout))
 	}
 }
@@ -49,7 +49,7 @@ func (w *walker) inTurn(knock *yaml.Node) {
 			continue
 		}
 		if again && before < i-1 { // right after itself is said already
-			w.add(n, fmt.Sprintf("this stage is stage %d again, and with wrong-knock: quarantine the router can't tell which of them is out of turn", before+1),
+			w.add(n, fmt.Sprintf("this stage is stage %d again, and with wrong-knock: quarantine the router can't tell which of them is out of order", before+1),
 				"write another, or leave wrong-knock out")
 		}
 		seen[s] = i
@@ -69,7 +69,7 @@ func (w *walker) decoys(door *yaml.Node) []Stage {
 			continue
 		}
 		if slices.Contains(out, s) {
-			w.add(n, "this decoy is repeated", "leave it out")
+			w.add(n, "this decoy is repeated", "remove it")
 			continue
 		}
 		out = append(out, s)
@@ -90,7 +90,7 @@ func (w *walker) compareDecoys(root *yaml.Node, p Plan) {
 				continue
 			}
 			if use := p.uses(s); use != "" {
-				w.add(n, "this decoy is "+use, "whoever has a reason to go there would be quarantined: choose another")
+				w.add(n, "this decoy is "+use, "clients with a reason to go there would be quarantined: choose another")
 			}
 		}
 	}

@@ -149,7 +149,7 @@ func (w *walker) stageLists(d *Door, door *yaml.Node) {
 	case n.Kind == yaml.ScalarNode:
 		d.StageList = n.Value
 	case w.child(door, "knock") == nil:
-		w.add(n, "a door that rotates has new stage lists with each window", "write what their names begin with")
+		w.add(n, "a rotating door has new stage lists in each window", "write what their names begin with")
 	case len(n.Content) != len(d.Knock)-1:
 		w.add(n, fmt.Sprintf("there are %d stage lists for a knock of %d stages", len(n.Content), len(d.Knock)), "write one for each stage but the last, or what their names begin with")
 	default:
@@ -213,7 +213,7 @@ func (w *walker) readStage(n *yaml.Node) Stage {
 	if p := w.value(n, "payload"); p != nil {
 		s.PayloadFrom, _ = ParseCredential(w.string(p, "secret"))
 		if s.Protocol == "tcp" {
-			w.add(p, "a stage of tcp carries no payload: its packet only asks for a connection", "make it a stage of udp, or of icmp with a size")
+			w.add(p, "a stage of tcp carries no payload: its packet only opens a connection", "make it a stage of udp, or of icmp with a size")
 		}
 	}
 	return s
@@ -237,7 +237,7 @@ func (w *walker) opens(door *yaml.Node) []Target {
 			t = Target{Kind: ForwardTarget, Name: n.Value}
 		}
 		if t.Kind == Everything && len(nodes) > 1 {
-			w.add(n, "everything stands beside other targets", "write it alone, or leave it out")
+			w.add(n, "everything is listed beside other targets", "write it alone, or leave it out")
 		}
 		for _, before := range out {
 			if t.Kind == PortTarget && before.Kind == PortTarget && before.Protocol == t.Protocol &&
@@ -387,7 +387,7 @@ func (w *walker) compareServices(root *yaml.Node, p Plan) {
 	}
 	refuse := func(n *yaml.Node, use string) {
 		if off[n.Value] {
-			w.at(n.Line, n.Column, fmt.Sprintf("service %s is %s here and switched off by services.disable", n.Value, use), "take it out of one of them")
+			w.at(n.Line, n.Column, fmt.Sprintf("service %s is %s here and switched off by services.disable", n.Value, use), "remove it from one of them")
 		}
 	}
 	for _, e := range w.entries(root, "doors") {

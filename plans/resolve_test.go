@@ -60,7 +60,7 @@ func TestPayloadMistakes(t *testing.T) {
 		"knock: [{protocol: udp, port: 2000, paylod: {secret: hunter2}}]\ntrusted: {list: t, for: 1h}":     `did you mean "payload"`,
 		"knock: [{protocol: udp, port: 2000, payload: hunter2}]\ntrusted: {list: t, for: 1h}":              "payload is a mapping",
 		"knock: [{protocol: icmp, size: 200, payload: {secret: [hunter2]}}]\ntrusted: {list: t, for: 1h}":  "this is a list",
-		"knock: [{protocol: icmp, size: 200, payload: {secret: \"env:\"}}]\ntrusted: {list: t, for: 1h}\n": "nothing stands behind env",
+		"knock: [{protocol: icmp, size: 200, payload: {secret: \"env:\"}}]\ntrusted: {list: t, for: 1h}\n": "nothing follows env",
 	} {
 		_, err := plans.Read("p.yaml", []byte(door(text)))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {

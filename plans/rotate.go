@@ -37,7 +37,7 @@ func parsePortRange(text string) (r routeros.PortRange, why, remedy string) {
 	const write = "write 20000-60000"
 	low, high, ok := strings.Cut(text, "-")
 	if !ok {
-		return r, "it is no range", write
+		return r, "it is not a range", write
 	}
 	if r.First, why = parsePort(low); why != "" {
 		return r, why, write
@@ -62,7 +62,7 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 		if given == nil || other == "wrong-knock" && given.Value == Ignore.String() {
 			continue
 		}
-		w.add(given, "a door that rotates has no "+other+": while two knocks are valid, a stage of one is out of turn for the other", "leave it out")
+		w.add(given, "a rotating door has no "+other+": while two knocks are valid, a stage of one is out of order for the other", "leave it out")
 	}
 	r := &Rotate{Stages: defaultRotateStages, Ports: routeros.PortRange{First: 10000, Last: 60000}, Every: defaultRotateEvery, Overlap: defaultRotateOverlap}
 	r.Secret, _ = ParseCredential(w.string(n, "secret"))
@@ -92,7 +92,7 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 	if v := w.child(n, "ahead"); v != nil {
 		r.Ahead = map[string]time.Duration{"1d": day, "7d": 7 * day}[v.Value]
 		if r.Ahead > 0 && r.Every > 0 && (r.Ahead%r.Every != 0 || r.Laid() < 2) {
-			w.add(v, fmt.Sprintf("windows of %s don't fill %s, so they would not come at the same times again", routeros.FormatDuration(r.Every), v.Value), "choose an every that divides it, such as 1h")
+			w.add(v, fmt.Sprintf("windows of %s don't fill %s, so they would not repeat at the same times", routeros.FormatDuration(r.Every), v.Value), "choose an every that divides it, such as 1h")
 		}
 	}
 	if 2*r.Overlap >= r.Every {
@@ -153,7 +153,7 @@ func (w *walker) laid(root *yaml.Node, p Plan, doors []Door) {
 	}
 	for _, e := range w.entries(root, "doors") {
 		if v := w.child(e.value, "rotate", "ahead"); v != nil {
-			w.add(v, fmt.Sprintf("%d rules would be laid down, and a router is given %d at most", rules, mostLaid), "make every longer, or lay down 1d, fewer stages, fewer users or one address family")
+			w.add(v, fmt.Sprintf("%d rules would be installed, and %d are the most for a router", rules, mostLaid), "make every longer, or use ahead: 1d, fewer stages, fewer users or one address family")
 			return
 		}
 	}

@@ -44,8 +44,8 @@ func TestRotateMistakes(t *testing.T) {
 		"{secret: \"env:X\", stages: 2}":                         "out of range",
 		"{secret: \"env:X\", ports: 500-60000}":                  "begins below 1024",
 		"{secret: \"env:X\", ports: 20000-21000}":                "fewer than 5000",
-		"{secret: \"env:X\", ports: 20000}":                      "no range",
-		"{secret: hunter2hunter2hunter2}":                        "not written out",
+		"{secret: \"env:X\", ports: 20000}":                      "not a range",
+		"{secret: hunter2hunter2hunter2}":                        "must not be written",
 		"{}":                                                     "rotate lacks the key \"secret\"",
 		"{secret: \"env:X\", secrets: hunter2}":                  "unknown key",
 		"{secret: \"env:X\"}\nwrong-knock: quarantine":           "has no wrong-knock",
@@ -60,8 +60,8 @@ func TestRotateMistakes(t *testing.T) {
 		"{secret: \"env:X\", ahead: 2d}":                                 "1d",
 		"{secret: \"env:X\", every: 7h, ahead: 1d}":                      "windows of 7h don't fill 1d",
 		"{secret: \"env:X\", every: 1d, ahead: 1d}":                      "windows of 1d don't fill 1d",
-		"{secret: \"env:X\", ahead: 7d}":                                 "1680 rules would be laid down",
-		"{users: {a: \"env:A\", b: \"env:B\", c: \"env:C\"}, ahead: 1d}": "720 rules would be laid down",
+		"{secret: \"env:X\", ahead: 7d}":                                 "1680 rules would be installed",
+		"{users: {a: \"env:A\", b: \"env:B\", c: \"env:C\"}, ahead: 1d}": "720 rules would be installed",
 	} {
 		_, err := plans.Read("p.yaml", []byte(door("rotate: "+text+"\ntrusted: {list: t, for: 1h}")))
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter")) {
@@ -94,7 +94,7 @@ func TestUsers(t *testing.T) {
 		door("rotate: {users: {alice: \"env:A\"}, secret: \"env:B\"}\ntrusted: {list: t, for: 1h}"):                                                                       "secret and users",
 		door("rotate: {users: {alice: \"env:A\"}, user: bob}\ntrusted: {list: t, for: 1h}"):                                                                               "a user of its own",
 		door("rotate: {users: {}}\ntrusted: {list: t, for: 1h}"):                                                                                                          "is empty",
-		door("rotate: {users: {alice: hunter2}}\ntrusted: {list: t, for: 1h}"):                                                                                            "not written out",
+		door("rotate: {users: {alice: hunter2}}\ntrusted: {list: t, for: 1h}"):                                                                                            "must not be written",
 		door("rotate: {secret: \"env:A\", payload: 8}\ntrusted: {list: t, for: 1h}"):                                                                                      "out of range",
 		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  d-alice:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: other, for: 1h}\n": "two doors would be d-alice",
 		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  e:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: t-alice, for: 1h}\n":     "",

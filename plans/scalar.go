@@ -95,11 +95,11 @@ func checkDuration(text string) (why, remedy string) {
 	d, err := routeros.ParseDuration(text)
 	switch {
 	case err != nil:
-		return "it is no time of the router", "write 10s, 1m30s or 7d"
+		return "it is not a time of the router", "write 10s, 1m30s or 7d"
 	case d <= 0:
-		return "it must be more than nothing", "write 10s or more"
+		return "it must be more than zero", "write 10s or more"
 	case d > routeros.MaxListTimeout:
-		return "the router takes at most " + routeros.FormatDuration(routeros.MaxListTimeout), ""
+		return "the router accepts at most " + routeros.FormatDuration(routeros.MaxListTimeout), ""
 	case d%time.Second != 0:
 		return "the router's lists count whole seconds", ""
 	}
@@ -194,7 +194,7 @@ func parseTarget(text string) (t Target, why, remedy string) {
 	if VPNMatches(text, routeros.IPv4) != nil {
 		return Target{Kind: VPNTarget, Name: text}, "", ""
 	}
-	return t, "it is no service, VPN, forward or protocol/port", ""
+	return t, "it is not a service, VPN, forward or protocol/port", ""
 }
 
 func parsePortTarget(protocol, ports string) (t Target, why, remedy string) {

@@ -28,7 +28,7 @@ doors:
     trusted: {list: rosknock-%s-trusted, for: 8h}
     opens: [ssh, winbox]          # what a trusted address may reach; or: [everything]
 
-# Who never needs to knock. Keep at least one way in that needs no knock: lists with a time-out
+# Sources that never need to knock. Keep at least one way in that needs no knock: lists with a time-out
 # are empty after a reboot.
 allow:
   interface-lists: [LAN]

@@ -49,7 +49,7 @@ func (w *walker) expand(n *yaml.Node, vars map[string]string) {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if key := n.Content[i]; strings.Contains(key.Value, "${") {
-				w.add(key, "a key takes no variable", "write the name out")
+				w.add(key, "a key takes no variable", "write the full name")
 			}
 			w.expand(n.Content[i+1], vars)
 		}
@@ -72,7 +72,7 @@ func (w *walker) expandScalar(n *yaml.Node, vars map[string]string) {
 		switch {
 		case known:
 		case !varName.MatchString(name):
-			w.add(n, fmt.Sprintf("%q is no variable", use), "the name of one is made of a-z, 0-9, _ and -, and begins with a letter")
+			w.add(n, fmt.Sprintf("%q is not a variable", use), "the name of one is made of a-z, 0-9, _ and -, and begins with a letter")
 		default:
 			w.add(n, fmt.Sprintf("the variable %q has no value", name), missing(name, vars))
 		}

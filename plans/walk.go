@@ -169,7 +169,7 @@ func (w *walker) syntax(err error) {
 	w.conceal(line, 1) // who knows what stands in a line that can't be read
 	remedy := ""
 	if slices.ContainsFunc(w.lines, func(line string) bool { return strings.Contains(line, "${") }) {
-		remedy = "inside [ ] and { } a value with a variable stands in quotes, \"${name}\""
+		remedy = "inside [ ] and { } a value with a variable needs quotes, \"${name}\""
 	}
 	w.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), remedy)
 }
@@ -419,7 +419,7 @@ func (w *walker) number(n *yaml.Node, s scalar, what string) {
 		w.add(n, what+" is a number, and this is text", "write it without quotes")
 		return
 	case len(n.Value) > 1 && n.Value[0] == '0' && digits == "":
-		w.add(n, what+" is written with a leading zero", "many programs read that as octal: leave the zero out")
+		w.add(n, what+" is written with a leading zero", "many programs read that as octal: remove the zero")
 		return
 	}
 	if v, err := strconv.Atoi(n.Value); err == nil && numberText.MatchString(n.Value) && v >= s.min && v <= s.max {

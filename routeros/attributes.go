@@ -57,8 +57,8 @@ func (a Attributes) Get(name string) string {
 	return value
 }
 
-// Lookup returns the value of a name and whether the row has it. Rows are short, and two names mostly differ in their length: to look
-// at each in turn is quicker than to search by order.
+// Lookup returns the value of a name and whether the row has it. Rows are short, and most names
+// differ in length: a linear search is faster than a binary one.
 func (a Attributes) Lookup(name string) (string, bool) {
 	for i := range a {
 		if a[i].Name == name {

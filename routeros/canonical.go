@@ -153,7 +153,7 @@ func canonicalScan(value string) string {
 	return strings.Join(words, ",")
 }
 
-// canonicalLimit writes rate/time,burst:mode with what the router fills in: one second, packet.
+// canonicalLimit writes rate/time,burst:mode with the router's defaults: one second, packet.
 func canonicalLimit(value string) string {
 	rate, rest, hasRest := strings.Cut(value, ",")
 	count, per, hasPer := strings.Cut(rate, "/")

@@ -26,7 +26,7 @@ func NewCommand(path string, pairs ...string) Command {
 	return c
 }
 
-// Print returns a print of a menu. With names only these columns are asked for; .id has to be
+// Print returns a print of a menu. With names, it requests only these columns; .id has to be
 // named too (routeros-facts § 1.5).
 func Print(m Menu, names ...string) Command {
 	c := Command{Path: m.Verb("print")}
@@ -98,8 +98,8 @@ func (c Command) Redacted() string {
 	return b.String()
 }
 
-// openAttributes are the names whose values may be shown. The list is an allow-list: an attribute
-// that nobody thought of stays hidden.
+// openAttributes are the names whose values may be shown. It is an allow-list: unexpected
+// attributes stay hidden.
 func openAttributes() []string {
 	return []string{
 		".id", ".proplist", ".tag", "numbers", "destination", "place-before", "chain", "action", "jump-target",

@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestDescribe: a rule is described in text, whatever bytes its comment and values hold, and never as nothing.
+// TestDescribe: a rule is described in text, whatever bytes its comment and values hold, and never
+// as nothing.
 func TestDescribe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) })

@@ -10,7 +10,7 @@ import (
 // ValueError says which text could not be read as which kind of value, and why.
 type ValueError struct {
 	Kind string // what was expected: "duration", "port list", …
-	Text string // what stood there
+	Text string // the text that was found
 	Why  string // what is wrong with it, without a full stop
 }
 

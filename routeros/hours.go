@@ -6,15 +6,18 @@ import (
 	"time"
 )
 
-// Hours is what the matcher time of a rule holds: a time of day of the router's own clock, on some days of the week.
+// Hours is what the matcher time of a rule holds: a time of day of the router's own clock, on some
+// days of the week.
 type Hours struct {
-	// From and Until are since midnight, Until at most 24 hours. Where Until is before From, midnight lies between.
+	// From and Until are since midnight, Until at most 24 hours. If Until is before From, the hours
+	// cross midnight.
 	From, Until time.Duration
 	// Days are those on which it holds, Sunday first; none are all.
 	Days [7]bool
 }
 
-// dayNames are the router's words, in its order: an export has time=0s-1d,sun,mon,tue,wed,thu,fri,sat.
+// dayNames are the router's words, in its order: an export has
+// time=0s-1d,sun,mon,tue,wed,thu,fri,sat.
 func dayNames() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
 // ParseHours reads 8h-18h,mon,tue and 08:00:00-18:00:00.
@@ -53,8 +56,9 @@ func (h Hours) String() string {
 // On reports whether the hours hold on a day.
 func (h Hours) On(day time.Weekday) bool { return h.Days == [7]bool{} || h.Days[day] }
 
-// Meets reports whether the hours may hold at some moment from one time until another, which lie less than a day apart and have the
-// router's zone. Where it is not known whether they do, they may: at their very end, and behind midnight.
+// Meets reports whether the hours may hold at some moment from one time until another, which are
+// less than a day apart and in the router's zone. Unknown cases count as yes: the very end of the
+// hours, and the time after midnight.
 func (h Hours) Meets(from, until time.Time) bool {
 	midnight := time.Date(from.Year(), from.Month(), from.Day()-1, 0, 0, 0, 0, from.Location())
 	for range 3 {
@@ -71,7 +75,7 @@ func (h Hours) Meets(from, until time.Time) bool {
 	return false
 }
 
-// wall is when a clock on the wall shows a time of a day.
+// wall is the moment at which local time shows a time of a day.
 func wall(midnight time.Time, since time.Duration) time.Time {
 	return time.Date(midnight.Year(), midnight.Month(), midnight.Day(), 0, 0, int(since/time.Second), 0, midnight.Location())
 }

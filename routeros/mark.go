@@ -4,14 +4,15 @@ import "strings"
 
 // Mark is our tag at the end of a comment: [rosknock branch/admin/stage-2]. It says which plan
 // owns a row and which place in that plan's rule set the row fills. Marks carry names only,
-// never ports or sequences: whoever may read the router may read its comments.
+// never ports or sequences: everybody who may read the router may read its comments.
 type Mark struct {
 	Plan string // the plan's name
 	Slot string // the place within the plan: admin/stage-2
 }
 
-// FindMark returns the mark at the end of a comment, alone or behind a space. It is strict on purpose: nothing of ours is ever found by
-// likeness. Every rule of a router is asked many times, so it is no regular expression.
+// FindMark returns the mark at the end of a comment, alone or after a space. It is strict on
+// purpose: no row counts as ours because it looks similar. It is not a regular expression, since it
+// runs many times for every rule.
 func FindMark(comment string) (Mark, bool) {
 	inside, closed := strings.CutSuffix(comment, "]")
 	at := strings.LastIndex(inside, markOpens)
@@ -37,8 +38,9 @@ func spelled(text, others string) bool {
 	return true
 }
 
-// TellsKnock reports whether a rule with this slot, with or without its plan before it, holds a part of a knock in its matchers: a
-// stage, the logging of the last one, a stage out of turn, a decoy, and the drop of any of them from forged sources.
+// TellsKnock reports whether the matchers of a rule with this slot, with or without its plan before
+// it, reveal a part of a knock: a stage, the log of the last one, a stage out of order, a decoy,
+// and the drop of any of them from forged sources.
 func TellsKnock(slot string) bool {
 	return strings.Contains(slot, "/stage-") || strings.HasSuffix(slot, "/log") || strings.Contains(slot, "/log-w") || strings.Contains(slot, "/log-t") ||
 		strings.Contains(slot, "/quarantine-") || strings.Contains(slot, "/decoy-") ||

@@ -6,17 +6,14 @@ import (
 )
 
 // ParseMoment reads a date and a time as a router prints them (routeros-facts § 8, § 15):
-// "2006-01-02 15:04:05" from 7.10 on, "jan/02/2006 15:04:05" before, where what goes without saying
-// may be left out: the year of a date in this year, and all of today's date. Some versions of
-// RouterOS 7 print "01-02 15:04:05".
-//
-// What is left out is completed by the router's own clock, now, with the day or the year that comes
+// "2006-01-02 15:04:05" from 7.10 on, "jan/02/2006 15:04:05" before, where the year of a date in
+// this year, and today's date, may be left out. Some versions of RouterOS 7 print "01-02 15:04:05".
+// Missing parts are completed from the router's own clock, now, with the day or the year that is
 // closest to it. The router leaves out what is the same as on its clock, but the clock may have
-// gone on since: a minute to midnight, 00:01:00 can only be tomorrow's, and at New Year jan/01 the
-// coming year's. Without a clock (a zero now) such a text can't be read.
-//
-// The moment is in the zone of now. It is a time on the wall: in the hour that a change of daylight
-// saving repeats or leaves out it may be off by that hour.
+// advanced since: a minute before midnight, 00:01:00 can only mean tomorrow, and at New Year jan/01
+// means the next year. Without a clock (a zero now) such a text can't be read. The moment is in the
+// zone of now. It is a local time: in the hour that a change of daylight saving repeats or skips,
+// it may be off by that hour.
 func ParseMoment(text string, now time.Time) (time.Time, bool) {
 	at, form, ok := parseForm(text)
 	if !ok {
@@ -51,9 +48,8 @@ type momentForm struct {
 	dated, years bool
 }
 
-// parseForm reads a text that is written in one of the forms to the letter, small and capital
-// letters apart: package time also takes fractions of a second and hours of one digit, which no
-// router prints.
+// parseForm reads a text that matches one of the forms exactly, except for upper and lower case:
+// package time also accepts fractions of a second and hours of one digit, which no router prints.
 func parseForm(text string) (time.Time, momentForm, bool) {
 	for _, form := range []momentForm{
 		{"2006-01-02 15:04:05", true, true},
@@ -97,8 +93,8 @@ func ReadClock(row Attributes) (time.Time, bool) {
 	return inZone(onWall(year, month, day, at, zone), row.Get("time-zone-name")), true
 }
 
-// inZone puts a time into the zone of that name, if there it has the offset that the router says:
-// it may know other rules, and manual is a zone of its own making.
+// inZone puts a time into the zone of that name, if it has the router's offset there: the router
+// may have other rules, and its zone "manual" is user-defined.
 func inZone(at time.Time, name string) time.Time {
 	if name == "" || name == "Local" || len(name) > longestZone {
 		return at

@@ -48,7 +48,8 @@ func TestParseMoment(t *testing.T) {
 	}
 }
 
-// TestParseMomentRefuses: what no router prints is no moment; nor is a text that needs a clock, without one.
+// TestParseMomentRefuses: what no router prints is no moment; nor is a text that needs a clock,
+// without one.
 func TestParseMomentRefuses(t *testing.T) {
 	now := at(t, "2026-09-21 15:00:00")
 	for _, text := range []string{

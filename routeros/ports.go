@@ -14,7 +14,7 @@ type PortRange struct{ First, Last uint16 }
 type Ports []PortRange
 
 // ParsePorts reads a port list such as 22,80,8000-8100. Ports are 0 to 65535, written
-// without leading zeros: other programs read 010 as 8, so nobody can mean it.
+// without leading zeros: other programs read 010 as 8, so it is ambiguous.
 func ParsePorts(s string) (Ports, error) {
 	var ports Ports
 	for item := range strings.SplitSeq(s, ",") {

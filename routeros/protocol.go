@@ -15,8 +15,8 @@ func ParseProtocol(s string) (uint8, error) {
 	return uint8(n), nil
 }
 
-// protocolNumber is the router's own list of names (routeros-facts § 2.1) with the numbers that IANA gives
-// them. The names are RouterOS's: ipsec-esp, not esp.
+// protocolNumber is the router's own list of names (routeros-facts § 2.1) with the numbers that
+// IANA gives them. The names are RouterOS's: ipsec-esp, not esp.
 func protocolNumber(name string) (uint8, bool) {
 	switch name {
 	case "ipv6-icmp":

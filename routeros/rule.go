@@ -8,10 +8,10 @@ import (
 )
 
 // Rule is one row of a rule table: filter, nat or raw, of either family. It holds every attribute
-// as the router gave it, also those that rosknock has no name for.
+// as the router gave it, even those that rosknock does not know.
 type Rule struct {
-	// ID is the router's row id, such as *1F. Empty in a rule that is only wanted; +N in one that
-	// step N of a change set adds, counted from 0.
+	// ID is the router's row id, such as *1F. Empty in a rule that does not exist yet; +N in one
+	// that step N of a change set adds, counted from 0.
 	ID string
 	// Dynamic rows are made by the router itself. They can't be changed, removed, moved or used
 	// as an anchor (routeros-facts § 2.5).
@@ -20,7 +20,7 @@ type Rule struct {
 	Attrs Attributes
 }
 
-// NewRule returns a wanted rule from alternating names and values.
+// NewRule returns a new rule from alternating names and values.
 func NewRule(pairs ...string) Rule { return Rule{Attrs: MakeAttributes(pairs...)} }
 
 // ReadRule makes a rule of a row that was read from the router or an export. The id and the
@@ -59,10 +59,10 @@ func (r Rule) Disabled() bool { return r.Attrs.Bool("disabled") }
 // Mark returns the mark in the rule's comment, if it carries one.
 func (r Rule) Mark() (Mark, bool) { return FindMark(r.Comment()) }
 
-// Canonical returns the rule's attributes with every value in its canonical form and everything
-// left out that says no more than the default: disabled=no, log=no, an empty log-prefix or comment.
-// An absent action becomes accept; an absent address-list-timeout of a rule that fills a list
-// becomes none-dynamic.
+// Canonical returns the rule's attributes with every value in its canonical form and without
+// attributes that only repeat the default: disabled=no, log=no, an empty log-prefix or comment. An
+// absent action becomes accept; an absent address-list-timeout of a rule that fills a list becomes
+// none-dynamic.
 func (r Rule) Canonical() Attributes {
 	row := make(Attributes, 0, len(r.Attrs)+2)
 	for name, value := range r.Attrs.All() {
@@ -118,8 +118,8 @@ func (r Rule) SameMeaning(o Rule) bool {
 // mostDescribed is how many characters of a rule are shown: comments may be long.
 const mostDescribed = 400
 
-// Describe prints a rule for people: its comment if it has one, else its attributes, and its id, or
-// which step of a change set, counted from 1, adds it.
+// Describe prints a rule for people: its comment if it has one, otherwise its attributes, and its
+// id, or the step of a change set, counted from 1, that adds it.
 func (r Rule) Describe() string {
 	text := r.Attrs.Without("comment").String()
 	if c := r.Comment(); c != "" {

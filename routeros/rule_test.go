@@ -15,7 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestCanonical: spellings in one group mean the same, spellings of different groups of a name do not.
+// TestCanonical: spellings in one group mean the same, spellings of different groups of a name do
+// not.
 func TestCanonical(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -171,7 +172,8 @@ func TestMarkAgainstPattern(t *testing.T) {
 	}
 }
 
-// TestAttributesAgainstAMap: a row is a map with its names in order, and no method changes its receiver.
+// TestAttributesAgainstAMap: a row is a map with its names in order, and no method changes its
+// receiver.
 func TestAttributesAgainstAMap(t *testing.T) {
 	name := rapid.SampledFrom([]string{"a", "b", "c", "d", ".id"})
 	value := rapid.SampledFrom([]string{"", "1", "yes"})

@@ -69,8 +69,8 @@ func SameFrom(a, b []string) bool {
 	return slices.Equal(canonicalPrefixes(a), canonicalPrefixes(b))
 }
 
-// canonicalPrefixes brings a list of prefixes, of which the router may print each in another form
-// and in another order, into one.
+// canonicalPrefixes brings a list of prefixes into one form and order: the router may print each in
+// another form and order.
 func canonicalPrefixes(list []string) []string {
 	out := make([]string, len(list))
 	for i, p := range list {

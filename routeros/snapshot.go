@@ -19,10 +19,11 @@ type Snapshot struct {
 	Board    string
 	Arch     string
 	Uptime   time.Duration
-	// Clock is the router's own date and time; zero where it could not be read. It is in the router's zone where that
-	// is known by its name, else at its present offset, in a zone without a name.
+	// Clock is the router's own date and time; zero where it could not be read. It is in the
+	// router's zone where that is known by its name, else at its present offset, in a zone without
+	// a name.
 	Clock time.Time
-	// NTP is what keeps the clock right; it is read only when asked for.
+	// NTP is the state of the NTP client; it is read only on request.
 	NTP NTPClient
 
 	// Rules holds each rule table that the router has. A missing key means a missing menu: RouterOS
@@ -59,11 +60,12 @@ type UnreadRow struct {
 // String names the row and says why it could not be read.
 func (u UnreadRow) String() string { return fmt.Sprintf("line %d, %s: %s", u.Line, u.Menu, u.Why) }
 
-// NTPClient is what /system/ntp/client says of itself.
+// NTPClient is what /system/ntp/client shows.
 type NTPClient struct {
-	// Known says that it was read, Enabled that it is switched on, and Synchronized that it has set the clock by a server.
+	// Known says that it was read, Enabled that it is switched on, and Synchronized that it has set
+	// the clock by a server.
 	Known, Enabled, Synchronized bool
-	// State is how it stands, in a few words.
+	// State is its state as text.
 	State string
 }
 
@@ -135,13 +137,12 @@ func (s Snapshot) Service(name string) (Service, bool) {
 	return Service{}, false
 }
 
-// Digest is a SHA-256 over everything that a change set rests on and that somebody has set: the
-// version, the rules in their order with their ids, list entries, services, interfaces, interface
-// lists and addresses. Counters, time-outs that run down, the clock and the dynamic rows of every
-// menu are left out: a router on which nobody does anything gets a new address from its provider,
-// and clients dial in. So two readings of a router that nobody touched have one digest; what
-// follows from rows that came meanwhile has to be proved anew. Values count by meaning, as in
-// [Rule.Canonical].
+// Digest is a SHA-256 over the configuration on which a change set depends: the version, the rules
+// in their order with their ids, list entries, services, interfaces, interface lists and addresses.
+// Counters, remaining time-outs, the clock and the dynamic rows of every menu are left out: even
+// without an administrator, a router gets a new address from its provider, and clients dial in. So
+// two readings of a router that nobody touched have one digest; the effect of new dynamic rows has
+// to be proved again. Values count by meaning, as in [Rule.Canonical].
 func (s Snapshot) Digest() string {
 	h := &digester{to: sha256.New()}
 	h.line("rosknock.snapshot/2", s.Version.String())

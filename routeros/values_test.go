@@ -113,8 +113,8 @@ func TestParseAddressRange(t *testing.T) {
 
 func number(a netip.Addr) *big.Int { return new(big.Int).SetBytes(a.AsSlice()) }
 
-// TestPrefixesAreRanges: prefix → range → prefix gives the prefix without its host bits, the range has as many
-// addresses as the prefix length says, and both ends lie in it.
+// TestPrefixesAreRanges: prefix → range → prefix gives the prefix without its host bits, the range
+// has as many addresses as the prefix length says, and both ends lie in it.
 func TestPrefixesAreRanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.SampledFrom([]int{4, 16}).Draw(t, "size")

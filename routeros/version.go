@@ -10,10 +10,11 @@ import (
 // Version is a RouterOS version: 6.49.13, 7.17rc3, 7.17_ab13.
 type Version struct {
 	Major, Minor, Patch int
-	// Stage is "alpha", "beta" or "rc" with its number, for a version before the release; else empty.
+	// Stage is "alpha", "beta" or "rc" with its number, for a version before the release; else
+	// empty.
 	Stage       string
 	StageNumber int
-	// Build names a build on the way to the version, as the development channel has them: "ab13"; else empty.
+	// Build names a development build of the version, such as "ab13"; otherwise empty.
 	Build string
 }
 

@@ -9,8 +9,8 @@ import (
 
 // IsVisible reports whether a character may reach a terminal as it is: letters, marks, digits,
 // punctuation, symbols and blanks. Control characters (C0 and C1, so also escape sequences and line
-// ends), marks that turn the direction of writing, other characters that nobody sees, and code
-// points that mean nothing to everybody are not visible.
+// ends), marks that change the writing direction, other invisible characters, and unassigned code
+// points are not visible.
 func IsVisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= ' ' && r < 0x7f

@@ -63,7 +63,7 @@ func TestGivenBack(t *testing.T) {
 			before := routers[0].router.Snapshot()
 
 			rosknock("remove", file, "--protect", protect)
-			if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "was there before the plan, but was changed since") {
+			if !strings.Contains(strings.Join(strings.Fields(out.String()), " "), "existed before the plan, but was changed since") {
 				t.Errorf("nothing says that a rule goes:\n%s", out.String())
 			}
 			after := comments(routers[0].router)

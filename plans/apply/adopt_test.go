@@ -21,7 +21,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
-// byHand are knock rules as somebody wrote them, within the table of the matrix.
+// byHand are hand-written knock rules within the table of the matrix.
 const byHand = openTable + `/ip firewall filter
 add action=add-src-to-address-list address-list=first address-list-timeout=30s chain=input comment="their knock" dst-port=40100 protocol=tcp
 add action=add-src-to-address-list address-list=in address-list-timeout=1h chain=input dst-port=20100 protocol=udp src-address-list=first
@@ -51,7 +51,7 @@ func (p *place) adopt(protect apply.Protection) apply.Result {
 	return apply.Run(p.ctx, s, found.Adoption.Changes, apply.Options{Before: before, Plan: "m", Protect: protect, Dial: p.dial, Owner: "alice@example"})
 }
 
-// rulesOf is the filter table of a router, its comments apart.
+// rulesOf is the filter table of a router, with its comments separately.
 func rulesOf(s routeros.Snapshot) (rules, comments string) {
 	var rows, said []string
 	for _, r := range s.Rules[routeros.Filter] {
@@ -61,9 +61,9 @@ func rulesOf(s routeros.Snapshot) (rules, comments string) {
 	return strings.Join(rows, "\n"), strings.Join(said, "\n")
 }
 
-// TestAdoptionMatrix: whatever goes wrong at whichever sentence while rules are adopted, no rule
-// changes but for its comment, the comments are all the old or all the new ones as the outcome
-// says, and one more run converges. ROSKNOCK_MATRIX is as for [TestMatrix].
+// TestAdoptionMatrix: whatever fails at any sentence while rules are adopted, no rule changes
+// except its comment, the comments are all old or all new as the outcome says, and one more run
+// converges. ROSKNOCK_MATRIX is as for [TestMatrix].
 func TestAdoptionMatrix(t *testing.T) {
 	stride := matrixStride(t, 17)
 	outcomes := map[apply.Outcome]int{}
@@ -124,7 +124,8 @@ func TestAdoptionMatrix(t *testing.T) {
 	t.Logf("outcomes %v", outcomes)
 }
 
-// TestAdoptionOfTables: what is recognised on real tables is adopted on a router, over a session, and then nothing is left to do.
+// TestAdoptionOfTables: knocks that are recognised on real tables are adopted on a router, over a
+// session, and then nothing is left to do.
 func TestAdoptionOfTables(t *testing.T) {
 	const mine = "/ip firewall filter\nadd chain=input action=accept src-address=" + operator + " comment=\"the operator\"\n"
 	tables := map[string]string{}

@@ -1,19 +1,18 @@
-// Package apply carries out the steps of a change set on one router so that nobody is shut out, whatever fails.
-//
-// Before the first step the router is told to come back by itself: by safe mode, or by a dead-man
-// in its scheduler. Then come the steps, one receipt each; the router is read again and compared; a
-// new connection has to get in; and only then is the protection given up. Whatever goes wrong on
-// the way, what was done is rolled back: by this session, by the next one that gets through, or by
-// the router.
+// Package apply applies the steps of a change set to one router so that nobody is locked out,
+// whatever fails. Before the first step the protection is armed: safe mode, or a dead-man in the
+// router's scheduler, with which the router rolls back by itself. Then come the steps, one receipt
+// each. The router is read again and compared, and a new login has to work. Only then is the
+// protection released. If anything fails, the steps are rolled back: by this session, by the next
+// one that works, or by the router.
 //
 // The protection can vanish in the middle: another administrator takes safe mode over, or a clock
-// jumps and the dead-man runs early. So before each step that packets meet an answer has come that
-// shows the protection in place and everything done so far (ground.go); and steps are such that the
-// router refuses what has lost its ground. Rows that no packet meets are removed before and after,
-// without protection (sweep.go): no way back has to bring them back.
-//
-// It decides nothing about what to change: a change set comes in, a [Result] goes out that says what was done and what became of it.
-// A write whose answer was lost is unknown, and is never repeated blindly.
+// jumps and the dead-man runs early. So before each step that packets meet, an answer has to show
+// that the protection is in place and all steps so far are there (ground.go). And the steps are
+// built such that the router refuses a step when the rules that it depends on are gone. Rows that
+// no packet meets are removed before and after, without protection (sweep.go): no rollback has to
+// restore them. It does not decide what to change: a change set comes in, a [Result] goes out that
+// says what was done and with which outcome. A write whose answer was lost is unknown, and is never
+// repeated blindly.
 //
 //	result := apply.Run(ctx, session, changes, apply.Options{Before: snapshot, Plan: "branch", Wanted: wanted, Dial: dial})
 package apply
@@ -39,7 +38,7 @@ type Session interface {
 	Close() error
 }
 
-// Outcome is what became of one router. The texts are those of the JSON output.
+// Outcome is the outcome of a run on one router. The texts are those of the JSON output.
 type Outcome string
 
 // The outcomes that a run can have.
@@ -47,8 +46,8 @@ const (
 	Unchanged Outcome = "unchanged" // there was nothing to do
 	Changed   Outcome = "changed"   // every step done, the router reads back as wanted, and a new login got in
 	Refused   Outcome = "refused"   // nothing was changed
-	Reverted  Outcome = "reverted"  // something went wrong, and the router reads back as it was before
-	Failed    Outcome = "failed"    // something went wrong, and not everything could be rolled back
+	Reverted  Outcome = "reverted"  // something failed, and the router reads back as it was before
+	Failed    Outcome = "failed"    // something failed, and not everything could be rolled back
 	Unknown   Outcome = "unknown"   // the router could not be read again
 	Skipped   Outcome = "skipped"   // not tried
 )
@@ -68,14 +67,15 @@ type Result struct {
 	Receipts []Receipt
 	// Left are the steps that were not tried.
 	Left []diff.Step
-	// Protection is what stood by meanwhile.
+	// Protection is the protection that was used.
 	Protection Protection
-	// After is the snapshot that was read at the end, when it could be read.
+	// After is the snapshot that was read at the end, if it could be read.
 	After *routeros.Snapshot
 	Err   error
 }
 
-// Event tells an observer what is going on. Done is a step that was answered; Doing is what is done between steps, in words.
+// Event tells an observer about the progress. Done is a step that was answered; Doing describes
+// work between steps.
 type Event struct {
 	Done  *Receipt
 	Doing string
@@ -83,50 +83,54 @@ type Event struct {
 
 // Options of a run.
 type Options struct {
-	// Before is the snapshot from which the change set was computed. A router that is not like it any more gets nothing sent.
+	// Before is the snapshot from which the change set was computed. If the router differs from it
+	// by now, nothing is sent.
 	Before routeros.Snapshot
 	// Plan is the plan's name.
 	Plan string
-	// Wanted says why a router that was read at the end is not as it should be; nil when it is.
+	// Wanted says how the router that was read at the end differs from the plan; nil if it does
+	// not.
 	Wanted func(routeros.Snapshot) error
-	// Protect says what stands by, Delay after what time a dead-man takes the changes back; zero is [DefaultDelay].
+	// Protect selects the protection, Delay after what time a dead-man rolls the changes back; zero
+	// is [DefaultDelay].
 	Protect Protection
 	Delay   time.Duration
-	// Owner is who does this and Change the name of what they do, for those who find the dead-man.
-	// Login is the router's user who carries it out; empty when that is not known.
+	// Owner is the person who does this and Change the name of the change, for people who find the
+	// dead-man. Login is the router's user of the session; empty if it is unknown.
 	Owner, Change, Login string
-	// Adopt names a change: a dead-man that its run has left on the router is gone on under, instead of refusing.
+	// Adopt names a change: if its run has left a dead-man on the router, this run continues under
+	// it instead of refusing.
 	Adopt string
-	// Dial opens another session, to see that somebody can still get in, and to settle what became of a lost one. Without it
-	// neither is done.
+	// Dial opens another session, to check that a login still works, and to find out the state of
+	// the router after a session was lost. Without it neither is done.
 	Dial func(context.Context) (Session, error)
-	// Confirm, when set, looks at more from outside, over that other session.
+	// Confirm, if set, checks more from outside, over that other session.
 	Confirm func(context.Context, Session) error
 	// Observe, when set, is called for every event, from the same goroutine.
 	Observe func(Event)
 }
 
-// DefaultDelay is how long a dead-man waits: long enough for a slow line, short enough for those
-// who stand in the dark.
+// DefaultDelay is how long a dead-man waits: long enough for a slow line, short enough for people
+// who are locked out.
 const DefaultDelay = 5 * time.Minute
 
-// MovedError says that the router is not as it was when the change set was computed.
+// MovedError says that the router has changed since the change set was computed.
 type MovedError struct{ What string }
 
 // Error implements error.
 func (e *MovedError) Error() string { return e.What }
 
-// LockedOutError says that nobody could get in any more after the change, which was rolled back then.
+// LockedOutError says that a new login failed after the change, which was then rolled back.
 type LockedOutError struct{ err error }
 
 // Error implements error.
 func (e *LockedOutError) Error() string { return e.err.Error() }
 
-// Unwrap returns what stood in the way.
+// Unwrap returns the reason.
 func (e *LockedOutError) Unwrap() error { return e.err }
 
-// Run carries out a change set. When the context ends, the step under way is still answered and
-// what was done is rolled back.
+// Run applies a change set. When the context ends, the step under way is still answered, and the
+// steps are rolled back.
 func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
@@ -148,7 +152,7 @@ func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
 	return r.result
 }
 
-// misfit says that steps name rows which the router does not have.
+// misfit says which steps name rows that the router does not have.
 func misfit(err error) error {
 	return fmt.Errorf("the steps do not fit the router: %w: run diff again", err)
 }
@@ -160,22 +164,22 @@ type run struct {
 	parts   []diff.Part
 	result  Result
 	given   map[int]string // the ids that the router gave the rows that steps have added
-	stand   int            // how many steps stand and are confirmed
+	stand   int            // how many steps are active and confirmed
 
-	// Of the part that is carried out under protection:
+	// Of the part that is applied under protection:
 	part      diff.Part
 	before    routeros.Snapshot
 	changes   diff.ChangeSet
 	states    []routeros.Snapshot // before, between and after its steps
 	guard     guard
 	ids       []string   // of the rows that its steps have added
-	met       time.Time  // when the first step was sent that packets meet
-	confirmed bool       // all that was wanted is there, and a new login got in
-	gone      *GoneError // how the protection was lost, as it was read before going back
-	adopted   bool       // the dead-man is that of the run that is rolled back
+	met       time.Time  // when the first step that packets meet was sent
+	confirmed bool       // all rows are as planned, and a new login worked
+	gone      *GoneError // how the protection was lost, as read before the rollback
+	adopted   bool       // the dead-man belongs to the run that is rolled back
 
 	dead    bool    // the session was lost
-	further Session // another session, where the first was lost
+	further Session // another session, if the first was lost
 }
 
 func (r *run) observe(e Event) {
@@ -195,7 +199,7 @@ func (r *run) do(ctx context.Context, s Session) {
 		r.result.Outcome, r.result.Err = Refused, err
 		return
 	}
-	if len(adopted) > 0 { // what is done here goes the same way as that dead-man, to the end
+	if len(adopted) > 0 { // this does the same as that dead-man, to the end
 		r.parts = []diff.Part{{From: 0, To: len(r.all.Steps), Met: true}}
 	}
 	r.before = r.options.Before
@@ -217,9 +221,9 @@ func (r *run) do(ctx context.Context, s Session) {
 	r.sweep(ctx, s, from)
 }
 
-// stands carries out a part under protection, and reports whether it stands. Where an earlier part
-// does, and this one was rolled back, the router is as in one of the states that were proved; but
-// nothing is as before, or as it was wanted.
+// stands applies a part under protection, and reports whether it stands. If an earlier part stands
+// and this one was rolled back, the router is in one of the states that were proved, but neither as
+// before nor as planned.
 func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) bool {
 	if r.dead && !r.redialled(ctx) {
 		r.result.Outcome, r.result.Err = Refused, errors.New("the session was lost, and no other could be opened")
@@ -242,8 +246,8 @@ func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []r
 	return false
 }
 
-// change carries out a part under protection. What comes after the protection is in place is not
-// called off by the context, but rolled back.
+// change applies a part under protection. Once the protection is in place, the end of the context
+// leads to a rollback.
 func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) {
 	r.part, r.ids, r.gone, r.met, r.confirmed = part, nil, nil, time.Time{}, false
 	if r.result.After != nil && r.stand > 0 {
@@ -277,20 +281,21 @@ func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []r
 		err = r.guard.check()
 	}
 	if err != nil {
-		r.fail(ctx, s, err, false) // whatever became of the new session, this one is there
+		r.fail(ctx, s, err, false) // whatever happened to the new session, this one works
 		return
 	}
 	r.confirmed = true
 	r.release(ctx, s)
 }
 
-// protect puts the protection in place, and makes sure that the router is still the one that was looked at: from here on nobody who
-// works with rosknock changes it. begun says that something was sent that leaves a trace.
+// protect arms the protection, and makes sure that the router is still the one that was read: from
+// here on no other run of rosknock changes it. begun says that something was sent that leaves a
+// trace.
 func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attributes) (begun bool, err error) {
 	if len(adopted) > 0 { // of the run that is rolled back here
 		g := &scheduled{delay: r.options.Delay, clock: r.options.Before.Clock, adopted: true}
 		r.guard, r.result.Protection, r.adopted = g, DeadMan, true
-		r.doing("going on under the dead-man that is armed already")
+		r.doing("continuing under the dead-man that is armed already")
 		return false, g.adopt(ctx, s, adopted)
 	}
 	r.doing("%s", r.guard.intent())
@@ -301,11 +306,12 @@ func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attribu
 	if now.Digest() == r.changes.Snapshot {
 		return true, nil
 	}
-	moved := &MovedError{"the router was changed by somebody else since these steps were computed: nothing was done; run it again"}
+	moved := &MovedError{"somebody else has changed the router since these steps were computed: nothing was done; run it again"}
 	return true, errors.Join(moved, r.guard.release(ctx, s))
 }
 
-// unprotected ends a run that has changed nothing. A protection of which nobody knows whether it is in place is looked for.
+// unprotected ends a run that has changed nothing. If it is unknown whether the protection is in
+// place, it checks.
 func (r *run) unprotected(ctx context.Context, s Session, begun bool, err error) {
 	r.result.Outcome, r.result.Err = Refused, err
 	if begun && lost(err) {
@@ -319,8 +325,8 @@ func interrupted(ctx context.Context, done, all int) error {
 	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
-// verify reads the router again: our own rows must be as the proof has seen them, everybody else's
-// as they were, and the protection in place.
+// verify reads the router again: our own rows must be as in the proof, everybody else's as before,
+// and the protection in place.
 func (r *run) verify(ctx context.Context, s Session) error {
 	r.doing("reading the router again")
 	after, results, err := s.SnapshotWith(ctx, r.guard.prints()...)
@@ -334,7 +340,7 @@ func (r *run) verify(ctx context.Context, s Session) error {
 	return errors.Join(r.differences(after)...)
 }
 
-// differences lists what of a router is not as it has to be after the last step.
+// differences lists how a router differs from the state after the last step.
 func (r *run) differences(now routeros.Snapshot) []error {
 	var out []error
 	for _, what := range diff.Foreign(r.before, now, r.options.Plan, r.changes.Steps...) {
@@ -346,7 +352,7 @@ func (r *run) differences(now routeros.Snapshot) []error {
 	return out
 }
 
-// confirm sees that somebody can still get in.
+// confirm checks that a new login still works.
 func (r *run) confirm(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return interrupted(ctx, len(r.result.Receipts), len(r.all.Steps))
@@ -357,7 +363,7 @@ func (r *run) confirm(ctx context.Context) error {
 	r.doing("logging in anew")
 	fresh, err := r.options.Dial(ctx)
 	if err != nil {
-		return &LockedOutError{fmt.Errorf("a new connection does not get in any more: %w", err)}
+		return &LockedOutError{fmt.Errorf("a new login does not work any more: %w", err)}
 	}
 	defer func() { _ = fresh.Close() }()
 	if _, err := fresh.Run(ctx, routeros.Print(routeros.Identity)); err != nil {
@@ -369,18 +375,18 @@ func (r *run) confirm(ctx context.Context) error {
 	return r.options.Confirm(ctx, fresh)
 }
 
-// release gives the protection up and reads the router once more: until the answer to that,
-// somebody else can have rolled everything back.
+// release releases the protection and reads the router once more: until that answer, somebody else
+// may have rolled everything back.
 func (r *run) release(ctx context.Context, s Session) {
 	firm := context.WithoutCancel(ctx)
 	gave := r.guard.release(firm, s)
 	if err := besideGone(gave); err != nil {
-		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be given up: %w", err), lost(err))
+		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be released: %w", err), lost(err))
 		return
 	}
 	gone := gave != nil
 	if !gone {
-		r.guard = unguarded{} // nothing comes back by itself any more
+		r.guard = unguarded{} // nothing is rolled back automatically any more
 	}
 	now, err := s.Snapshot(firm)
 	if err != nil {
@@ -390,15 +396,15 @@ func (r *run) release(ctx context.Context, s Session) {
 	r.result.After = &now
 	if problems := r.differences(now); len(problems) > 0 {
 		if !gone {
-			gave = errors.New("somebody changed the router while the protection was given up")
+			gave = errors.New("somebody changed the router while the protection was released")
 		}
 		r.fail(ctx, s, errors.Join(append([]error{gave}, problems...)...), false)
 	}
 }
 
 // partsOf are the parts of a change set, and the protections of those that packets meet, in their
-// order. A part whose way back is longer than a router takes for a dead-man is halved: every state
-// between two steps is one that was proved, so any of them may stand.
+// order. A part whose undo script is too long for a router is halved: every intermediate state was
+// proved, so any of them may stand.
 func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, err error) {
 	all, err := diff.PartsOf(o.Before, c)
 	if err != nil {
@@ -427,8 +433,8 @@ func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, er
 	return parts, guards, nil
 }
 
-// guardOf is the protection of a part, as far as it is known beforehand: the ids of rows that are
-// added before it are not.
+// guardOf is the protection of a part, as far as it is known beforehand: the ids of rows that
+// earlier parts add are not known yet.
 func guardOf(o Options, c diff.ChangeSet, part diff.Part) (guard, error) {
 	before, given, err := diff.After(o.Before, diff.ChangeSet{Steps: c.Steps[:part.From]})
 	if err != nil {
@@ -437,7 +443,8 @@ func guardOf(o Options, c diff.ChangeSet, part diff.Part) (guard, error) {
 	return guardFor(o, before, c.Part(part, given))
 }
 
-// lost reports whether an error is the end of the session, with what was under way unknown.
+// lost reports whether an error means that the session ended, so that the result of the commands
+// under way is unknown.
 func lost(err error) bool {
 	_, gone := errors.AsType[*api.LostError](err)
 	_, late := errors.AsType[*api.TimeoutError](err)

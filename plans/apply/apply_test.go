@@ -48,8 +48,8 @@ func (b bench) converged(p plans.Plan) {
 	}
 }
 
-// TestVersions: each plan on each version and layout, on the default configuration; the door opens to the right
-// knock and to no other.
+// TestVersions: each plan on each version and layout, on the default configuration; the door opens
+// to the right knock only.
 func TestVersions(t *testing.T) {
 	for _, version := range []string{"6.49", "7.9", "7.14", "7.18", "7.20", "7.24"} {
 		for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "hygiene.yaml", "forward.yaml"} {
@@ -74,7 +74,8 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// knocks plays door 1 of a plan at the router: backwards first, which opens nothing, then as it should be.
+// knocks plays door 1 of a plan to the router: first backwards, which opens nothing, then in the
+// right order.
 func (b bench) knocks(p plans.Plan, f routeros.Family) {
 	b.t.Helper()
 	door := p.Doors[0]
@@ -109,7 +110,7 @@ func (b bench) knocks(p plans.Plan, f routeros.Family) {
 	}
 }
 
-// TestDrift: whatever has been done to our rows by hand, one run mends it and touches nothing else.
+// TestDrift: whatever was done to our rows by hand, one run corrects it and touches nothing else.
 func TestDrift(t *testing.T) {
 	tests := map[string]func(b bench, ours []routeros.Rule) []routeros.Command{
 		"edited": func(_ bench, o []routeros.Rule) []routeros.Command {
@@ -193,8 +194,8 @@ func firstStatic(b bench) string {
 	return ""
 }
 
-// TestChangeOfPlan: another knock in the chain layout is built beside the live chain and switched to by one
-// step; the old chain goes.
+// TestChangeOfPlan: in the chain layout, a new knock is built beside the live chain, one step
+// switches to it, and the old chain is removed.
 func TestChangeOfPlan(t *testing.T) {
 	b := newBench(t, "7.20", defconf(t, "7.20"))
 	p := readPlan(t, "seed.yaml")
@@ -245,7 +246,7 @@ func TestInterrupted(t *testing.T) {
 	b.converged(p)
 }
 
-// TestForeignChange: what somebody else changes during a run is reported, not taken for done.
+// TestForeignChange: a foreign change during a run is reported, not counted as success.
 func TestForeignChange(t *testing.T) {
 	b := newBench(t, "7.20", defconf(t, "7.20"))
 	p := readPlan(t, "seed.yaml")

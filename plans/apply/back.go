@@ -13,12 +13,13 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// fail rolls back what was done, over this session as long as it is there, and else over the next
-// that gets through.
+// fail rolls back the steps, over this session if it still works, otherwise over the next one that
+// works.
 func (r *run) fail(ctx context.Context, s Session, cause error, gone bool) {
 	r.result.Err = cause
 	if r.adopted {
-		// To go back from going back would lead away from where everybody wants to be.
+		// A rollback is not rolled back itself: that would lead away from the state that everybody
+		// wants.
 		r.result.Outcome = Failed
 		if gone {
 			r.result.Outcome = Unknown
@@ -38,7 +39,7 @@ func (r *run) fail(ctx context.Context, s Session, cause error, gone bool) {
 	r.settle(ctx, r.result.Err)
 }
 
-// wentBack says what became of the way back; err is why it does not lead to its end.
+// wentBack records the result of the rollback; err is why it failed.
 func (r *run) wentBack(cause, err error) {
 	cause = r.exposed(cause)
 	r.result.Outcome = Failed
@@ -46,22 +47,22 @@ func (r *run) wentBack(cause, err error) {
 	case err == nil:
 		r.result.Outcome = Reverted
 		if r.gone != nil && r.gone.By != "" {
-			err = fmt.Errorf("until %s ends safe mode, what was rolled back may come again: look with diff then", r.gone.By)
+			err = fmt.Errorf("until %s ends safe mode, the rolled-back steps may return: look at the router with diff after that", r.gone.By)
 		}
 	case held:
 	case r.gone != nil:
-		err = fmt.Errorf("what was done could not be rolled back: %w; look at the router with diff", err)
+		err = fmt.Errorf("the steps could not be rolled back: %w; look at the router with diff", err)
 	default:
-		err = fmt.Errorf("what was done could not be rolled back: %w%s", err, r.guard.hope())
+		err = fmt.Errorf("the steps could not be rolled back: %w%s", err, r.guard.hope())
 	}
 	if r.result.Err = cause; err != nil {
 		r.result.Err = errors.Join(cause, err)
 	}
 }
 
-// exposed says that the protection was lost, where that was found only on the way back; and how long
-// packets can have met the router as without the plan, where it was lost after a switch from one plan to
-// another.
+// exposed says that the protection was lost, if that was found only during the rollback; and, if it
+// was lost after a switch from one plan to another, for how long packets may have met the router as
+// without the plan.
 func (r *run) exposed(cause error) error {
 	_, said := errors.AsType[*GoneError](cause)
 	if !said && r.gone == nil {
@@ -77,7 +78,7 @@ func (r *run) exposed(cause error) error {
 	return cause
 }
 
-// rollBack brings the router back to where it was, and gives up the protection then.
+// rollBack restores the router's state before the change, and then releases the protection.
 func (r *run) rollBack(ctx context.Context, s Session) error {
 	r.doing("rolling back what was done")
 	now, results, err := s.SnapshotWith(ctx, r.guard.prints()...)
@@ -90,7 +91,7 @@ func (r *run) rollBack(ctx context.Context, s Session) error {
 		r.gone = gone
 	}
 	if !isGone && len(diff.Foreign(r.before, now, r.options.Plan, r.changes.Steps...)) == 0 {
-		// Others' changes would go too if safe mode were unrolled.
+		// Unrolling safe mode would also undo others' changes.
 		undone, err := r.guard.unroll(ctx, s, r.answered())
 		if err != nil {
 			return err
@@ -108,10 +109,11 @@ func (r *run) rollBack(ctx context.Context, s Session) error {
 	if err := r.restored(ctx, s); err != nil {
 		return err
 	}
-	return besideGone(r.guard.release(ctx, s)) // of a dead-man that is gone one of the two entries may be left
+	return besideGone(r.guard.release(ctx, s)) // one of the two entries of a lost dead-man may be left
 }
 
-// besideGone is what an error says beside that the protection was not in place any more.
+// besideGone is the rest of an error, without the fact that the protection was not in place any
+// more.
 func besideGone(err error) error {
 	if _, gone := errors.AsType[*GoneError](err); !gone {
 		return err
@@ -127,7 +129,7 @@ func besideGone(err error) error {
 	return errors.Join(rest...)
 }
 
-// answered is how many steps the router has carried out.
+// answered is how many steps the router has executed.
 func (r *run) answered() int {
 	n := 0
 	for _, receipt := range r.result.Receipts {
@@ -138,9 +140,9 @@ func (r *run) answered() int {
 	return n
 }
 
-// stepBack rolls back step by step what was done. Somebody else may roll everything back meanwhile, and
-// a step that was right before would then shut somebody out. So before each step that packets meet the
-// router is read anew, and the way back is computed from there.
+// stepBack rolls back step by step. Somebody else may roll everything back meanwhile, and a step
+// that was right before could then lock somebody out. So before each step that packets meet, the
+// router is read anew, and the rollback is computed from that state.
 func (r *run) stepBack(ctx context.Context, s Session, now routeros.Snapshot) error {
 	refused := 0
 	for range 2*len(r.changes.Steps) + 10 {
@@ -158,7 +160,7 @@ func (r *run) stepBack(ctx context.Context, s Session, now routeros.Snapshot) er
 			_, err = w.flight(ctx, nil)
 		}
 		switch trap, ok := errors.AsType[*api.TrapError](err); {
-		case ok && trap.NoSuchItem(): // what the step names is gone: it is looked at once more
+		case ok && trap.NoSuchItem(): // the row of the step is gone: the router is read once more
 			if refused++; refused > 3 {
 				return err
 			}
@@ -169,10 +171,10 @@ func (r *run) stepBack(ctx context.Context, s Session, now routeros.Snapshot) er
 			return err
 		}
 	}
-	return errors.New("the way back does not come to its end: somebody else is changing the router")
+	return errors.New("the rollback can't finish: somebody else is changing the router")
 }
 
-// harmful reports whether packets meet anything else of the plan than before the change.
+// harmful reports whether the plan's rules treat packets otherwise than before the change.
 func (r *run) harmful(now routeros.Snapshot) bool {
 	return !slices.Equal(diff.Met(now, r.options.Plan), diff.Met(r.before, r.options.Plan)) ||
 		slices.ContainsFunc(r.changes.Steps, func(step diff.Step) bool {
@@ -182,7 +184,8 @@ func (r *run) harmful(now routeros.Snapshot) bool {
 		})
 }
 
-// leave ends a run while somebody else holds safe mode: what is written now would go or stay with theirs.
+// leave ends a run while somebody else holds safe mode: anything written now would be kept or
+// undone together with their changes.
 func (r *run) leave(now routeros.Snapshot, gone *GoneError) error {
 	left := undo.Left(now, r.before, r.changes, r.options.Plan)
 	if len(left) == 0 {
@@ -190,12 +193,12 @@ func (r *run) leave(now routeros.Snapshot, gone *GoneError) error {
 		return nil
 	}
 	return &HeldError{
-		fmt.Sprintf("safe mode is held by %s, so nothing more is written: packets meet what they met before, but rules that nothing uses are left", gone.By),
-		"run it again when they are done",
+		fmt.Sprintf("safe mode is held by %s, so nothing more is written: packets are treated as before, but unused rules are left", gone.By),
+		"run it again when they have finished",
 	}
 }
 
-// restored reads the router and says what is not as it was.
+// restored reads the router and says what differs from the state before.
 func (r *run) restored(ctx context.Context, s Session) error {
 	now, err := s.Snapshot(ctx)
 	if err != nil {

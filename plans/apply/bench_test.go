@@ -12,7 +12,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// BenchmarkDiff is plan and snapshot to change set, on tables of other people's rules; the proof has a benchmark of its own.
+// BenchmarkDiff measures plan and snapshot to change set, on tables of foreign rules; the proof has
+// a benchmark of its own.
 func BenchmarkDiff(b *testing.B) {
 	text, err := fixtures.Plan("seed.yaml")
 	if err != nil {

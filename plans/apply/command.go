@@ -7,8 +7,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Command returns the command that carries out a step. Rows are always named by id: a bare number would be a
-// position and a comment the first rule that carries it (routeros-facts § 1.4).
+// Command returns the command for a step. Rows are always named by id: a bare number would be a
+// position, and a comment would select the first rule that has it (routeros-facts § 1.4).
 func Command(step diff.Step) (routeros.Command, error) {
 	c := routeros.Command{Path: step.Menu.Verb(string(step.Op))}
 	row := []routeros.Attribute{{Name: ".id", Value: step.ID}}
@@ -32,7 +32,7 @@ func Command(step diff.Step) (routeros.Command, error) {
 	case diff.Remove:
 		c.Attrs = row
 	case diff.Enable, diff.Disable:
-		// set says the same as enable and disable, in every menu.
+		// set has the same effect as enable and disable, in every menu.
 		c.Path = step.Menu.Verb("set")
 		c.Attrs = append(row, routeros.Attribute{Name: "disabled", Value: yesNo(step.Op == diff.Disable)})
 	default:
@@ -48,7 +48,7 @@ func yesNo(b bool) string {
 	return "no"
 }
 
-// leading puts chain and action first, as people read rules.
+// leading are the attributes that come first, as people read rules.
 func leading(row routeros.Attributes) []routeros.Attribute {
 	out := make([]routeros.Attribute, 0, len(row))
 	for _, name := range []string{"chain", "action"} {

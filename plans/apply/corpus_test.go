@@ -40,7 +40,7 @@ func newBench(t *testing.T, version string, export []byte) bench {
 	s.Version = v
 	for i := range s.Services {
 		if s.Services[i].Name == "api" {
-			// Many real routers have it off. To be talked to, this one has it on.
+			// Many real routers have it disabled. This one needs it for the session.
 			s.Services[i].Disabled, s.Services[i].From = false, nil
 		}
 	}
@@ -70,7 +70,7 @@ func (b bench) changes(p plans.Plan) (routeros.Snapshot, diff.ChangeSet, error) 
 	return s, c, err
 }
 
-// wanted says what is left to do.
+// wanted reports what is left to do.
 func wanted(s routeros.Snapshot, p plans.Plan) error {
 	c, err := steps(s, p)
 	if err == nil && c.Changed() {
@@ -79,7 +79,7 @@ func wanted(s routeros.Snapshot, p plans.Plan) error {
 	return err
 }
 
-// compute is the way to a change set, proof included.
+// compute returns a change set, with its proof.
 func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	c, err := steps(s, p)
 	if err != nil {
@@ -92,7 +92,7 @@ func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	return c, proof.Prove(s, rs, c, diff.Session{}).Err()
 }
 
-// steps is the way to a change set without the proof.
+// steps returns a change set without a proof.
 func steps(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	rs, err := compile.Compile(p, s)
 	if err != nil {
@@ -101,7 +101,7 @@ func steps(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	return diff.Compute(s, rs, diff.Session{})
 }
 
-// apply carries the plan out and returns what came of it.
+// apply applies the plan and returns the result.
 func (b bench) apply(p plans.Plan) (apply.Result, error) {
 	b.t.Helper()
 	s, c, err := b.changes(p)
@@ -141,8 +141,9 @@ func shared(t *testing.T, parts ...string) string {
 	return path
 }
 
-// TestCorpus puts the seed's plan, one with a quarantine, one with bogons and one with a forward on every real table that is at hand, twice: the second run changes nothing,
-// foreign rules stay as they were. Where no place is safe the plan is refused, and nothing is sent.
+// TestCorpus applies the seed's plan, one with a quarantine, one with bogons and one with a forward
+// to every available real table, twice: the second run changes nothing, foreign rules stay as they
+// were. If no place is safe, the plan is refused, and nothing is sent.
 func TestCorpus(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(shared(t, "corpus", "exports"), "*.rsc"))
 	if err != nil || len(files) == 0 {
@@ -204,7 +205,8 @@ func applyTwice(t *testing.T, p plans.Plan, export []byte) apply.Outcome {
 	return result.Outcome
 }
 
-// foreign lists everything in the filter and NAT tables that is not the plan's, to the byte and in order.
+// foreign lists everything in the filter and NAT tables that is not the plan's, to the byte and in
+// order.
 func foreign(s routeros.Snapshot, plan string) []string {
 	var out []string
 	for _, f := range routeros.Families() {

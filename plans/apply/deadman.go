@@ -13,20 +13,20 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// The names of the two scheduler entries. They are the same in every run: a name can be there once only, so that of two runs
-// that arm at the same moment one fails.
+// The names of the two scheduler entries. They are the same in every run: a name can exist only
+// once, so if two runs arm at the same moment, one of them fails.
 const (
 	deadMan        = "rosknock-dead-man"
 	deadManAtStart = "rosknock-dead-man-at-start"
 )
 
-// maxScript is how long a script may be; how much a scheduler entry takes is unknown, script sources of this size were seen
-// (routeros-facts § 6.3).
+// maxScript is how long a script may be, in bytes. The limit of a scheduler entry is unknown;
+// script sources of this size were seen (routeros-facts § 6.3).
 const maxScript = 60_000
 
-// scheduled is a dead-man: an entry in the router's scheduler that takes the changes back when nobody has removed it in time, and
-// its twin that does so when the router starts anew meanwhile, since an interval alone would begin again then
-// (routeros-facts § 6.2).
+// scheduled is a dead-man: an entry in the router's scheduler that rolls the changes back if it is
+// not removed in time, and a second one that does so when the router reboots meanwhile, since an
+// interval alone would then begin again (routeros-facts § 6.2).
 type scheduled struct {
 	delay       time.Duration
 	plan, owner string
@@ -39,7 +39,7 @@ type scheduled struct {
 	ids   []string
 	says  string    // the comment of both
 	fires time.Time // by this machine's clock
-	seen  string    // what was last read of it, in words
+	seen  string    // its last known state, as text
 }
 
 func (*scheduled) name() Protection { return DeadMan }
@@ -48,7 +48,7 @@ func (g *scheduled) intent() string {
 	return fmt.Sprintf("arming the dead-man: the router rolls the changes back in %s unless they are confirmed", routeros.FormatDuration(g.delay))
 }
 
-// comment says who is at work, for those who find the entry, and for an undo that looks for it.
+// comment says who is at work, for people who find the entry, and for an undo that looks for it.
 func (g *scheduled) comment() string {
 	text := "what is not confirmed is rolled back"
 	if g.change != "" {
@@ -80,7 +80,7 @@ func (g *scheduled) armed(ctx context.Context, s Session) error {
 	}
 	err := g.arm(ctx, s)
 	if not, ok := errors.AsType[*notArmedError](err); ok && !lost(err) && not.left == nil && !g.clock.IsZero() {
-		// A router that runs an entry at once, or wants to be told when, gets a date and a time.
+		// A router that runs an entry at once, or requires a start time, gets a date and a time.
 		err = g.arm(ctx, s, "start-date", g.date(), "start-time", g.clock.Add(g.delay).Format("15:04:05"))
 	}
 	if not, ok := errors.AsType[*notArmedError](err); ok && !lost(err) {
@@ -89,16 +89,16 @@ func (g *scheduled) armed(ctx context.Context, s Session) error {
 	return err
 }
 
-// unlessLeft gives another remedy for a refusal where an entry of the dead-man is left on the
-// router: it would run in the middle of whatever is done next.
+// unlessLeft changes the remedy of a refusal if an entry of the dead-man is left on the router: it
+// would run in the middle of the next attempt.
 func unlessLeft(err, left error) error {
 	if refused, ok := errors.AsType[*ProtectionError](err); ok && left != nil {
-		err = &ProtectionError{refused.What, "first remove what is left of it"}
+		err = &ProtectionError{refused.What, "first remove its remaining entries"}
 	}
 	return errors.Join(err, left)
 }
 
-// unarmed says why a router that has taken the entries does not run them in time.
+// unarmed says why a router that has accepted the entries does not run them in time.
 func (g *scheduled) unarmed(ctx context.Context, s Session, not *notArmedError) error {
 	if what, remedy := modeOff(ctx, s); what != "" {
 		return &ProtectionError{"the dead-man can't be armed: " + what, remedy}
@@ -109,7 +109,8 @@ func (g *scheduled) unarmed(ctx context.Context, s Session, not *notArmedError) 
 	return &ProtectionError{"the dead-man can't be armed: " + not.why.Error(), "look at the router's scheduler and its log; or " + unprotectedRemedy}
 }
 
-// date is when it has to run, in the router's own form and time zone: ISO from 7.10 on (routeros-facts § 8).
+// date is when it has to run, in the router's own form and time zone: ISO from 7.10 on
+// (routeros-facts § 8).
 func (g *scheduled) date() string {
 	at := g.clock.Add(g.delay)
 	if g.version.AtLeast(7, 10) {
@@ -118,7 +119,7 @@ func (g *scheduled) date() string {
 	return strings.ToLower(at.Format("Jan/02/2006"))
 }
 
-// adopt goes on under a dead-man that is there already, if it is known when that runs.
+// adopt continues under a dead-man that exists already, if its next run is known.
 func (g *scheduled) adopt(ctx context.Context, s Session, rows []routeros.Attributes) error {
 	for _, row := range rows {
 		g.ids = append(g.ids, row.Get(".id"))
@@ -146,15 +147,15 @@ func (g *scheduled) adopt(ctx context.Context, s Session, rows []routeros.Attrib
 	return &HeldError{what, "when nobody is at work on the router any more, remove what is left of it there with " + removeEntries + ", and run undo again"}
 }
 
-// removeEntries is what a person types at the router's console.
+// removeEntries is the command for the router's console.
 const removeEntries = `/system/scheduler/remove [find where name~"^` + deadMan + `"]`
 
-// Unprotected is the name of the risk of going without protection.
+// Unprotected is the name of the risk of a run without protection.
 const Unprotected = "unprotected"
 
-const unprotectedRemedy = "name the risk with --protect=none --accept-risk=" + Unprotected + ", if you can get at the router otherwise"
+const unprotectedRemedy = "accept the risk with --protect=none --accept-risk=" + Unprotected + ", if you can reach the router in another way"
 
-// notArmedError says that the router took the entries and does not run them in time.
+// notArmedError says that the router accepted the entries but does not run them in time.
 type notArmedError struct {
 	why  error
 	left error // why the entries could not be removed again
@@ -164,7 +165,7 @@ func (e *notArmedError) Error() string { return e.why.Error() }
 
 func (e *notArmedError) Unwrap() error { return e.why }
 
-// arm adds both entries, and looks whether the router is going to run the first.
+// arm adds both entries, and checks that the router is going to run the first.
 func (g *scheduled) arm(ctx context.Context, s Session, start ...string) error {
 	g.fires, g.says, g.seen = time.Now().Add(g.delay), g.comment(), ""
 	first := append([]string{"name", deadMan, "interval", routeros.FormatDuration(g.delay), "policy", "read,write", "comment", g.says, "on-event", g.script}, start...)
@@ -185,7 +186,7 @@ func (g *scheduled) arm(ctx context.Context, s Session, start ...string) error {
 	if err != nil {
 		return &notArmedError{err, g.disarm(ctx, s, err)}
 	}
-	// Both were added under names that can be there once only, so what is shown of them is this run's.
+	// Both names can exist only once, so the entries that the router shows are those of this run.
 	g.know(results[0].Rows)
 	if err := g.standing(results, now); err != nil {
 		return &notArmedError{err, g.disarm(ctx, s, nil)}
@@ -193,12 +194,12 @@ func (g *scheduled) arm(ctx context.Context, s Session, start ...string) error {
 	return nil
 }
 
-// patience is how long a router may take to show the rows that it was given: whether they show at
-// once is unknown, and other clients wait some seconds for them (routeros-facts § 15).
+// patience is how long a router may take to show added rows: whether it shows them at once is
+// unknown, and other clients wait some seconds (routeros-facts § 15).
 const patience = 5 * time.Second
 
-// await reads the entries and the clock until the entries are shown as they should be, or patience
-// is at its end. now is when the last flight was sent.
+// await reads the entries and the clock until the entries are shown as expected, or patience runs
+// out. now is when the last batch was sent.
 func (g *scheduled) await(ctx context.Context, s Session, shown func([]routeros.Attributes) bool) (results []api.Result, now time.Time, err error) {
 	const pause = time.Second
 	for waited := time.Duration(0); ; waited += pause {
@@ -219,8 +220,8 @@ func (g *scheduled) await(ctx context.Context, s Session, shown func([]routeros.
 	}
 }
 
-// know keeps the ids of rows beside those that the router returned: none of them may be forgotten,
-// or its entry stays armed.
+// know adds the ids of rows to those that the router returned: if one were forgotten, its entry
+// would stay armed.
 func (g *scheduled) know(rows []routeros.Attributes) {
 	for _, row := range rows {
 		if id := row.Get(".id"); id != "" && !slices.Contains(g.ids, id) {
@@ -236,7 +237,7 @@ func (g *scheduled) mine(row routeros.Attributes) bool {
 
 func (g *scheduled) foreign(row routeros.Attributes) bool { return !g.mine(row) }
 
-// withdraw removes the first entry where the second was refused. A row that does not show yet could
+// withdraw removes the first entry when the second was refused. A row that is not shown yet could
 // not be removed either.
 func (g *scheduled) withdraw(ctx context.Context, s Session, cause error) error {
 	if lost(cause) || len(g.ids) == 0 {
@@ -262,7 +263,8 @@ func (g *scheduled) refused(ctx context.Context, s Session, err error) error {
 		what, remedy := modeOff(ctx, s)
 		return &ProtectionError{"the dead-man can't be armed: " + cmp.Or(what, trap.Message), cmp.Or(remedy, deviceModeRemedy)}
 	}
-	// How a router words that the name is taken is unknown, so it is looked at, whatever the words are.
+	// The router's message for a name that is taken is unknown, so the entries are read, whatever
+	// the message is.
 	others, err := g.others(ctx, s, strings.Contains(trap.Message, "already") || strings.Contains(trap.Message, "exist"))
 	switch {
 	case err != nil:
@@ -273,8 +275,8 @@ func (g *scheduled) refused(ctx context.Context, s Session, err error) error {
 	return &ProtectionError{"the dead-man can't be armed; the router says: " + trap.Message, "look at its scheduler and its log; or " + unprotectedRemedy}
 }
 
-// others are the entries of another dead-man. Where the router as good as says that there is one it
-// may show a moment later.
+// others are the entries of another dead-man. If the router's message suggests that there is one,
+// it may be shown a moment later.
 func (g *scheduled) others(ctx context.Context, s Session, sure bool) ([]routeros.Attributes, error) {
 	results, _, err := g.await(ctx, s, func(rows []routeros.Attributes) bool {
 		return !sure || slices.ContainsFunc(rows, g.foreign)
@@ -285,7 +287,7 @@ func (g *scheduled) others(ctx context.Context, s Session, sure bool) ([]routero
 	return slices.DeleteFunc(slices.Clone(results[0].Rows), g.mine), nil
 }
 
-// modeOff asks what of the router's device-mode keeps the scheduler from running.
+// modeOff reads which setting of the router's device-mode keeps the scheduler from running.
 func modeOff(ctx context.Context, s Session) (what, remedy string) {
 	reply, err := s.Run(ctx, routeros.Print(routeros.DeviceMode))
 	if err != nil || len(reply.Rows) == 0 {
@@ -294,7 +296,8 @@ func modeOff(ctx context.Context, s Session) (what, remedy string) {
 	return deviceMode(reply.Rows[0])
 }
 
-// armedEntries asks for the dead-man's entries on the router, whoever armed them, and for nothing else: other entries can be long.
+// armedEntries reads the dead-man's entries on the router, of this run or of another one, and
+// nothing else: other entries can be long.
 func armedEntries() routeros.Command {
 	return routeros.Print(routeros.Scheduler).Where("name="+deadMan, "name="+deadManAtStart, "#|")
 }
@@ -304,7 +307,7 @@ func armed(ctx context.Context, s Session) ([]routeros.Attributes, error) {
 	return reply.Rows, err
 }
 
-// Disarm removes the dead-man that a run has left on the router, when it is the one of this change.
+// Disarm removes the dead-man that a run has left on the router, if it belongs to this change.
 func Disarm(ctx context.Context, s Session, change string) error {
 	rows, err := armed(ctx, s)
 	switch {
@@ -334,8 +337,8 @@ func heldByDeadMan(rows []routeros.Attributes) error {
 	}
 }
 
-// check leaves enough time to go back by hand, before the router does so at the same moment. It
-// goes by this machine's clock; the router's is read with [scheduled.standing].
+// check makes sure that enough time is left for a rollback over the session before the router
+// starts its own. It uses this machine's clock; the router's is read with [scheduled.standing].
 func (g *scheduled) check() error {
 	if left := time.Until(g.fires); left < g.margin() {
 		return &untimelyError{fmt.Sprintf("the dead-man runs in %s, which is too soon to go on", rounded(left)), "give it more time with --undo-after", true}
@@ -359,7 +362,8 @@ func (g *scheduled) release(ctx context.Context, s Session) error {
 	return err
 }
 
-// disarm removes what there is of the entries that this run has added. cause is why, when it is a lost session nothing can be done.
+// disarm removes the entries that this run has added, as far as they exist. cause is the reason; if
+// it is a lost session, nothing can be done.
 func (g *scheduled) disarm(ctx context.Context, s Session, cause error) error {
 	if lost(cause) {
 		return nil
@@ -380,8 +384,8 @@ func (g *scheduled) disarm(ctx context.Context, s Session, cause error) error {
 	return nil
 }
 
-// pending finds the entries, also those of which this run could not learn whether they were added.
-// Another run's are not taken for them.
+// pending finds the entries, even if this run could not learn whether they were added. It does not
+// mistake another run's for them.
 func (g *scheduled) pending(ctx context.Context, s Session) (bool, string, error) {
 	now := time.Now()
 	results, err := s.Batch(ctx, g.prints())
@@ -397,11 +401,11 @@ func (g *scheduled) pending(ctx context.Context, s Session) (bool, string, error
 		return false, "", nil
 	}
 	g.know(results[0].Rows)
-	_ = g.standing(results, now) // for what it learns: it is there, however it stands
+	_ = g.standing(results, now) // only to update its last known state: it exists, whatever its state
 	return true, "the dead-man is armed", nil
 }
 
-// hope says what was read of the dead-man, and when.
+// hope says what is last known of the dead-man, and since when.
 func (g *scheduled) hope() string {
 	switch left := time.Until(g.fires); {
 	case len(g.ids) == 0:

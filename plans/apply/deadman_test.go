@@ -47,7 +47,7 @@ func (p prints) Batch(ctx context.Context, commands []routeros.Command) ([]api.R
 }
 
 // install applies the plan of the matrix under a dead-man, to a router that prints its scheduler in
-// another way.
+// another form.
 func (p *place) install(scheduler func([]routeros.Attributes) []routeros.Attributes, o apply.Options) apply.Result {
 	p.t.Helper()
 	s, before := p.read(p.ctx)
@@ -86,7 +86,7 @@ func reprinted(form func(time.Time) string, ahead time.Duration) func([]routeros
 	}
 }
 
-// nextRunForms are the forms that are read, and some that nobody has seen.
+// nextRunForms are the known forms, and some invented ones.
 func nextRunForms() map[string]func(time.Time) string {
 	return map[string]func(time.Time) string{
 		"whole": func(at time.Time) string { return at.Format("2006-01-02 15:04:05") },
@@ -99,8 +99,8 @@ func nextRunForms() map[string]func(time.Time) string {
 	}
 }
 
-// TestNextRunForms: a dead-man is armed on a router of each form of next-run, whatever the hour;
-// where nobody can read the form, nothing is done and nothing is left.
+// TestNextRunForms: a dead-man is armed on a router with each form of next-run, at any hour; with
+// an unknown form, nothing is done and nothing is left.
 func TestNextRunForms(t *testing.T) {
 	for _, version := range []string{"6.49", "7.8", "7.14"} {
 		for form, printed := range nextRunForms() {
@@ -123,8 +123,8 @@ func TestNextRunForms(t *testing.T) {
 	}
 }
 
-// TestZoneChanges: a change of daylight saving that is due before the dead-man, or has just been,
-// is no reason to refuse.
+// TestZoneChanges: a change of daylight saving that is due before the dead-man, or was just now, is
+// no reason to refuse.
 func TestZoneChanges(t *testing.T) {
 	for _, name := range []string{"Europe/Berlin", "Australia/Lord_Howe", "America/St_Johns", "Africa/Casablanca"} {
 		zone, err := time.LoadLocation(name)
@@ -152,8 +152,8 @@ func TestZoneChanges(t *testing.T) {
 	}
 }
 
-// TestLateRows: a router that shows rows some time after it took them is waited for; when it never
-// does, both entries are removed all the same, by the ids that it returned.
+// TestLateRows: rosknock waits for a router that shows rows late. If it never shows them, both
+// entries are still removed, by the ids that it returned.
 func TestLateRows(t *testing.T) {
 	hidden := map[string]func(row routeros.Attributes) bool{
 		"both":     func(routeros.Attributes) bool { return true },
@@ -192,8 +192,9 @@ func TestLateRows(t *testing.T) {
 	}
 }
 
-// TestNameTaken: whatever the router says to a name that is taken, the other run is seen, also when
-// it shows a moment later; of this run nothing is left, and the other's entry is.
+// TestNameTaken: whatever the router's message for a name that is taken, the other run is noticed,
+// even if its entry is shown a moment later. Nothing of this run is left, and the other's entry
+// stays.
 func TestNameTaken(t *testing.T) {
 	for _, message := range []string{"failure: item with such name already exists", "failure: scheduler with that name already exists (7)", "failure: name must be unique"} {
 		for _, taken := range []string{"rosknock-dead-man", "rosknock-dead-man-at-start"} {
@@ -225,8 +226,8 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// TestNotDisarmed: entries that can't be removed again are named, with how to remove them; the
-// advice is not to go without protection.
+// TestNotDisarmed: entries that can't be removed are named, with the command that removes them; the
+// advice is not to run without protection.
 func TestNotDisarmed(t *testing.T) {
 	for name, knobs := range map[string]sim.Knobs{"never runs": {JobsNeverRun: true}, "the second is refused": {}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -250,8 +251,8 @@ func TestNotDisarmed(t *testing.T) {
 	}
 }
 
-// TestAdoptForms: an undo adopts the armed dead-man of a run that was cut off where the form
-// of next-run is known, by the time that is really left; where it is not, or the time is too short,
+// TestAdoptForms: an undo adopts the armed dead-man of an interrupted run if the form of next-run
+// is known, with the time that is really left. If the form is unknown, or the time is too short,
 // nothing is touched and the dead-man does its work.
 func TestAdoptForms(t *testing.T) {
 	for form, printed := range nextRunForms() {
@@ -289,7 +290,7 @@ func TestAdoptForms(t *testing.T) {
 	}
 }
 
-// cutOff is a run under a dead-man whose program was killed when the jump was to go live.
+// cutOff is a run under a dead-man whose program was killed just before the jump went live.
 func (p *place) cutOff() (start routeros.Snapshot, c diff.ChangeSet, err error) {
 	p.t.Helper()
 	p.on(func(q sim.Request) sim.Action {

@@ -18,7 +18,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// TestPartOfAFlight: whatever part of a flight takes effect, all packets fare as in a state that was proved, and reach no service more.
+// TestPartOfAFlight: whatever part of a batch takes effect, all packets are treated as in a state
+// that was proved, and reach no additional service.
 func TestPartOfAFlight(t *testing.T) {
 	parts := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -59,7 +60,7 @@ func partOf(t *rapid.T, states []routeros.Snapshot, c diff.ChangeSet, at, end in
 	for i := at; i < end; i++ {
 		if rapid.Bool().Draw(t, fmt.Sprint("step ", i)) {
 			next, err := diff.RehearseStep(part, c.Steps[i], i)
-			if err != nil { // what it stands on is not there: the router refuses it
+			if err != nil { // what it depends on is missing: the router refuses it
 				continue
 			}
 			part = next
@@ -80,7 +81,7 @@ func partOf(t *rapid.T, states []routeros.Snapshot, c diff.ChangeSet, at, end in
 	}
 }
 
-// fares is what becomes of all packets in a state.
+// fares is how all packets are treated in a state.
 func fares(space *classes.Space, s routeros.Snapshot) string {
 	result := space.Walk(s)
 	fills := map[string]classes.Set{}
@@ -91,7 +92,7 @@ func fares(space *classes.Space, s routeros.Snapshot) string {
 	return fmt.Sprint(result.Accepted, result.Forwarded, fills)
 }
 
-// drawnTable draws others' rules, some of which ask for lists of the plan.
+// drawnTable draws foreign rules, some of which match lists of the plan.
 func drawnTable(t *rapid.T) string {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	var b strings.Builder

@@ -12,9 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// grounded says of each step whether an answer has to show, before it is sent, that everything done
-// so far is there: all but those that no packet meets, those by which the router only looks at
-// packets, and services that are switched off.
+// grounded says for each step whether an answer has to show, before it is sent, that all steps so
+// far are there. That is so for all steps except those that no packet meets, those that pass every
+// packet on, and services that are disabled.
 func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
 	out := make([]bool, len(steps))
 	for i, step := range steps {
@@ -23,11 +23,11 @@ func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
 	return out
 }
 
-// joining says of each step whether it may go in one flight with the one before it. Of a flight any
-// part may take effect, so whatever part that is, packets have to fare as in one of the states that
-// were proved. Steps that no packet meets may go together. A service that is switched off is
-// reached by fewer, whatever the rules are meanwhile; so that may go with any step before it that
-// needs no ground, and nothing that could count on it goes with it.
+// joining says for each step whether it may be sent in one batch with the step before it. Any part
+// of a batch may take effect. Whatever part does, packets have to be treated as in one of the
+// states that were proved. Steps that no packet meets may be sent together. A disabled service is
+// reached by fewer sources, whatever the rules are meanwhile. So disabling one may be sent with any
+// step before it that needs no ground, and no step that could depend on it is sent with it.
 func joining(states []routeros.Snapshot, steps []diff.Step) []bool {
 	out := make([]bool, len(steps))
 	grounds := grounded(states, steps)
@@ -53,7 +53,7 @@ func looks(s routeros.Snapshot, step diff.Step) bool {
 	return diff.Looks(routeros.Rule{Attrs: attrs})
 }
 
-// ground is what is read before a step that needs it: the protection, and our own rows.
+// ground is what is read before a step that depends on it: the protection, and our own rows.
 type ground struct {
 	commands []routeros.Command
 	menus    []routeros.Menu // of the commands behind those of the protection
@@ -76,7 +76,8 @@ func (r *run) groundAt(n int) ground {
 	return g
 }
 
-// named are the queries that find rows: those in chains of ours by the chain, others by their comments.
+// named are the queries that find rows: those in chains of ours by the chain, others by their
+// comments.
 func named(rows []diff.Row, menu routeros.Menu) []string {
 	var out []string
 	for _, row := range rows {
@@ -115,7 +116,7 @@ func (r *run) owns(row diff.Row) bool {
 	return ok && !row.Dynamic && mark.Plan == r.options.Plan
 }
 
-// onGround returns nil while the protection is in place and our rows are as they have to be after n steps.
+// onGround returns nil while the protection is in place and our rows are as expected after n steps.
 func (r *run) onGround(n int, g ground, results []api.Result) error {
 	guards := len(g.commands) - len(g.menus)
 	if err := r.guard.standing(results[:guards], time.Now()); err != nil {
@@ -129,7 +130,7 @@ func (r *run) onGround(n int, g ground, results []api.Result) error {
 	return nil
 }
 
-// lostGround says after which step something was missing.
+// lostGround says at which step the protection or a row was missing.
 func (r *run) lostGround(n int, err error) error {
 	if _, gone := errors.AsType[*GoneError](err); !gone {
 		return err

@@ -30,7 +30,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
-// openTable is a router that shuts nobody out by itself, so that every moment without the gate is seen.
+// openTable is a router that drops nothing by itself, so that every moment without the gate shows.
 const openTable = `/interface bridge add name=bridge
 /interface list
 add name=LAN
@@ -57,7 +57,7 @@ add action=accept chain=input comment="established" connection-state=established
 
 const operator = "192.168.88.10"
 
-// place is a router at the end of lines on which things go wrong.
+// place is a router at the end of lines on which faults happen.
 type place struct {
 	t      *testing.T
 	router *sim.Router
@@ -65,15 +65,15 @@ type place struct {
 	stop   context.CancelFunc
 	ctx    context.Context
 	port   atomic.Int32
-	// begun and done are what is rolled back where that is wanted: the router before a change, and
-	// the change.
+	// begun and done are what an undo rolls back: the router before a change, and the change.
 	begun routeros.Snapshot
 	done  diff.ChangeSet
-	// meddle is asked before every sentence; nil is no faults. Several sessions may ask at once.
+	// meddle is called before every sentence; nil means no faults. Several sessions may call it at
+	// once.
 	meddle atomic.Pointer[func(sim.Request) sim.Action]
 }
 
-// on lets things go wrong from here on, one sentence after the other.
+// on lets faults happen from here on, one sentence after the other.
 func (p *place) on(meddle func(sim.Request) sim.Action) {
 	var mu sync.Mutex
 	p.nested(func(q sim.Request) sim.Action {
@@ -83,7 +83,7 @@ func (p *place) on(meddle func(sim.Request) sim.Action) {
 	})
 }
 
-// nested is on for what itself talks to the router over a session.
+// nested is on for faults that use a session with the router themselves.
 func (p *place) nested(meddle func(sim.Request) sim.Action) { p.meddle.Store(&meddle) }
 
 // calm ends all trouble.
@@ -157,8 +157,9 @@ func (p *place) read(ctx context.Context) (apply.Session, routeros.Snapshot) {
 	return s, before
 }
 
-// gatedPlan is the plan of the matrix; rotated has other ports, changed another door and another gate; quarantined answers wrong knocks,
-// and requarantined does so with other ports; forwarded has a service behind the router, and reforwarded another way to it.
+// gatedPlan is the plan of the matrix; rotated has other ports, changed another door and another
+// gate; quarantined has a quarantine, and requarantined one with other ports; forwarded has a
+// service behind the router, and reforwarded another way to it.
 func gatedPlan(t *testing.T, layout plans.Layout, variant string) plans.Plan {
 	t.Helper()
 	knock, gate, door, opens := "tcp/40100, udp/20100, tcp/30100", "[ssh, winbox, api]", "", "ssh"
@@ -208,10 +209,10 @@ func scenarios() []scenario {
 	}
 }
 
-// operatorAt is who carries the runs of the matrix out.
+// operatorAt is the operator of the matrix's runs.
 var operatorAt = diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(operator)}}
 
-// computeVariant is what leads to a variant of the plan.
+// computeVariant returns the change to a variant of the plan.
 func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, variant string) (diff.ChangeSet, error) {
 	want, err := wantVariant(t, s, layout, variant)
 	if err != nil {
@@ -223,7 +224,7 @@ func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, vari
 // undone is the variant of a plan from before the last change.
 const undone = "undone"
 
-// compute is what leads to a variant of the plan, also back to the last.
+// compute returns the change to a variant of the plan, or back to the last one.
 func (p *place) compute(s routeros.Snapshot, layout plans.Layout, variant string) (diff.ChangeSet, error) {
 	if variant == undone {
 		return undo.Changes(s, p.begun, p.done, "m")
@@ -240,7 +241,8 @@ func wantVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, variant
 	return remove.RuleSet(plans.Plan{Name: "m"}, s, remove.Options{Origin: origin}), nil
 }
 
-// notBegun is the outcome of a run whose router could not be read, so that there was nothing to apply.
+// notBegun is the outcome of a run whose router could not be read, so that there was nothing to
+// apply.
 const notBegun apply.Outcome = "not begun"
 
 // run brings a place to a variant, over a session of its own.
@@ -270,7 +272,7 @@ func (p *place) run(layout plans.Layout, variant string, o apply.Options) apply.
 	return apply.Run(p.ctx, s, c, o)
 }
 
-// own is the plan's part of a router, ids left out; theirs is everybody else's, ids and order included.
+// own is the plan's part of a router, without ids; theirs is everybody else's, with ids and order.
 func own(s routeros.Snapshot) string {
 	var out []string
 	for _, f := range routeros.Families() {
@@ -339,14 +341,14 @@ func (r reach) within(other reach) bool {
 	return !slices.ContainsFunc(strings.Fields(r.stranger), func(word string) bool { return !slices.Contains(words, word) })
 }
 
-// fault is one way in which things go wrong, at one sentence.
+// fault is one kind of fault, at one sentence.
 type fault struct {
 	name string
 	do   func(p *place) sim.Action
-	then sim.ActionKind // at every sentence behind it, of the same session
+	then sim.ActionKind // at every later sentence of the same session
 	ends bool           // it may end the protection without undoing anything
-	// of is the protection that it ends behind the run's back, or makes come at another time than it
-	// should; empty for a fault that does not aim at that.
+	// of is the protection that it ends unnoticed, or makes run at another time; empty for a fault
+	// that does not aim at a protection.
 	of apply.Protection
 }
 
@@ -362,7 +364,7 @@ func faults() []fault {
 			return sim.Action{}
 		}
 	}
-	// ended is safe mode that somebody ends who does not hold it.
+	// ended is safe mode that is ended by somebody who does not hold it.
 	ended := func(verb string) func(p *place) sim.Action {
 		return by("local", "admin", routeros.NewCommand("/safe-mode/"+verb))
 	}
@@ -440,8 +442,8 @@ func (tr trial) guard() apply.Protection {
 	return apply.DeadMan
 }
 
-// changes reports whether the trial leads from one plan to another. Only there packets meet the
-// router as without any plan, when all that was written vanishes at the moment of the switch.
+// changes reports whether the trial leads from one plan to another. Only then can packets meet the
+// router as without any plan, if everything that was written vanishes at the moment of the switch.
 func (tr trial) changes() bool { return tr.from != "" && tr.to != "" }
 
 // prepare finds out where the scenario begins.
@@ -481,11 +483,11 @@ func (tr trial) place(t *testing.T) *place {
 	return p
 }
 
-// expected is what a scenario comes to without a fault.
+// expected is the result of a scenario without a fault.
 type expected struct {
 	sentences     int
 	before, after string   // the plan's part of the router
-	proved        []string // what packets meet of it in every state that the proof is about
+	proved        []string // what packets meet of it in every state of the proof
 	shut          reach
 }
 
@@ -529,7 +531,7 @@ type occurrence struct {
 	at int
 }
 
-// try lets faults happen and holds the run to what it promises.
+// try lets faults happen and checks that the run keeps its promises.
 func (tr trial) try(t *testing.T, e expected, trouble ...occurrence) (outcome apply.Outcome) {
 	synctest.Test(t, func(t *testing.T) {
 		p := tr.place(t)
@@ -550,7 +552,7 @@ func (tr trial) try(t *testing.T, e expected, trouble ...occurrence) (outcome ap
 		p.on(func(q sim.Request) sim.Action {
 			n++
 			reads := strings.HasSuffix(q.Words[0], "/print")
-			if changed || !reads { // between two reads of one flight nothing happens
+			if changed || !reads { // between two reads of one batch nothing happens
 				watch(fmt.Sprint("before sentence ", n))
 			}
 			changed = !reads
@@ -571,7 +573,7 @@ func (tr trial) try(t *testing.T, e expected, trouble ...occurrence) (outcome ap
 		}
 		seen := len(exposed)
 		watch("in the end")
-		time.Sleep(20 * time.Minute) // whatever protects the router has had its time
+		time.Sleep(20 * time.Minute) // every protection has had its time
 		watch("later")
 		problems = append(problems, exposed[seen:]...)
 		s := p.router.Snapshot()
@@ -594,14 +596,14 @@ func (tr trial) try(t *testing.T, e expected, trouble ...occurrence) (outcome ap
 	return outcome
 }
 
-// alike compares what there is of the plan on a router, in whichever of its two chains: a run that could
-// not clear up has left rows in one of them.
+// alike compares the plan's rows on a router, in either of its two chains: a run that could not
+// clean up has left rows in one of them.
 func alike(a, b string) bool {
 	names := strings.NewReplacer("rosknock-m-b", "rosknock-m-a", "rosknock-m-d", "rosknock-m-c", "rosknock-m.forward-b", "rosknock-m.forward-a")
 	return names.Replace(a) == names.Replace(b)
 }
 
-// alone lets everybody else leave the router, and it notices.
+// alone lets everybody else leave the router, and the router notices.
 func (p *place) alone() {
 	for _, user := range []string{"admin", "other"} {
 		p.router.AdminLeaves(user)
@@ -614,10 +616,9 @@ func aimed(trouble []occurrence) bool {
 	return slices.ContainsFunc(trouble, func(o occurrence) bool { return o.of != "" })
 }
 
-// verdict holds the outcome against what the router is like: the journal says what the outcome
-// says. After one that failed or is unknown packets meet one of the states that were proved; after
-// more than one fault what protects the router brings it back all the same, as long as the fault
-// was not that it is gone.
+// verdict compares the outcome with the router's state: the journal records the outcome. After
+// failed or unknown, packets meet one of the states that were proved. After more than one fault,
+// the protection still rolls the router back, unless the fault was its loss.
 func verdict(result apply.Result, s routeros.Snapshot, e expected, trouble []occurrence) []string {
 	is := own(s)
 	want := map[apply.Outcome][]string{
@@ -635,8 +636,9 @@ func verdict(result apply.Result, s routeros.Snapshot, e expected, trouble []occ
 	return []string{fmt.Sprintf("the outcome is not the truth, or its error is missing; the plan's part is\n%s\nbefore\n%s\nafter\n%s", is, e.before, e.after)}
 }
 
-// trials are the rows of the matrix: each version with its own protection, the newest with a dead-man too. What is unknown of routers is
-// chosen one way for the first two versions and the other way for the others.
+// trials are the rows of the matrix: each version with its own protection, the newest with a
+// dead-man too. Unknown behaviour of routers is set one way for the first two versions and the
+// other way for the others.
 func trials() []trial {
 	harder := sim.Knobs{BootTime: 40 * time.Second, UnrollAfter: 3 * time.Second}
 	other := sim.Knobs{RebootUnrolls: true, UnrollKeepsIDs: true, AnchorOnDynamic: true, PrintDefaultTimeout: true, Silence: time.Minute}
@@ -661,10 +663,11 @@ func trials() []trial {
 	return out
 }
 
-// TestMatrix: whatever goes wrong at whichever sentence of a run, at no moment a stranger gets further than before or after it, the
-// operator is never shut out, foreign rules are as they were, our own are the old or the new ones, the outcome is the
-// truth, and one more run converges. All of it takes minutes: ROSKNOCK_MATRIX=1 tries every case,
-// another number N every Nth of each fault, and without it every 201st of every third trial is tried.
+// TestMatrix: whatever fails at any sentence of a run, a stranger never gets further than before or
+// after it, the operator is never locked out, foreign rules are as before, our own are the old or
+// the new ones, the outcome is true, and one more run converges. All of it takes minutes:
+// ROSKNOCK_MATRIX=1 tries every case, another number N every Nth of each fault, and without it
+// every 201st of every third trial is tried.
 func TestMatrix(t *testing.T) {
 	stride, begun := matrixStride(t, 201), time.Now()
 	var mu sync.Mutex
@@ -712,7 +715,7 @@ func matrixStride(t *testing.T, usual int) int {
 	return n
 }
 
-// some are all trials where ROSKNOCK_MATRIX asks for more than the usual, and else every nth.
+// some are all trials if ROSKNOCK_MATRIX asks for more than the usual share, otherwise every nth.
 func some(all []trial, n int) []trial {
 	if os.Getenv("ROSKNOCK_MATRIX") != "" {
 		return all
@@ -727,8 +730,8 @@ func some(all []trial, n int) []trial {
 	return out
 }
 
-// TestTwoFaults: two faults in one run, drawn at random: nobody is let in or shut out, and the
-// router ends old or new.
+// TestTwoFaults: two random faults in one run: nobody is let in or locked out, and the router ends
+// in the old or the new state.
 func TestTwoFaults(t *testing.T) {
 	times := max(100/matrixStride(t, 50), 1)
 	seed := uint64(time.Now().UnixNano())

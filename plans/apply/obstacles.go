@@ -12,9 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Obstacles are what a router says of all that [Run] would refuse to begin for, or be refused:
-// somebody else at work, a scheduler that does not run, rights that the user lacks. Reading them
-// writes nothing.
+// Obstacles are a router's answers about all reasons for which [Run] would refuse to begin, or the
+// router would refuse it: somebody else at work, a scheduler that does not run, missing policies of
+// the user. Reading them writes nothing.
 type Obstacles struct {
 	version            routeros.Version
 	login              string
@@ -22,7 +22,7 @@ type Obstacles struct {
 	mode, user, groups api.Result
 }
 
-// ReadObstacles asks for them, in one flight. login is the router's user; empty when that is not known.
+// ReadObstacles reads them in one batch. login is the router's user; empty if it is unknown.
 func ReadObstacles(ctx context.Context, s Session, v routeros.Version, login string) (Obstacles, error) {
 	commands := vacancy(v)
 	first := len(commands)
@@ -34,8 +34,8 @@ func ReadObstacles(ctx context.Context, s Session, v routeros.Version, login str
 	return Obstacles{v, login, results[:first], results[first], results[first+1], results[first+2]}, nil
 }
 
-// Refusal is the error with which [Run] would refuse a change set, in the same words; nil when
-// nothing is known to stand in its way. The options are those of the run.
+// Refusal is the error with which [Run] would refuse a change set, in the same words; nil if no
+// obstacle is known. The options are those of the run.
 func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 	if !c.Changed() {
 		return nil
@@ -70,7 +70,7 @@ func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
 	return nil
 }
 
-// unfit says what of a change is beyond its protection, or of the protection beyond its router.
+// unfit says why a protection can't cover a change, or why the router does not support it.
 func (b Obstacles) unfit(g guard) error {
 	switch g := g.(type) {
 	case *scheduled:
@@ -90,7 +90,7 @@ func lacks(result api.Result) bool {
 	return none
 }
 
-// policies are those of the user's group; known is false when the router does not tell.
+// policies are those of the user's group; known is false if the router does not show them.
 func (b Obstacles) policies() (policies []string, known bool) {
 	if b.login == "" || b.user.Err != nil || len(b.user.Rows) != 1 {
 		return nil, false
@@ -102,29 +102,29 @@ func (b Obstacles) policies() (policies []string, known bool) {
 	return strings.Split(b.groups.Rows[at].Get("policy"), ","), true
 }
 
-// Unread says what could not be read, for those who want to know: a run may still be refused for that.
+// Unread lists what could not be read: a run may still be refused for that.
 func (b Obstacles) Unread() []string {
 	var out []string
 	if _, known := b.policies(); !known {
-		out = append(out, fmt.Sprintf("whether the user %q may change the router can't be read from its users and groups", b.login))
+		out = append(out, fmt.Sprintf("the router's users and groups do not show whether the user %q may change it", b.login))
 	}
 	if b.mode.Err != nil && !lacks(b.mode) {
-		out = append(out, "whether the device-mode lets the scheduler run can't be read")
+		out = append(out, "the device-mode can't be read: it may switch the scheduler off")
 	}
 	return out
 }
 
-// denied says that the user may not do what a protection needs; message is the router's.
+// denied says that the user's policies do not allow a protection; message is the router's.
 func denied(g guard, message string) error {
 	what := map[Protection]string{SafeMode: "safe mode can't be taken", DeadMan: "the dead-man can't be armed", None: "nothing can be changed"}[g.name()]
 	return &ProtectionError{what + ": " + message, "give the user's group the policies read and write"}
 }
 
 func noSafeMode() error {
-	return &ProtectionError{"this RouterOS has no safe mode over the API, which came with 7.18", "use --protect=dead-man"}
+	return &ProtectionError{"this RouterOS has no safe mode over the API, which needs 7.18 or later", "use --protect=dead-man"}
 }
 
-// tooMany says that safe mode does not remember that many steps.
+// tooMany says that safe mode can't hold that many steps.
 func (g *safeMode) tooMany() error {
 	if g.steps <= mostUnderSafeMode {
 		return nil
@@ -132,25 +132,25 @@ func (g *safeMode) tooMany() error {
 	return &ProtectionError{fmt.Sprintf("%d steps are more than safe mode remembers (%d)", g.steps, mostUnderSafeMode), "use --protect=dead-man"}
 }
 
-// tooLong says that the way back does not go into the router's scheduler.
+// tooLong says that the undo script is too long for the router's scheduler.
 func (g *scheduled) tooLong() error {
 	if len(g.script) <= maxScript {
 		return nil
 	}
 	return &ProtectionError{
-		fmt.Sprintf("the way back is a script of %d bytes, more than a router is known to take (%d)", len(g.script), maxScript),
+		fmt.Sprintf("the undo script has %d bytes, more than a router is known to accept (%d)", len(g.script), maxScript),
 		"change less at once, for example one address family after the other",
 	}
 }
 
-const deviceModeRemedy = "allow the scheduler at the device with /system/device-mode/update scheduler=yes, which wants its button or a power cycle; or " + unprotectedRemedy
+const deviceModeRemedy = "allow the scheduler at the device with /system/device-mode/update scheduler=yes, which needs a press of its button or a power cycle; or " + unprotectedRemedy
 
-// deviceMode says what of a router's device-mode keeps the scheduler from running; nothing when it
-// does not say so.
+// deviceMode says which setting of a router's device-mode keeps the scheduler from running; empty
+// if none does.
 func deviceMode(row routeros.Attributes) (what, remedy string) {
 	switch {
 	case row.Bool("flagged"):
-		return "the device is flagged: something was changed on it that should not have been, and it adds no scheduler entries",
+		return "the device is flagged as possibly compromised, and adds no scheduler entries",
 			"find out what happened to it, and clear the flag at the device with /system/device-mode/update flagged=no; or " + unprotectedRemedy
 	case row.Has("scheduler") && !row.Bool("scheduler"), !row.Has("scheduler") && row.Get("mode") == "home":
 		return strings.ToValidUTF8("the device-mode "+row.Get("mode")+" switches the scheduler off", "\uFFFD"), deviceModeRemedy

@@ -44,9 +44,9 @@ func obstacles() map[string]obstacle {
 	}
 }
 
-// TestObstacles: whatever run would refuse to begin for is known before, in the same words and as
-// the same kind of error, from one flight that only reads; and what run does not refuse is not
-// refused before.
+// TestObstacles: every reason for which run would refuse to begin is known in advance, in the same
+// words and as the same kind of error, from one batch that only reads; and what run does not refuse
+// is not refused in advance.
 func TestObstacles(t *testing.T) {
 	refusals := 0
 	for name, o := range obstacles() {
@@ -121,8 +121,8 @@ func kind(err error) reflect.Type {
 	return nil
 }
 
-// TestObstaclesUnread: rights that the router does not show are no refusal, and it is said what
-// could not be read.
+// TestObstaclesUnread: policies that the router does not show are no reason to refuse, and the
+// program says what could not be read.
 func TestObstaclesUnread(t *testing.T) {
 	for name, meddle := range map[string]func(q sim.Request) sim.Action{
 		"all is read": func(sim.Request) sim.Action { return sim.Action{} },

@@ -11,25 +11,26 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Protection is what brings the router back when nobody can reach it any more. The texts are those of --protect.
+// Protection is what rolls the router back when nobody can reach it any more. The texts are those
+// of --protect.
 type Protection string
 
 // The protections.
 const (
-	Auto     Protection = "auto"      // safe mode where the router has it, else a dead-man
+	Auto     Protection = "auto"      // safe mode if the router has it, otherwise a dead-man
 	SafeMode Protection = "safe-mode" // the router's own, over the API from 7.18 on
-	DeadMan  Protection = "dead-man"  // an entry of the router's scheduler that takes the changes back
+	DeadMan  Protection = "dead-man"  // an entry of the router's scheduler that rolls the changes back
 	None     Protection = "none"
 )
 
 // Protections lists them.
 func Protections() []Protection { return []Protection{Auto, SafeMode, DeadMan, None} }
 
-// mostUnderSafeMode is how many steps go under one safe mode: the router remembers 100 changes, and leaves safe mode without
-// a word and without undoing anything at the next (routeros-facts § 6.1).
+// mostUnderSafeMode is how many steps fit into one safe mode: the router remembers 100 changes. At
+// the next one it leaves safe mode silently and without undoing anything (routeros-facts § 6.1).
 const mostUnderSafeMode = 80
 
-// ProtectionError says why a router can't be protected as it was asked. Exit code 4.
+// ProtectionError says why the requested protection is not possible on a router. Exit code 4.
 type ProtectionError struct{ What, Remedy string }
 
 // Error implements error.
@@ -41,28 +42,29 @@ type HeldError struct{ What, Remedy string }
 // Error implements error.
 func (e *HeldError) Error() string { return e.What + ": " + e.Remedy }
 
-// guard is a protection at work.
+// guard is a protection in use.
 type guard interface {
 	name() Protection
 	intent() string
-	// take puts it in place, and reads the router under it for the first time.
+	// take arms it, and reads the router under it for the first time.
 	take(ctx context.Context, s Session) (routeros.Snapshot, error)
-	// prints are what has to be read to see that it is in place, and standing looks at the answers:
+	// prints are the commands that show whether it is in place, and standing judges the answers:
 	// nil while it is in place, and in time. A *[GoneError] says that it is not in place any more.
 	prints() []routeros.Command
 	standing(results []api.Result, now time.Time) error
-	// check says that time is short, by this machine's clock.
+	// check returns an error when time is short, by this machine's clock.
 	check() error
-	// unroll rolls everything back at once, where the protection can; steps is how many the router
-	// has carried out.
+	// unroll rolls everything back at once, if the protection can; steps is how many the router has
+	// executed.
 	unroll(ctx context.Context, s Session, steps int) (done bool, err error)
-	// release gives it up. A *[GoneError] says that it was not in place any more.
+	// release ends it. A *[GoneError] says that it was not in place any more.
 	release(ctx context.Context, s Session) error
-	// pending reports whether it is still in place, seen from another session; why says so in words.
+	// pending reports whether it is still in place, seen from another session; why is the reason as
+	// text.
 	pending(ctx context.Context, s Session) (held bool, why string, err error)
-	// hope says what the protection does yet when nothing else works.
+	// hope says what the protection will still do when nothing else works.
 	hope() string
-	// horizon is after what time the router has come back by itself.
+	// horizon is the time after which the router has rolled back by itself.
 	horizon() time.Duration
 }
 
@@ -83,15 +85,15 @@ func guardFor(o Options, before routeros.Snapshot, c diff.ChangeSet) (guard, err
 	return &scheduled{delay: o.Delay, plan: o.Plan, owner: o.Owner, change: o.Change, clock: before.Clock, version: before.Version, script: text}, err
 }
 
-// Vacant says whether somebody else is at work on a router: the error is a *[HeldError] then. [Run]
-// looks itself; those who want to know before they compute anything ask here, since a router in the
-// middle of another change reads strangely.
+// Vacant returns a *[HeldError] if somebody else is at work on a router. [Run] checks this itself.
+// Callers use Vacant before they compute anything, since a router in the middle of another change
+// is in an intermediate state.
 func Vacant(ctx context.Context, s Session, v routeros.Version) error {
 	_, err := vacant(ctx, s, Options{Before: routeros.Snapshot{Version: v}})
 	return err
 }
 
-// vacancy is what has to be read to see whether somebody else is at work.
+// vacancy are the commands that show whether somebody else is at work.
 func vacancy(v routeros.Version) []routeros.Command {
 	commands := []routeros.Command{armedEntries()}
 	if v.AtLeast(7, 18) {
@@ -100,8 +102,8 @@ func vacancy(v routeros.Version) []routeros.Command {
 	return commands
 }
 
-// vacant makes sure that nobody else is at work on the router, in whichever way they protect themselves. It returns the dead-man's entries
-// that may be adopted.
+// vacant makes sure that nobody else is at work on the router, with either protection. It returns
+// the dead-man's entries that may be adopted.
 func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, error) {
 	results, err := s.Batch(ctx, vacancy(o.Before.Version))
 	if err != nil {
@@ -110,7 +112,8 @@ func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, e
 	return atWork(results, o)
 }
 
-// atWork reads the answers to [vacancy]. The error says who is at work; the rows are the dead-man's entries that may be adopted.
+// atWork judges the answers to [vacancy]. The error says who is at work; the rows are the
+// dead-man's entries that may be adopted.
 func atWork(results []api.Result, o Options) ([]routeros.Attributes, error) {
 	if results[0].Err != nil {
 		return nil, results[0].Err
@@ -138,7 +141,7 @@ const stale = "wait until they have finished, or ask them; when their session ha
 type unguarded struct{}
 
 func (unguarded) name() Protection { return None }
-func (unguarded) intent() string   { return "going on without protection" }
+func (unguarded) intent() string   { return "continuing without protection" }
 func (unguarded) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
 	return s.Snapshot(ctx)
 }

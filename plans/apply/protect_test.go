@@ -19,8 +19,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
-// TestVanishedAnchor: a rule before which one of ours is to be moved, and that somebody removes at that moment, is noticed before the
-// router puts ours at the end of the table without a word.
+// TestVanishedAnchor: if somebody removes the anchor of a move at that moment, this is noticed
+// before the router silently moves our rule to the end of the table.
 func TestVanishedAnchor(t *testing.T) {
 	for _, protect := range []apply.Protection{apply.SafeMode, apply.DeadMan} {
 		synctest.Test(t, func(t *testing.T) {
@@ -69,8 +69,9 @@ func TestVanishedAnchor(t *testing.T) {
 	}
 }
 
-// TestShutOut: rules that drop the very packets of the session, which no proof would let through: the router comes back by itself
-// within the delay of the dead-man, or when it notices that safe mode's session is dead, and the outcome says so.
+// TestShutOut: rules that drop the session's own packets, which no proof would allow: the router
+// rolls back by itself within the delay of the dead-man, or when it notices that safe mode's
+// session is dead, and the outcome says so.
 func TestShutOut(t *testing.T) {
 	for _, version := range []string{"6.49", "7.14", "7.20", "7.24"} {
 		for _, protect := range []apply.Protection{apply.Auto, apply.DeadMan} {
@@ -105,7 +106,8 @@ func TestShutOut(t *testing.T) {
 	}
 }
 
-// TestTwoRuns: of two runs on one router the second is told who is there, and changes nothing; when the first is through it goes on.
+// TestTwoRuns: of two runs on one router, the second learns who is at work, and changes nothing;
+// when the first is done, it works.
 func TestTwoRuns(t *testing.T) {
 	for _, version := range []string{"7.14", "7.20"} {
 		for _, second := range []apply.Protection{apply.Auto, apply.DeadMan, apply.None} {
@@ -133,8 +135,8 @@ func TestTwoRuns(t *testing.T) {
 	}
 }
 
-// TestTakenOver: safe mode that ended without a word and that somebody else has taken since is
-// theirs: it is neither released nor unrolled, and the change is rolled back step by step.
+// TestTakenOver: safe mode that ended silently and was then taken by somebody else is theirs: it is
+// neither released nor unrolled, and the change is rolled back step by step.
 func TestTakenOver(t *testing.T) {
 	for _, trouble := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -173,7 +175,8 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// TestBothArm: two runs that look at the same moment and see nobody: the name of the dead-man lets one in.
+// TestBothArm: two runs check at the same moment and see nobody: the name of the dead-man lets only
+// one arm.
 func TestBothArm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t, "7.14", sim.Knobs{}, opened("7.14"))
@@ -195,7 +198,8 @@ func TestBothArm(t *testing.T) {
 	})
 }
 
-// TestAdopt: an undo goes on under the dead-man of the change that it takes back, and of no other; it leaves none behind.
+// TestAdopt: an undo continues under the dead-man of the change that it rolls back, and of no
+// other; it leaves none behind.
 func TestAdopt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t, "7.14", sim.Knobs{}, opened("7.14"))
@@ -224,8 +228,8 @@ func TestAdopt(t *testing.T) {
 	})
 }
 
-// TestUnarmed: a router on which the dead-man can't be armed gets nothing else sent, and the reason is said; one that wants to be told
-// when it has to run is told.
+// TestUnarmed: if the dead-man can't be armed, nothing else is sent, and the reason is given; a
+// router that requires a start time gets one.
 func TestUnarmed(t *testing.T) {
 	for name, test := range map[string]struct {
 		odd  func(*sim.Options)
@@ -264,7 +268,8 @@ func TestUnarmed(t *testing.T) {
 	}
 }
 
-// TestSlow: a run that is slower than its dead-man stops in time and takes back what it has done, rather than to work against it.
+// TestSlow: a run that is slower than its dead-man stops in time and rolls back its steps, instead
+// of working against the dead-man.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t, "7.14", sim.Knobs{}, opened("7.14"))
@@ -286,8 +291,9 @@ func TestSlow(t *testing.T) {
 	})
 }
 
-// TestTooMany: more steps than safe mode remembers go under a dead-man, or are refused when safe mode was asked for; as many as it
-// remembers go under it. That is rule L40 of lint, as TestTwoRuns is L41 and TestUnarmed L43.
+// TestTooMany: more steps than safe mode remembers use a dead-man, or are refused if safe mode was
+// requested; as many as it remembers use safe mode. That is rule L40 of lint, as TestTwoRuns is L41
+// and TestUnarmed L43.
 func TestTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t, "7.20", sim.Knobs{}, opened("7.20"))
@@ -314,7 +320,8 @@ func TestTooMany(t *testing.T) {
 	})
 }
 
-// TestCantTakeBack: a router that refuses what would take the change back has its protection left, which is said, and which does it.
+// TestCantTakeBack: if the router refuses the rollback steps, its protection stays, the program
+// says so, and the protection rolls back.
 func TestCantTakeBack(t *testing.T) {
 	for version, hope := range map[string]string{"7.14": "the dead-man was armed when it was last read, at 00:00:00 by the router's clock: it rolls the router back in", "7.20": "when it sees that this session has ended"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -343,9 +350,9 @@ func TestCantTakeBack(t *testing.T) {
 	}
 }
 
-// TestFlights: under safe mode the steps of a chain that nobody uses yet go together, with the
-// entries of a list that nobody asks for yet; a jump goes live alone. Without it, each step goes
-// alone.
+// TestFlights: under safe mode the steps of a chain that is not used yet are sent together, with
+// the entries of a list that is not used yet; a jump goes live alone. Without safe mode, each step
+// is sent alone.
 func TestFlights(t *testing.T) {
 	for _, protect := range []apply.Protection{apply.SafeMode, apply.DeadMan} {
 		synctest.Test(t, func(t *testing.T) {
@@ -382,7 +389,8 @@ func TestFlights(t *testing.T) {
 	}
 }
 
-// TestInterruptedWhileLost: who interrupts a run that waits for its router is let go, and told that nobody knows.
+// TestInterruptedWhileLost: an interrupt ends a run that waits for its router, and the program says
+// that the state is unknown.
 func TestInterruptedWhileLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t, "7.20", sim.Knobs{}, opened("7.20"))
@@ -415,7 +423,7 @@ func TestInterruptedWhileLost(t *testing.T) {
 	})
 }
 
-// counting is a session that keeps which steps go in one flight.
+// counting is a session that records which steps are sent in one batch.
 type counting struct {
 	apply.Session
 	flights [][]string

@@ -118,7 +118,7 @@ func quarantined(t *testing.T, change func(*plans.Plan)) plans.Plan {
 	return p
 }
 
-// automaton is what a door with a quarantine does about one source, in a few lines.
+// automaton is a model of a door with a quarantine for one source, in a few lines.
 type automaton struct {
 	door        plans.Door
 	stages      map[int]time.Time // until when the source counts as having come so far
@@ -152,8 +152,8 @@ func (a *automaton) touch(s plans.Stage, at time.Time) {
 	}
 }
 
-// TestQuarantineAgainstAutomaton: whatever packets come in whatever order and time, at every moment exactly those are trusted, and
-// those in quarantine, whom the automaton says.
+// TestQuarantineAgainstAutomaton: whatever packets arrive in any order and at any time, exactly the
+// sources that the automaton says are trusted, or in quarantine.
 func TestQuarantineAgainstAutomaton(t *testing.T) {
 	for _, version := range []string{"6.49", "7.20"} {
 		for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
@@ -168,7 +168,7 @@ func TestQuarantineAgainstAutomaton(t *testing.T) {
 				rapid.Check(t, func(t *rapid.T) {
 					a, from := automaton{door: d, stages: map[int]time.Time{}}, c.fresh()
 					for n := range rapid.IntRange(5, 60).Draw(t, "packets") {
-						next := a.next(c.now) // mostly, so that the way to the end is gone often enough
+						next := a.next(c.now) // mostly, so that the whole knock is played often enough
 						if rapid.IntRange(0, 5).Draw(t, "other") == 0 {
 							next = rapid.IntRange(0, len(d.Knock)).Draw(t, "which")
 						}
@@ -209,8 +209,8 @@ func TestQuarantineAgainstAutomaton(t *testing.T) {
 	}
 }
 
-// TestQuarantineSpares: copies of the right knock, also late ones, quarantine nobody; nor is anybody who is trusted or on the
-// allow-list, and what these reach does not depend on it.
+// TestQuarantineSpares: copies of the right knock, even late ones, quarantine nobody. Trusted and
+// allowed sources are never quarantined, and what they reach does not depend on it.
 func TestQuarantineSpares(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		p := quarantined(t, func(p *plans.Plan) { p.Firewall.Layout = layout })
@@ -241,7 +241,8 @@ func TestQuarantineSpares(t *testing.T) {
 				t.Errorf("%v: %s does not get in any more", layout, from.who)
 			}
 		}
-		// Trust does not hang on it: a quarantined source that is put on the list gets in.
+		// Trust does not depend on it: a quarantined source that is put on the trusted list gets
+		// in.
 		caught := c.fresh()
 		c.send(caught, "ether1", d.Decoys[0])
 		if !c.in(caught, d.QuarantineList()) || c.send(caught, "ether1", ssh).Verdict == packet.Accept {
@@ -256,7 +257,8 @@ func TestQuarantineSpares(t *testing.T) {
 	}
 }
 
-// sweep sends packets to the ports of a space, so many a second, and says whether their source is trusted after any of them.
+// sweep sends packets to a range of ports, at a given rate, and reports whether their source is
+// trusted after any of them.
 func (c *clocked) sweep(from netip.Addr, d plans.Door, ports []uint16, rate int) bool {
 	last := d.Knock[len(d.Knock)-1]
 	for _, port := range ports {
@@ -270,8 +272,9 @@ func (c *clocked) sweep(from netip.Addr, d plans.Door, ports []uint16, rate int)
 	return false
 }
 
-// TestSweeps: no sweep over a space of 200 ports opens a door that quarantines, upwards, downwards or in random order, once or again and
-// again, as fast or as slow as it comes. Without the quarantine as many sweeps as there are stages open it.
+// TestSweeps: no sweep over 200 ports opens a door with a quarantine, upwards, downwards or in
+// random order, once or repeatedly, fast or slow. Without the quarantine, as many sweeps as there
+// are stages open it.
 func TestSweeps(t *testing.T) {
 	ports := make([]uint16, 200)
 	for i := range ports {
@@ -307,8 +310,8 @@ func TestSweeps(t *testing.T) {
 	}
 }
 
-// drawDoor gives a door a knock and decoys out of a space of ports, drawn anew until no sweep in the order of the ports plays the knock,
-// begun wherever it may.
+// drawDoor draws a knock and decoys from a range of ports, again until no sweep in the order of the
+// ports plays the knock, wherever it begins.
 func drawDoor(d *plans.Door, ports []uint16, random *rand.Rand) {
 	for {
 		var all []plans.Stage
@@ -328,7 +331,8 @@ func drawDoor(d *plans.Door, ports []uint16, random *rand.Rand) {
 	}
 }
 
-// TestQuarantineComesAndGoes: a plan gets a quarantine, changes it and loses it, in both layouts, over the API and step by step.
+// TestQuarantineComesAndGoes: a plan gets a quarantine, changes it and loses it, in both layouts,
+// over the API and step by step.
 func TestQuarantineComesAndGoes(t *testing.T) {
 	export, err := fixtures.Router("defconf.rsc")
 	if err != nil {

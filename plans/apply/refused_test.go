@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestRefusedAmongMany: of removals that were sent together the first is refused and the others are done, and somebody else adds a rule, so that
-// safe mode must not be undone as a whole: the steps back put every row in front of the one that is still there.
+// TestRefusedAmongMany: of several removals that were sent together, the first is refused and the
+// others are done. Somebody else adds a rule, so safe mode must not be unrolled. The rollback puts
+// every row in front of the one that is still there.
 func TestRefusedAmongMany(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hundreds of runs")

@@ -22,7 +22,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// drawnTable draws other people's rules, lists and services.
+// drawnTable draws foreign rules, lists and services.
 func drawnTable(t *rapid.T) string {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	var b strings.Builder
@@ -84,7 +84,7 @@ func drawnPlan(t *rapid.T) plans.Plan {
 	return p
 }
 
-// everything is what a router holds, byte for byte, in its order, what comes and goes included.
+// everything is all that a router holds, byte for byte, in its order, including dynamic rows.
 func everything(s routeros.Snapshot) []string {
 	var out []string
 	for _, f := range routeros.Families() {
@@ -105,8 +105,9 @@ func everything(s routeros.Snapshot) []string {
 	return out
 }
 
-// TestRemoval: what a plan is put on and taken off is as it was before, byte for byte: rules, lists, services. In every state on the way
-// the proof holds, and no packet that is tried gets in that gets in neither before nor in the end.
+// TestRemoval: after a plan is applied and removed, a router is as before, byte for byte: rules,
+// lists, services. In every intermediate state the proof holds, and no tried packet gets in that
+// gets in neither before nor after.
 func TestRemoval(t *testing.T) {
 	removed, refused := 0, 0
 	dir, err := state.Open(t.TempDir())
@@ -150,7 +151,7 @@ func TestRemoval(t *testing.T) {
 	}
 }
 
-// remove takes a plan off the router of a bench.
+// remove removes a plan from the router of a bench.
 func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 	ctx := b.t.Context()
 	now, err := b.session.Snapshot(ctx)
@@ -205,7 +206,8 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 	}
 }
 
-// monotone tries packets in every state: what gets in somewhere gets in before or in the end; before, when nothing opens.
+// monotone tries packets in every state: a packet that gets in somewhere gets in before or after;
+// before, if nothing opens.
 func (b bench) monotone(t *rapid.T, states []routeros.Snapshot, shut bool) {
 	gets := func(s routeros.Snapshot, q packet.Packet) bool {
 		if packet.NewWorld(s).Input(q, packet.NewMemory(s, s.Clock), s.Clock).Verdict != packet.Accept {
@@ -234,7 +236,8 @@ func (b bench) monotone(t *rapid.T, states []routeros.Snapshot, shut bool) {
 	}
 }
 
-// moved reports whether a packet goes to a service that has another port in one of the states: the same people may reach it, there.
+// moved reports whether a packet goes to a service that has another port in one of the states: the
+// same sources may reach it there.
 func moved(before, now, end routeros.Snapshot, q packet.Packet) bool {
 	return slices.ContainsFunc(now.Services, func(v routeros.Service) bool {
 		was, _ := before.Service(v.Name)

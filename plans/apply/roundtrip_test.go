@@ -32,15 +32,14 @@ func (r roundTrip) String() string {
 	return fmt.Sprintf("%s/%s/%s/%s", r.table, r.version, strings.TrimSuffix(r.plan, ".yaml"), r.layout)
 }
 
-// strangersTables are real exports of many kinds, among the shared material: home routers and long
+// strangersTables are real exports of many kinds from the shared material: home routers and long
 // tables, jump chains, lists, raw rules, IPv6, and some on which most plans are refused.
 func strangersTables() []string {
 	return []string{"001.rsc", "003.rsc", "006.rsc", "010.rsc", "021.rsc", "027.rsc", "032.rsc", "045.rsc", "055.rsc", "073.rsc"}
 }
 
 // TestRoundTrip: for each plan of the fixtures, in each layout, on each version, on the default
-// configuration and on tables of strangers: apply and undo, apply and remove bring back byte for
-// byte what was there. What is refused is counted, and listed with its reason. Without
+// configuration and on foreign tables: apply and undo, apply and remove restore the old state byte for byte. Refusals are counted, and listed with their reasons. Without
 // ROSKNOCK_MATRIX it is a fixed share; with it, as for [TestMatrix].
 func TestRoundTrip(t *testing.T) {
 	files, err := filepath.Glob("../../fixtures/plans/*.yaml")
@@ -91,7 +90,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// reasonOf is a refusal without what is particular to one router.
+// reasonOf is a refusal without the details of one router.
 func reasonOf(err error) string {
 	if refused, ok := errors.AsType[*diff.RefusalError](err); ok {
 		return refused.Risk
@@ -99,7 +98,8 @@ func reasonOf(err error) string {
 	return regexp.MustCompile(`[0-9]+`).ReplaceAllString(err.Error(), "N")
 }
 
-// travel goes there and back twice. It returns what was tried, with the reason where it was refused.
+// travel goes there and back twice. It returns what was tried, with the reason where it was
+// refused.
 func (r roundTrip) travel(t *testing.T, dir state.Dir) map[string]error {
 	b := newBench(t, r.version, r.export(t))
 	before := b.read()
@@ -162,7 +162,7 @@ func (b bench) read() routeros.Snapshot {
 	return s
 }
 
-// carry carries a proved change set out, or says why it was refused.
+// carry applies a proved change set, or says why it was refused.
 func (b bench) carry(now routeros.Snapshot, c diff.ChangeSet, plan string, wanted func(routeros.Snapshot) error) error {
 	b.t.Helper()
 	result := apply.Run(b.t.Context(), b.session, c, apply.Options{Before: now, Plan: plan, Wanted: wanted})
@@ -176,7 +176,7 @@ func (b bench) carry(now routeros.Snapshot, c diff.ChangeSet, plan string, wante
 	return nil
 }
 
-// put puts the plan on the router, and keeps what undo needs.
+// put applies the plan to the router, and keeps what undo needs.
 func (b bench) put(p plans.Plan, dir state.Dir) (diff.ChangeSet, state.Backup, error) {
 	b.t.Helper()
 	changes := func(s routeros.Snapshot) (diff.ChangeSet, compile.RuleSet, error) {
@@ -236,7 +236,7 @@ func (b bench) wayBack(backup state.Backup) error {
 	})
 }
 
-// without takes the plan off, by what the journal would know of the time before it.
+// without removes the plan, with what the journal would know about the state before it.
 func (b bench) without(p plans.Plan, before routeros.Snapshot, done diff.ChangeSet, dir state.Dir) error {
 	b.t.Helper()
 	touched, err := dir.Touched(before, done, p.Name)
@@ -265,7 +265,7 @@ func (b bench) without(p plans.Plan, before routeros.Snapshot, done diff.ChangeS
 	})
 }
 
-// same holds that the router is as it was: every row of every menu, ids, order and spelling included.
+// same checks that the router is as before: every row of every menu, with ids, order and spelling.
 func (b bench) same(before routeros.Snapshot, when string) {
 	b.t.Helper()
 	was, is := everything(before), everything(b.read())

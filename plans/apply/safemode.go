@@ -16,15 +16,15 @@ import (
 type safeMode struct {
 	steps int
 	login string              // the router's user of this session
-	taken routeros.Attributes // what the router says of it right after it was taken
+	taken routeros.Attributes // the router's answer about it right after it was taken
 	seen  map[string]bool     // the actions of the router's history before; nil when it can't be read
 }
 
 func (*safeMode) name() Protection { return SafeMode }
 func (*safeMode) intent() string   { return "taking safe mode" }
 
-// take takes safe mode and reads, in the same flight, what the router says of it: that is how it
-// looks while it is ours.
+// take takes safe mode and reads, in the same batch, what the router shows about it: that is what
+// it looks like while it is ours.
 func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
 	if err := g.tooMany(); err != nil {
 		return routeros.Snapshot{}, err
@@ -56,7 +56,7 @@ func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, erro
 	return now, nil
 }
 
-// refused says why safe mode could not be taken; row is what the router says of it.
+// refused says why safe mode could not be taken; row is what the router shows about it.
 func (g *safeMode) refused(err error, row api.Result) error {
 	if _, none := errors.AsType[*api.UnknownMenuError](err); none {
 		return noSafeMode()
@@ -68,13 +68,14 @@ func (g *safeMode) refused(err error, row api.Result) error {
 	if _, mayNot := errors.AsType[*api.PermissionError](err); mayNot {
 		return denied(g, trap.Message)
 	}
-	if held, why, _ := holder(row); held { // what it says is a courtesy
+	if held, why, _ := holder(row); held { // only for a better message
 		return &HeldError{why, stale}
 	}
 	return &ProtectionError{"safe mode can't be taken; the router says: " + trap.Message, "try again, or use --protect=dead-man"}
 }
 
-// ofLogin reports whether a row of safe mode may be that of this session's login, as far as it tells.
+// ofLogin reports whether a row of safe mode may belong to this session's login, as far as it
+// shows.
 func (g *safeMode) ofLogin(row routeros.Attributes) bool {
 	user := row.Get("user")
 	return user == "" || g.login == "" || user == g.login
@@ -84,9 +85,9 @@ func (*safeMode) prints() []routeros.Command {
 	return []routeros.Command{routeros.Print(routeros.SafeMode)}
 }
 
-// standing: of the columns that tell who holds safe mode only the names are known, not what they
-// say; so they are compared, not read. One that was released and taken again under the same login
-// looks the same.
+// standing: of the columns about the holder of safe mode, only the names are known, not the format
+// of their values. So the values are compared, not parsed. If safe mode was released and taken
+// again by the same login, it looks the same.
 func (g *safeMode) standing(results []api.Result, _ time.Time) error {
 	held, _, err := holder(results[0])
 	if err != nil {
@@ -105,9 +106,8 @@ func (g *safeMode) standing(results []api.Result, _ time.Time) error {
 
 func (*safeMode) check() error { return nil }
 
-// unroll rolls everything back, if safe mode is still held by this session and nobody else has
-// changed anything under it: the router unrolls safe mode of any holder, and the changes of
-// everybody.
+// unroll rolls everything back, if this session still holds safe mode and nobody else has changed
+// anything under it: the router unrolls safe mode of any holder, with everybody's changes.
 func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, error) {
 	results, err := s.Batch(ctx, []routeros.Command{routeros.Print(routeros.SafeMode), routeros.Print(routeros.History)})
 	if err != nil {
@@ -121,8 +121,8 @@ func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, erro
 	return err == nil, err
 }
 
-// othersActed reports whether the router's history has actions that are not of this run: of another
-// user, or more than it has done.
+// othersActed reports whether the router's history has actions that this run did not do: of another
+// user, or more than its own.
 func (g *safeMode) othersActed(rows []routeros.Attributes, steps int) bool {
 	fresh := 0
 	for _, row := range rows {
@@ -137,8 +137,8 @@ func (g *safeMode) othersActed(rows []routeros.Attributes, steps int) bool {
 	return fresh > steps
 }
 
-// release keeps what was done. It too works on anybody's hold (routeros-facts § 6.1), so the answer
-// to whose it is comes first.
+// release keeps the changes. It also works on another holder's safe mode (routeros-facts § 6.1), so
+// the holder is checked first.
 func (g *safeMode) release(ctx context.Context, s Session) error {
 	results, err := s.Batch(ctx, g.prints())
 	if err == nil {
@@ -151,8 +151,8 @@ func (g *safeMode) release(ctx context.Context, s Session) error {
 	return err
 }
 
-// pending: what somebody else holds is not waited for. Another session sees other columns than the
-// one that holds it, so only those that name the holder count.
+// pending: it does not wait for safe mode that somebody else holds. Another session sees other
+// columns than the holder's session, so only those that name the holder count.
 func (g *safeMode) pending(ctx context.Context, s Session) (held bool, why string, err error) {
 	results, err := s.Batch(ctx, g.prints())
 	if err != nil {
@@ -188,5 +188,6 @@ func (*safeMode) hope() string {
 	return "; the router rolls it back when it sees that this session has ended, if this session still holds safe mode"
 }
 
-// horizon: a session that vanished is given up after the TCP time-out of nine minutes (routeros-facts § 6.1).
+// horizon: the router drops a vanished session after the TCP time-out of nine minutes
+// (routeros-facts § 6.1).
 func (*safeMode) horizon() time.Duration { return 10 * time.Minute }

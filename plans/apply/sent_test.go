@@ -19,7 +19,7 @@ import (
 )
 
 // TestSent: the states of a router while a change is applied to it are those that were proved, in
-// their order: on drawn tables, for drawn changes, and on the way back from them.
+// their order: on random tables, for random changes, and for their rollback.
 func TestSent(t *testing.T) {
 	variants := []string{"", "first", "rotated", "changed", "quarantined", "requarantined", "forwarded", "reforwarded"}
 	rapid.Check(t, func(rt *rapid.T) {
@@ -90,7 +90,7 @@ func (p *place) drift(t *rapid.T) {
 	}
 }
 
-// sends carries a change out, and holds the states of the router to those of the change.
+// sends applies a change, and compares the router's states with those of the change.
 func (p *place) sends(t *rapid.T, s apply.Session, before routeros.Snapshot, c diff.ChangeSet) {
 	var want, is []string
 	for _, state := range difftest.States(t, before, c) {

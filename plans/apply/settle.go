@@ -9,13 +9,13 @@ import (
 	"github.com/rosknock/rosknock/plans/undo"
 )
 
-// mostSessions is how many sessions are lost before settling is given up: each has logged in and read, so something is wrong that
-// time does not mend.
+// mostSessions is how many sessions may be lost before settle gives up: each has logged in and
+// read, so waiting will not help.
 const mostSessions = 8
 
-// settle finds out what became of a router whose session was lost, over new ones, until it is back as it was or time is up. The
-// protection is given its time: safe mode that a dead session still holds can't be hurried, and a router that lets
-// nobody in comes back when the dead-man runs.
+// settle finds out the state of a router whose session was lost, over new sessions, until it is as
+// before or time is up. It waits for the protection: safe mode of a dead session ends only after
+// its time-out, and a router that lets nobody in rolls back when the dead-man runs.
 func (r *run) settle(ctx context.Context, cause error) {
 	r.result.Outcome, r.result.Err = Unknown, cause
 	if r.options.Dial == nil {
@@ -23,7 +23,7 @@ func (r *run) settle(ctx context.Context, cause error) {
 	}
 	patience := r.guard.horizon()
 	if ctx.Err() != nil {
-		ctx, patience = context.WithoutCancel(ctx), min(patience, 30*time.Second) // who has interrupted does not want to wait
+		ctx, patience = context.WithoutCancel(ctx), min(patience, 30*time.Second) // after an interrupt, nobody wants to wait long
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -45,7 +45,7 @@ func (r *run) settle(ctx context.Context, cause error) {
 		}
 		if sessions == mostSessions || !sleep(ctx, pause) {
 			r.result.Outcome = Unknown
-			r.result.Err = errors.Join(cause, fmt.Errorf("what became of the router is not known: %w; look at it with diff", last))
+			r.result.Err = errors.Join(cause, fmt.Errorf("the state of the router is unknown: %w; look at it with diff", last))
 			return
 		}
 	}
@@ -63,7 +63,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// look settles what can be settled over a new session; done says that the result stands.
+// look finds out what it can over a new session; done says that the result is final.
 func (r *run) look(ctx context.Context, s Session, cause error) (done bool, err error) {
 	held, why, err := r.guard.pending(ctx, s)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *run) look(ctx context.Context, s Session, cause error) (done bool, err 
 		}
 		return r.disarmed(ctx, s, held)
 	case r.confirmed && len(r.differences(now)) == 0:
-		// All had been done and confirmed; only the answer to the last command was lost.
+		// Everything was done and confirmed; only the answer to the last command was lost.
 		r.result.Outcome, r.result.Err = Changed, nil
 		return r.disarmed(ctx, s, held)
 	}
@@ -105,7 +105,7 @@ func (r *run) look(ctx context.Context, s Session, cause error) (done bool, err 
 	return !lost(err), err
 }
 
-// disarmed gives up a protection that is still in place when everything is settled.
+// disarmed releases a protection that is still in place when the result is final.
 func (r *run) disarmed(ctx context.Context, s Session, held bool) (bool, error) {
 	if !held || r.guard.name() == SafeMode {
 		return true, nil

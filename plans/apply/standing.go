@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// prints are the commands whose answers tell how the dead-man stands, in one flight: next-run says
-// nothing without the clock of that moment.
+// prints are the commands that show the state of the dead-man, in one batch: next-run means nothing
+// without the clock at that moment.
 func (*scheduled) prints() []routeros.Command {
 	return []routeros.Command{armedEntries(), routeros.Print(routeros.Clock)}
 }
@@ -18,11 +18,12 @@ func (*scheduled) prints() []routeros.Command {
 // armedWhenRead is how a report of an armed dead-man begins.
 const armedWhenRead = "the dead-man was armed when it was last read"
 
-// tolerance is how much later than expected a dead-man may run: clocks drift, and are set right by seconds.
+// tolerance is how much later than expected a dead-man may run: clocks drift, and are corrected by
+// seconds.
 const tolerance = time.Minute
 
-// untimelyError says that the dead-man does not run when it should, or that nobody can tell when.
-// soon: it runs before there is time for anything else.
+// untimelyError says that the dead-man does not run when it should, or that its next run is
+// unknown. soon: it runs before there is time for anything else.
 type untimelyError struct {
 	what, remedy string
 	soon         bool
@@ -30,13 +31,12 @@ type untimelyError struct {
 
 func (e *untimelyError) Error() string { return e.what + ": " + e.remedy }
 
-// standing judges the answers to prints, which was sent at the moment now. It is nil when both
-// entries are armed and the first runs neither too soon nor late. The error is a *GoneError when
-// the dead-man has run or somebody has removed it.
-//
-// A time that is shorter than expected is believed: the router's clock went forward. One that is
-// longer by more than a minute is not what was armed: the clock went back, and the way back of the
-// router would come late. What can't be read is never believed to be fine.
+// standing judges the answers to prints, which was sent at the moment now. It returns nil if both
+// entries are armed and the first runs neither too soon nor too late. The error is a *GoneError
+// when the dead-man has run or somebody has removed it. A time that is shorter than expected is
+// believed: the router's clock went forward. A time that is longer by more than a minute is not
+// what was armed: the clock went back, and the router's rollback would come late. An answer that
+// can't be read never counts as good.
 func (g *scheduled) standing(results []api.Result, now time.Time) error {
 	rows, clock, err := answers(results)
 	if err != nil {
@@ -46,7 +46,7 @@ func (g *scheduled) standing(results []api.Result, now time.Time) error {
 		g.seen = "the dead-man was not armed any more when it was last read"
 		return err
 	}
-	g.seen = "the dead-man was there when it was last read, but it can't be told when it runs"
+	g.seen = "the dead-man was there when it was last read, but its next run is unknown"
 	read := reading{next: rowNamed(rows, deadMan).Get("next-run"), clock: clock}
 	left, err := read.left(g.fires.Sub(now))
 	if err != nil {
@@ -85,8 +85,8 @@ func rowNamed(rows []routeros.Attributes, name string) routeros.Attributes {
 	return nil
 }
 
-// there reports whether both entries are there as this run has added or adopted them, and have not
-// run yet. One that has run without removing itself shows how often.
+// there reports whether both entries exist as this run has added or adopted them, and have not run
+// yet. An entry that has run without removing itself shows how often.
 func (g *scheduled) there(rows []routeros.Attributes) error {
 	gone := 0
 	for _, name := range []string{deadMan, deadManAtStart} {
@@ -112,7 +112,7 @@ func (g *scheduled) there(rows []routeros.Attributes) error {
 	return &GoneError{What: "the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}
 }
 
-// reading is what the router says of the time that is left.
+// reading is what the router shows about the time that is left.
 type reading struct {
 	next  string
 	clock routeros.Attributes
@@ -126,12 +126,13 @@ func (r reading) String() string {
 	return fmt.Sprintf("%s, clock %.40q", next, r.clock.Get("date")+" "+r.clock.Get("time"))
 }
 
-// left is how long it is until the dead-man runs, by the router's clock; expected is how long it should be.
+// left is how long it is until the dead-man runs, by the router's clock; expected is how long it
+// should be.
 func (r reading) left(expected time.Duration) (time.Duration, error) {
 	const setClock = "set the router's clock, and look at its scheduler"
 	clock, ok := routeros.ReadClock(r.clock)
 	if !ok {
-		return 0, &untimelyError{fmt.Sprintf("when the dead-man runs can't be told, since the router's clock can't be read (%s)", r), setClock, false}
+		return 0, &untimelyError{fmt.Sprintf("the dead-man's next run is unknown: the router's clock can't be read (%s)", r), setClock, false}
 	}
 	if r.next == "" {
 		return 0, &untimelyError{fmt.Sprintf("the router does not say that it will run the dead-man (%s)", r), "look at its scheduler and its log", false}
@@ -139,7 +140,7 @@ func (r reading) left(expected time.Duration) (time.Duration, error) {
 	left, ok := timeLeft(r.next, clock, expected)
 	switch {
 	case !ok:
-		return 0, &untimelyError{fmt.Sprintf("when the dead-man runs can't be read (%s)", r), "report this form of next-run", false}
+		return 0, &untimelyError{fmt.Sprintf("the dead-man's next run is unknown: its form can't be read (%s)", r), "report this form of next-run", false}
 	case left < 0:
 		return 0, &untimelyError{fmt.Sprintf("the dead-man should have run already (%s)", r), setClock, true}
 	case left > max(0, expected)+tolerance:
@@ -151,16 +152,14 @@ func (r reading) left(expected time.Duration) (time.Duration, error) {
 
 func rounded(d time.Duration) time.Duration { return d.Round(time.Second) }
 
-// timeLeft is how long it is from the router's clock to next-run; less than nothing when that has passed.
-//
-// Both are times on the wall. When the zone changes between them, what lies between them on the
-// wall is not what has to be waited for: routers of both kinds may exist, those that print the
-// coming moment with the offset of then and those with the offset of now. So both are considered
-// where a change is due before the dead-man is (and only there: an hour more is otherwise a clock
-// that was set back), and of what has not passed the earlier one counts. A time that the wall never
-// shows has come when the clock jumps over it.
-//
-// Without a date a time that has passed is tomorrow's: an entry that waits has not run.
+// timeLeft is how long it is from the router's clock to next-run; less than nothing when that has
+// passed. Both are local times. If the UTC offset changes between them, their difference is not the
+// time to wait. There may be routers that print the next run with its future offset, and routers
+// that print it with the present one. So if a change of the offset is due before the dead-man, both
+// are considered, and the earlier one that has not passed counts. (Without such a change, an extra
+// hour means that the clock was set back.) A local time that the clock skips counts as reached when
+// the clock jumps over it. Without a date, a time that has passed means tomorrow: a waiting entry
+// has not run.
 func timeLeft(nextRun string, clock time.Time, expected time.Duration) (time.Duration, bool) {
 	wall := time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), 0, time.UTC)
 	next, ok := routeros.ParseMoment(nextRun, wall)
@@ -187,8 +186,8 @@ func timeLeft(nextRun string, clock time.Time, expected time.Duration) (time.Dur
 	return shown, true
 }
 
-// zoneChange is how long it is until the next change of a clock's zone, and by how much it puts the
-// clock forward: nothing when it never changes, as far as is known.
+// zoneChange is how long it is until the next change of the clock's UTC offset, and by how much
+// this puts the clock forward; zero if no change is known.
 func zoneChange(clock time.Time) (until, shift time.Duration) {
 	_, change := clock.ZoneBounds()
 	if change.IsZero() {

@@ -26,9 +26,9 @@ func shown(nextRun, date, clock, zone string) []api.Result {
 
 const utc = "UTC +00:00"
 
-// TestStanding: what a router shows of a dead-man that was armed for five minutes is read in every
-// form of every version, and believed as far as it is harmless: less time is taken for less time,
-// and more for a protection that comes late.
+// TestStanding: a dead-man that was armed for five minutes is read in every form of every version,
+// and the harder case counts: less time is believed, more time means that the protection comes
+// late.
 func TestStanding(t *testing.T) {
 	for _, test := range []struct {
 		nextRun, date, clock, zone string
@@ -94,7 +94,8 @@ func TestStanding(t *testing.T) {
 	}
 }
 
-// TestStandingLong: a dead-man that was armed for more than half a day is read in the short form too.
+// TestStandingLong: a dead-man that was armed for more than half a day is read in the short form
+// too.
 func TestStandingLong(t *testing.T) {
 	now := time.Date(2026, 9, 21, 0, 0, 0, 0, time.UTC)
 	g := &scheduled{delay: 17 * time.Hour, ids: []string{"*1", "*2"}, fires: now.Add(17 * time.Hour)}
@@ -103,7 +104,7 @@ func TestStandingLong(t *testing.T) {
 	}
 }
 
-// TestStandingLater: a time that is a little longer each time does not add up.
+// TestStandingLater: small delays must not add up unnoticed.
 func TestStandingLater(t *testing.T) {
 	now := time.Date(2026, 9, 21, 0, 0, 0, 0, time.UTC)
 	g := &scheduled{delay: 5 * time.Minute, fires: now.Add(5 * time.Minute)}
@@ -117,8 +118,8 @@ func TestStandingLater(t *testing.T) {
 	}
 }
 
-// TestStandingGone: an entry that is missing, switched off, has run or is somebody else's is no
-// protection, and an answer that did not come says nothing.
+// TestStandingGone: an entry that is missing, disabled, has run or is somebody else's is no
+// protection, and a missing answer shows nothing.
 func TestStandingGone(t *testing.T) {
 	refused := &api.TrapError{Command: "/system/scheduler/print", Message: "no"}
 	for name, test := range map[string]struct {

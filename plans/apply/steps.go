@@ -12,14 +12,14 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// carryOut does the steps. Each is answered before the next is sent, except those that may go in
-// one flight with the step before them. Before a step that needs ground, the flight before it also
-// reads what it stands on: no write shares a flight with a read that decides about it. The flight
-// of the step itself reads it once more.
+// carryOut sends the steps. Each is answered before the next is sent, except those that may be sent
+// in one batch with the step before them. Before a step that needs ground, the batch before it also
+// reads that ground: no write shares a batch with the read that decides about it. The batch of the
+// step itself reads it once more.
 func (r *run) carryOut(ctx context.Context, s Session) error {
 	grounds := grounded(r.states, r.changes.Steps)
 	w := &walker{session: s, steps: r.changes.Steps, joins: make([]bool, len(r.changes.Steps)), number: r.part.From, all: len(r.all.Steps)}
-	if r.guard.name() == SafeMode { // what needs a dead-man is an older router, which may be slow: nothing is sent that time may run out for
+	if r.guard.name() == SafeMode { // a router that needs a dead-man is older and may be slow: nothing is sent for which time may run out
 		w.joins = joining(r.states, r.changes.Steps)
 	}
 	for w.more() {
@@ -50,7 +50,7 @@ func (r *run) carryOut(ctx context.Context, s Session) error {
 	return nil
 }
 
-// received files the receipts of a flight.
+// received records the receipts of a batch.
 func (r *run) received(w *walker) {
 	for _, receipt := range w.receipts {
 		receipt.Index += r.part.From
@@ -64,7 +64,7 @@ func (r *run) received(w *walker) {
 	r.result.Left = r.all.Steps[r.part.From+w.at:]
 }
 
-// walker carries steps out in their order and knows the ids of the rows that they have added.
+// walker sends steps in their order and knows the ids of the rows that they have added.
 type walker struct {
 	session  Session
 	steps    []diff.Step
@@ -76,12 +76,13 @@ type walker struct {
 	receipts []Receipt
 }
 
-// mostInFlight bounds how many steps go without waiting: weak routers choke on more (routeros-facts § 1.7).
+// mostInFlight is how many steps are sent without waiting: weak routers fail with more
+// (routeros-facts § 1.7).
 const mostInFlight = 40
 
 func (w *walker) more() bool { return w.at < len(w.steps) }
 
-// end is where the next flight ends.
+// end is where the next batch ends.
 func (w *walker) end() int {
 	end := w.at + 1
 	for end < len(w.steps) && end-w.at < mostInFlight && w.joins[end] && !refers(w.steps[end], w.at) {
@@ -90,8 +91,8 @@ func (w *walker) end() int {
 	return end
 }
 
-// flight carries out the next step, or the next few. Behind them, in the same flight, go commands
-// that read, whose answers are returned.
+// flight sends the next step, or the next few, as one batch. It appends commands that read, and
+// returns their answers.
 func (w *walker) flight(ctx context.Context, also []routeros.Command) ([]api.Result, error) {
 	from, end := w.at, w.end()
 	var commands []routeros.Command
@@ -118,7 +119,8 @@ func (w *walker) flight(ctx context.Context, also []routeros.Command) ([]api.Res
 	return results[len(commands):], nil
 }
 
-// refers reports whether a step names a row that is added by step n or later: it has to wait for the answer.
+// refers reports whether a step names a row that step n or a later one adds: it has to wait for the
+// answer.
 func refers(step diff.Step, n int) bool {
 	for _, id := range []string{step.ID, step.Before} {
 		var of int
@@ -129,7 +131,7 @@ func refers(step diff.Step, n int) bool {
 	return false
 }
 
-// receive files the receipt of a step.
+// receive records the receipt of a step.
 func (w *walker) receive(i int, id string, err error) error {
 	step := w.steps[i]
 	w.receipts = append(w.receipts, Receipt{Index: i, Step: step, ID: id, Err: err})
@@ -141,8 +143,8 @@ func (w *walker) receive(i int, id string, err error) error {
 	return nil
 }
 
-// command returns the command of a step, with the ids of added rows in place. The anchor of a move is looked at right
-// before.
+// command returns the command of a step, with the ids of added rows filled in. The anchor of a move
+// is checked right before.
 func (w *walker) command(ctx context.Context, step diff.Step) (routeros.Command, error) {
 	for _, id := range []*string{&step.ID, &step.Before} {
 		var of int
@@ -162,8 +164,8 @@ func (w *walker) command(ctx context.Context, step diff.Step) (routeros.Command,
 	return Command(step)
 }
 
-// present makes sure that the row before which another is to be moved is still there. The router takes
-// a vanished one for the end of the table, and reports success (routeros-facts § 2.4).
+// present makes sure that the anchor of a move is still there. If it has vanished, the router moves
+// the row to the end of the table and reports success (routeros-facts § 2.4).
 func present(ctx context.Context, s Session, step diff.Step) error {
 	if step.Before == "" {
 		return nil
@@ -177,5 +179,5 @@ func present(ctx context.Context, s Session, step diff.Step) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the rule %s, before which it belongs, is gone: somebody else is changing this router; run diff again", step.BeforeText)
+	return fmt.Errorf("the rule %s, before which it has to stand, is gone: somebody else is changing this router; run diff again", step.BeforeText)
 }

@@ -13,21 +13,22 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Rows that no packet meets are removed without protection: whether they are there makes no
-// difference to anybody, and a way back that brought hundreds of them back would be longer than a
-// router takes. Before each flight an answer has to show that no packet meets them, that they are
-// still the plan's, and that nobody else is at work.
+// Rows that no packet meets are removed without protection: they make no difference, and an undo
+// script that restores hundreds of them would be too long for a router. Before each batch, an
+// answer has to show that no packet meets them, that they are still the plan's, and that nobody
+// else is at work.
 
-// clear removes what an earlier run has left in chains that are to be built; false ends the run.
+// clear removes the rows that an earlier run has left in chains that are to be built; false ends
+// the run.
 func (r *run) clear(ctx context.Context, s Session, part diff.Part) bool {
-	r.doing("removing what nothing uses")
+	r.doing("removing unused rules")
 	begun := false
 	now, results, err := s.SnapshotWith(ctx, vacancy(r.options.Before.Version)...)
 	if err == nil {
 		_, err = atWork(results, r.options)
 	}
 	if err == nil && now.Digest() != r.all.Snapshot {
-		err = &MovedError{"the router was changed by somebody else since these steps were computed: nothing was done; run it again"}
+		err = &MovedError{"somebody else has changed the router since these steps were computed: nothing was done; run it again"}
 	}
 	if err == nil {
 		begun = true
@@ -42,16 +43,16 @@ func (r *run) clear(ctx context.Context, s Session, part diff.Part) bool {
 	r.result.Outcome, r.result.Err = Refused, err
 	if len(r.result.Receipts) > 0 || begun && lost(err) {
 		r.result.Outcome = Failed
-		r.result.Err = fmt.Errorf("nothing that packets meet was changed, but some rules that nothing uses may be gone: run it again: %w", err)
+		r.result.Err = fmt.Errorf("no rule that packets meet was changed, but some unused rules may be gone: run it again: %w", err)
 	}
 	return false
 }
 
-// sweep removes what no packet meets any more, and sees that nothing is left to do then.
+// sweep removes the rows that no packet meets any more, and checks that nothing is left to do.
 func (r *run) sweep(ctx context.Context, s Session, from int) {
-	firm := context.WithoutCancel(ctx) // what packets meet is confirmed: there is nothing to roll back
+	firm := context.WithoutCancel(ctx) // the rules that packets meet are confirmed: there is nothing to roll back
 	if from < len(r.all.Steps) {
-		r.doing("removing what nothing uses any more")
+		r.doing("removing rules that are not used any more")
 	}
 	err := r.sweepAll(firm, s, from)
 	if err == nil {
@@ -59,13 +60,13 @@ func (r *run) sweep(ctx context.Context, s Session, from int) {
 	}
 	r.result.Outcome = Failed
 	if left := len(r.result.Left); left > 0 {
-		r.result.Err = fmt.Errorf("the change is active, but %d of the rules and list entries that nothing uses any more are left: run it again: %w", left, err)
+		r.result.Err = fmt.Errorf("the change is active, but %d unused rules or list entries could not be removed: run it again: %w", left, err)
 		return
 	}
 	r.result.Err = fmt.Errorf("every step was done and confirmed, but then: %w; look at the router with diff", err)
 }
 
-// sweepPatience is how long a lost session is tried to be replaced for the sake of a sweep.
+// sweepPatience is how long a sweep tries to replace a lost session.
 const sweepPatience = 2 * time.Minute
 
 // sweepAll sweeps, over further sessions when one is lost.
@@ -129,8 +130,8 @@ func (r *run) wanted(now routeros.Snapshot) error {
 	return r.options.Wanted(now)
 }
 
-// remove carries out steps that remove rows which no packet meets. Rows that are gone already, or
-// somebody else's by now, are left alone.
+// remove executes steps that remove rows which no packet meets. It skips rows that are gone
+// already, or that belong to somebody else by now.
 func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 	steps := r.all.Steps[from:to]
 	asks := idleness(steps)
@@ -152,7 +153,7 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 		}
 		end := min(at+mostInFlight, len(steps))
 		var flight []routeros.Command
-		sent := map[int]int{} // the places in the flight of the steps that are sent
+		sent := map[int]int{} // the positions of the sent steps in the batch
 		for i := at; i < end; i++ {
 			row, there := diff.FindRow(now, steps[i].Menu, steps[i].ID)
 			if !there || !r.owns(row) {
@@ -171,7 +172,7 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 		if answers, err = s.Batch(ctx, append(flight, commands...)); err != nil {
 			return err
 		}
-		for i := at; i < end; i++ { // in their order, for what is left is counted from the last
+		for i := at; i < end; i++ { // in their order: the rest is counted from the last
 			if k, is := sent[i]; is {
 				if trap, ok := errors.AsType[*api.TrapError](answers[k].Err); answers[k].Err != nil && (!ok || !trap.NoSuchItem()) {
 					return fmt.Errorf("step %d of %d, %s %s: %w", from+i+1, len(r.all.Steps), steps[i].Op, steps[i].Slot, answers[k].Err)
@@ -183,7 +184,7 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 	}
 }
 
-// receive files a receipt, once for each step.
+// receive records a receipt, once for each step.
 func (r *run) receive(receipt Receipt) {
 	if slices.ContainsFunc(r.result.Receipts, func(o Receipt) bool { return o.Index == receipt.Index && o.Err == nil }) {
 		return
@@ -193,13 +194,13 @@ func (r *run) receive(receipt Receipt) {
 	r.observe(Event{Done: &receipt})
 }
 
-// idle is what is read to see that no packet meets rows.
+// idle is what is read to check that no packet meets certain rows.
 type idle struct {
 	commands []routeros.Command
 }
 
-// idleness asks for the rows that steps remove, and for every rule that could lead packets to them
-// or ask for them.
+// idleness reads the rows that steps remove, and every rule that could send packets to them or
+// match their list.
 func idleness(steps []diff.Step) idle {
 	queries := map[routeros.Menu][]string{}
 	ask := func(menu routeros.Menu, query string) {
@@ -245,7 +246,8 @@ func idleness(steps []diff.Step) idle {
 	return out
 }
 
-// read makes a snapshot of the answers. A menu that the router does not have leads nothing anywhere.
+// read makes a snapshot from the answers. A menu that the router does not have sends no packet
+// anywhere.
 func (d idle) read(results []api.Result) (routeros.Snapshot, error) {
 	s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for i, result := range results {

@@ -16,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// aheadPlan is a plan of which a day is laid down, for a time.
+// aheadPlan is a plan with a day of knocks in advance, for a time.
 func aheadPlan(t *testing.T, layout string, at time.Time) plans.Plan {
 	t.Helper()
 	p, err := plans.Read("p.yaml", []byte(`version: 1
@@ -39,8 +39,9 @@ firewall: {layout: `+layout+`}
 	return p
 }
 
-// TestSweep: a day that was laid down can be taken away under a dead-man, though the way back of all of it is more than a router takes; and
-// the next day is laid down in its place. When the change is not confirmed, everything is as it was.
+// TestSweep: a day of knocks can be removed under a dead-man, though an undo script for all of it
+// would be too long for a router; and the next day is installed in its place. If the change is not
+// confirmed, everything is as before.
 func TestSweep(t *testing.T) {
 	for _, layout := range []string{"chain", "inline"} {
 		t.Run(layout, func(t *testing.T) {

@@ -1,12 +1,11 @@
-// Package audit says what a router's firewall does, without any plan: who can reach its services and VPN ports,
-// which knocks it has and how much they are worth, and which of its rules do nothing.
-//
-// Every answer is computed over all packets with package classes, not read off the rules' looks.
+// Package audit says what a router's firewall does, without any plan: who can reach its services
+// and VPN ports, which knocks it has and how strong they are, and which of its rules do nothing.
+// Every answer is computed over all packets with package classes, not guessed from the rules' text.
 //
 //	report := audit.Router(snapshot)
 //
-// It speaks of packets to the router itself. What a VPN needs is taken at its usual ports: whether the VPN runs is not
-// part of a snapshot.
+// It is about packets to the router itself. VPNs are checked at their usual ports: a snapshot does
+// not show whether a VPN runs.
 package audit
 
 import (
@@ -28,9 +27,10 @@ type Report struct {
 	Reach  []Reach
 	Knocks []Knock
 	Dead   []Dead
-	// Breaks says by family which rule stops packets of running connections from outside, where one does.
+	// Breaks says by family which rule stops packets of running connections from outside, if one
+	// does.
 	Breaks map[routeros.Family]string
-	// Notes say what could not be told.
+	// Notes say what could not be decided.
 	Notes []string
 }
 
@@ -42,17 +42,17 @@ type Reach struct {
 	Family   routeros.Family
 	VPN      bool
 	Disabled bool // a service that is off
-	// By is who gets through, the most open first; empty is nobody.
+	// By says who gets through, the most open first; empty means nobody.
 	By []By
 }
 
-// By is one kind of people who get through, and more closely who: interfaces, addresses, a list.
+// By is one kind of sources that get through, with details: interfaces, addresses, a list.
 type By struct {
 	Who    Who
 	Detail []string
 }
 
-// Who is a kind of people.
+// Who is a kind of sources.
 type Who string
 
 // Who can reach something.
@@ -114,7 +114,8 @@ func has6(s routeros.Snapshot) bool {
 	})
 }
 
-// Open lists the services and VPNs of a family that anyone reaches: the firewall gates nothing there.
+// Open lists the services and VPNs of a family that anyone reaches: the firewall gates nothing
+// there.
 func (r Report) Open(f routeros.Family) []string {
 	var out []string
 	for _, reach := range r.Reach {
@@ -143,8 +144,8 @@ type auditor struct {
 	space    *classes.Space
 	result   classes.Result
 	nat      classes.Result
-	stranger classes.Set // packets of somebody of whom no rule knows
-	outside  classes.Set // packets that come from the internet, for all that is known
+	stranger classes.Set // packets of a source that no rule names
+	outside  classes.Set // packets that may come from the internet
 	outer    []string
 	inner    []string
 	opened   []Knock // that work
@@ -171,7 +172,7 @@ func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 		a.outside = a.space.Or(a.outside, a.space.In(in))
 	}
 	if !a.space.Complete() || a.result.Incomplete {
-		a.notes = append(a.notes, f.String()+": the rules ask more than can be followed, or chains jump in circles; what is said here may be incomplete")
+		a.notes = append(a.notes, f.String()+": the rules are too complex to follow, or chains jump in circles; this report may be incomplete")
 	}
 	return a
 }
@@ -191,7 +192,8 @@ func (a *auditor) breaks() string {
 	return "dst-nat"
 }
 
-// looked are the packets that are followed: first ones, to services, to VPNs, and those that fill a list.
+// looked are the packets that are followed: first packets, to services, to VPNs, and those that
+// fill a list.
 func (a *auditor) looked() classes.Set {
 	s := a.space
 	var out classes.Set
@@ -328,8 +330,8 @@ func (a *auditor) named(t target, set classes.Set) []string {
 	return out
 }
 
-// sides sorts the interfaces into those behind which is the internet, and those behind which is the operator's own
-// network. An interface of which nothing is known counts as outside.
+// sides sorts the interfaces into those towards the internet and those towards the operator's own
+// network. An unknown interface counts as outside.
 func sides(s routeros.Snapshot, f routeros.Family, names []string) (outer, inner []string) {
 	world := packet.NewWorld(s)
 	for _, name := range names {
@@ -342,8 +344,8 @@ func sides(s routeros.Snapshot, f routeros.Family, names []string) (outer, inner
 	return outer, inner
 }
 
-// tunnel reports whether an interface leads to peers that the router knows. Clients of PPTP, L2TP and the like are not meant: some
-// providers sell lines that way.
+// tunnel reports whether an interface leads to peers that the router knows. Clients of PPTP, L2TP
+// and the like don't count: some providers connect lines that way.
 func tunnel(s routeros.Snapshot, name string) bool {
 	return slices.ContainsFunc(s.Interfaces, func(i routeros.Interface) bool {
 		return i.Name == name && slices.ContainsFunc([]string{"wg", "wireguard", "gre", "eoip", "ipip", "vxlan", "l2tp-in", "l2tp-server", "ovpn-in", "ovpn-server", "sstp-in", "sstp-server", "pptp-in", "pptp-server"},

@@ -205,7 +205,8 @@ func BenchmarkRouter(b *testing.B) {
 	}
 }
 
-// TestOwnQuarantine: our own knock is found with its quarantine and its decoys, in both layouts and families, and rated with them.
+// TestOwnQuarantine: our own knock is found with its quarantine and its decoys, in both layouts and
+// families, and rated with them.
 func TestOwnQuarantine(t *testing.T) {
 	text, err := fixtures.Plan("quarantine.yaml")
 	if err != nil {

@@ -12,18 +12,18 @@ import (
 type Dead struct {
 	Menu routeros.Menu
 	Rule string
-	// Why is the reason: what takes its packets before, or why nothing matches it.
+	// Why is the reason: an earlier rule decides about its packets, or nothing matches it.
 	Why string
 }
 
-// dead finds the rules on the way to the router that no packet meets. Chains that packets to the router never enter are
-// not judged: forwarded packets may.
+// dead finds the rules on the way to the router that no packet meets. Chains that packets to the
+// router never enter are not judged: forwarded packets may.
 func (a *auditor) dead() []Dead {
 	space := classes.New(a.family, classes.Cuts{}, a.router)
 	tracked := space.Minus(space.All(), space.States(packet.Untracked))
 	result := space.Walk(a.router, tracked)
 	if !space.Complete() || result.Incomplete {
-		a.notes = append(a.notes, a.family.String()+": rules that no packet meets were not looked for: the table asks too much at once")
+		a.notes = append(a.notes, a.family.String()+": rules that no packet meets were not searched: the table is too complex")
 		return nil
 	}
 	menu := a.family.Filter()
@@ -44,7 +44,8 @@ func (a *auditor) dead() []Dead {
 	return out
 }
 
-// ownTalk reports whether a rule is about what the router says to itself, which no packet from outside is.
+// ownTalk reports whether a rule is about the router's packets to itself, not about packets from
+// outside.
 func ownTalk(r *routeros.Rule) bool {
 	for _, attribute := range []string{"src-address", "dst-address"} {
 		if a, err := routeros.ParseAddressRange(r.Attrs.Get(attribute)); err == nil && a.First.IsLoopback() {
@@ -71,13 +72,13 @@ func (a *auditor) whyDead(space *classes.Space, coming classes.Set, r *routeros.
 		return "no packet that comes into its chain matches it"
 	}
 	if !ok {
-		return "nothing that can arrive matches it"
+		return "no packet that can arrive matches it"
 	}
 	fate := space.Replay(a.router, e)
 	if fate.Rule == nil || fate.Rule == r {
 		return "no packet that comes into its chain matches it"
 	}
-	return "shadowed: " + name(fate.Rule) + " takes what it is for"
+	return "shadowed: " + name(fate.Rule) + " decides about its packets"
 }
 
 // entered are input and the chains that rules lead to from there.

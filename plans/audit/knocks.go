@@ -11,15 +11,17 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// Knock is a list that a source gets into by sending packets, and by which a rule lets it in.
+// Knock is a list that a source gets into by sending packets, and that a rule accepts.
 type Knock struct {
 	Family routeros.Family
-	// List is the list of those who have knocked; Accepts the rules that let its members in.
+	// List is the list of sources that have knocked; Accepts are the rules that let its members in.
 	List    string
 	Accepts []string
-	// Steps are the packets of the shortest way into the list, in their order; none when there is no way.
+	// Steps are the packets of the shortest way into the list, in their order; none if there is no
+	// way.
 	Steps []sequence.Step
-	// Doubles says that one of the packets takes two stages at once, since adding to a list does not end the walk.
+	// Doubles says that one of the packets passes two stages at once, since adding to a list does
+	// not end the evaluation.
 	Doubles bool
 	// Ways is how many ways of that length there are.
 	Ways int
@@ -29,17 +31,19 @@ type Knock struct {
 	Opens []string
 	// Strength is that of the shortest way.
 	Strength sequence.Strength
-	// Open are those that its rules let members reach and that anyone reaches without.
+	// Open are those that its rules let members reach but that anyone reaches without a knock.
 	Open []string
-	// Why says what is wrong with a knock that does not work, or gates nothing.
+	// Why says why a knock does not work, or protects nothing.
 	Why string
-	// Shut says that it can't be opened: no packets get into the list, or none of a member to the rule that would let it in.
+	// Shut says that it can't be opened: no packets lead into the list, or no packet of a member
+	// reaches the accepting rule.
 	Shut bool
-	// Quarantine is a list that some packets get a source into, and whose members do not get in by the knock; "" for none. Decoys are
-	// the packets that lead there at once, stages out of turn not counted.
+	// Quarantine is a list that some packets get a source into, and for whose members the knock
+	// does not work; "" for none. Decoys are the packets that lead there directly, without the
+	// stages out of order.
 	Quarantine string
 	Decoys     int
-	// Detector says that the router also looks out for port scans (psd), which may stop a sweep before.
+	// Detector says that the router also detects port scans (psd), which may stop a sweep earlier.
 	Detector bool
 }
 
@@ -60,7 +64,7 @@ func (a *auditor) knocks() []Knock {
 		out[i].Opens, out[i].Open = a.opens(out[i].List)
 		out[i].Detector = a.detects()
 		if out[i].Works() && len(out[i].Opens) == 0 && !a.letsIn(out[i].List) {
-			out[i].Why = "it gates nothing: whatever its list lets in is let in without it too, or does not arrive at the rule"
+			out[i].Why = "it protects nothing: packets that its list lets in get in without it too, or never reach the rule"
 		}
 	}
 	return out
@@ -89,7 +93,8 @@ func (a *auditor) doors() []string {
 	return out
 }
 
-// stage reports whether a list is only a step on the way into another one: what it lets in is the rules that go on.
+// stage reports whether a list is only a step on the way into another one: only later stages match
+// it.
 func (a *auditor) stage(list string) bool {
 	accepts, leads := false, false
 	for _, r := range a.router.Rules[a.family.Filter()] {
@@ -126,7 +131,7 @@ func (a *auditor) knock(list string) Knock {
 	}
 	switch {
 	case !complete:
-		k.Why = "the ways into the list are too many to be followed"
+		k.Why = "there are too many ways into the list to follow"
 	case len(ways) == 0:
 		k.Shut, k.Why = true, "it can't be opened: no packets lead into the list "+list+a.blocked(list)
 	}
@@ -136,13 +141,14 @@ func (a *auditor) knock(list string) Knock {
 		k.Doubles = slices.ContainsFunc(ways[0].Steps, a.doubles)
 		k.Strength = a.strength(&k, from)
 		if !met && len(k.Accepts) > 0 {
-			k.Shut, k.Why = true, "it can't be opened: no packet arrives at the rule that would let its list in"
+			k.Shut, k.Why = true, "it can't be opened: no packet arrives at the rule that accepts its list"
 		}
 	}
 	return k
 }
 
-// doubles reports whether a packet fills a list and, by a rule that asks for that list, another one.
+// doubles reports whether a packet fills a list and, by a rule that asks for that list, another
+// one.
 func (a *auditor) doubles(step classes.Step) bool {
 	var hit []classes.Fill
 	for _, f := range a.result.Fills {
@@ -157,7 +163,8 @@ func (a *auditor) doubles(step classes.Step) bool {
 	})
 }
 
-// reachable reports whether some packet is accepted by a rule, over the whole space: it may let in any port.
+// reachable reports whether some packet is accepted by a rule, over the whole space: it may let in
+// any port.
 func (a *auditor) reachable(r *routeros.Rule) bool {
 	s := a.space
 	menu := a.family.Filter()
@@ -171,7 +178,8 @@ func (a *auditor) reachable(r *routeros.Rule) bool {
 	return false
 }
 
-// blocked names the first rule on the way into a list that no packet meets, with what stands in its way.
+// blocked names the first rule on the way into a list that no packet meets, with what stands in its
+// way.
 func (a *auditor) blocked(list string) string {
 	menu := a.family.Filter()
 	rows := a.router.Rules[menu]
@@ -239,8 +247,8 @@ func stepOf(seen classes.Seen) sequence.Step {
 	}
 }
 
-// opens lists what a member of a list reaches from outside and a stranger does not; and what the list's rules let
-// members reach and a stranger reaches too.
+// opens lists what a member of a list reaches from outside and a stranger does not; and what the
+// list's rules let members reach and a stranger reaches too.
 func (a *auditor) opens(list string) (opens, open []string) {
 	s := a.space
 	accepted := s.Sometimes(s.And(a.result.Accepted, s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))))
@@ -262,7 +270,8 @@ func (a *auditor) opens(list string) (opens, open []string) {
 	return append(opens, a.sendsOn(list)...), open
 }
 
-// sendsOn lists where destination NAT sends members of a list from outside, and no strangers: tcp/33890 to 192.168.88.10:3389.
+// sendsOn lists where destination NAT sends members of a list from outside, and no strangers:
+// tcp/33890 to 192.168.88.10:3389.
 func (a *auditor) sendsOn(list string) []string {
 	s, menu := a.space, a.family.NAT()
 	var out []string
@@ -290,7 +299,7 @@ func (a *auditor) sendsOn(list string) []string {
 	return out
 }
 
-// asked are the packets that the rules which accept a list ask for.
+// asked are the packets that match the rules which accept a list.
 func (a *auditor) asked(list string) classes.Set {
 	var out classes.Set
 	rows := a.router.Rules[a.family.Filter()]
@@ -302,12 +311,12 @@ func (a *auditor) asked(list string) classes.Set {
 	return out
 }
 
-// detects reports whether a rule looks out for port scans.
+// detects reports whether a rule detects port scans.
 func (a *auditor) detects() bool {
 	return slices.ContainsFunc(a.router.Rules[a.family.Filter()], func(r routeros.Rule) bool { return r.Attrs.Has("psd") && !r.Disabled() })
 }
 
-// letsIn reports whether a member of a list is let in anywhere at all where a stranger is not.
+// letsIn reports whether a member of a list is let in anywhere where a stranger is not.
 func (a *auditor) letsIn(list string) bool {
 	s := a.space
 	menu := a.family.Filter()

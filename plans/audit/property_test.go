@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// TestReachAgainstPackets: what the audit says of a service is what happens to packets: a stranger from outside gets through where it
-// says anyone, and nobody at all where it says nobody.
+// TestReachAgainstPackets: what the audit says of a service is what happens to packets: a stranger
+// from outside gets through where it says anyone, and nobody at all where it says nobody.
 func TestReachAgainstPackets(t *testing.T) {
 	said := map[audit.Who]int{}
 	rapid.Check(t, func(t *rapid.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/classes"
 )
 
-// strength rates a knock of which the steps are known, with the quarantine that it notes.
+// strength rates a knock with known steps, and records its quarantine.
 func (a *auditor) strength(k *Knock, from classes.Set) sequence.Strength {
 	k.Quarantine = a.quarantine(k.List)
 	if k.Quarantine == "" {
@@ -26,7 +26,8 @@ func (a *auditor) strength(k *Knock, from classes.Set) sequence.Strength {
 	return sequence.RateGuarded(k.Steps, decoys, sequence.DefaultRate)
 }
 
-// quarantine returns a list that packets get a source into and whose members get into the list of a knock by no packet.
+// quarantine returns a list that packets get a source into, and whose members can't get into the
+// list of a knock.
 func (a *auditor) quarantine(list string) string {
 	s := a.space
 	var in classes.Set
@@ -43,8 +44,8 @@ func (a *auditor) quarantine(list string) string {
 	return ""
 }
 
-// decoys are the packets that get a source of which nobody knows into a quarantine by one rule, whatever limits and the like answer,
-// without those that are a step of the knock.
+// decoys are the packets that get an unknown source into a quarantine by one rule, whatever limits
+// and the like answer, without the steps of the knock.
 func (a *auditor) decoys(k *Knock, fill classes.Fill, from classes.Set) []sequence.Step {
 	s := a.space
 	stranger := s.And(from, s.Stranger())

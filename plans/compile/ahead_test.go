@@ -13,8 +13,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestAhead: a door that is laid down ahead has one chain, behind one jump, in which each stage of each window has its hours and lists of its
-// own; what it opens is there once.
+// TestAhead: a door that is laid down ahead has one chain, behind one jump, in which each stage of
+// each window has its hours and lists of its own; what it opens is there once.
 func TestAhead(t *testing.T) {
 	p, err := plans.Read("p.yaml", []byte(`version: 1
 name: p
@@ -40,9 +40,9 @@ firewall: {families: [ipv4]}
 	}{
 		{time.Date(2026, 11, 21, 10, 30, 0, 0, berlin), ""},
 		{time.Date(2026, 10, 23, 10, 30, 0, 0, berlin), "changes its offset at 2026-10-25 02:00 +01:00"},
-		{time.Date(2026, 11, 21, 10, 30, 0, 0, time.FixedZone("", 3600)), "not known here, only that it is +01:00 now"},
+		{time.Date(2026, 11, 21, 10, 30, 0, 0, time.FixedZone("", 3600)), "unknown on this machine, only its present offset +01:00"},
 		{time.Date(2026, 11, 21, 10, 30, 0, 0, time.UTC), ""},
-		{time.Time{}, "those of UTC"},
+		{time.Time{}, "knocks are UTC"},
 	} {
 		s := routeros.Snapshot{
 			Clock: test.clock, Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: {}}, Services: []routeros.Service{{Name: "ssh", Port: 22}},

@@ -9,7 +9,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Bogons are sources that are taken for forged on some interfaces.
+// Bogons are sources that count as forged on some interfaces.
 type Bogons struct {
 	List           string // the address list that holds them
 	InterfaceLists []string
@@ -22,31 +22,33 @@ func BogonList(plan string) string { return "rosknock-" + plan + "-bogons" }
 // forgedSlot begins the slot of a rule that drops forged knocks.
 const forgedSlot = "bogons/knock-"
 
-// IsForged reports whether a rule with this slot is about forged sources alone: it drops their knocks, or keeps trust from them.
+// IsForged reports whether a rule with this slot is about forged sources alone: it drops their
+// knocks, or keeps trust from them.
 func IsForged(slot string) bool {
 	return strings.HasPrefix(slot, forgedSlot) || strings.Contains(slot, "/forged-")
 }
 
-// bogons returns what the family's rules take for forged, or nil for nothing.
+// bogons returns the sources that count as forged for the family's rules, or nil for none.
 func (c *compiler) bogons() (*Bogons, error) {
 	from := c.plan.Firewall.Bogons
 	ranges := from.Ranges(c.family)
 	if len(ranges) == 0 {
-		return nil, nil //nolint:nilnil // nothing is what there is
+		return nil, nil //nolint:nilnil // none is a valid result
 	}
 	for _, list := range from.InterfaceLists {
 		if !c.router.HasInterfaceList(list) {
 			return nil, &RefusalError{
 				Risk: "missing-interface-list", What: fmt.Sprintf("the plan names the interface list %q for bogons, which the router doesn't have", list),
-				Remedy: "create it on the router, or take it out of firewall.bogons",
+				Remedy: "create it on the router, or remove it from firewall.bogons",
 			}
 		}
 	}
 	return &Bogons{List: BogonList(c.plan.Name), InterfaceLists: from.InterfaceLists, Ranges: ranges}, nil
 }
 
-// forged lists the rules that drop what knocks from a forged source. They ask for nothing but knocks and decoys, each as its stage asks for
-// it, so that whatever else comes from such a source meets the router's own rules as before.
+// forged lists the rules that drop knocks from forged sources. They match only knocks and decoys,
+// each like its stage, so that all other packets from such a source meet the router's own rules as
+// before.
 func (c *compiler) forged(b *Bogons) []routeros.Rule {
 	if b == nil {
 		return nil
@@ -61,20 +63,20 @@ func (c *compiler) forged(b *Bogons) []routeros.Rule {
 	return rules
 }
 
-// knocked is what a rule asks for to meet some of the knocks.
+// knocked are the matchers of a rule for some of the knocks.
 type knocked struct {
 	slot  string
 	match []string
 }
 
-// knocks joins the stages and decoys of all doors that are not laid down ahead into as few matches as possible, in a stable order: ports by protocol, and
-// then what has a size or carries bytes one by one.
+// knocks joins the stages and decoys of all doors without knocks in advance into as few matches as
+// possible, in a stable order: ports by protocol, and then those with a size or payload one by one.
 func (c *compiler) knocks() []knocked {
 	var ports []Match
 	var single []plans.Stage
 	for _, d := range c.plan.Doors {
 		if d.Hours != nil {
-			continue // they have a chain of their own, by which it goes
+			continue // they have a chain of their own, which forged packets bypass
 		}
 		for _, s := range slices.Concat(d.Knock, d.Decoys) {
 			switch {
@@ -97,12 +99,14 @@ func (c *compiler) knocks() []knocked {
 	return out
 }
 
-// openChain names the chain in which those whom a door trusts are let in, where there are bogons. No door has such a name.
+// openChain names the chain that accepts a door's trusted sources, if there are bogons. No door has
+// such a name.
 func openChain(door string) string { return door + ".open" }
 
-// trusts lets in whom a door trusts. Where there are bogons the accepts stand in a chain of their own, which a source that is taken for
-// forged leaves at once: it may be in the trusted list, since somebody has that address on another interface. It then meets
-// what is behind, as if it were not trusted. A rule can ask for one list of sources and one of interfaces, so one rule can't say that.
+// trusts accepts a door's trusted sources. With bogons, the accepts are in a chain of their own,
+// which a forged source leaves at once: it may be in the trusted list, since somebody has that
+// address on another interface. It then meets the following rules as if it were not trusted. A rule
+// can match only one list of sources and one of interfaces, so a single rule is not enough.
 func (c *compiler) trusts(t *Table, d plans.Door, opens []Match) []routeros.Rule {
 	text := "trusted by door " + d.Name
 	if t.Bogons == nil {
@@ -114,7 +118,7 @@ func (c *compiler) trusts(t *Table, d plans.Door, opens []Match) []routeros.Rule
 	return []routeros.Rule{c.rule(name+"/jump", text, "action", "jump", "jump-target", name, "src-address-list", d.Trusted.List)}
 }
 
-// distrusted lists the rules by which sources that are taken for forged leave a chain in which the trusted are let in.
+// distrusted lists the rules by which forged sources leave a chain that accepts trusted sources.
 func (c *compiler) distrusted(b *Bogons, slot string) []routeros.Rule {
 	var rules []routeros.Rule
 	for i, list := range b.InterfaceLists {

@@ -12,8 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestBogons: what knocks from a forged source is dropped above the stages, by protocol for all doors and decoys together, and what has a
-// size or carries bytes as its stage asks for it; trust begins behind the way out for forged sources. No mark tells a port.
+// TestBogons: what knocks from a forged source is dropped above the stages, by protocol for all
+// doors and decoys together, and what has a size or carries bytes as its stage asks for it; trust
+// begins behind the way out for forged sources. No mark tells a port.
 func TestBogons(t *testing.T) {
 	p := plan(t, "hygiene.yaml")
 	p.Firewall.Bogons.InterfaceLists = append(p.Firewall.Bogons.InterfaceLists, "LAN")
@@ -75,8 +76,8 @@ func TestBogons(t *testing.T) {
 	}
 }
 
-// TestBogonsElsewhere: an interface list that the router lacks is refused; where all is excepted that is reserved in a family, nothing
-// is done about it there.
+// TestBogonsElsewhere: an interface list that the router lacks is refused; where all is excepted
+// that is reserved in a family, nothing is done about it there.
 func TestBogonsElsewhere(t *testing.T) {
 	p := plan(t, "hygiene.yaml")
 	p.Firewall.Bogons.InterfaceLists = []string{"UPLINK"}

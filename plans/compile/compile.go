@@ -1,10 +1,8 @@
-// Package compile turns a plan into the rule set for one router.
-//
-// A [RuleSet] says what ought to stand on the router: for each address family the rules in
-// their order and the place where they belong, the entries of the allow-list, and what the
-// services should be. It depends on the router only where it must: the ports on which services
-// listen, the families that the router has, and the place in its table. How to get
-// there from what the router holds now is the business of plans/diff.
+// Package compile turns a plan into the rule set for one router. A [RuleSet] is the desired state
+// of the router: for each address family the rules in their order and their place, the entries of
+// the allow-list, and the services. It depends on the router only where necessary: the ports on
+// which services listen, the families that the router has, and the place in its table. plans/diff
+// computes the steps from the router's present state.
 //
 // The package decides and computes; it never reads or writes a router.
 package compile
@@ -18,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// RuleSet is what a plan wants of one router.
+// RuleSet is the desired state of one router.
 type RuleSet struct {
 	// Plan is the plan's name, Layout its layout, PlanDigest its digest.
 	Plan       string
@@ -31,13 +29,14 @@ type RuleSet struct {
 	AllowInterfaces []string
 	// Notes are remarks for the operator that change nothing.
 	Notes []string
-	// Removes says that nothing of the plan is to be left on the router, in no menu. Returned are rows that were somebody's before the
-	// plan took them over: they stay, and only lose the plan's mark.
+	// Removes says that nothing of the plan is to be left on the router, in any menu. Returned are
+	// rows that belonged to somebody before the plan took them over: they stay, and only lose the
+	// plan's mark.
 	Removes  bool
 	Returned []Returned
 }
 
-// Returned is a row that goes back to whom it belonged, with the comment that it had there.
+// Returned is a row that is handed back, with its comment from before.
 type Returned struct {
 	Menu        routeros.Menu
 	ID, Comment string
@@ -47,11 +46,12 @@ type Returned struct {
 type Table struct {
 	Family routeros.Family
 	Menu   routeros.Menu
-	// Rules are in their order, each with its mark, and without a chain: in which chain they stand
-	// depends on the layout. Only rules that were found in a chain of the router's own have theirs.
+	// Rules are in their order, each with its mark, and without a chain: their chain depends on the
+	// layout. Only rules that were found in a chain of the router's own have theirs.
 	Rules []routeros.Rule
-	// Chains are the chains of doors that quarantine, or that are laid down ahead, and those behind which trust begins where there are bogons. A rule of Rules jumps to each; its jump-target is the chain's name here,
-	// which the layout completes.
+	// Chains are the chains of doors with a quarantine or with knocks in advance, and, with bogons,
+	// the chains that accept trusted sources. A rule of Rules jumps to each; its jump-target is the
+	// chain's name here, which the layout completes.
 	Chains []Chain
 	Place  Place
 	// Doors are the plan's doors as the rules have them, for checking that they can be reached.
@@ -64,7 +64,7 @@ type Table struct {
 	Forwarding Forwarding
 }
 
-// Dropped are the packets that the rules of input drop when they come from those who may not.
+// Dropped are the packets that the rules of input drop if their source is not allowed.
 func (t Table) Dropped() []Match { return append(Shut(t.Gate), t.Forwarding.Outer...) }
 
 // Chain is a part of a table's rules that stands in a chain of its own.
@@ -84,9 +84,9 @@ type Door struct {
 	For          routeros.ListTimeout
 	// StageLists are those of the stages before the last.
 	StageLists []string
-	// Lax says of each stage what its rule does not ask for; nil where all ask for everything.
+	// Lax says for each stage which conditions its rule lacks; nil if none lacks any.
 	Lax []Lax
-	// Hours are when the knock counts, of a window that is laid down ahead; none is always.
+	// Hours are when the knock of a window that is installed in advance counts; none means always.
 	Hours []routeros.Hours
 	// Quarantine is nil at a door that has none.
 	Quarantine *Quarantine
@@ -96,7 +96,7 @@ type Door struct {
 type Quarantine struct {
 	List string
 	For  time.Duration
-	// Turns says that a stage touched out of turn leads into it, Decoys what leads into it besides.
+	// Turns says that a stage out of order leads into it; Decoys are the other packets that do.
 	Turns  bool
 	Decoys []plans.Stage
 }
@@ -115,7 +115,7 @@ type Entry struct {
 	Entry routeros.ListEntry
 }
 
-// Service is what a plan wants of one row of /ip/service; nil means that it doesn't care.
+// Service is the desired state of one row of /ip/service; nil fields don't matter.
 type Service struct {
 	Name     string
 	Disabled *bool
@@ -124,7 +124,7 @@ type Service struct {
 	WantFrom bool
 }
 
-// RefusalError says why a plan can't be carried out on this router. Exit code 4.
+// RefusalError says why a plan can't be applied to this router. Exit code 4.
 type RefusalError struct {
 	// Risk is the name under which the refusal is known, such as lose-session.
 	Risk string
@@ -148,8 +148,9 @@ func ChainNames(plan string) [2]string {
 	return [2]string{"rosknock-" + plan + "-a", "rosknock-" + plan + "-b"}
 }
 
-// InlineChainNames returns the two names between which a door's own chain switches in the inline layout. In the chain layout it goes
-// with the chain of the plan, under its name; no name of one layout is one of the other.
+// InlineChainNames returns the two names between which a door's own chain switches in the inline
+// layout. In the chain layout it goes with the chain of the plan, under its name; no name of one
+// layout is one of the other.
 func InlineChainNames(plan, door string) [2]string {
 	return [2]string{DoorChain("rosknock-"+plan+"-c", door), DoorChain("rosknock-"+plan+"-d", door)}
 }
@@ -161,9 +162,10 @@ func DoorChain(chain, door string) string { return chain + "-" + door }
 // *[RefusalError] when no place on this router would make the rules do what the plan says.
 func Compile(p plans.Plan, s routeros.Snapshot) (RuleSet, error) { return compileWith(p, s, nil) }
 
-// Through returns the rule sets that the router of the snapshot has to go through: mostly one. Where a service that the plan's rules on the
-// router gate already moves to another port, there is one before the last that covers both ports. The service moves under that one: under
-// the old rules its new port would be open to anybody, and under the new ones its old port, until it has moved.
+// Through returns the rule sets that the router has to go through: usually one. If a service that
+// is already gated moves to another port, there is an intermediate one that covers both ports. The
+// service moves under that one: under the old rules its new port would be open to anybody, and
+// under the new ones its old port, until it has moved.
 func Through(p plans.Plan, s routeros.Snapshot) ([]RuleSet, error) {
 	last, err := Compile(p, s)
 	if err != nil {
@@ -180,7 +182,8 @@ func Through(p plans.Plan, s routeros.Snapshot) ([]RuleSet, error) {
 	return []RuleSet{both, last}, nil
 }
 
-// movingServices returns the present ports of the services that move and that rules of the plan gate or open now, by name.
+// movingServices returns the present ports of the services that move and that rules of the plan
+// gate or open now, by name.
 func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 	installed := slices.ContainsFunc(routeros.Families(), func(f routeros.Family) bool {
 		return slices.ContainsFunc(s.Rules[f.Filter()], func(r routeros.Rule) bool {
@@ -189,7 +192,7 @@ func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 		})
 	})
 	if !installed {
-		return nil // nothing of what is open now was ever shut by the plan
+		return nil // the plan has never closed anything that is open now
 	}
 	moving := map[string]uint16{}
 	for _, want := range p.Services.Ports {
@@ -204,7 +207,7 @@ func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 // compileWith compiles a plan; services that are moving are covered on their present ports too.
 func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (RuleSet, error) {
 	if p.Rotates() {
-		return RuleSet{}, &RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time that they are for"}
+		return RuleSet{}, &RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time for which to derive them"}
 	}
 	if p.Unresolved() {
 		return RuleSet{}, &RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
@@ -212,7 +215,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
 	for _, f := range p.Firewall.Families {
 		if !s.HasMenu(f.Filter()) {
-			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: nothing is done for %s", f.Filter(), f))
+			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: %s is skipped", f.Filter(), f))
 			continue
 		}
 		c := compiler{plan: concerns(p, f), router: s, family: f, moving: moving}
@@ -237,19 +240,21 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 	return rs, nil
 }
 
-// first reports whether a door of the plan is the first of its name: the windows of a door that rotates have one.
+// first reports whether a door of the plan is the first of its name: the windows of a door that
+// rotates have one.
 func (c *compiler) first(i int) bool {
 	return slices.IndexFunc(c.plan.Doors, func(o plans.Door) bool { return o.Name == c.plan.Doors[i].Name }) == i
 }
 
-// enterLaid is the rule by which packets come to the stages of windows that are laid down ahead. They are many, so they have a chain of
-// their own, at which only the first packets of connections look.
+// enterLaid is the jump to the stages of windows that are installed in advance. They are many, so
+// they have a chain of their own, which only the first packets of connections enter.
 func (c *compiler) enterLaid(door string) routeros.Rule {
 	return c.rule(door+"/jump", "knocks at door "+door, "action", "jump", "jump-target", door, "connection-state", "new")
 }
 
-// laidChain lists the stages of all windows of a door. What is taken for forged goes by them: to drop its knocks by their ports, as in
-// [compiler.forged], would take rules that change with each window, and have no hours.
+// laidChain lists the stages of all windows of a door. Forged packets bypass them: to drop them by
+// their ports, as in [compiler.forged], would need rules that change with each window and have no
+// hours.
 func (c *compiler) laidChain(b *Bogons, door string) []routeros.Rule {
 	var rules []routeros.Rule
 	if b != nil {
@@ -266,18 +271,19 @@ func (c *compiler) laidChain(b *Bogons, door string) []routeros.Rule {
 	return rules
 }
 
-// laidAcross says when the router's clock is put forward or back while windows that are laid down ahead stand there, or that nobody
-// knows whether it is. Hours are by the offset that holds then; if nobody lays down the next ones, they come again by the clock on the wall.
+// laidAcross says when the router's clock is set forward or back during the windows that are
+// installed in advance, or that this is unknown. Hours use the offset at their time; if nobody
+// installs the next knocks, they repeat by local time.
 func laidAcross(p plans.Plan, s routeros.Snapshot) string {
 	if p.Ahead() == 0 {
 		return ""
 	}
 	if s.Clock.IsZero() {
-		return "the router's clock is not known: the hours of what is laid down are those of UTC"
+		return "the router's clock is unknown: the hours of the installed knocks are UTC"
 	}
 	zone := s.Clock.Location()
 	if zone.String() == "" {
-		return fmt.Sprintf("the router's time zone is not known here, only that it is %s now: when its summer time begins or ends, run rosknock rotate", s.Clock.Format("-07:00"))
+		return fmt.Sprintf("the router's time zone is unknown on this machine, only its present offset %s: when daylight saving begins or ends there, run rosknock rotate", s.Clock.Format("-07:00"))
 	}
 	if _, change := s.Clock.ZoneBounds(); !change.IsZero() && change.Before(s.Clock.Add(p.Ahead()+p.Ahead())) {
 		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are laid down by the new one; if nobody lays down "+
@@ -295,8 +301,9 @@ type compiler struct {
 	notes  []string
 }
 
-// Removal returns the rule set that leaves nothing of a plan on the router of the snapshot. What services were before, and which rows
-// were somebody else's, is not known here: who knows adds it.
+// Removal returns the rule set that leaves nothing of a plan on the router of the snapshot. It does
+// not know the earlier state of services, or which rows belonged to somebody else: the caller adds
+// that.
 func Removal(plan string, s routeros.Snapshot) RuleSet {
 	rs := RuleSet{Plan: plan, Layout: plans.Inline, Removes: true}
 	for _, f := range routeros.Families() {
@@ -313,7 +320,7 @@ func (c *compiler) table() (Table, error) {
 		if !c.router.HasInterfaceList(list) {
 			return Table{}, &RefusalError{
 				Risk: "missing-interface-list", What: fmt.Sprintf("the plan allows the interface list %q, which the router doesn't have", list),
-				Remedy: "create it on the router, or take it out of allow.interface-lists",
+				Remedy: "create it on the router, or remove it from allow.interface-lists",
 			}
 		}
 	}
@@ -322,7 +329,7 @@ func (c *compiler) table() (Table, error) {
 		t.Doors = append(t.Doors, c.door(d))
 	}
 	if len(t.Doors)+len(t.Gate) == 0 {
-		return t, nil // all that the plan wants is of the other family
+		return t, nil // the plan concerns only the other family
 	}
 	if err := c.forwards(&t); err != nil {
 		return Table{}, err
@@ -338,7 +345,7 @@ func (c *compiler) table() (Table, error) {
 		return Table{}, err
 	}
 	if !c.plan.Firewall.Found.Empty() {
-		t.Place.Floor = "" // rules that were there may stand above the accept of established traffic
+		t.Place.Floor = "" // rules as found may be above the accept of established traffic
 	}
 	if t.Rules, err = c.asFound(c.rules(&t)); err != nil {
 		return Table{}, err
@@ -368,10 +375,10 @@ func (c *compiler) door(d plans.Door) Door {
 	return door
 }
 
-// rules lists the family's rules in their order: established traffic first, then what forged sources
-// knock, which ends there; then the stages of each door, later ones above earlier ones, so that one packet never advances two stages; then
-// who may pass, and last what is shut. The stages stand above the accept of the trusted
-// list, so that a trusted client extends its time by knocking again.
+// rules lists the family's rules in their order: established traffic first; then the drops of
+// forged knocks; then the stages of each door, later ones above earlier ones, so that one packet
+// never advances two stages; then the accepts, and last the drops of the gate. The stages are above
+// the accept of the trusted list, so that a trusted client extends its time by knocking again.
 func (c *compiler) rules(t *Table) []routeros.Rule {
 	var rules []routeros.Rule
 	if t.Place.NeedsEstablished {
@@ -431,7 +438,8 @@ func (c *compiler) stages(d plans.Door) []routeros.Rule {
 	return rules
 }
 
-// part is one of the rules of a stage: one, but where the hours of its window go over midnight.
+// part is one of the rules of a stage: there is only one, unless the hours of its window cross
+// midnight.
 type part struct {
 	match  []string
 	suffix string
@@ -465,7 +473,8 @@ func stageMatch(f routeros.Family, s plans.Stage) []string {
 	return append([]string{"protocol", s.Protocol, "dst-port", fmt.Sprint(s.Port)}, carries(s)...)
 }
 
-// carries is the matcher of a stage's payload: the bytes stand anywhere in the packet (routeros-facts § 2.2).
+// carries is the matcher of a stage's payload: the bytes stand anywhere in the packet
+// (routeros-facts § 2.2).
 func carries(s plans.Stage) []string {
 	if s.Payload == "" {
 		return nil

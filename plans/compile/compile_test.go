@@ -42,8 +42,9 @@ func defconf(t *testing.T) routeros.Snapshot {
 	return router(t, string(data))
 }
 
-// TestSeed: the MikroTik example of the seed article comes out as that article's rules, with what makes
-// them safe: later stages first, above the accept of the trusted list, and only new connections count.
+// TestSeed: the MikroTik example of the seed article comes out as that article's rules, with what
+// makes them safe: later stages first, above the accept of the trusted list, and only new
+// connections count.
 func TestSeed(t *testing.T) {
 	rs, err := compile.Compile(plan(t, "inline.yaml"), router(t, "# by RouterOS 7.20\n/ip address\nadd address=192.0.2.1/24 interface=ether1\n"))
 	if err != nil {
@@ -246,8 +247,9 @@ func TestLoggedKnock(t *testing.T) {
 	}
 }
 
-// TestQuarantine: a door that quarantines has a chain of its own, into which only those come who are not in quarantine. Its stages come
-// first, then who is spared, then what seizes; no comment tells a port.
+// TestQuarantine: a door that quarantines has a chain of its own, into which only those come who
+// are not in quarantine. Its stages come first, then who is spared, then what seizes; no comment
+// tells a port.
 func TestQuarantine(t *testing.T) {
 	p := plan(t, "quarantine.yaml")
 	rs, err := compile.Compile(p, defconf(t))

@@ -11,35 +11,40 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// Forwarding is the part of a rule set that concerns services behind the router. It has rules in two tables besides those in input:
-// dst-nat sends those on who may use a forward, and nobody else; and forward lets them through and shuts out everybody else,
-// since a foreign rule may send strangers there too.
+// Forwarding is the part of a rule set for services behind the router. It has rules in two tables
+// besides those in input: dst-nat forwards only sources that may use a forward; and the chain
+// forward accepts them and drops everybody else, since a foreign rule may forward strangers there
+// too.
 type Forwarding struct {
 	Forwards []Forward
-	// Outer are the ports of the router that are forwarded. What still comes to the router itself there is dropped.
+	// Outer are the ports of the router that are forwarded. Packets that still reach the router
+	// itself there are dropped.
 	Outer []Match
-	// NAT are rules of the chain dstnat, Filter of the chain forward, in their order and without a chain.
+	// NAT are rules of the chain dstnat, Filter of the chain forward, in their order and without a
+	// chain.
 	NAT, Filter           []routeros.Rule
 	NATPlace, FilterPlace Place
 }
 
-// Forward is one forward with the lists of those who may use it besides the allow-list.
+// Forward is one forward with the lists of sources that may use it, besides the allow-list.
 type Forward struct {
 	plans.Forward
 	Trusted []string
 }
 
-// ForwardChainNames returns the two names between which the chain layout switches in forward. No name of a plan holds a dot.
+// ForwardChainNames returns the two names between which the chain layout switches in forward. No
+// name of a plan holds a dot.
 func ForwardChainNames(plan string) [2]string {
 	return [2]string{"rosknock-" + plan + ".forward-a", "rosknock-" + plan + ".forward-b"}
 }
 
-// Outer is what is asked for at the router.
+// Outer is the match of packets to the router's port.
 func (f Forward) Outer() Match {
 	return Match{Protocol: f.Protocol, Ports: routeros.Ports{{First: f.Port, Last: f.Port}}}
 }
 
-// concerns returns the plan as it is for a family: forwards are of IPv4 alone, and so are doors that open nothing else.
+// concerns returns the plan for one family: forwards exist only for IPv4, and so do doors that open
+// only forwards.
 func concerns(p plans.Plan, f routeros.Family) plans.Plan {
 	if f == routeros.IPv4 || len(p.Gate.Forwards) == 0 {
 		return p
@@ -73,7 +78,8 @@ func (c *compiler) forwards(t *Table) error {
 	return nil
 }
 
-// forwardIsFree refuses a forward that would take the port of a service of this router, or lead back to the router.
+// forwardIsFree refuses a forward that would take the port of a service of this router, or lead
+// back to the router.
 func (c *compiler) forwardIsFree(f plans.Forward) error {
 	for _, s := range c.router.Services {
 		port, _ := c.servicePort(s.Name)
@@ -82,7 +88,7 @@ func (c *compiler) forwardIsFree(f plans.Forward) error {
 		}
 		return &RefusalError{
 			Risk: "forward-in-use", What: fmt.Sprintf("the port of forward %s is that of the router's service %s", f.Name, s.Name),
-			Remedy: "choose another port, or switch the service off or move it",
+			Remedy: "choose another port, or disable or move the service",
 		}
 	}
 	own := func(a routeros.InterfaceAddress) bool { return !a.Disabled && a.Prefix.Addr() == f.To }
@@ -93,7 +99,7 @@ func (c *compiler) forwardIsFree(f plans.Forward) error {
 		}
 	}
 	if !c.router.HasMenu(c.family.NAT()) {
-		return &RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "take the forwards out of the plan"}
+		return &RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "remove the forwards from the plan"}
 	}
 	return nil
 }
@@ -105,7 +111,7 @@ type who struct {
 	trusted     bool // by a door
 }
 
-// users lists who may use a forward: those whom a door trusts that opens it, and the allow-list.
+// users lists who may use a forward: trusted sources of doors that open it, and the allow-list.
 func (c *compiler) users(f Forward) []who {
 	var out []who
 	seen := map[string]bool{}
@@ -154,7 +160,7 @@ func (c *compiler) forwarding(t *Table) error {
 		}
 		drops = append(drops, c.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
 	}
-	f.Filter = append(f.Filter, drops...) // two forwards may lead to one port, for others each
+	f.Filter = append(f.Filter, drops...) // two forwards may lead to one port, each for other sources
 	return nil
 }
 
@@ -167,7 +173,8 @@ func (c *compiler) running(one Forward) []routeros.Rule {
 	}
 }
 
-// forwardChain names the chain in which those whom a door trusts are let through to a forward, where there are bogons.
+// forwardChain names the chain that accepts a door's trusted sources for a forward, if there are
+// bogons.
 func forwardChain(door, forward string) string { return door + "." + forward + behind }
 
 // behind ends the names of chains that only forward leads to. No name of a door holds a dot.
@@ -179,14 +186,15 @@ func IsBehind(plan, chain string) bool {
 	return slices.Contains(names[:], chain) || strings.HasPrefix(chain, "rosknock-"+plan+"-") && strings.HasSuffix(chain, behind)
 }
 
-// forwardPlaces finds where the rules belong in dstnat and in forward. In dstnat they go before the first rule that ends the way of a
-// packet to a forwarded port; in forward before the first that decides about a packet that was sent on, as if everybody's were, but for those
-// that let the allowed interfaces in. Running connections are not decided about here: the drop takes new ones only.
+// forwardPlaces finds where the rules belong in dstnat and in forward. In dstnat they go before the
+// first rule that decides about a packet to a forwarded port; in forward before the first that
+// decides about a forwarded packet, as if everybody's were forwarded, except rules that let the
+// allowed interfaces in. Running connections don't matter here: the drop matches only new ones.
 func (c *compiler) forwardPlaces(t *Table) error {
 	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
 	open := c.forEverybody(bare, t.Forwarding.Forwards)
 	cuts := classes.Cuts{Ports: ports(t.Forwarding.Outer)}
-	for _, d := range t.Doors { // others may ask for a list that only the plan will fill
+	for _, d := range t.Doors { // foreign rules may match a list that only the plan will fill
 		cuts.Lists = append(cuts.Lists, d.Trusted)
 	}
 	space := classes.New(t.Family, cuts, bare, open)
@@ -213,7 +221,7 @@ func (c *compiler) forwardPlaces(t *Table) error {
 	return nil
 }
 
-// forEverybody is the router as it would be if its forwards were open to all.
+// forEverybody is the router with its forwards open to all.
 func (c *compiler) forEverybody(bare routeros.Snapshot, forwards []Forward) routeros.Snapshot {
 	var rows []routeros.Rule
 	for i, f := range forwards {
@@ -225,7 +233,8 @@ func (c *compiler) forEverybody(bare routeros.Snapshot, forwards []Forward) rout
 	return withRules(bare, c.family.NAT(), append(rows, bare.Rules[c.family.NAT()]...))
 }
 
-// firstOf returns the position of the first rule of a chain for which something holds, or the length of the table.
+// firstOf returns the position of the first rule of a chain for which something holds, or the
+// length of the table.
 func (c *compiler) firstOf(rows []routeros.Rule, chain string, holds func(i int) bool) (int, error) {
 	for i := range rows {
 		if rows[i].Chain() != chain || rows[i].Disabled() || !holds(i) {
@@ -246,7 +255,8 @@ func placeBefore(rows []routeros.Rule, at int) Place {
 	return Place{Anchor: rows[at].ID, AnchorText: rows[at].Describe()}
 }
 
-// keepsForwarded reports whether the router lets the packets of forwarded connections through by itself, in both directions.
+// keepsForwarded reports whether the router lets the packets of forwarded connections through by
+// itself, in both directions.
 func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bool {
 	table := newTable(bare, c.family)
 	for _, in := range table.probes.Interfaces {
@@ -261,8 +271,8 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 	return true
 }
 
-// Running plays the packets of a forwarded connection that a stranger has open, in both directions, at the chain forward, where they have been
-// translated already.
+// Running plays the packets of a forwarded connection that a stranger has open, in both directions,
+// at the chain forward, where they have been translated already.
 func (p Probes) Running(w *packet.World, in string, f Forward, lists packet.Lists) []packet.Fate {
 	there := p.New(in, f.Protocol, f.ToPort)
 	there.Dst, there.State, there.DstNAT, there.TCPFlags = f.To, packet.Established, true, 0
@@ -279,7 +289,7 @@ func (p Probes) Running(w *packet.World, in string, f Forward, lists packet.List
 	return []packet.Fate{walk(there), walk(back)}
 }
 
-// stopsMaybe reports whether a rule may stop a packet that no packet settles.
+// stopsMaybe reports whether a rule may stop a packet depending on more than the packet.
 func stopsMaybe(f packet.Fate) bool {
 	return slices.ContainsFunc(f.Undecided, func(l packet.Look) bool {
 		return !slices.Contains([]string{"accept", "log", "passthrough", "fasttrack-connection"}, l.Rule.Action())

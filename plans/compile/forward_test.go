@@ -50,8 +50,8 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestForwardPlaces: before the first rule that decides about what is forwarded, whoever it is for; running connections are let through where
-// the router does not do so.
+// TestForwardPlaces: before the first rule that decides about what is forwarded, whoever it is for;
+// running connections are let through where the router does not do so.
 func TestForwardPlaces(t *testing.T) {
 	tests := []struct {
 		name, rules string
@@ -104,7 +104,8 @@ func TestForwardPlaces(t *testing.T) {
 	}
 }
 
-// TestForwardOnly: a door that opens nothing but a forward is none over IPv6, and what everything opens are the forwards too.
+// TestForwardOnly: a door that opens nothing but a forward is none over IPv6, and what everything
+// opens are the forwards too.
 func TestForwardOnly(t *testing.T) {
 	p := plan(t, "forward.yaml")
 	p.Gate.Services = nil
@@ -153,7 +154,8 @@ func TestForwardRefusals(t *testing.T) {
 	}
 }
 
-// TestForwardsOfOneHost: two forwards lead to one port, for others each; nobody is shut out behind the first.
+// TestForwardsOfOneHost: two forwards lead to one port, for others each; nobody is shut out behind
+// the first.
 func TestForwardsOfOneHost(t *testing.T) {
 	p := plan(t, "forward.yaml")
 	again := p.Gate.Forwards[0]

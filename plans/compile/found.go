@@ -8,14 +8,15 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Lax is what a stage rule that stood on the router before does not ask for: then packets play the stage that a stage of ours
-// would not look at.
+// Lax are the conditions that a stage rule as found lacks: then packets count for the stage that a
+// stage of ours would not match.
 type Lax struct {
-	AnyState bool // not the first of a connection alone
-	AnyICMP  bool // not a request for an echo alone
+	AnyState bool // not only the first packet of a connection
+	AnyICMP  bool // not only an echo request
 }
 
-// lax tells for each stage of a door what its rule as it was found lacks; nil where none lacks anything.
+// lax says for each stage of a door which conditions its rule as found lacks; nil if none lacks
+// any.
 func (c *compiler) lax(d plans.Door) []Lax {
 	out := make([]Lax, len(d.Knock))
 	for i := range out {
@@ -28,8 +29,8 @@ func (c *compiler) lax(d plans.Door) []Lax {
 	return out
 }
 
-// asFound gives rules the form and the order of those that stood on the router before. A rule that stands in a chain of the router's
-// own has that chain; the others have none, as ever.
+// asFound gives rules the form and the order in which they were found. A rule in a chain of the
+// router's own has that chain; the others have none, as usual.
 func (c *compiler) asFound(rules []routeros.Rule) ([]routeros.Rule, error) {
 	found := c.plan.Firewall.Found
 	if c.plan.Firewall.Layout != plans.Inline || found.Empty() {
@@ -59,7 +60,7 @@ func (c *compiler) asFound(rules []routeros.Rule) ([]routeros.Rule, error) {
 	return out, nil
 }
 
-// patch makes a rule what was found in its place.
+// patch turns a rule into the one that was found in its place.
 func patch(r routeros.Rule, mark routeros.Mark, found plans.FoundRule) (routeros.Rule, error) {
 	r.Attrs = r.Attrs.Without(found.Without...)
 	for name, value := range found.With.All() {

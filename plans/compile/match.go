@@ -22,7 +22,7 @@ type Match struct {
 // kernel's multiport match, on which RouterOS's port lists rest. MikroTik documents none.
 const mostPorts = 15
 
-// slot names the match within a mark. It tells the protocol, never a port.
+// slot names the match within a mark. It reveals the protocol, never a port.
 func (m Match) slot() string {
 	name := m.Protocol
 	if name == "" {
@@ -98,7 +98,7 @@ func portsOf(list string) routeros.Ports {
 	return ports
 }
 
-// servicePort is the port on which a service will listen once the plan is carried out.
+// servicePort is the port on which a service will listen once the plan is applied.
 func (c *compiler) servicePort(name string) (uint16, bool) {
 	for _, p := range c.plan.Services.Ports {
 		if p.Name == name {
@@ -151,8 +151,8 @@ func cut(m Match) []Match {
 	return append(out, next)
 }
 
-// Shut turns what a gate names into what has to be dropped: the IPsec condition goes, since what may
-// only come through a tunnel must not come in clear either.
+// Shut turns the targets of a gate into the packets to drop: it removes the IPsec condition, since
+// packets that are only allowed through a tunnel must not arrive in clear either.
 func Shut(gate []Match) []Match {
 	bare := slices.Clone(gate)
 	for i := range bare {

@@ -27,8 +27,8 @@ type Place struct {
 	NeedsEstablished bool
 }
 
-// place finds where the rules belong, by evaluating the router's table without our rules for the packets
-// that matter. The first rule that decides about one of them is where they have to go.
+// place finds where the rules belong, by evaluating the router's table without our rules for the
+// packets that matter. The first rule that decides about one of them is where they have to go.
 func (c *compiler) place(t Table) (Place, error) {
 	bare := newTable(without(c.router, t.Menu, c.plan.Name), t.Family)
 	if c.plan.Firewall.Before != "" {
@@ -45,8 +45,8 @@ func (c *compiler) place(t Table) (Place, error) {
 	return settle(bare, t, at), nil
 }
 
-// firstBypass returns the position of the first rule of input that lets anybody at all reach what is gated, whatever his
-// address, lists or tunnels, and whatever the answers to limits and the like.
+// firstBypass returns the position of the first rule of input that lets any source reach a gated
+// service, whatever its address, lists or tunnels, and whatever the answers to limits and the like.
 func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
 	shut := t.Dropped()
 	if len(shut) == 0 {
@@ -59,8 +59,8 @@ func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
 	return len(bare.Rules[t.Menu])
 }
 
-// concerning leaves of the filter's rules those that packets of some matches may meet, and those that fill lists, and tells where they stand. Long
-// tables are mostly about other ports.
+// concerning keeps only the filter rules that packets of some matches may meet, and those that fill
+// lists, with their positions. Most rules of long tables are about other ports.
 func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at []int) {
 	for i := range rows {
 		r := &rows[i]
@@ -71,7 +71,7 @@ func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at
 	return kept, at
 }
 
-// mayMeet reports whether packets of a match may meet a rule, as far as protocol and port tell.
+// mayMeet reports whether packets of a match may meet a rule, judged by protocol and port.
 func mayMeet(r *routeros.Rule, m Match) bool {
 	theirs, err := routeros.ParseProtocol(r.Attrs.Get("protocol"))
 	ours, wrong := routeros.ParseProtocol(m.Protocol)
@@ -98,7 +98,7 @@ func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 	return len(rows)
 }
 
-// allowedSet are the packets that arrive where the plan lets everybody in.
+// allowedSet are the packets on interfaces where the plan lets everybody in.
 func (c *compiler) allowedSet(space *classes.Space) classes.Set {
 	var out classes.Set
 	for _, list := range c.plan.Allow.InterfaceLists {
@@ -115,8 +115,8 @@ func ports(all []Match) []routeros.PortRange {
 	return out
 }
 
-// Packets returns the packets that some of the matches cover when they come to the filter. What destination NAT does with
-// them is in the result, which may be empty.
+// Packets returns the packets that some of the matches cover when they come to the filter. What
+// destination NAT does with them is in the result, which may be empty.
 func Packets(space *classes.Space, nat classes.Result, matches []Match) classes.Set {
 	var out classes.Set
 	for _, m := range matches {
@@ -151,7 +151,7 @@ func Translated(space *classes.Space, s routeros.Snapshot) classes.Result {
 	return space.Walk(s, asked...)
 }
 
-// trialTable is a family's table as it would be without the plan, made ready for evaluation.
+// trialTable is a family's table without the plan, prepared for evaluation.
 type trialTable struct {
 	snapshot routeros.Snapshot
 	rows     []routeros.Rule
@@ -206,8 +206,8 @@ func named(rows []routeros.Rule, comment string) (int, error) {
 	return at, nil
 }
 
-// firstObstacle returns the position of the first rule of input that decides about a packet of ours, or
-// the length of the table where none does.
+// firstObstacle returns the position of the first rule of input that decides about a packet of
+// ours, or the length of the table where none does.
 func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 	first := c.firstBypass(t, bare.snapshot)
 	needed := false
@@ -228,7 +228,7 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 		}
 	}
 	if !needed {
-		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules stop nothing of what the doors open, and the plan has no gate; name what to shut under gate", t.Family))
+		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules drop nothing of what the doors open, and the plan has no gate; name under gate what to close", t.Family))
 	}
 	if first < len(bare.rows) && bare.rows[first].Dynamic {
 		return 0, aboveDynamic(bare.rows[first])
@@ -238,24 +238,25 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 
 func aboveDynamic(r routeros.Rule) error {
 	return &RefusalError{
-		Risk: "no-place", What: fmt.Sprintf("the rules would have to stand above %s, which the router made itself", r.Describe()),
-		Remedy: "RouterOS lets nothing be placed before a dynamic rule; switch off what makes it",
+		Risk: "no-place", What: fmt.Sprintf("the rules would have to be above %s, which the router made itself", r.Describe()),
+		Remedy: "RouterOS allows no rule before a dynamic rule; disable the feature that makes it",
 	}
 }
 
 // obstacle is a packet, and the verdicts on it that must not come before our rules.
 type obstacle struct {
 	probe       packet.Packet
-	alsoAccepts bool // an accept hinders too: the packet would never reach our rule
+	alsoAccepts bool // an accept is an obstacle too: the packet would never reach our rule
 }
 
 func (o obstacle) hinders(f packet.Fate) bool {
 	return f.Verdict != packet.Accept || o.alsoAccepts
 }
 
-// obstacles lists what matters on one interface. A knock has to reach the stage rules, and what is gated
-// the gate, so any verdict before them hinders; what is only opened is hindered by a drop. Where
-// the router accepts all that the doors open anyway, nobody needs to knock.
+// obstacles lists the packets that matter on one interface. A knock has to reach the stage rules,
+// and packets to gated services the gate, so any verdict before them is an obstacle. For packets
+// that are only opened, a drop is one. If the router accepts everything that the doors open anyway,
+// nobody needs to knock.
 func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	p := bare.probes
 	allowed := c.allowedInterface(bare.world, in)
@@ -293,8 +294,8 @@ func (c *compiler) allowedInterface(w *packet.World, in string) bool {
 	return slices.ContainsFunc(c.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
 }
 
-// decider returns the position of the rule of input that decided, itself or through the chain that it
-// jumps to.
+// decider returns the position of the rule of input that decided, itself or through the chain that
+// it jumps to.
 func decider(f packet.Fate, menu routeros.Menu) (int, bool) {
 	if f.Rule == nil || f.Table != menu {
 		return 0, false
@@ -307,8 +308,8 @@ func decider(f packet.Fate, menu routeros.Menu) (int, bool) {
 	return 0, false
 }
 
-// settle completes a place whose anchor is the row at a position: the floor is the accept of established
-// traffic above it, if the router has one that holds for all interfaces.
+// settle completes a place whose anchor is the row at a position: the floor is the accept of
+// established traffic above it, if the router has one that holds for all interfaces.
 func settle(bare trialTable, t Table, at int) Place {
 	place := Place{NeedsEstablished: true}
 	if at < len(bare.rows) {
@@ -320,8 +321,8 @@ func settle(bare trialTable, t Table, at int) Place {
 	return place
 }
 
-// establishedAt returns the position of the last rule above the anchor that is needed for every packet of
-// a running connection to be accepted, or -1 where some are not.
+// establishedAt returns the position of the last rule above the anchor that is needed for every
+// packet of a running connection to be accepted, or -1 where some are not.
 func establishedAt(bare trialTable, t Table, anchor int) int {
 	last := -1
 	for _, in := range bare.probes.Interfaces {

@@ -10,8 +10,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestBypass: the first rule that lets somebody reach what is gated is the same whether all rules are looked at or those that may concern
-// the gate.
+// TestBypass: the first rule that lets somebody reach what is gated is the same whether all rules
+// are looked at or those that may concern the gate.
 func TestBypass(t *testing.T) {
 	found := 0
 	rapid.Check(t, func(t *rapid.T) {

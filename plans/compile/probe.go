@@ -10,8 +10,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// Probes makes the packets by which a rule set is tried out on a router: those of a stranger, who is in
-// no list, arriving on any interface.
+// Probes makes the packets that test a rule set on a router: those of a stranger, who is in no
+// list, arriving on any interface.
 type Probes struct {
 	Family routeros.Family
 	Source netip.Addr
@@ -58,7 +58,8 @@ func (p Probes) Stage(in string, s plans.Stage) packet.Packet {
 	return probe
 }
 
-// To returns a stranger's first packets to what a match covers: one to each end of each port range.
+// To returns a stranger's first packets to the ports of a match: one to each end of each port
+// range.
 func (p Probes) To(in string, m Match) []packet.Packet {
 	if m.Protocol == "" {
 		return p.everything(in)
@@ -124,7 +125,8 @@ func (p Probes) destination(in string) netip.Addr {
 	}
 }
 
-// stranger picks a public address that no list and no rule of the router names and that is on none of its networks.
+// stranger picks a public address that no list and no rule of the router names and that is on none
+// of its networks.
 func stranger(s routeros.Snapshot, f routeros.Family) netip.Addr {
 	candidates := []string{"93.77.77.77", "5.77.77.77", "77.77.77.77", "121.77.77.77", "185.77.77.77", "203.77.77.77"}
 	if f == routeros.IPv6 {
@@ -169,7 +171,7 @@ func interfaces(s routeros.Snapshot, f routeros.Family) []string {
 	groups := map[string]bool{}
 	var out []string
 	for _, i := range s.Interfaces {
-		if i.Disabled || i.Type == "loopback" || i.Name == "lo" { // an export tells no type
+		if i.Disabled || i.Type == "loopback" || i.Name == "lo" { // an export has no types
 			continue
 		}
 		group := i.Type + "\x00" + memberships(s, i.Name)

@@ -8,16 +8,18 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// enter is the rule by which packets come to the stages of a door that quarantines: those of sources that are not in its quarantine.
-// A rule asks for one list only, and the stages ask for theirs, so the door needs a chain of its own.
+// enter is the jump to the stages of a door with a quarantine, for sources that are not in its
+// quarantine. A rule can match only one source list, and the stages match theirs, so the door needs
+// a chain of its own.
 func (c *compiler) enter(d plans.Door) routeros.Rule {
 	return c.rule(d.Name+"/jump", "knocks at door "+d.Name, "action", "jump", "jump-target", d.Name,
 		"connection-state", "new", "src-address-list", "!"+d.QuarantineList())
 }
 
-// doorChain lists the rules of a door that quarantines: its stages; the way out for those who are never quarantined; then each
-// stage for those who are not at the one before it, and the decoys. A packet that takes a stage comes from a source in the list of the stage
-// before, so it is never out of turn.
+// doorChain lists the rules of a door with a quarantine: its stages; the returns for sources that
+// are never quarantined; then each stage for sources that are not in the list of the stage before
+// it, and the decoys. A packet that passes a stage comes from a source in the list of the stage
+// before, so it is never out of order.
 func (c *compiler) doorChain(d plans.Door) []routeros.Rule {
 	rules := slices.Concat(c.stages(d), c.spared(d))
 	seize := func(slot, text string, match []string) {
@@ -37,8 +39,8 @@ func (c *compiler) doorChain(d plans.Door) []routeros.Rule {
 	return rules
 }
 
-// spared lets those out of a door's chain who are never quarantined: the trusted, whose late repetitions would keep them from
-// extending their time, and the allow-list.
+// spared returns sources that are never quarantined from a door's chain: trusted ones, whose late
+// repetitions would keep them from extending their time, and the allow-list.
 func (c *compiler) spared(d plans.Door) []routeros.Rule {
 	out := func(slot string, who ...string) routeros.Rule {
 		return c.rule(d.Name+"/spare-"+slot, "never quarantined", append([]string{"action", "return"}, who...)...)
@@ -53,8 +55,8 @@ func (c *compiler) spared(d plans.Door) []routeros.Rule {
 	return rules
 }
 
-// decoysAreFree refuses decoys that are opened or gated on this router, where a service listens on another port than reading the plan
-// could know.
+// decoysAreFree refuses decoys that are opened or gated on this router, where a service listens on
+// another port than the plan alone shows.
 func decoysAreFree(t Table) error {
 	used := slices.Clone(t.Gate)
 	for _, d := range t.Doors {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Member is what patterns are held against.
+// Member is what patterns match.
 type Member struct {
 	Name   string
 	Groups []string
@@ -21,9 +21,10 @@ func (m Member) matches(pattern string) bool {
 	})
 }
 
-// Select chooses members by patterns: names, groups and tags, with * ? and [a-z] in them. What a pattern with ! in front chooses is taken
-// out again, wherever it stands; with only such patterns the rest is chosen. No pattern chooses all. The result is the indices, in
-// order. A pattern that fits nothing is an error: it is a slip more often than it is meant.
+// Select chooses members by patterns: names, groups and tags, with * ? and [a-z] in them. A pattern
+// with ! in front excludes what it matches, wherever it stands; with only such patterns, all others
+// are chosen. No pattern chooses all. The result is the indices, in order. A pattern that matches
+// nothing is an error: it is usually a typing mistake.
 func Select(members []Member, patterns []string) ([]int, error) {
 	var in, out []string
 	for _, text := range patterns {
@@ -31,10 +32,10 @@ func Select(members []Member, patterns []string) ([]int, error) {
 			pattern = strings.TrimSpace(pattern)
 			bare, not := strings.CutPrefix(pattern, "!")
 			if _, err := path.Match(bare, ""); err != nil || bare == "" {
-				return nil, fmt.Errorf("%q is no pattern: names, groups and tags are expected, with * ? and [a-z], or ! in front", pattern)
+				return nil, fmt.Errorf("%q is not a pattern: names, groups and tags are expected, with * ? and [a-z], or ! in front", pattern)
 			}
 			if !slices.ContainsFunc(members, func(m Member) bool { return m.matches(bare) }) {
-				return nil, fmt.Errorf("%q fits no router, group or tag of the inventory", pattern)
+				return nil, fmt.Errorf("%q matches no router, group or tag of the inventory", pattern)
 			}
 			if not {
 				out = append(out, bare)

@@ -1,8 +1,8 @@
-// Package fleet carries one task out on many routers: so many at once, in waves, with a stop rule and a window.
-//
-// [Run] decides when a router's turn comes and whether it comes at all; what is done with a router is the caller's. A task that was begun
-// is always waited for, and nothing is ever done twice here. [Select] chooses routers by patterns, [ParseWindow] reads a maintenance
-// window. The package knows no router and no plan.
+// Package fleet runs one task on many routers: several at once, in waves, with a stop rule and a
+// window. [Run] decides when a router's turn comes, and whether it comes at all; the caller decides
+// what is done with a router. Run always waits for a task that has begun, and does nothing twice.
+// [Select] chooses routers by patterns, [ParseWindow] reads a maintenance window. The package knows
+// no router and no plan.
 //
 //	results := fleet.Run(ctx, len(routers), fleet.Options{Forks: 32}, func(ctx context.Context, i int) fleet.Verdict {
 //		return apply(ctx, routers[i])
@@ -17,17 +17,19 @@ import (
 	"time"
 )
 
-// Verdict is what became of a task on a router.
+// Verdict is the result of a task on a router.
 type Verdict uint8
 
-// The verdicts. Lockout is a router that can't be reached any more after it was changed: nothing else is begun after one.
+// The verdicts. Lockout is a router that can't be reached any more after it was changed: nothing
+// else is begun after one.
 const (
 	Done Verdict = iota
 	Failed
 	Lockout
 )
 
-// Options say how a task goes over the routers. The zero value does one after the other, and stops for nothing.
+// Options say how to run a task on the routers. The zero value runs one after the other, and never
+// stops early.
 type Options struct {
 	// Forks is how many routers at once, at least one.
 	Forks int
@@ -35,13 +37,14 @@ type Options struct {
 	Waves Waves
 	// Pause is the time between two waves.
 	Pause time.Duration
-	// MaxFail is how many failures are one too many.
+	// MaxFail is how many failures are allowed.
 	MaxFail Limit
-	// Admit is asked right before a router's turn; an error keeps it and all later ones from beginning. Nil admits all.
+	// Admit is called right before a router's turn; an error prevents it and all later ones. Nil
+	// admits all.
 	Admit func() error
 	// RouterTimeout bounds each router, when it is more than zero.
 	RouterTimeout time.Duration
-	// Observe, when set, is told of each event, one at a time.
+	// Observe, if set, is called for each event, one at a time.
 	Observe func(Event)
 }
 
@@ -52,7 +55,7 @@ type Event struct {
 	// Index is the router's, for Begun and Ended; Wave and Waves count from 1.
 	Index, Wave, Waves int
 	Verdict            Verdict
-	// Stop is why nothing more is begun, for Stopped.
+	// Stop is the reason to begin nothing more, for Stopped.
 	Stop error
 	// Pause is how long the run rests before the wave, for Rest.
 	Pause time.Duration
@@ -78,16 +81,17 @@ func (e *NotBegunError) Error() string { return "not begun: " + e.Why.Error() }
 // Unwrap returns the reason.
 func (e *NotBegunError) Unwrap() error { return e.Why }
 
-// The reasons to begin nothing more, besides the end of the context and what Admit says.
+// The reasons to begin nothing more, besides the end of the context and the errors of Admit.
 var (
-	ErrLockout  = errors.New("a router can't be reached any more after its change: look at it before going on")
+	ErrLockout  = errors.New("a router can't be reached any more after its change: look at it before you continue")
 	ErrMaxFail  = errors.New("more routers failed than --max-fail allows")
-	ErrBadWave  = errors.New("every router of the wave before failed")
+	ErrBadWave  = errors.New("every router of the last wave failed")
 	errFinished = errors.New("over")
 )
 
-// Run does a task for each of n routers, by index. The result has an error for each router whose turn did not come, and nil for the
-// others. When the context ends nothing more is begun; what is under way is waited for: do sees the context and ends by itself.
+// Run does a task for each of n routers, by index. The result has an error for each router whose
+// turn did not come, and nil for the others. When the context ends nothing more is begun; what is
+// under way is waited for: do sees the context and ends by itself.
 func Run(ctx context.Context, n int, o Options, do func(ctx context.Context, i int) Verdict) []error {
 	r := &run{o: o, do: do, total: n, out: make([]error, n)}
 	first := 0
@@ -125,7 +129,7 @@ type run struct {
 	stop     error
 }
 
-// halt notes why nothing more is begun; the first reason counts.
+// halt notes the reason to begin nothing more; the first one counts.
 func (r *run) halt(why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -173,7 +177,7 @@ func (r *run) wave(ctx context.Context, first, last, wave, waves int) {
 	busy := make(chan struct{}, max(r.o.Forks, 1))
 	var working sync.WaitGroup
 	for i := first; i < last; i++ {
-		busy <- struct{}{} // first a free hand, then the question whether to begin: what has failed by then counts
+		busy <- struct{}{} // first a free slot, then the decision whether to begin: failures until then count
 		if !r.begin(ctx, i, wave, waves) {
 			break
 		}

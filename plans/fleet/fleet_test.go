@@ -218,7 +218,7 @@ func TestSelect(t *testing.T) {
 	}{
 		{nil, "[0 1 2]"}, {[]string{"r1"}, "[0]"}, {[]string{"branches"}, "[0 1]"}, {[]string{"r*"}, "[0 1]"}, {[]string{"core,r2"}, "[1 2]"},
 		{[]string{"!north"}, "[0 2]"}, {[]string{"branches,!north"}, "[0]"}, {[]string{"!r2", "branches"}, "[0]"}, {[]string{"edge"}, "[2]"}, {[]string{"r[2-9]"}, "[1]"},
-		{[]string{"r9"}, `"r9" fits no router`}, {[]string{"r1,,r2"}, "no pattern"}, {[]string{"[r"}, "no pattern"}, {[]string{"r1,!r*"}, "leaves no router"},
+		{[]string{"r9"}, `"r9" matches no router`}, {[]string{"r1,,r2"}, "not a pattern"}, {[]string{"[r"}, "not a pattern"}, {[]string{"r1,!r*"}, "leaves no router"},
 	}
 	for _, test := range tests {
 		got, err := fleet.Select(members, test.patterns)
@@ -301,7 +301,8 @@ func FuzzWindow(f *testing.F) {
 		now := time.Unix(at%4e9, 0)
 		next := w.Next(now)
 		if _, open := w.Open(next); !open && !next.IsZero() {
-			// A window that lies in the hour which a change of clocks leaves out may have no length on that day.
+			// A window that lies in the hour which a change of clocks leaves out may have no length
+			// on that day.
 			t.Logf("%q is not open at %s, when it opens", text, next)
 		}
 		if !next.IsZero() && !next.After(now) {

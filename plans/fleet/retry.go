@@ -9,12 +9,14 @@ import (
 // Backoff says how often something that only reads is tried again, and how long it waits before.
 type Backoff struct {
 	Retries int
-	// First is the longest wait before the first retry; each later one may be twice as long, up to a minute. The wait is drawn
-	// evenly between nothing and that, so that a thousand routers that failed together do not come back together.
+	// First is the longest wait before the first retry; each later one may be twice as long, up to
+	// a minute. The wait is drawn evenly between zero and that, so that a thousand routers that
+	// failed together are not tried again together.
 	First time.Duration
 }
 
-// Retry calls read until it succeeds, its error is final, or no retry is left. It returns the last error.
+// Retry calls read until it succeeds, its error is final, or no retry is left. It returns the last
+// error.
 func (b Backoff) Retry(ctx context.Context, read func() error, final func(error) bool) error {
 	longest := b.First
 	for n := 0; ; n++ {

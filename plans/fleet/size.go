@@ -18,7 +18,7 @@ func ParseShare(text string, least int) (Share, error) {
 	n, err := strconv.Atoi(digits)
 	switch {
 	case err != nil || digits != strconv.Itoa(n) || n < least:
-		return Share{}, fmt.Errorf("%q is no number of routers: write 5 or 10%%", text)
+		return Share{}, fmt.Errorf("%q is not a number of routers: write 5 or 10%%", text)
 	case percent && (n > 100 || n < 1):
 		return Share{}, fmt.Errorf("%q: a part is 1%% to 100%%", text)
 	case percent:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Window is a maintenance window that comes every week.
+// Window is a maintenance window that repeats every week.
 type Window struct {
 	text     string
 	days     []time.Weekday // on which it begins
@@ -15,13 +15,14 @@ type Window struct {
 	zone     *time.Location
 }
 
-// ParseWindow reads "Sat 02:00-04:00 Europe/Berlin": days, from and to, zone. Days are Mon, Mon-Fri, Sat,Sun or daily; a window that ends
-// before it begins ends on the next day. Without a zone it is UTC.
+// ParseWindow reads "Sat 02:00-04:00 Europe/Berlin": days, from and to, zone. Days are Mon,
+// Mon-Fri, Sat,Sun or daily; a window that ends before it begins ends on the next day. Without a
+// zone it is UTC.
 func ParseWindow(text string) (Window, error) {
 	w := Window{text: text, zone: time.UTC}
 	words := strings.Fields(text)
 	if len(words) < 2 || len(words) > 3 {
-		return w, fmt.Errorf("%q is no window: write it as \"Sat 02:00-04:00 Europe/Berlin\"", text)
+		return w, fmt.Errorf("%q is not a window: write it as \"Sat 02:00-04:00 Europe/Berlin\"", text)
 	}
 	var err error
 	if w.days, err = parseDays(words[0]); err != nil {
@@ -34,12 +35,12 @@ func ParseWindow(text string) (Window, error) {
 		end, err2 = time.Time{}, nil
 	}
 	if !ok || err1 != nil || err2 != nil || from == to {
-		return w, fmt.Errorf("%q is no time of a window: write it as 02:00-04:00", words[1])
+		return w, fmt.Errorf("%q is not a time of a window: write it as 02:00-04:00", words[1])
 	}
 	w.from, w.to = begin.Hour()*60+begin.Minute(), end.Hour()*60+end.Minute()
 	if len(words) == 3 {
 		if w.zone, err = time.LoadLocation(words[2]); err != nil || words[2] == "Local" {
-			return w, fmt.Errorf("%q is no time zone: write it as Europe/Berlin", words[2])
+			return w, fmt.Errorf("%q is not a time zone: write it as Europe/Berlin", words[2])
 		}
 	}
 	return w, nil
@@ -58,7 +59,7 @@ func parseDays(text string) ([]time.Weekday, error) {
 		a, okA := weekday(first)
 		b, okB := weekday(last)
 		if !okA || !okB {
-			return nil, fmt.Errorf("%q is no day of a window: write Mon, Mon-Fri, Sat,Sun or daily", part)
+			return nil, fmt.Errorf("%q is not a day of a window: write Mon, Mon-Fri, Sat,Sun or daily", part)
 		}
 		for d := a; ; d = (d + 1) % 7 {
 			if !slices.Contains(out, d) {
@@ -84,7 +85,8 @@ func weekday(text string) (time.Weekday, bool) {
 // Set reports whether there is a window.
 func (w Window) Set() bool { return w.zone != nil && len(w.days) > 0 }
 
-// at returns the window that begins on the day of t, shifted by days. Clocks that are put forward or back are followed.
+// at returns the window that begins on the day of t, shifted by days. Clocks that are put forward
+// or back are followed.
 func (w Window) at(t time.Time, shift int) (from, to time.Time, ok bool) {
 	y, m, d := t.In(w.zone).Date()
 	day := time.Date(y, m, d+shift, 12, 0, 0, 0, w.zone)
@@ -118,13 +120,13 @@ func (w Window) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// WindowError says that something would happen outside the window.
+// WindowError says that a change would run outside the window.
 type WindowError struct{ problem string }
 
 // Error implements error.
 func (e *WindowError) Error() string { return e.problem }
 
-// Admit says why something that may take so long can't begin now. The window of the zero value admits everything.
+// Admit says why a change with a given duration can't begin now. The zero window admits everything.
 func (w Window) Admit(now time.Time, lasting time.Duration) error {
 	if !w.Set() {
 		return nil
@@ -135,7 +137,7 @@ func (w Window) Admit(now time.Time, lasting time.Duration) error {
 	case !open:
 		return &WindowError{fmt.Sprintf("the window %q is shut: it opens next on %s", w.text, w.Next(now).Format(form))}
 	case now.Add(lasting).After(until):
-		return &WindowError{fmt.Sprintf("the window %q ends on %s, and what is begun now may be taken back as late as %s after that: shorten --undo-after, or begin earlier",
+		return &WindowError{fmt.Sprintf("the window %q ends on %s, and a change begun now may be rolled back up to %s after that: shorten --undo-after, or begin earlier",
 			w.text, until.Format(form), now.Add(lasting).Sub(until).Round(time.Second))}
 	}
 	return nil

@@ -71,7 +71,8 @@ func checksum(header []byte) uint16 {
 	return ^uint16(sum + sum>>16)
 }
 
-// tunnel makes an interface whose other end is this test: what is sent to the networks behind it can be read.
+// tunnel makes an interface whose other end is this test: what is sent to the networks behind it
+// can be read.
 func tunnel(t *testing.T) *os.File {
 	t.Helper()
 	return tunnelAs(t, "knock0", "192.0.2.1/24", "2001:db8::1/64")
@@ -105,8 +106,9 @@ func tunnelAs(t *testing.T, name string, addresses ...string) *os.File {
 	return file
 }
 
-// TestComplaints: no ICMP error that comes back a moment later, from the router or on the way to it, is taken for
-// a trouble of this computer. All end the wait but one, which is about the size of packets.
+// TestComplaints: no ICMP error that comes back a moment later, from the router or on the way to
+// it, is taken for a trouble of this computer. All end the wait but one, which is about the size of
+// packets.
 func TestComplaints(t *testing.T) {
 	for _, host := range []netip.Addr{netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::2")} {
 		t.Run(host.String(), func(t *testing.T) {
@@ -139,8 +141,8 @@ func TestComplaints(t *testing.T) {
 	}
 }
 
-// complain answers each SYN to port 30000 + n with complaint n, once the socket waits for it, until the tunnel
-// is closed. A complaint that fails shows as a wait up to the time-out.
+// complain answers each SYN to port 30000 + n with complaint n, once the socket waits for it, until
+// the tunnel is closed. A complaint that fails shows as a wait up to the time-out.
 func complain(wire *os.File, all []complaint, syns chan<- int) {
 	var ports []string
 	for n := range all {

@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// leaveBy makes packets leave by an interface whatever the routes say: TCP and UDP sockets are bound to it, echo
-// requests carry its number.
+// leaveBy sends packets out of an interface, whatever the routes say: TCP and UDP sockets are bound
+// to it, echo requests carry its number.
 func (k knocker) leaveBy(name string) (knocker, error) {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
@@ -16,7 +16,8 @@ func (k knocker) leaveBy(name string) (knocker, error) {
 	return k, nil
 }
 
-// bind binds a socket to the interface, if there is one. Since Linux 5.7 everybody may; before, it took a right.
+// bind binds a socket to the interface, if there is one. Since Linux 5.7 everybody may do so;
+// before, it needed a privilege.
 func (k knocker) bind(c syscall.RawConn) error {
 	if k.device == "" {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/plans/knock"
 )
 
-// TestInterface: packets leave by the interface that was asked for, where no route leads; without it they have no way. Connections
-// that are tried do the same.
+// TestInterface: packets leave by the interface that was asked for, where no route leads; without
+// it they have no way. Connections that are tried do the same.
 func TestInterface(t *testing.T) {
 	for _, host := range []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8:77::1")} {
 		t.Run(host.String(), func(t *testing.T) {
@@ -50,7 +50,8 @@ func TestInterface(t *testing.T) {
 	}
 }
 
-// elsewhere leads to a host by an interface that nobody reads, and by the tunnel only where that is asked for.
+// elsewhere leads to a host by an interface that nobody reads, and by the tunnel only where that is
+// asked for.
 func elsewhere(t *testing.T, host netip.Addr) {
 	t.Helper()
 	tunnelAs(t, "aside0", "2001:db8:99::1/64")

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// leaveBy makes packets come from an address of the interface: what binds a socket to an interface on Linux is
-// not there on other systems. A source that was given stays.
+// leaveBy sends packets from an address of the interface: only Linux can bind a socket to an
+// interface. A given source address stays.
 func (k knocker) leaveBy(name string) (knocker, error) {
 	i, err := net.InterfaceByName(name)
 	if err != nil {

@@ -35,8 +35,8 @@ type echoSocket struct {
 	host net.Addr // as this kind of socket wants it
 }
 
-// firstID draws where the ids of a knock's echo requests begin. Requests of one id are one connection
-// to the router: the second is no new packet any more, and no stage sees it.
+// firstID draws the first id of a knock's echo requests. To the router, requests with the same id
+// are one connection: the second is not new any more, and no stage sees it.
 func firstID() uint16 {
 	var id [2]byte
 	_, _ = rand.Read(id[:]) // which never fails
@@ -80,8 +80,9 @@ func (k knocker) post(s echoSocket, data []byte) error {
 	return err
 }
 
-// openEcho opens an unprivileged socket where the system has them, and a raw one otherwise. Linux keeps the
-// first for the groups of net.ipv4.ping_group_range, macOS has them for everybody, Windows not at all.
+// openEcho opens an unprivileged socket where the system has them, and a raw one otherwise. Linux
+// keeps the first for the groups of net.ipv4.ping_group_range, macOS has them for everybody,
+// Windows not at all.
 func (k knocker) openEcho() (echoSocket, error) {
 	ip, zone := k.host.AsSlice(), k.host.Zone()
 	conn, plain := k.listenPlain()
@@ -99,8 +100,9 @@ func (k knocker) openEcho() (echoSocket, error) {
 	return echoSocket{}, k.explainEcho(plain, raw)
 }
 
-// listenPlain opens an unprivileged socket. On Windows it does not even try: the system may give a socket
-// that package net then can't use. Those of Linux for IPv6 take no notice of an interface before 5.18.
+// listenPlain opens an unprivileged socket. On Windows it does not even try: the system may give a
+// socket that package net then can't use. Those of Linux for IPv6 take no notice of an interface
+// before 5.18.
 func (k knocker) listenPlain() (*icmp.PacketConn, error) {
 	if runtime.GOOS == "windows" || k.index != 0 && k.host.Is6() {
 		return nil, errors.ErrUnsupported
@@ -108,8 +110,8 @@ func (k knocker) listenPlain() (*icmp.PacketConn, error) {
 	return icmp.ListenPacket(k.network("udp"), k.source.String())
 }
 
-// explainEcho tells why neither kind of socket could be opened. Mostly it is rights that are missing for
-// both; but where only the raw one needs them, the matter is what hindered the plain one.
+// explainEcho says why neither kind of socket could be opened. Usually privileges are missing for
+// both; but if only the raw socket needs them, the error of the plain one is the reason.
 func (k knocker) explainEcho(plain, raw error) error {
 	if reasonOf(number(raw)) != forbidden {
 		return k.explain(raw)
@@ -118,16 +120,16 @@ func (k knocker) explainEcho(plain, raw error) error {
 	case noAddress, tooManyFiles, noMemory:
 		return k.explain(plain)
 	}
-	return fmt.Errorf("echo requests need a right that this process does not have: %w: %s", number(raw), rights())
+	return fmt.Errorf("echo requests need a privilege that this process does not have: %w: %s", number(raw), rights())
 }
 
-// rights is how rosknock gets the right to send echo requests.
+// rights says how to allow rosknock to send echo requests.
 func rights() string {
 	switch runtime.GOOS {
 	case "windows":
 		return "run rosknock as administrator"
 	case "linux":
-		return "run rosknock as root, give it the right with setcap cap_net_raw+ep, or let your group into net.ipv4.ping_group_range with sysctl"
+		return "run rosknock as root, grant it with setcap cap_net_raw+ep, or add your group to net.ipv4.ping_group_range with sysctl"
 	default:
 		return "run rosknock as root"
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// What a visit gets when it doesn't say.
+// The defaults of a visit.
 const (
 	defaultWait = 3 * time.Second
 	// glance is how long a door is tried before a knock, to see whether it is open already.
@@ -23,7 +23,7 @@ const (
 	pause = 100 * time.Millisecond
 )
 
-// ShutError is the error of a door that does not open.
+// ShutError says that a door did not open.
 type ShutError struct {
 	Why string // what the last try met with
 }
@@ -36,9 +36,10 @@ func shut(err error) bool {
 	return is
 }
 
-// Enter waits until a TCP port can be connected to, and returns the connection. It comes from where a knock with
-// the same options comes from: that is whom the router trusts. A port that refuses or says nothing is tried again
-// until the context ends; then the error is a [ShutError]. What hinders on this computer ends it at once.
+// Enter waits until a TCP port accepts a connection, and returns the connection. It uses the same
+// source as a knock with the same options, which is the source that the router trusts. A port that
+// refuses or is silent is tried again until the context ends; then the error is a [ShutError]. An
+// error of this computer ends it at once.
 func Enter(ctx context.Context, to netip.AddrPort, o Options) (*net.TCPConn, error) {
 	k, err := dialer(to.Addr(), o)
 	if err != nil {
@@ -51,13 +52,14 @@ func Enter(ctx context.Context, to netip.AddrPort, o Options) (*net.TCPConn, err
 		return nil, err
 	}
 	why := "nothing answers"
-	// A SYN that was dropped is soon followed by another, from a new socket; but the more time is left, the longer a try
-	// may take, as the way may be a long one.
+	// A dropped SYN is soon followed by another, from a new socket. But the more time is left, the
+	// longer a try may take, since the line may be slow.
 	for patience := firstTry; ctx.Err() == nil; {
 		trying, stop := context.WithTimeout(ctx, patience)
 		conn, err := k.dialTCP(trying, to.Port())
 		if silent(err) {
-			// The connection's clock may be ahead of the context's: without waiting for that there would be one SYN after the other.
+			// The connection's clock may be ahead of the context's: without waiting for that there
+			// would be one SYN after the other.
 			<-trying.Done()
 		}
 		stop()
@@ -90,8 +92,8 @@ type Visit struct {
 	Host    netip.Addr
 	Stages  []plans.Stage
 	Options Options
-	// Passes is how often the knock is played; 1 when zero. With Try, the next pass is only played when the door
-	// stays shut after the one before.
+	// Passes is how often the knock is played; 1 when zero. With Try, the next pass is only played
+	// when the door stays shut after the one before.
 	Passes int
 	// Try, when set, is a TCP port behind the door. It need not be of the same host.
 	Try netip.AddrPort
@@ -101,18 +103,18 @@ type Visit struct {
 	IfShut bool
 }
 
-// Result is what came of a visit.
+// Result is the result of a visit.
 type Result struct {
 	Passes int // that were begun
 	Sent   int // stages of the last pass that were sent
 	// Took is the time from the first packet until the door was open, or until the end.
 	Took time.Duration
-	// Conn is the connection to what was tried; nil without one.
+	// Conn is the connection to the port that was tried; nil without one.
 	Conn *net.TCPConn
 }
 
-// Make makes the visit. The error is a [ShutError] when the door stays shut after all passes; the other errors are those
-// of [Play] and [Enter].
+// Make makes the visit. The error is a [ShutError] when the door stays shut after all passes; the
+// other errors are those of [Play] and [Enter].
 func (v Visit) Make(ctx context.Context) (Result, error) {
 	began := time.Now() //nolint:forbidigo // how long it takes is part of the result
 	var r Result

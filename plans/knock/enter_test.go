@@ -29,8 +29,8 @@ func isShut(t *testing.T, err error, port netip.AddrPort, why string) {
 	discreet(t, err, []plans.Stage{tcp(int(port.Port()))})
 }
 
-// TestEnter: what is open is entered from the address that was asked for; what is shut is tried until the time is over, and
-// what opens meanwhile is entered then.
+// TestEnter: what is open is entered from the address that was asked for; what is shut is tried
+// until the time is over, and what opens meanwhile is entered then.
 func TestEnter(t *testing.T) {
 	eachFamily(t, func(t *testing.T, host netip.Addr) {
 		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(host, 0)))
@@ -127,7 +127,8 @@ func TestVisit(t *testing.T) {
 	}
 }
 
-// TestVisitShut: all passes are played and the door is said to be shut; without anything to try there is nothing to say.
+// TestVisitShut: all passes are played and the door is said to be shut; without anything to try
+// there is nothing to say.
 func TestVisitShut(t *testing.T) {
 	host := loopbacks()[0]
 	d := openDoor(t, host)
@@ -181,7 +182,8 @@ func TestPayload(t *testing.T) {
 	})
 }
 
-// TestEchoPayload: the payload stands at the beginning of the data, and the size stays what the plan says.
+// TestEchoPayload: the payload stands at the beginning of the data, and the size stays what the
+// plan says.
 func TestEchoPayload(t *testing.T) {
 	eachFamilyAlone(t, func(t *testing.T, host netip.Addr) {
 		network, header, request := "ip4:1", 20, byte(8)

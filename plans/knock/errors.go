@@ -21,8 +21,8 @@ const (
 	tooLarge
 )
 
-// number is the system's error number in an error, or 0 when there is none. All else in the errors of
-// package net is left behind, for they print addresses with their ports.
+// number is the system's error number in an error, or 0 if there is none. Nothing else of package
+// net's errors is kept, because they print addresses with their ports.
 func number(err error) syscall.Errno {
 	errno, _ := errors.AsType[syscall.Errno](err)
 	return errno
@@ -39,7 +39,7 @@ func (e *deviceError) Error() string {
 	if reasonOf(e.errno) == forbidden {
 		remedy = "run rosknock as root, or give an address of it instead"
 	}
-	return fmt.Sprintf("packets can't be made to leave by the interface %s: %v: %s", e.name, e.errno, remedy)
+	return fmt.Sprintf("packets can't be sent out of the interface %s: %v: %s", e.name, e.errno, remedy)
 }
 
 func (e *deviceError) Unwrap() error { return e.errno }
@@ -49,8 +49,9 @@ func noDevice(name string) error {
 	return fmt.Errorf("this computer has no interface %s: give one that it has, or an address", name)
 }
 
-// Unreachable reports whether an error of [Play], [Enter] or a [Visit] says that this computer has no way to the host:
-// no route, or nothing of the host's family at all. An address of the other family may have one.
+// Unreachable reports whether an error of [Play], [Enter] or a [Visit] says that this computer
+// can't reach the host: no route, or no address of the host's family. An address of the other
+// family may be reachable.
 func Unreachable(err error) bool {
 	if _, bound := errors.AsType[*deviceError](err); bound || err == nil {
 		return false
@@ -83,7 +84,7 @@ func (k knocker) remedy(r reason) string {
 	case forbidden:
 		return "a firewall or policy of this computer forbids it; allow rosknock to send, or knock from elsewhere"
 	case noRoute:
-		return "this computer has no way to the router; check its address, the network and the VPN"
+		return "this computer has no route to the router; check its address, the network and the VPN"
 	case noAddress:
 		if !k.source.IsUnspecified() {
 			return "the source address is not one of this computer; give one that is, or none"

@@ -4,5 +4,6 @@ package knock
 
 import "syscall"
 
-// isolated is never told here: what Linux has a number for is EHOSTUNREACH elsewhere.
+// isolated is always false here: only Linux has a separate number for it; elsewhere it is
+// EHOSTUNREACH.
 func isolated(syscall.Errno) bool { return false }

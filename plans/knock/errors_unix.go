@@ -8,13 +8,13 @@ import "syscall"
 // way to the host was there a moment ago. The kernel turns these into error numbers:
 //
 //   - a reset: ECONNREFUSED, or ECONNRESET when it comes late; ECONNABORTED on some systems
-//   - ICMP "unreachable" in its many forms, and "time exceeded": ECONNREFUSED, EHOSTUNREACH, ENETUNREACH,
-//     EHOSTDOWN, ENONET, ENOPROTOOPT, EOPNOTSUPP, and EPROTO for "parameter problem"
+//   - ICMP "unreachable" in its many forms, and "time exceeded": ECONNREFUSED, EHOSTUNREACH,
+//     ENETUNREACH, EHOSTDOWN, ENONET, ENOPROTOOPT, EOPNOTSUPP, and EPROTO for "parameter problem"
 //   - ICMPv6 "administratively prohibited": EACCES, which over IPv4 is only ever local
 //   - nothing at all, for as long as the kernel wants to wait: ETIMEDOUT
 //
-// All others mean that no packet left: EPERM of a local policy, EADDRNOTAVAIL when the ports are used up,
-// EINVAL of a blackhole route, ENETDOWN, ENOBUFS, EMFILE, EAFNOSUPPORT.
+// All others mean that no packet left: EPERM of a local policy, EADDRNOTAVAIL when the ports are
+// used up, EINVAL of a blackhole route, ENETDOWN, ENOBUFS, EMFILE, EAFNOSUPPORT.
 func answered(errno syscall.Errno, v6 bool) bool {
 	switch errno {
 	case syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.ETIMEDOUT,

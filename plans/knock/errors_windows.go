@@ -2,8 +2,8 @@ package knock
 
 import "syscall"
 
-// The error numbers of Winsock, and those of Windows itself that ConnectEx may end with. Package syscall
-// has most names only with numbers of its own invention.
+// The error numbers of Winsock, and those of Windows itself that ConnectEx may end with. Package
+// syscall has most names only with numbers of its own invention.
 const (
 	errorAccessDenied       = 5
 	errorSemTimeout         = 121
@@ -31,9 +31,9 @@ const (
 	wsaEHOSTUNREACH    = 10065
 )
 
-// answered says whether an error of ConnectEx is the answer to a SYN that was sent, given that the way to
-// the host was there a moment ago: a reset, an ICMP "unreachable", or nothing for as long as Windows
-// wants to wait. WSAEACCES is a local filter in both families.
+// answered says whether an error of ConnectEx is the answer to a SYN that was sent, given that the
+// way to the host was there a moment ago: a reset, an ICMP "unreachable", or nothing for as long as
+// Windows wants to wait. WSAEACCES is a local filter in both families.
 func answered(errno syscall.Errno, _ bool) bool {
 	switch errno {
 	case wsaECONNREFUSED, wsaECONNRESET, wsaECONNABORTED, wsaETIMEDOUT, wsaENETUNREACH, wsaEHOSTUNREACH, wsaEHOSTDOWN,

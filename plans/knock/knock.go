@@ -1,12 +1,10 @@
 // Package knock plays a knock sequence at a router: one packet for each stage, in order, as a
-// client would send them.
+// client would send them. [Play] reports whether the packets left this computer, not whether the
+// router accepted the knock: the ports of a knock never answer. The result shows on the router
+// (plans/trusted), or when the service behind the door is tried, as a [Visit] does.
 //
-// [Play] tells whether the packets left this computer, not whether the router liked them: a knock is
-// made of packets to ports that answer nobody. What came of it is seen on the router, by
-// plans/trusted, or by trying what the door opens, which is what a [Visit] does.
-//
-// A sequence is a secret. No error of this package carries a port, a size or a payload, whatever the
-// system's own errors say: they are taken apart down to the error number.
+// A sequence is a secret. No error of this package carries a port, a size or a payload, whatever
+// the system's own errors say: they are taken apart down to the error number.
 //
 //	err := knock.Play(ctx, host, door.Knock, knock.Options{})
 package knock
@@ -23,7 +21,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// What a knock gets when its options don't say.
+// The defaults of a knock.
 const (
 	DefaultDelay   = 200 * time.Millisecond
 	DefaultTimeout = 500 * time.Millisecond
@@ -34,28 +32,29 @@ const retransmission = time.Second
 
 // Options of a knock. The zero value is a good one.
 type Options struct {
-	// Delay is between two stages, counted from the end of the one to the packet of the next; 200 ms
-	// when zero.
+	// Delay is between two stages, counted from the end of the one to the packet of the next; 200
+	// ms when zero.
 	Delay time.Duration
-	// Timeout is how long the connection of one tcp stage may wait for an answer; 500 ms when zero. It
-	// stays below one second, after which the kernel would send the SYN again.
+	// Timeout is how long the connection of one tcp stage may wait for an answer; 500 ms when zero.
+	// It stays below one second, after which the kernel would send the SYN again.
 	Timeout time.Duration
 	// Source is the local address to send from, of the family of the host. The zero value leaves
 	// the choice to the system.
 	Source netip.Addr
-	// Interface is the one by which the packets leave, whatever the routes say; elsewhere than on Linux they come from
-	// its address, and the routes decide.
+	// Interface is the interface out of which packets are sent, whatever the routes say. On systems
+	// other than Linux, packets are sent from its address, and the routes decide.
 	Interface string
-	// Payloads are what udp and icmp stages carry, by the number of the stage counted from 1. That of an icmp stage
-	// stands at the beginning of its data; its size counts everything and stays as it is. They go before what the stages themselves carry.
+	// Payloads are what udp and icmp stages carry, by the number of the stage counted from 1. That
+	// of an icmp stage stands at the beginning of its data; its size counts everything and stays as
+	// it is. They override the payloads of the stages themselves.
 	Payloads map[int][]byte
 	// Observe, when set, is called after each stage was sent, from the same goroutine, with the
 	// number of the stage counted from 1, as in the errors. It never gets the port.
 	Observe func(stage int)
 }
 
-// Play sends the packets of a knock to a host, in order, one for each stage. That nothing
-// answers, or that the host refuses, is what a knock expects, and no error.
+// Play sends the packets of a knock to a host, in order, one for each stage. Silence or a refusal
+// is expected, and no error.
 //
 // An error means that the knock is not complete. Mistakes of the arguments, and missing rights for
 // echo requests, are found before the first packet. Other errors name the stage that could not be
@@ -81,7 +80,8 @@ func Play(ctx context.Context, host netip.Addr, stages []plans.Stage, o Options)
 type knocker struct {
 	host   netip.Addr
 	source netip.Addr // unspecified, of the family of the host, when the system chooses
-	// device is the interface that sockets are bound to, and index its number; empty when the system chooses.
+	// device is the interface that sockets are bound to, and index its number; empty when the
+	// system chooses.
 	device string
 	index  int
 	stages int
@@ -94,7 +94,7 @@ type knocker struct {
 	observe func(stage int)
 }
 
-// prepare checks everything that can be known before the first packet: half a knock is of no use.
+// prepare checks everything that can be checked before the first packet: half a knock is useless.
 func prepare(host netip.Addr, stages []plans.Stage, o Options) (knocker, error) {
 	k := knocker{host: host.Unmap(), source: o.Source.Unmap(), stages: len(stages), payloads: payloads(stages, o), delay: o.Delay, timeout: o.Timeout, observe: o.Observe}
 	if k.delay == 0 {
@@ -142,7 +142,7 @@ func payloads(stages []plans.Stage, o Options) map[int][]byte {
 	return out
 }
 
-// settle finds out where packets come from.
+// settle determines the source address of packets.
 func (k knocker) settle(device string) (knocker, error) {
 	if device != "" {
 		var err error
@@ -267,8 +267,8 @@ func (k knocker) send(ctx context.Context, i int, stage plans.Stage) error {
 	}
 }
 
-// wrap puts the number of a stage before an error, and its protocol, which is no secret. (An unknown
-// protocol is: it may be a whole stage, misread.)
+// wrap puts the number of a stage before an error, and its protocol, which is no secret. (An
+// unknown protocol is: it may be a whole stage, misread.)
 func (k knocker) wrap(i int, stage plans.Stage, err error) error {
 	switch stage.Protocol {
 	case "tcp", "udp", "icmp":

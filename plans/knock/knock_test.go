@@ -80,7 +80,8 @@ func openDoor(t *testing.T, host netip.Addr) door {
 	return d
 }
 
-// ending is how a connection ended. The numbers of a reset differ between systems; its text doesn't.
+// ending is how a connection ended. The numbers of a reset differ between systems; its text
+// doesn't.
 func ending(err error) string {
 	if err != nil && (strings.Contains(err.Error(), "reset") || strings.Contains(err.Error(), "forcibly closed")) {
 		return "reset"
@@ -129,8 +130,8 @@ func closed(t *testing.T, host netip.Addr) plans.Stage {
 	return tcp(l.Addr().(*net.TCPAddr).Port)
 }
 
-// TestOpenPorts: one packet for each stage, in the order of the stages, from the address that was asked for;
-// a connection ends with a reset.
+// TestOpenPorts: one packet for each stage, in the order of the stages, from the address that was
+// asked for; a connection ends with a reset.
 func TestOpenPorts(t *testing.T) {
 	eachFamily(t, func(t *testing.T, host netip.Addr) {
 		d := openDoor(t, host)
@@ -208,7 +209,8 @@ func TestEcho(t *testing.T) {
 	})
 }
 
-// TestCancel: the end of the context ends the knock at once, in a delay and in a wait for an answer.
+// TestCancel: the end of the context ends the knock at once, in a delay and in a wait for an
+// answer.
 func TestCancel(t *testing.T) {
 	host := loopbacks()[0]
 	d := openDoor(t, host)

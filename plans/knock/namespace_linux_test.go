@@ -39,8 +39,8 @@ type island struct {
 	chains  map[nftables.ChainHook]*nftables.Chain
 }
 
-// onIsland runs the rest of a test in a namespace of its own, or skips it. The namespace has no name, and
-// is gone with its last socket.
+// onIsland runs the rest of a test in a namespace of its own, or skips it. The namespace has no
+// name, and is gone with its last socket.
 func onIsland(t *testing.T, test func(i *island)) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -160,9 +160,9 @@ var (
 // patience is a wait for an answer that ends well before the kernel repeats a SYN, after a second.
 const patience = 600 * time.Millisecond
 
-// TestEveryAnswer: whatever a firewall on the way does with a stage, exactly one packet was sent, and it
-// is no error. The wait of the silent port is over before the kernel would send a second SYN, and leaves
-// no socket that could send one.
+// TestEveryAnswer: whatever a firewall on the way does with a stage, exactly one packet was sent,
+// and it is no error. The wait of the silent port is over before the kernel would send a second
+// SYN, and leaves no socket that could send one.
 func TestEveryAnswer(t *testing.T) {
 	for _, host := range loopbacks() {
 		t.Run(host.String(), func(t *testing.T) {
@@ -243,7 +243,8 @@ func TestCancelWait(t *testing.T) {
 	})
 }
 
-// TestNoPatience: the packet is sent even when the time for its answer is over before the socket is open.
+// TestNoPatience: the packet is sent even when the time for its answer is over before the socket is
+// open.
 func TestNoPatience(t *testing.T) {
 	onIsland(t, func(i *island) {
 		must(t, knock.Play(t.Context(), loopbacks()[0], []plans.Stage{tcp(30000), tcp(30001)}, knock.Options{Timeout: 1, Delay: 1}))
@@ -253,7 +254,8 @@ func TestNoPatience(t *testing.T) {
 	})
 }
 
-// TestNotSent: what keeps a packet on this computer is an error that says what to do, for each protocol.
+// TestNotSent: what keeps a packet on this computer is an error that says what to do, for each
+// protocol.
 func TestNotSent(t *testing.T) {
 	away := netip.MustParseAddr("198.51.100.1")
 	for _, c := range []struct {
@@ -263,9 +265,9 @@ func TestNotSent(t *testing.T) {
 		errno   syscall.Errno
 		want    string
 	}{
-		{"no route", away, nil, syscall.ENETUNREACH, "no way to the router"},
-		{"no route over IPv6", netip.MustParseAddr("2001:db8::1"), nil, syscall.ENETUNREACH, "no way to the router"},
-		{"unreachable", away, routeOf(unix.RTN_UNREACHABLE), syscall.EHOSTUNREACH, "no way to the router"},
+		{"no route", away, nil, syscall.ENETUNREACH, "no route to the router"},
+		{"no route over IPv6", netip.MustParseAddr("2001:db8::1"), nil, syscall.ENETUNREACH, "no route to the router"},
+		{"unreachable", away, routeOf(unix.RTN_UNREACHABLE), syscall.EHOSTUNREACH, "no route to the router"},
 		{"prohibited", away, routeOf(unix.RTN_PROHIBIT), syscall.EACCES, "forbids it"},
 		{"into the void", away, routeOf(unix.RTN_BLACKHOLE), syscall.EINVAL, "check the routes"},
 	} {
@@ -297,7 +299,8 @@ func routeOf(kind int) func(t *testing.T, i *island) {
 	}
 }
 
-// TestFirewallHere: a firewall of this computer that drops a datagram is told; a dropped SYN can't be seen.
+// TestFirewallHere: a firewall of this computer that drops a datagram is told; a dropped SYN can't
+// be seen.
 func TestFirewallHere(t *testing.T) {
 	onIsland(t, func(i *island) {
 		i.rule(t, nftables.ChainHookOutput, viaUDP, 34567, drop)

@@ -18,9 +18,10 @@ type initialRTO struct {
 	maxSYNRetransmissions uint8
 }
 
-// sendOnce keeps Windows from sending a SYN again, which it does half a second after a reset too: it does not
-// take that for an answer until it has tried three times. Windows before 10.0.16299 does not know how and
-// refuses; a stage that is refused is then sent twice, which the router counts once.
+// sendOnce keeps Windows from sending a SYN again, which it does half a second after a reset too:
+// it does not take that for an answer until it has tried three times. Windows before 10.0.16299
+// does not know how and refuses; a stage that is refused is then sent twice, which the router
+// counts once.
 func sendOnce(_, _ string, c syscall.RawConn) error {
 	return c.Control(func(fd uintptr) {
 		params := initialRTO{rtt: unspecifiedRTT, maxSYNRetransmissions: noSYNRetransmissions}

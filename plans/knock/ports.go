@@ -9,16 +9,15 @@ import (
 	"syscall"
 )
 
-// tcp sends exactly one SYN, and waits for what comes of it: a connection, a refusal or nothing.
+// tcp sends exactly one SYN, and waits for the result: a connection, a refusal or nothing.
 //
 // The wait ends before the kernel would send the SYN again, and closing a socket that is still
 // connecting sends nothing. An open port gets a reset right after the handshake, so that neither
-// side keeps anything of the connection.
-//
-// [knocker.reach] has seen just before that neither a route nor a right is missing; so an error of connect
-// that a foreign packet can cause was caused by one: see [answered]. Two things can't be told from
-// a silent port: a firewall of this computer that drops the SYN, and a router on the same wire that
-// does not answer the question for its hardware address.
+// side keeps anything of the connection. [knocker.reach] has checked just before that neither a
+// route nor a privilege is missing. So an error of connect that a foreign packet can cause was
+// caused by one: see [answered]. Two cases look the same as a silent port: a firewall of this
+// computer that drops the SYN, and a router on the same network that does not answer ARP or
+// neighbour discovery.
 func (k knocker) tcp(ctx context.Context, port uint16) error {
 	if err := k.reach(ctx, port); err != nil {
 		return err
@@ -28,7 +27,7 @@ func (k knocker) tcp(ctx context.Context, port uint16) error {
 	dialer := net.Dialer{KeepAlive: -1, Control: func(network, address string, c syscall.RawConn) error {
 		return errors.Join(k.bind(c), sendOnce(network, address, c))
 	}}
-	dialer.SetMultipathTCP(false) // whose SYN is another one, and is sent again without the option
+	dialer.SetMultipathTCP(false) // its SYN differs, and is sent again without the option
 	conn, err := dialer.DialTCP(waiting, k.network("tcp"), netip.AddrPortFrom(k.source, 0), netip.AddrPortFrom(k.host, port))
 	switch {
 	case err == nil:
@@ -52,8 +51,8 @@ func (k knocker) dialTCP(ctx context.Context, port uint16) (*net.TCPConn, error)
 // control binds a socket to the interface before it does anything.
 func (k knocker) control(_, _ string, c syscall.RawConn) error { return k.bind(c) }
 
-// silent says that nothing answered in time, as it should be with the port of a knock. The clock starts
-// before the socket is opened, but net looks at it only once the SYN is out.
+// silent says that nothing answered in time, which is expected for the port of a knock. The clock
+// starts before the socket is opened, but net checks it only after the SYN was sent.
 func silent(err error) bool {
 	return number(err) == 0 && (errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded))
 }
@@ -64,10 +63,10 @@ func (k knocker) refused(err error) bool {
 	return ok && (call.Syscall == "connect" || call.Syscall == "connectex") && answered(number(err), k.host.Is6())
 }
 
-// reach makes sure that there is a way to the host. ENETUNREACH and its like mean two things: that this
-// computer knows no route, and nothing was sent; or that a router on the way did not, and said
-// so. Connecting a UDP socket looks up the route, the source address and the rights as connecting a TCP
-// socket does, and sends nothing: what it reports is always about this computer.
+// reach makes sure that there is a way to the host. ENETUNREACH and its like mean two things: that
+// this computer knows no route, and nothing was sent; or that a router on the way did not, and said
+// so. Connecting a UDP socket looks up the route, the source address and the rights as connecting a
+// TCP socket does, and sends nothing: what it reports is always about this computer.
 func (k knocker) reach(ctx context.Context, port uint16) error {
 	conn, err := k.dialUDP(ctx, port)
 	if err != nil {
@@ -77,11 +76,12 @@ func (k knocker) reach(ctx context.Context, port uint16) error {
 	return nil
 }
 
-// udp sends one datagram. Mostly it is without payload: the packet is all that the router looks at. An
+// udp sends one datagram. Usually it has no payload: the router only looks at the header. An
 // empty message is a datagram on every system, if it goes out by sendmsg (WSASendMsg on
 // Windows); write(2) leaves open what it does with no bytes.
 //
-// Errors are always about this computer: the socket is new, and what ICMP may answer finds it closed.
+// Errors are always about this computer: the socket is new, and what ICMP may answer finds it
+// closed.
 func (k knocker) udp(ctx context.Context, port uint16, payload []byte) error {
 	conn, err := k.dialUDP(ctx, port)
 	if err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet to the router.
+// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet
+// to the router.
 func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule)) {
 	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
 		rows := s.Rules[menu]
@@ -25,7 +26,7 @@ func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r
 	}
 }
 
-// blacklisted: a stage lies where another rule takes note of enemies.
+// blacklisted: another rule blacklists sources that touch a stage.
 func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	dropped := map[string]bool{}
 	foreign("", s, family, func(r *routeros.Rule) {
@@ -41,13 +42,14 @@ func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.
 		for i, stage := range d.Knock {
 			if touches(r, stage) {
 				f.add("L08", "doors."+d.Name+".knock", fmt.Sprintf("stage %d is touched by a rule that fills the list %s, whose members are dropped", i+1, list),
-					"who knocks bans himself with the first knock", "choose another port, or take it out of that rule")
+					"clients ban themselves with the first knock", "choose another port, or take it out of that rule")
 			}
 		}
 	})
 }
 
-// touches reports whether a rule's own matchers take a stage; a rule without ports or sizes is for everything.
+// touches reports whether a rule's own matchers match a stage; a rule without ports or sizes does
+// not count.
 func touches(r *routeros.Rule, stage plans.Stage) bool {
 	protocol := r.Attrs.Get("protocol")
 	if stage.Protocol == "icmp" {
@@ -61,8 +63,9 @@ func touches(r *routeros.Rule, stage plans.Stage) bool {
 	return err == nil && ports.Contains(stage.Port)
 }
 
-// detected: the knock weighs as much as a port scan. A client may send each knock twice (routeros-facts § 2.2: psd is
-// weight, delay, low port weight, high port weight; low ports are those up to 1024).
+// detected: the port scan detector takes the knock for a scan. A client may send each knock twice
+// (routeros-facts § 2.2: psd is weight, delay, low port weight, high port weight; low ports are
+// those up to 1024).
 func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	foreign("", s, family, func(r *routeros.Rule) {
 		words := strings.Split(r.Attrs.Get("psd"), ",")
@@ -83,8 +86,8 @@ func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Fam
 			}
 		}
 		if threshold > 0 && weight >= threshold {
-			f.add("L09", "doors."+d.Name+".knock", fmt.Sprintf("with each knock sent twice it weighs %d, and %s calls %d a port scan", weight, r.Describe(), threshold),
-				"who knocks over a bad line is taken for a scanner", "use fewer stages or ports above 1024, or raise the detector's threshold")
+			f.add("L09", "doors."+d.Name+".knock", fmt.Sprintf("with each knock sent twice it weighs %d, and %s takes %d for a port scan", weight, r.Describe(), threshold),
+				"a client on a bad line is taken for a scanner", "use fewer stages or ports above 1024, or raise the detector's threshold")
 		}
 	})
 }
@@ -102,25 +105,26 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 		foreign(p.Name, s, family, func(r *routeros.Rule) {
 			used := slices.ContainsFunc([]string{"src-address-list", "dst-address-list", "address-list"}, func(a string) bool { return strings.TrimPrefix(r.Attrs.Get(a), "!") == list })
 			if used {
-				f.add("L27", "list "+list, "the rule "+place(family, r)+" uses a list of door "+d.Name, "what it does to the members of the list is not in the plan", "give the door a list of its own")
+				f.add("L27", "list "+list, "the rule "+place(family, r)+" uses a list of door "+d.Name, "its effect on the members of the list is not in the plan", "give the door a list of its own")
 			}
 		})
 		for _, e := range s.Entries[family.AddressList()] {
 			r, ok := e.Range()
 			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.First != r.Last {
-				f.add("L27", "list "+list, "it holds "+e.Address+" for good", "a whole network is trusted without a knock", "remove the entry, or put it under allow.addresses")
+				f.add("L27", "list "+list, "it holds "+e.Address+" permanently", "a whole network is trusted without a knock", "remove the entry, or put it under allow.addresses")
 			}
 		}
 	}
 }
 
-// clock: who rotates by the hour needs a router that knows the hour. What was not read is not judged.
+// clock: rotation needs a router with the right time. If the state was not read, there is no
+// finding.
 func (f *finder) clock(p plans.Plan, s routeros.Snapshot) {
 	if _, rotates := sequence.Overlap(p); !rotates || !s.NTP.Known || s.NTP.Synchronized {
 		return
 	}
-	f.add("L35", "/system/ntp/client", "the plan rotates, and nobody sets the router's clock: its NTP client is "+s.NTP.State,
-		"a clock that runs away makes rotations refuse, and knocks that are laid down ahead come at other hours", "/system ntp client set enabled=yes, with a server that the router reaches")
+	f.add("L35", "/system/ntp/client", "the plan rotates, and nothing sets the router's clock: its NTP client is "+s.NTP.State,
+		"with a wrong clock rotations are refused, and knocks that are installed in advance count at other hours", "/system ntp client set enabled=yes, with a server that the router reaches")
 }
 
 // families: a router with an IPv6 address needs the plan there too.
@@ -129,9 +133,9 @@ func (f *finder) families(p plans.Plan, s routeros.Snapshot) {
 	both := slices.Contains(p.Firewall.Families, routeros.IPv4) && slices.Contains(p.Firewall.Families, routeros.IPv6)
 	switch {
 	case has6 && !slices.Contains(p.Firewall.Families, routeros.IPv6):
-		f.add("L24", "firewall.families", "the router has an IPv6 address, and the plan leaves IPv6 alone", "what is gated over IPv4 stays open over IPv6; the default firewall there accepts IKE, ESP and AH from anywhere", "name ipv6 under firewall.families")
+		f.add("L24", "firewall.families", "the router has an IPv6 address, and the plan does not cover IPv6", "services that are gated over IPv4 stay open over IPv6; the default firewall there accepts IKE, ESP and AH from anywhere", "name ipv6 under firewall.families")
 	case has6 && both:
-		f.add("L12", "firewall.families", "a client with both address families may knock over one and connect over the other", "the door then is open for an address that nobody uses", "tell clients to use one family, as with ssh -4")
+		f.add("L12", "firewall.families", "a client with both address families may knock over one and connect over the other", "the door is then open for an address that the client does not use", "tell clients to use one family, as with ssh -4")
 	}
 }
 
@@ -142,7 +146,7 @@ func global6(s routeros.Snapshot) bool {
 	})
 }
 
-// forwarded: what the plan gates is sent on to another host before the gate sees it.
+// forwarded: packets to a gated service are forwarded to another host before they reach the gate.
 func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
 	for _, name := range p.Gate.Services {
 		service, ok := s.Service(name)
@@ -157,13 +161,13 @@ func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
 	}
 }
 
-// comments: the secret stands in a comment on the router.
+// comments: a comment on the router reveals the knock.
 func (f *finder) comments(p plans.Plan, s routeros.Snapshot) {
 	for _, family := range routeros.Families() {
 		for _, r := range s.Rules[family.Filter()] {
 			for _, d := range p.Doors {
 				if tells(r.Comment(), d) {
-					f.add("L33", string(family.Filter())+" "+r.ID, "its comment tells a part of the knock of door "+d.Name, "every read-only user and every export has it", "take the number out of the comment")
+					f.add("L33", string(family.Filter())+" "+r.ID, "its comment reveals a part of the knock of door "+d.Name, "every read-only user can see it, and every export has it", "take the number out of the comment")
 				}
 			}
 		}

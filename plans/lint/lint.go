@@ -1,16 +1,16 @@
-// Package lint says what is unwise about a plan or a router: not what is wrong in form, which reading the plan
-// says, nor what breaks a promise, which the proof shows, but what lets strangers in by patience or keeps friends out
-// by bad luck.
+// Package lint finds weaknesses of a plan or a router. Reading the plan finds errors of form, and
+// the proof finds broken promises; lint finds what lets a patient attacker in, or keeps users out
+// by accident.
 //
-// Each finding has an id, a severity, a place, a reason and a remedy. One of severity [Refuse] can be accepted by its
-// id, never all at once.
+// Each finding has an id, a severity, a place, a reason and a remedy. One of severity [Refuse] can
+// be accepted by its id, never all at once.
 //
 //	for _, f := range lint.Plan(plan) {
 //		fmt.Println(f.ID, f.Place, f.What)
 //	}
 //
-// No finding tells a port or a size of a knock: findings are read by more people than plans are. The package is
-// pure.
+// No finding reveals a port or a size of a knock: more people read findings than plans. The package
+// is pure.
 package lint
 
 import (
@@ -23,7 +23,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Severity is how much a finding weighs.
+// Severity says how serious a finding is.
 type Severity uint8
 
 // The severities.
@@ -36,20 +36,22 @@ const (
 // String returns the severity as a word.
 func (s Severity) String() string { return [...]string{"inform", "warn", "refuse"}[min(s, Refuse)] }
 
-// Finding is one thing that is unwise.
+// Finding is one weakness.
 type Finding struct {
 	ID       string
 	Severity Severity
-	// Place is a key of the plan, such as doors.admin.knock, or a rule, list or service of the router.
+	// Place is a key of the plan, such as doors.admin.knock, or a rule, list or service of the
+	// router.
 	Place string
-	// What is wrong, why that matters, and how to mend it; a sentence each.
+	// What is wrong, why that matters, and how to correct it; a sentence each.
 	What, Why, Remedy string
 }
 
 // Decider says what a rule is decided from.
 type Decider string
 
-// The deciders. What is decided from the proof, or by diff and apply, is refused there with its reason; their tests hold it.
+// The deciders. Rules of the proof, or of diff and apply, are refused there with their reason, and
+// tested there.
 const (
 	FromPlan   Decider = "the plan"
 	FromRouter Decider = "the router"
@@ -68,7 +70,7 @@ type Rule struct {
 	From     Decider
 }
 
-// Rules lists every rule, those included that the proof or apply decide.
+// Rules lists every rule, including those that the proof or apply decide.
 func Rules() []Rule {
 	return []Rule{
 		{"L01", Refuse, "the operator's own source is not accepted in every state of a change", FromProof},
@@ -76,41 +78,41 @@ func Rules() []Rule {
 		{"L03", Refuse, "a drop in input has no interface limit and shuts the LAN out", FromRouter},
 		{"L03b", Refuse, "an interface list that rules use is empty or missing", FromRouter},
 		{"L04", Refuse, "the service that carries the session is disabled, moved or narrowed", FromApply},
-		{"L05", Warn, "no way in besides the network is known: neither a plan nor what is read of a router tells of a console, of MAC access or of a second line", NotYet},
-		{"L06", Refuse, "what a knock opens is not admitted by the jump that leads to it", FromRouter},
+		{"L05", Warn, "no other access than the network is known: neither the plan nor the router shows a console, MAC access or a second line", NotYet},
+		{"L06", Refuse, "the jump to a knock's rules does not match what the knock opens", FromRouter},
 		{"L07", Refuse, "a stage of a knock can't be reached", FromRouter},
-		{"L08", Refuse, "a knock touches what other rules blacklist", FromBoth},
+		{"L08", Refuse, "other rules blacklist a source that knocks", FromBoth},
 		{"L09", Warn, "a knock looks like a port scan to the router's detector", FromBoth},
-		{"L10", Refuse, "an ICMP size that can't be, or that usual pings have", FromPlan},
+		{"L10", Refuse, "an ICMP size that is impossible, or common for pings", FromPlan},
 		{"L11", Refuse, "a stage timeout is shorter than a client needs", FromPlan},
 		{"L12", Warn, "knock and service may leave from different addresses", FromBoth},
 		{"L20", Refuse, "a port scan opens the door too easily", FromPlan},
 		{"L21", Refuse, "the ports of a knock only rise or only fall", FromPlan},
 		{"L22", Refuse, "one packet takes two stages", FromRouter},
-		{"L23", Refuse, "what a knock opens is open to anyone", FromRouter},
+		{"L23", Refuse, "services that a knock opens are open to anyone", FromRouter},
 		{"L24", Refuse, "IPv6 is left open", FromBoth},
 		{"L25", Warn, "the trusted list reaches every port", FromPlan},
 		{"L26", Warn, "trust lasts long, and others may share the address", FromPlan},
-		{"L27", Warn, "a list is used by others, or holds whole networks for good", FromBoth},
+		{"L27", Warn, "a list is used by others, or holds whole networks permanently", FromBoth},
 		{"L28", Warn, "an entry never expires", FromPlan},
 		{"L29", Warn, "a reject or an unlimited log on the outside", FromBoth},
 		{"L30", Warn, "a rule fills a list from answers, too", FromRouter},
 		{"L31", Inform, "a penalty can be driven by forged packets", FromBoth},
 		{"L32", Warn, "predictable ports", FromPlan},
-		{"L33", Warn, "the secret stands in a name or a comment", FromBoth},
+		{"L33", Warn, "the knock is in a name or a comment", FromBoth},
 		{"L34", Inform, "one sequence for a whole fleet", FromFleet},
-		{"L35", Warn, "rotation with a clock that nobody sets, or an overlap that a knock does not fit into", FromBoth},
+		{"L35", Warn, "rotation with a clock that nothing sets, or an overlap that is shorter than a knock", FromBoth},
 		{"L36", Warn, "a stage is remembered for longer than a knock takes", FromPlan},
-		{"L37", Warn, "what is taken for forged does come from there, or is allowed", FromBoth},
+		{"L37", Warn, "a source that counts as forged does arrive there, or is allowed", FromBoth},
 		{"L38", Refuse, "the allow-list lets everybody in", FromPlan},
 		{"L39", Warn, "a door opens a service that answers some addresses only", FromPlan},
-		{"L40", Refuse, "more changes than safe mode can take back", FromApply},
+		{"L40", Refuse, "more changes than safe mode can undo", FromApply},
 		{"L41", Refuse, "somebody else holds safe mode", FromApply},
 		{"L42", Warn, "other administrators are logged in", FromRouter},
 		{"L43", Refuse, "the dead-man can't be armed", FromApply},
 		{"L44", Refuse, "the place is before a dynamic row", FromApply},
 		{"L45", Refuse, "the rule that marks the place is gone", FromApply},
-		{"L46", Warn, "managed rules are double, disabled or mixed with others", FromBoth},
+		{"L46", Warn, "managed rules are duplicated, disabled or mixed with others", FromBoth},
 		{"L47", Warn, "a list entry exists already", FromApply},
 		{"L48", Warn, "values that read back in another form", FromApply},
 		{"L49", Warn, "a revoke leaves something behind", FromApply},
@@ -129,7 +131,7 @@ func (f *finder) add(id, place, what, why, remedy string) {
 	f.found = append(f.found, Finding{id, all[at].Severity, place, what, why, remedy})
 }
 
-// sorted returns the findings, the heaviest first, then by id; the same one in the same place comes once.
+// sorted returns the findings, the most serious first, then by id, each once per place.
 func (f *finder) sorted() []Finding {
 	slices.SortStableFunc(f.found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.ID, b.ID))
@@ -142,7 +144,7 @@ func (f *finder) sorted() []Finding {
 	})
 }
 
-// Plan says what is unwise about a plan, whatever the router.
+// Plan returns the findings about a plan, whatever the router.
 func Plan(p plans.Plan) []Finding {
 	f := &finder{}
 	for _, d := range p.Doors {
@@ -157,12 +159,12 @@ func Plan(p plans.Plan) []Finding {
 	f.everybody(p)
 	f.asFound(p)
 	if len(p.Allow.Addresses) == 0 && len(p.Allow.InterfaceLists) == 0 {
-		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists, and a knock that does not work then leaves no way in", "name an address or an interface list under allow")
+		f.add("L50", "allow", "nobody is let in without a knock", "a reboot empties the trusted lists; if the knock then fails, nobody gets in", "name an address or an interface list under allow")
 	}
 	return f.sorted()
 }
 
-// Router says what is unwise about a router. The report is that of the same router.
+// Router returns the findings about a router. The report is that of the same router.
 func Router(s routeros.Snapshot, report audit.Report) []Finding {
 	f := &finder{}
 	f.reach(s, report)
@@ -175,7 +177,7 @@ func Router(s routeros.Snapshot, report audit.Report) []Finding {
 	return f.sorted()
 }
 
-// Both says what is unwise about a plan on a router.
+// Both returns the findings about a plan on a router.
 func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 	f := &finder{}
 	for _, family := range p.Firewall.Families {
@@ -194,14 +196,14 @@ func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 	return f.sorted()
 }
 
-// Fleet says what is unwise about a plan for several routers.
+// Fleet returns the findings about a plan for several routers.
 func Fleet(p plans.Plan, routers []string) []Finding {
 	f := &finder{}
 	names := slices.Compact(slices.Sorted(slices.Values(routers)))
 	for _, d := range p.Doors {
 		if d.Rotate == nil && len(names) > 1 {
-			f.add("L34", "doors."+d.Name+".knock", fmt.Sprintf("%d routers open to the same knock", len(names)), "whoever captures it at one of them has it for all",
-				"let it follow from a secret with rotate, which gives each router a knock of its own")
+			f.add("L34", "doors."+d.Name+".knock", fmt.Sprintf("%d routers open to the same knock", len(names)), "an attacker who captures it at one router has it for all",
+				"derive it from a secret with rotate, which gives each router its own knock")
 		}
 	}
 	return f.sorted()

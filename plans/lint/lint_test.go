@@ -69,7 +69,8 @@ func (c sample) findings(t *testing.T) []lint.Finding {
 	return slices.Concat(lint.Plan(p), lint.Router(s, audit.Router(s)), lint.Both(p, s))
 }
 
-// TestRules: each rule fires where it should, and not on a twin that differs in the one thing that matters.
+// TestRules: each rule fires where it should, and not on a twin that differs in the one thing that
+// matters.
 func TestRules(t *testing.T) {
 	door := func(old, fresh string) string { return strings.Replace(goodDoor, old, fresh, 1) }
 	bogons := func(list, more string) string {
@@ -335,7 +336,8 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// TestAsFound: rules that a plan leaves as they were found are named for what they lack, and their lists for what they tell.
+// TestAsFound: rules that a plan leaves as they were found are named for what they lack, and their
+// lists for what they tell.
 func TestAsFound(t *testing.T) {
 	p, err := plans.Read("p.yaml", []byte("version: 1\nname: p\ndoors:\n  a:\n    knock: [tcp/41873, udp/17259]\n    stage-lists: [\"41873\"]\n    trusted: {list: t, for: 1h}\n"+
 		"firewall: {families: [ipv4], layout: inline, as-found: {rules: {a/stage-1: {without: [connection-state]}, a/stage-2: {with: {in-interface: ether1}}}}}\n"))
@@ -343,7 +345,7 @@ func TestAsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := lint.Plan(p)
-	for _, want := range []struct{ id, place, what string }{{"L30", "firewall.as-found", "1 of the rules"}, {"L33", "doors.a.stage-lists", "a name tells"}} {
+	for _, want := range []struct{ id, place, what string }{{"L30", "firewall.as-found", "1 of the rules"}, {"L33", "doors.a.stage-lists", "a name reveals"}} {
 		if !slices.ContainsFunc(found, func(f lint.Finding) bool {
 			return f.ID == want.id && f.Place == want.place && strings.HasPrefix(f.What, want.what)
 		}) {

@@ -13,28 +13,29 @@ import (
 )
 
 const (
-	// A client sends, waits for nothing and goes on; over a mobile network the first packet waits for the radio, and a lost SYN
-	// comes again after a second.
+	// A client sends each packet without waiting. Over a mobile network the first packet waits for
+	// the radio, and a lost SYN is sent again after a second.
 	shortestStage = 4 * time.Second
-	// Longer than a working day, an address of a café or of a carrier's NAT has somebody else behind it.
+	// After more than a working day, an address of a café or of carrier-grade NAT belongs to
+	// somebody else.
 	longestTrust = 24 * time.Hour
-	// By hand, with a telephone, five stages take some ten seconds each.
+	// By hand, on a phone, five stages take about ten seconds each.
 	longestStage = time.Minute
-	// More lines than one in a second nobody reads, and they push out what else there is.
+	// Nobody reads more than one line per second, and they push out other lines.
 	fastestLog   = time.Second
 	largestFrame = 1500
 )
 
-// door looks at what a door says by itself.
+// door checks a door by itself.
 func (f *finder) door(d plans.Door) {
 	at := "doors." + d.Name
 	for i, stage := range d.Knock {
 		if stage.Protocol == "icmp" && (commonPing(stage.Size) || stage.Size > largestFrame) {
-			f.add("L10", at+".knock", fmt.Sprintf("stage %d has a size that usual pings have, or that no link carries whole", i+1),
-				"every monitoring system knocks by accident, and larger packets arrive in pieces", "choose a size from 100 to 1400 that no system pings with")
+			f.add("L10", at+".knock", fmt.Sprintf("stage %d has a size that is common for pings, or too large for a link", i+1),
+				"every monitoring system knocks by accident, and larger packets arrive as fragments", "choose a size from 100 to 1400 that no system uses for pings")
 		}
 		if predictable(stage) {
-			f.add("L32", at+".knock", fmt.Sprintf("stage %d is a port that anybody tries first, or that providers filter", i+1),
+			f.add("L32", at+".knock", fmt.Sprintf("stage %d is a port that every scanner tries first, or that providers filter", i+1),
 				"well-known ports are scanned all day, and filtered ones never arrive", "draw the ports with rosknock init")
 		}
 	}
@@ -44,27 +45,27 @@ func (f *finder) door(d plans.Door) {
 	}
 	if d.StageTimeout > longestStage {
 		f.add("L36", at+".stage-timeout", fmt.Sprintf("a stage is remembered for %s", routeros.FormatDuration(d.StageTimeout)),
-			"a scan may be as slow, and nobody notices it; and who has overheard some stages has that long to find the others", "give it 10s")
+			"a scan may be that slow, and nobody notices it; and an attacker who has overheard some stages has that much time to find the others", "give it 10s")
 	}
 	if d.Log != nil && d.Log.Per/time.Duration(d.Log.Count) < fastestLog {
 		f.add("L29", at+".log.limit", fmt.Sprintf("up to %d lines in %s go into the log", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
-			"whoever knows the knock, or forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
+			"a client that repeats the knock, or an attacker who forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
 	}
 	if slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind == plans.Everything }) {
-		f.add("L25", at+".opens", "whoever is trusted reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
+		f.add("L25", at+".opens", "a trusted address reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
 	}
 	switch {
 	case d.Trusted.For.Kind != routeros.Timed:
-		f.add("L28", at+".trusted.for", "who has knocked is trusted for ever", "addresses change hands", "give it a time")
+		f.add("L28", at+".trusted.for", "an address that has knocked is trusted for ever", "addresses change hands", "give it a time")
 	case d.Trusted.For.For > longestTrust:
-		f.add("L26", at+".trusted.for", fmt.Sprintf("an address is trusted for %s", d.Trusted.For), "behind a carrier's NAT, a café or an office everybody else has the same address",
+		f.add("L26", at+".trusted.for", fmt.Sprintf("an address is trusted for %s", d.Trusted.For), "behind carrier-grade NAT, a café or an office others have the same address",
 			"shorten it: knocking again while trusted extends it")
 	}
 }
 
 func commonPing(size uint16) bool { return size == 60 || size == 64 || size == 84 }
 
-// predictable are ports that people choose when they think of one, that scanners try, and that providers drop.
+// predictable are ports that people tend to choose, that scanners try, and that providers drop.
 func predictable(s plans.Stage) bool {
 	if s.Protocol == "icmp" {
 		return false
@@ -79,26 +80,27 @@ func predictable(s plans.Stage) bool {
 	return slices.Contains([]uint16{1433, 1521, 1701, 1723, 2222, 3306, 3389, 5060, 5432, 5900, 6379, 7547, 8080, 8291, 8443, 8728, 8729, 8888, 13231, 27017}, s.Port)
 }
 
-// overlap: whoever begins to knock at the end of a window ends behind it, at the latest when the router forgets each stage before the next.
+// overlap: a knock that begins at the end of a window ends after it, at the latest when the router
+// forgets each stage before the next.
 func (f *finder) overlap(d plans.Door) {
 	if d.Rotate == nil {
 		return
 	}
 	if takes := time.Duration(d.Rotate.Stages-1) * d.StageTimeout; d.Rotate.Overlap < takes {
 		f.add("L35", "doors."+d.Name+".rotate.overlap", fmt.Sprintf("the overlap is %s, and a knock may take %s", routeros.FormatDuration(d.Rotate.Overlap), routeros.FormatDuration(takes)),
-			"a knock that is begun at the end of a window, or by a clock that is a little off, ends when it is not valid any more", "make the overlap longer: 5m or more, for clocks that differ")
+			"a knock that begins at the end of a window, or with a clock that is slightly wrong, ends when it is no longer valid", "make the overlap longer: 5m or more, for clocks that differ")
 	}
 }
 
-// penalty looks at what wrong knocks do to others.
+// penalty checks what wrong knocks do to others.
 func (f *finder) penalty(p plans.Plan, d plans.Door) {
 	remedy := "keep the time short, and have an allow-list"
 	if p.Firewall.Bogons == nil {
-		remedy += "; firewall.bogons keeps the addresses of the inside from being forged outside"
+		remedy += "; firewall.bogons prevents that inside addresses are forged outside"
 	}
 	if d.Quarantines() {
 		f.add("L31", "doors."+d.Name+".quarantine-for", fmt.Sprintf("one packet keeps a source from knocking for %s", routeros.FormatDuration(d.QuarantineFor)),
-			"whoever forges an address can keep its owner out as long as he goes on; who is trusted, or on the allow-list, stays in", remedy)
+			"an attacker who forges an address can keep its owner out for as long as the attack lasts; trusted and allowed addresses stay in", remedy)
 	}
 }
 
@@ -111,14 +113,14 @@ func (f *finder) scan(d plans.Door) {
 		f.add("L21", at, "the ports only "+way, "one sweep of a scanner in that order plays the whole knock", "mix their order, and take one more")
 	}
 	if s.Random > sequence.Budget && d.Quarantines() {
-		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%, its quarantine and decoys counted in", sequence.DefaultRate, 100*s.Random),
-			fmt.Sprintf("after about %.0f sweeps from addresses that are not in quarantine a scanner is in", s.Sweeps()), enough(d)+", or more decoys")
+		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%, with its quarantine and decoys", sequence.DefaultRate, 100*s.Random),
+			fmt.Sprintf("after about %.0f sweeps from addresses that are not in quarantine, a scanner gets in", s.Sweeps()), enough(d)+", or more decoys")
 		return
 	}
 	if s.Random > sequence.Budget {
 		decoy := sequence.Rate(sequence.Steps(d.Knock, d.StageTimeout), sequence.DefaultRate, 1)
-		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%; a quarantine would keep that for the first sweep of an address and stop its next ones, with one decoy it would be %.2g %%",
-			sequence.DefaultRate, 100*s.Random, 100*decoy.Quarantined), fmt.Sprintf("after about %.0f sweeps a scanner is in, and never knows why", s.Sweeps()),
+		f.add("L20", at, fmt.Sprintf("one sweep of all ports in random order at %d packets/s opens the door with a chance of %.2g %%; a quarantine would stop all but the first sweep of an address; with one decoy, too, the chance would be %.2g %%",
+			sequence.DefaultRate, 100*s.Random, 100*decoy.Quarantined), fmt.Sprintf("after about %.0f sweeps a scanner gets in by chance", s.Sweeps()),
 			fmt.Sprintf("%s, or shorten stage-timeout", enough(d)))
 	}
 }
@@ -145,7 +147,7 @@ func enough(d plans.Door) string {
 	return fmt.Sprintf("use %d stages", n)
 }
 
-// asFound looks at stages that the plan leaves as somebody wrote them.
+// asFound checks stages that the plan keeps as somebody wrote them.
 func (f *finder) asFound(p plans.Plan) {
 	n := 0
 	for _, r := range p.Firewall.Found.Rules {
@@ -154,12 +156,12 @@ func (f *finder) asFound(p plans.Plan) {
 		}
 	}
 	if n > 0 {
-		f.add("L30", "firewall.as-found", fmt.Sprintf("%d of the rules look at packets of any connection state, as they were found", n),
-			"a packet that belongs to no connection plays a stage too", "take connection-state out of without, and apply")
+		f.add("L30", "firewall.as-found", fmt.Sprintf("%d of the rules match packets of any connection state, as they were found", n),
+			"a packet of no connection counts for a stage too", "remove connection-state from without, and apply")
 	}
 }
 
-// secretNames looks for the knock in what everybody may read.
+// secretNames looks for the knock in texts that everybody may read.
 func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": strings.Join(append([]string{d.StageList}, d.StageNames...), " ")}
 	if d.Log != nil {
@@ -167,12 +169,13 @@ func (f *finder) secretNames(p plans.Plan, d plans.Door) {
 	}
 	for _, place := range []string{"name", "doors." + d.Name, "doors." + d.Name + ".trusted.list", "doors." + d.Name + ".stage-lists", "doors." + d.Name + ".log.prefix"} {
 		if tells(names[place], d) {
-			f.add("L33", masked(place, d), "a name tells a part of the knock", "every read-only user, every export and every log has it", "choose a name without the number")
+			f.add("L33", masked(place, d), "a name reveals a part of the knock", "every read-only user, export and log shows it", "choose a name without the number")
 		}
 	}
 }
 
-// tells reports whether a text holds the port or size of a stage, or of a decoy, as a number of its own.
+// tells reports whether a text contains the port or size of a stage, or of a decoy, as a separate
+// number.
 func tells(text string, d plans.Door) bool {
 	numbers := strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	return slices.ContainsFunc(append(slices.Clone(d.Knock), d.Decoys...), func(s plans.Stage) bool {
@@ -180,7 +183,7 @@ func tells(text string, d plans.Door) bool {
 	})
 }
 
-// masked keeps a place from telling what it is about.
+// masked hides a part of the knock in the name of a place.
 func masked(place string, d plans.Door) string {
 	if tells(d.Name, d) && strings.HasPrefix(place, "doors.") {
 		return "doors"

@@ -10,23 +10,25 @@ import (
 )
 
 const (
-	// Shorter prefixes are no network that anybody has: every /8 of IPv4 was given away long ago, and of IPv6 nobody got more than a /16.
+	// Nobody has a network with a shorter prefix: every /8 of IPv4 was assigned long ago, and
+	// nobody got more than a /16 of IPv6.
 	shortestAllowed4 = 8
 	shortestAllowed6 = 16
 )
 
-// forgedAllowed: the allow-list goes first, so what the plan takes for forged gets in where it stands there.
+// forgedAllowed: the allow-list comes first, so packets that count as forged get in if their source
+// is on it.
 func (f *finder) forgedAllowed(p plans.Plan) {
 	b := p.Firewall.Bogons
 	for _, a := range p.Allow.Addresses {
 		if b != nil && slices.ContainsFunc(b.Ranges(a.Family()), a.Overlaps) {
-			f.add("L37", "allow.addresses", fmt.Sprintf("%s is allowed, and on %s taken for forged", a, strings.Join(b.InterfaceLists, " and ")),
-				"the allow-list goes first, so that packets from outside which only claim to come from there get in", "name the interface list of its people under allow.interface-lists instead, or its network under firewall.bogons.except")
+			f.add("L37", "allow.addresses", fmt.Sprintf("%s is allowed, but counts as forged on %s", a, strings.Join(b.InterfaceLists, " and ")),
+				"the allow-list comes first, so packets from outside with a forged source of that range get in", "name the interface list of these hosts under allow.interface-lists instead, or its network under firewall.bogons.except")
 		}
 	}
 }
 
-// forgedNeighbours: on an interface where the plan takes sources for forged, the router itself has such an address.
+// forgedNeighbours: the router itself has an address that counts as forged on the same interface.
 func (f *finder) forgedNeighbours(p plans.Plan, s routeros.Snapshot) {
 	b := p.Firewall.Bogons
 	if b == nil {
@@ -39,14 +41,15 @@ func (f *finder) forgedNeighbours(p plans.Plan, s routeros.Snapshot) {
 			continue
 		}
 		if at := slices.IndexFunc(b.InterfaceLists, func(list string) bool { return lists(s, list, a.Interface) }); at >= 0 {
-			f.add("L37", "firewall.bogons", fmt.Sprintf("%s of the list %s has the address %s itself, so its neighbours are taken for forged", a.Interface, b.InterfaceLists[at], a.Prefix),
-				"no door opens to them, and they are told nothing", "put "+a.Prefix.Masked().String()+" under firewall.bogons.except, if any of them should knock")
+			f.add("L37", "firewall.bogons", fmt.Sprintf("%s of the list %s has the address %s itself, so packets from its neighbours count as forged", a.Interface, b.InterfaceLists[at], a.Prefix),
+				"no door opens to them, and they get no answer", "put "+a.Prefix.Masked().String()+" under firewall.bogons.except, if any of them should knock")
 		}
 	}
 }
 
-// lists reports whether an interface is in an interface list by being named there, or in one that it includes. What a list excludes is
-// not looked at: the finding is a remark about addresses, and wrong by one list at worst.
+// lists reports whether an interface is in an interface list by being named there, or in one that
+// it includes. Excluded lists are not considered: the finding is a remark about addresses, and at
+// worst wrong by one list.
 func lists(s routeros.Snapshot, list, name string) bool {
 	seen := []string{}
 	for next := []string{list}; len(next) > 0; next = next[1:] {
@@ -75,15 +78,16 @@ func (f *finder) everybody(p plans.Plan) {
 			shortest = shortestAllowed6
 		}
 		if ok && prefix.Bits() < shortest && !prefix.Addr().IsPrivate() { // fc00::/7 is private, short as it is
-			f.add("L38", "allow.addresses", a.String()+" is allowed, which is a large part of the internet", "nobody there needs to knock, and the gate shuts nothing", "name the networks of your own")
+			f.add("L38", "allow.addresses", a.String()+" is allowed, and is a large part of the internet", "nobody there needs to knock, and the gate protects nothing", "name your own networks")
 		}
 	}
 	if slices.Contains(p.Allow.InterfaceLists, "all") {
-		f.add("L38", "allow.interface-lists", "the list all is allowed, in which every interface is", "nobody needs to knock, and the gate shuts nothing", "name the lists of the inside")
+		f.add("L38", "allow.interface-lists", "the list all is allowed, which holds every interface", "nobody needs to knock, and the gate protects nothing", "name the lists of the inside")
 	}
 }
 
-// unanswered: a door opens a service that then answers some addresses only, which those who knock rarely have.
+// unanswered: a door opens a service that answers only some addresses, which clients that knock
+// rarely have.
 func (f *finder) unanswered(p plans.Plan, d plans.Door) {
 	for _, from := range p.Services.From {
 		if !slices.Contains(d.Opens, plans.Target{Kind: plans.ServiceTarget, Name: from.Name}) || slices.ContainsFunc(from.Prefixes, everywhere) {
@@ -93,8 +97,8 @@ func (f *finder) unanswered(p plans.Plan, d plans.Door) {
 		for _, r := range from.Prefixes {
 			prefixes = append(prefixes, r.String())
 		}
-		f.add("L39", "services.from."+from.Name, fmt.Sprintf("door %s opens %s, and the service answers %s alone", d.Name, from.Name, strings.Join(prefixes, ", ")),
-			"who has knocked from elsewhere gets through the firewall and no answer behind it", "take it out of services.from, or out of the door")
+		f.add("L39", "services.from."+from.Name, fmt.Sprintf("door %s opens %s, and the service answers %s only", d.Name, from.Name, strings.Join(prefixes, ", ")),
+			"a client from elsewhere gets through the firewall after a knock, but the service does not answer", "remove it from services.from, or from the door")
 	}
 }
 

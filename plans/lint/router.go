@@ -13,7 +13,7 @@ import (
 // largeList is how many entries make a list slow to read and to match on small routers.
 const largeList = 20_000
 
-// reach looks at who gets where.
+// reach checks who reaches which service.
 func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
 	lan := map[routeros.Family]bool{}
 	for _, r := range report.Reach {
@@ -25,17 +25,17 @@ func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
 		}
 	}
 	if drops(s, routeros.IPv4) && !drops(s, routeros.IPv6) && global6(s) {
-		f.add("L24", string(routeros.IPv6.Filter()), "the router has an IPv6 address and its IPv6 rules stop nothing", "what is shut over IPv4 is open over IPv6", "drop there too what is dropped over IPv4")
+		f.add("L24", string(routeros.IPv6.Filter()), "the router has an IPv6 address and its IPv6 rules stop nothing", "services that are closed over IPv4 are open over IPv6", "drop the same packets there as over IPv4")
 	}
 	for _, family := range routeros.Families() {
 		if !drops(s, family) {
 			continue
 		}
 		if !lan[family] && len(report.Reach) > 0 {
-			f.add("L03", string(family.Filter()), "not even the LAN reaches a service of the router", "whoever manages it from inside is shut out by a drop that names no interface", "accept the LAN before the last drop, or let the drop name the outside")
+			f.add("L03", string(family.Filter()), "not even the LAN reaches a service of the router", "a drop without an interface locks out administrators inside", "accept the LAN before the last drop, or limit the drop to the outside interfaces")
 		}
 		if report.Breaks[family] != "" {
-			f.add("L02", string(family.Filter()), "packets of running connections are stopped by "+report.Breaks[family], "every session dies, that of the operator too", "accept connection-state=established,related first")
+			f.add("L02", string(family.Filter()), "packets of running connections are stopped by "+report.Breaks[family], "every session breaks, including the operator's", "accept connection-state=established,related first")
 		}
 	}
 }
@@ -47,21 +47,21 @@ func drops(s routeros.Snapshot, f routeros.Family) bool {
 	})
 }
 
-// knocks looks at the knocks that were found.
+// knocks checks the knocks that were found.
 func (f *finder) knocks(report audit.Report) {
 	for _, k := range report.Knocks {
 		at := "list " + k.List
 		switch {
 		case strings.Contains(k.Why, "no packet arrives"):
-			f.add("L06", at, "who has knocked is not let in: no packet arrives at the rule that accepts the list", "a jump or a rule before it admits something else than the rule accepts", "let the jump admit what the rule accepts")
+			f.add("L06", at, "a source that has knocked is not let in: no packet arrives at the rule that accepts the list", "a jump or a rule before it matches other packets than the rule accepts", "let the jump match what the rule accepts")
 		case strings.Contains(k.Why, "no packets lead"):
-			f.add("L07", at, k.Why, "the knock can't be played to its end", "mend the stage, or remove the knock")
+			f.add("L07", at, k.Why, "the knock can't be played to its end", "correct the stage, or remove the knock")
 		}
 		if k.Doubles {
-			f.add("L22", at, "one packet takes two stages", "adding to a list does not end the walk, so the next rule sees the packet's source in it already", "put later stages above earlier ones")
+			f.add("L22", at, "one packet takes two stages", "adding to a list does not end the evaluation, so the next rule already sees the packet's source in it", "put later stages above earlier ones")
 		}
 		if len(k.Open) > 0 && k.Works() {
-			f.add("L23", at, strings.Join(k.Open, ", ")+" can be reached without the knock", "a rule above accepts it from anyone, or nothing drops it", "drop it for who has not knocked")
+			f.add("L23", at, strings.Join(k.Open, ", ")+" can be reached without the knock", "a rule above accepts it from anyone, or nothing drops it", "drop it for sources that have not knocked")
 		}
 		f.strength(at, k)
 	}
@@ -75,7 +75,7 @@ func (f *finder) strength(at string, k audit.Knock) {
 		f.add("L21", at, "one sweep of all ports in their order opens it", "that is what scanners do", "mix the order of the ports")
 	}
 	if k.Strength.Random > sequence.Budget {
-		f.add("L20", at, fmt.Sprintf("one sweep in random order at %d packets/s opens it with a chance of %.2g %%", sequence.DefaultRate, 100*k.Strength.Random), "a scanner is in after some sweeps, and never knows why", "use more stages")
+		f.add("L20", at, fmt.Sprintf("one sweep in random order at %d packets/s opens it with a chance of %.2g %%", sequence.DefaultRate, 100*k.Strength.Random), "a scanner gets in by chance after some sweeps", "use more stages")
 	}
 	for _, step := range k.Steps[:len(k.Steps)-1] {
 		if step.Timeout > 0 && step.Timeout < shortestStage {
@@ -84,12 +84,12 @@ func (f *finder) strength(at string, k audit.Knock) {
 	}
 	for _, step := range k.Steps {
 		if step.Protocol == "icmp" && step.First == step.Last && commonPing(step.First) {
-			f.add("L10", at, "a stage has a size that usual pings have", "every monitoring system knocks by accident", "choose another size")
+			f.add("L10", at, "a stage has a size that is common for pings", "every monitoring system knocks by accident", "choose another size")
 		}
 	}
 }
 
-// tables looks at the rules of a family.
+// tables checks the rules of a family.
 func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 	rows := s.Rules[family.Filter()]
 	established := slices.IndexFunc(rows, func(r routeros.Rule) bool {
@@ -104,13 +104,13 @@ func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 		f.fills(rows, i, established, family)
 		outside := r.Attrs.Get("in-interface-list") != "LAN"
 		if r.Action() == "reject" && outside {
-			f.add("L29", place(family, r), "the outside gets an answer", "a scanner learns that somebody is there, and forged packets make the router send", "drop instead")
+			f.add("L29", place(family, r), "the outside gets an answer", "a scanner learns that a router is there, and forged packets make it send answers", "drop instead")
 		}
 		if (r.Action() == "log" || r.Attrs.Bool("log")) && !r.Attrs.Has("limit") && !r.Attrs.Has("dst-limit") && outside && open(r) {
 			f.add("L29", place(family, r), "it logs every packet from outside", "a scan fills the log, and on small routers the flash", "give it a limit")
 		}
 		if r.Attrs.Has("layer7-protocol") {
-			f.add("L51", place(family, r), "it matches by layer 7", "that costs much, and collects the beginning of every connection", "use content")
+			f.add("L51", place(family, r), "it matches by layer 7", "that needs much CPU, and buffers the beginning of every connection", "use content")
 		}
 	}
 	f.large(s, family)
@@ -125,7 +125,7 @@ func open(r *routeros.Rule) bool {
 func place(family routeros.Family, r *routeros.Rule) string {
 	text := r.Describe()
 	if r.Comment() == "" {
-		text = r.ID // its attributes may tell a knock
+		text = r.ID // its attributes may reveal a knock
 	}
 	return string(family.Filter()) + " " + text
 }
@@ -144,7 +144,7 @@ func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family ro
 	}
 }
 
-// fills looks at a rule that adds to a list.
+// fills checks a rule that adds to a list.
 func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros.Family) {
 	r := &rows[i]
 	if r.Action() != "add-src-to-address-list" {
@@ -152,17 +152,17 @@ func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros
 	}
 	list := r.Attrs.Get("address-list")
 	if !r.Attrs.Has("connection-state") && (established < 0 || i < established) {
-		f.add("L30", place(family, r), "it looks at answers too, not only at new connections", "servers that answer the router get into the list", "give it connection-state=new, or move it below the accept of established")
+		f.add("L30", place(family, r), "it matches answers too, not only new connections", "servers that answer the router get into the list", "give it connection-state=new, or move it below the accept of established")
 	}
 	penalty := slices.ContainsFunc(rows, func(o routeros.Rule) bool {
 		return o.Attrs.Get("src-address-list") == list && !o.Disabled() && slices.Contains([]string{"drop", "reject", "tarpit"}, o.Action())
 	})
 	timeout, _ := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
 	if timeout.Kind != routeros.Timed {
-		f.add("L28", place(family, r), fmt.Sprintf("who gets into the list %s stays there until a reboot, or for ever", list), "addresses change hands", "give it an address-list-timeout")
+		f.add("L28", place(family, r), fmt.Sprintf("a source in the list %s stays there until a reboot, or for ever", list), "addresses change hands", "give it an address-list-timeout")
 	}
 	if penalty {
-		f.add("L31", place(family, r), fmt.Sprintf("one packet gets a source into the list %s, which is dropped", list), "whoever forges an address can have it banned", "keep the time short, and never apply it to the allow-list")
+		f.add("L31", place(family, r), fmt.Sprintf("one packet gets a source into the list %s, which is dropped", list), "an attacker who forges an address can have it banned", "keep the time short, and never apply it to the allow-list")
 	}
 }
 
@@ -170,12 +170,12 @@ func (f *finder) large(s routeros.Snapshot, family routeros.Family) {
 	count := map[string]int{}
 	for _, e := range s.Entries[family.AddressList()] {
 		if count[e.List]++; count[e.List] == largeList {
-			f.add("L51", "list "+e.List, fmt.Sprintf("the list has more than %d entries", largeList), "it is slow to read, and to match on small routers", "join the addresses to prefixes")
+			f.add("L51", "list "+e.List, fmt.Sprintf("the list has more than %d entries", largeList), "it is slow to read, and to match on small routers", "combine the addresses into prefixes")
 		}
 	}
 }
 
-// managed looks at rules that carry a mark: of one plan, or of any.
+// managed checks rules with a mark: of one plan, or of any.
 func (f *finder) managed(s routeros.Snapshot, plan string) {
 	for _, family := range routeros.Families() {
 		seen := map[routeros.Mark]bool{}
@@ -201,7 +201,7 @@ func (f *finder) managed(s routeros.Snapshot, plan string) {
 	}
 }
 
-// others looks for other people at work.
+// others looks for other administrators at work.
 func (f *finder) others(s routeros.Snapshot) {
 	var names []string
 	for _, a := range s.Active {
@@ -210,6 +210,6 @@ func (f *finder) others(s routeros.Snapshot) {
 		}
 	}
 	if len(names) > 1 {
-		f.add("L42", "/user/active", "logged in are "+strings.Join(names, ", "), "what they change at the same time may be undone with a change that is taken back", "agree on a time")
+		f.add("L42", "/user/active", "logged in are "+strings.Join(names, ", "), "their changes may be undone together with a change that is rolled back", "agree on a time")
 	}
 }

@@ -47,8 +47,8 @@ func laidDown(t testing.TB, p plans.Plan, s routeros.Snapshot) compile.RuleSet {
 	return want
 }
 
-// TestAhead lays a day down and goes on from window to window: each change is shown to be safe, and touches nothing but the window that
-// is over.
+// TestAhead installs a day of knocks and moves on from window to window: each change is shown to be
+// safe, and touches only the window that is over.
 func TestAhead(t *testing.T) {
 	zone, err := time.LoadLocation("America/St_Johns") // half an hour off, so that midnight lies within a window
 	if err != nil {
@@ -89,8 +89,8 @@ func TestAhead(t *testing.T) {
 	}
 }
 
-// TestAheadForged: what is taken for forged goes by the windows that are laid down, which is shown; without the rule that sees to it, the proof
-// fails.
+// TestAheadForged: forged packets bypass the windows that are installed in advance, and this is
+// shown; without the rule for it, the proof fails.
 func TestAheadForged(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		s := fixture(t, "defconf.rsc")

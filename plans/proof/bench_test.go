@@ -16,8 +16,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// BenchmarkProve proves the change sets of some plans on tables of other people's rules: blocked sources, port rules,
-// jumps, limits.
+// BenchmarkProve proves the change sets of some plans on tables of other people's rules: blocked
+// sources, port rules, jumps, limits.
 func BenchmarkProve(b *testing.B) {
 	for _, name := range []string{"seed.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml", "forward.yaml"} {
 		text, err := fixtures.Plan(name)

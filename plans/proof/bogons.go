@@ -10,7 +10,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// suspects returns the packets whose source is taken for forged where they arrive: by what the plan says, not by what stands in the list.
+// suspects returns the packets whose source counts as forged on the interface where they arrive: by
+// the plan, not by the entries of the list.
 func (f *table) suspects() classes.Set {
 	if f.Bogons == nil {
 		return classes.Set{}
@@ -37,8 +38,9 @@ func (f *table) played() classes.Set {
 	return out
 }
 
-// forged: what is taken for forged gets no source into a list of a door, reaches nothing that is gated and nothing by the trust in its
-// source, unless the allow-list lets it in; and the rules for it stop its knocks and nothing else.
+// forged: a forged packet gets no source into a list of a door. It reaches nothing that is gated,
+// and nothing because its source is trusted, unless the allow-list lets it in. The rules against
+// forged packets stop their knocks and nothing else.
 func (f *table) forged(final classes.Result) {
 	if f.Bogons == nil {
 		return
@@ -63,26 +65,27 @@ func (f *table) forged(final classes.Result) {
 	}
 	reach := s.And(s.Minus(suspects, known), compile.Packets(s, f.nat, compile.Shut(f.Gate)))
 	f.wrong(s.And(reach, final.Accepted), Failure{
-		Risk: Forged, What: "what the gate shuts would be reached from a forged source", Remedy: "move the rule that accepts it below, or narrow it",
+		Risk: Forged, What: "a forged source would reach a gated service", Remedy: "move the rule that accepts it below, or narrow it",
 	})
 	f.believed(final, s.Minus(suspects, known))
 	f.overdone(final, suspects)
 }
 
-// believed: none of the plan's rules accepts what is taken for forged.
+// believed: none of the plan's rules accepts a forged packet.
 func (f *table) believed(final classes.Result, suspects classes.Set) {
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
 		if f.ours(&rows[i]) && rows[i].Action() == "accept" {
 			f.wrong(f.space.And(final.Hits(f.Menu, i), suspects), Failure{
-				Risk: Forged, What: "a forged source would be let in by " + rows[i].Describe(), Remedy: "this is a mistake of rosknock: please report it",
+				Risk: Forged, What: "a forged source would be let in by " + rows[i].Describe(), Remedy: "this is a bug in rosknock: please report it",
 			})
 		}
 	}
 }
 
-// overdone: of the plan's drops, those besides the gate's stop nothing but knocks that are taken for forged. And trust is kept from nobody
-// else: whoever comes back from the chain of those whom a door trusts is forged, or goes where the door doesn't lead.
+// overdone: except for the gate's, the plan's drops stop nothing but forged knocks. And only forged
+// sources lose their trust: a packet that returns from the chain of a door's trusted sources is
+// forged, or goes where the door doesn't lead.
 func (f *table) overdone(final classes.Result, suspects classes.Set) {
 	s := f.space
 	stopped, left := s.And(suspects, f.played()), classes.Set{}
@@ -103,18 +106,19 @@ func (f *table) overdone(final classes.Result, suspects classes.Set) {
 		}
 	}
 	f.wrong(left, Failure{
-		Risk: CutOff, What: "a packet that is not forged would be taken for it", Remedy: "take foreign entries out of the list " + f.Bogons.List,
+		Risk: CutOff, What: "a packet that is not forged would be treated as forged", Remedy: "remove foreign entries from the list " + f.Bogons.List,
 	})
 }
 
-// forgedOperator: an operator whose own packets would be taken for forged is told so, since no door would open to him any more.
+// forgedOperator: reports an operator whose own packets would count as forged, since no door would
+// open to them any more.
 func (f *table) forgedOperator(operator netip.Addr, flow classes.Set) {
 	s := f.space
-	flow = s.And(flow, s.States(packet.New)) // what runs goes on, and says nothing of the side it came from
+	flow = s.And(flow, s.States(packet.New)) // running connections continue, and don't show on which interface they began
 	flow = s.And(s.Minus(flow, s.Listed(f.after, compile.AllowList(f.want.Plan))), s.And(f.suspects(), f.results[0].Accepted))
 	f.broken(Failure{
 		Promise: KeepOperator, Risk: LoseSession, After: len(f.states) - 1,
-		What:   fmt.Sprintf("this session's own source %s would be taken for forged, and no door would open to it any more", operator),
+		What:   fmt.Sprintf("this session's own source %s would be treated as forged, and no door would open to it any more", operator),
 		Remedy: "put it under firewall.bogons.except, or under allow.addresses",
 	}, "is accepted by", s.And(flow, f.memberships(operator)))
 }

@@ -28,8 +28,8 @@ func hygiene(t *testing.T, layout plans.Layout) plans.Plan {
 	return p
 }
 
-// TestForgedMutants: with bogons too, no rule can be taken away or weakened without the proof's noticing; nor does it with stages of other
-// kinds.
+// TestForgedMutants: with bogons and all kinds of stages, the proof notices every rule that is
+// removed or weakened.
 func TestForgedMutants(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		p := hygiene(t, layout)
@@ -47,8 +47,8 @@ func TestForgedMutants(t *testing.T) {
 	}
 }
 
-// TestForgedNeedsEachRule: without the drop of forged knocks, or what keeps trust from forged sources, it is said that they would get in;
-// over both families and in both layouts.
+// TestForgedNeedsEachRule: without the drop of forged knocks, or the rule that keeps trust from
+// forged sources, the proof says that they would get in; over both families and in both layouts.
 func TestForgedNeedsEachRule(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		s, p := fixture(t, "defconf.rsc"), hygiene(t, layout)
@@ -76,8 +76,9 @@ func TestForgedNeedsEachRule(t *testing.T) {
 	}
 }
 
-// TestForgedList: an entry that is missing lets its sources knock, one of somebody else keeps others from it: both are found. Loopback and
-// multicast the router drops before any rule sees them, so that nothing hangs on their entries.
+// TestForgedList: a missing entry lets its sources knock, a foreign entry keeps others from
+// knocking: both are found. The router drops loopback and multicast before any rule, so nothing
+// depends on their entries.
 func TestForgedList(t *testing.T) {
 	s, p := fixture(t, "defconf.rsc"), hygiene(t, plans.Chain)
 	want, err := compile.Compile(p, s)
@@ -108,8 +109,8 @@ func TestForgedList(t *testing.T) {
 	}
 }
 
-// TestForgedOperator: an operator who would be taken for forged is told so by name of his source, unless he never needs to knock, comes
-// from another side, or says that he knows.
+// TestForgedOperator: the proof names the operator's source if it would count as forged, unless the
+// operator never needs to knock, comes from another interface, or accepts the risk.
 func TestForgedOperator(t *testing.T) {
 	s := router(withWAN + established)
 	tests := []struct {

@@ -13,8 +13,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestEveryFixturePlan: the proof of each plan that we show holds, and fails without any one of its rules on one router at least: what the
-// last rule of the one drops anyway, only the plan's drop on the other.
+// TestEveryFixturePlan: the proof of each fixture plan holds, and fails without any one of its
+// rules on at least one of two routers: one drops everything in its last rule, on the other only
+// the plan drops.
 func TestEveryFixturePlan(t *testing.T) {
 	for _, name := range []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml", "forward.yaml", "hygiene.yaml"} {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// forwards shows what is promised about services behind the router: nobody is sent on to one who was not before, but those to whom the plan
-// opens it; and in the end each is reached by them, and by nobody else, whatever rule sends packets there.
+// forwards shows what is promised about services behind the router: no source is forwarded to one
+// that was not forwarded before, except those to whom the plan opens it; and in the end they reach
+// it, and nobody else does, whatever rule sends packets there.
 func (f *table) forwards() {
 	if !f.forwarding() {
 		return
@@ -27,8 +28,8 @@ func (f *table) forwards() {
 		f.broken(Failure{
 			Promise: OnlyByKnock, Risk: OpenGate, After: n,
 			What:   "a stranger would still reach the forward " + one.Name,
-			Remedy: "move the rule of the forward chain that lets him through below those of the plan, or narrow it",
-		}, "is sent on by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
+			Remedy: "move the rule of the forward chain that accepts the packet below those of the plan, or narrow it",
+		}, "is forwarded by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
 		f.usable(n, one)
 	}
 }
@@ -42,7 +43,7 @@ func (f *table) forwarding() bool {
 		slices.ContainsFunc(f.before.Rules[f.Menu], func(r routeros.Rule) bool { return f.ours(&r) && f.behind(&r) })
 }
 
-// behind reports whether a rule of the plan is met by packets only that go on to other hosts.
+// behind reports whether only packets to other hosts meet a rule of the plan.
 func (f *table) behind(r *routeros.Rule) bool {
 	return r.Chain() == "forward" || compile.IsBehind(f.want.Plan, r.Chain())
 }
@@ -60,7 +61,8 @@ func (f *table) users(one compile.Forward) classes.Set {
 	return out
 }
 
-// visitors are the packets of those who may get where a forward leads, be it by another one that leads there too.
+// visitors are the packets of those who may reach the host and port of a forward, by this forward
+// or by another one to the same place.
 func (f *table) visitors(one compile.Forward) classes.Set {
 	var out classes.Set
 	for _, other := range f.Forwarding.Forwards {
@@ -75,7 +77,7 @@ func (f *table) visitors(one compile.Forward) classes.Set {
 	for _, list := range f.want.AllowInterfaces {
 		known = f.space.Or(known, f.space.InList(list))
 	}
-	return f.space.Minus(out, f.space.Minus(f.suspects(), known)) // who is taken for forged is not trusted
+	return f.space.Minus(out, f.space.Minus(f.suspects(), known)) // a forged source is not trusted
 }
 
 // reached are the packets that reach a forward's host and port in a state.
@@ -86,7 +88,8 @@ func (f *table) reached(n int, one compile.Forward) classes.Set {
 	return s.And(s.And(there, f.results[n].Forwarded), f.domain)
 }
 
-// sentOn: in no state anybody is sent on who was not before, unless the plan opens a forward to him.
+// sentOn: no state forwards a source that was not forwarded before, unless the plan opens a forward
+// to it.
 func (f *table) sentOn(n int) {
 	s := f.space
 	elsewhere := s.Minus(f.results[n].Forwarded, s.NotIn(f.results[0].Forwarded, f.unfilled()...))
@@ -99,13 +102,14 @@ func (f *table) sentOn(n int) {
 	fresh = s.Or(fresh, elsewhere)
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: n,
-		What:   f.state(n) + " a packet would be sent on that was not before",
-		Remedy: "narrow the rule that lets it through, or keep the forward under gate",
+		What:   f.state(n) + " a packet would be forwarded that was not forwarded before",
+		Remedy: "narrow the rule that accepts it, or keep the forward under gate",
 	}, "is forwarded by", s.And(fresh, f.domain), s.Stranger())
 }
 
-// resent: who is sent on again once the plan is removed, by the rules of others, is said and has to be accepted; and in no state between
-// anybody is who is sent on neither before nor in the end.
+// resent: sources that foreign rules forward again once the plan is removed are reported, and have
+// to be accepted by name; and no intermediate state forwards a source that is forwarded neither
+// before nor after.
 func (f *table) resent(remedy string) {
 	if !f.forwarding() {
 		return
@@ -113,21 +117,21 @@ func (f *table) resent(remedy string) {
 	s, last := f.space, len(f.states)-1
 	before := s.NotIn(f.results[0].Forwarded, f.unfilled()...)
 	end := s.And(s.Minus(f.results[last].Forwarded, before), f.domain)
-	f.opening("what the plan shut behind the router", s.And(end, s.States(packet.New)))
+	f.opening("a service behind the router that the plan protected", s.And(end, s.States(packet.New)))
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
-		What: "without the plan others forward again to what it shut", Remedy: remedy,
-	}, "is sent on by", end, s.Stranger())
+		What: "without the plan, other rules forward again to a host that it protected", Remedy: remedy,
+	}, "is forwarded by", end, s.Stranger())
 	for n := 1; n < last; n++ {
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   f.state(n) + " a packet would be sent on that is neither before nor in the end",
+			What:   f.state(n) + " a packet would be forwarded that is forwarded neither before nor after the change",
 			Remedy: remedy,
 		}, "is forwarded by", s.And(s.Minus(s.Minus(f.results[n].Forwarded, before), f.results[last].Forwarded), f.domain), s.Stranger())
 	}
 }
 
-// cutOff: the plan's rules in forward stop nothing but what goes to the plan's forwards.
+// cutOff: the plan's rules in forward stop only packets to the plan's forwards.
 func (f *table) cutOff(n int) {
 	s := f.space
 	var stopped, meant classes.Set
@@ -144,13 +148,14 @@ func (f *table) cutOff(n int) {
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: CutOff, After: n,
 		What:   f.state(n) + " a packet would be stopped that the plan does not shut",
-		Remedy: "this is a mistake of rosknock: please report it",
+		Remedy: "this is a bug in rosknock: please report it",
 	}, "is stopped by", s.And(s.Minus(s.And(stopped, f.results[0].Forwarded), meant), f.domain), s.Stranger())
 }
 
-// narrow: the plan's own rules send on nobody but those who may use a forward, whatever shuts him out behind, and nothing that is not for the
-// router; and in forward they ask for connections to a forward's host alone. What else goes through the router is not followed, so no
-// rule of ours may be about it.
+// narrow: the plan's own rules forward only packets to the router from sources that may use a
+// forward, whatever else would stop them later; and in forward they match only connections to a
+// forward's host. Other traffic through the router is not followed, so no rule of ours may match
+// it.
 func (f *table) narrow(n int) {
 	s := f.space
 	var users, sent classes.Set
@@ -164,8 +169,8 @@ func (f *table) narrow(n int) {
 	}
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
-		What:   "a rule of the plan would send on a stranger",
-		Remedy: "this is a mistake of rosknock: please report it",
+		What:   "a rule of the plan would forward a stranger's packet",
+		Remedy: "this is a bug in rosknock: please report it",
 	}, "is decided by", s.And(s.Minus(sent, users), f.domain), s.Stranger())
 	for _, r := range slices.Concat(f.after.Rules[f.Family.NAT()], f.after.Rules[f.Menu]) {
 		sends := r.Attrs.Get("dst-address-type") == "local" && r.Chain() == "dstnat"
@@ -176,20 +181,22 @@ func (f *table) narrow(n int) {
 		}
 		f.fail(Failure{
 			Promise: OnlyByKnock, Risk: CutOff, After: n,
-			What:   fmt.Sprintf("the rule %s would decide about packets that no forward of the plan sends on", mark.Slot),
-			Remedy: "this is a mistake of rosknock: please report it",
+			What:   fmt.Sprintf("the rule %s would decide about packets that belong to no forward of the plan", mark.Slot),
+			Remedy: "this is a bug in rosknock: please report it",
 		})
 	}
 }
 
-// toForward reports whether a rule asks for the host of one of the forwards, as the one that is sent to or that answers.
+// toForward reports whether a rule matches the host of one of the forwards, as destination or as
+// the source of answers.
 func (f *table) toForward(r *routeros.Rule) bool {
 	return slices.ContainsFunc(f.Forwarding.Forwards, func(one compile.Forward) bool {
 		return r.Attrs.Get("dst-address") == one.To.String() || r.Attrs.Get("src-address") == one.To.String()
 	})
 }
 
-// usable: whoever may use a forward reaches it from somewhere at least, by that alone which lets him: no other list helps him.
+// usable: each source that may use a forward reaches it from at least one interface, by the list
+// that allows it alone, without the help of another list.
 func (f *table) usable(n int, one compile.Forward) {
 	s := f.space
 	who := f.guests()
@@ -202,14 +209,15 @@ func (f *table) usable(n int, one compile.Forward) {
 		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
 			f.fail(Failure{
 				Promise: NotVoid, Risk: VoidRule, After: n,
-				What:   fmt.Sprintf("%s would not reach the forward %s: the way of %s ends at %s", who.name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
+				What:   fmt.Sprintf("%s would not reach the forward %s: %s is stopped by %s", who.name, one.Name, f.describe(e.Packet), decidedBy(s.Replay(f.after, e))),
 				Remedy: "move that rule, or name another port for the forward",
 			})
 		}
 	}
 }
 
-// away are the packets that some rule, in some state, sends elsewhere, as far as forwards play a part.
+// away are the packets that some rule, in some state, sends to another host, if forwards play a
+// part.
 func (f *table) away() classes.Set {
 	var out classes.Set
 	if !f.forwarding() {
@@ -235,11 +243,11 @@ func sendsAway(r *routeros.Rule) bool {
 	case "dst-nat":
 		return r.Attrs.Get("to-addresses") != ""
 	}
-	return true // what nobody here knows may do anything
+	return true // an unknown action may do anything
 }
 
-// returned are packets to the port of a forward that were sent on before, or dropped for its sake, and that come to the router itself in a
-// state: to ports where none of its services listens.
+// returned are packets to the port of a forward that were forwarded before, or dropped for it, and
+// that reach the router itself in a state: at ports where none of its services listens.
 func (f *table) returned(n int) classes.Set {
 	s := f.space
 	var out classes.Set
@@ -260,7 +268,8 @@ func (f *table) returned(n int) classes.Set {
 	return out
 }
 
-// forwarded reports that a source which has knocked is sent on as a forward says, for at least one answer to what can't be decided.
+// forwarded reports why a source that has knocked is not forwarded by a forward, whatever the
+// answers to matchers that can't be decided; nil if it is.
 func (t trial) forwarded(in string, one compile.Forward, lists packet.Lists) error {
 	fates := t.world.Fates(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
 	sent := func(f packet.Fate) bool {

@@ -36,8 +36,8 @@ add action=accept chain=input connection-state=established,related,untracked
 add action=drop chain=input in-interface-list=!LAN
 `
 
-// forwarding is a router that sends strangers to the very host and port of the example's forward, from its port and from another one, and to
-// another host from a third.
+// forwarding is a router that sends strangers to the very host and port of the example's forward,
+// from its port and from another one, and to another host from a third.
 const forwarding = house + `add action=accept chain=forward connection-state=established,related,untracked
 add action=drop chain=forward connection-nat-state=!dstnat connection-state=new in-interface=ether1
 /ip firewall nat
@@ -68,7 +68,8 @@ func operated() diff.Session {
 	return diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
 }
 
-// TestForwardMutants: whatever is taken away from the rules of a forward, or weakened, the proof fails, unless it makes no difference.
+// TestForwardMutants: when any rule of a forward is removed or weakened, the proof fails, unless it
+// makes no difference.
 func TestForwardMutants(t *testing.T) {
 	tried, same := 0, 0
 	for name, s := range map[string]routeros.Snapshot{"defconf": fixture(t, "defconf.rsc"), "no drop": fixture(t, "no-drop.rsc"), "strict": router(strict)} {
@@ -112,7 +113,8 @@ func TestForwardMutants(t *testing.T) {
 	}
 }
 
-// TestForwardGate: where somebody else's rule sends strangers to the same host, every protective rule is needed, and the proof says by what packet.
+// TestForwardGate: where somebody else's rule sends strangers to the same host, every protective
+// rule is needed, and the proof says by what packet.
 func TestForwardGate(t *testing.T) {
 	s := router(forwarding)
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
@@ -149,12 +151,12 @@ func TestForwardGate(t *testing.T) {
 			{"a drop of another port", drop, routeros.Rule{Attrs: dropped.Attrs.With("dst-port", "33890")}, "would still reach the forward rdp"},
 			{"a drop of running connections", drop, routeros.Rule{Attrs: dropped.Attrs.With("connection-state", "established")}, "would still reach the forward rdp"},
 			{"a drop of one interface", drop, routeros.Rule{Attrs: dropped.Attrs.With("in-interface", "bridge")}, "would still reach the forward rdp"},
-			{"a drop of what passes through", drop, routeros.Rule{Attrs: dropped.Attrs.Without("connection-nat-state")}, "no forward of the plan sends on"},
-			{"everybody is sent on", trusted, routeros.Rule{Attrs: sent.Attrs.Without("src-address-list")}, "send on a stranger"},
-			{"everybody is sent on who is not of the LAN", lan, routeros.Rule{Attrs: listed.Attrs.With("in-interface-list", "!LAN")}, "send on a stranger"},
+			{"a drop of what passes through", drop, routeros.Rule{Attrs: dropped.Attrs.Without("connection-nat-state")}, "belong to no forward of the plan"},
+			{"everybody is forwarded", trusted, routeros.Rule{Attrs: sent.Attrs.Without("src-address-list")}, "forward a stranger"},
+			{"everybody outside the LAN is forwarded", lan, routeros.Rule{Attrs: listed.Attrs.With("in-interface-list", "!LAN")}, "forward a stranger"},
 			{"everybody is let through", let, routeros.Rule{Attrs: accepted.Attrs.Without("src-address-list")}, "would still reach the forward rdp"},
 			{"no trusted source is let through", let, routeros.Rule{}, "the list desk would not reach the forward rdp"},
-			{"trusted sources are sent elsewhere", trusted, routeros.Rule{Attrs: sent.Attrs.With("to-addresses", "192.168.88.66")}, "was not before"},
+			{"trusted sources are sent elsewhere", trusted, routeros.Rule{Attrs: sent.Attrs.With("to-addresses", "192.168.88.66")}, "was not forwarded before"},
 			{"a list that anybody is in", let, routeros.Rule{Attrs: accepted.Attrs.With("src-address-list", "!desk")}, "would still reach the forward rdp"},
 		} {
 			bad, _ := proved(t, s, mutated(want, test.at, test.with), operated())
@@ -173,7 +175,8 @@ func TestForwardGate(t *testing.T) {
 	}
 }
 
-// TestForwardForged: a source that is taken for forged is not let through by the trust in it, and the proof fails without any rule that sees to it.
+// TestForwardForged: trust does not let a forged source through, and the proof fails without any of
+// the rules for that.
 func TestForwardForged(t *testing.T) {
 	s := router(strings.Replace(forwarding, "add name=LAN\n", "add name=LAN\nadd name=WAN\n", 1) + "/interface list member\nadd interface=ether1 list=WAN\n")
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
@@ -203,8 +206,8 @@ func TestForwardForged(t *testing.T) {
 	}
 }
 
-// TestForwardPasses: what goes through the router without destination NAT meets the same verdict in every state, and so does what others
-// forward to other hosts.
+// TestForwardPasses: packets that pass through the router without destination NAT get the same
+// verdict in every state, and so do packets that foreign rules forward to other hosts.
 func TestForwardPasses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
@@ -248,7 +251,8 @@ func TestForwardPasses(t *testing.T) {
 	})
 }
 
-// TestForwardInCircles: chains of forward that jump in circles are a reason to refuse a plan with forwards, and no other one.
+// TestForwardInCircles: chains of forward that jump in circles are a reason to refuse a plan with
+// forwards, and no other one.
 func TestForwardInCircles(t *testing.T) {
 	rules := "add chain=forward action=jump jump-target=round\n"
 	for i := range 70 {
@@ -258,7 +262,7 @@ func TestForwardInCircles(t *testing.T) {
 	p := forwardPlan(t, plans.Chain)
 	for _, with := range []bool{true, false} {
 		if !with {
-			p.Gate.Forwards, p.Gate.Services = nil, append(slices.Clone(p.Gate.Services), "www") // what others forward is followed
+			p.Gate.Forwards, p.Gate.Services = nil, append(slices.Clone(p.Gate.Services), "www") // foreign forwards are followed
 			p.Doors[0].Opens = p.Doors[0].Opens[1:]
 		}
 		want, err := compile.Compile(p, s)
@@ -272,7 +276,8 @@ func TestForwardInCircles(t *testing.T) {
 	}
 }
 
-// TestForwardGoes: a plan without its forward leaves nothing of it, and the change holds, also where others forward to the same host.
+// TestForwardGoes: a plan without its forward leaves nothing of it, and the change holds, also
+// where others forward to the same host.
 func TestForwardGoes(t *testing.T) {
 	s := router(forwarding)
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
@@ -289,7 +294,7 @@ func TestForwardGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		gone, changes := proved(t, with, want, operated())
-		if err := gone.Err(); err == nil || !strings.Contains(err.Error(), "sent on that was not before") {
+		if err := gone.Err(); err == nil || !strings.Contains(err.Error(), "forwarded that was not forwarded before") {
 			t.Errorf("%v: strangers get to the host again by the rules of others, and nothing is said: %v", layout, err)
 		}
 		after := difftest.After(t, with, changes)

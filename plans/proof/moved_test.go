@@ -12,8 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestMovedService: a gated service that moves is moved under rules for both of its ports. Without them the proof shows how a stranger gets at it;
-// with them it holds, and fails again as soon as one of the rules in between is missing.
+// TestMovedService: a gated service that moves is moved under rules for both of its ports. Without
+// them the proof shows how a stranger gets at it; with them it holds, and fails again as soon as
+// one of the rules in between is missing.
 func TestMovedService(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		t.Run(layout.String(), func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// mutants are what can go wrong with one rule.
+// mutants are the possible faults of one rule.
 func mutants(r routeros.Rule) map[string]routeros.Rule {
 	out := map[string]routeros.Rule{"disabled": {Attrs: r.Attrs.With("disabled", "true")}}
 	for name := range r.Attrs.All() {
@@ -45,8 +45,9 @@ func mutants(r routeros.Rule) map[string]routeros.Rule {
 	return out
 }
 
-// TestMutants: whatever is removed from a good rule set, disabled or weakened, one rule at a time, the proof fails. A mutant
-// that accepts the same packets and fills the same lists by the same packets is no mutant.
+// TestMutants: when any single rule of a good rule set is removed, disabled or weakened, the proof
+// fails. A mutant that accepts the same packets and fills the same lists with the same packets does
+// not count.
 func TestMutants(t *testing.T) {
 	tried, same := 0, 0
 	for _, router := range []string{"defconf.rsc", "no-drop.rsc", "winbox-open.rsc"} {
@@ -63,7 +64,8 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// tryMutants proves every mutant of a plan's rule set, and counts them and those that do the same as the good one.
+// tryMutants proves every mutant of a plan's rule set, and counts them and those that do the same
+// as the good one.
 func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (tried, same int) {
 	t.Helper()
 	want, err := compile.Compile(p, s)
@@ -99,7 +101,8 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 	return tried, same
 }
 
-// where is the place of a rule in a rule set: in a table's chain, in that of a door, or of destination NAT or forward.
+// where is the place of a rule in a rule set: in a table's chain, in that of a door, or of
+// destination NAT or forward.
 type where struct{ table, chain, row int }
 
 // The chains that are of no door.
@@ -131,7 +134,8 @@ func places(want compile.RuleSet) map[where]routeros.Rule {
 	return out
 }
 
-// TestQuarantineMutants: of the example, over both families and in both layouts, every rule of the quarantine is needed.
+// TestQuarantineMutants: of the example, over both families and in both layouts, every rule of the
+// quarantine is needed.
 func TestQuarantineMutants(t *testing.T) {
 	text, err := fixtures.Plan("quarantine.yaml")
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestPayload: a stage that wants bytes is shown to open to them alone. Without the matcher, or with other bytes, the proof fails.
+// TestPayload: a stage that wants bytes is shown to open to them alone. Without the matcher, or
+// with other bytes, the proof fails.
 func TestPayload(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		p := gatedPlan(t, layout, "")

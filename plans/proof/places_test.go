@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// TestPlaces: on tables of every shape that routers have, place: auto finds a place where the proof holds; and there a stranger
-// meets the gate, and the operator does not.
+// TestPlaces: on tables of every shape that routers have, place: auto finds a place where the proof
+// holds; and there a stranger meets the gate, and the operator does not.
 func TestPlaces(t *testing.T) {
 	const winbox = "add chain=input action=accept protocol=tcp dst-port=8291 comment=winbox\n"
 	for name, rules := range map[string]string{

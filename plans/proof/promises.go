@@ -13,9 +13,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// broken files a failure of which the packet is known. Its text goes on with the packet, its fate,
-// and the rule that decides it: a text is no format, for it may hold anything that stands on a
-// router or in an address.
+// broken records a failure with a known packet. It adds the packet, its verdict and the deciding
+// rule to the text. The text is never used as a format: it may hold anything that a router or an
+// address contains.
 func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...classes.Set) {
 	e, ok := f.space.Pick(set, wishes...)
 	if !ok {
@@ -30,7 +30,7 @@ func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...cl
 	f.fail(which)
 }
 
-// describe names a packet, without its port where that is part of a knock: what is said here stands in logs.
+// describe names a packet, without its port if that is part of a knock: these texts end up in logs.
 func (f *table) describe(p packet.Packet) string {
 	if f.secret(p) {
 		return maskedPacket(p)
@@ -38,7 +38,8 @@ func (f *table) describe(p packet.Packet) string {
 	return p.String()
 }
 
-// secret reports whether a packet is a stage of a door, of this plan or of another one on the router.
+// secret reports whether a packet is a stage of a door, of this plan or of another one on the
+// router.
 func (f *table) secret(p packet.Packet) bool {
 	for _, r := range f.after.Rules[f.Menu] {
 		mark, ok := r.Mark()
@@ -75,8 +76,8 @@ func (p *prover) state(n int) string {
 	}
 }
 
-// operator: wherever the operator's packets, of the running session and of the next login, are accepted before, they
-// are in every state, but for what a way back does not owe them.
+// operator: wherever the operator's packets, of the running session and of the next login, are
+// accepted before, they are accepted in every state, except those that an undo does not owe them.
 func (f *table) operator() {
 	service, ok := f.before.Service(f.session.Service)
 	if !ok {
@@ -105,15 +106,16 @@ func (f *table) operator() {
 	}
 }
 
-// letInRemedy is how a source gets in that would not any more.
+// letInRemedy says how to let in a source that would be shut out.
 func (f *table) letInRemedy() string {
 	if f.want.Removes {
-		return "let it in by a rule of your own first"
+		return "accept it with a rule of your own first"
 	}
 	return "add it to allow.addresses"
 }
 
-// memberships are the packets of sources that are in the lists in which a source is now, and in no others.
+// memberships are the packets of sources that are in the lists in which a source is now, and in no
+// others.
 func (f *table) memberships(a netip.Addr) classes.Set {
 	out := f.space.All()
 	lists := packet.NewMemory(f.before, f.before.Clock)
@@ -145,27 +147,28 @@ func (f *table) flow(operator netip.Addr, port uint16) classes.Set {
 	return s.And(flow, sides)
 }
 
-// exposure: in no state anybody reaches what he could not reach before, unless the plan opens it to him.
+// exposure: in no state a source reaches what it could not reach before, unless the plan opens it
+// to that source.
 func (f *table) exposure() {
 	s := f.space
 	if len(f.states) == 1 {
 		return // nothing changes
 	}
-	// Who can only now get into a list was not in it before.
+	// A source that can get into a list only now was not in it before.
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	for n := 1; n < len(f.states); n++ {
 		fresh := s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.openedBy(n)), s.Or(f.vacated(n), f.returned(n))), f.domain)
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   f.state(n) + " a packet would be let in that was not before",
+			What:   f.state(n) + " a packet would be accepted that was not accepted before",
 			Remedy: "name another place with firewall.place, or narrow the rule that accepts it",
 		}, "is accepted by", fresh, s.Stranger())
 		f.services(n, "put the service under gate, or limit it with services.from")
 	}
 }
 
-// vacated are the packets to ports that services have left in a state: a service listened there before, so nothing else could, and
-// nothing does now.
+// vacated are the packets to ports that services have left in a state: a service listened there
+// before, so nothing else could, and nothing does now.
 func (f *table) vacated(n int) classes.Set {
 	listens := func(port uint16) bool {
 		return slices.ContainsFunc(f.states[n].Services, func(s routeros.Service) bool { return s.Port == port && !s.Disabled && !s.Connection })
@@ -218,8 +221,8 @@ func (f *table) lost() {
 	}
 }
 
-// services: a service that moves to another port, or answers more sources, is not reached by anybody who could not
-// reach it before.
+// services: a service that moves to another port, or answers more sources, is not exposed to a
+// source that could not reach it before.
 func (f *table) services(n int, remedy string) {
 	s := f.space
 	for i, now := range f.states[n].Services {
@@ -234,14 +237,14 @@ func (f *table) services(n int, remedy string) {
 		fresh := s.Minus(s.Minus(s.Anywhere(is), s.Anywhere(was)), s.Anywhere(f.openedBy(n)))
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Exposure, After: n,
-			What:   fmt.Sprintf("%s the service %s would be reached by who could not reach it before", f.state(n), now.Name),
+			What:   fmt.Sprintf("%s the service %s would be exposed to a source that could not reach it before", f.state(n), now.Name),
 			Remedy: remedy,
 		}, "is accepted by", s.And(is, fresh), s.Stranger())
 	}
 }
 
-// reaches returns the packets by which a service is reached in a state: the firewall lets them in, and the service
-// answers their source (routeros-facts § 4).
+// reaches returns the packets by which a service is reached in a state: the firewall lets them in,
+// and the service answers their source (routeros-facts § 4).
 func (f *table) reaches(n int, service routeros.Service) classes.Set {
 	s := f.space
 	if service.Disabled {
@@ -261,7 +264,7 @@ func (f *table) reaches(n int, service routeros.Service) classes.Set {
 	return s.And(set, from)
 }
 
-// gate: in the end, what is gated is reached by nobody to whom the plan does not open it.
+// gate: in the end, gated services are reached only by sources to which the plan opens them.
 func (f *table) gate() {
 	s := f.space
 	n := len(f.states) - 1
@@ -269,16 +272,16 @@ func (f *table) gate() {
 	reached := s.And(s.And(gated, s.States(packet.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
-		What:   "a stranger would still reach what the gate shuts",
+		What:   "a stranger would still reach a gated service",
 		Remedy: "move that rule below, narrow it, or name the place with firewall.place",
 	}, "is accepted by", s.Minus(reached, f.openedBy(n)), s.Stranger())
 }
 
-// voidRules: each rule of the plan is met by some packet.
+// voidRules: some packet meets each rule of the plan.
 func (f *table) voidRules() {
 	n := len(f.states) - 1
 	if !f.proof.Kept(NotVoid) || !f.proof.Kept(OnlyByKnock) {
-		return // a door that does not open, or a gate that does not shut, says it better
+		return // a door that does not open, or a gate that does not shut, is a better message
 	}
 	for _, menu := range []routeros.Menu{f.Menu, f.Family.NAT()} {
 		rows := f.after.Rules[menu]
@@ -296,25 +299,25 @@ func (f *table) voidRules() {
 	}
 }
 
-// mayBeVoid says of which rules it is no mistake when no packet meets them: an interface list may be empty, an allow-list too, and where no
-// other rule forwards what the plan does, nobody comes to what shuts it.
+// mayBeVoid reports whether a rule may be without packets: an interface list or an allow-list may
+// be empty, and if only the plan forwards to a host, no other packet meets the drop for that host.
 func mayBeVoid(slot string) bool {
 	starts := func(kind string) bool { return strings.HasPrefix(slot, kind) }
 	return slices.ContainsFunc([]string{"allow/", "established", "gate/forward", "jump-forward"}, starts) || strings.Contains(slot, "/spare-")
 }
 
-// eater says which rule takes all that a rule is meant for.
+// eater says which earlier rule decides about all packets of a rule.
 func (f *table) eater(menu routeros.Menu, row int) string {
 	r := &f.after.Rules[menu][row]
 	if f.behind(r) {
-		return "" // what is sent there is not what arrives
+		return "" // packets get a new destination on the way there
 	}
 	meant := f.space.And(f.space.And(f.space.Asks(f.after, menu, r), f.domain), f.space.States(packet.New))
 	e, ok := f.space.Pick(meant, f.space.Stranger())
 	if !ok {
-		return ": what it asks for can't be"
+		return ": its conditions can never be met"
 	}
-	return fmt.Sprintf(": %s is taken before by %s", maskedPacket(e.Packet), decidedBy(f.space.Replay(f.after, e)))
+	return fmt.Sprintf(": %s is decided earlier by %s", maskedPacket(e.Packet), decidedBy(f.space.Replay(f.after, e)))
 }
 
 // maskedPacket describes a packet without its port, which may be one of a knock.
@@ -322,7 +325,8 @@ func maskedPacket(p packet.Packet) string {
 	return fmt.Sprintf("a packet of %s on %s", routeros.ProtocolName(p.Protocol), p.InInterface)
 }
 
-// door plays each knock on the router as it will be: on one interface at least it has to open what the door opens.
+// door plays each knock on the router's final state: on at least one interface it has to open what
+// the door opens.
 func (f *table) door() {
 	trial := trial{snapshot: f.after, world: packet.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
 	for _, d := range f.Doors {
@@ -336,7 +340,7 @@ func (f *table) door() {
 	}
 }
 
-// allowed: who is on the allow-list gets in from somewhere at least, to everything that is gated or opened.
+// allowed: the allow-list reaches everything that is gated or opened, from at least one interface.
 func (f *table) allowed() {
 	s := f.space
 	reach := slices.Clone(f.Gate)
@@ -363,13 +367,13 @@ func (f *table) allowed() {
 	}
 }
 
-// guest is who may come in for one reason.
+// guest is a group of sources that may come in for one reason.
 type guest struct {
 	name    string
 	packets classes.Set
 }
 
-// guests are those whom the plan lets in without a knock, in the order of the plan.
+// guests are the sources that the plan lets in without a knock, in the order of the plan.
 func (f *table) guests() []guest {
 	out := []guest{{"the allow-list", f.space.Listed(f.after, compile.AllowList(f.want.Plan))}}
 	for i, list := range f.want.AllowInterfaces {
@@ -380,8 +384,8 @@ func (f *table) guests() []guest {
 	return out
 }
 
-// alone leaves each with those packets that come in for no other reason, which would show nothing
-// of this one.
+// alone reduces each guest to the packets that come in for no other reason: others would show
+// nothing about this one.
 func (f *table) alone(all []guest) []guest {
 	out := slices.Clone(all)
 	for i := range out {
@@ -394,8 +398,8 @@ func (f *table) alone(all []guest) []guest {
 	return out
 }
 
-// knocks: into the trusted list of a door leads its knock and nothing else, and no stage remembers longer than the plan
-// says.
+// knocks: only its knock leads into the trusted list of a door, and no stage remembers longer than
+// the plan says.
 func (f *table) knocks() {
 	final := f.results[len(f.results)-1]
 	for i, d := range f.Doors {
@@ -417,8 +421,8 @@ func (f *table) knocks() {
 	}
 }
 
-// passing: no foreign rule fills a door's lists from packets that are not for the router, or with what packets are
-// sent to. Such packets are not followed, so any such rule is one too many.
+// passing: no foreign rule fills a door's lists from packets that are not addressed to the router,
+// or with the destination of packets. Such packets are not followed, so any such rule is refused.
 func (f *table) passing(d compile.Door) {
 	entered := map[string]bool{"input": true, "prerouting": true, "dstnat": true}
 	for before := 0; before < len(entered); {
@@ -437,14 +441,14 @@ func (f *table) passing(d compile.Door) {
 		}
 		f.fail(Failure{
 			Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
-			What:   fmt.Sprintf("door %s would open without its knock: %s %s fills the list %s by packets that are not for the router", d.Name, menu, r.Describe(), list),
+			What:   fmt.Sprintf("door %s would open without its knock: %s %s fills the list %s with packets that are not addressed to the router", d.Name, menu, r.Describe(), list),
 			Remedy: "remove that rule, or give the door a list of its own",
 		})
 	})
 }
 
-// otherWay looks for a way into the trusted list that does not contain the knock. Where doors share a list, each of
-// their knocks counts.
+// otherWay looks for a way into the trusted list that does not contain the knock. If doors share a
+// list, each of their knocks counts.
 func (f *table) otherWay(d compile.Door, final classes.Result) (way classes.Opening, found, complete bool) {
 	var knocks [][]classes.Set
 	for _, o := range f.sharing(d) {
@@ -462,9 +466,10 @@ func (f *table) sharing(d compile.Door) []compile.Door {
 	return slices.DeleteFunc(slices.Clone(f.Doors), func(o compile.Door) bool { return o.Trusted != d.Trusted })
 }
 
-// hours: the knock of a window that is laid down ahead counts during its hours only, each of its stages. Which rule looks at the clock does not
-// matter, so it is asked of the packets that get on by them. That other hours' knocks are no way in follows, together with what otherWay
-// shows whatever the time: that each window's knock has to be played whole.
+// hours: each stage of a window that is installed in advance counts only during its hours. It does
+// not matter which rule checks the clock, so this looks at the packets that advance. Together with
+// otherWay, which shows for any time that each window's knock has to be complete, it follows that
+// the knocks of other hours are no way in.
 func (f *table) hours(d compile.Door, final classes.Result) {
 	if len(d.Hours) == 0 {
 		return
@@ -505,8 +510,8 @@ func (f *table) packets(stages []plans.Stage) []classes.Set {
 	return out
 }
 
-// stage are the packets of one stage. Only the first packet of a connection knocks, and of pings only a request, unless the rule that was
-// found asks for less.
+// stage are the packets of one stage. Only the first packet of a connection knocks, and of pings
+// only a request, unless the rule as found has fewer conditions.
 func (f *table) stage(stage plans.Stage, lax compile.Lax) classes.Set {
 	var set classes.Set
 	switch {
@@ -530,7 +535,7 @@ func (f *table) stage(stage plans.Stage, lax compile.Lax) classes.Set {
 func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bool) {
 	failure := Failure{
 		Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
-		What:   fmt.Sprintf("door %s: the ways into the list %s are too many to be followed", d.Name, d.Trusted),
+		What:   fmt.Sprintf("door %s: there are too many ways into the list %s to follow", d.Name, d.Trusted),
 		Remedy: "give the door a list of its own",
 	}
 	if complete {
@@ -548,14 +553,14 @@ func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bo
 		failure.What = fmt.Sprintf("door %s would open without its knock: %d packets get a source into the list %s, by %s", d.Name, len(failure.Packets), d.Trusted, rule)
 		failure.Remedy = "remove that rule, or give the door a list of its own"
 		if list := f.forGood(d, way); list != "" {
-			failure.What = fmt.Sprintf("door %s would open to %s without its knock, since the list %s holds it for good", d.Name, failure.Packets[0].Packet.Src, list)
+			failure.What = fmt.Sprintf("door %s would open to %s without its knock, since the list %s holds it permanently", d.Name, failure.Packets[0].Packet.Src, list)
 			failure.Remedy = "remove the entry, or put the address under allow.addresses"
 		}
 	}
 	f.fail(failure)
 }
 
-// forGood names the stage list that holds the source of a way by an entry that never ends.
+// forGood names the stage list that holds the source of a way by a permanent entry.
 func (f *table) forGood(d compile.Door, way classes.Opening) string {
 	var lists []string
 	for _, o := range f.sharing(d) {
@@ -572,7 +577,7 @@ func (f *table) forGood(d compile.Door, way classes.Opening) string {
 	return ""
 }
 
-// late: a stage that comes later than the plan allows does not count.
+// late: a stage does not count when it comes later than the plan allows.
 func (f *table) late(d compile.Door, final classes.Result) {
 	for _, fill := range final.Fills {
 		stage := slices.Contains(d.StageLists, fill.List)

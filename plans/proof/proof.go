@@ -1,17 +1,18 @@
-// Package proof shows, before the first step of a change set is sent, that every state of the router between
-// its first and its last step keeps the promises of rosknock, or finds a packet for which one does not.
+// Package proof shows, before the first step of a change set is sent, that every state of the
+// router between its first and its last step keeps the promises of rosknock, or finds a packet for
+// which one does not.
 //
-// The argument is exhaustive: package classes cuts all packets at every boundary that any rule of any of
-// the states knows, and follows all of them through each state; memberships in address lists are taken both
-// ways, and so is every matcher that a packet alone does not settle. A failure carries a packet that
-// breaks the promise, with what the evaluator makes of it before and after.
+// The argument is exhaustive: package classes cuts all packets at every boundary that any rule of
+// any of the states knows, and follows all of them through each state; memberships in address lists
+// are taken both ways, and so is every matcher that a single packet does not decide. A failure
+// holds a packet that breaks the promise, with the evaluator's results before and after.
 //
 //	p := proof.Prove(snapshot, rules, changes, session)
 //	if err := p.Err(); err != nil { … } // a *compile.RefusalError: exit code 4
 //
-// What the proof does not know: traffic that is not addressed to the router, though what destination NAT sends on from it is
-// followed, rules of the mangle table,
-// bridge filters, and what a service itself does with a packet that reaches it.
+// What the proof does not know: traffic that is not addressed to the router (except what
+// destination NAT forwards), rules of the mangle table, bridge filters, and what a service itself
+// does with a packet.
 package proof
 
 import (
@@ -32,8 +33,8 @@ type Promise uint8
 // The promises, numbered as in the documentation.
 const (
 	KeepOperator Promise = iota + 1 // the operator's own flow stays accepted wherever it was
-	NoExposure                      // nobody reaches what he could not, unless the plan opens it to him
-	OnlyByKnock                     // what is gated opens to the allow-list and after a knock, and to nothing else
+	NoExposure                      // no source reaches what it could not, unless the plan opens it to that source
+	OnlyByKnock                     // gated services open only to the allow-list or after a complete knock
 	KeepForeign                     // what is not ours stays as it was
 	NotVoid                         // our own rules can be reached
 )
@@ -42,8 +43,8 @@ const (
 func (p Promise) String() string {
 	return map[Promise]string{
 		KeepOperator: "the operator's own session stays accepted",
-		NoExposure:   "nobody reaches what he could not reach before",
-		OnlyByKnock:  "what is gated, and nothing else, opens to the allow-list and after a knock only",
+		NoExposure:   "no source reaches what it could not reach before",
+		OnlyByKnock:  "gated services open only to the allow-list or after a complete knock",
 		KeepForeign:  "rules, lists and services of others stay as they were",
 		NotVoid:      "every rule of the plan can be reached",
 	}[p]
@@ -56,20 +57,21 @@ func Promises() []Promise {
 
 // Proof is the result of [Prove].
 type Proof struct {
-	// Failures are the promises that are broken, each with the first packet that was found; none when the proof
-	// holds. Accepted are those that the operator has accepted by name.
+	// Failures are the promises that are broken, each with the first packet that was found; none
+	// when the proof holds. Accepted are those that the operator has accepted by name.
 	Failures, Accepted []Failure
 	// States is how many states were looked at: before, between, after.
 	States int
-	// Classes is into how many classes packets were cut in each state, over both families.
+	// Classes is the number of classes of packets in each state, over both families.
 	Classes float64
-	// Doors tells how each door opens in the end.
+	// Doors says how each door opens in the end.
 	Doors []Door
-	// Opens says what more can be reached after a plan is removed, or a change of it undone, than before.
+	// Opens lists what opens when a plan is removed, or a change of it is undone.
 	Opens []Opening
-	// Notes say what can't be told of the way back.
+	// Notes say what can't be decided about an undo.
 	Notes []string
-	// Unasked are promises about which nothing could be shown, with the reason: the operator's source is not known.
+	// Unasked are promises that could not be checked, with the reason: the operator's source is
+	// unknown.
 	Unasked map[Promise]string
 }
 
@@ -86,12 +88,12 @@ type Failure struct {
 	Promise Promise
 	// Risk is the name under which it can be accepted.
 	Risk string
-	// After is the number of steps that have been carried out when the promise is broken.
+	// After is the number of steps after which the promise is broken.
 	After int
 	// What is wrong, and what can be done.
 	What, Remedy string
-	// Packets are the counter-example, in their order; Was and Is are what becomes of the last one before the change and
-	// then.
+	// Packets are the counter-example, in their order. Was and Is are the verdicts about the last
+	// one: before the change, and after the step.
 	Packets []Packet
 	Was, Is *packet.Fate
 }
@@ -99,7 +101,7 @@ type Failure struct {
 // Packet is one packet of a counter-example.
 type Packet struct {
 	classes.Example
-	// Secret says that the packet is a part of a knock, so that its port or size is not for everybody.
+	// Secret says that the packet is a part of a knock, so that its port or size must be masked.
 	Secret bool
 }
 
@@ -126,7 +128,8 @@ func Risks() []string {
 // Holds reports whether every promise is kept, or accepted by name.
 func (p Proof) Holds() bool { return len(p.Failures) == 0 }
 
-// Err returns nil when the proof holds, and otherwise the first failure as a *[compile.RefusalError].
+// Err returns nil when the proof holds, and otherwise the first failure as a
+// *[compile.RefusalError].
 func (p Proof) Err() error {
 	if p.Holds() {
 		return nil
@@ -144,7 +147,7 @@ func (f Failure) WayOut() string {
 	return f.Remedy + ", or accept with --accept-risk=" + f.Risk
 }
 
-// Kept reports whether one promise is kept, or nothing was found against it.
+// Kept reports whether one promise is kept: nothing was found against it.
 func (p Proof) Kept(which Promise) bool {
 	broken := func(f Failure) bool { return f.Promise == which }
 	return !slices.ContainsFunc(p.Failures, broken) && !slices.ContainsFunc(p.Accepted, broken)
@@ -157,15 +160,15 @@ type prover struct {
 	changes diff.ChangeSet
 	session diff.Session
 	states  []routeros.Snapshot
-	// doubtful are others' rules of which nobody could say either what they do before the plan, or
-	// the change that is rolled back, came.
+	// doubtful are foreign rules whose effect could not be decided even before the plan, or before
+	// the change that is rolled back.
 	doubtful map[routeros.Menu][]routeros.Rule
 	unfit    error // why the steps don't fit the router
 	proof    Proof
 }
 
-// Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in every state,
-// or how it does not.
+// Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in
+// every state, or how it does not.
 func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
 	p := newProver(before, want, changes, session)
 	if p.misfit() || p.unread() {
@@ -191,7 +194,7 @@ func newProver(before routeros.Snapshot, want compile.RuleSet, changes diff.Chan
 	p.states, p.unfit = diff.States(before, changes)
 	p.proof.States = len(p.states)
 	if len(session.Operators) == 0 || session.Service == "" {
-		p.unasked(KeepOperator, "nothing is known of a session: name your address with --operator")
+		p.unasked(KeepOperator, "the operator's address is unknown: name yours with --operator")
 	}
 	return p
 }
@@ -249,7 +252,7 @@ func (p *prover) converges() {
 	}
 	p.fail(Failure{
 		Promise: NotVoid, Risk: VoidRule, After: len(p.changes.Steps),
-		What: "the steps would not bring the router to the plan: left to do is " + what, Remedy: "compute the change set again",
+		What: "after the steps the router would still differ from the plan: left to do is " + what, Remedy: "compute the change set again",
 	})
 }
 
@@ -260,7 +263,7 @@ func (p *prover) unasked(which Promise, why string) {
 	p.proof.Unasked[which] = why
 }
 
-// fail files a broken promise, once for each risk.
+// fail records a broken promise, once for each risk.
 func (p *prover) fail(f Failure) {
 	same := func(o Failure) bool { return o.Risk == f.Risk }
 	switch {
@@ -272,16 +275,16 @@ func (p *prover) fail(f Failure) {
 	}
 }
 
-// foreign shows that nothing of others changes: no step names a row that is not the plan's, and what is not the
-// plan's is the same in the end.
+// foreign shows that nothing foreign changes: no step names a row that is not the plan's, and all
+// other rows are the same in the end.
 func (p *prover) foreign() {
 	for i, step := range p.changes.Steps {
 		if step.Menu.IsRuleTable() && step.ID != "" && !p.owned(p.states[i], step) && !diff.HandsOver(step, p.want.Plan) {
-			p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: i + 1, What: fmt.Sprintf("step %d changes the rule %s, which is not the plan's", i+1, step.ID), Remedy: "this is a mistake of rosknock: please report it"})
+			p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: i + 1, What: fmt.Sprintf("step %d changes the rule %s, which is not the plan's", i+1, step.ID), Remedy: "this is a bug in rosknock: please report it"})
 		}
 	}
 	for _, what := range diff.Foreign(p.before, p.states[len(p.states)-1], p.want.Plan, p.changes.Steps...) {
-		p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: len(p.changes.Steps), What: what, Remedy: "this is a mistake of rosknock: please report it"})
+		p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: len(p.changes.Steps), What: what, Remedy: "this is a bug in rosknock: please report it"})
 	}
 }
 
@@ -304,7 +307,7 @@ type table struct {
 	nat     classes.Result   // what destination NAT does, which no step changes
 	after   routeros.Snapshot
 	domain  classes.Set // packets that can arrive
-	opened  classes.Set // what the plan opens, to whom it opens it
+	opened  classes.Set // what the plan opens, and to whom
 	doors   []classes.Set
 }
 
@@ -313,8 +316,8 @@ func (p *prover) walk(t compile.Table) *table {
 	f := &table{prover: p, Table: t, after: p.states[len(p.states)-1]}
 	f.space = classes.New(t.Family, p.cuts(t), p.states...)
 	f.nat = compile.Translated(f.space, f.after)
-	// Without tracking there would be no established and no new; where tracking is on, packets become untracked by
-	// rules only.
+	// Without tracking there would be no established and no new; where tracking is on, packets
+	// become untracked by rules only.
 	f.domain = f.space.Minus(f.space.All(), f.space.States(packet.Untracked))
 	f.opened = f.opens()
 	relevant := f.relevant()
@@ -347,7 +350,7 @@ func (f *table) followed(remedy string) {
 	if !f.space.Complete() || incomplete {
 		f.fail(Failure{
 			Promise: NoExposure, Risk: Undecidable, After: len(f.changes.Steps),
-			What:   fmt.Sprintf("the router's %s rules ask more than can be followed, or their chains jump in circles", f.Family),
+			What:   fmt.Sprintf("the router's %s rules are too complex to follow, or their chains jump in circles", f.Family),
 			Remedy: remedy,
 		})
 	}
@@ -383,8 +386,8 @@ func (p *prover) cuts(t compile.Table) classes.Cuts {
 	return c
 }
 
-// opens returns the packets that the plan lets in: those of trusted sources to what their door opens, those of the
-// allow-list to everything gated or opened, and running connections.
+// opens returns the packets that the plan lets in: those of trusted sources to what their door
+// opens, those of the allow-list to everything gated or opened, and running connections.
 func (f *table) opens() classes.Set {
 	s := f.space
 	reach := compile.Packets(s, f.nat, slices.Concat(f.Gate, f.Forwarding.Outer))
@@ -406,13 +409,14 @@ func (f *table) opens() classes.Set {
 	return s.Or(out, s.And(reach, allowed))
 }
 
-// first is the place of the first door of a door's name: the windows of a door that rotates share their list and what they open.
+// first is the place of the first door of a door's name: the windows of a door that rotates share
+// their list and what they open.
 func (f *table) first(i int) int {
 	return slices.IndexFunc(f.Doors, func(o compile.Door) bool { return o.Name == f.Doors[i].Name })
 }
 
-// openedBy returns what the plan opens in a state: the last packet of a knock may find the door open already,
-// since its source is in the trusted list when the next rule looks.
+// openedBy returns what the plan opens in a state: the last packet of a knock may find the door
+// open already, since its source is in the trusted list when the next rule looks.
 func (f *table) openedBy(n int) classes.Set {
 	out := f.opened
 	for i, d := range f.Doors {

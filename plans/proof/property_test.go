@@ -23,7 +23,8 @@ import (
 // withWAN is a router whose outside is in a list, too.
 var withWAN = strings.NewReplacer("add name=LAN\n", "add name=LAN\nadd name=WAN\n", "list=LAN\n", "list=LAN\nadd interface=ether1 list=WAN\n").Replace(head)
 
-// foreignTable draws other people's rules, knocks of their own and lists that collide with ours among them.
+// foreignTable draws other people's rules, knocks of their own and lists that collide with ours
+// among them.
 func foreignTable(t *rapid.T) string {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	var b strings.Builder
@@ -87,8 +88,8 @@ func drawnPlan(t *rapid.T) plans.Plan {
 	return p
 }
 
-// TestProofAgainstPackets: where the proof holds, no packet and no sequence of packets that is tried breaks a promise, in any
-// state, whatever limits and the like answer.
+// TestProofAgainstPackets: where the proof holds, no packet and no sequence of packets that is
+// tried breaks a promise, in any state, whatever limits and the like answer.
 func TestProofAgainstPackets(t *testing.T) {
 	held, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -135,7 +136,7 @@ func drawnPacket(t *rapid.T) packet.Packet {
 	return p
 }
 
-// trySingle holds one packet against promises 1 to 3 in every state.
+// trySingle checks one packet against promises 1 to 3 in every state.
 func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, states []routeros.Snapshot, q packet.Packet) {
 	member := rapid.SampledFrom([]string{"", "", "t", "friends", "rosknock-m-a_1"}).Draw(t, "member")
 	answer := rapid.Bool().Draw(t, "answer")
@@ -171,7 +172,7 @@ func fillable(s routeros.Snapshot, list string) bool {
 	return slices.ContainsFunc(s.Rules[routeros.Filter], func(r routeros.Rule) bool { return r.Attrs.Get("address-list") == list && !r.Disabled() })
 }
 
-// tryForward holds what is sent on against promises 2 and 3.
+// tryForward checks forwarded packets against promises 2 and 3.
 func tryForward(t *rapid.T, text string, p plans.Plan, q packet.Packet, member string, end routeros.Snapshot, was, is packet.Fate, n int, last bool) {
 	reaches := func(f packet.Fate) bool {
 		return f.Verdict == packet.Forwarded && f.To == netip.MustParseAddrPort("192.168.88.10:3389")
@@ -194,7 +195,8 @@ func allows(p plans.Plan, q packet.Packet) bool {
 	return len(p.Allow.Addresses) > 0 && q.Src == netip.MustParseAddr("10.0.0.7") || len(p.Allow.InterfaceLists) > 0 && q.InInterface == "bridge"
 }
 
-// opens reports whether the plan lets a packet in: running connections, the allow-list, and the trusted.
+// opens reports whether the plan lets a packet in: running connections, the allow-list, and the
+// trusted.
 func opens(p plans.Plan, q packet.Packet, member string, fate packet.Fate, s routeros.Snapshot) bool {
 	if q.State == packet.Established {
 		return true
@@ -205,7 +207,8 @@ func opens(p plans.Plan, q packet.Packet, member string, fate packet.Fate, s rou
 	return trusted && inDoor || allows(p, q) && (inDoor || isGated(p, q))
 }
 
-// forged reports whether a packet's source is one that the plan takes for forged where it arrives.
+// forged reports whether the plan treats a packet's source as forged on the interface where it
+// arrives.
 func forged(p plans.Plan, q packet.Packet) bool {
 	return p.Firewall.Bogons != nil && q.InInterface == "ether1" && (q.Src.IsPrivate() && (q.Src.As4()[3] < 8 || len(p.Firewall.Bogons.Except) == 0 || q.Src.As4()[0] != 10))
 }
@@ -219,7 +222,8 @@ func isGated(p plans.Plan, q packet.Packet) bool {
 	return slices.ContainsFunc(append(slices.Clone(p.Gate.Services), p.Gate.VPNs...), func(name string) bool { return covers(name, q) })
 }
 
-// trySequences sends packets of one source that is in no list: it becomes trusted only by the knock.
+// trySequences sends packets of one source that is in no list: it becomes trusted only by the
+// knock.
 func trySequences(t *rapid.T, text string, p plans.Plan, s routeros.Snapshot) {
 	src := netip.MustParseAddr(rapid.SampledFrom([]string{"93.77.0.1", "10.0.0.5", "192.168.88.9"}).Draw(t, "who"))
 	lists, world, at := packet.NewMemory(s, epoch), packet.NewWorld(s), epoch

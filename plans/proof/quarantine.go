@@ -10,8 +10,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/classes"
 )
 
-// quarantine: what a door that quarantines promises besides. Who is in the quarantine gets no further; whoever touches a stage out of
-// turn, or a decoy, gets into it, and nobody else does; and it outlasts whatever the stages remember. So whoever comes out of it is at
+// quarantine: what a door with a quarantine promises in addition. A source in quarantine gets no
+// further. A source that touches a decoy, or a stage out of order, gets into it, and no other
+// source does. It outlasts everything that the stages remember, so a source that leaves it is at
 // the start.
 func (f *table) quarantine(d compile.Door, final classes.Result) {
 	q := d.Quarantine
@@ -36,16 +37,17 @@ func (f *table) quarantine(d compile.Door, final classes.Result) {
 	}
 	due := f.due(d, final)
 	f.wrong(s.Minus(due, seized), Failure{
-		Risk: OtherWay, What: fmt.Sprintf("door %s: a wrong knock would not be quarantined", d.Name), Remedy: "this is a mistake of rosknock: please report it",
+		Risk: OtherWay, What: fmt.Sprintf("door %s: a wrong knock would not be quarantined", d.Name), Remedy: "this is a bug in rosknock: please report it",
 	})
 	f.wrong(s.Minus(seized, due), Failure{
-		Risk: CutOff, What: fmt.Sprintf("door %s: who has done nothing wrong would be quarantined", d.Name), Remedy: "this is a mistake of rosknock: please report it",
+		Risk: CutOff, What: fmt.Sprintf("door %s: a source without a wrong knock would be quarantined", d.Name), Remedy: "this is a bug in rosknock: please report it",
 	})
 	f.lasts(d)
 }
 
-// due are the packets that have to get their source into a door's quarantine: of those that arrive at the door's stages the ones to a
-// stage from a source that is not in the list of the stage before, and those to decoys; but none of the trusted or of the allow-list.
+// due are the packets that have to get their source into a door's quarantine: of those that arrive
+// at the door's stages the ones to a stage from a source that is not in the list of the stage
+// before, and those to decoys; but none of the trusted or of the allow-list.
 func (f *table) due(d compile.Door, final classes.Result) classes.Set {
 	s := f.space
 	var touched classes.Set
@@ -64,7 +66,8 @@ func (f *table) due(d compile.Door, final classes.Result) classes.Set {
 	return s.Minus(s.And(s.And(touched, f.arriving(d, final)), f.domain), spared)
 }
 
-// arriving are the packets that come to a door's stages: those that the plan's jumps lead into the chain in which they stand.
+// arriving are the packets that reach a door's stages: those that the plan's jumps send into their
+// chain.
 func (f *table) arriving(d compile.Door, final classes.Result) classes.Set {
 	chains := map[string]bool{}
 	rows := f.after.Rules[f.Menu]
@@ -82,8 +85,9 @@ func (f *table) arriving(d compile.Door, final classes.Result) classes.Set {
 	return out
 }
 
-// lasts: no rule lets go of a source before the stages have forgotten it, and ours keep it for as long as the plan says. Adding again sets
-// the time anew, so any rule counts, wherever it stands.
+// lasts: no rule releases a source before the stages have forgotten it, and ours keep it for as
+// long as the plan says. Adding an entry again sets its time-out anew, so every rule counts,
+// wherever it is.
 func (f *table) lasts(d compile.Door) {
 	q := d.Quarantine
 	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
@@ -103,7 +107,7 @@ func (f *table) lasts(d compile.Door) {
 	})
 }
 
-// wrong files a broken promise about a door in the end, when there is a packet that breaks it.
+// wrong records a broken promise about a door in the end, if there is a packet that breaks it.
 func (f *table) wrong(set classes.Set, failure Failure) {
 	e, ok := f.space.Pick(set, f.space.Stranger())
 	if !ok {

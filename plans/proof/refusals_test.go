@@ -57,8 +57,8 @@ func compute(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.Chan
 	return c, proof.Prove(s, rules, c, session).Err()
 }
 
-// TestRefusals: what would shut the operator out, or not do what the plan says, is refused with its reason, a remedy
-// and the name of the risk.
+// TestRefusals: a change that would lock out the operator, or not do what the plan says, is refused
+// with the reason, a remedy and the name of the risk.
 func TestRefusals(t *testing.T) {
 	outside, inside := netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("192.168.88.5")
 	final := established + "add chain=input action=drop in-interface-list=!LAN comment=final\n"
@@ -84,7 +84,7 @@ func TestRefusals(t *testing.T) {
 		{"everything is accepted above", "add chain=input action=accept comment=all\n", "", netip.Addr{}, "void-door", "all"},
 		{"a gated service is accepted above the named place", established + "add chain=input action=accept protocol=tcp dst-port=8291 comment=winbox\nadd chain=input action=drop comment=here\n", "gate: {services: [winbox]}\nfirewall: {place: {before: here}, families: [ipv4]}\n", netip.Addr{}, "open-gate", "winbox"},
 		{"a foreign rule fills the trusted list", final + "add chain=input action=add-src-to-address-list address-list=trusted protocol=udp dst-port=7 comment=theirs\n", "", netip.Addr{}, "other-way", "theirs"},
-		{"a foreign rule fills the trusted list from what passes through", final + "add chain=forward action=add-src-to-address-list address-list=trusted comment=theirs\n", "", netip.Addr{}, "other-way", "not for the router"},
+		{"a foreign rule fills the trusted list from what passes through", final + "add chain=forward action=add-src-to-address-list address-list=trusted comment=theirs\n", "", netip.Addr{}, "other-way", "not addressed to the router"},
 		{"redirected to what is gated, and accepted above", "add chain=input action=accept connection-nat-state=dstnat comment=redirected\nadd chain=input action=drop comment=here\n/ip firewall nat\nadd chain=dstnat action=redirect protocol=tcp dst-port=2222 to-ports=22\n", "gate: {services: [ssh]}\nfirewall: {place: {before: here}, families: [ipv4]}\n", netip.Addr{}, "open-gate", "redirected"},
 		{"redirected to what is gated, and the gate above", established + "add chain=input action=accept connection-nat-state=dstnat comment=redirected\nadd chain=input action=drop in-interface=ether1\n/ip firewall nat\nadd chain=dstnat action=redirect protocol=tcp dst-port=2222 to-ports=22\n", "gate: {services: [ssh]}\n", netip.Addr{}, "", ""},
 		{"a foreign rule trusts whom others list", final + "add chain=input action=add-src-to-address-list address-list=trusted address-list-timeout=1h src-address-list=leases comment=theirs\n/ip firewall address-list\nadd list=leases address=host.example.net\n", "", netip.Addr{}, "other-way", "theirs"},
@@ -122,7 +122,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestEveryPlace: of several places from which the session may come, each has to keep its way in.
+// TestEveryPlace: if the session may come from several addresses, each of them has to stay
+// accepted.
 func TestEveryPlace(t *testing.T) {
 	s := table(established + "add chain=input action=drop in-interface-list=!LAN\n")
 	p := plan(t, "gate: {services: [api]}\nallow: {addresses: [192.168.88.5]}\n")
@@ -136,7 +137,7 @@ func TestEveryPlace(t *testing.T) {
 	}
 }
 
-// TestNoGateIsSaid: where the router stops nothing of what a door opens, a note says so.
+// TestNoGateIsSaid: if the router drops nothing of what a door opens, a note says so.
 func TestNoGateIsSaid(t *testing.T) {
 	c, err := compute(table(established), plan(t, ""), diff.Session{})
 	if err != nil || !slices.ContainsFunc(c.Notes, func(n string) bool { return strings.Contains(n, "nobody needs to knock") }) {
@@ -144,8 +145,8 @@ func TestNoGateIsSaid(t *testing.T) {
 	}
 }
 
-// TestOpensBeforeItShuts: in both layouts no gate goes live before all those are there whom it must
-// let through, and the jump goes live last.
+// TestOpensBeforeItShuts: in both layouts no gate goes live before all the accepts that it needs
+// are there, and the jump goes live last.
 func TestOpensBeforeItShuts(t *testing.T) {
 	for _, layout := range []string{"chain", "inline"} {
 		p := plan(t, "gate: {services: [ssh]}\nallow: {interface-lists: [LAN], addresses: [198.51.100.7]}\nfirewall: {families: [ipv4], layout: "+layout+"}\n")

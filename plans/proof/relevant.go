@@ -10,11 +10,12 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// relevant returns the packets about which something has to be shown. All others have the same fate in every
-// state: they match no rule of ours but such that let in whom the plan lets in anyway, and foreign rules stand in the same
-// order in every state. Left out are thus packets that match none of our stages and drops, now or before, come from nobody
-// who could be the operator, fill no list on which a door depends, hang on no list that the plan's rules begin to fill, and go to no service that
-// moves.
+// relevant returns the packets about which something has to be shown. All others are treated alike
+// in every state: they match none of our rules, except rules for sources that the plan lets in
+// anyway, and foreign rules are in the same order in every state. So it leaves out packets that
+// match none of our stages and drops, now or before, can't come from the operator, fill no list on
+// which a door depends, depend on no list that the plan's rules begin to fill, and go to no service
+// that moves.
 func (f *table) relevant() []classes.Set {
 	s := f.space
 	sets := []classes.Set{compile.Packets(s, f.nat, f.Dropped()), f.moving(), f.untrackable(), f.away()}
@@ -27,7 +28,7 @@ func (f *table) relevant() []classes.Set {
 		}
 	}
 	for _, opened := range f.doors {
-		sets = append(sets, s.And(opened, f.suspects())) // whom the door does not trust, whatever list he is in
+		sets = append(sets, s.And(opened, f.suspects())) // sources that the door does not trust, whatever list they are in
 	}
 	sets = append(sets, f.hanging()...)
 	lists := f.helpers()
@@ -56,8 +57,8 @@ func (f *table) relevant() []classes.Set {
 	return sets
 }
 
-// hanging are the packets of foreign rules that ask for a list into which only the plan's rules get anybody: whether they match
-// changes with the plan.
+// hanging are the packets of foreign rules that match a list which only the plan's rules fill:
+// whether they match changes with the plan.
 func (f *table) hanging() []classes.Set {
 	fresh := f.unfilled()
 	var sets []classes.Set
@@ -71,8 +72,9 @@ func (f *table) hanging() []classes.Set {
 	return sets
 }
 
-// samples are packets for which it is shown that what lets them in can be reached: those to services and to what is named
-// by its port. That the rest of "everything" is let in too is never a danger: who may do that may.
+// samples are packets for which it is shown that the accepting rules can be reached: those to
+// services and to named ports. Accepting the rest of "everything" is never a danger: these sources
+// may reach everything.
 func (f *table) samples() classes.Set {
 	s := f.space
 	var out classes.Set
@@ -104,8 +106,8 @@ func (f *table) moving() classes.Set {
 	return s.And(s.Protocol(6), s.Arriving(f.nat, ports))
 }
 
-// untrackable are packets that a rule takes out of connection tracking: an accept of established traffic may
-// name them too.
+// untrackable are packets that a rule takes out of connection tracking: an accept of established
+// traffic may name them too.
 func (f *table) untrackable() classes.Set {
 	var out classes.Set
 	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
@@ -116,9 +118,9 @@ func (f *table) untrackable() classes.Set {
 	return f.space.Minus(out, f.space.States(packet.Untracked))
 }
 
-// helpers are the lists that may help somebody into a door's lists: those themselves, and those that a rule which fills
-// such a list asks for; and any list of which a rule makes an exception. A list that only ever stops its members is
-// left out: whoever stays out of it gets at least as far.
+// helpers are the lists that may help a source into a door's lists: these lists themselves, lists
+// that a rule which fills them matches, and lists that a rule excludes. A list that only stops its
+// members is left out: a source that is not in it gets at least as far.
 func (f *table) helpers() map[string]bool {
 	lists := map[string]bool{}
 	for _, d := range f.Doors {

@@ -12,23 +12,23 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// Opening is something on the router that more can reach once a plan is removed, or a change of it
-// rolled back.
+// Opening is something on the router that more sources can reach after a plan is removed, or a
+// change of it is rolled back.
 type Opening struct {
 	Family routeros.Family
 	// What is the protocol and the port, and the service that listens there: tcp/22 (ssh).
 	What string
 	// Interfaces are where packets come in, none for everywhere.
 	Interfaces []string
-	// From is one source to which it opens, where it does not open to anybody.
+	// From is one source to which it opens, if it does not open to anybody.
 	From string
 }
 
-// String says it as a sentence, of whichever family.
+// String returns it as a sentence, the same for both families.
 func (o Opening) String() string {
 	who, where := "anyone", "every interface"
 	if o.From != "" {
-		who = "some sources, " + o.From + " for one,"
+		who = "some sources, such as " + o.From + ","
 	}
 	if len(o.Interfaces) > 0 {
 		where = strings.Join(o.Interfaces, ", ")
@@ -36,9 +36,9 @@ func (o Opening) String() string {
 	return fmt.Sprintf("%s is open to %s on %s again", o.What, who, where)
 }
 
-// removal shows what has to hold while a plan is taken off a router, for the packets of one family: the operator stays in; what more can be
-// reached in the end than before is said, and has to be accepted by name; and in no state between anything can be reached
-// that can be reached neither before nor in the end.
+// removal shows what has to hold while a plan is removed from a router, for the packets of one
+// family: the operator stays in; what opens in the end is reported, and has to be accepted by name;
+// and no intermediate state opens anything that is open neither before nor after.
 func (p *prover) removal(t compile.Table) {
 	f := p.walk(t)
 	f.operator()
@@ -48,18 +48,18 @@ func (p *prover) removal(t compile.Table) {
 
 func (f *table) reopens() {
 	s, last := f.space, len(f.states)-1
-	const remedy = "put a rule of your own in its place first"
+	const remedy = "add a rule of your own in its place first"
 	end := f.fresh(last)
 	f.openings(end)
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
-		What: "without the plan what its gate shuts is open again", Remedy: remedy,
+		What: "without the plan, gated services are open again", Remedy: remedy,
 	}, "is accepted by", end, s.Stranger())
 	f.services(last, remedy)
 	for n := 1; n < last; n++ {
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   f.state(n) + " a packet would be let in that is let in neither before nor in the end",
+			What:   f.state(n) + " a packet would be accepted that is accepted neither before nor after the change",
 			Remedy: remedy,
 		}, "is accepted by", s.Minus(f.fresh(n), f.results[last].Accepted), s.Stranger())
 		f.between(n)
@@ -67,15 +67,15 @@ func (f *table) reopens() {
 	f.resent(remedy)
 }
 
-// fresh are the packets that are accepted in a state and were not before, and that come to something.
+// fresh are the packets that are accepted in a state and were not before, and that reach a service.
 func (f *table) fresh(n int) classes.Set {
 	s := f.space
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
 }
 
-// between: a service that changes on the way is reached in a state by nobody who reaches it neither before nor in the end, at whatever
-// port.
+// between: no intermediate state exposes a changing service, at any port, to a source that reaches
+// it neither before nor after.
 func (f *table) between(n int) {
 	s, last := f.space, len(f.states)-1
 	for i, now := range f.states[n].Services {
@@ -90,8 +90,8 @@ func (f *table) between(n int) {
 		may := s.Or(s.Or(s.Anywhere(f.reaches(0, then)), s.Anywhere(f.reaches(last, end))), s.Anywhere(f.opened))
 		f.broken(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   fmt.Sprintf("%s the service %s would be reached by who reaches it neither before nor in the end", f.state(n), now.Name),
-			Remedy: "keep that service as it is with --restore-services, and put it back afterwards",
+			What:   fmt.Sprintf("%s the service %s would be exposed to a source that reaches it neither before nor after the change", f.state(n), now.Name),
+			Remedy: "keep that service as it is with --restore-services, and restore it afterwards",
 		}, "is accepted by", s.And(is, s.Minus(s.Anywhere(is), may)), s.Stranger())
 	}
 }
@@ -100,7 +100,8 @@ func sameService(a, b routeros.Service) bool {
 	return a.Port == b.Port && a.Disabled == b.Disabled && routeros.SameFrom(a.From, b.From)
 }
 
-// openings lists what of a set is reached: what the plan's own rules shut, and services that come back.
+// openings lists what a set of packets reaches: what the plan's own rules shut, and services that
+// are restored.
 func (f *table) openings(fresh classes.Set) {
 	said := map[string]bool{}
 	for _, m := range f.shut() {
@@ -127,7 +128,7 @@ func (f *table) openings(fresh classes.Set) {
 	}
 }
 
-// opening files what of a set is reached, and from where.
+// opening records what a set of packets reaches, and from where.
 func (f *table) opening(what string, set classes.Set) {
 	s := f.space
 	e, ok := s.Pick(set, s.Stranger())

@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// installedOn is a router on which a plan was put, as it is then.
+// installedOn is a router with a plan applied.
 func installedOn(t *testing.T, table, plan string) routeros.Snapshot {
 	t.Helper()
 	s, c := changeTo(t, table, plan)
@@ -57,7 +57,8 @@ add action=accept chain=input connection-state=established,related,untracked
 		"gate: {services: [ssh, winbox, api]}\nservices: {from: {winbox: [192.168.88.0/24]}}\nfirewall: {families: [ipv4], layout: inline}\n"
 )
 
-// TestRemovalProof: what a removal opens is found and said; what it opens only on the way is another matter, and so is the operator.
+// TestRemovalProof: the proof finds and reports what a removal opens. What it opens only in
+// between, and a lockout of the operator, are separate risks.
 func TestRemovalProof(t *testing.T) {
 	session := diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.10")}}
 	last := func(c diff.ChangeSet, slot string) diff.ChangeSet { // the step comes last
@@ -79,7 +80,7 @@ func TestRemovalProof(t *testing.T) {
 			more: "add action=drop chain=input in-interface=bridge src-address=!192.168.88.10\n", risks: []string{proof.Exposure}, opens: "tcp/22 (ssh) is open to anyone on ether1 again",
 		},
 		"a drop for all but some": {
-			more: "add action=drop chain=input src-address=!192.168.88.0/24\n", risks: []string{proof.Exposure}, opens: "tcp/22 (ssh) is open to some sources, 192.168.88.",
+			more: "add action=drop chain=input src-address=!192.168.88.0/24\n", risks: []string{proof.Exposure}, opens: "tcp/22 (ssh) is open to some sources, such as 192.168.88.",
 		},
 		"all is shut behind, but for the operator": {more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n"},
 		"the operator is in by the allow-list":     {more: "add action=drop chain=input\n", risks: []string{proof.LoseSession}},

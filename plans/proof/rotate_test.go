@@ -14,8 +14,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestRotation follows a rotating door over a day, from one window to the next: each change is shown to be safe, both knocks open within the
-// overlap, and a stage that has lost its list or its port is found.
+// TestRotation follows a rotating door over a day, from one window to the next: each change is
+// shown to be safe, both knocks open within the overlap, and a stage that has lost its list or its
+// port is found.
 func TestRotation(t *testing.T) {
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		t.Run(layout.String(), func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/rosknock/rosknock/plans/proof"
 )
 
-// TestAnyText: a text is never taken for a format, whatever stands in an address, a comment, or the
-// name of a list, a service or an interface.
+// TestAnyText: a text is never used as a format, whatever an address, a comment, or the name of a
+// list, a service or an interface contains.
 func TestAnyText(t *testing.T) {
 	const odd = `"%s %d %!v 100% LAN"`
 	rules := strings.NewReplacer("name=LAN", "name="+odd, "list=LAN", "list="+odd, "comment=est", `comment="50%s off"`).Replace(head+established) +

@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// trial plays knocks on the router as it will be, packet by packet.
+// trial plays knocks on the router's final state, packet by packet.
 type trial struct {
 	snapshot routeros.Snapshot
 	world    *packet.World
@@ -21,7 +21,7 @@ type trial struct {
 	at       time.Time
 }
 
-// interfaces are those on which a knock makes a difference, or all where there is none.
+// interfaces are those on which a knock makes a difference, or all if there are none.
 func (t trial) interfaces() []string {
 	out := slices.DeleteFunc(slices.Clone(t.probes.Interfaces), func(in string) bool {
 		return slices.ContainsFunc(t.allowed, func(list string) bool { return t.world.InInterfaceList(in, list) })
@@ -32,8 +32,9 @@ func (t trial) interfaces() []string {
 	return out
 }
 
-// door plays the knock on every interface on which it makes a difference; on one at least it has to open what the door opens. That of a window
-// that is laid down ahead is played in the middle of each of its hours.
+// door plays the knock on every interface on which it makes a difference; on at least one it has to
+// open what the door opens. The knock of a window that is installed in advance is played in the
+// middle of each of its hours.
 func (t trial) door(d compile.Door) error {
 	times := []time.Time{t.snapshot.Clock}
 	if len(d.Hours) > 0 {
@@ -52,7 +53,7 @@ func (t trial) door(d compile.Door) error {
 
 // within is the middle of some hours, on the first of their days from a time on.
 func within(h routeros.Hours, from time.Time) time.Time {
-	if from.IsZero() { // an export tells no time
+	if from.IsZero() { // an export has no time
 		from = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
 	day := from.Day()
@@ -77,8 +78,8 @@ func (t trial) anywhere(d compile.Door) error {
 	return first
 }
 
-// telling are the interfaces on which a stranger does not reach all that a door opens anyway: there a knock has something to show.
-// Where there is none, every interface has to do.
+// telling are the interfaces on which a stranger does not already reach everything that a door
+// opens: there a knock makes a difference.
 func (t trial) telling(d compile.Door) []string {
 	all := t.interfaces()
 	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, packet.NewMemory(t.snapshot, t.at)) == nil })
@@ -100,7 +101,7 @@ func (t trial) knock(d compile.Door, in string) error {
 		if d.Quarantine == nil {
 			continue
 		}
-		for _, again := range d.Knock[max(0, i-1) : i+1] { // copies of packets come, and come late
+		for _, again := range d.Knock[max(0, i-1) : i+1] { // packets may arrive twice, and late
 			lists.Apply(t.decide(t.probes.Stage(in, again), lists).Additions, at)
 		}
 		if lists.Contains(t.table.Family, d.Quarantine.List, t.probes.Source, at) {
@@ -113,7 +114,8 @@ func (t trial) knock(d compile.Door, in string) error {
 	return t.open(d, in, lists)
 }
 
-// open reports why what a door opens is not reached by somebody who is in some lists; nil when all of it is.
+// open reports why a source that is in some lists does not reach what a door opens; nil if it
+// reaches all of it.
 func (t trial) open(d compile.Door, in string, lists *packet.Memory) error {
 	for _, m := range d.Opens {
 		for _, probe := range t.probes.To(in, m) {

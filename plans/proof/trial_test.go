@@ -11,8 +11,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestAllowedInterfacesProveNothing: that somebody gets in from an interface on which nobody needs to knock is no proof that the knock
-// opens, nor that the allow-list does. On the default configuration, each rule that lets in from outside is needed.
+// TestAllowedInterfacesProveNothing: access from an interface on which nobody needs to knock does
+// not prove that the knock or the allow-list opens. On the default configuration, each rule that
+// accepts packets from outside is needed.
 func TestAllowedInterfacesProveNothing(t *testing.T) {
 	for _, name := range []string{"branch.yaml", "quarantine.yaml", "hygiene.yaml"} {
 		text, err := fixtures.Plan(name)

@@ -10,21 +10,19 @@ import (
 	"github.com/rosknock/rosknock/routeros/classes"
 )
 
-// Way shows of the way back from a change what has to hold on it, also back to a router without a
-// plan: that the operator stays in, and that nothing of others changes. Who reaches what then is as
-// it was before the change; what more that is than now is said, and refused by nobody: a way back
-// has to be there when things have gone wrong. The router is the one of now, and original what
-// there was of it before the change.
-//
-// Of a rule that no packet settles nobody could say before the change what it does with the
-// operator's packets. It is no worse after the way back, so it does not stand in the way.
+// Way shows what has to hold while a change is undone, even back to a router without a plan: the
+// operator stays in, and nothing foreign changes. Afterwards, the reachability is as it was before
+// the change. What this opens is reported and never refused: an undo must be possible when
+// something has failed. The router is in its present state; original is its state before the
+// change. If a single packet does not decide a rule, its effect on the operator's packets was
+// already unknown before the change. It is no worse after the undo, so it is no reason to refuse.
 func Way(now, original routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
 	p := newProver(now, compile.Removal(plan, now), changes, session)
 	if p.misfit() {
 		return p.proof
 	}
 	for _, which := range []Promise{NoExposure, OnlyByKnock, NotVoid} {
-		p.unasked(which, "it leads back to what was there before; what that opens is said")
+		p.unasked(which, "the undo restores the state before the change; what this opens is listed")
 	}
 	p.foreign()
 	p.doubtful = p.stillTheirs(original)
@@ -45,7 +43,7 @@ func (p *prover) theirs(s routeros.Snapshot) map[routeros.Menu][]routeros.Rule {
 	return out
 }
 
-// stillTheirs are those that stood there before and are as they were.
+// stillTheirs are those that existed before and are unchanged.
 func (p *prover) stillTheirs(original routeros.Snapshot) map[routeros.Menu][]routeros.Rule {
 	out := p.theirs(original)
 	for menu, rows := range out {
@@ -56,9 +54,9 @@ func (p *prover) stillTheirs(original routeros.Snapshot) map[routeros.Menu][]rou
 	return out
 }
 
-// owed are the packets that have to be accepted on the way wherever they are now. A way that leads
-// to a router on which nobody can say what becomes of a packet owes no more for it than that
-// router.
+// owed are the packets that have to be accepted during the undo wherever they are accepted now. If
+// the original router's verdict about a packet can't be decided, the undo owes no more for it than
+// that router did.
 func (f *table) owed() classes.Set {
 	s, now, end := f.space, f.results[0].Accepted, f.results[len(f.results)-1].Accepted
 	if len(f.doubtful) == 0 {
@@ -67,15 +65,15 @@ func (f *table) owed() classes.Set {
 	return s.And(now, s.Or(end, s.Minus(s.All(), s.SometimesBy(end, f.doubtful))))
 }
 
-// doubt says which rule may stop packets of the operator in the end that are accepted now, and are
-// owed nothing.
+// doubt says which rule may finally stop packets of the operator that are accepted now and are owed
+// nothing.
 func (f *table) doubt(flow, owed classes.Set) {
 	s := f.space
 	e, ok := s.Pick(s.And(flow, s.Minus(f.results[0].Accepted, owed)))
 	if !ok {
 		return
 	}
-	note := fmt.Sprintf("%s may stop packets of this session in the end, as it could before: nothing tells that beforehand", decidedBy(s.Replay(f.after, e)))
+	note := fmt.Sprintf("%s may stop packets of this session in the end, as it could before: a single packet does not decide that", decidedBy(s.Replay(f.after, e)))
 	if !slices.Contains(f.proof.Notes, note) {
 		f.proof.Notes = append(f.proof.Notes, note)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// The way back is judged by what was there before the change: what nobody could say of a packet
-// then, does not stand in its way; what could be said, and what has come since, does.
+// An undo is judged by the router before the change: a verdict that could not be decided then is no
+// reason to refuse; one that could, and rules that were added since, are.
 func TestWayIsJudgedByWhatWas(t *testing.T) {
 	const (
 		head = `/interface list
@@ -36,7 +36,7 @@ add address=203.0.113.1/24 interface=ether1
 			"gate: {services: [api]}\nfirewall: {families: [ipv4], layout: chain}\n"
 	)
 	operator := diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.10")}}
-	// since is what somebody makes of the router after the change.
+	// since is what somebody does to the router after the change.
 	added := func(s *routeros.Snapshot) {
 		rule := routeros.NewRule("chain", "input", "action", "drop", "protocol", "tcp", "connection-limit", "100,32")
 		rule.ID = "*77"
@@ -54,7 +54,7 @@ add address=203.0.113.1/24 interface=ether1
 		place string // in the plan
 		since func(*routeros.Snapshot)
 		lost  bool // the operator would be
-		doubt bool // it is said that he may be
+		doubt bool // a note says that they may be
 	}{
 		"nothing doubtful":                            {table: accept},
 		"a doubtful drop":                             {table: doubt + accept, doubt: true},
@@ -98,7 +98,7 @@ add address=203.0.113.1/24 interface=ether1
 	}
 }
 
-// TestWaySaysWhatItOpens: a stranger who gets in again is said, and refused by nobody.
+// TestWaySaysWhatItOpens: a stranger who gets in again is reported, and not a reason to refuse.
 func TestWaySaysWhatItOpens(t *testing.T) {
 	before, done := changeTo(t, twoSides, gating)
 	now := difftest.After(t, before, done)

@@ -12,30 +12,32 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Adoption is how rules that are there become a plan's.
+// Adoption is how existing rules become a plan's.
 type Adoption struct {
-	// Changes give rules their marks: each step sets one comment. What the router does with packets does not depend on it.
+	// Changes give rules their marks: each step sets one comment. What the router does with packets
+	// does not depend on it.
 	Changes diff.ChangeSet
-	// Rest is what diff would still change afterwards, and Proof what is shown of the plan on the router as it then is.
+	// Rest is what diff would still change afterwards, and Proof is the proof of the plan on the
+	// resulting router.
 	Rest  diff.ChangeSet
 	Proof *proof.Proof
 	// Err is why nothing can be adopted: the plan is wrong, or can't be carried out on this router.
 	Err error
 }
 
-// Clean reports whether the router is as the plan wants it once the rules have their marks.
+// Clean reports whether the router matches the plan once the rules have their marks.
 func (a Adoption) Clean() bool {
 	return a.Err == nil && a.Changes.Changed() && !a.Rest.Changed() && a.Proof != nil && a.Proof.Holds()
 }
 
-// Why lists what stands in the way of adopting; nil when nothing does.
+// Why lists the obstacles to adopting; nil if there are none.
 func (a Adoption) Why() []string {
 	var out []string
 	switch {
 	case a.Err != nil:
 		out = append(out, a.Err.Error())
 	case !a.Changes.Changed() && !a.Rest.Changed():
-		out = append(out, "no rule of the plan is without its mark")
+		out = append(out, "every rule of the plan has its mark already")
 	}
 	for _, step := range a.Rest.Steps {
 		out = append(out, left(step))
@@ -48,7 +50,7 @@ func (a Adoption) Why() []string {
 	return out
 }
 
-// left says of a step that adopting would leave to be done what it is.
+// left describes a step that would still be left after adopting.
 func left(step diff.Step) string {
 	switch {
 	case step.Op == diff.Add && strings.HasSuffix(step.Slot, "/established"):
@@ -63,7 +65,8 @@ func left(step diff.Step) string {
 	return fmt.Sprintf("the rule for %s would have to be changed (%s)", step.Slot, step.Op)
 }
 
-// Adopt finds for each rule of a plan the row of the router that means the same and is nobody's, and gives it the plan's mark.
+// Adopt finds, for each rule of a plan, the router's row without a mark that means the same, and
+// gives it the plan's mark.
 func Adopt(p plans.Plan, s routeros.Snapshot, session diff.Session) Adoption {
 	var a Adoption
 	if _, err := plans.Read("the plan", plans.Write(p)); err != nil {

@@ -80,7 +80,8 @@ func stripped(s routeros.Snapshot) routeros.Snapshot {
 	return s
 }
 
-// TestOwnRulesComeBack: the rules that a plan compiles to, without their marks, are recognised as what the plan says.
+// TestOwnRulesComeBack: the rules that a plan compiles to, without their marks, are recognised as
+// what the plan says.
 func TestOwnRulesComeBack(t *testing.T) {
 	came, all := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -133,7 +134,8 @@ func renumbered(s routeros.Snapshot) routeros.Snapshot {
 	return s
 }
 
-// byHand draws knock rules in the ways in which people write them, and the rules of a chain of theirs that come with it.
+// byHand draws knock rules in the ways in which people write them, and the rules of a chain of
+// theirs that come with it.
 func byHand(t *rapid.T, knock []string) string {
 	yes := func(label string) bool { return rapid.Bool().Draw(t, label) }
 	chain, more := "input", ""
@@ -188,7 +190,8 @@ func byHand(t *rapid.T, knock []string) string {
 	return out + accept
 }
 
-// TestByHand: what people write by hand is adopted, or a reason is given; and adopting changes the fate of no packet.
+// TestByHand: what people write by hand is adopted, or a reason is given; and adopting changes the
+// fate of no packet.
 func TestByHand(t *testing.T) {
 	adopted, all := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -216,7 +219,8 @@ func TestByHand(t *testing.T) {
 	}
 }
 
-// givenBack holds that an adoption can be rolled back however far it came, by steps that the proof lets pass.
+// givenBack holds that an adoption can be rolled back however far it came, by steps that the proof
+// lets pass.
 func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
 	came := rapid.IntRange(0, len(c.Steps)).Draw(t, "came")
 	now := difftest.States(t, before, c)[came]

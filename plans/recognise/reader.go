@@ -42,19 +42,19 @@ func (r *reader) miss(row routeros.Rule, list, why string) {
 	r.missIn(Missing{r.family.Filter(), row, list, why, false})
 }
 
-// part files a rule of a knock.
+// part records a rule of a knock.
 func (r *reader) part(row routeros.Rule, list, why string) {
 	r.missIn(Missing{r.family.Filter(), row, list, why, true})
 }
 
-// missIn files a missing rule, once.
+// missIn records a missing rule, once.
 func (r *reader) missIn(missing Missing) {
 	if !slices.ContainsFunc(r.missing, func(m Missing) bool { return m.Menu == missing.Menu && m.Rule.ID == missing.Rule.ID }) {
 		r.missing = append(r.missing, missing)
 	}
 }
 
-// why is the reason for which a door is not described; at is the row that is to blame.
+// why is the reason why a door is not described; at is the row that causes it.
 type why struct {
 	menu routeros.Menu
 	at   *routeros.Rule
@@ -78,8 +78,8 @@ func (r *reader) knock(k audit.Knock) {
 	}
 }
 
-// refuse says of each rule that fills or asks for the lists of a knock why it is not described: of the one to blame what is wrong
-// with it, of the others that they belong to it.
+// refuse says, for each rule that fills or matches the lists of a knock, why it is not described:
+// for the cause, the reason; for the others, that they belong to the same knock.
 func (r *reader) refuse(list string, blame why) {
 	if blame.at != nil {
 		r.missIn(Missing{blame.menu, *blame.at, list, blame.text, true})
@@ -117,7 +117,7 @@ func (r *reader) door(list string) (Door, *why) {
 	}
 	for i := 1; i < len(d.Knock); i++ {
 		if d.Knock[i] == d.Knock[i-1] {
-			return d, &why{r.family.Filter(), &r.rows[rows[i]], fmt.Sprintf("stages %d and %d ask for the same packet: adding to a list does not end the walk, so one packet takes both, or two of them do", i, i+1)}
+			return d, &why{r.family.Filter(), &r.rows[rows[i]], fmt.Sprintf("stages %d and %d match the same packet: adding to a list does not end the evaluation, so one packet passes both, or two of them do", i, i+1)}
 		}
 	}
 	r.log(&d, rows[len(rows)-1])
@@ -129,13 +129,14 @@ func (r *reader) door(list string) (Door, *why) {
 	return d, nil
 }
 
-// chain follows the lists back from the trusted one to the first stage, and returns the rows of the stages in the order of the knock.
+// chain follows the lists back from the trusted one to the first stage, and returns the rows of the
+// stages in the order of the knock.
 func (r *reader) chain(list string) ([]int, *why) {
 	var rows []int
 	seen := map[string]bool{}
 	for asked := list; asked != "" && asked[0] != '!'; {
 		if rows != nil && !r.filled(asked) {
-			break // a list of somebody's own, to which the first stage is limited
+			break // a separate list, to which the first stage is limited
 		}
 		if seen[asked] {
 			return nil, &why{text: fmt.Sprintf("the list %s leads back into itself", asked)}
@@ -185,11 +186,11 @@ func (r *reader) filler(list string) (int, *why) {
 		case marked:
 			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it is a rule of the plan %s already", mark.Plan)}
 		case row.Action() != "add-src-to-address-list":
-			return 0, &why{r.family.Filter(), row, "it fills the list with the addresses to which packets go"}
+			return 0, &why{r.family.Filter(), row, "it fills the list with the destination of packets"}
 		case row.Dynamic:
-			return 0, &why{r.family.Filter(), row, "the router made it itself, and lets nobody change it"}
+			return 0, &why{r.family.Filter(), row, "the router made it itself, and it can't be changed"}
 		case !r.entered[row.Chain()]:
-			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it stands in the chain %s, to which packets for the router don't come", row.Chain())}
+			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it is in the chain %s, which packets to the router don't reach", row.Chain())}
 		case found >= 0:
 			return 0, &why{r.family.Filter(), row, fmt.Sprintf("it is a second way into the list that %s fills, and a door has one knock", r.rows[found].ID)}
 		}
@@ -220,14 +221,14 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	case last:
 		d.Trusted.For = timeout
 	case timeout.Kind != routeros.Timed:
-		return blame("its list remembers for ever, and a stage has to forget")
+		return blame("its list has no time-out, and a stage needs one")
 	case i > 0 && timeout.For != d.StageTimeout:
 		return blame("its list remembers for %s and that of the stage before for %s: a door has one stage-timeout", timeout, routeros.FormatDuration(d.StageTimeout))
 	default:
 		d.StageTimeout = timeout.For
 	}
 	if last && i == 0 {
-		d.StageTimeout = plans.DefaultStageTimeout // of one stage there is none to remember
+		d.StageTimeout = plans.DefaultStageTimeout // a single stage is never remembered
 	}
 	usual := []string{"connection-state", "new"}
 	known := []string{"action", "address-list", "address-list-timeout", "protocol", "dst-port"}
@@ -250,17 +251,17 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	return nil
 }
 
-// packet reads what packet a stage asks for, or says why a plan has no such stage.
+// packet reads which packet a stage matches, or says why a plan has no such stage.
 func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
 	switch protocol := attrs.Get("protocol"); {
 	case attrs.Has("layer7-protocol"):
-		return plans.Stage{}, "it looks into packets with layer7-protocol, and a plan's payload is a text that stands anywhere in the packet (content), kept as a secret"
+		return plans.Stage{}, "it matches packets with layer7-protocol, and a plan's payload is a text anywhere in the packet (content), kept as a secret"
 	case attrs.Has("content"):
-		return plans.Stage{}, "it asks for a payload, which a plan only names by the place where the secret is kept: write it as a stage with payload"
+		return plans.Stage{}, "it matches a payload, and a plan only names the place where this secret is kept: write it as a stage with payload"
 	case protocol == r.family.ICMP():
 		size, err := strconv.ParseUint(attrs.Get("packet-size"), 10, 16)
 		if err != nil || size < 28 {
-			return plans.Stage{}, "a stage of pings asks for one packet-size of 28 or more"
+			return plans.Stage{}, "a stage of pings matches one packet-size of 28 or more"
 		}
 		return plans.Stage{Protocol: "icmp", Size: uint16(size)}, ""
 	case protocol != "tcp" && protocol != "udp":
@@ -268,14 +269,15 @@ func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
 	default:
 		ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
 		if err != nil || len(ports) != 1 || ports[0].First != ports[0].Last || ports[0].First == 0 {
-			return plans.Stage{}, "a stage asks for one dst-port"
+			return plans.Stage{}, "a stage matches one dst-port"
 		}
 		return plans.Stage{Protocol: protocol, Port: ports[0].First}, ""
 	}
 }
 
-// differs says how a rule differs from the one that rosknock would write: known are the attributes that the plan itself has, usual those
-// that rosknock writes besides, with their values. The text is why a plan can't say it.
+// differs says how a rule differs from the one that rosknock would write: known are the attributes
+// that the plan itself has, usual the other ones that rosknock writes, with their values. The text
+// is why a plan can't express it.
 func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule, string) {
 	var found plans.FoundRule
 	if chain := attrs.Get("chain"); chain != "input" {
@@ -293,13 +295,13 @@ func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule,
 		switch {
 		case slices.Contains(known, name), name == "chain", name == "comment", name == "disabled", is && want == value:
 		case is:
-			return found, fmt.Sprintf("its %s is %s, and a stage asks for %s or for nothing of it", name, value, want)
+			return found, fmt.Sprintf("its %s is %s, and a stage matches %s or nothing of it", name, value, want)
 		case value == "":
-			return found, fmt.Sprintf("its %s is empty, and what the router makes of that is not known", name)
+			return found, fmt.Sprintf("its %s is empty, and how the router treats that is unknown", name)
 		case (name == "src-address" || name == "src-address-list") && value[0] != '!':
-			return found, fmt.Sprintf("it is limited to %s=%s, and a door is for whoever knocks", name, value)
+			return found, fmt.Sprintf("it is limited to %s=%s, and a door is for every source that knocks", name, value)
 		case !slices.Contains(plans.FoundMatchers(), name):
-			return found, fmt.Sprintf("it asks for %s, for which a plan has no word", name)
+			return found, fmt.Sprintf("it matches %s, which a plan can't express", name)
 		default:
 			found.With = found.With.With(name, value)
 		}
@@ -307,7 +309,7 @@ func differs(attrs routeros.Attributes, known, usual []string) (plans.FoundRule,
 	return found, ""
 }
 
-// name makes the name of a door of that of its list, unless that tells a part of the knock.
+// name derives the name of a door from that of its list, unless that reveals a part of the knock.
 func (r *reader) name(list string, stages []int) string {
 	for _, at := range stages {
 		attrs := r.rows[at].Attrs
@@ -363,7 +365,8 @@ func (r *reader) log(d *Door, last int) {
 	}
 }
 
-// logLimit reads a limit of as many packets at once as in its time, which is how rosknock writes it.
+// logLimit reads a limit of as many packets at once as in its time, which is how rosknock writes
+// it.
 func logLimit(text string) (plans.Log, bool) {
 	rate, burst, ok := strings.Cut(text, ",")
 	count, per, hasPer := strings.Cut(rate, "/")
@@ -378,8 +381,8 @@ func logLimit(text string) (plans.Log, bool) {
 	return plans.Log{Count: n, Per: time}, true
 }
 
-// opens reads what the rules that accept the trusted list let in: everything, or one rule for each of tcp and udp. Further ones stay
-// as they are.
+// opens reads what the rules for the trusted list accept: everything, or one rule for each of tcp
+// and udp. Further rules stay as they are.
 func (r *reader) opens(d *Door) *why {
 	var all []int
 	for at := range r.rows {
@@ -399,7 +402,7 @@ func (r *reader) opens(d *Door) *why {
 		case text == "" && said != "":
 			text = said
 		case text == "" && used[protocol], text == "" && !everything && used[""]:
-			text = "it is another rule that lets the list in, and a door has one for each protocol: it stays as it is"
+			text = "it is another rule that accepts the list, and a door has one for each protocol: it stays as it is"
 		}
 		if text != "" {
 			r.miss(*row, d.Trusted.List, text)
@@ -421,7 +424,7 @@ func (r *reader) opens(d *Door) *why {
 		}
 	}
 	if len(d.Opens) == 0 {
-		return &why{text: "no rule on the way to the router accepts the list in a way that a door can: doors open services, VPNs and ports of the router itself"}
+		return &why{text: "no rule for packets to the router accepts the list as a door does: doors open services, VPNs and ports of the router itself"}
 	}
 	return nil
 }
@@ -437,7 +440,7 @@ func (r *reader) targets(attrs routeros.Attributes) ([]plans.Target, string) {
 	}
 	ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
 	if protocol != "tcp" && protocol != "udp" || err != nil || ports[0].First == 0 {
-		return nil, "it opens a protocol without ports, for which a door has no word"
+		return nil, "it opens a protocol without ports, which a door can't express"
 	}
 	var out []plans.Target
 	for _, run := range ports {
@@ -473,7 +476,7 @@ func (r *reader) services(protocol string, run routeros.PortRange) []plans.Targe
 	return out
 }
 
-// service names the one service that listens on a port; one that is off counts only where that is said.
+// service names the one service that listens on a port; disabled services count only on request.
 func (r *reader) service(port uint16, off bool) string {
 	found := ""
 	for _, svc := range r.router.Services {
@@ -488,22 +491,23 @@ func (r *reader) service(port uint16, off bool) string {
 	return found
 }
 
-// comments keeps the words of the comments that the rules have, unless they tell a part of the knock, or are none that a plan can hold.
+// comments keeps the texts of the rules' comments, unless they reveal a part of the knock, or can't
+// be kept in a plan.
 func (r *reader) comments(d *Door) {
 	for i := range d.Rules {
 		text := plainText(d.Rules[i].Comment())
 		switch {
 		case d.Rules[i].Comment() != "" && text == "":
-			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s is none that a plan can hold; adopting it gives it another", d.Name, d.Rules[i].ID))
+			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s can't be kept in a plan; adopting replaces it", d.Name, d.Rules[i].ID))
 		case text != "" && tells(text, d.Door):
-			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s tells a part of the knock; adopting it gives it another", d.Name, d.Rules[i].ID))
+			r.notes = append(r.notes, fmt.Sprintf("door %s: the comment of %s reveals a part of the knock; adopting replaces it", d.Name, d.Rules[i].ID))
 			text = ""
 		}
 		d.Rules[i].found.Comment = text
 	}
 }
 
-// tells reports whether a text holds a port or size of a knock as a number of its own.
+// tells reports whether a text contains a port or size of a knock as a separate number.
 func tells(text string, d plans.Door) bool {
 	numbers := strings.FieldsFunc(text, func(c rune) bool { return c < '0' || c > '9' })
 	return slices.ContainsFunc(d.Knock, func(s plans.Stage) bool {
@@ -511,7 +515,7 @@ func tells(text string, d plans.Door) bool {
 	})
 }
 
-// plainText is a text if a plan can hold it, and else nothing.
+// plainText is a text if a plan can hold it, otherwise "".
 func plainText(text string) string {
 	text = strings.TrimSpace(text)
 	bad := func(c rune) bool { return !unicode.IsPrint(c) || c == unicode.ReplacementChar }

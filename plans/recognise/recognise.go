@@ -1,13 +1,13 @@
-// Package recognise finds the knock rules that somebody wrote by hand, and the plan that describes them.
-//
-// What counts as a knock is what package audit says: a list that packets fill stage by stage and by which a rule lets in. Lists of
-// brute-force protection are none. From the rules that fill the lists follow the doors of a plan; how they differ from the rules that
-// rosknock would write stands under as-found, so that the plan changes nothing of what the router does with any packet. What a
-// plan can't say is reported, rule by rule, and stays on the router as it is.
+// Package recognise finds hand-written knock rules, and the plan that describes them. A knock is
+// what package audit calls one: a list that packets fill stage by stage, and that a rule accepts.
+// Lists of brute-force protection are no knocks. The rules that fill the lists give the doors of a
+// plan. as-found says how they differ from the rules that rosknock would write, so that the plan
+// changes nothing about how the router treats packets. Rules that a plan can't express are reported
+// one by one, and stay on the router as they are.
 //
 //	result := recognise.Router(snapshot, recognise.Options{Name: "branch"})
 //	result.Plan, result.Doors, result.Missing
-//	result.Adoption.Changes   // the marks that make the rules the plan's: comments, and nothing else
+//	result.Adoption.Changes   // the marks that make the rules the plan's: only comments change
 package recognise
 
 import (
@@ -23,20 +23,21 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Options of a look at a router.
+// Options of a search on a router.
 type Options struct {
 	// Name is that of the plan.
 	Name string
-	// Session is what is known of the connection over which rules would be adopted, as for a change.
+	// Session describes the connection over which rules would be adopted, as for a change.
 	Session diff.Session
 }
 
 // Result is what was recognised on one router.
 type Result struct {
-	// Plan describes the doors; one without doors is none.
+	// Plan describes the doors; without doors it is no valid plan.
 	Plan  plans.Plan
 	Doors []Door
-	// Missing are the rules that have to do with knocks and that the plan does not describe. They stay as they are.
+	// Missing are the rules that concern knocks but are not described by the plan. They stay as
+	// they are.
 	Missing []Missing
 	// Notes are remarks about doors that are described.
 	Notes []string
@@ -63,7 +64,7 @@ type Rule struct {
 type Missing struct {
 	Menu routeros.Menu
 	Rule routeros.Rule
-	// List is the list of the knock that it has to do with; "" for none.
+	// List is the list of the knock that it concerns; "" for none.
 	List string
 	Why  string
 	part bool // of a knock, rather than a rule about its lists
@@ -100,8 +101,8 @@ func Router(s routeros.Snapshot, o Options) Result {
 	return result
 }
 
-// Secrets are the ports and sizes of which the knocks are made, those of rules that the plan does not describe too: what is shown to
-// others must not have them, in names of lists and in comments neither.
+// Secrets are the ports and sizes of the knocks, including those of rules that the plan does not
+// describe: output for others must not contain them, not even in names of lists or in comments.
 func (r Result) Secrets() []string {
 	var out []string
 	add := func(row routeros.Rule) {
@@ -130,7 +131,8 @@ func (r Result) Secrets() []string {
 	return slices.Compact(out)
 }
 
-// agree returns the families whose doors one plan can describe: both where they have the same, else the first that has any.
+// agree returns the families whose doors one plan can describe: both if they have the same doors,
+// otherwise the first that has any.
 func agree(by map[routeros.Family]*reader) []routeros.Family {
 	four, six := by[routeros.IPv4], by[routeros.IPv6]
 	switch {
@@ -152,7 +154,8 @@ func agree(by map[routeros.Family]*reader) []routeros.Family {
 	return []routeros.Family{routeros.IPv4}
 }
 
-// alike reports whether two doors of different families are one, but for the words of their comments.
+// alike reports whether two doors of different families are the same, except for the texts of their
+// comments.
 func alike(a, b Door) bool {
 	same := func(x, y Rule) bool {
 		x.found.Comment, y.found.Comment = "", ""
@@ -161,8 +164,8 @@ func alike(a, b Door) bool {
 	return reflect.DeepEqual(a.Door, b.Door) && slices.EqualFunc(a.Rules, b.Rules, same)
 }
 
-// settle makes the plan. What describes most comes first; the first whose adoption leaves nothing to do is taken, and of none
-// the plainest, with what stands in the way.
+// settle makes the plan. It tries the variants that describe most first, and takes the first whose
+// adoption leaves nothing to do. If there is none, it takes the plainest, with the obstacles.
 func (r *Result) settle(s routeros.Snapshot, o Options, first *reader, families []routeros.Family) {
 	base := plans.Plan{Name: o.Name, Services: plans.Services{Disable: off(s)}, Firewall: plans.Firewall{Families: families, Layout: plans.Inline}}
 	for _, d := range first.doors {
@@ -194,8 +197,9 @@ func off(s routeros.Snapshot) []string {
 	return out
 }
 
-// variants are plans that may describe the doors, the plainest last: with the drops of services as a gate or without, in the usual
-// order or in that of the rules, at the place that is found or before a rule that has a comment.
+// variants are plans that may describe the doors, the plainest last: with or without the drops of
+// services as a gate, in the usual order or in that of the rules, at the computed place or before a
+// rule with a comment.
 func variants(base plans.Plan, first *reader) []plans.Plan {
 	var out []plans.Plan
 	gates := [][]Rule{nil}
@@ -225,7 +229,7 @@ func variants(base plans.Plan, first *reader) []plans.Plan {
 	return out
 }
 
-// rank puts what describes more, and is plainer, first.
+// rank sorts variants that describe more, and are plainer, first.
 func rank(p plans.Plan) int {
 	n := 0
 	if len(p.Gate.Services) == 0 {
@@ -240,7 +244,7 @@ func rank(p plans.Plan) int {
 	return n
 }
 
-// found describes how rules differ, and in which order they stand if that is wanted.
+// found describes how rules differ, and on request their order.
 func found(rules []Rule, ordered bool) plans.Found {
 	var out plans.Found
 	for _, r := range rules {
@@ -258,7 +262,7 @@ func found(rules []Rule, ordered bool) plans.Found {
 	return out
 }
 
-// named names the stage lists of a door by what all their names begin with, where they follow that.
+// named replaces the names of a door's stage lists by their common prefix, if they have one.
 func named(plan string, d plans.Door) plans.Door {
 	d.StageList = "rosknock-" + plan + "-" + d.Name
 	prefix := ""

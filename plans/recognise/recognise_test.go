@@ -40,7 +40,8 @@ type failer interface {
 	Fatal(args ...any)
 }
 
-// holdAdoption holds what adopting promises: only comments change, the plan reads back the same, and then there is nothing to do.
+// holdAdoption holds what adopting promises: only comments change, the plan reads back the same,
+// and then there is nothing to do.
 func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Snapshot {
 	t.Helper()
 	after := difftest.After(t, s, r.Adoption.Changes)
@@ -99,10 +100,10 @@ func TestWild(t *testing.T) {
 		{file: "r01-official", knock: "tcp/888 tcp/555 tcp/222", lists: []string{"888", "555"}, timeout: "30s", list: "secured", trusted: "30m", opens: "everything", missing: []string{"*8 a blacklist", "*9 a blacklist"}},
 		{file: "r02-wiki", knock: "tcp/9000 tcp/6000", lists: []string{"port:9000"}, timeout: "1m", list: "secure", trusted: "1m", opens: "everything", why: "no accept of established traffic"},
 		{file: "r03-article", knock: "tcp/33333 tcp/22222 tcp/11111", lists: []string{"port_knock_1", "port_knock_2"}, timeout: "1m", list: "trusted", trusted: "1w", opens: "everything"},
-		{file: "r04-jump-chain", knock: "tcp/666 tcp/888 tcp/777", lists: []string{"PORT_KNOCK_J1", "PORT_KNOCK_J2"}, timeout: "20s", list: "PORT_KNOCK_OK", trusted: "8h", opens: "everything", missing: []string{"*3 leads packets to the chain port_knock"}},
+		{file: "r04-jump-chain", knock: "tcp/666 tcp/888 tcp/777", lists: []string{"PORT_KNOCK_J1", "PORT_KNOCK_J2"}, timeout: "20s", list: "PORT_KNOCK_OK", trusted: "8h", opens: "everything", missing: []string{"*3 sends packets to the chain port_knock"}},
 		{file: "r05-unreachable", missing: []string{"*3 no packet arrives at the rule", "*4 can't be opened", "*5 can't be opened", "*6 can't be opened", "*7 can't be opened"}},
 		{file: "r06-icmp-size", knock: "icmp/123 icmp/124 icmp/125", lists: []string{"icmp_stage1", "icmp_stage2"}, timeout: "3s", list: "tmp_remote", trusted: "3m", opens: "everything", missing: []string{"*6 nothing matches", "*7 nothing matches", "*8 nothing matches"}},
-		{file: "r07-icmp-repeats", missing: []string{"*2 a blacklist", "*3 same knock", "*4 stages 1 and 2 ask for the same packet", "*5 same knock", "*6 same knock", "*7 same knock"}},
+		{file: "r07-icmp-repeats", missing: []string{"*2 a blacklist", "*3 same knock", "*4 stages 1 and 2 match the same packet", "*5 same knock", "*6 same knock", "*7 same knock"}},
 		{file: "r08-layer7", missing: []string{"*2 layer7-protocol", "*3 same knock", "*4 same knock"}},
 		{file: "r09-mixed", knock: "tcp/60722 udp/56321 udp/52913", lists: []string{"knock-1", "knock-2"}, timeout: "30s", list: "winbox-allowed", trusted: "30m", opens: "winbox"},
 		{file: "r10-isp", knock: "tcp/15056 tcp/8023 tcp/34752", lists: []string{"SUPORTE-1", "SUPORTE-2"}, timeout: "3s", list: "REDE-SUPORTE", trusted: "3h", opens: "everything", missing: []string{"*3 a blacklist"}},
@@ -183,15 +184,15 @@ func TestShapes(t *testing.T) {
 	}{
 		{name: "services", rules: established + stages + "add chain=input action=accept protocol=tcp dst-port=22,8291,8443 src-address-list=b\n" + final, clean: true, want: "opens: [ssh, winbox, tcp/8443]"},
 		{name: "accepts apart", rules: established + stages + "add chain=input action=accept protocol=tcp dst-port=22 src-address-list=b\nadd chain=input action=accept protocol=tcp dst-port=8291 src-address-list=b\nadd chain=input action=accept protocol=udp dst-port=13231 src-address-list=b\n" + final,
-			clean: true, want: "opens: [ssh, udp/13231]", missing: "another rule that lets the list in"},
+			clean: true, want: "opens: [ssh, udp/13231]", missing: "another rule that accepts the list"},
 		{name: "gate", rules: established + stages + "add chain=input action=accept protocol=tcp dst-port=22 src-address-list=b\nadd chain=input action=drop protocol=tcp dst-port=22,8291\n", clean: true, want: "services: [ssh, winbox]"},
 		{name: "gate that the LAN passes", rules: established + "add chain=input action=accept in-interface-list=LAN\n" + stages + "add chain=input action=accept protocol=tcp dst-port=22 src-address-list=b\nadd chain=input action=drop protocol=tcp dst-port=22\n", clean: true, not: "gate:"},
 		{name: "on top of all", rules: stages + "add chain=input action=accept src-address-list=b\n" + established + final, clean: true, want: "order:"},
 		{name: "log with a limit", rules: established + stages + "add chain=input action=log log-prefix=knock limit=10/1m,10:packet protocol=tcp dst-port=4712 src-address-list=a\nadd chain=input action=accept src-address-list=b\n" + final, clean: true, want: "prefix: knock"},
 		{name: "log without a limit", rules: established + stages + "add chain=input action=log log-prefix=knock protocol=tcp dst-port=4712 src-address-list=a\nadd chain=input action=accept src-address-list=b\n" + final, clean: true, not: "log:", missing: "logs finished knocks without a limit"},
-		{name: "a word for each stage", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 content=secret") + "add chain=input action=accept src-address-list=b\n" + final, missing: "asks for a payload"},
-		{name: "a range of ports", rules: established + strings.ReplaceAll(stages, "4711", "4711-4799") + "add chain=input action=accept src-address-list=b\n" + final, missing: "a stage asks for one dst-port"},
-		{name: "a matcher without a word", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 time=8h-17h,mon") + "add chain=input action=accept src-address-list=b\n" + final, missing: "it asks for time"},
+		{name: "a word for each stage", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 content=secret") + "add chain=input action=accept src-address-list=b\n" + final, missing: "matches a payload"},
+		{name: "a range of ports", rules: established + strings.ReplaceAll(stages, "4711", "4711-4799") + "add chain=input action=accept src-address-list=b\n" + final, missing: "a stage matches one dst-port"},
+		{name: "a matcher without a word", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 time=8h-17h,mon") + "add chain=input action=accept src-address-list=b\n" + final, missing: "it matches time"},
 		{name: "two ways in", rules: established + stages + "add chain=input action=add-src-to-address-list address-list=b address-list-timeout=1h protocol=udp dst-port=4799 src-address-list=a\nadd chain=input action=accept src-address-list=b\n" + final, missing: "a second way into the list"},
 		{name: "raw", rules: established + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall raw\n" + strings.ReplaceAll(stages, "chain=input", "chain=prerouting"), missing: "the stages of a door stand in the filter table"},
 		{name: "dst-nat only", rules: established + stages + final + "/ip firewall nat\nadd chain=dstnat action=dst-nat to-addresses=192.168.88.10 protocol=tcp dst-port=3389 src-address-list=b\n", missing: "doors open services, VPNs and ports of the router itself"},
@@ -205,7 +206,7 @@ func TestShapes(t *testing.T) {
 		{name: "a limit and flags", rules: established + strings.ReplaceAll(stages, "dst-port=4711", "dst-port=4711 limit=5,5:packet tcp-flags=syn") + "add chain=input action=accept src-address-list=b\n" + final, clean: true, want: "tcp-flags: syn"},
 		{name: "an empty matcher", rules: established + strings.Replace(stages, "dst-port=4711", "dst-port=4711 src-address-list=\"\"", 1) + "add chain=input action=accept src-address-list=b\n" + final, missing: "src-address-list is empty"},
 		{name: "a list without a name", rules: established + strings.ReplaceAll(stages, " address-list=b", "") + "add chain=input action=accept\n"},
-		{name: "a friend for good", rules: established + stages + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall address-list\nadd list=a address=198.51.100.7\n", why: "holds it for good"},
+		{name: "a friend for good", rules: established + stages + "add chain=input action=accept src-address-list=b\n" + final + "/ip firewall address-list\nadd list=a address=198.51.100.7\n", why: "holds it permanently"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := snapshot([]byte(head + test.rules))
@@ -228,7 +229,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// TestBothFamilies: the same doors in both families are one; where they differ, IPv4's are taken and IPv6's named.
+// TestBothFamilies: the same doors in both families are one; where they differ, IPv4's are taken
+// and IPv6's named.
 func TestBothFamilies(t *testing.T) {
 	const rules = "add chain=input action=accept connection-state=established,related\n" +
 		"add chain=input action=add-src-to-address-list address-list=a address-list-timeout=30s protocol=tcp dst-port=4711 connection-state=new\n" +
@@ -293,7 +295,8 @@ func TestTellingComments(t *testing.T) {
 	}
 }
 
-// TestCorpus: of the real exports, each that holds a knock is described and adopted, or a reason is given for each rule of it.
+// TestCorpus: of the real exports, each that holds a knock is described and adopted, or a reason is
+// given for each rule of it.
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("ROSKNOCK_SHARED")
 	if root == "" {
@@ -355,8 +358,8 @@ func FuzzRouter(f *testing.F) {
 	})
 }
 
-// TestThenMended: once adopted, rules are brought to the usual form by taking as-found out of the plan, in both layouts, and the proof
-// holds in every state on the way.
+// TestThenMended: once adopted, rules are brought to the usual form by taking as-found out of the
+// plan, in both layouts, and the proof holds in every state on the way.
 func TestThenMended(t *testing.T) {
 	for _, name := range []string{"r01-official", "r03-article", "r04-jump-chain", "r06-icmp-size", "r09-mixed", "r10-isp"} {
 		text, err := fixtures.Router("wild/" + name + ".rsc")
@@ -384,7 +387,8 @@ func TestThenMended(t *testing.T) {
 	}
 }
 
-// TestLongKnock: a knock that is longer than a plan's can be is named as that, and nothing is computed of it.
+// TestLongKnock: a knock that is longer than a plan's can be is named as that, and nothing is
+// computed of it.
 func TestLongKnock(t *testing.T) {
 	for _, n := range []int{plans.MostStages, plans.MostStages + 1, 500} {
 		text := head + "add chain=input action=accept src-address-list=in\n"

@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// gate reads the rules that shut services for everybody: below all doors, and with nothing but a protocol and ports of services.
+// gate reads the rules that close services for everybody: below all doors, and with only a protocol
+// and ports of services.
 func (r *reader) gate() []Rule {
 	last := -1
 	for _, d := range r.doors {
@@ -80,7 +81,8 @@ func (r *reader) comment(rules []Rule) string {
 	return ""
 }
 
-// rest reports the rules that have to do with knocks and that nothing describes; adopted are the ids of those that the plan describes.
+// rest reports the rules that concern knocks and that nothing describes; adopted are the ids of
+// those that the plan describes.
 func (r *reader) rest(knocks []audit.Knock, adopted map[string]bool) {
 	if !slices.ContainsFunc(knocks, func(k audit.Knock) bool { return k.Family == r.family }) {
 		return
@@ -138,15 +140,15 @@ func (r *reader) dropped() map[string]bool {
 	return out
 }
 
-// role says what a rule that the plan does not describe has to do with a knock; "" for nothing.
+// role says how a rule that the plan does not describe concerns a knock; "" if it does not.
 func role(row routeros.Rule, lists map[string]string, chains, dropped map[string]bool) (list, text string) {
 	asked := strings.TrimPrefix(row.Attrs.Get("src-address-list"), "!")
 	fills := row.Attrs.Get("address-list")
 	switch {
 	case row.Action() == "jump" && chains[row.Attrs.Get("jump-target")]:
-		return "", fmt.Sprintf("it leads packets to the chain %s, where stages stand, and stays as it is", row.Attrs.Get("jump-target"))
+		return "", fmt.Sprintf("it sends packets to the chain %s of the stages, and stays as it is", row.Attrs.Get("jump-target"))
 	case row.Action() == "return" && chains[row.Chain()] && asked == "":
-		return "", "it leads back from the chain in which stages stand, and stays as it is"
+		return "", "it returns packets from the chain of the stages, and stays as it is"
 	case strings.HasPrefix(row.Action(), "add-") && dropped[fills]:
 		return lists[asked], fmt.Sprintf("it fills %s, a blacklist: plans have none but a door's quarantine; it stays as it is", fills)
 	case lists[fills] != "" && fills != "":
@@ -154,11 +156,11 @@ func role(row routeros.Rule, lists map[string]string, chains, dropped map[string
 	case lists[asked] == "" || asked == "":
 		return "", ""
 	case slices.Contains([]string{"dst-nat", "redirect", "netmap"}, row.Action()):
-		return lists[asked], "it leads members of the list to hosts behind the router, or to other ports, which this import does not describe; it stays as it is"
+		return lists[asked], "it sends members of the list to hosts behind the router, or to other ports, which a plan can't describe; it stays as it is"
 	case row.Chain() == "forward":
-		return lists[asked], "it is about packets through the router, and doors open the router itself; it stays as it is"
+		return lists[asked], "it is for packets through the router, and doors open the router itself; it stays as it is"
 	}
-	return lists[asked], "it asks for the list, and is no stage and no accept that a door could have; it stays as it is"
+	return lists[asked], "it matches the list, but is neither a stage nor an accept that a door could have; it stays as it is"
 }
 
 // adopted are the ids of the rules that the plan describes in a family.

@@ -1,7 +1,9 @@
-// Package remove says what it takes to leave nothing of a plan on a router, and everything else as it was before the plan came.
+// Package remove computes how to remove everything of a plan from a router, and how to restore
+// everything else to its state before the plan.
 //
-// A plan's own rows are found by their mark. What the plan has done to things that were there before it, services and rules that it took
-// over, can't be read off the router: the [Origin] tells it, or the operator does. What neither tells stays as it is, and is named.
+// A plan's own rows are found by their mark. The changes that the plan made to existing services,
+// and to rules that it took over, can't be read from the router: the [Origin] has them, or the
+// operator says them. Everything else stays as it is, and is named.
 //
 //	want := remove.RuleSet(plan, snapshot, remove.Options{Origin: origin, Session: session})
 //	changes, err := diff.Compute(snapshot, want, session)
@@ -20,43 +22,46 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Origin is what was on a router before a plan came there, as far as somebody kept it.
+// Origin is the state of a router before a plan was applied, as far as it was recorded.
 type Origin struct {
-	// Known says that the plan was seen coming, so that what is not listed here it has not touched.
+	// Known says that the journal has the whole history of the plan: it has not touched anything
+	// that is not listed here.
 	Known    bool
 	Services []Service
 	Rules    []Rule
 }
 
-// Service is one thing about a service that a plan has changed: what it was before the plan, and what the plan made of it. What is
-// disabled, port or from.
+// Service is one thing about a service that a plan has changed: what it was before the plan, and
+// what the plan made of it. What is disabled, port or from.
 type Service struct{ Name, What, Was, Is string }
 
-// Rule is a rule that a plan took over from somebody: its comment before, and what tells whether it still does the same.
+// Rule is a rule that a plan took over from somebody: its comment before, and a fingerprint of what
+// it does.
 type Rule struct {
 	Menu        routeros.Menu
 	ID, Comment string
 	Fingerprint string
 }
 
-// Options say what is known besides the plan and the router.
+// Options are further inputs besides the plan and the router.
 type Options struct {
 	Origin Origin
-	// Services are what the operator wants of services; they go before the origin.
+	// Services are the operator's settings for services; they override the origin.
 	Services []compile.Service
-	// Fingerprint tells whether a rule is the same as at another time; without it no rule is given back.
+	// Fingerprint shows whether a rule is still the same; without it no rule is handed back.
 	Fingerprint func(routeros.Rule) string
 	Session     diff.Session
 }
 
-// RuleSet returns what is wanted of the router of the snapshot: nothing of the plan, and services and rules of others as they were before. Of the
-// plan its name counts; its services are only there to say what stays.
+// RuleSet returns the desired state of the snapshot's router: nothing of the plan, and services and
+// foreign rules as they were before. Only the plan's name counts; its services are used only to say
+// what stays.
 func RuleSet(p plans.Plan, s routeros.Snapshot, o Options) compile.RuleSet {
 	want := compile.Removal(p.Name, s)
 	want.Services = slices.Clone(o.Services)
 	for _, w := range o.Origin.before(s, o.Services, &want.Notes) {
 		if err := o.Session.Keeps(s, w); err != nil && !slices.Contains(o.Session.Accepted, diff.LoseSession) {
-			want.Notes = append(want.Notes, fmt.Sprintf("the service %s stays as it is, since it carries this session: put it back over another service, with --restore-services %s", w.Name, strings.Join(texts(w), ",")))
+			want.Notes = append(want.Notes, fmt.Sprintf("the service %s stays as it is, since it carries this session: restore it over another service, with --restore-services %s", w.Name, strings.Join(texts(w), ",")))
 			continue
 		}
 		want.Services = append(want.Services, w)
@@ -66,7 +71,7 @@ func RuleSet(p plans.Plan, s routeros.Snapshot, o Options) compile.RuleSet {
 	}
 	o.giveBack(s, &want)
 	if n, lists := entries(s, want); n > 0 {
-		want.Notes = append(want.Notes, fmt.Sprintf("the %d entries of the lists %s are taken out after the last step, and undo does not bring them back: who was trusted has to knock again then", n, strings.Join(lists, ", ")))
+		want.Notes = append(want.Notes, fmt.Sprintf("the %d entries of the lists %s are removed after the last step, and undo does not restore them: trusted sources have to knock again", n, strings.Join(lists, ", ")))
 	}
 	return want
 }
@@ -90,8 +95,8 @@ func Installed(plan string, s routeros.Snapshot) bool {
 	return false
 }
 
-// before are the services as they were before the plan. What somebody else has changed since is left, and so is what the operator
-// says himself.
+// before are the services as they were before the plan, except those that somebody else has changed
+// since or that the operator sets.
 func (o Origin) before(s routeros.Snapshot, said []compile.Service, notes *[]string) []compile.Service {
 	if !o.Known {
 		return nil
@@ -148,12 +153,12 @@ func set(w *compile.Service, what, value string) {
 	}
 }
 
-// unknown says what stays of a plan whose coming nobody here has seen, and how it is changed.
+// unknown says what stays of a plan without a record of how it was applied, and how to change it.
 func unknown(p plans.Plan, s routeros.Snapshot, said []compile.Service) []string {
-	notes := []string{"this machine has not seen the plan come to the router: rules that it took over from somebody go with the rest, and services stay as they are"}
+	notes := []string{"this machine has no record of how the plan was applied: rules that it took over are removed with the rest, and services stay as they are"}
 	add := func(name, stays, restore string) {
 		if _, ok := s.Service(name); ok && !slices.ContainsFunc(said, func(w compile.Service) bool { return w.Name == name }) {
-			notes = append(notes, fmt.Sprintf("the service %s stays %s, as the plan wants it: what it was before is not known here; --restore-services %s=%s changes it", name, stays, name, restore))
+			notes = append(notes, fmt.Sprintf("the service %s stays %s, as the plan set it: its state before is unknown here; --restore-services %s=%s changes it", name, stays, name, restore))
 		}
 	}
 	for _, name := range p.Services.Disable {
@@ -175,8 +180,8 @@ func unknown(p plans.Plan, s routeros.Snapshot, said []compile.Service) []string
 	return notes
 }
 
-// giveBack finds the rules that were somebody's before. One that is not what it was then, since the plan or somebody has changed it, is
-// not his any more.
+// giveBack finds the rules that belonged to somebody before. A rule that the plan or somebody has
+// changed since is not handed back.
 func (o Options) giveBack(s routeros.Snapshot, want *compile.RuleSet) {
 	for _, rule := range o.Origin.Rules {
 		at := slices.IndexFunc(s.Rules[rule.Menu], func(r routeros.Rule) bool { return r.ID == rule.ID })
@@ -188,14 +193,14 @@ func (o Options) giveBack(s routeros.Snapshot, want *compile.RuleSet) {
 			continue
 		}
 		if o.Fingerprint(r) != rule.Fingerprint {
-			want.Notes = append(want.Notes, fmt.Sprintf("the rule %s was there before the plan, but was changed since: it goes with the rest", r.Describe()))
+			want.Notes = append(want.Notes, fmt.Sprintf("the rule %s existed before the plan, but was changed since: it is removed with the rest", r.Describe()))
 			continue
 		}
 		want.Returned = append(want.Returned, compile.Returned{Menu: rule.Menu, ID: rule.ID, Comment: rule.Comment})
 	}
 }
 
-// entries counts what rules have put into the lists that nobody needs any more.
+// entries counts the entries that rules have put into lists that are no longer needed.
 func entries(s routeros.Snapshot, want compile.RuleSet) (n int, lists []string) {
 	for _, list := range diff.OwnLists(s, want) {
 		held := 0

@@ -42,7 +42,8 @@ func TestParseServices(t *testing.T) {
 	}
 }
 
-// FuzzParseServices: whatever is read says what it says again when it is written out, and nothing brings the reader down.
+// FuzzParseServices: whatever is read says what it says again when it is written out, and nothing
+// brings the reader down.
 func FuzzParseServices(f *testing.F) {
 	for _, text := range []string{"telnet=on", "ssh=22,ssh=off", "winbox=10.0.0.0/8,winbox=::/0", "api=anywhere", "=,=", "ssh=022"} {
 		f.Add(text)
@@ -133,7 +134,7 @@ func TestRuleSet(t *testing.T) {
 	}{
 		"nothing is known": {
 			steps: removal,
-			says:  []string{"has not seen the plan come", "telnet stays off", "--restore-services telnet=on", "ssh stays on port 2222", "ssh=22", "winbox=anywhere", "1 permanent entries of the ipv4 list t stay"},
+			says:  []string{"has no record of how the plan was applied", "telnet stays off", "--restore-services telnet=on", "ssh stays on port 2222", "ssh=22", "winbox=anywhere", "1 permanent entries of the ipv4 list t stay"},
 		},
 		"the journal knows": {
 			options: remove.Options{Origin: origin()},
@@ -168,7 +169,7 @@ func TestRuleSet(t *testing.T) {
 		},
 		"a rule that was changed goes": {
 			options: remove.Options{Origin: remove.Origin{Known: true, Rules: []remove.Rule{mine}}, Fingerprint: func(routeros.Rule) string { return "g" }},
-			steps:   removal, says: []string{"was there before the plan, but was changed since"},
+			steps:   removal, says: []string{"existed before the plan, but was changed since"},
 		},
 		"somebody's rule in our chain": {
 			more:  "/ip firewall filter add chain=rosknock-m-a action=drop protocol=tcp dst-port=25 comment=theirs\n",
@@ -198,7 +199,8 @@ func TestRuleSet(t *testing.T) {
 	}
 }
 
-// TestNotThere: where a plan is not, nothing is to be done and nothing said; but what the operator says of services is done.
+// TestNotThere: where a plan is not, nothing is to be done and nothing said; but what the operator
+// says of services is done.
 func TestNotThere(t *testing.T) {
 	s, _ := rsc.Read([]byte("/ip service\nset telnet disabled=yes\n/ip firewall filter\nadd chain=input action=drop comment=\"[rosknock other/gate/tcp]\"\n")).Snapshot(rsc.Options{})
 	if got, notes := steps(t, s, remove.Options{}); len(got) > 0 || notes != "" {
@@ -210,7 +212,8 @@ func TestNotThere(t *testing.T) {
 	}
 }
 
-// TestEveryMenu: rows of a plan go from every table, those that send packets elsewhere before what shuts the way there.
+// TestEveryMenu: rows of a plan go from every table, those that send packets elsewhere before what
+// shuts the way there.
 func TestEveryMenu(t *testing.T) {
 	s := snapshot(t, "/ip firewall nat\nadd chain=dstnat action=accept comment=\"[rosknock m/fwd/spare]\"\nadd chain=dstnat action=dst-nat to-addresses=10.0.0.1 protocol=tcp dst-port=3389 comment=\"[rosknock m/fwd/rdp]\"\nadd chain=dstnat action=dst-nat to-addresses=10.0.0.1 protocol=tcp dst-port=80 comment=theirs\n"+
 		"/ip firewall raw\nadd chain=prerouting action=drop comment=\"[rosknock m/bogons]\"\n/ip firewall filter add chain=forward action=drop protocol=tcp dst-port=3389 comment=\"[rosknock m/fwd/gate]\"\n")

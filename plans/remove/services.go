@@ -10,8 +10,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// ParseServices reads what services shall be: NAME=VALUE, several with commas, where the value is on, off, a port, anywhere, or a prefix
-// from which the service answers. A service may be named more than once, for each of them, and for several prefixes.
+// ParseServices reads the settings of services: NAME=VALUE, several with commas. The value is on,
+// off, a port, anywhere, or a prefix from which the service answers. A service may be named more
+// than once, for different settings and for several prefixes.
 func ParseServices(text string) ([]compile.Service, error) {
 	var out []compile.Service
 	for item := range strings.SplitSeq(text, ",") {
@@ -45,7 +46,7 @@ func serviceNames() string {
 func want(w *compile.Service, value string) error {
 	port, isPort := routeros.ParsePort(value)
 	from, isFrom := prefix(value)
-	twice := fmt.Errorf("%s is told the same thing twice", w.Name)
+	twice := fmt.Errorf("%s is given the same kind of value twice", w.Name)
 	switch {
 	case value == "on" || value == "off":
 		off := value == "off"
@@ -83,7 +84,7 @@ func prefix(text string) (string, bool) {
 	return text, err == nil && p == p.Masked()
 }
 
-// texts is the way back of [ParseServices].
+// texts is the inverse of [ParseServices].
 func texts(w compile.Service) []string {
 	var out []string
 	if w.Disabled != nil {

@@ -12,19 +12,21 @@ import (
 type Picture struct {
 	Plan  string
 	Doors []plans.Door
-	// Reveal shows the knocks; else they are masked, and a door that rotates need not be derived.
+	// Reveal shows the knocks; otherwise they are masked, and a rotating door need not be derived.
 	Reveal  bool
 	Windows map[string]*Window // of the doors that are derived, by name
 }
 
-// automaton is what a router remembers of a source at one door: where it stands, and what leads elsewhere.
+// automaton is what a router remembers of a source at one door: its state, and what leads to other
+// states.
 type automaton struct {
 	door   string
 	states []station // outside, one for each stage but the last, trusted
 	knocks []string  // knocks[i] leads from states[i] to states[i+1]
 	// forgets is when a stage is forgotten, leaves when a trusted source is; "" for never.
 	forgets, leaves string
-	// trap is what leads into the quarantine from everywhere but trusted, and release when it ends; "" where there is none.
+	// trap is what leads into the quarantine from every state but trusted, and release when it
+	// ends; "" without a quarantine.
 	trap, release string
 	remark        string
 }
@@ -34,7 +36,7 @@ type station struct{ name, sub string }
 
 func (p Picture) automaton(d plans.Door) automaton {
 	knocks := p.knocks(d)
-	a := automaton{door: d.Name, knocks: knocks, states: []station{{"outside", "who has not knocked"}}, leaves: lasting(d.Trusted.For)}
+	a := automaton{door: d.Name, knocks: knocks, states: []station{{"outside", "a source that has not knocked"}}, leaves: lasting(d.Trusted.For)}
 	for n := range len(knocks) - 1 {
 		a.states = append(a.states, station{fmt.Sprintf("stage %d", n+1), fmt.Sprintf("%d of %d knocks heard", n+1, len(knocks))})
 	}
@@ -45,7 +47,7 @@ func (p Picture) automaton(d plans.Door) automaton {
 	if d.Quarantines() {
 		var traps []string
 		if d.WrongKnock == plans.Quarantine && len(knocks) > 1 {
-			traps = append(traps, "a knock out of turn")
+			traps = append(traps, "a knock out of order")
 		}
 		switch n := len(d.Decoys); {
 		case n == 1:

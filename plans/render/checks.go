@@ -11,17 +11,18 @@ import (
 	"github.com/rosknock/rosknock/routeros/script"
 )
 
-// check is a condition under which a script stops, and what it says then.
+// check is a condition under which a script stops, and its message.
 type check struct{ unless, what string }
 
-// expect is a check that a find meets so many rows.
+// expect is a check that a find matches a number of rows.
 func expect(menu routeros.Menu, find string, n int, what string) check {
 	return check{fmt.Sprintf("[:len [%s %s]] != %d", script.Path(menu), find, n), what}
 }
 
-// checks are what has to be so before the first step. A script can't compute a digest; it counts, in each chain that the steps touch,
-// the static rules and those of each comment, and how many rules carry the plan's mark, and it looks for every row that a step
-// names, for the interface lists that new rules want, and for what services are now.
+// checks are the conditions before the first step. A script can't compute a digest. So in each
+// chain that the steps touch, it counts the static rules, the rules with each comment, and the
+// rules with the plan's mark. And it checks every row that a step names, the interface lists that
+// new rules need, and the services.
 func (w *writer) checks(plan string) ([]check, error) {
 	var out []check
 	for _, menu := range w.touched() {
@@ -60,8 +61,8 @@ func (t track) touched() []routeros.Menu {
 	return menus
 }
 
-// marks counts the plan's own rows. The pattern names the bracket without a backslash, which strings and patterns would read each in
-// their own way.
+// marks counts the plan's own rows. The pattern writes the bracket without a backslash, which
+// strings and patterns would each interpret in their own way.
 func (t track) marks(menu routeros.Menu, plan string) check {
 	n := 0
 	for _, r := range diff.Rows(t.states[0], menu) {
@@ -69,14 +70,14 @@ func (t track) marks(menu routeros.Menu, plan string) check {
 			n++
 		}
 	}
-	what := fmt.Sprintf("%s does not hold the %d rows of the plan %s that it held", menu, n, plan)
+	what := fmt.Sprintf("%s does not hold the same %d rows of the plan %s as before", menu, n, plan)
 	if n == 0 {
 		what = fmt.Sprintf("%s holds rows of the plan %s already", menu, plan)
 	}
 	return expect(menu, "find comment~"+script.Quoted("[[]rosknock "+plan+"/"), n, what)
 }
 
-// chains lists the chains of a table in which steps do something.
+// chains lists the chains of a table that steps change.
 func (t track) chains(menu routeros.Menu) []string {
 	var out []string
 	for i, step := range t.steps {
@@ -99,22 +100,23 @@ func (t track) chain(menu routeros.Menu, chain string) []check {
 			rules = append(rules, r)
 		}
 	}
-	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s does not hold %d rules, as it did", chain, menu, len(rules)))}
+	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s does not hold %d rules as before", chain, menu, len(rules)))}
 	for _, r := range rules {
 		out = append(out, likeOne(menu, rules, r)...)
 	}
 	return out
 }
 
-// likeOne counts the rules of a chain with the comment and the action of one. A rule that was added without an action accepts, and is printed
-// without one (routeros-facts § 2.3); whether a find for accept sees it is unknown, so both answers will do.
+// likeOne counts the rules of a chain with the comment and action of a given rule. A rule that was
+// added without an action accepts, and is printed without one (routeros-facts § 2.3). Whether a
+// find for accept matches it is unknown, so both results are accepted.
 func likeOne(menu routeros.Menu, rules []diff.Row, r diff.Row) []check {
 	named := slices.DeleteFunc(slices.Clone(rules), func(o diff.Row) bool { return !alike(o, r, "comment") })
 	like := slices.DeleteFunc(slices.Clone(named), func(o diff.Row) bool { return !alike(o, r, "action") })
 	bare := slices.DeleteFunc(slices.Clone(named), func(o diff.Row) bool { return o.Attrs.Has("action") })
 	text := undo.Conditions(menu, r.Attrs) + " dynamic=no"
 	what := func(n int) string {
-		return fmt.Sprintf("the chain %s of %s does not hold %s, as it did", r.Attrs.Get("chain"), menu, described(r, n))
+		return fmt.Sprintf("the chain %s of %s does not hold %s as before", r.Attrs.Get("chain"), menu, described(r, n))
 	}
 	action := r.Attrs.Get("action")
 	if action == "" {
@@ -128,7 +130,7 @@ func likeOne(menu routeros.Menu, rules []diff.Row, r diff.Row) []check {
 	return []check{{fmt.Sprintf("%s< %d", found, len(like)), all.what}, {fmt.Sprintf("%s> %d", found, len(like)+len(bare)), all.what}}
 }
 
-// described says which rules are meant, in a message of the router.
+// described names the rules in a message of the router.
 func described(r diff.Row, n int) string {
 	what := "without a comment"
 	if comment := r.Attrs.Get("comment"); comment != "" {
@@ -143,7 +145,7 @@ func described(r diff.Row, n int) string {
 	return "the rule " + what
 }
 
-// named looks for every row of a table or list that steps name and that is there from the beginning.
+// named checks every row of a table or list that steps name and that exists from the beginning.
 func (t track) named() ([]check, error) {
 	var out []check
 	for _, step := range t.steps {
@@ -155,13 +157,13 @@ func (t track) named() ([]check, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, expect(step.Menu, text, 1, "a row of "+string(step.Menu)+" that has to be there once is not"))
+			out = append(out, expect(step.Menu, text, 1, "a row of "+string(step.Menu)+" does not exist exactly once"))
 		}
 	}
 	return out, nil
 }
 
-// lists looks for the interface lists of new rules, without which they would be refused.
+// lists checks the interface lists of new rules, without which the router would refuse them.
 func (t track) lists() []check {
 	var out []check
 	for _, step := range t.steps {
@@ -175,7 +177,7 @@ func (t track) lists() []check {
 	return out
 }
 
-// services looks whether the services that change are as they were.
+// services checks that the services that change are still the same.
 func (t track) services() []check {
 	var out []check
 	for i, step := range t.steps {
@@ -184,7 +186,7 @@ func (t track) services() []check {
 			continue
 		}
 		text := serviceName(t.states[i].Version, r)
-		out = append(out, expect(step.Menu, text+assigned(r.Attrs.Only("disabled", "port")), 1, "the service "+r.Attrs.Get("name")+" is not as it was"))
+		out = append(out, expect(step.Menu, text+assigned(r.Attrs.Only("disabled", "port")), 1, "the service "+r.Attrs.Get("name")+" is not as it was before"))
 	}
 	return out
 }

@@ -124,7 +124,8 @@ func only(t *testing.T, programs ...string) string {
 	return dir
 }
 
-// awkward is a payload that a shell, or PowerShell, would read as something else if it were not quoted well.
+// awkward is a payload that a shell, or PowerShell, would read as something else if it were not
+// quoted well.
 const awkward = `it's"$HOME"$(id)\n;%s&<x>` + "`"
 
 func knock(stages ...plans.Stage) plans.Door { return plans.Door{Name: "admin", Knock: stages} }
@@ -389,7 +390,8 @@ func pictures(t *testing.T) []render.Picture {
 	return append(out, render.Picture{Plan: "two", Doors: p.Doors})
 }
 
-// TestPictures: pictures are well-formed, show every state and every knock, and no port unless they are told to.
+// TestPictures: pictures are well-formed, show every state and every knock, and no port unless they
+// are told to.
 func TestPictures(t *testing.T) {
 	for _, p := range pictures(t) {
 		svg, mermaid := render.Draw(p), render.Mermaid(p)
@@ -442,7 +444,8 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// TestEscaped: what means something in XML or to Mermaid is only text. No name that plans allow holds any of it; a name of a target might.
+// TestEscaped: what means something in XML or to Mermaid is only text. No name that plans allow
+// holds any of it; a name of a target might.
 func TestEscaped(t *testing.T) {
 	d := knock(tcp(1))
 	d.Opens = []plans.Target{{Kind: plans.ServiceTarget, Name: `<script>&"';#x : -->`}}

@@ -15,7 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// TestExports makes scripts for the example routers, and for real exports where they are at hand, and holds them against apply.
+// TestExports makes scripts for the example routers, and for real exports where they are at hand,
+// and holds them against apply.
 func TestExports(t *testing.T) {
 	exports := map[string][]byte{}
 	for _, pattern := range []string{"../../fixtures/routers/*.rsc", "../../fixtures/routers/wild/*.rsc", filepath.Join(shared(), "corpus", "exports", "*.rsc")} {
@@ -55,7 +56,8 @@ func shared() string {
 	return filepath.Join("..", "..", "..", "shared")
 }
 
-// scriptFor makes the scripts of a plan for an export, loads them into a router that is as it says, and tells what came of it.
+// scriptFor makes the scripts of a plan for an export, loads them into a router that is as it says,
+// and tells what came of it.
 func scriptFor(t *testing.T, p plans.Plan, export []byte) string {
 	t.Helper()
 	version := routeros.Version{Major: 7, Minor: 20}

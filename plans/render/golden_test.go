@@ -77,8 +77,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestTwins: where the rule before which others have to go can't be told from another one, no script is written; what tells it is used
-// where there is anything.
+// TestTwins: where the rule before which others have to go can't be told from another one, no
+// script is written; what tells it is used where there is anything.
 func TestTwins(t *testing.T) {
 	p := readPlan(t, "version: 1\nname: p\ndoors: {a: {knock: [tcp/41873, udp/17259], trusted: {list: t, for: 1h}, opens: [ssh]}}\nfirewall: {families: [ipv4]}\n")
 	for table, want := range map[string]string{
@@ -94,7 +94,7 @@ func TestTwins(t *testing.T) {
 		}
 		text, err := render.Import{Plan: "p", Router: "r", Before: s, Changes: c}.Script()
 		refused, ok := errors.AsType[*diff.RefusalError](err)
-		if ok != (want == "") || ok && !strings.Contains(refused.Error(), "has a twin, so no script can name it: give it a comment of its own") || !strings.Contains(text, want) {
+		if ok != (want == "") || ok && !strings.Contains(refused.Error(), "has an identical twin, so no script can name it: give it a comment of its own") || !strings.Contains(text, want) {
 			t.Errorf("%s\n%v\n%s", table, err, text)
 		}
 	}

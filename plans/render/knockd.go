@@ -9,12 +9,13 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Knockd returns a knockd.conf for a Linux machine on which the doors shall open to the same knocks as on the router, and in its comments the
-// lines for knockd's client, which plays them at either. knockd knows ports of tcp and udp only, and one time for a whole knock.
+// Knockd returns a knockd.conf for a Linux machine whose doors open to the same knocks as the
+// router's. Its comments have the command lines for knockd's client, which can play the knock to
+// either. knockd knows ports of tcp and udp only, and one time-out for a whole knock.
 func Knockd(clients []Client) (string, error) {
 	var b strings.Builder
 	b.WriteString(comment("#", "knockd.conf for a Linux machine whose doors open to the same knocks as the router's. It holds them: keep it like a password.",
-		"A machine that only knocks needs nothing of this but the lines that begin with knock, which play the same at the router."))
+		"A machine that only knocks needs only the lines that begin with knock. They play the same knock to the router."))
 	b.WriteString("[options]\n\tUseSyslog\n")
 	for _, c := range clients {
 		text, err := knockdDoor(c)
@@ -33,7 +34,7 @@ func knockdDoor(c Client) (string, error) {
 			return "", &CannotError{KnockdConf, c.Door.Name, fmt.Sprintf("stage %d is a ping, and knockd knows tcp and udp only: give the door another stage, or use shell or powershell", n+1)}
 		}
 		if s.Payload != "" || s.PayloadFrom != (plans.Credential{}) {
-			return "", &CannotError{KnockdConf, c.Door.Name, fmt.Sprintf("stage %d carries a payload, and knockd looks at ports only: give the door another stage, or use shell or powershell", n+1)}
+			return "", &CannotError{KnockdConf, c.Door.Name, fmt.Sprintf("stage %d carries a payload, and knockd sees ports only: give the door another stage, or use shell or powershell", n+1)}
 		}
 		ports = append(ports, fmt.Sprintf("%d:%s", s.Port, s.Protocol))
 	}
@@ -44,7 +45,7 @@ func knockdDoor(c Client) (string, error) {
 	remarks := []string{
 		fmt.Sprintf("The %s.", c.of()),
 		"  knock -d 300 " + shellWord(host) + " " + strings.Join(ports, " "),
-		"Others on the machine see the arguments of that line while it runs.",
+		"Other users of the machine see the arguments of this command while it runs.",
 	}
 	if c.Window != nil {
 		remarks = append(remarks, c.Window.remark())
@@ -53,7 +54,7 @@ func knockdDoor(c Client) (string, error) {
 		remarks = append(remarks, "knockd has neither a quarantine nor decoys: a wrong port only makes it forget the knock.")
 	}
 	four, six := knockdSet(c, routeros.IPv4), knockdSet(c, routeros.IPv6)
-	remarks = append(remarks, "It fills sets of nftables, which have to be there, with a rule in the same table that accepts who is in them:",
+	remarks = append(remarks, "It fills nftables sets. Create them first, with a rule in the same table that accepts their members:",
 		"  nft 'add set inet filter "+four+" { type ipv4_addr; flags timeout; }; add set inet filter "+six+" { type ipv6_addr; flags timeout; }'",
 		"  nft insert rule inet filter input ip saddr @"+four+" tcp dport 22 accept",
 		"  nft insert rule inet filter input ip6 saddr @"+six+" tcp dport 22 accept")
@@ -68,7 +69,7 @@ func knockdDoor(c Client) (string, error) {
 	return b.String(), nil
 }
 
-// wholeKnock is the time for all stages in whole seconds: knockd does not know one for each.
+// wholeKnock is the time for all stages, in whole seconds: knockd has no time-out for each stage.
 func wholeKnock(d plans.Door) time.Duration {
 	whole := d.StageTimeout * time.Duration(max(1, len(d.Knock)-1))
 	return max(time.Second, whole.Truncate(time.Second))
@@ -81,7 +82,8 @@ func knockdSet(c Client, f routeros.Family) string {
 	return "rosknock-" + c.Plan + "-" + c.Door.Name + "-v4"
 }
 
-// knockdCommand puts a source into a set, or gives it its full time again: adding alone would leave an element that is there as it is.
+// knockdCommand puts a source into a set, or renews its time: adding alone would not change an
+// existing element.
 func knockdCommand(set string, lasts routeros.ListTimeout) string {
 	element := "inet filter " + set + " { %IP%"
 	add := element

@@ -12,8 +12,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// inNamespace is what runs beside knockd: the lines of the configuration's comments, as somebody would copy them, and the rendered script. knockd looks at
-// all knocks of one source for as long as a knock may take, so each comes from an address of its own.
+// inNamespace is what runs beside knockd: the lines of the configuration's comments, as somebody
+// would copy them, and the rendered script. knockd looks at all knocks of one source for as long as
+// a knock may take, so each comes from an address of its own.
 const inNamespace = `
 set -u
 ip link set lo up
@@ -40,8 +41,8 @@ kill "$knockd"
 wait
 `
 
-// TestKnockd lets knockd read a rendered configuration, in a network of its own, and its client and the rendered script play the knock at
-// it. Where nft is there, the sources end in the sets.
+// TestKnockd lets knockd read a rendered configuration, in a network of its own, and its client and
+// the rendered script play the knock at it. Where nft is there, the sources end in the sets.
 func TestKnockd(t *testing.T) {
 	for _, name := range []string{"knockd", "knock", "unshare", "ip"} {
 		if _, err := exec.LookPath(name); err != nil {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Mermaid returns a state diagram of the doors, as GitHub, GitLab and other places show it from a fenced block.
+// Mermaid returns a state diagram of the doors, as GitHub, GitLab and other places show it from a
+// fenced block.
 func Mermaid(p Picture) string {
 	var b strings.Builder
 	b.WriteString(comment("%%", "The doors of the plan "+p.Plan+" of rosknock: what the router remembers of a source."))
@@ -55,7 +56,8 @@ func mermaidDoor(b *strings.Builder, id string, a automaton) {
 	}
 }
 
-// mermaidText writes what could mean something to Mermaid, or to the page around, by its number.
+// mermaidText escapes characters with a meaning to Mermaid, or to the page around it, as numeric
+// entities.
 func mermaidText(s string) string {
 	var b strings.Builder
 	for _, r := range s {

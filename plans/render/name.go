@@ -11,8 +11,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/script"
 )
 
-// name returns a find that matches one row of a state and no other: by chain and comment, and by as many more attributes as that takes.
-// Positions and ids are others on the next router, or after the next reboot.
+// name returns a find that matches exactly one row of a state: by chain and comment, and by as many
+// more attributes as necessary. Positions and ids differ on the next router, or after the next
+// reboot.
 func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
 	r, ok := diff.FindRow(s, menu, id)
 	if !ok {
@@ -42,15 +43,16 @@ func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
 	}
 	if len(left) != 1 {
 		return "", &diff.RefusalError{
-			Risk: "no-name", What: fmt.Sprintf("the rule %s has a twin, so no script can name it", routeros.Rule{ID: r.ID, Attrs: r.Attrs}.Describe()),
+			Risk: "no-name", What: fmt.Sprintf("the rule %s has an identical twin, so no script can name it", routeros.Rule{ID: r.ID, Attrs: r.Attrs}.Describe()),
 			Remedy: "give it a comment of its own, remove the twin, or use rosknock apply",
 		}
 	}
 	return text, nil
 }
 
-// telling lists a rule's attributes as they are tried for telling it from others, what people know it by first. Whether it is logged or
-// disabled is left out: the router leaves that out too, depending on how the rule was written (routeros-facts § 2.3).
+// telling lists a rule's attributes in the order in which they are tried to distinguish it from
+// others, the most familiar first. Log and disabled are left out: the router also leaves them out,
+// depending on how the rule was written (routeros-facts § 2.3).
 func telling(a routeros.Attributes) []routeros.Attribute {
 	first := []string{"action", "protocol", "dst-port", "src-address-list", "in-interface", "in-interface-list"}
 	a = a.Without("disabled", "log", "log-prefix")
@@ -61,7 +63,8 @@ func alike(a, b diff.Row, names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return a.Attrs.Get(name) != b.Attrs.Get(name) })
 }
 
-// serviceName names a service: from 7.19 on there are rows of the same name for every connection (routeros-facts § 4).
+// serviceName names a service: from 7.19 on there are rows of the same name for every connection
+// (routeros-facts § 4).
 func serviceName(v routeros.Version, r diff.Row) string {
 	text := "find name=" + script.Quoted(r.Attrs.Get("name"))
 	if v.AtLeast(7, 19) {

@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// PowerShellScript returns a script for PowerShell 3 or later that plays the knock with the sockets of .NET. Nothing of the knock stands in the
-// arguments of a program.
+// PowerShellScript returns a script for PowerShell 3 or later that plays the knock with the sockets
+// of .NET. No part of the knock is an argument of a program.
 func PowerShellScript(c Client) string {
 	head := []string{
 		fmt.Sprintf("Knocks at the %s: %s.", c.of(), packets(len(c.Door.Knock))),
@@ -39,7 +39,7 @@ func PowerShellScript(c Client) string {
 		}
 		b.WriteString(powerStage(s))
 	}
-	b.WriteString("Write-Host \"the knock was sent to ${address}; nothing answers a knock, so try what is behind the door\"\n")
+	b.WriteString("Write-Host \"the knock was sent to ${address}; a knock gets no answer, so try the service behind the door\"\n")
 	return b.String()
 }
 
@@ -57,7 +57,7 @@ func powerStage(s plans.Stage) string {
 	return fmt.Sprintf("Send-Tcp %d\n", s.Port)
 }
 
-// verbatim quotes a text for PowerShell, in which nothing is looked up.
+// verbatim quotes a text for PowerShell, without expansion.
 func verbatim(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // netFamilies names families as .NET does.
@@ -77,7 +77,7 @@ func netFamilies(families []routeros.Family) string {
 }
 
 const powerHost = `$address = [System.Net.Dns]::GetHostAddresses($Router) | Where-Object { $families -contains $_.AddressFamily.ToString() } | Select-Object -First 1
-if (-not $address) { throw "$Router has no address at which this knock can be played" }
+if (-not $address) { throw "$Router has no address for this knock" }
 `
 
 // The bytes are TCP_INITIAL_RTO_PARAMETERS, and the number SIO_TCP_INITIAL_RTO, as in plans/knock.

@@ -1,7 +1,7 @@
-// Package render writes a plan for those who can't run rosknock: scripts for a router, scripts and settings for clients, pictures.
-//
-// It is pure: texts are made from values, and whoever calls decides where a text may go. Most of them hold the knock ([Format.Secret]).
-// What a format can't express is a *[CannotError], never left out in silence.
+// Package render writes a plan for people who can't run rosknock: scripts for a router, scripts and
+// settings for clients, pictures. It is pure: texts are made from values, and the caller decides
+// where a text may go. Most of them hold the knock ([Format.Secret]). If a format can't express
+// something, the result is a *[CannotError]; nothing is left out silently.
 //
 //	text, err := render.Import{Plan: "branch", Before: snapshot, Changes: changes}.Script()
 //	text, err := render.Shell(render.Client{Plan: "branch", Door: door, Host: "192.0.2.1"})
@@ -22,7 +22,7 @@ type Format string
 // The formats.
 const (
 	RSC        Format = "rsc"        // a script for /import that does what apply does
-	UndoRSC    Format = "undo-rsc"   // the script that takes that back
+	UndoRSC    Format = "undo-rsc"   // the script that undoes it
 	KnockdConf Format = "knockd"     // knockd.conf for a Linux machine with the same knock, and the line for its client
 	SSHConfig  Format = "ssh-config" // Host blocks whose ProxyCommand is rosknock
 	ShellText  Format = "shell"      // a script for sh that knocks
@@ -36,8 +36,8 @@ func Formats() []Format {
 	return []Format{RSC, UndoRSC, KnockdConf, SSHConfig, ShellText, PowerShell, MermaidDoc, SVG}
 }
 
-// Secret reports whether an artefact of the format always holds the knock. The others hold it only when they are told to show it, or
-// never.
+// Secret reports whether an artefact of the format always holds the knock. The others hold it only
+// on request, or never.
 func (f Format) Secret() bool {
 	switch f {
 	case SSHConfig, MermaidDoc, SVG:
@@ -49,7 +49,7 @@ func (f Format) Secret() bool {
 // OfRouter reports whether the format is made from a router's table rather than from a plan alone.
 func (f Format) OfRouter() bool { return f == RSC || f == UndoRSC }
 
-// CannotError says what of a door a format can't express.
+// CannotError says which part of a door a format can't express.
 type CannotError struct {
 	Format Format
 	Door   string
@@ -69,19 +69,19 @@ type Window struct {
 func (w *Window) remark() string {
 	text := fmt.Sprintf("The knock changes with time: this one is valid from %s until %s", stamp(w.From), stamp(w.Until))
 	if w.Overlap > 0 {
-		text += fmt.Sprintf(", and %s before and after that where the router was told in time", routeros.FormatDuration(w.Overlap))
+		text += fmt.Sprintf(", and %s before and after that if the router was rotated in time", routeros.FormatDuration(w.Overlap))
 	}
 	return text + "."
 }
 
 func stamp(at time.Time) string { return at.UTC().Format("2006-01-02 15:04 UTC") }
 
-// Client is a door as somebody who knocks at it needs it. Its knock is derived and its payloads are looked up.
+// Client is a door as a client needs it, with its knock derived and its payloads looked up.
 type Client struct {
 	Plan string
 	Door plans.Door
-	Host string // of the router; "" where the script is to be told
-	// Families are those of the plan: a host is knocked at over no other.
+	Host string // of the router; "" if it is an argument of the script
+	// Families are those of the plan: the knock uses no other.
 	Families []routeros.Family
 	Window   *Window // of a door that rotates
 }
@@ -89,7 +89,8 @@ type Client struct {
 // of names a door with its plan.
 func (c Client) of() string { return fmt.Sprintf("door %s of the plan %s", c.Door.Name, c.Plan) }
 
-// comment writes remarks as lines of a comment. What can't stand in one, such as a line end in a name, becomes a question mark.
+// comment writes remarks as lines of a comment. Characters that can't be in one, such as a line end
+// in a name, become question marks.
 func comment(sign string, remarks ...string) string {
 	var b strings.Builder
 	for _, r := range remarks {

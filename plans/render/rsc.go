@@ -12,18 +12,19 @@ import (
 // Import is a change set as scripts for a router's /import, or for pasting into its terminal.
 type Import struct {
 	Plan    string
-	Router  string // for whom it is, in words
+	Router  string // the router, as text
 	Before  routeros.Snapshot
 	Changes diff.ChangeSet
-	// Remarks are further lines for the head of the script: what it assumes, and what was shown about it.
+	// Remarks are further lines for the head of the script: what it assumes, and the result of the
+	// proof.
 	Remarks []string
 	Window  *Window // of doors that rotate
 }
 
 // Script returns the script that does what apply does: the same commands in the same order, with
-// rows named by what they hold. It begins by looking whether the router is as it was when the
-// change set was made, and does nothing where it is not; when a command fails, what was done before
-// is rolled back. The error is a [diff.RefusalError] where a row can't be named.
+// rows named by their attributes. First it checks whether the router is still as it was when the
+// change set was made; if not, it does nothing. If a command fails, it rolls back the commands
+// before it. The error is a [diff.RefusalError] if a row can't be named.
 func (i Import) Script() (string, error) {
 	head := []string{
 		fmt.Sprintf("The plan %s of rosknock as a script for %s: %s.", i.Plan, i.Router, steps(len(i.Changes.Steps))),
@@ -36,11 +37,12 @@ func (i Import) Script() (string, error) {
 	return i.text(t, head)
 }
 
-// UndoScript returns the script that takes back what [Import.Script] does, in the opposite order and with the same care.
+// UndoScript returns the script that undoes [Import.Script], in reverse order and with the same
+// checks.
 func (i Import) UndoScript() (string, error) {
 	head := []string{
-		fmt.Sprintf("The way back from the plan %s of rosknock as a script for %s.", i.Plan, i.Router),
-		fmt.Sprintf("It undoes the %s of the script that was made together with it, and wants to find what that one left.", steps(len(i.Changes.Steps))),
+		fmt.Sprintf("The undo of the plan %s of rosknock as a script for %s.", i.Plan, i.Router),
+		fmt.Sprintf("It undoes the %s of the script that was made together with it, and expects the router as that script left it.", steps(len(i.Changes.Steps))),
 	}
 	t, err := newTrack(i.Before, i.Changes)
 	if err == nil {
@@ -59,16 +61,17 @@ func steps(n int) string {
 	return fmt.Sprintf("%d steps", n)
 }
 
-// safeModeHolds is how many changes a safe mode can take back; with more it ends by itself, and nothing is (routeros-facts § 6.1).
+// safeModeHolds is how many changes safe mode can undo; with more it ends by itself and undoes
+// nothing (routeros-facts § 6.1).
 const safeModeHolds = 80
 
 func (i Import) text(t track, head []string) (string, error) {
 	head = append(head, "It holds the knock: keep it like a password, and remove it from the router's files when it is done.",
-		"Where the router is not as it was when this was made, it stops and does nothing; when a command fails, it takes back what it did.")
+		"If the router has changed since this was made, it stops and does nothing. If a command fails, it rolls back what it did.")
 	if len(t.steps) < safeModeHolds {
-		head = append(head, "Take Safe Mode before (Ctrl-X), and give it up when a new login works: a script can't see that you are shut out.")
+		head = append(head, "Take Safe Mode first (Ctrl-X), and release it when a new login works: a script can't notice that it locks you out.")
 	} else {
-		head = append(head, "It is too long for Safe Mode, which ends by itself after 100 changes: have another way in.")
+		head = append(head, "It is too long for Safe Mode, which ends by itself after 100 changes: have another way to reach the router.")
 	}
 	head = append(head, i.Remarks...)
 	if i.Window != nil {
@@ -81,7 +84,8 @@ func (i Import) text(t track, head []string) (string, error) {
 	return comment("#", head...) + w.b.String(), nil
 }
 
-// writer writes the script of a track. A terminal reads a block as a whole before it does anything of it, so what is pasted is one.
+// writer writes the script of a track. A terminal reads a whole block before it runs any of it, so
+// the script is one block.
 type writer struct {
 	b strings.Builder
 	track
@@ -104,7 +108,7 @@ func (w *writer) write(plan string) error {
 		return err
 	}
 	for _, c := range checks {
-		w.line(1, ":if (%s) do={:error %s}", c.unless, script.Quoted("rosknock: nothing was done: "+c.what+". Make the script anew for this router."))
+		w.line(1, ":if (%s) do={:error %s}", c.unless, script.Quoted("rosknock: nothing was done: "+c.what+". Render the script again for this router."))
 	}
 	w.line(1, ":do {")
 	for i, step := range w.steps {
@@ -119,7 +123,7 @@ func (w *writer) write(plan string) error {
 	if err := w.takeBack(); err != nil {
 		return err
 	}
-	w.line(2, ":error %s", script.Quoted("rosknock: a command failed, and what was done before it was taken back; the log says what could not be"))
+	w.line(2, ":error %s", script.Quoted("rosknock: a command failed, and the steps before it were rolled back; the log says which could not be"))
 	w.line(1, "}")
 	w.line(1, ":log info %s", script.Quoted(fmt.Sprintf("rosknock: %s of the plan %s are done", steps(len(w.steps)), plan)))
 	w.line(0, "}")
@@ -128,7 +132,7 @@ func (w *writer) write(plan string) error {
 
 // takeBack writes the inverse of each step that was done, the last first.
 func (w *writer) takeBack() error {
-	for i := len(w.steps) - 2; i >= 0; i-- { // the last one can't have been done when a command failed
+	for i := len(w.steps) - 2; i >= 0; i-- { // if a command failed, the last step was not done
 		one, err := w.inverse(i)
 		if err != nil {
 			return err
@@ -142,7 +146,7 @@ func (w *writer) takeBack() error {
 			commands = append(commands, text)
 		}
 		w.line(2, ":if ($%s > %d) do={:do {%s} on-error={:log error %s}}", done, i, strings.Join(commands, "; "),
-			script.Quoted(fmt.Sprintf("rosknock: step %d could not be taken back", i+1)))
+			script.Quoted(fmt.Sprintf("rosknock: step %d could not be rolled back", i+1)))
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ add address=203.0.113.1/24 interface=ether1
 /ip firewall address-list add list=friends address=10.0.0.5
 `
 
-// drawTable draws other people's rules: with and without comments, with comments that two share, with bytes that need escapes.
+// drawTable draws other people's rules: with and without comments, with comments that two share,
+// with bytes that need escapes.
 func drawTable(t *rapid.T) string {
 	pick := func(what string, from ...string) string { return rapid.SampledFrom(from).Draw(t, what) }
 	established := "add action=accept chain=input connection-state=established,related,untracked" + pick("established", "", ` comment="established"`) + "\n"
@@ -216,7 +217,8 @@ func draw(t *rapid.T) drawn {
 	return drawn{before, version, render.Import{Plan: "m", Router: "a router\nof its own", Before: before, Changes: c}}
 }
 
-// scripts renders there and back. A row that nobody can name, since somebody has copied it, is refused.
+// scripts renders there and back. A row that nobody can name, since somebody has copied it, is
+// refused.
 func (d drawn) scripts(t *rapid.T) (there, back string) {
 	there, err := d.of.Script()
 	if err == nil {
@@ -231,7 +233,8 @@ func (d drawn) scripts(t *rapid.T) (there, back string) {
 	return there, back
 }
 
-// TestImport: the script does what apply does, and its undo leads back. A second run of either stops, or leaves everything as it is.
+// TestImport: the script does what apply does, and its undo leads back. A second run of either
+// stops, or leaves everything as it is.
 func TestImport(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
@@ -257,8 +260,8 @@ func TestImport(t *testing.T) {
 	})
 }
 
-// added reports whether a change leaves more rows or fewer, which a second run would see. One that puts a row in another's place may be done
-// twice, and is then the same.
+// added reports whether a change leaves more rows or fewer, which a second run would see. One that
+// puts a row in another's place may be done twice, and is then the same.
 func added(c diff.ChangeSet) bool {
 	more := 0
 	for _, s := range c.Steps {
@@ -273,7 +276,8 @@ func added(c diff.ChangeSet) bool {
 	return more != 0
 }
 
-// TestFailing: when a command fails, the router is as it was, however far the script came, in both directions.
+// TestFailing: when a command fails, the router is as it was, however far the script came, in both
+// directions.
 func TestFailing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
@@ -287,10 +291,10 @@ func TestFailing(t *testing.T) {
 			}
 			mark := fmt.Sprintf(":set stepsDone %d\n", rapid.IntRange(1, n-1).Draw(t, "fails after"))
 			broken := strings.Replace(text, mark, mark+"    /ip firewall filter set *FFFFF0 log=yes\n", 1)
-			if err := b.load(broken); err == nil || !strings.Contains(err.Error(), "taken back") {
+			if err := b.load(broken); err == nil || !strings.Contains(err.Error(), "rolled back") {
 				t.Fatalf("%v\n%s", err, broken)
 			}
-			same(t, "something was not taken back", was, picture(b.router.Snapshot()))
+			same(t, "something was not rolled back", was, picture(b.router.Snapshot()))
 			if err := b.load(text); err != nil {
 				t.Fatal(err)
 			}
@@ -322,7 +326,8 @@ func TestStops(t *testing.T) {
 	})
 }
 
-// TestReadable: a script is plain ASCII without tabs, as a terminal wants it, and its head is all comments whatever the router's name.
+// TestReadable: a script is plain ASCII without tabs, as a terminal wants it, and its head is all
+// comments whatever the router's name.
 func TestReadable(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		there, back := draw(t).scripts(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Shell returns a script for a POSIX shell that plays the knock, with what most systems have: bash, which opens connections itself, or
-// else nc; and ping for the stages of icmp.
+// Shell returns a script for a POSIX shell that plays the knock with common tools: bash, which
+// opens connections itself, or otherwise nc; and ping for icmp stages.
 func Shell(c Client) (string, error) {
 	for n, s := range c.Door.Knock {
 		if s.Protocol == "icmp" && s.Payload != "" {
@@ -24,7 +24,7 @@ func Shell(c Client) (string, error) {
 	if c.Window != nil {
 		head = append(head, c.Window.remark())
 	}
-	head = append(head, "Where nc or ping send a packet, others on this machine can see in the list of processes for half a second which; bash does not tell.")
+	head = append(head, "If nc or ping sends a packet, other users of this machine can see it in the list of processes for half a second; bash does not show it.")
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n" + comment("#", head...) + "#\n")
 	if c.Host == "" {
@@ -54,7 +54,7 @@ func Shell(c Client) (string, error) {
 	for _, s := range c.Door.Knock {
 		b.WriteString(shellStage(s))
 	}
-	fmt.Fprintf(&b, "say \"the knock was sent to $host; nothing answers a knock, so try what is behind the door\"\n")
+	fmt.Fprintf(&b, "say \"the knock was sent to $host; a knock gets no answer, so try the service behind the door\"\n")
 	return b.String(), nil
 }
 
@@ -78,7 +78,7 @@ func shellStage(s plans.Stage) string {
 // single quotes a text for a POSIX shell.
 func single(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// getent is the database in which a host has only addresses of the families that the plan is for.
+// getent is the database that has only addresses of the plan's families for a host.
 func getent(families []routeros.Family) string {
 	if len(families) != 1 {
 		return "ahosts"
@@ -101,7 +101,8 @@ case $host in
 esac
 `
 
-// A kernel sends a SYN again after a second, so whoever waits for an answer is ended before.
+// A kernel sends a SYN again after a second, so the process that waits for an answer is ended
+// before.
 const shellLast = `
 # last PID: ends what has sent its packet by now, before the system sends it again.
 last() {

@@ -12,7 +12,7 @@ import (
 
 // SSHHost is a router, or a door of one, to which ssh goes through rosknock.
 type SSHHost struct {
-	Name, Address string // as ssh calls it, and where it is
+	Name, Address string // its name for ssh, and its address
 	User          string
 	Plan          plans.Plan
 	File          string // of the plan, as this machine finds it
@@ -20,10 +20,11 @@ type SSHHost struct {
 	Identity      string // the router's own name, of a door that rotates
 }
 
-// SSH returns Host blocks for ~/.ssh/config. There is no knock in them: rosknock reads the plan when ssh asks it to.
+// SSH returns Host blocks for ~/.ssh/config. They hold no knock: rosknock reads the plan when ssh
+// starts it.
 func SSH(hosts []SSHHost) (string, error) {
 	var b strings.Builder
-	b.WriteString(comment("#", "Host blocks for ssh: rosknock knocks, waits until the door is open, and joins ssh to it. No knock is in here.",
+	b.WriteString(comment("#", "Host blocks for ssh: rosknock knocks, waits until the door is open, and connects ssh to it. This file holds no knock.",
 		"Name this file in ~/.ssh/config, above the first Host: Include FILE"))
 	for _, h := range hosts {
 		line, err := h.proxy()
@@ -39,7 +40,7 @@ func SSH(hosts []SSHHost) (string, error) {
 	return b.String(), nil
 }
 
-// proxy is the command line, which a shell reads after ssh has put host and port into it.
+// proxy is the command line, which a shell parses after ssh has inserted host and port.
 func (h SSHHost) proxy() (string, error) {
 	words := []string{"rosknock", "knock", h.File, "--door", h.Door.Name, "--connect", "%h:%p", "--quiet"}
 	if h.Identity != "" {
@@ -47,7 +48,7 @@ func (h SSHHost) proxy() (string, error) {
 	}
 	for i, w := range words {
 		if strings.ContainsFunc(w, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return "", errors.New("ssh-config: a line end, or the like, is in the name of the plan's file or of the router: rename it")
+			return "", errors.New("ssh-config: the name of the plan's file or of the router holds a line end or the like: rename it")
 		}
 		if w != "%h:%p" {
 			words[i] = shellWord(strings.ReplaceAll(w, "%", "%%"))
@@ -72,7 +73,7 @@ func shellWord(s string) string {
 	return single(s)
 }
 
-// SSHPort is where a plan has the router's ssh.
+// SSHPort is the port of the router's ssh in a plan.
 func SSHPort(p plans.Plan) uint16 {
 	for _, moved := range p.Services.Ports {
 		if moved.Name == "ssh" {

@@ -21,23 +21,24 @@ const (
 	svgTrapW  = 160
 )
 
-// Draw returns the doors as one SVG picture, one below the other. It needs nothing from elsewhere, and is readable on light and dark.
+// Draw returns the doors as one SVG picture, one below the other. It needs no other files, and is
+// readable on light and dark backgrounds.
 func Draw(p Picture) string {
 	var body pen
 	height := 0
 	for _, d := range p.Doors {
 		a := p.automaton(d)
-		body.write("<g transform=\"translate(0 %d)\">", height)
+		body.printf("<g transform=\"translate(0 %d)\">", height)
 		body.door(a)
-		body.write("</g>")
+		body.printf("</g>")
 		height += svgTop + len(a.states)*svgStep
 	}
 	var whole pen
-	whole.write(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title about" font-family="%s" font-size="14">`,
+	whole.printf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="title about" font-family="%s" font-size="14">`,
 		svgWidth, height, svgWidth, height, "system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif")
-	whole.write(`<title id="title">%s</title>`, escaped("The doors of the plan "+p.Plan))
-	whole.write(`<desc id="about">What the router remembers of a source at each door, and what leads from one state to the next.</desc>`)
-	whole.write("%s", svgStyle)
+	whole.printf(`<title id="title">%s</title>`, escaped("The doors of the plan "+p.Plan))
+	whole.printf(`<desc id="about">What the router remembers of a source at each door, and which packets lead from one state to the next.</desc>`)
+	whole.printf("%s", svgStyle)
 	whole.rect("page", 0, 0, svgWidth, height)
 	return whole.String() + body.String() + "</svg>\n"
 }
@@ -97,19 +98,19 @@ func look(class string) string {
 // pen writes elements of a picture.
 type pen struct{ strings.Builder }
 
-func (p *pen) write(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *pen) printf(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
 
 func (p *pen) text(class string, x, y int, text string) {
-	p.write(`<text %s x="%d" y="%d">%s</text>`, look(class), x, y, escaped(text))
+	p.printf(`<text %s x="%d" y="%d">%s</text>`, look(class), x, y, escaped(text))
 }
 
 func (p *pen) rect(class string, x, y, width, height int) {
-	p.write(`<rect %s x="%d" y="%d" width="%d" height="%d"/>`, look(class), x, y, width, height)
+	p.printf(`<rect %s x="%d" y="%d" width="%d" height="%d"/>`, look(class), x, y, width, height)
 }
 
 // path draws along the commands of a path.
 func (p *pen) path(class, format string, args ...any) {
-	p.write(`<path %s d="%s"/>`, look(class), fmt.Sprintf(format, args...))
+	p.printf(`<path %s d="%s"/>`, look(class), fmt.Sprintf(format, args...))
 }
 
 func (p *pen) door(a automaton) {
@@ -128,7 +129,7 @@ func (p *pen) door(a automaton) {
 		p.text("knock", svgMiddle+10, top(n)+svgTall+26, first)
 		p.text("small", svgMiddle+10, top(n)+svgTall+42, more)
 	}
-	// What is forgotten goes back to the outside along the left, what is trusted further out.
+	// Forgotten sources return to the outside along the left, trusted ones further out.
 	home := top(0) + svgTall/2
 	if a.forgets != "" {
 		bus := svgLeft - 60
@@ -147,7 +148,8 @@ func (p *pen) door(a automaton) {
 	}
 }
 
-// quarantine draws the quarantine beside a frame around everything from where one gets into it; below is the last of these boxes.
+// quarantine draws the quarantine beside a frame around all states that lead into it; below is the
+// last of these boxes.
 func (p *pen) quarantine(a automaton, below int) {
 	frame := below + svgTall + 8 - (svgTop - 14)
 	middle := svgTop - 14 + frame/2
@@ -177,7 +179,7 @@ func fitted(s string, width int) string {
 	return s
 }
 
-// escaped writes a text so that it is nothing but text in XML.
+// escaped escapes a text for XML.
 func escaped(s string) string {
 	var b strings.Builder
 	_ = xml.EscapeText(&b, []byte(s)) // a strings.Builder takes everything

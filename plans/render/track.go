@@ -7,7 +7,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// track is a change with every state on its way: steps[i] leads from states[i] to states[i+1].
+// track is a change with every intermediate state: steps[i] leads from states[i] to states[i+1].
 type track struct {
 	states []routeros.Snapshot
 	steps  []diff.Step
@@ -18,7 +18,7 @@ func newTrack(before routeros.Snapshot, c diff.ChangeSet) (track, error) {
 	return track{states, c.Steps}, err
 }
 
-// back is the track the other way, over the same states.
+// back is the reverse track, over the same states.
 func (t track) back() (track, error) {
 	out := track{states: []routeros.Snapshot{t.states[len(t.steps)]}}
 	for i := range slices.Backward(t.steps) {
@@ -32,7 +32,7 @@ func (t track) back() (track, error) {
 	return out, nil
 }
 
-// inverse takes back one step. Rows keep the ids that they have in the states, so that the next steps find them.
+// inverse undoes one step. Rows keep their ids of the states, so that the next steps find them.
 func (t track) inverse(i int) (track, error) {
 	was, is, step := t.states[i], t.states[i+1], t.steps[i]
 	out := track{states: []routeros.Snapshot{is}}
@@ -64,7 +64,8 @@ func (t track) inverse(i int) (track, error) {
 	return out, nil
 }
 
-// setBack gives a row the values that it had. An attribute of a rule that was not there is taken away by a step of its own.
+// setBack gives a row its old values. An attribute that a rule did not have is unset by a step of
+// its own.
 func setBack(one diff.Step, old, written routeros.Attributes) []diff.Step {
 	one.Op = diff.Set
 	var out []diff.Step
@@ -104,7 +105,7 @@ func added(was, is routeros.Snapshot, menu routeros.Menu) string {
 	return ""
 }
 
-// behind is the id of the row before which another one stands, of those before which anything can be placed; "" for the end.
+// behind is the id of the next row after a row, of those that can be an anchor; "" for the end.
 func behind(s routeros.Snapshot, menu routeros.Menu, id string) string {
 	if !menu.IsRuleTable() {
 		return ""

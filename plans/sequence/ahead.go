@@ -9,9 +9,10 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Standing returns a plan with the knocks that are to stand on a router at a time, which has the router's zone: of a door that is laid
-// down ahead those of a whole day or week, each with its hours, and of others those that are valid then. What it returns stays the same
-// until an overlap after the end of the present window; then one window's knock is another.
+// Standing returns a plan with the knocks that belong on a router at a time, which is in the
+// router's time zone. For a door with knocks in advance, these are the knocks of a whole day or
+// week, each with its hours; for others, the valid ones. The result stays the same until an overlap
+// after the end of the current window; then one window's knock changes.
 func Standing(p plans.Plan, router string, at time.Time, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
 	return unroll(p, router, func(r plans.Rotate) []standing {
 		s := ScheduleOf(r)
@@ -28,11 +29,11 @@ func Standing(p plans.Plan, router string, at time.Time, secret func(plans.Crede
 		for n := range int64(r.Laid()) {
 			low, high := s.shown(first+n, at.Location())
 			if n == int64(r.Laid())-1 && high.Before(begins.Add(r.Ahead)) {
-				high = begins.Add(r.Ahead) // the clock is put back meanwhile, and the hour that comes twice is missing at the end
+				high = begins.Add(r.Ahead) // the clock is set back in between, and the hour that occurs twice is missing at the end
 			}
 			out = append(out, standing{window: first + n, name: place(first+n, r.Laid()), hours: hours(low, high, r.Ahead)})
 		}
-		// A window stands where the one stood that it takes the place of: what has not changed needs no step.
+		// A window takes the place of the window that it replaces: unchanged rules need no step.
 		slices.SortFunc(out, func(a, b standing) int { return cmp.Compare(a.name, b.name) })
 		return out
 	}, secret)
@@ -43,8 +44,8 @@ const (
 	week = 7 * day
 )
 
-// hours writes what a clock on the wall shows while a sequence is accepted as hours that come again every day, where it is laid down for one, or
-// every week.
+// hours returns the local time span in which a sequence is accepted, as hours that repeat every day
+// or every week.
 func hours(low, high time.Time, ahead time.Duration) []routeros.Hours {
 	var out []routeros.Hours
 	for midnight := low.Truncate(day); midnight.Before(high); midnight = midnight.Add(day) {
@@ -62,8 +63,9 @@ func hours(low, high time.Time, ahead time.Duration) []routeros.Hours {
 	return out
 }
 
-// shown returns what a clock on the wall of a zone shows while a window's sequence is accepted, from an Overlap before it begins until one after
-// it has ended, written as times of UTC. Where the clock is put forward or back meanwhile, it is the least and the most that it shows.
+// shown returns the local time span in which a window's sequence is accepted, from an Overlap
+// before it begins until one after its end, written as times of UTC. If the clock is set forward or
+// back in between, it is the earliest and the latest time that the clock shows.
 func (s Schedule) shown(window int64, zone *time.Location) (low, high time.Time) {
 	from, until := s.Begin(window).Add(-s.Overlap).In(zone), s.End(window).Add(s.Overlap).In(zone)
 	low, high = reading(from), reading(until)
@@ -85,7 +87,8 @@ func reading(t time.Time) time.Time {
 	return t.Add(time.Duration(offset) * time.Second).UTC()
 }
 
-// Before returns the window whose sequence stands in the place of a window's so many rounds after nobody has laid down another.
+// Before returns the window whose sequence a router still has in place of a window's, a number of
+// rounds after the last rotation.
 func Before(r plans.Rotate, window int64, rounds int) int64 {
 	return window - int64(rounds)*int64(r.Laid())
 }

@@ -32,7 +32,8 @@ doors:
 	return p
 }
 
-// open lists the knocks that a router takes at a time, by the clock on its wall, of those that were laid down before.
+// open lists the knocks that a router takes at a time, by the clock on its wall, of those that were
+// laid down before.
 func open(laid plans.Plan, at time.Time) (out []string) {
 	for _, d := range laid.Doors {
 		for _, h := range d.Hours {
@@ -55,9 +56,10 @@ func knockOf(t *rapid.T, p plans.Plan, at time.Time, rounds int) string {
 	return fmt.Sprint(reveal(client.Doors[0].Knock))
 }
 
-// TestStanding: from the moment that a day or a week is laid down until it is over, a client gets in whose clock is off by less than the
-// overlap, at any time and in any zone; afterwards he gets in with the knock of so many rounds before, or with that of an hour beside it where the
-// clock was put forward or back. Never are more than three knocks taken, and names and lists never meet.
+// TestStanding: from the moment that a day or a week is laid down until it is over, a client gets
+// in whose clock is off by less than the overlap, at any time and in any zone; afterwards he gets
+// in with the knock of so many rounds before, or with that of an hour beside it where the clock was
+// put forward or back. Never are more than three knocks taken, and names and lists never meet.
 func TestStanding(t *testing.T) {
 	zones := []string{"UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Kiritimati"}
 	rapid.Check(t, func(t *rapid.T) {
@@ -68,7 +70,8 @@ func TestStanding(t *testing.T) {
 		}
 		p := laidPlan(fatal{t}, kind[0], kind[1], kind[2])
 		r := *p.Doors[0].Rotate
-		// Seconds are not of interest, and in the very last one of some hours it is open whether they are over.
+		// Seconds are not of interest, and in the very last one of some hours it is open whether
+		// they are over.
 		at := time.Unix(60*rapid.Int64Range(28_400_000, 33_000_000).Draw(t, "at")+30, 0).In(zone)
 		laid, err := sequence.Standing(p, "r1", at, secret)
 		if err != nil || len(laid.Doors) != r.Laid() || laid.Rotates() {
@@ -113,7 +116,8 @@ type fatal struct{ *rapid.T }
 
 func (fatal) Helper() {}
 
-// TestStandingStays: within a window nothing that was laid down changes, and from one to the next one door does.
+// TestStandingStays: within a window nothing that was laid down changes, and from one to the next
+// one door does.
 func TestStandingStays(t *testing.T) {
 	p := laidPlan(t, "1h", "10m", "1d")
 	zone, err := time.LoadLocation("Europe/Berlin")
@@ -147,7 +151,8 @@ func TestStandingStays(t *testing.T) {
 	}
 }
 
-// TestHoursAtTheChange: in the night in which the clock goes forward or back, no hour on the wall is without a window.
+// TestHoursAtTheChange: in the night in which the clock goes forward or back, no hour on the wall
+// is without a window.
 func TestHoursAtTheChange(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

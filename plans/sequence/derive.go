@@ -14,49 +14,57 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// Scope is whose sequence it is: no two scopes share one, though they share the secret.
+// Scope identifies the owner of a sequence: no two scopes share a sequence, even if they share the
+// secret.
 type Scope struct {
 	Plan, Door string // their names
-	// Router is the router's own name, so that who hears a knock at one can't open another.
+	// Router is the router's own name, so that a knock overheard at one router can't open another.
 	Router string
-	// User is whose sequence it is where each has one; empty where all knock the same.
+	// User is the person, if each has a sequence of their own; empty if all share one.
 	User string
 }
 
 // LeastSecret is the length in bytes that a secret has at least: 128 bits, if they are random.
 const LeastSecret = 16
 
-// ShortSecretError says that a secret is so short that it could be found by trying, with one heard knock to compare with.
+// ShortSecretError says that a secret is so short that it could be guessed from one overheard
+// knock.
 type ShortSecretError struct{}
 
-// Error implements error. It tells nothing of the secret.
+// Error implements error. It reveals nothing of the secret.
 func (*ShortSecretError) Error() string {
-	return fmt.Sprintf("the secret of a rotating knock is shorter than %d bytes, and could be found by trying: take a random one, such as what openssl rand -hex 32 prints", LeastSecret)
+	return fmt.Sprintf("the secret of a rotating knock is shorter than %d bytes, and could be guessed: use a random one, such as the output of openssl rand -hex 32", LeastSecret)
 }
 
-// Labels keep what is computed for one purpose apart from any other, and from other versions of the same.
+// Labels keep what is computed for one purpose apart from any other, and from other versions of the
+// same.
 const (
 	sequenceLabel = "rosknock sequence v1"
 	tokenLabel    = "rosknock token v1"
 )
 
-// Derive computes the sequence of a window of time, see [Schedule], from a secret that both ends know. The same arguments always
-// give the same sequence, which is sound in the sense of [Spec.Sound]; without the secret, none tells anything about another.
+// Derive computes the sequence of a window of time, see [Schedule], from a secret that both ends
+// know. The same arguments always give the same sequence, which is sound in the sense of
+// [Spec.Sound]. Without the secret, one sequence reveals nothing about another.
 //
 // The sequence is drawn as [Spec.Draw] draws one, from a stream of bytes: block b of try t is
 //
 //	HMAC-SHA-256(secret, fields ‖ t ‖ b)
 //
-// with t and b from 0 as 8 bytes each (RFC 2104, used as the pseudo-random function of a counter mode as in NIST SP
-// 800-108). Each field is preceded by its length as 4 bytes, so that no two lists of fields are the same bytes: the label
-// "rosknock sequence v1", the plan's, the door's and the router's name, the user's or nothing, the window as 8 bytes, the number of stages as
-// 4, the first and the last port as 2 each, the protocols in alphabetic order with commas between, and the ports to avoid in
-// ascending order as 2 bytes each. All numbers are big-endian, the window in two's complement. What is left out of the Spec counts as what stands for it.
-// The ports to avoid are among the fields so that two ends that don't agree on them find out at once, and not in one window of many.
+// with t and b from 0 as 8 bytes each (RFC 2104, used as the pseudo-random function of a counter
+// mode as in NIST SP 800-108). Each field is preceded by its length as 4 bytes, so that no two
+// lists of fields are the same bytes: the label "rosknock sequence v1", the plan's, the door's and
+// the router's name, the user's or nothing, the window as 8 bytes, the number of stages as 4, the
+// first and the last port as 2 each, the protocols in alphabetic order with commas between, and the
+// ports to avoid in ascending order as 2 bytes each. All numbers are big-endian, the window in
+// two's complement. Omitted fields of the Spec count as their defaults. The ports to avoid are
+// among the fields so that two ends which don't agree on them notice at once, and not in one window
+// of many.
 //
-// From the stream, 4 bytes at a time make a number, and one of n choices is the number's remainder by n; numbers from the largest
-// multiple of n on are skipped, so that no choice is favoured. For each stage a choice is made of the protocols, and then one of the ports (or the
-// sizes from 64 to 1200), again until one suits.
+// From the stream, 4 bytes at a time make a number, and one of n choices is the number's remainder
+// by n; numbers from the largest multiple of n on are skipped, so that no choice is favoured. For
+// each stage a choice is made of the protocols, and then one of the ports (or the sizes from 64 to
+// 1200), again until one suits.
 func Derive(secret []byte, scope Scope, window int64, spec Spec) ([]plans.Stage, error) {
 	d, err := spec.drawer()
 	if err != nil {
@@ -82,13 +90,14 @@ const (
 	LongestToken  = 2 * sha256.Size
 )
 
-// Token computes the payload of one packet of a window's knock, for a stage counted from 1: lower-case hex digits, size of
-// them, so that they can stand in a rule's content matcher as they are. It is the beginning of the hex form of
+// Token computes the payload of one packet of a window's knock, for a stage counted from 1:
+// lower-case hex digits, size of them, so that they can stand in a rule's content matcher as they
+// are. It is the beginning of the hex form of
 //
 //	HMAC-SHA-256(secret, fields)
 //
-// whose fields, preceded by their lengths as in [Derive], are the label "rosknock token v1", the four names of the scope, the
-// window, the stage and the size, 8 bytes each.
+// whose fields, preceded by their lengths as in [Derive], are the label "rosknock token v1", the
+// four names of the scope, the window, the stage and the size, 8 bytes each.
 func Token(secret []byte, scope Scope, window int64, stage, size int) ([]byte, error) {
 	if err := scope.check(secret); err != nil {
 		return nil, err
@@ -106,13 +115,13 @@ func Token(secret []byte, scope Scope, window int64, stage, size int) ([]byte, e
 	return []byte(hex.EncodeToString(mac.Sum(nil)))[:size], nil
 }
 
-// check refuses what would make sequences that can be found, or that are shared.
+// check refuses arguments whose sequences could be guessed, or shared.
 func (s Scope) check(secret []byte) error {
 	if len(secret) < LeastSecret {
 		return &ShortSecretError{}
 	}
 	if s.Plan == "" || s.Door == "" || s.Router == "" {
-		return errors.New("a rotating knock belongs to a plan, a door and a router: name all three, else several would share a sequence")
+		return errors.New("a rotating knock belongs to a plan, a door and a router: name all three, otherwise several would share a sequence")
 	}
 	return nil
 }

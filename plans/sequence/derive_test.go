@@ -96,7 +96,8 @@ func questions() []question {
 	return out
 }
 
-// TestDeriveAgainstPython: a second program, which shares nothing with this one but the description, comes to the same.
+// TestDeriveAgainstPython: a second program, which shares nothing with this one but the
+// description, comes to the same.
 func TestDeriveAgainstPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
@@ -125,8 +126,8 @@ func TestDeriveAgainstPython(t *testing.T) {
 	}
 }
 
-// TestDeriveFrozen: vectors that testdata/derive.py gave. They may never change: routers and clients of different
-// versions have to agree.
+// TestDeriveFrozen: vectors that testdata/derive.py gave. They may never change: routers and
+// clients of different versions have to agree.
 func TestDeriveFrozen(t *testing.T) {
 	want := []string{
 		"udp/27859 udp/58392 tcp/54682 tcp/54968",
@@ -168,7 +169,8 @@ func specOf(t *rapid.T) sequence.Spec {
 	}
 }
 
-// TestDerive: a derived sequence is sound, in its range, avoids what it has to, and is the same every time.
+// TestDerive: a derived sequence is sound, in its range, avoids what it has to, and is the same
+// every time.
 func TestDerive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret, scope, spec, window := secretOf(t), scopeOf(t), specOf(t), rapid.Int64().Draw(t, "window")
@@ -209,8 +211,8 @@ func holds(t *rapid.T, spec sequence.Spec, knock []plans.Stage) {
 	}
 }
 
-// TestDeriveDiffers: whatever part of what goes in changes, another sequence and another token come out. Three stages
-// are 45 bits at least here, so two never meet by chance.
+// TestDeriveDiffers: whatever part of what goes in changes, another sequence and another token come
+// out. Three stages are 45 bits at least here, so two never meet by chance.
 func TestDeriveDiffers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		secret, scope, window := secretOf(t), scopeOf(t), rapid.Int64().Draw(t, "window")
@@ -280,8 +282,8 @@ func TestDeriveSame(t *testing.T) {
 	}
 }
 
-// TestDeriveRefuses: secrets that can be tried out, scopes that would be shared, and tokens that are too short. No
-// error tells the secret.
+// TestDeriveRefuses: secrets that can be tried out, scopes that would be shared, and tokens that
+// are too short. No error tells the secret.
 func TestDeriveRefuses(t *testing.T) {
 	scope := sequence.Scope{Plan: "p", Door: "d", Router: "r"}
 	var short *sequence.ShortSecretError
@@ -309,8 +311,9 @@ func TestDeriveRefuses(t *testing.T) {
 	}
 }
 
-// TestDeriveSpreads: over many windows of one secret all ports come up alike, both protocols, and every order that
-// is sound. The secret is fixed, and so is what comes out; the margins are wide of what is seen once in a million.
+// TestDeriveSpreads: over many windows of one secret all ports come up alike, both protocols, and
+// every order that is sound. The secret is fixed, and so is what comes out; the margins are wide of
+// what is seen once in a million.
 func TestDeriveSpreads(t *testing.T) {
 	const windows, cells = 6000, 40
 	secret, scope := bytes.Repeat([]byte{0x42}, 32), sequence.Scope{Plan: "p", Door: "d", Router: "r"}
@@ -327,8 +330,8 @@ func TestDeriveSpreads(t *testing.T) {
 		orders[order]++
 		protocols[mix]++
 	}
-	// Below these lie 99.9999 %: 95 for 39 degrees of freedom, 36 for 5, 31 for 3. The ports that no sequence has take a tenth
-	// out of a cell at most, which adds some 5.
+	// Below these lie 99.9999 %: 95 for 39 degrees of freedom, 36 for 5, 31 for 3. The ports that
+	// no sequence has take a tenth out of a cell at most, which adds some 5.
 	for _, of := range []struct {
 		name   string
 		counts map[int]float64

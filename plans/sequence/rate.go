@@ -9,48 +9,51 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// Step is one packet of a knock as a scanner sees it: a protocol, and the ports that count, or the sizes of
-// whole ICMP packets.
+// Step is one packet of a knock as a scanner sees it: a protocol, and the ports that count, or the
+// sizes of whole ICMP packets.
 type Step struct {
 	Protocol    string // tcp, udp or icmp
 	First, Last uint16
-	// Timeout is how long the router remembers that the step was taken; zero is for ever.
+	// Timeout is how long the router remembers the step; zero is for ever.
 	Timeout time.Duration
-	// Payload says that the packet has to carry something that a sweep does not bring.
+	// Payload says that the packet has to carry bytes that a sweep does not send.
 	Payload bool
 }
 
-// Strength is how well a knock withstands somebody who does not know it.
+// Strength is how well a knock withstands an attacker who does not know it.
 type Strength struct {
-	// Random is the chance that one sweep opens the door, which visits every port of every protocol of the knock
-	// once, in random order. Quarantined is the same where touching a stage out of turn, or a decoy, sets the
-	// scanner back for the rest of the sweep.
+	// Random is the chance that one sweep opens the door, which visits every port of every protocol
+	// of the knock once, in random order. Quarantined is the same if touching a decoy, or a stage
+	// out of order, sets the scanner back for the rest of the sweep.
 	Random, Quarantined float64
 	// Ascending and Descending say whether a sweep in order of the ports opens the door.
 	Ascending, Descending bool
-	// AscendingRow and DescendingRow are how many such sweeps open it that come one right after the other, so that
-	// what one has reached is still remembered in the next; 0 if no number does. A quarantine ends such a row at the
-	// first wrong packet.
+	// AscendingRow and DescendingRow are how many such sweeps open the door when each follows the
+	// one before at once, so that its progress is still remembered; 0 if no number does. A
+	// quarantine ends such a row at the first wrong packet.
 	AscendingRow, DescendingRow int
-	// Bits is the size of the space in which a guesser has to look who knows the protocol of each step, as a power of
-	// two. ProtocolBits is what it adds that he does not, if he knows which protocols there are. Who knows that a knock was
-	// drawn by this package has less than half a bit less to find for each port, and some two bits less for the order of five.
+	// Bits is the size of the search space for an attacker who knows the protocol of each step, as
+	// a power of two. ProtocolBits is the addition for one who knows only which protocols occur.
+	// For an attacker who knows that this package drew the knock, the space is smaller by less than
+	// half a bit for each port, and by about two bits for the order of five.
 	Bits, ProtocolBits float64
-	// Fast is the speed, in packets per second, from which on a sweep is over before a step is forgotten. So many
-	// sweeps as there are steps, each in the same order, whichever it is, one right after the other, then open the door for
-	// certain. It is 0 if that holds for any speed, and for a knock that wants a payload.
+	// Fast is the speed, in packets per second, from which on a sweep ends before a step is
+	// forgotten. Then as many sweeps as there are steps, all in the same order and directly one
+	// after the other, certainly open the door. It is 0 if that holds for any speed, and for a
+	// knock with a payload.
 	Fast float64
 }
 
 const (
-	// DefaultRate is the packets per second at which sweeps are taken to come: what one host does over a common line.
+	// DefaultRate is the assumed speed of sweeps, in packets per second: that of one host over a
+	// common line.
 	DefaultRate = 10_000
-	// Budget is the highest chance per random sweep that is called safe.
+	// Budget is the highest chance per random sweep that counts as safe.
 	Budget = 0.01
 )
 
-// Sweeps returns how many random sweeps open the door on average, if what one reaches is forgotten before the next; it
-// is infinite if none does.
+// Sweeps returns how many random sweeps open the door on average, if the progress of each is
+// forgotten before the next; it is infinite if none does.
 func (s Strength) Sweeps() float64 { return 1 / s.Random }
 
 // Half returns after how many such sweeps the door is open with a chance of a half.
@@ -72,8 +75,8 @@ func Steps(knock []plans.Stage, timeout time.Duration) []Step {
 	return out
 }
 
-// Rate computes the strength of a knock against sweeps of so many packets per second, with a number of decoys that the
-// scanner can touch. A step that wants a payload withstands every sweep.
+// Rate computes the strength of a knock against sweeps of so many packets per second, with a number
+// of decoys that the scanner can touch. A step that wants a payload withstands every sweep.
 func Rate(steps []Step, packetsPerSecond float64, decoys int) Strength {
 	s := scan{steps: steps, rate: packetsPerSecond}
 	out := Strength{ProtocolBits: float64(len(steps)) * math.Log2(float64(max(1, len(s.protocols()))))}
@@ -94,9 +97,10 @@ func Rate(steps []Step, packetsPerSecond float64, decoys int) Strength {
 	return out
 }
 
-// RateGuarded computes the strength of a knock at a door that quarantines: Random is the chance of a sweep that begins outside of the
-// quarantine, and a sweep in order of the ports does not open the door when it meets a decoy before the knock is over. Decoys of
-// protocols that the knock has not are none to a sweep for it.
+// RateGuarded computes the strength of a knock at a door with a quarantine: Random is the chance of
+// a sweep that begins outside of the quarantine, and a sweep in order of the ports does not open
+// the door if it meets a decoy before the end of the knock. Decoys of protocols that the knock does
+// not use don't count: a sweep for this knock does not touch them.
 func RateGuarded(steps, decoys []Step, packetsPerSecond float64) Strength {
 	touchable := slices.DeleteFunc(slices.Clone(decoys), func(d Step) bool {
 		return !slices.ContainsFunc(steps, func(s Step) bool { return s.Protocol == d.Protocol })
@@ -122,7 +126,8 @@ func RateGuarded(steps, decoys []Step, packetsPerSecond float64) Strength {
 	return out
 }
 
-// size is how many packets a sweep has for a protocol: its ports, or the sizes that fit an Ethernet frame.
+// size is how many packets a sweep has for a protocol: its ports, or the sizes that fit an Ethernet
+// frame.
 func size(protocol string) int {
 	if protocol == "icmp" {
 		return 1500 - 28 + 1
@@ -158,8 +163,9 @@ func (s scan) packets() float64 {
 	return float64(n)
 }
 
-// fast is the speed at which a sweep takes as long as the shortest memory of a step that others follow. When each packet
-// comes again before it is forgotten, the first step is remembered from the first sweep on, the second from the second on, and so on.
+// fast is the speed at which a sweep takes as long as the shortest memory of a step that others
+// follow. When each packet comes again before it is forgotten, the first step is remembered from
+// the first sweep on, the second from the second on, and so on.
 func (s scan) fast() float64 {
 	fastest := 0.0
 	for _, step := range s.steps[:max(0, len(s.steps)-1)] {
@@ -170,8 +176,9 @@ func (s scan) fast() float64 {
 	return fastest
 }
 
-// row counts the sweeps in order of the ports that open the door when one comes right after the other. Each step is remembered in
-// the same way in every sweep from that on whose number it has, so more sweeps than steps change nothing.
+// row counts the sweeps in order of the ports that open the door when one comes right after the
+// other. Each step is remembered in the same way in every sweep from that on whose number it has,
+// so more sweeps than steps change nothing.
 func (s scan) row(direction float64) int {
 	sweep := s.ordered(direction, mostEvents)
 	var events []event
@@ -196,14 +203,16 @@ func (s scan) single() bool {
 	return true
 }
 
-// longestExact is the longest knock whose time-outs are counted: each step more doubles the work. A longer one has less than one chance in
-// 10^18 even of a scanner for whom nothing is forgotten, and that is what it is given.
+// longestExact is the longest knock for which time-outs are counted: each further step doubles the
+// work. For a longer one, the chance is below 10^-18 even if nothing is forgotten, and that value
+// is used.
 const longestExact = 20
 
-// exact is the chance that n packets of a random order come one after the other with no gap longer than the router
-// remembers, and the decoys after them all. The packets and the decoys cut the sweep into spacings of which each is as
-// likely as any other; that those of a set S are longer than w has the chance (1 - sum of w)^(n+d), and the gaps that
-// must not be too long are taken out by inclusion and exclusion.
+// exact is the chance that n packets of a random order come one after the other with no gap longer
+// than the router remembers, and the decoys after them all. The packets and the decoys cut the
+// sweep into spacings of which each is as likely as any other; the chance that those of a set S are
+// longer than w is (1 - sum of w)^(n+d), and the gaps that must not be too long are excluded by
+// inclusion and exclusion.
 func (s scan) exact(decoys int) float64 {
 	n := len(s.steps)
 	if n == 0 {
@@ -249,8 +258,9 @@ const none = -1
 // every is more events than a step has.
 const every = 65536
 
-// ordered are the packets of a sweep upwards (1) or downwards (-1), TCP and UDP side by side, of a wide step no more than
-// most. A sweep over ports sends no pings of all sizes; one over sizes no other packets.
+// ordered are the packets of a sweep upwards (1) or downwards (-1), TCP and UDP side by side, of a
+// wide step no more than most. A sweep over ports sends no pings of all sizes; one over sizes no
+// other packets.
 func (s scan) ordered(direction float64, most int) []event {
 	pings := slices.ContainsFunc(s.steps, func(step Step) bool { return step.Protocol == "icmp" })
 	if pings && slices.ContainsFunc(s.steps, func(step Step) bool { return step.Protocol != "icmp" }) {
@@ -267,14 +277,14 @@ func (s scan) ordered(direction float64, most int) []event {
 	return events
 }
 
-// opens plays packets and says whether the last step is reached. Of packets at the same time, which are one
-// packet, the later step counts first, as rules of a sound order have it. With a quarantine, a decoy or a packet that
-// counts for no step but one whose turn it is not ends it all.
+// opens plays packets and says whether the last step is reached. Of packets at the same time, which
+// are one packet, the later step counts first, as rules of a sound order have it. With a
+// quarantine, a decoy or a packet of a step out of order ends the sweep.
 func (s scan) opens(events []event, quarantine bool) bool {
 	slices.SortFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(b.step, a.step)) })
 	until := make([]float64, len(s.steps))
 	taken := make([]bool, len(s.steps))
-	good := false // some step's turn it was
+	good := false // it was some step's turn
 	for i, e := range events {
 		if i == 0 || events[i-1].at != e.at {
 			good = false
@@ -299,8 +309,8 @@ const (
 	mostEvents = 64
 )
 
-// sampled plays sweeps in random order, without and with a quarantine. The generator is fixed, so the same knock has the same
-// strength always.
+// sampled plays sweeps in random order, without and with a quarantine. The seed is fixed, so the
+// same knock always has the same strength.
 func (s scan) sampled(decoys int) (random, quarantined float64) {
 	state := uint64(0x9E3779B97F4A7C15)
 	next := func() float64 {

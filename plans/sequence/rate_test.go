@@ -43,7 +43,8 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestRateGuarded: a decoy on the way stops a sweep in order, one behind the knock or of another protocol does not.
+// TestRateGuarded: a decoy on the way stops a sweep in order, one behind the knock or of another
+// protocol does not.
 func TestRateGuarded(t *testing.T) {
 	knock := tcp(time.Minute, 5000, 6000, 7000)
 	udp := []sequence.Step{{Protocol: "udp", First: 5500, Last: 5500}}

@@ -52,8 +52,8 @@ func TestScheduleValid(t *testing.T) {
 	}
 }
 
-// TestScheduleProperties: windows follow on each other without a gap, and a sequence is accepted exactly from an overlap before its
-// window to an overlap after it.
+// TestScheduleProperties: windows follow on each other without a gap, and a sequence is accepted
+// exactly from an overlap before its window to an overlap after it.
 func TestScheduleProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		every := time.Duration(rapid.IntRange(1, 7*24*60).Draw(t, "minutes")) * time.Minute

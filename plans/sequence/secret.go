@@ -8,22 +8,22 @@ import (
 	"unicode"
 )
 
-// leastBits is how much a secret has to hold at least, by what CheckSecret counts. Sixteen random
-// digits of the hexadecimal system hold 64.
+// leastBits is the least number of bits in a secret, as CheckSecret counts them. Sixteen random
+// hexadecimal digits hold 64.
 const leastBits = 50
 
-// WeakSecretError says that a secret is long enough and still could be found by trying, since it
-// repeats itself or is in every list of passwords.
+// WeakSecretError says that a secret is long enough but could still be guessed, since it repeats
+// itself or is in every list of passwords.
 type WeakSecretError struct{}
 
 // Error implements error. It tells nothing of the secret.
 func (*WeakSecretError) Error() string {
-	return "the secret of a rotating knock is easily found by trying: it repeats, counts, or is made of usual passwords; take a random one, such as what openssl rand -hex 32 prints"
+	return "the secret of a rotating knock is easily guessed: it repeats, counts, or is made of common passwords; use a random one, such as the output of openssl rand -hex 32"
 }
 
-// CheckSecret refuses a secret that is too short, or holds too little for its length: one character
-// or word over and over, the alphabet, a row of the keyboard. It can't know what is random: what
-// passes may still be easy for who knows the person.
+// CheckSecret refuses a secret that is too short, or too simple for its length: one character or
+// word again and again, the alphabet, a row of the keyboard. It can't know what is random: a secret
+// that passes may still be easy to guess for an attacker who knows the person.
 func CheckSecret(secret []byte) error {
 	switch {
 	case len(secret) < LeastSecret:
@@ -34,24 +34,24 @@ func CheckSecret(secret []byte) error {
 	return nil
 }
 
-// IsWeak reports whether an error says that a secret holds too little.
+// IsWeak reports whether an error says that a secret is too simple.
 func IsWeak(err error) bool {
 	_, weak := errors.AsType[*WeakSecretError](err)
 	return weak
 }
 
-// usual is what people type instead of choosing: it counts as seen before.
+// usual are common passwords and words: they count as seen before.
 const usual = "qwertyuiop asdfghjkl zxcvbnm qwertzuiop yxcvbnm 1234567890 !@#$%^&*() password passwort passw0rd p@ssw0rd secret geheim admin administrator " +
 	"changeme letmein welcome default mikrotik routeros rosknock knocking router winbox test example user login correct horse battery staple"
 
-// pieceBits is what it takes to say which piece of what was seen before comes again, or how far a row goes.
+// pieceBits is the number of bits for a repeated piece, or for a row.
 const pieceBits = 8
 
-// bits estimates what is in a secret: each character counts as drawn from its kinds, but a piece of
-// three or more that came before, in the secret or among usual words, and a row such as 4567 or
-// dcba, counts as little more than one.
+// bits estimates the entropy of a secret: each character counts as drawn from its kinds of
+// characters. But a piece of three or more that occurred before, in the secret or among usual
+// words, and a row such as 4567 or dcba, count little more than one character.
 func bits(secret []byte) float64 {
-	const enough = 512 // bytes, to look at: more can't make it weaker
+	const enough = 512 // bytes are checked: more can't make it weaker
 	secret = secret[:min(len(secret), enough)]
 	text := bytes.ToLower(secret)
 	each := math.Log2(alphabet(secret))
@@ -69,7 +69,8 @@ func bits(secret []byte) float64 {
 	return total
 }
 
-// again is how many characters from a place on came before, the longest such piece. It may reach into itself.
+// again is how many characters from a place on came before, the longest such piece. It may reach
+// into itself.
 func again(text []byte, at int) int {
 	longest := 0
 	for from := range at {

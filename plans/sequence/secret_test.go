@@ -35,7 +35,8 @@ func TestWeakSecrets(t *testing.T) {
 	}
 }
 
-// TestRandomSecrets: what a generator draws is never called weak, in any of the usual ways of writing it.
+// TestRandomSecrets: what a generator draws is never called weak, in any of the usual ways of
+// writing it.
 func TestRandomSecrets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := make([]byte, 16)

@@ -1,9 +1,9 @@
-// Package sequence makes knock sequences and says how strong they are.
-//
-// A sequence is a password made of ports: what protects it is that nobody guesses the ports and that no scan
-// walks over them in order. [Generate] and [Spec.Draw] draw one from a source of randomness that the caller brings
-// (crypto/rand); [Derive] computes the one of a window of time from a secret, for doors whose sequence changes; a
-// [Schedule] says which window it is. [Rate] says what a sequence withstands. Nothing here reads a clock or a file.
+// Package sequence makes knock sequences and says how strong they are. A sequence is a password
+// made of ports: it is safe if nobody can guess the ports and no scan visits them in order.
+// [Generate] and [Spec.Draw] draw one from a source of randomness that the caller brings
+// (crypto/rand); [Derive] computes the one of a window of time from a secret, for doors whose
+// sequence changes; a [Schedule] says which window it is. [Rate] says what a sequence withstands.
+// Nothing here reads a clock or a file.
 //
 //	knock, err := sequence.Generate(rand.Reader, 5)
 //	strength := sequence.Rate(sequence.Steps(knock, 10*time.Second), sequence.DefaultRate, 0)
@@ -20,8 +20,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// The range from which ports are drawn when a [Spec] names none: above what services use, below the ports that
-// clients of NAT get.
+// The range from which ports are drawn when a [Spec] names none: above what services use, below the
+// ports that clients of NAT get.
 const (
 	Lowest  = 10000
 	Highest = 60000
@@ -33,13 +33,14 @@ const (
 	MostStages   = 16
 )
 
-// Spec is what a sequence is to be like. The zero value of everything but Stages is a good choice.
+// Spec describes a sequence to draw. The zero value of everything but Stages is a good choice.
 type Spec struct {
 	Stages int
 	// Low and High are the first and last port to choose from; zeros are [Lowest] and [Highest].
 	Low, High uint16
-	// Protocols are those that occur, each at least once: tcp, udp and icmp; none are tcp and udp. At most a third of
-	// the stages are icmp, whose sizes are few, and there is no sequence of icmp alone.
+	// Protocols are those that occur, each at least once: tcp, udp and icmp; none are tcp and udp.
+	// At most a third of the stages are icmp, whose sizes are few, and there is no sequence of icmp
+	// alone.
 	Protocols []string
 	// Avoid are ports that no stage uses, besides those that never are; see [Spec.Sound].
 	Avoid []uint16
@@ -50,18 +51,20 @@ const (
 	lowestPort = 1024 // below are the well-known ports
 	// fewestPorts is the smallest choice of ports, nine bits a stage.
 	fewestPorts = 512
-	// mostDraws is how often a sequence is drawn anew. Of 16 stages about one in 3,000 fits, of 5 one in 5.
+	// mostDraws is how often a sequence is drawn anew. Of 16 stages about one in 3,000 fits, of 5
+	// one in 5.
 	mostDraws = 1 << 17
 )
 
-// Generate draws a sequence of TCP and UDP stages from the usual range; it is [Spec.Draw] for those who have no
-// wishes but a length.
+// Generate draws a sequence of TCP and UDP stages from the default range; it is [Spec.Draw] with
+// only a length.
 func Generate(random io.Reader, stages int) ([]plans.Stage, error) {
 	return Spec{Stages: stages}.Draw(random)
 }
 
-// Draw draws a sequence that is sound in the sense of [Spec.Sound]. Each stage's protocol and then its port or size
-// are as likely as any other; a sequence that is not sound is drawn anew as a whole, so that none is favoured.
+// Draw draws a sequence that is sound in the sense of [Spec.Sound]. Each stage's protocol and then
+// its port or size are as likely as any other; a sequence that is not sound is drawn anew as a
+// whole, so that none is favoured.
 func (s Spec) Draw(random io.Reader) ([]plans.Stage, error) {
 	d, err := s.drawer()
 	if err != nil {
@@ -74,10 +77,10 @@ func (s Spec) Draw(random io.Reader) ([]plans.Stage, error) {
 type drawer struct {
 	Spec
 	never []uint16 // the ports that no stage has, in order
-	near  int      // nearer than that no two ports are
+	near  int      // the least distance of two ports
 }
 
-// drawer fills in what was left out, puts lists in order, and refuses what can't be made.
+// drawer fills in defaults, sorts lists, and refuses impossible specs.
 func (s Spec) drawer() (drawer, error) {
 	if s.Low == 0 && s.High == 0 {
 		s.Low, s.High = Lowest, Highest
@@ -137,13 +140,13 @@ func (d drawer) first(source func(try int) io.Reader) ([]plans.Stage, error) {
 	for try := range mostDraws {
 		knock, err := d.draw(source(try))
 		if err != nil {
-			return nil, fmt.Errorf("the source of randomness fails: %w", err)
+			return nil, fmt.Errorf("the source of randomness failed: %w", err)
 		}
 		if d.sound(knock) {
 			return knock, nil
 		}
 	}
-	return nil, errors.New("no sequence was found that no scan walks over: choose from more ports, or avoid fewer")
+	return nil, errors.New("every sequence that was drawn could be played by a scan in order: choose from more ports, or avoid fewer")
 }
 
 // draw draws one sequence, sound or not. A port or size that no sequence has is drawn anew at once.
@@ -167,7 +170,7 @@ func (d drawer) draw(random io.Reader) ([]plans.Stage, error) {
 	return knock, nil
 }
 
-// among draws a number of a range that is wanted, each equally likely.
+// among draws a suitable number of a range, each equally likely.
 func among(random io.Reader, low, high uint16, wanted func(uint16) bool) (uint16, error) {
 	for {
 		n, err := below(random, uint32(high)-uint32(low)+1)
@@ -191,9 +194,10 @@ func below(random io.Reader, n uint32) (uint32, error) {
 	}
 }
 
-// StagesFor returns the fewest stages with which one sweep in random order opens a door with at most a chance. Decoys
-// count where touching one sets the scanner back (a quarantine); without that there are none. Time-outs, which lower
-// the chance for a slow scanner, are left out: the result holds for any speed.
+// StagesFor returns the fewest stages with which one sweep in random order opens a door with at
+// most a chance. Decoys count if touching one sets the scanner back (a quarantine); otherwise pass
+// none. Time-outs, which lower the chance for a slow scanner, are left out: the result holds for
+// any speed.
 func StagesFor(chance float64, decoys int) (int, error) {
 	if math.IsNaN(chance) || chance <= 0 || chance >= 1 || decoys < 0 {
 		return 0, fmt.Errorf("a chance of %v per sweep with %d decoys can't be reached: choose a chance between 0 and 1, such as 0.001, and 0 or more decoys", chance, decoys)
@@ -206,7 +210,8 @@ func StagesFor(chance float64, decoys int) (int, error) {
 	return 0, fmt.Errorf("a chance of %v per sweep needs more than %d stages: choose a greater one", chance, MostStages)
 }
 
-// inOrder is the chance that of n packets and some decoys in random order the n come first, and in their order.
+// inOrder is the chance that, of n packets and some decoys in random order, the n packets come
+// first and in their order.
 func inOrder(n, decoys int) float64 {
 	p := 1.0
 	for i := range n {

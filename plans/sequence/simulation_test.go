@@ -10,9 +10,11 @@ import (
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
-// What follows plays packets at a router as its rules have it and counts what opens, to hold the numbers of Rate against.
+// What follows plays packets at a router as its rules have it and counts what opens, to hold the
+// numbers of Rate against.
 
-// door is a router's stage lists for one source. It is written after the rules, and knows nothing of package sequence's own player.
+// door is a router's stage lists for one source. It is written after the rules, and knows nothing
+// of package sequence's own player.
 type door struct {
 	steps      []sequence.Step
 	until      []float64 // of each stage list's entry; before the first, never
@@ -29,7 +31,8 @@ func newDoor(steps []sequence.Step, quarantine bool) *door {
 	return d
 }
 
-// packet goes through the rules: the last stage stands first, and adding to a list does not end the walk.
+// packet goes through the rules: the last stage stands first, and adding to a list does not end the
+// walk.
 func (d *door) packet(at float64, p packet) {
 	if d.banned {
 		return
@@ -125,8 +128,8 @@ func wide(timeout time.Duration, ranges ...uint16) (out []sequence.Step) {
 	return out
 }
 
-// TestRateAgainstSimulation holds the chances per sweep, with and without quarantine and decoys, against sweeps that are played.
-// The bounds are five standard deviations, and the seeds are fixed.
+// TestRateAgainstSimulation holds the chances per sweep, with and without quarantine and decoys,
+// against sweeps that are played. The bounds are five standard deviations, and the seeds are fixed.
 func TestRateAgainstSimulation(t *testing.T) {
 	const sweeps = 30_000
 	for name, test := range map[string]struct {
@@ -203,9 +206,9 @@ func permutations(n int, visit func([]int)) {
 	next()
 }
 
-// TestRateExhaustively: in a world of seven ports every order in which a sweep can go is played. Without time-outs the chance is exactly the
-// rated one, whatever the number of ports; with them it is exactly what counting says, and what counting says of all ports is
-// what is rated.
+// TestRateExhaustively: in a world of seven ports every order in which a sweep can go is played.
+// Without time-outs the chance is exactly the rated one, whatever the number of ports; with them it
+// is exactly what counting says, and what counting says of all ports is what is rated.
 func TestRateExhaustively(t *testing.T) {
 	const ports = 7
 	for n := 1; n <= 4; n++ {
@@ -243,8 +246,9 @@ func TestRateExhaustively(t *testing.T) {
 	}
 }
 
-// counted is the chance that of a number of ports in random order n come one after the other, none more than so many places (0: any) after
-// the one before, and the decoys after them: the ways to place them, by inclusion and exclusion over the gaps that are too long.
+// counted is the chance that of a number of ports in random order n come one after the other, none
+// more than so many places (0: any) after the one before, and the decoys after them: the ways to
+// place them, by inclusion and exclusion over the gaps that are too long.
 func counted(ports, n, decoys, slots int) float64 {
 	if slots == 0 {
 		slots = ports
@@ -269,8 +273,9 @@ func choose(n, k int) float64 {
 	return out
 }
 
-// TestRowsExhaustively: of every order of five ports, how many sweeps up or down in a row open it is one more than how often the ports turn
-// the other way, if nothing is forgotten; and it is what playing them says, if something is.
+// TestRowsExhaustively: of every order of five ports, how many sweeps up or down in a row open it
+// is one more than how often the ports turn the other way, if nothing is forgotten; and it is what
+// playing them says, if something is.
 func TestRowsExhaustively(t *testing.T) {
 	places := []uint16{1000, 2000, 20000, 40000, 41000}
 	for _, timeout := range []time.Duration{0, 2 * time.Second, 5 * time.Second, 10 * time.Second} {
@@ -312,7 +317,8 @@ func inRow(steps []sequence.Step, direction float64) int {
 	return 0
 }
 
-// TestSweeps: on average so many sweeps open the door, and half of the scanners are in after so many.
+// TestSweeps: on average so many sweeps open the door, and half of the scanners are in after so
+// many.
 func TestSweeps(t *testing.T) {
 	steps := mixed(5*time.Second, "tcp", 888, "udp", 555, "tcp", 222)
 	rated := sequence.Rate(steps, sequence.DefaultRate, 0)
@@ -354,8 +360,8 @@ func TestSweeps(t *testing.T) {
 	}
 }
 
-// TestFast: at the rated speed, as many sweeps as there are steps open the door whatever their order, if it is the same each time; at a tenth of
-// it most don't.
+// TestFast: at the rated speed, as many sweeps as there are steps open the door whatever their
+// order, if it is the same each time; at a tenth of it most don't.
 func TestFast(t *testing.T) {
 	random := rand.New(rand.NewPCG(8, 8))
 	slow := 0

@@ -6,20 +6,21 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// apart is how far two ports of a sequence are from each other at least, so that no scan of a neighbourhood finds
+// apart is the least distance of two ports of a sequence, so that no scan of a small range finds
 // both. A [Spec] with few ports to choose from puts them nearer.
 const apart = 100
 
-// Sizes of icmp stages: whole IP packets, as RouterOS counts them, from a ping with 36 bytes of data to what passes
-// every tunnel whole.
+// Sizes of icmp stages: whole IP packets, as RouterOS counts them, from a ping with 36 bytes of
+// data to what passes every tunnel whole.
 const (
 	smallestPing = 64
 	largestPing  = 1200
 )
 
-// Sound reports whether a sequence has what [Generate] has always promised: TCP and UDP both occur, no port is one
-// that RouterOS, a well-known service or a common filter uses, no two ports are near each other, no ping has a usual
-// size, and the ports neither rise nor fall all along, since one sweep of a scanner would then play the whole knock.
+// Sound reports whether a sequence keeps what [Generate] has always promised: TCP and UDP both
+// occur, no port is one that RouterOS, a well-known service or a common filter uses, no two ports
+// are near each other, no ping has a usual size, and the ports neither rise nor fall throughout,
+// since one sweep of a scanner would then play the whole knock.
 func Sound(knock []plans.Stage) bool {
 	d := drawer{Spec: Spec{Low: lowestPort, High: 65535, Protocols: []string{"tcp", "udp"}}, never: tidy(slices.Concat(known(), obvious())), near: apart}
 	ports, sizes := values(knock)
@@ -29,12 +30,12 @@ func Sound(knock []plans.Stage) bool {
 // Sound reports whether a sequence is one that [Spec.Draw] and [Derive] make:
 //
 //   - each of the protocols occurs, and no other; at most a third of the stages are icmp;
-//   - every port is in the range, and none is to be avoided, is one that RouterOS or a well-known service listens on,
-//     that providers filter, or that people think of;
+//   - every port is in the range, and none is to be avoided, is one that RouterOS or a well-known
+//     service listens on, that providers filter, or that people think of;
 //   - no size of a ping is a usual one;
 //   - no two stages have ports near each other, or the same size;
-//   - no three ports after each other rise or fall, and no three sizes: a scanner that sweeps in order again and again
-//     gets on by two stages a sweep at most.
+//   - no three ports after each other rise or fall, and no three sizes: a scanner that sweeps in
+//     order again and again gets on by two stages a sweep at most.
 func (s Spec) Sound(knock []plans.Stage) bool {
 	s.Stages = len(knock)
 	d, err := s.drawer()
@@ -103,14 +104,16 @@ func runs(numbers []uint16, long int) bool {
 
 func distance(a, b uint16) int { return max(int(a)-int(b), int(b)-int(a)) }
 
-// known are the ports above the well-known ones that something is known to use or to filter. This list, those of
-// [obvious] and [unusual], and all else that [Spec.Sound] asks for belong to version 1 of [Derive]: they may only change
-// with the label there, since both ends have to draw the same. The parts of the list:
+// known are the ports above the well-known ones that something is known to use or to filter. This
+// list, those of [obvious] and [unusual], and all else that [Spec.Sound] asks for belong to version
+// 1 of [Derive]: they may only change with the label there, since both ends have to draw the same.
+// The parts of the list:
 //
-//   - RouterOS: help.mikrotik.com/docs/display/ROS/Services, and the defaults of WireGuard, RADIUS and the like;
-//   - providers: the lists of Cox ("Internet Ports Blocked or Restricted by Cox"), Bell MTS ("Blocked or restricted
-//     ports") and GVTC ("What ports do you block?"), which are much the same, and what is blocked for its floods and
-//     worms (SIP, TR-069, memcached, Trojan horses);
+//   - RouterOS: help.mikrotik.com/docs/display/ROS/Services, and the defaults of WireGuard, RADIUS
+//     and the like;
+//   - providers: the lists of Cox ("Internet Ports Blocked or Restricted by Cox"), Bell MTS
+//     ("Blocked or restricted ports") and GVTC ("What ports do you block?"), which are much the
+//     same, and what is blocked for its floods and worms (SIP, TR-069, memcached, Trojan horses);
 //   - IANA's registry, where everybody scans for the service: databases, remote desktops, games.
 func known() []uint16 {
 	list := []uint16{
@@ -131,8 +134,8 @@ func known() []uint16 {
 	return list
 }
 
-// obvious are the ports that people choose when they think of one: round, one digit over and over, or digits that
-// count up or down.
+// obvious are the ports that people choose when they think of one: round, one digit over and over,
+// or digits that count up or down.
 func obvious() []uint16 {
 	var list []uint16
 	for port := 1000; port <= 65535; port += 1000 {
@@ -151,9 +154,9 @@ func obvious() []uint16 {
 	return list
 }
 
-// unusual reports whether a ping's size is one that no system and no person is likely to send: none of a round number,
-// whole or as data behind the 28 bytes of headers, and none of the defaults of ping (84), Windows (60), RouterOS and
-// traceroute (56, 92), Cisco (100) and the MTUs.
+// unusual reports whether a ping's size is one that no system and no person is likely to send: none
+// of a round number, whole or as data behind the 28 bytes of headers, and none of the defaults of
+// ping (84), Windows (60), RouterOS and traceroute (56, 92), Cisco (100) and the MTUs.
 func unusual(size uint16) bool {
 	if size < smallestPing || size > largestPing {
 		return false

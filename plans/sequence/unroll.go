@@ -9,14 +9,15 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// suffixes is after how many windows their names come again; at most three are valid at once.
+// suffixes is after how many windows their names repeat; at most three are valid at once.
 const suffixes = 4
 
 // ScheduleOf returns the schedule of a rotating door.
 func ScheduleOf(r plans.Rotate) Schedule { return Schedule{Every: r.Every, Overlap: r.Overlap} }
 
-// Unroll returns a plan with the knocks of its rotating doors: for each window that which chooses, a door of the same name, list and
-// services. router is the router's own name. secret looks up where the secret is kept. It leaves the plan that it is given alone.
+// Unroll returns a plan with the knocks of its rotating doors: for each window that which chooses,
+// a door of the same name, list and services. router is the router's own name. secret looks up
+// where the secret is kept. It leaves the plan that it is given alone.
 //
 //	now, err := sequence.Unroll(p, identity, func(s sequence.Schedule) []int64 { return s.Valid(at) }, secret)
 func Unroll(p plans.Plan, router string, which func(Schedule) []int64, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
@@ -29,14 +30,15 @@ func Unroll(p plans.Plan, router string, which func(Schedule) []int64, secret fu
 	}, secret)
 }
 
-// standing is a window as it stands on a router: under a name that comes again, and with its hours where it is laid down ahead.
+// standing is a window on a router: under a name that repeats, and with its hours if it is
+// installed in advance.
 type standing struct {
 	window int64
 	name   int
 	hours  []routeros.Hours
 }
 
-// place numbers windows from 1 to some number, after which it begins anew.
+// place numbers windows from 1 to some number, and then begins again.
 func place(window int64, of int) int {
 	n := int64(of)
 	return int((window%n+n)%n) + 1
@@ -78,7 +80,7 @@ func unroll(p plans.Plan, router string, which func(plans.Rotate) []standing, se
 	return p, nil
 }
 
-// demand gives the udp stages of a knock what their packets have to carry.
+// demand gives the udp stages of a knock their payloads.
 func demand(knock []plans.Stage, secret []byte, scope Scope, window int64, r plans.Rotate) error {
 	for i := range knock {
 		if knock[i].Protocol != "udp" {
@@ -93,7 +95,7 @@ func demand(knock []plans.Stage, secret []byte, scope Scope, window int64, r pla
 	return nil
 }
 
-// specOf is what a derived knock is made of. It follows from the plan alone, so that both ends agree.
+// specOf is the Spec of a derived knock. It follows from the plan alone, so that both ends agree.
 func specOf(p plans.Plan, r plans.Rotate) Spec {
 	spec := Spec{Stages: r.Stages, Low: r.Ports.First, High: r.Ports.Last}
 	for _, s := range p.Services.Ports {
@@ -115,7 +117,8 @@ func specOf(p plans.Plan, r plans.Rotate) Spec {
 	return spec
 }
 
-// Example returns a plan with a knock for each rotating door that is like those that it will have, and is none of them: to rate it.
+// Example returns a plan with an example knock for each rotating door, similar to the real ones, to
+// rate it.
 func Example(p plans.Plan) plans.Plan {
 	out, err := Unroll(p, "example", func(Schedule) []int64 { return []int64{0} }, func(plans.Credential) (string, error) { return "an example, and no secret at all", nil })
 	if err != nil {
@@ -124,7 +127,8 @@ func Example(p plans.Plan) plans.Plan {
 	return out
 }
 
-// Overlap returns the shortest overlap of the rotating doors of a plan, derived or not; ok says whether there are any.
+// Overlap returns the shortest overlap of the rotating doors of a plan, derived or not; ok says
+// whether there are any.
 func Overlap(p plans.Plan) (shortest time.Duration, ok bool) {
 	for _, d := range p.Doors {
 		if d.Rotate != nil && (!ok || d.Rotate.Overlap < shortest) {

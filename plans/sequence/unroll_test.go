@@ -34,8 +34,8 @@ services: {ports: {ssh: 22022}}
 
 func secret(plans.Credential) (string, error) { return "0123456789abcdef0123456789abcdef", nil }
 
-// TestUnroll: at every moment the client's knock is one of those that the router takes, also when its clock is off by less than the overlap;
-// and names never meet.
+// TestUnroll: at every moment the client's knock is one of those that the router takes, also when
+// its clock is off by less than the overlap; and names never meet.
 func TestUnroll(t *testing.T) {
 	p := rotatingPlan(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -21,15 +21,15 @@ func (e *OwnAddressError) Error() string {
 	return fmt.Sprintf("%s is where this session comes from: revoke it from elsewhere, or accept with --accept-risk=lose-session", e.Address)
 }
 
-// Add puts an address on a door's trusted list for a time, zero for as long as nobody removes it. An entry
-// that is there already gets the new time; it says whether there was one. The comment must not look like a
-// mark.
+// Add puts an address on a door's trusted list for a time; zero means until it is removed. An
+// existing entry gets the new time; the result says whether there was one. The comment must not
+// look like a mark.
 func Add(ctx context.Context, s Session, d Door, address routeros.AddressRange, timeout time.Duration, comment string) (existed bool, err error) {
 	if _, marked := routeros.FindMark(comment); marked {
-		return false, fmt.Errorf("the comment %q looks like a mark of rosknock's: choose another", comment)
+		return false, fmt.Errorf("the comment %q looks like a mark of rosknock: choose another", comment)
 	}
 	if timeout > routeros.MaxListTimeout {
-		return false, fmt.Errorf("%s is too long: the router takes at most %s", routeros.FormatDuration(timeout), routeros.FormatDuration(routeros.MaxListTimeout))
+		return false, fmt.Errorf("%s is too long: the router accepts at most %s", routeros.FormatDuration(timeout), routeros.FormatDuration(routeros.MaxListTimeout))
 	}
 	have, err := find(ctx, s, d, address)
 	if err != nil {
@@ -69,13 +69,13 @@ func renew(ctx context.Context, s Session, d Door, e routeros.ListEntry, timeout
 	case !e.Dynamic:
 		return nil
 	case timeout == 0:
-		return fmt.Errorf("%s is listed for %s more already, and an entry that runs down can't be made permanent: revoke it first", e.Address, routeros.FormatDuration(e.Timeout))
+		return fmt.Errorf("%s is already listed for another %s, and an entry with a time-out can't be made permanent: revoke it first", e.Address, routeros.FormatDuration(e.Timeout))
 	}
 	_, err := s.Run(ctx, routeros.NewCommand(d.Family.AddressList().Verb("set"), ".id", e.ID, "timeout", routeros.FormatDuration(timeout)))
 	return err
 }
 
-// Revocation is what a revocation did, and what it could not do.
+// Revocation is the result of a revocation.
 type Revocation struct {
 	Entries     int // list entries removed, those of stages and of the quarantine included
 	Connections int // connections cut
@@ -83,14 +83,16 @@ type Revocation struct {
 	Left []string
 }
 
-// mostRounds bounds how often the router is read again: somebody who keeps knocking can't keep us busy.
+// mostRounds bounds how often the router is read again: somebody who keeps knocking can't keep us
+// busy.
 const mostRounds = 4
 
-// Revoke takes an address off the trusted list of every door and off their stage lists, from which one more
-// knock would bring it back; then off their quarantines, so that it is as if it had never knocked, and an operator can help somebody who
-// got into one; then it cuts the address's connections. It reads the router again and says what
-// is left. Entries for more than this address are left alone and reported. The operator's own address is
-// refused with an *[OwnAddressError] unless own is true.
+// Revoke removes an address from the trusted list of every door and from their stage lists, from
+// which one more knock would bring it back. Then it removes the address from their quarantines:
+// this is as if it had never knocked, and helps somebody who was caught. Then it cuts the address's
+// connections, reads the router again and says what is left. Entries that cover more than this
+// address are left alone and reported. The operator's own address is refused with an
+// *[OwnAddressError] unless own is true.
 func Revoke(ctx context.Context, s Session, l Ledger, address netip.Addr, own bool) (Revocation, error) {
 	if !own && slices.Contains(l.Own, address) {
 		return Revocation{}, &OwnAddressError{address}
@@ -118,9 +120,9 @@ func Revoke(ctx context.Context, s Session, l Ledger, address netip.Addr, own bo
 	return cut(ctx, s, l, f, address, done)
 }
 
-// lists returns the lists of a family's doors, those of the stages first: a source that is taken off the
-// trusted list while it stands at the last stage needs one knock to return. The quarantines come last, since until then they keep
-// it from going on.
+// lists returns the lists of a family's doors, those of the stages first: a source that is removed
+// from the trusted list while it is in the list of the last stage needs only one knock to return.
+// The quarantines come last, since until then they keep it from advancing.
 func (l Ledger) lists(f routeros.Family) []string {
 	var stages, trusted, quarantines []string
 	for _, d := range l.Doors {
@@ -136,8 +138,8 @@ func (l Ledger) lists(f routeros.Family) []string {
 	return slices.Concat(stages, trusted, quarantines)
 }
 
-// listed finds the entries for exactly the address, in the order of the lists, and describes those that cover
-// it with others.
+// listed finds the entries for exactly the address, in the order of the lists, and describes those
+// that cover it with others.
 func listed(ctx context.Context, s Session, lists []string, f routeros.Family, address netip.Addr) (ids, wider []string, err error) {
 	commands := make([]routeros.Command, len(lists))
 	for i, list := range lists {
@@ -169,7 +171,7 @@ func listed(ctx context.Context, s Session, lists []string, f routeros.Family, a
 	return ids, wider, nil
 }
 
-// remove takes rows away one by one; one that has run down meanwhile is as good as removed.
+// remove removes rows one by one; a row that has expired meanwhile counts as removed.
 func remove(ctx context.Context, s Session, menu routeros.Menu, ids []string) (int, error) {
 	commands := make([]routeros.Command, len(ids))
 	for i, id := range ids {
@@ -196,8 +198,8 @@ func remove(ctx context.Context, s Session, menu routeros.Menu, ids []string) (i
 	return n, nil
 }
 
-// cut removes the address's connections and looks at what is left. A connection that the router picks up
-// again in mid-stream comes back (routeros-facts § 7), so what is seen after the cut is reported.
+// cut removes the address's connections and reports those that are left. A connection that the
+// router picks up again in mid-stream returns
 func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address netip.Addr, done Revocation) (Revocation, error) {
 	found, _, err := connections(ctx, s, f, address)
 	if err != nil {
@@ -214,7 +216,7 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 		done.Left = append(done.Left, fmt.Sprintf("%d connections are open again", len(again)))
 	}
 	if blank > 0 {
-		done.Left = append(done.Left, fmt.Sprintf("the router does not say from where %d connections come: some may be of this address", blank))
+		done.Left = append(done.Left, fmt.Sprintf("the router does not show the source of %d connections: some may be from this address", blank))
 	}
 	hits, _, err := listed(ctx, s, l.lists(f), f, address)
 	if err != nil {
@@ -226,8 +228,8 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 	return sessions(ctx, s, address, done)
 }
 
-// connections lists the ids of the connections that the address opened. Ports stand with the address or in a
-// column of their own (routeros-facts § 7). blank is how many rows tell no address.
+// connections lists the ids of the connections that the address opened. Ports stand with the
+// address or in a column of their own (routeros-facts § 7). blank is how many rows tell no address.
 func connections(ctx context.Context, s Session, f routeros.Family, address netip.Addr) (ids []string, blank int, err error) {
 	rows, err := connectionRows(ctx, s, f, ".id", "src-address")
 	for _, row := range rows {
@@ -266,8 +268,9 @@ func source(text string) netip.Addr {
 	return a
 }
 
-// sessions reports who is logged in on the router from the address. Ending a session needs a policy that a
-// provisioning user lacks, and works differently from version to version (routeros-facts § 7).
+// sessions reports who is logged in on the router from the address. Ending a session needs a policy
+// that a provisioning user lacks, and works differently from version to version (routeros-facts §
+// 7).
 func sessions(ctx context.Context, s Session, address netip.Addr, done Revocation) (Revocation, error) {
 	reply, err := s.Run(ctx, routeros.Print(routeros.UserActive))
 	if err != nil {

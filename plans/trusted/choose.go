@@ -11,13 +11,14 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Filter chooses entries. What is zero chooses all.
+// Filter selects entries. A zero field selects all.
 type Filter struct {
-	// OlderThan chooses what stands for longer. An entry of which the router does not say since when does not fit.
+	// OlderThan selects entries that exist for longer. An entry without a known beginning does not
+	// match.
 	OlderThan time.Duration
-	// ExpiresWithin chooses what runs out within a time. What never does does not fit.
+	// ExpiresWithin selects entries that expire within a time. Permanent entries do not match.
 	ExpiresWithin time.Duration
-	// Address chooses what lies in a prefix, whole or in part. Names that are resolved do not fit.
+	// Address selects entries that overlap a prefix. Names that are resolved do not match.
 	Address netip.Prefix
 	// Door is DOOR or PLAN/DOOR.
 	Door string
@@ -41,11 +42,13 @@ func (f Filter) fits(e Entry) bool {
 	return err == nil && (r.Contains(f.Address.Masked().Addr()) || f.Address.Contains(r.First))
 }
 
-// mostConnections is how large a table of connections may be that is read for a look: 100 bytes each.
+// mostConnections is the largest table of connections that is read just for display: 100 bytes
+// each.
 const mostConnections = 50_000
 
-// Count fills in how many connections each entry has open. The router can't be asked for those of an address, since it prints the port with it
-// (routeros-facts § 7), so all are read, unless there are too many: then, and on a router that does not show them, they stay unknown.
+// Count fills in how many connections each entry has open. The router can't filter them by address,
+// since it prints the port with it (routeros-facts § 7), so all are read, unless there are too
+// many: then, and on a router that does not show them, they stay unknown.
 func (l *Ledger) Count(ctx context.Context, s Session) error {
 	if len(l.Entries) == 0 {
 		return nil
@@ -104,7 +107,7 @@ func (l *Ledger) count(f routeros.Family, rows []routeros.Attributes) {
 	}
 }
 
-// age reads since when an entry stands, by the router's own clock.
+// age is for how long an entry exists, by the router's own clock.
 func age(clock time.Time, created string) (time.Duration, bool) {
 	then, ok := routeros.ParseMoment(created, clock)
 	if !ok || clock.IsZero() || then.After(clock) {

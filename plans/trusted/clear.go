@@ -10,7 +10,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// mangle is the menu of the table that nobody reads otherwise, and whose rules may ask for a list all the same.
+// mangle is the menu of a table that rosknock does not read otherwise, but whose rules may match a
+// list.
 func mangle(f routeros.Family) routeros.Menu {
 	if f == routeros.IPv6 {
 		return "/ipv6/firewall/mangle"
@@ -18,8 +19,9 @@ func mangle(f routeros.Family) routeros.Menu {
 	return "/ip/firewall/mangle"
 }
 
-// Clear takes what comes and goes out of address lists of one family: what rules have put there, and what has a time-out. Permanent entries
-// stay. So do lists for which a rule of the mangle table asks, which are returned.
+// Clear removes the entries from address lists of one family that rules have added or that have a
+// time-out. Permanent entries stay. Lists that a rule of the mangle table matches stay too, and are
+// returned.
 func Clear(ctx context.Context, s Session, f routeros.Family, lists []string) (removed int, kept []string, err error) {
 	reply, err := s.Run(ctx, routeros.Print(mangle(f)))
 	if _, refused := errors.AsType[*api.TrapError](err); err != nil && !refused && !unknownMenu(err) {
@@ -50,7 +52,8 @@ func Clear(ctx context.Context, s Session, f routeros.Family, lists []string) (r
 	return removed, kept, nil
 }
 
-// mostAtOnce is how many entries are removed without waiting: weak routers choke on more (routeros-facts § 1.7).
+// mostAtOnce is how many entries are removed without waiting: weak routers fail with more
+// (routeros-facts § 1.7).
 const mostAtOnce = 40
 
 func unknownMenu(err error) bool {
@@ -58,7 +61,7 @@ func unknownMenu(err error) bool {
 	return unknown
 }
 
-// asks reports whether a rule asks for a list, or fills it.
+// asks reports whether a rule matches a list, or fills it.
 func asks(row routeros.Attributes, list string) bool {
 	return slices.ContainsFunc([]string{"src-address-list", "dst-address-list", "address-list"}, func(name string) bool {
 		return strings.TrimPrefix(row.Get(name), "!") == list

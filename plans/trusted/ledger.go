@@ -1,9 +1,7 @@
-// Package trusted is the ledger of those whom the doors of a router let in: who is listed, until when, how to
-// add somebody and how to take somebody's trust away.
-//
-// Doors are found on the router itself, by the marks of their rules, so no plan is needed. What is to be
-// done is decided from values; the session is only read from and written to. Nothing but address-list
-// entries and connections is ever changed.
+// Package trusted is the ledger of the sources that a router's doors let in: who is listed, until
+// when, and how to add or revoke an address. Doors are found on the router itself, by the marks of
+// their rules, so no plan is needed. All decisions are made from values; the session is only used
+// to read and write. Nothing but address-list entries and connections is ever changed.
 //
 //	ledger, err := trusted.Read(ctx, session)
 //	left, err := trusted.Revoke(ctx, session, ledger, address)
@@ -33,8 +31,8 @@ type Door struct {
 	Family routeros.Family
 	Plan   string
 	Name   string
-	// List is the trusted list, Stages are the lists of those on their way, Quarantine is that of those who knocked wrongly, "" where the door
-	// has none.
+	// List is the trusted list, Stages are the lists of sources in the middle of a knock,
+	// Quarantine is the list of sources with a wrong knock, "" if the door has none.
 	List       string
 	Stages     []string
 	Quarantine string
@@ -52,7 +50,7 @@ type Entry struct {
 	ExpiresIn time.Duration
 	Expires   bool
 	Kind      Kind
-	// Age is for how long it stands, by the router's clock, when Aged.
+	// Age is for how long it exists, by the router's clock, if Aged.
 	Age  time.Duration
 	Aged bool
 	// Connections is how many it has open, when Counted.
@@ -60,11 +58,11 @@ type Entry struct {
 	Counted     bool
 }
 
-// Kind says how an entry came about.
+// Kind says how an entry was made.
 type Kind string
 
-// The kinds. Timed is an entry with a time-out that carries our mark or a comment: somebody added it;
-// rules leave no comment (routeros-facts § 13).
+// The kinds. Timed is an entry with a time-out that carries our mark or a comment: somebody added
+// it; rules leave no comment (routeros-facts § 13).
 const (
 	Knocked Kind = "knocked"
 	Timed   Kind = "timed"
@@ -80,8 +78,8 @@ type Ledger struct {
 	Own []netip.Addr
 }
 
-// Read finds the doors of a router and reads their trusted lists; other lists are not fetched, however
-// long they are.
+// Read finds the doors of a router and reads their trusted lists; other lists are not fetched,
+// however long they are.
 func Read(ctx context.Context, s Session) (Ledger, error) {
 	var ledger Ledger
 	var commands []routeros.Command
@@ -138,8 +136,9 @@ func rules(rows []routeros.Attributes) []routeros.Rule {
 	return out
 }
 
-// Doors finds the doors among the rules of one filter table: stage rules fill lists, and the list that an
-// open rule lets in is the trusted one; rules for stages out of turn and decoys fill the quarantine. A disabled door is a door.
+// Doors finds the doors among the rules of one filter table: stage rules fill lists, and the list
+// that an open rule accepts is the trusted one; rules for stages out of order and decoys fill the
+// quarantine. A disabled door counts too.
 func Doors(f routeros.Family, table []routeros.Rule) []Door {
 	var doors []Door
 	at := func(plan, name string) *Door {
@@ -217,8 +216,8 @@ func entry(d Door, e routeros.ListEntry) Entry {
 	return Entry{Door: d, ID: e.ID, Address: e.Address, Comment: e.Comment, Since: e.Created, ExpiresIn: e.Timeout, Expires: e.Timed, Kind: kind}
 }
 
-// Choose returns the doors of a name, DOOR or PLAN/DOOR, in the families of the address; an empty name
-// means the only door there is.
+// Choose returns the doors of a name, DOOR or PLAN/DOOR, in the families of the address; an empty
+// name means the only door there is.
 func (l Ledger) Choose(name string, f routeros.Family) (Door, error) {
 	var found []Door
 	var names []string

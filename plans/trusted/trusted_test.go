@@ -250,8 +250,8 @@ func TestRevokeOwn(t *testing.T) {
 	}
 }
 
-// TestRevokeFromQuarantine: a door that quarantines is a door with its stages; revoking takes an address out of the quarantine last, and
-// leaves nothing that a single knock could make use of.
+// TestRevokeFromQuarantine: a door that quarantines is a door with its stages; revoking takes an
+// address out of the quarantine last, and leaves nothing that a single knock could make use of.
 func TestRevokeFromQuarantine(t *testing.T) {
 	b := newBench(t, "quarantine.yaml")
 	knock, decoy := b.plan.Doors[0].Knock, b.plan.Doors[0].Decoys[0]

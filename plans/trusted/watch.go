@@ -22,7 +22,7 @@ type Event struct {
 // Change is what happened to an entry.
 type Change string
 
-// The changes. Expired is an entry that is gone when its time was up; Removed one that went before.
+// The changes. Expired is an entry whose time was up; Removed is one that was removed before.
 const (
 	Added   Change = "added"
 	Renewed Change = "renewed"
@@ -36,7 +36,7 @@ type Listener interface {
 	Listen(ctx context.Context, c routeros.Command, each func(routeros.Attributes) error) error
 }
 
-// Watch is a look at the trusted lists of one router over time, across sessions.
+// Watch follows the trusted lists of one router over time, across sessions.
 type Watch struct {
 	mu    sync.Mutex
 	doors []Door
@@ -56,7 +56,7 @@ func (k key) compare(o key) int {
 	return cmp.Or(cmp.Compare(k.family, o.family), cmp.Compare(len(k.id), len(o.id)), strings.Compare(k.id, o.id))
 }
 
-// held is an entry with the moment at which it runs out.
+// held is an entry with the moment at which it expires.
 type held struct {
 	Entry
 	until time.Time
@@ -65,11 +65,12 @@ type held struct {
 // NewWatch returns a watch that knows nothing yet.
 func NewWatch(now func() time.Time) *Watch { return &Watch{known: map[key]held{}, now: now} }
 
-// On reads a router and then reports every change of its trusted lists to each, until the context or the session ends. A watch that is used
-// again, after a session was lost, first reports what changed meanwhile. Calls of each never overlap. ready is called with how many
-// entries stand there at the beginning.
+// On reads a router and then reports every change of its trusted lists to each, until the context
+// or the session ends. A watch that is used again, after a session was lost, first reports what
+// changed meanwhile. Calls of each never overlap. ready is called with the number of entries at the
+// beginning.
 func (w *Watch) On(ctx context.Context, s Listener, ready func(int), each func(Event) error) error {
-	// Listening comes before reading: what changes in between is seen twice rather than never.
+	// Listening starts before reading: a change in between is seen twice rather than never.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var first []routeros.Attributes
@@ -167,7 +168,7 @@ func (w *Watch) catchUp(l Ledger, each func(Event) error) error {
 	return nil
 }
 
-// slack is what two looks at a time that runs down may differ by.
+// slack is how much two readings of a remaining time may differ.
 const slack = 3 * time.Second
 
 func (w *Watch) hold(e Entry) held {
@@ -188,7 +189,8 @@ func (w *Watch) gone(e held) Event {
 	return Event{now, what, e.Entry}
 }
 
-// row is one sentence of a listen. A removal carries only the id, and .dead as true or yes (routeros-facts § 1.4).
+// row is one sentence of a listen. A removal carries only the id, and .dead as true or yes
+// (routeros-facts § 1.4).
 func (w *Watch) row(f routeros.Family, row routeros.Attributes, each func(Event) error) error {
 	k := key{f, row.Get(".id")}
 	was, known := w.known[k]

@@ -14,7 +14,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// TestWatch follows a router through additions by hand and by knock, a renewal, a removal, an expiry, and two sessions.
+// TestWatch follows a router through additions by hand and by knock, a renewal, a removal, an
+// expiry, and two sessions.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "branch.yaml")

@@ -12,7 +12,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// BenchmarkUndo is the way back from the installation of a large plan, as a script and as steps, on tables of other people's rules.
+// BenchmarkUndo is the way back from the installation of a large plan, as a script and as steps, on
+// tables of other people's rules.
 func BenchmarkUndo(b *testing.B) {
 	text, err := fixtures.Plan("branch.yaml")
 	if err != nil {

@@ -8,9 +8,10 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Left says what of a change set is still to be seen on a router: where the plan's rows, chain by chain, its list entries and the
-// services that it touched are not as they were before. Ids don't count, since a row that came back has a new one. Where
-// nobody else has changed anything, the place of each row among those of others counts too.
+// Left says what of a change set is still on a router: where the plan's rows, chain by chain, its
+// list entries and the services that it touched differ from their state before. Ids don't count,
+// since a restored row has a new one. If nobody else has changed anything, the place of each row
+// among foreign rows counts too.
 func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []string {
 	now = within(now, before)
 	alone := len(diff.Foreign(before, now, plan)) == 0
@@ -27,9 +28,8 @@ func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []str
 	return append(out, leftOfServices(now, before, done)...)
 }
 
-// leftOfServices names the services that a change set touched and that still have what it wrote,
-// instead of what was there before. What somebody else has made of them since is neither, and
-// stays.
+// leftOfServices names the services that still have a value which the change set wrote. Values that
+// somebody else has written since stay, and are not named.
 func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string {
 	var out []string
 	for _, step := range done.Steps {
@@ -38,7 +38,7 @@ func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string
 		}
 		was, _ := diff.FindRow(before, step.Menu, step.ID)
 		is, ok := diff.FindRow(now, step.Menu, step.ID)
-		text := fmt.Sprintf("the service %s is not as it was", step.Slot)
+		text := fmt.Sprintf("the service %s is not as it was before", step.Slot)
 		if ok && !slices.Contains(out, text) && keeps(is.Attrs, was.Attrs, diff.Written(step)) {
 			out = append(out, text)
 		}
@@ -46,8 +46,8 @@ func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string
 	return out
 }
 
-// keeps reports whether a row has a value that was written to it, and that means something else
-// than the one before. A router prints values in forms of its own.
+// keeps reports whether a row has a value that the change set wrote, and that differs in meaning
+// from the one before. A router prints values in forms of its own.
 func keeps(is, was, written routeros.Attributes) bool {
 	for name, value := range written.All() {
 		now := routeros.Canonical(name, is.Get(name))
@@ -58,7 +58,7 @@ func keeps(is, was, written routeros.Attributes) bool {
 	return false
 }
 
-// within leaves of a snapshot the menus that another one has: a backup holds only some.
+// within reduces a snapshot to the menus that another one has: a backup holds only some.
 func within(s, other routeros.Snapshot) routeros.Snapshot {
 	rules, entries := map[routeros.Menu][]routeros.Rule{}, map[routeros.Menu][]routeros.ListEntry{}
 	for menu := range other.Rules {
@@ -78,8 +78,8 @@ func leftInTable(menu routeros.Menu, now, before routeros.Snapshot, plan string,
 	for _, r := range slices.Concat(before.Rules[menu], now.Rules[menu]) {
 		name := r.Chain()
 		if !slices.EqualFunc(was[name], is[name], routeros.Attributes.Equal) {
-			out = append(out, fmt.Sprintf("%s: the plan's rules in the chain %s are not as they have to be", menu, name))
-			was[name], is[name] = nil, nil // said once
+			out = append(out, fmt.Sprintf("%s: the plan's rules in the chain %s are not as they were before", menu, name))
+			was[name], is[name] = nil, nil // reported once
 		}
 	}
 	return out

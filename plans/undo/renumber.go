@@ -8,11 +8,11 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// renumbered gives the rows of a backup, and the steps that name them, the ids under which they
-// stand now. A router that was set up anew from its own backup numbers its rows afresh, and an
-// upgrade may (routeros-facts § 11): then the old ids would name other rows. Where a menu is as it
-// was after some of the steps, row by row in its order, each is known by its place. Where it is
-// not, or where the steps don't fit the backup, the ids are taken as they are.
+// renumbered gives the rows of a backup, and the steps that name them, their present ids. A router
+// that was restored from its own backup gives its rows new ids, and an upgrade may do so too
+// (routeros-facts § 11): then the old ids would name other rows. If a menu is as it was after some
+// of the steps, row by row in its order, each row is found by its place. Otherwise, or if the steps
+// don't fit the backup, the ids are used as they are.
 func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
 	states, err := diff.States(before, done)
 	if err != nil {
@@ -21,7 +21,7 @@ func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Sn
 	ids := map[string]string{}
 	for _, menu := range done.Menus() {
 		if menu == routeros.ServiceMenu {
-			continue // a service has its id for good
+			continue // a service never changes its id
 		}
 		for was, is := range settled(static(now, menu), states, menu) {
 			ids[key(menu, was)] = is
@@ -55,9 +55,9 @@ func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Sn
 	return before, done
 }
 
-// settled returns the id of now of each row that was there from the beginning, when the rows are
-// those of one of the states, under other ids; nothing where they have their own. Rows that the
-// steps have taken away get an id that no row has.
+// settled returns the present id of each original row, if the rows are those of one of the states
+// under other ids; nothing if the ids are unchanged. Rows that the steps have removed get an id
+// that no row has.
 func settled(rows []diff.Row, states []routeros.Snapshot, menu routeros.Menu) map[string]string {
 	for _, state := range slices.Backward(states) {
 		then := static(state, menu)

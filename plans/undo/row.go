@@ -10,8 +10,8 @@ func hasRow(s routeros.Snapshot, menu routeros.Menu, id string) bool {
 	return ok
 }
 
-// samePlace reports whether a row stands where a step would add one: of a rule the chain and the place within the plan, of a list entry
-// what it holds.
+// samePlace reports whether a row is where a step would add one: for a rule, the chain and the
+// place within the plan; for a list entry, its content.
 func samePlace(r diff.Row, step diff.Step) bool {
 	if !step.Menu.IsRuleTable() {
 		return routeros.ReadListEntry(r.Attrs).Key() == routeros.ReadListEntry(step.Set).Key()
@@ -25,8 +25,8 @@ func sameContent(r diff.Row, step diff.Step) bool {
 	return routeros.Rule{Attrs: r.Attrs}.Same(routeros.Rule{Attrs: step.Set})
 }
 
-// alike reports whether a row means the same as another, at the same place of the plan; the
-// comment's words may have changed on the way, and it may not have gone live yet.
+// alike reports whether a row means the same as another, at the same place of the plan. The
+// comment's text may have changed in between, and the row may still be disabled.
 func alike(r diff.Row, was routeros.Attributes, menu routeros.Menu) bool {
 	live := func(a routeros.Attributes) routeros.Rule { return routeros.Rule{Attrs: a.Without("disabled")} }
 	return samePlace(r, diff.Step{Menu: menu, Set: was}) && live(r.Attrs).SameMeaning(live(was))

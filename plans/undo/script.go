@@ -10,15 +10,16 @@ import (
 	"github.com/rosknock/rosknock/routeros/script"
 )
 
-// Script returns the way back as a script of the router, which undoes whatever part of the change set has been done when it runs, and
-// then removes the scheduler entries of the given names, its own among them. A row that is there from the beginning to
-// the end is named by its id; one that comes or goes by its chain and its comment, which a change set keeps unique. What a script
-// can't see is how often a row was moved; so of a change set that moves rows and was cut off in the middle, the states on
-// the way back are not all ones that were proved, for the moment that the script takes.
+// Script returns the undo as a script for the router. It undoes the part of the change set that has
+// been done when it runs, and then removes the scheduler entries of the given names, including its
+// own. A row that exists from beginning to end is named by its id; a row that comes or goes by its
+// chain and comment, which a change set keeps unique. A script can't see how often a row was moved.
+// So if a change set that moves rows was interrupted in the middle, not all states during the
+// script are ones that were proved.
 //
-// The language is the part that routeros/script knows, and the simulated router runs; paths are written with
-// blanks, as RouterOS 6 wants them and 7 takes them.
-// The error, if any, is a *[diff.MisfitError].
+// The language is the part that routeros/script knows, and the simulated router runs; paths are
+// written with blanks: RouterOS 6 requires them and 7 accepts them. The error, if any, is a
+// *[diff.MisfitError].
 func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) (string, error) {
 	w, err := newWriter(before, done)
 	if err != nil {
@@ -33,14 +34,14 @@ func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries 
 	return text, nil
 }
 
-// longScript is from where on a script is in danger of being more than a router takes. One of hundreds of steps says less of each that fails,
-// and leaves out rows that no packet meets.
+// longScript is the number of steps from which on a script may be too long for a router. A long
+// script logs less about each failed step, and leaves out rows that no packet meets.
 const longScript = 50_000
 
 func (w *writer) write(plan string, entries []string) string {
-	w.line(`:log warning %s`, script.Quoted("rosknock: what was done for the plan "+plan+" was not confirmed in time and is taken back"))
+	w.line(`:log warning %s`, script.Quoted("rosknock: the change for the plan "+plan+" was not confirmed in time and is rolled back"))
 	failed := func(i int) string {
-		return fmt.Sprintf("rosknock: step %d of the plan %s could not be taken back", i+1, plan)
+		return fmt.Sprintf("rosknock: step %d of the plan %s could not be rolled back", i+1, plan)
 	}
 	if w.brief {
 		failed = func(i int) string { return fmt.Sprintf("rosknock: step %d stays", i+1) }
@@ -68,12 +69,12 @@ func (w *writer) write(plan string, entries []string) string {
 	for _, name := range entries {
 		w.line(`/system scheduler remove [find name=%s]`, script.Quoted(name))
 	}
-	w.line(`:log warning %s`, script.Quoted("rosknock: what was done for the plan "+plan+" is taken back"))
+	w.line(`:log warning %s`, script.Quoted("rosknock: the change for the plan "+plan+" is rolled back"))
 	return w.b.String()
 }
 
-// unmet reports whether a step removes a row of a chain of ours into which no packet comes from the beginning: whether the row is there makes
-// no difference to any.
+// unmet reports whether a step removes a row of a chain of ours that no packet ever reaches: for
+// packets the row makes no difference.
 func (w *writer) unmet(step diff.Step) bool {
 	if step.Op != diff.Remove || !step.Menu.IsRuleTable() || !strings.HasPrefix(step.Was.Get("chain"), "rosknock-") {
 		return false
@@ -84,8 +85,8 @@ func (w *writer) unmet(step diff.Step) bool {
 	return !w.met[step.Menu][step.Was.Get("chain")]
 }
 
-// met are the chains of a table that packets come into in one of some states, by way of rules that jump there from other such chains. Those that
-// are disabled count too: somebody may enable them.
+// met are the chains of a table that packets reach in one of some states, through rules that jump
+// there from other such chains. Disabled jumps count too: somebody may enable them.
 func met(states []routeros.Snapshot, menu routeros.Menu) map[string]bool {
 	leads := map[string]map[string]bool{} // from chain to chain
 	out := map[string]bool{}
@@ -116,14 +117,14 @@ func met(states []routeros.Snapshot, menu routeros.Menu) map[string]bool {
 	return out
 }
 
-// fresh reports whether a chain is one that the change set makes: before it there was none of that name, so it goes as a whole. Such chains can
-// have hundreds of rules.
+// fresh reports whether the change set creates a chain: there was none of that name before, so it
+// is removed as a whole. Such chains can have hundreds of rules.
 func (w *writer) fresh(menu routeros.Menu, chain string) bool {
 	return strings.HasPrefix(chain, "rosknock-") && menu.IsRuleTable() &&
 		!slices.ContainsFunc(w.states[0].Rules[menu], func(r routeros.Rule) bool { return r.Chain() == chain })
 }
 
-// anyAfter reports whether a later step adds to a chain: that is rolled back before.
+// anyAfter reports whether a later step adds to a chain: that step is rolled back first.
 func (w *writer) anyAfter(i int, menu routeros.Menu, chain string) bool {
 	return slices.ContainsFunc(w.done.Steps[i+1:], func(s diff.Step) bool {
 		return s.Op == diff.Add && s.Menu == menu && s.Set.Get("chain") == chain
@@ -163,7 +164,7 @@ func (w *writer) line(format string, args ...any) {
 	w.b.WriteByte('\n')
 }
 
-// undo returns the commands that take one step back; was is the state before it.
+// undo returns the commands that undo one step; was is the state before it.
 func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 	menu := script.Path(step.Menu)
 	switch step.Op {
@@ -210,7 +211,7 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 	}
 	for i, row := range rows {
 		if i > 0 {
-			values = strings.ReplaceAll(values, comment, "") // a row under a comment of its own keeps it until the end
+			values = strings.ReplaceAll(values, comment, "") // a row with a temporary comment keeps it until the end
 		}
 		if values != "" {
 			out = append(out, fmt.Sprintf("%s set %s%s", menu, row, values))
@@ -219,8 +220,8 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 	return w.ifReplaced(step, changed, out)
 }
 
-// ifReplaced guards what is done to a row that the change set added in the place of another. As long as that one is there, the comment
-// is its own, and the row was never added.
+// ifReplaced guards commands for a row that the change set added in place of another. As long as
+// the old row exists, the comment belongs to it, and the new row was never added.
 func (w *writer) ifReplaced(step diff.Step, r diff.Row, commands []string) []string {
 	if !strings.HasPrefix(step.ID, "+") || !step.Menu.IsRuleTable() {
 		return commands
@@ -236,8 +237,9 @@ func (w *writer) ifReplaced(step diff.Step, r diff.Row, commands []string) []str
 	return commands
 }
 
-// renamed finds the rows that steps before gave another comment, so that the one which is added could have theirs. Until that is
-// done for all of them the comment names an old row, and nothing has been added.
+// renamed finds the rows to which earlier steps gave another comment, so that the added row could
+// have theirs. Until that is done for all of them, the comment names an old row, and nothing has
+// been added.
 func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
 	var out [][]string
 	for i, earlier := range w.done.Steps {
@@ -257,28 +259,30 @@ func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
 	return out
 }
 
-// stays reports whether a row is there from before the change set until after it, so that its id names it all the time.
+// stays reports whether a row exists from before the change set until after it, so that its id
+// names it all the time.
 func (w *writer) stays(menu routeros.Menu, id string) bool {
 	return !strings.HasPrefix(id, "+") && !slices.ContainsFunc(w.done.Steps, func(s diff.Step) bool {
 		return s.Op == diff.Remove && s.Menu == menu && s.ID == id
 	})
 }
 
-// refer names a row in a command, in the ways that have to be tried one after the other.
+// refer names a row in a command, in the forms that have to be tried one after the other.
 func (w *writer) refer(menu routeros.Menu, r diff.Row) []string {
 	switch {
 	case w.stays(menu, r.ID):
 		return []string{r.ID}
 	case strings.HasPrefix(r.ID, "+"):
-		// A row that the change set added itself; the console would not take such an id.
+		// A row that the change set added itself; the console would not accept such an id.
 	case w.twice(menu, r):
 		return []string{r.ID, "[" + Conditions(menu, r.Attrs.With("comment", tagged(r))) + "]"}
 	}
 	return []string{"[" + Conditions(menu, r.Attrs) + "]"}
 }
 
-// twice reports whether a row that comes or goes shares its chain and its comment with another at some time: somebody has copied a rule
-// of ours. It comes back under a comment of its own, and gets its old one in the end.
+// twice reports whether a row that comes or goes shares its chain and comment with another at some
+// time: somebody has copied a rule of ours. It is restored with a temporary comment, and gets its
+// old one at the end.
 func (w *writer) twice(menu routeros.Menu, r diff.Row) bool {
 	if !menu.IsRuleTable() {
 		return false
@@ -289,7 +293,8 @@ func (w *writer) twice(menu routeros.Menu, r diff.Row) bool {
 	return w.doubles[menu][r.ID]
 }
 
-// doubles are the rows of a table that share their chain and their comment with another in one of some states.
+// doubles are the rows of a table that share their chain and their comment with another in one of
+// some states.
 func doubles(states [][]routeros.Rule) map[string]bool {
 	type name struct{ chain, comment string }
 	out := map[string]bool{}
@@ -306,13 +311,13 @@ func doubles(states [][]routeros.Rule) map[string]bool {
 	return out
 }
 
-// tagged is the comment under which such a row comes back.
+// tagged is the temporary comment of such a row.
 func tagged(r diff.Row) string {
 	mark, _ := routeros.FindMark(r.Attrs.Get("comment"))
 	return mark.Comment("(back " + strings.TrimPrefix(r.ID, "*") + ")")
 }
 
-// untag returns the commands that give such rows the comments that they had in the beginning.
+// untag returns the commands that give such rows their original comments.
 func (w *writer) untag() []string {
 	var out []string
 	for i, step := range w.done.Steps {
@@ -334,7 +339,8 @@ func Conditions(menu routeros.Menu, a routeros.Attributes) string {
 	return fmt.Sprintf("find list=%s address=%s comment=%s", script.Quoted(a.Get("list")), script.Quoted(printed(menu, a.Get("address"))), script.Quoted(a.Get("comment")))
 }
 
-// printed is an address as the router keeps it in a list: IPv6 hosts as prefixes (routeros-facts § 3).
+// printed is an address as the router keeps it in a list: IPv6 hosts as prefixes (routeros-facts §
+// 3).
 func printed(menu routeros.Menu, address string) string {
 	r, err := routeros.ParseAddressRange(address)
 	switch {
@@ -346,8 +352,8 @@ func printed(menu routeros.Menu, address string) string {
 	return r.String()
 }
 
-// addAgain brings a removed row back, unless it is there: under its old id when it was never removed, or as it was brought
-// back by a run of this script that a reboot cut short.
+// addAgain restores a removed row, unless it exists: with its old id if it was never removed, or
+// restored by a run of this script that a reboot interrupted.
 func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 	menu := script.Path(step.Menu)
 	old, _ := diff.FindRow(was, step.Menu, step.ID)
@@ -366,12 +372,12 @@ func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 		add = fmt.Sprintf(":do {%s get %s chain; %s place-before=%s} on-error={%s}", menu, anchor, plain, anchor, add)
 	}
 	live := ""
-	if diff.Prepared(was, diff.Step{Op: diff.Add, Menu: step.Menu, Set: back}) != nil { // an undo that was cut off may have left it disabled
+	if diff.Prepared(was, diff.Step{Op: diff.Add, Menu: step.Menu, Set: back}) != nil { // an interrupted undo may have left it disabled
 		live = fmt.Sprintf(" else={%s set [%s] disabled=no}", menu, Conditions(step.Menu, back))
 	}
 	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}%s", menu, Conditions(step.Menu, back), add, live)
 	if strings.HasPrefix(step.ID, "+") {
-		return add // it never had an id that anybody knew beforehand
+		return add // its id could not be known beforehand
 	}
 	name := "chain"
 	if !step.Menu.IsRuleTable() {
@@ -385,10 +391,10 @@ func first(a routeros.Attributes, names ...string) []routeros.Attribute {
 	return append(slices.Clone(a.Only(names...)), a.Without(names...)...)
 }
 
-// mostAnchors is how many rows a script tries to put one before: others may go while it waits.
+// mostAnchors is how many anchors a script tries for one row: some may be removed while it waits.
 const mostAnchors = 3
 
-// anchors are the next rows of the chain behind a row of a state, as commands name them.
+// anchors are the next rows of the chain after a row of a state, as commands name them.
 func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
 	rows := was.Rules[step.Menu]
 	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == step.ID })
@@ -401,8 +407,8 @@ func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
 	return out
 }
 
-// moveBack puts a row before the next of its chain that is there. The router takes a vanished one for the end of the table
-// (routeros-facts § 2.4), so each is looked up first.
+// moveBack puts a row before the next existing one of its chain. The router treats a vanished
+// anchor as the end of the table (routeros-facts § 2.4), so each is looked up first.
 func (w *writer) moveBack(was routeros.Snapshot, step diff.Step) string {
 	menu := script.Path(step.Menu)
 	old, _ := diff.FindRow(was, step.Menu, step.ID)
@@ -410,7 +416,7 @@ func (w *writer) moveBack(was routeros.Snapshot, step diff.Step) string {
 	return w.moveTo(menu, row, w.anchors(was, step))
 }
 
-// moveTo moves a row before the first anchor that is there, else to the end.
+// moveTo moves a row before the first anchor that exists, otherwise to the end.
 func (w *writer) moveTo(menu, row string, anchors []string) string {
 	move := fmt.Sprintf("%s move %s", menu, row)
 	for _, anchor := range slices.Backward(anchors) {
@@ -419,8 +425,9 @@ func (w *writer) moveTo(menu, row string, anchors []string) string {
 	return move
 }
 
-// order returns the commands that put the plan's rows of a chain into their old order, the last first. A script can't know whether a row
-// has been moved yet, so where the change set moves rows, and only there, it settles the order in the end.
+// order returns the commands that restore the old order of the plan's rows in a chain, the last
+// first. A script can't know whether a row has been moved yet. So if the change set moves rows, and
+// only then, it restores the order at the end.
 func (w *writer) order(plan string) []string {
 	var out []string
 	before := w.states[0]

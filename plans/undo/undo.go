@@ -1,10 +1,9 @@
-// Package undo takes back what a change set has done to a router, however far it came.
-//
-// There are two ways back. [Changes] computes the steps from what the router looks like now, for a rosknock that can reach
-// it; [Script] writes them beforehand in the router's own language, for the scheduler of a router that nobody can reach any
-// more. Both go the way of the change set backwards, step by step, so that every state on the way is one that the proof
-// has been over. Both leave out what was never done, and neither names a row that is not the plan's but as the
-// anchor of a placement.
+// Package undo undoes a change set on a router, however far it has been applied. There are two
+// forms of an undo. [Changes] computes the steps from the router's present state, if rosknock can
+// reach the router. [Script] writes them beforehand in the router's own language, for the scheduler
+// of a router that nobody can reach any more. Both reverse the change set step by step, so that
+// every intermediate state is one that was proved. Both skip steps that were never done, and
+// neither names a foreign row except as the anchor of a placement.
 //
 //	back := undo.Changes(now, before, changes, "branch")
 //	text := undo.Script(before, changes, "branch", []string{"rosknock-dead-man"})
@@ -19,10 +18,11 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Changes returns the steps that take back what has been done of a change set, which was computed
-// on before, from a router as it is now. Foreign rules may have come and gone meanwhile. Steps may
-// name a row that an earlier one of them adds, as +N (see [diff.Step]). What can't be rolled back is
-// in the notes. The error, if any, is a *[diff.MisfitError]: the change set is not one of before.
+// Changes returns the steps that undo the applied part of a change set, which was computed on
+// before, on the router in its present state. Foreign rules may have been added or removed
+// meanwhile. Steps may name a row that an earlier one of them adds, as +N (see [diff.Step]). The
+// notes say what can't be rolled back. The error, if any, is a *[diff.MisfitError]: the change set
+// is not one of before.
 func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (diff.ChangeSet, error) {
 	states, err := diff.States(before, done)
 	if err != nil {
@@ -32,7 +32,7 @@ func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (d
 	u.recogniseAdded(before, done)
 	steps, exact := u.came(done)
 	if !exact {
-		// An undo before this one may have been cut off, and brought rows back already.
+		// An earlier undo may have been interrupted, and may have restored rows already.
 		u = newUndoer(now, states, done, plan)
 		u.recogniseReturned(before, done)
 		u.recogniseAdded(before, done)
@@ -56,9 +56,10 @@ func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done diff.Chan
 	}
 }
 
-// came tells how far the change set came: after how many steps the router would be as it is, or its own rows at least, when others' have
-// come or gone. Where it is like after none, since somebody has edited our rows, every step counts, and what was not done is left out one
-// by one.
+// came returns how far the change set has been applied: after how many steps the router would be in
+// its present state, or at least the plan's rows, if foreign rows have changed. If that matches no
+// number of steps, since somebody has edited our rows, it returns all steps, and those that were
+// not done are skipped one by one.
 func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 	menus := done.Menus()
 	for _, foreign := range []bool{true, false} {
@@ -75,7 +76,8 @@ func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 	return len(done.Steps), false
 }
 
-// list is a menu's rows in order, with their ids of now: the plan's with what they hold, others, if they are wanted, by their ids only.
+// list is a menu's rows in order, with their present ids: the plan's with their content, others, if
+// requested, by their ids only.
 func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []string {
 	var out []string
 	for _, r := range diff.Rows(s, menu) {
@@ -99,9 +101,9 @@ func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []s
 
 type undoer struct {
 	plan   string
-	cur    routeros.Snapshot   // as it will be after the steps so far
+	cur    routeros.Snapshot   // the state after the steps so far
 	states []routeros.Snapshot // of the change set that is rolled back
-	// at says under which id a row of the states stands in cur, where that is another one.
+	// at is the id in cur of a row of the states, if it differs.
 	at     map[string]string
 	handed map[string]string // see [handed]
 	exact  bool              // the router is as in one of the states
@@ -114,8 +116,9 @@ func key(menu routeros.Menu, id string) string { return string(menu) + " " + id 
 // added is the id of states for the row that step i added.
 func added(i int) string { return fmt.Sprintf("+%d", i) }
 
-// recogniseReturned finds the rows that steps removed and that an undo which was cut off has brought back already, under other ids. Of
-// rows that are alike, those that went last have come back first, and they stand in their old order.
+// recogniseReturned finds rows that steps removed and that an interrupted undo has restored
+// already, under other ids. Of identical rows, those that were removed last were restored first,
+// and they are in their old order.
 func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet) {
 	var seen []diff.Step
 	for _, step := range slices.Backward(done.Steps) {
@@ -172,7 +175,8 @@ func (u *undoer) recognise(before routeros.Snapshot, step diff.Step, i int) {
 	}
 }
 
-// fresh lists the plan's rows of a menu that were not there before and that nothing has been made of yet.
+// fresh lists the plan's rows of a menu that did not exist before and are not assigned to a step
+// yet.
 func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []diff.Row {
 	var out []diff.Row
 	for _, r := range diff.Rows(u.cur, menu) {
@@ -211,7 +215,8 @@ func (u *undoer) mine(menu routeros.Menu, id string) (diff.Row, bool) {
 	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.Attrs.Get("comment"))
 }
 
-// handed lists the rows that a change set gives to others, by the comment that they have then. Its way back takes them again.
+// handed lists the rows that a change set hands back to others, by the comment that they then have.
+// Its undo takes them over again.
 func handed(c diff.ChangeSet, plan string) map[string]string {
 	out := map[string]string{}
 	for _, step := range c.Steps {
@@ -268,7 +273,7 @@ func (u *undoer) takeBack(was routeros.Snapshot, step diff.Step, i int) {
 	}
 }
 
-// goLive enables a row that an undo which was cut off has brought back disabled.
+// goLive enables a row that an interrupted undo has restored disabled.
 func (u *undoer) goLive(r diff.Row, step, back diff.Step) {
 	if r.ID != step.ID && r.Attrs.Bool("disabled") && !step.Was.Bool("disabled") {
 		back.Op, back.ID = diff.Enable, r.ID
@@ -284,13 +289,14 @@ func (u *undoer) moveBack(was routeros.Snapshot, step, back diff.Step) {
 	}
 	before, text := u.place(was, step.Menu, step.ID)
 	if before == r.ID || u.follower(step.Menu, r.ID) == before {
-		return // it is where it was
+		return // it is in its old place
 	}
 	back.Op, back.ID, back.Before, back.BeforeText = diff.Move, r.ID, before, text
 	u.step(back)
 }
 
-// setBack gives attributes their old values. A service that somebody has changed since is left as it is: it may be his way in.
+// setBack gives attributes their old values. A service that somebody has changed since is left as
+// it is: they may depend on it to log in.
 func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
 	r, ok := u.mine(step.Menu, step.ID)
 	if !ok {
@@ -321,7 +327,7 @@ func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
 		}
 		u.step(set)
 	}
-	for name := range gone.All() { // an attribute that was not there is taken away by a command of its own
+	for name := range gone.All() { // an attribute that did not exist is unset by a command of its own
 		unset := back
 		unset.Op, unset.Set, unset.Was = diff.Set, routeros.MakeAttributes(name, ""), r.Attrs.Only(name)
 		u.step(unset)
@@ -336,17 +342,18 @@ func names(a routeros.Attributes) []string {
 	return out
 }
 
-// place returns the row before which one of a state has to stand now: the next of its chain that is still there. Where none
-// is, it is what follows the one before it; where that is gone too, its place in the beginning counts: of steps that were sent
-// together one may have been refused and those behind it done, so a row may still be there that the state has no more. Else it is
-// the end of the table.
+// place returns the row before which a row of a state has to stand now: the next one of its chain
+// that still exists. If there is none, it is the row after its predecessor. If that is gone too,
+// its original place counts: of steps that were sent together, one may have been refused and later
+// ones done, so a row may still exist that the state no longer has. Otherwise it is the end of the
+// table.
 func (u *undoer) place(was routeros.Snapshot, menu routeros.Menu, id string) (before, text string) {
 	if !menu.IsRuleTable() {
 		return "", ""
 	}
 	first, second := was, u.states[0]
 	if !u.exact && slices.ContainsFunc(second.Rules[menu], func(r routeros.Rule) bool { return r.ID == id }) {
-		first, second = second, first // rows may be there that the state has no more
+		first, second = second, first // rows may exist that the state no longer has
 	}
 	if before, text = u.beside(first.Rules[menu], menu, id); text == "" {
 		before, text = u.beside(second.Rules[menu], menu, id)
@@ -354,7 +361,7 @@ func (u *undoer) place(was routeros.Snapshot, menu routeros.Menu, id string) (be
 	return before, text
 }
 
-// beside is place by the order of some rows.
+// beside is place, by the order of given rows.
 func (u *undoer) beside(rows []routeros.Rule, menu routeros.Menu, id string) (before, text string) {
 	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == id })
 	if at < 0 {

@@ -92,7 +92,8 @@ func (b bench) changes(p plans.Plan, removal bool) diff.ChangeSet {
 	return c
 }
 
-// removal is what leads away from a plan. Some rules go back to somebody, and services are put back.
+// removal is what leads away from a plan. Some rules go back to somebody, and services are put
+// back.
 func (b bench) removal(plan string, s routeros.Snapshot) compile.RuleSet {
 	want := compile.Removal(plan, s)
 	for i, r := range s.Rules[routeros.Filter] {
@@ -113,8 +114,8 @@ func (b bench) carryOut(c diff.ChangeSet, steps int) {
 	b.carry(c, 0, steps, map[string]string{}, false)
 }
 
-// carry does some steps of a change set; added are the ids of rows that earlier ones have added. What the
-// router refuses is left out where that may be.
+// carry does some steps of a change set; added are the ids of rows that earlier ones have added.
+// What the router refuses is left out where that may be.
 func (b bench) carry(c diff.ChangeSet, from, to int, added map[string]string, mayRefuse bool) {
 	b.t.Helper()
 	for i, step := range c.Steps[:to] {
@@ -159,7 +160,8 @@ func ids(s routeros.Snapshot, menu routeros.Menu) []string {
 	return out
 }
 
-// picture is what a router holds, chain by chain: foreign rows with their ids, ours without, since what comes back gets a new one.
+// picture is what a router holds, chain by chain: foreign rows with their ids, ours without, since
+// what comes back gets a new one.
 func picture(s routeros.Snapshot) []string {
 	var out, entries []string
 	for _, f := range routeros.Families() {
@@ -265,7 +267,8 @@ func compare(t *rapid.T, want, got []string) {
 	t.Fatalf("the router is not as it was:\n%s\n\n%s\n\n%s", strings.Join(d, "\n"), strings.Join(want, "\n"), strings.Join(got, "\n"))
 }
 
-// TestChanges: however far a change came, the steps back lead to where it began, and a second time there are none.
+// TestChanges: however far a change came, the steps back lead to where it began, and a second time
+// there are none.
 func TestChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
@@ -279,7 +282,8 @@ func TestChanges(t *testing.T) {
 	})
 }
 
-// TestChangesAgain: an undo that is cut off is gone on with, by steps or by the script, and leads to the same.
+// TestChangesAgain: an undo that is cut off is gone on with, by steps or by the script, and leads
+// to the same.
 func TestChangesAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
@@ -302,8 +306,9 @@ func TestChangesAgain(t *testing.T) {
 	})
 }
 
-// TestChangesOnLostGround: somebody else rolls everything back behind our back, and further steps arrive
-// at the router, as far as it does not refuse them. The way back leads to the beginning all the same.
+// TestChangesOnLostGround: somebody else rolls everything back behind our back, and further steps
+// arrive at the router, as far as it does not refuse them. The way back leads to the beginning all
+// the same.
 func TestChangesOnLostGround(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
@@ -336,8 +341,8 @@ func TestChangesOnLostGround(t *testing.T) {
 	})
 }
 
-// copied reports whether somebody has made copies of our rules: a script that goes on where another way back was cut off may bring these
-// back twice.
+// copied reports whether somebody has made copies of our rules: a script that goes on where another
+// way back was cut off may bring these back twice.
 func copied(s routeros.Snapshot) bool {
 	copies := map[string]bool{}
 	for _, r := range s.Rules[routeros.Filter] {
@@ -355,7 +360,8 @@ func readded(c diff.ChangeSet) bool {
 	return slices.ContainsFunc(c.Steps, func(s diff.Step) bool { return s.Op == diff.Remove })
 }
 
-// TestScript: however far a change came, the router's own script leads back to where it began, and it is gone then.
+// TestScript: however far a change came, the router's own script leads back to where it began, and
+// it is gone then.
 func TestScript(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
@@ -375,8 +381,9 @@ func TestScript(t *testing.T) {
 	})
 }
 
-// TestScriptInterrupted: a script that a reboot cuts short runs again from the beginning, and leads to the same. Copies of our rules are
-// left out here: they may come back twice. Rows that were replaced in place come back, maybe in another order among themselves.
+// TestScriptInterrupted: a script that a reboot cuts short runs again from the beginning, and leads
+// to the same. Copies of our rules are left out here: they may come back twice. Rows that were
+// replaced in place come back, maybe in another order among themselves.
 func TestScriptInterrupted(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
@@ -405,7 +412,8 @@ func TestScriptInterrupted(t *testing.T) {
 	})
 }
 
-// TestForeignDrift: rules of others that come and go meanwhile stay as they are, and ours come back all the same.
+// TestForeignDrift: rules of others that come and go meanwhile stay as they are, and ours come back
+// all the same.
 func TestForeignDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)

@@ -8,9 +8,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Carried returns what was kept of a router, the rows before a change set and its steps, in the
-// words of the version that the router has now, and with the ids that its rows have now. After an
-// upgrade a service names its sources in another attribute, and rules have lost some of theirs.
+// Carried translates a backup, the rows before a change set and its steps, to the router's present
+// version and the present ids of its rows. After an upgrade a service names its sources in another
+// attribute, and rules have lost some attributes.
 func Carried(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
 	name := fromName(now)
 	before.Services = slices.Clone(before.Services)

@@ -9,21 +9,22 @@ import (
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
-// defaultMemory bounds what the commands under way may hold together: rows that have come and are not yet
-// handed over. Beyond it the session ends with a *[wire.LimitError]. What a row takes, measured by TestCost on a
-// 64-bit machine, and what a large router then needs:
+// defaultMemory bounds the memory of all commands under way: rows that have arrived and are not yet
+// handed over. Beyond it the session ends with a *[wire.LimitError]. The memory of a row, measured
+// by TestCost on a 64-bit machine, and the need of a large router:
 //
 //	                      in memory   counted    for                all of it counted
 //	filter rule            1.2 kB      1.6 kB    100,000 rules      151 MiB
 //	address-list entry     0.5 kB      0.7 kB    500,000 entries    339 MiB
 //
-// Both at once still fit. The heap may double for a while before the garbage of the reading is collected.
+// Both at once still fit. The heap may double for a while before the garbage of the reading is
+// collected.
 const defaultMemory = 512 << 20
 
-// What is kept of a sentence costs more than its bytes. A word becomes a string of its own, which the allocator
-// rounds up by at most a quarter or 16 bytes, and two string headers in an attribute; a row has a place
-// in a slice that grows. The kind of reply and the tag count as words, although they are not kept. TestCost
-// holds these numbers against the heap.
+// A stored sentence costs more than its bytes. A word becomes a string of its own, which the
+// allocator rounds up by at most a quarter or 16 bytes, and two string headers in an attribute; a
+// row has a place in a growing slice. The kind of reply and the tag count as words, although they
+// are not stored. TestCost compares these numbers with the heap.
 const (
 	wordCost = 48
 	rowCost  = 32
@@ -38,23 +39,23 @@ func costOf(sentence wire.Sentence) int64 {
 	return int64(bytes+bytes/4) + int64(len(sentence))*wordCost + rowCost
 }
 
-// Bounds of what a router's words may add to a text that people read.
+// Bounds of a router's text within a message for people.
 const (
 	mostText  = 256 // characters of one message
 	mostTraps = 8   // messages of one command
-	mostTold  = 512 // bytes of messages, after which no further one is begun
+	mostTold  = 512 // bytes of messages, after which no further one is added
 )
 
-// brief is a router's text as an error may quote it: on one line, visible, and no longer than so
-// many characters.
+// brief is a router's text as an error may quote it: on one line, visible, and with a limited
+// number of characters.
 func brief(text string, most int) string {
 	return routeros.Visible(strings.TrimRight(text, "\r\n"), most)
 }
 
-// traps are the traps of a command: there may be several before one !done (routeros-facts § 1.2), or any
-// number. The first few are kept and the others counted.
+// traps are the traps of a command: there may be several before one !done (routeros-facts § 1.2),
+// or any number. The first few are kept and the others counted.
 type traps struct {
-	first TrapError // the message holds those that are told
+	first TrapError // the message holds those that are reported
 	told  int
 	all   int
 }
@@ -94,20 +95,21 @@ func message(sentence wire.Sentence, row routeros.Attributes) string {
 	return brief(text, mostText)
 }
 
-// feed is the rows of a listen that nobody has looked at yet. The session's reader never waits for whoever looks.
+// feed is the unread rows of a listen. The session's reader never waits for the consumer.
 type feed struct {
 	mu    sync.Mutex
 	rows  []unread
 	fresh chan struct{} // holds one token while there are rows
 }
 
-// unread is a row with what it holds of the session's memory.
+// unread is a row with its share of the session's memory.
 type unread struct {
 	row  routeros.Attributes
 	cost int64
 }
 
-// mostFeed bounds how many rows whoever listens may fall behind; the session's memory bounds how large ones.
+// mostFeed bounds by how many rows a listener may fall behind; the session's memory bounds their
+// size.
 const mostFeed = 1 << 17
 
 func (f *feed) put(u unread) error {

@@ -16,9 +16,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
-// TestConformance holds a router to what rosknock relies on: the simulated one in each version, and a real one when
-// ROSKNOCK_TEST_ROUTER names it. On a real one it works only in chains and lists called rosknock-test-…, and removes
-// them again.
+// TestConformance holds a router to what rosknock relies on: the simulated one in each version, and
+// a real one when ROSKNOCK_TEST_ROUTER names it. On a real one it works only in chains and lists
+// called rosknock-test-…, and removes them again.
 func TestConformance(t *testing.T) {
 	for _, version := range []string{"6.49", "7.9", "7.14", "7.18", "7.20", "7.24"} {
 		t.Run(version, func(t *testing.T) {

@@ -48,8 +48,8 @@ func distinct(int) []string {
 	return row
 }
 
-// TestCost: what a session counts for a row is at least what the row takes in memory. What it logs is where the bound of a
-// session comes from.
+// TestCost: what a session counts for a row is at least what the row takes in memory. What it logs
+// is where the bound of a session comes from.
 func TestCost(t *testing.T) {
 	for _, shape := range []struct {
 		name string
@@ -69,7 +69,8 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// weigh reads rows as a session does, and returns what it counts for them and what the heap holds more.
+// weigh reads rows as a session does, and returns what it counts for them and what the heap holds
+// more.
 func weigh(t *testing.T, row func(i int) []string, n int) (counted, live int64) {
 	t.Helper()
 	var b bytes.Buffer

@@ -24,7 +24,7 @@ import (
 // Transport is the service over which a session runs.
 type Transport string
 
-// The two transports. Plain goes in clear, the password too, and has to be asked for.
+// The two transports. Plain is in clear, including the password, and has to be requested.
 const (
 	TLS   Transport = "api-ssl"
 	Plain Transport = "api"
@@ -49,23 +49,23 @@ type Target struct {
 }
 
 // Trust says which certificate a router may show. Exactly one way is used: the pin if there is one,
-// also with Insecure; else no check if Insecure; else a chain to Roots, or to the system's roots when
-// Roots is nil, for the name that the router is reached by.
+// also with Insecure; else no check if Insecure; else a chain to Roots, or to the system's roots
+// when Roots is nil, for the name that the router is reached by.
 type Trust struct {
-	// Pin is "sha256:" and the hex digest of the certificate, which RouterOS shows as its fingerprint in
-	// /certificate print.
+	// Pin is "sha256:" and the hex digest of the certificate, which RouterOS shows as its
+	// fingerprint in /certificate print.
 	Pin      string
 	Roots    *x509.CertPool
 	Insecure bool
 }
 
-// Options are what a session needs of its surroundings. The zero value dials TCP and logs nothing.
+// Options are what a session needs from its environment. The zero value dials TCP and logs nothing.
 type Options struct {
 	Dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	Log    *slog.Logger
 	Limits wire.Limits
-	// Memory bounds how many bytes of memory the answers to all commands under way may take together;
-	// zero means 512 MiB. Beyond it the session ends with a *[wire.LimitError].
+	// Memory bounds how many bytes of memory the answers to all commands under way may take
+	// together; zero means 512 MiB. Beyond it the session ends with a *[wire.LimitError].
 	Memory int64
 }
 
@@ -85,7 +85,7 @@ func (o Options) complete() Options {
 	return o
 }
 
-// HostPort returns the address with the transport's port where it names none.
+// HostPort returns the address, with the transport's port if it has none.
 func (t Target) HostPort() string {
 	if _, _, err := net.SplitHostPort(t.Address); err == nil {
 		return t.Address
@@ -107,8 +107,8 @@ func (t Target) timeout() time.Duration {
 	return t.Timeout
 }
 
-// Dial connects to a router and logs in. TCP, TLS and login together take four round trips. The error is
-// one of this package's types, or that of the context.
+// Dial connects to a router and logs in. TCP, TLS and login together take four round trips. The
+// error is one of this package's types, or that of the context.
 func Dial(ctx context.Context, t Target, password string, o Options) (*Session, error) {
 	o = o.complete()
 	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(), errTimeout)
@@ -128,7 +128,7 @@ func Dial(ctx context.Context, t Target, password string, o Options) (*Session, 
 	return s, nil
 }
 
-// enter does what has to be done over a connection before a session can begin.
+// enter prepares a connection for a session.
 func enter(ctx context.Context, conn net.Conn, t Target, password string, o Options) (*Session, error) {
 	if t.transport() != TLS {
 		return login(ctx, conn, t, password, o)
@@ -145,7 +145,7 @@ func enter(ctx context.Context, conn net.Conn, t Target, password string, o Opti
 	return s, nil
 }
 
-// NewSession logs in over a connection that is there already, such as one end of a net.Pipe.
+// NewSession logs in over an existing connection, such as one end of a net.Pipe.
 func NewSession(ctx context.Context, conn net.Conn, user, password string, o Options) (*Session, error) {
 	t := Target{Address: "the router", User: user, Transport: Plain}
 	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(), errTimeout)
@@ -175,16 +175,16 @@ func ended(ctx context.Context, subject string, unknown bool) error {
 		return timedOut(subject, unknown)
 	}
 	if unknown {
-		return &LostError{problem{subject, "interrupted before the router answered; the command may have taken effect", "read the router again with diff before you go on", ctx.Err()}, true}
+		return &LostError{problem{subject, "interrupted before the router answered; the command may have taken effect", "read the router again with diff before you continue", ctx.Err()}, true}
 	}
 	return fmt.Errorf("%s: %w", subject, ctx.Err())
 }
 
 func timedOut(subject string, unknown bool) error {
 	if unknown {
-		return &TimeoutError{problem{subject, "no answer in time; the command may have taken effect", "read the router again with diff before you go on", errTimeout}, true}
+		return &TimeoutError{problem{subject, "no answer in time; the command may have taken effect", "read the router again with diff before you continue", errTimeout}, true}
 	}
-	return &TimeoutError{problem{subject, "no answer in time", "check the address and that nothing on the way drops the port, or allow more time with --timeout", errTimeout}, false}
+	return &TimeoutError{problem{subject, "no answer in time", "check the address, check that no firewall on the way drops the port, or allow more time with --timeout", errTimeout}, false}
 }
 
 // Pin returns the pin of a certificate: sha256: and the hex digest of its DER form.
@@ -218,8 +218,9 @@ func handshake(ctx context.Context, t Target, conn net.Conn) (*tls.Conn, error) 
 func (*PinError) isTrust()       {}
 func (*UntrustedError) isTrust() {}
 
-// tlsConfig allows what RouterOS offers: TLS 1.2 with ECDHE, or plain RSA key exchange of RouterOS 6, which
-// Go leaves out by default (routeros-facts § 1.7). Trust is checked by [Target.trusts] alone.
+// tlsConfig allows what RouterOS offers: TLS 1.2 with ECDHE, or plain RSA key exchange of RouterOS
+// 6, which Go leaves out by default (routeros-facts § 1.7). Trust is checked by [Target.trusts]
+// alone.
 func (t Target) tlsConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
@@ -254,8 +255,8 @@ func (t Target) trusts(state tls.ConnectionState) error {
 	case t.Trust.Pin != "":
 		if !strings.EqualFold(got, t.Trust.Pin) {
 			return &PinError{problem{t.HostPort(), fmt.Sprintf("the router shows the certificate %s, pinned is %s", got, t.Trust.Pin),
-				"somebody may stand between you and the router; if the certificate was renewed, compare it with /certificate print on the router and pin the new one, " +
-					"or, where an authority renews it, trust that by --tls-ca instead of a pin", nil}, t.Trust.Pin, got}
+				"a man in the middle may intercept the connection; if the certificate was renewed, compare it with /certificate print on the router and pin the new one, " +
+					"or, if an authority renews it, trust that authority with --tls-ca instead of a pin", nil}, t.Trust.Pin, got}
 		}
 		return nil
 	case t.Trust.Insecure:
@@ -274,37 +275,38 @@ func (t Target) trusts(state tls.ConnectionState) error {
 	}
 	remedy := "compare its fingerprint with /certificate print on the router, then name it with --tls-pin " + got + ", or its authority with --tls-ca"
 	if _, other := leaf.Verify(vouched); other == nil {
-		remedy = "reach the router by a name that its certificate is for: so it stays trusted when it is renewed; or compare its fingerprint with /certificate print on the router, and name it with --tls-pin " + got
+		remedy = "connect to a name for which its certificate is valid: then it stays trusted when it is renewed; or compare its fingerprint with /certificate print on the router, and name it with --tls-pin " + got
 	}
 	return &UntrustedError{problem{t.HostPort(), fmt.Sprintf("the certificate is not trusted (%s)", brief(err.Error(), mostText)), remedy, err}, got}
 }
 
-// closed is a router that hangs up without a word.
+// closed is the error of a router that closes the connection without a message.
 func closed(t Target, err error) error {
 	return &LostError{problem{t.HostPort(), "the router closed the connection before the login",
-		fmt.Sprintf("this source may not be allowed by /ip service (address, available-from) of %s, its sessions may be used up, or this is not the port of %s", t.transport(), t.transport()), err}, false}
+		fmt.Sprintf("this source may not be allowed by /ip service (address, available-from) of %s, all its sessions may be in use, or this is not the port of %s", t.transport(), t.transport()), err}, false}
 }
 
-// What a login takes: two replies of a few words. Nobody has proved yet who he is, so it is little; go-routeros
-// keeps every !re until the !done.
+// The bounds of a login: two replies of a few words. They are small, since nobody is authenticated
+// yet, and go-routeros keeps every !re until the !done.
 const (
 	mostLoginSentences = 64
 	mostLoginBytes     = 64 << 10
 )
 
-// loginConn is what go-routeros sees of the connection while it logs in: one whole sentence at a time,
-// read by our own bounded reader. Its reader trusts lengths and allocates what ten hostile bytes ask for,
-// so it is never given bytes from the network.
+// loginConn is what go-routeros sees of the connection while it logs in: one whole sentence at a
+// time, read by our own bounded reader. Its reader trusts lengths and allocates what ten hostile
+// bytes announce, so it never gets bytes from the network.
 type loginConn struct {
 	net.Conn
 	reader *wire.Reader
 	buffer bytes.Buffer
 	last   wire.Sentence
 	n      int   // sentences so far
-	cost   int64 // and what they take in memory
+	cost   int64 // and their memory
 }
 
-// loginLimits are the limits of one sentence before the login is through: never more than afterwards.
+// loginLimits are the limits of one sentence before the login is through: never more than
+// afterwards.
 func loginLimits(l wire.Limits) wire.Limits {
 	return wire.Limits{Word: min(l.Word, mostLoginBytes), Words: min(l.Words, mostLoginBytes/wordCost), Sentence: min(l.Sentence, mostLoginBytes)}
 }
@@ -328,7 +330,7 @@ func (c *loginConn) Read(p []byte) (int, error) {
 	return c.buffer.Read(p)
 }
 
-// admit refuses what no router says to a login, before go-routeros keeps it or quotes it at length.
+// admit refuses answers that no router gives to a login, before go-routeros keeps or quotes them.
 func (c *loginConn) admit(sentence wire.Sentence) error {
 	c.n++
 	c.cost += costOf(sentence)
@@ -350,7 +352,8 @@ func (c *loginConn) admit(sentence wire.Sentence) error {
 	return nil
 }
 
-// login lets go-routeros do both kinds of login (routeros-facts § 1.3) and takes the connection over.
+// login lets go-routeros do both kinds of login (routeros-facts § 1.3) and then takes over the
+// connection.
 func login(ctx context.Context, conn net.Conn, t Target, password string, o Options) (*Session, error) {
 	guarded := &loginConn{Conn: conn, reader: wire.NewReader(conn, loginLimits(o.Limits))}
 	client, err := ros.NewClient(guarded)
@@ -372,7 +375,7 @@ func login(ctx context.Context, conn net.Conn, t Target, password string, o Opti
 	return newSession(conn, guarded.reader, t, o), nil
 }
 
-// loginError is why a login failed: what the router said, if anything, before the end of the
+// loginError is why a login failed: the router's message if there is one, otherwise the end of the
 // context, which closes the connection.
 func loginError(ctx context.Context, t Target, last wire.Sentence, err error) error {
 	if limit, ok := errors.AsType[*wire.LimitError](err); ok {

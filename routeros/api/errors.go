@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// problem is what the errors of this package have in common: who, what, and the way out.
+// problem is what the errors of this package have in common: subject, what, and remedy.
 type problem struct {
 	Subject string // the router's address, or the command
 	What    string
@@ -33,7 +33,7 @@ func (p *problem) Unwrap() error { return p.Err }
 type (
 	// BadPasswordError says that the router knows no such user, or not with this password.
 	BadPasswordError struct{ problem }
-	// NotLoggedInError says that the router wants a login first.
+	// NotLoggedInError says that the router requires a login first.
 	NotLoggedInError struct{ problem }
 	// RefusedError says that nothing listens on the port.
 	RefusedError struct{ problem }
@@ -42,7 +42,7 @@ type (
 		problem
 		Want, Got string
 	}
-	// UntrustedError says that the certificate is signed by nobody who is trusted. Got is its pin.
+	// UntrustedError says that no trusted authority has signed the certificate. Got is its pin.
 	UntrustedError struct {
 		problem
 		Got string
@@ -58,25 +58,26 @@ type (
 	// TimeoutError says that no answer came in time.
 	TimeoutError struct {
 		problem
-		// Unknown says that a command may have taken effect all the same.
+		// Unknown says that a command may still have taken effect.
 		Unknown bool
 	}
 	// LostError says that the connection ended before the answer came.
 	LostError struct {
 		problem
-		// Unknown says that a command that changes something was under way: it may have taken effect.
+		// Unknown says that a command that changes something was under way: it may have taken
+		// effect.
 		Unknown bool
 	}
 )
 
-// TrapError is a !trap: the router understood the command and would not do it.
+// TrapError is a !trap: the router understood the command and refused it.
 type TrapError struct {
 	Command  string // redacted
 	Message  string // the router's words; several traps of one command are joined
 	Category string // "0" to "7", or empty: the router sends it only sometimes (routeros-facts § 1.2)
 }
 
-// PermissionError is a trap for want of a policy.
+// PermissionError is a trap because of a missing policy.
 type PermissionError struct{ *TrapError }
 
 // UnknownMenuError is a trap for a menu or a command that this router does not have.
@@ -112,7 +113,7 @@ func (e *TrapError) plain() string {
 	return numericSuffix.ReplaceAllString(strings.TrimPrefix(text, "failure: "), "")
 }
 
-// NoSuchItem reports whether the row that the command named is not there.
+// NoSuchItem reports whether the row that the command named does not exist.
 func (e *TrapError) NoSuchItem() bool {
 	return strings.Contains(e.plain(), "no such item") || strings.Contains(e.plain(), "place-before' does not exist")
 }

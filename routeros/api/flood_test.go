@@ -20,8 +20,8 @@ import (
 
 const (
 	floodMemory = 16 << 20 // what the sessions below may hold
-	// floodSlack is what a session needs besides: a sentence under way in every form that it takes, and what was read while
-	// the collector looked, which counts as live until it looks again.
+	// floodSlack is what a session needs besides: a sentence under way in every form that it takes,
+	// and what was read while the collector looked, which counts as live until it looks again.
 	floodSlack = 64 << 20
 	soon       = 300 * time.Millisecond // of the calls that have to run into their time-out
 	never      = time.Minute            // of those that have to end before
@@ -109,7 +109,8 @@ func times(n int, words ...string) func(string) [][]string {
 
 func done(tag string) [][]string { return [][]string{{"!done", tag}} }
 
-// survives runs a call and reports how it ended: it has to end, in bounded memory, with a short text.
+// survives runs a call and reports how it ended: it has to end, in bounded memory, with a short
+// text.
 func survives(t *testing.T, timeout time.Duration, most uint64, call func() error) error {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -188,7 +189,8 @@ func (p pour) timeout() time.Duration {
 	return never
 }
 
-// TestFlood: whatever a router pours out, for however long, a call ends in time and in bounded memory.
+// TestFlood: whatever a router pours out, for however long, a call ends in time and in bounded
+// memory.
 func TestFlood(t *testing.T) {
 	for name, p := range floods() {
 		for _, n := range []int{1, 18} {
@@ -295,7 +297,8 @@ func TestFloodedLogin(t *testing.T) {
 	}
 }
 
-// TestLoginLimits: a few sentences more than a router needs are taken, and large answers after the login.
+// TestLoginLimits: a few sentences more than a router needs are taken, and large answers after the
+// login.
 func TestLoginLimits(t *testing.T) {
 	large := strings.Repeat("x", 500_000)
 	s := session(t, peer(t, func(_ []string, tag string) ([][]string, error) {
@@ -346,7 +349,8 @@ func TestLongTrap(t *testing.T) {
 	}
 }
 
-// TestAccount: what was handed over counts no more, whether the call was answered, refused, or forgotten.
+// TestAccount: what was handed over counts no more, whether the call was answered, refused, or
+// forgotten.
 func TestAccount(t *testing.T) { synctest.Test(t, account) }
 
 func account(t *testing.T) {
@@ -473,8 +477,8 @@ func TestHostileSnapshot(t *testing.T) {
 	}
 }
 
-// TestLargeRouter: 100,000 rules and 500,000 entries of an address list could be read at once within the bound that a session has by
-// default; to save time, it is a fiftieth of both.
+// TestLargeRouter: 100,000 rules and 500,000 entries of an address list could be read at once
+// within the bound that a session has by default; to save time, it is a fiftieth of both.
 func TestLargeRouter(t *testing.T) {
 	rule := []string{
 		"!re", "=.id=*1869F", "=chain=input", "=action=add-src-to-address-list", "=protocol=tcp", "=dst-port=54321", "=src-address-list=knock-stage-1", "=in-interface-list=WAN",

@@ -78,7 +78,8 @@ func TestUnframed(t *testing.T) {
 	}
 }
 
-// TestStalledSending: who waits for his turn to send obeys his own context; what may have left in part is unknown.
+// TestStalledSending: who waits for his turn to send obeys his own context; what may have left in
+// part is unknown.
 func TestStalledSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := session(t, stalled(t), api.Options{})
@@ -166,7 +167,8 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// turns counts how often a connection goes from sending to receiving: what each costs is a round trip.
+// turns counts how often a connection goes from sending to receiving: what each costs is a round
+// trip.
 type turns struct {
 	net.Conn
 	mu   sync.Mutex
@@ -215,7 +217,8 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// TestPlainRSA: a router that knows no key exchange but RSA's can be reached (routeros-facts § 1.7).
+// TestPlainRSA: a router that knows no key exchange but RSA's can be reached (routeros-facts §
+// 1.7).
 func TestPlainRSA(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

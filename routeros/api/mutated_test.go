@@ -37,7 +37,8 @@ const (
 	phases
 )
 
-// script is a conversation: what the router says in each phase, and how many sentences the client says before.
+// script is a conversation: what the router says in each phase, and how many sentences the client
+// says before.
 type script struct {
 	said      [phases][]byte
 	sentences [phases]int
@@ -194,7 +195,8 @@ type stage struct {
 	over  chan struct{}
 }
 
-// play says each phase once the client has said all that it has to say before, and hangs up at the end or falls silent.
+// play says each phase once the client has said all that it has to say before, and hangs up at the
+// end or falls silent.
 func (p *stage) play(said script, hangUp bool) {
 	defer close(p.over)
 	r := wire.NewReader(p.conn, wire.DefaultLimits())
@@ -222,7 +224,8 @@ func (p *stage) play(said script, hangUp bool) {
 	}
 }
 
-// played lets a client talk to a router that says a script, and checks how it fares. It runs in a bubble.
+// played lets a client talk to a router that says a script, and checks how it fares. It runs in a
+// bubble.
 func played(t *testing.T, said script, hangUp bool, ends map[string]int) {
 	client, server := net.Pipe()
 	p := &stage{conn: server, over: make(chan struct{})}
@@ -243,8 +246,8 @@ func played(t *testing.T, said script, hangUp bool, ends map[string]int) {
 	said.judge(t, all, p.heard, ends)
 }
 
-// judge checks that every call ended in time, with a short error of a known type, and that nothing counts as done, or refused, unless the
-// router said so.
+// judge checks that every call ended in time, with a short error of a known type, and that nothing
+// counts as done, or refused, unless the router said so.
 func (s script) judge(t *testing.T, all []outcome, heard []wire.Sentence, ends map[string]int) {
 	confirmed := confirmations(slices.Concat(s.said[:]...))
 	for _, o := range all {
@@ -278,7 +281,8 @@ func asked(heard []wire.Sentence, c routeros.Command) (string, []wire.Sentence, 
 	return "", heard, false
 }
 
-// confirmations are the tags for which there is a whole !done. Of several tags in a sentence the last counts, as it does for the client.
+// confirmations are the tags for which there is a whole !done. Of several tags in a sentence the
+// last counts, as it does for the client.
 func confirmations(answers []byte) map[string]bool {
 	all := map[string]bool{}
 	for r := wire.NewReader(bytes.NewReader(answers), wire.DefaultLimits()); ; {
@@ -411,7 +415,8 @@ func decoded(said []byte) [][]string {
 	}
 }
 
-// allocates runs a conversation and checks that what it allocates is in proportion to what the router says.
+// allocates runs a conversation and checks that what it allocates is in proportion to what the
+// router says.
 func allocates(t *testing.T, said script, run func()) uint64 {
 	t.Helper()
 	most := uint64(8 << 20) // two words of a megabyte that are announced and never come, and more
@@ -429,8 +434,8 @@ func allocates(t *testing.T, said script, run func()) uint64 {
 	return took
 }
 
-// TestMutatedReplies: whatever a router answers, there is no panic, no call outlives its time-out, memory stays bounded, and nothing that was
-// not confirmed is ever taken for done.
+// TestMutatedReplies: whatever a router answers, there is no panic, no call outlives its time-out,
+// memory stays bounded, and nothing that was not confirmed is ever taken for done.
 func TestMutatedReplies(t *testing.T) {
 	cases := 10_000
 	if testing.Short() {

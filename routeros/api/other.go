@@ -15,16 +15,16 @@ import (
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
-// A client that speaks TLS to the port of api, or the API to the port of api-ssl, mostly hears
-// nothing until its time is over, or is hung up on: each side takes the other's bytes for the
-// beginning of something longer. So when a port is silent for a while, or ends the connection
-// before a word, a second connection asks it in the other language. No secret goes over it.
+// A client that speaks TLS to the port of api, or the API to the port of api-ssl, usually gets no
+// answer until its time-out, or its connection is closed: each side takes the other's bytes for the
+// beginning of something longer. So if a port is silent for a while, or closes the connection
+// before any answer, a second connection tries the other protocol. It sends no secret.
 
-// suspicious is the part of the time-out after which silence is looked into, and for which that
-// may last.
+// suspicious is the part of the time-out after which silence is investigated, and the time for
+// that.
 const suspicious = 5
 
-// listened is a connection that knows the first two bytes that have come over it.
+// listened is a connection that records the first two bytes that it received.
 type listened struct {
 	net.Conn
 	first atomic.Pointer[[]byte] // nil: nothing has come
@@ -64,8 +64,8 @@ func (l *listened) says() Transport {
 // errOther ends a context whose connection is to the other service.
 var errOther = errors.New("the other service answers")
 
-// suspect looks into a silence, and ends the context that it returns when the other service is
-// there. settled stops it.
+// suspect investigates silence, and ends the context that it returns if the other service answers.
+// settled stops it.
 func (l *listened) suspect(ctx context.Context, t Target, o Options) (_ context.Context, settled func()) {
 	ctx, end := context.WithCancelCause(ctx)
 	done := make(chan struct{})
@@ -84,7 +84,7 @@ func (l *listened) suspect(ctx context.Context, t Target, o Options) (_ context.
 	return ctx, func() { end(nil); <-done }
 }
 
-// blame gives an error its reason, where that is the other service.
+// blame replaces an error by its reason, if that is the other service.
 func (l *listened) blame(ctx context.Context, t Target, o Options, err error) error {
 	if errors.Is(context.Cause(ctx), errOther) {
 		return t.otherService()
@@ -126,11 +126,11 @@ func (t Target) other(ctx context.Context, o Options) bool {
 	return err == nil && len(sentence) > 0 && sentence[0][0] == '!'
 }
 
-// otherService is no [LostError] any more: to try again would change nothing.
+// otherService is not a [LostError]: a retry would change nothing.
 func (t Target) otherService() error {
 	if t.transport() == Plain {
-		return &OtherServiceError{problem{t.HostPort(), "this is the port of api-ssl, and api was asked for", "leave --transport api out, which is also what keeps the password secret, or name the port of api", nil}, TLS}
+		return &OtherServiceError{problem{t.HostPort(), "this is the port of api-ssl, but api was requested", "leave --transport api out, which also keeps the password secret, or name the port of api", nil}, TLS}
 	}
-	return &OtherServiceError{problem{t.HostPort(), "this is the port of api in clear, and api-ssl was asked for",
-		fmt.Sprintf("name the port of api-ssl (%s, where it was not moved) and enable that service, or ask for api with --transport api, which sends the password in clear", TLS.Port()), nil}, Plain}
+	return &OtherServiceError{problem{t.HostPort(), "this is the port of api in clear, but api-ssl was requested",
+		fmt.Sprintf("name the port of api-ssl (%s by default) and enable that service, or use --transport api, which sends the password in clear", TLS.Port()), nil}, Plain}
 }

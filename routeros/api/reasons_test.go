@@ -17,7 +17,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
-// ending is one way in which a session ends in the middle of its work, and how everybody hears of it.
+// ending is one way in which a session ends in the middle of its work, and how everybody hears of
+// it.
 type ending struct {
 	last   []byte // the router's last words
 	stall  bool   // it takes no byte after them
@@ -58,7 +59,8 @@ func endings() map[string]ending {
 	}
 }
 
-// serve answers the login and so many sentences with !done, the first three with nothing, and then ends.
+// serve answers the login and so many sentences with !done, the first three with nothing, and then
+// ends.
 func (e ending) serve(conn net.Conn, sentences int, asked, last chan<- struct{}) {
 	defer close(last)
 	r := wire.NewReader(conn, wire.DefaultLimits())
@@ -187,7 +189,8 @@ func connected(t *testing.T) (client, server net.Conn) {
 	return client, server
 }
 
-// lastMoment is a connection whose caller gives up while the router's words are on their way to him.
+// lastMoment is a connection whose caller gives up while the router's words are on their way to
+// him.
 type lastMoment struct {
 	net.Conn
 	words  []byte
@@ -206,7 +209,8 @@ func (c *lastMoment) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestLoginReasons: what the router said to a login counts, also when the caller gives up at that moment.
+// TestLoginReasons: what the router said to a login counts, also when the caller gives up at that
+// moment.
 func TestLoginReasons(t *testing.T) {
 	for words, is := range map[string]func(error) bool{
 		"\xFF\xFF": limited,

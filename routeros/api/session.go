@@ -1,14 +1,13 @@
 // Package api is a session with a live router over the RouterOS API.
 //
-// [Dial] connects, checks the certificate and logs in; a [Session] then runs commands one by one, or
-// many in one flight. go-routeros does the login; sentences are read and written by
-// routeros/wire, bounded, with a tag for each command that is registered before the command leaves. Every
-// call obeys its context. Nothing is logged but redacted commands, and nothing is ever repeated: a
-// write whose answer was lost is reported as unknown.
-//
-// A hostile or broken router can neither hold a call beyond its time-out nor fill the memory: a login takes
-// 64 kB, a sentence what wire.Limits say, and all answers under way take [Options].Memory together, measured as
-// what they cost in memory, not on the wire. Of traps and other texts of the router a few hundred bytes are kept.
+// [Dial] connects, checks the certificate and logs in; a [Session] then runs commands one by one,
+// or many in one flight. go-routeros does the login; sentences are read and written by
+// routeros/wire, bounded, with a tag for each command that is registered before the command leaves.
+// Every call obeys its context. Only redacted commands are logged, and nothing is ever repeated: a
+// write whose answer was lost is reported as unknown. A hostile or broken router can neither hold a
+// call beyond its time-out nor fill the memory. A login is limited to 64 kB, a sentence by
+// wire.Limits, and all answers under way together by [Options].Memory, measured in memory, not on
+// the wire. Traps and other texts of the router are cut to a few hundred bytes.
 //
 //	s, err := api.Dial(ctx, api.Target{Address: "192.0.2.1", User: "provision", Trust: trust}, password, api.Options{})
 //	reply, err := s.Run(ctx, routeros.Print(routeros.Identity))
@@ -39,7 +38,7 @@ type Session struct {
 	pin     string
 	log     *slog.Logger
 	timeout time.Duration
-	memory  int64 // how much the calls under way may hold together, as cost counts it
+	memory  int64 // the limit for the calls under way together, as cost counts it
 
 	sending chan struct{} // holds a token while sentences are written; a channel, so that waiting obeys a context
 	writer  *wire.Writer
@@ -50,7 +49,7 @@ type Session struct {
 	held  int64 // what they hold of memory
 	err   error // why the session ended
 
-	over chan struct{} // closed when it has, with err set
+	over chan struct{} // closed when it has ended, with err set
 }
 
 // call is a command that waits for its answer.
@@ -62,7 +61,7 @@ type call struct {
 	feed  *feed // of a listen; nil otherwise
 	err   error
 	done  chan struct{}
-	cost  int64 // what it takes of the session's memory; guarded by the session's mutex
+	cost  int64 // its share of the session's memory; guarded by the session's mutex
 }
 
 // Reply is the answer to one command.
@@ -116,9 +115,10 @@ func (s *Session) Run(ctx context.Context, c routeros.Command) (Reply, error) {
 	return results[0].Reply, results[0].Err
 }
 
-// Batch sends commands in one flight and waits for all answers: n commands cost one round trip. The
-// error is the session's; a trap is in the result of its command. When the context ends first, or the
-// session does, and one of the commands changes something, the error says that the outcome is unknown.
+// Batch sends commands in one batch and waits for all answers: n commands cost one round trip. The
+// error is the session's; a trap is in the result of its command. When the context ends first, or
+// the session does, and one of the commands changes something, the error says that the outcome is
+// unknown.
 func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
 	defer cancel()
@@ -143,14 +143,15 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 	return results, nil
 }
 
-// answered waits for the answer or the end of the session; it reports false when the context ended before.
+// answered waits for the answer or the end of the session; it reports false when the context ended
+// before.
 func (c *call) answered(ctx context.Context) bool {
 	select {
 	case <-c.done:
 		return true
 	case <-ctx.Done():
 	}
-	// Both may be ready, and a select takes either: what came counts.
+	// Both may be ready, and a select takes either: an answer that has arrived counts.
 	select {
 	case <-c.done:
 		return true
@@ -159,12 +160,12 @@ func (c *call) answered(ctx context.Context) bool {
 	}
 }
 
-// lostWith says of the end of a session whether it leaves a write in the dark.
+// lostWith says whether the end of a session leaves the result of a write unknown.
 func lostWith(reason error, unknown bool) error {
 	if !unknown {
 		return reason
 	}
-	const doubt, remedy = "; the command may have taken effect", "read the router again with diff before you go on"
+	const doubt, remedy = "; the command may have taken effect", "read the router again with diff before you continue"
 	switch e := reason.(type) { //nolint:errorlint // the reason itself is rewritten, not what it wraps
 	case *LostError:
 		return &LostError{problem{e.Subject, e.What + doubt, remedy, e.Err}, true}
@@ -188,9 +189,9 @@ func changesAny(commands []routeros.Command) bool {
 
 func (s *Session) subject(c routeros.Command) string { return s.target.HostPort() + ": " + c.Path }
 
-// send registers a tag for each command, writes them all, and flushes once. A context that ends in
-// the middle of a sentence leaves no way to go on, so it ends the session; one that was over before has
-// sent nothing and harms nothing.
+// send registers a tag for each command, writes them all, and flushes once. If the context ends in
+// the middle of a sentence, the session can't continue and ends; if it was over before, nothing was
+// sent and nothing is harmed.
 func (s *Session) send(ctx context.Context, commands []routeros.Command, calls []*call) error {
 	select {
 	case s.sending <- struct{}{}:
@@ -243,8 +244,8 @@ func cutOff(ctx context.Context, subject string) error {
 	return &LostError{problem{subject, fmt.Sprintf("the session was ended (%v while a command was sent)", ctx.Err()), "connect again", ctx.Err()}, false}
 }
 
-// framed looks at all commands before the first is buffered: a sentence refused later would leave
-// those before it to go out with the next call.
+// framed checks all commands before the first is buffered: if a later one were refused, those
+// before it would be sent with the next call.
 func framed(commands []routeros.Command) error {
 	for i, c := range commands {
 		if slices.Contains(c.Words(), "") {
@@ -269,7 +270,8 @@ func (s *Session) register(calls []*call) error {
 	return nil
 }
 
-// lastWords is how long the router's last words may take to be read once it takes no bytes any more.
+// lastWords is how long reading the router's last message may take after it accepts no bytes any
+// more.
 const lastWords = time.Second
 
 // unsent ends a session in which writing failed, unless the reader knows why: this side may have
@@ -288,13 +290,13 @@ func (s *Session) unsent(ctx context.Context, err error) {
 func (s *Session) lost(err error) error {
 	what, remedy := "the connection was lost", "check the link and try again"
 	if _, ok := errors.AsType[*wire.LimitError](err); ok {
-		what, remedy = "the session was ended", "check that this is the router you mean, and that nothing floods it"
+		what, remedy = "the session was ended", "check that this is the right router, and that nothing floods it"
 	}
 	return &LostError{problem{s.target.HostPort(), fmt.Sprintf("%s (%s)", what, brief(err.Error(), mostText)), remedy, err}, false}
 }
 
-// forget drops commands whose answer nobody waits for any more, and what they hold; what still comes for
-// them is ignored. A call that is over may be forgotten again.
+// forget drops commands whose answer nobody waits for any more, and frees their memory; later
+// answers for them are ignored. A finished call may be forgotten again.
 func (s *Session) forget(calls []*call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -344,12 +346,12 @@ func (s *Session) dispatch(sentence wire.Sentence) error {
 		c.ret = parse(sentence).Get("ret")
 		close(c.done)
 	}
-	return nil // !empty says no more than that there are no rows
+	return nil // !empty only says that there are no rows
 }
 
-// claim finds the command that a sentence is for, if anybody still waits for it, and charges it with what
-// will be kept of the sentence. It comes before parsing: a router may go on for long about a command that
-// is over (routeros-facts § 1.2), which costs no more than the reading.
+// claim finds the command of a sentence, if anybody still waits for it, and charges it with the
+// memory of the sentence. It comes before parsing: a router may keep answering a command that is
+// over (routeros-facts § 1.2), and that costs no more than the reading.
 func (s *Session) claim(sentence wire.Sentence) (*call, int64, error) {
 	tag := tagOf(sentence)
 	s.mu.Lock()
@@ -360,7 +362,7 @@ func (s *Session) claim(sentence wire.Sentence) (*call, int64, error) {
 	}
 	cost := costOf(sentence)
 	if s.held+cost > s.memory {
-		// The command stays registered, so that it hears of the end of the session.
+		// The command stays registered, so that it learns about the end of the session.
 		return nil, 0, &wire.LimitError{What: fmt.Sprintf("answers that take more than %d MiB of memory", s.memory>>20)}
 	}
 	s.held += cost
@@ -381,7 +383,7 @@ func tagOf(sentence wire.Sentence) string {
 	return ""
 }
 
-// parse takes the attributes of a sentence. Values may contain anything, further equals signs too.
+// parse reads the attributes of a sentence. Values may contain anything, including equals signs.
 func parse(sentence wire.Sentence) routeros.Attributes {
 	pairs := make([]routeros.Attribute, 0, len(sentence)-1)
 	for _, word := range sentence[1:] {
@@ -395,8 +397,9 @@ func parse(sentence wire.Sentence) routeros.Attributes {
 	return routeros.SortAttributes(pairs)
 }
 
-// end fails every command that waits and closes the connection. Only the first reason counts. The connection
-// comes last: over TLS its end is said to the router, and one that takes no bytes costs five seconds.
+// end fails every command that waits and closes the connection. Only the first reason counts. The
+// connection is closed last: over TLS this sends a message, and with a router that accepts no bytes
+// it takes five seconds.
 func (s *Session) end(err error) {
 	defer s.conn.Close()
 	s.mu.Lock()
@@ -414,8 +417,9 @@ func (s *Session) end(err error) {
 }
 
 // Listen runs a command that reports changes until the context ends, such as
-// /ip/firewall/address-list/listen, and hands every row to each. It returns nil when the context ended it,
-// at once; the error of each; or why the command or the session ended, after the rows that came before.
+// /ip/firewall/address-list/listen, and hands every row to each. It returns nil when the context
+// ended it, at once; the error of each; or why the command or the session ended, after the rows
+// that came before.
 func (s *Session) Listen(ctx context.Context, command routeros.Command, each func(routeros.Attributes) error) error {
 	c := &call{done: make(chan struct{}), feed: &feed{fresh: make(chan struct{}, 1)}}
 	defer s.forget([]*call{c})
@@ -451,8 +455,8 @@ func (s *Session) Listen(ctx context.Context, command routeros.Command, each fun
 	}
 }
 
-// hand gives what is unread to each, up to its first error or the end of the context: there may be more
-// than each can look at for long.
+// hand passes unread rows to each, up to its first error or the end of the context: each may need
+// long for them.
 func (s *Session) hand(ctx context.Context, c *call, each func(routeros.Attributes) error) error {
 	rows := c.feed.take()
 	for i, u := range rows {
@@ -470,7 +474,7 @@ func (s *Session) hand(ctx context.Context, c *call, each func(routeros.Attribut
 
 func over(ctx context.Context) bool { return ctx.Err() != nil }
 
-// release takes a part of what a command held off the account.
+// release frees a part of a command's memory.
 func (s *Session) release(c *call, cost int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -485,9 +489,9 @@ func (s *Session) sendListen(ctx context.Context, command routeros.Command, c *c
 	return s.send(ctx, []routeros.Command{command}, []*call{c})
 }
 
-// cancel ends a listen without waiting for it: whoever cancelled wants to go on, and a router that
-// stalls would hold him up. /cancel answers for itself, the listen with a trap and !done
-// (routeros-facts § 1.4), both unheard. The session's time-out bounds the goroutine.
+// cancel ends a listen without waiting for it: the caller wants to continue, and a router that
+// stalls would block them. /cancel has its own answer, and the listen ends with a trap and !done
+// (routeros-facts § 1.4); both are ignored. The session's time-out bounds the goroutine.
 func (s *Session) cancel(ctx context.Context, c *call) {
 	s.forget([]*call{c})
 	go func() {

@@ -27,8 +27,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
-// peer is the other end of a pipe: it lets everybody in and answers each later sentence with answer. Nil as an
-// answer is silence; io.EOF ends the connection.
+// peer is the other end of a pipe: it lets everybody in and answers each later sentence with
+// answer. Nil as an answer is silence; io.EOF ends the connection.
 func peer(t *testing.T, answer func(words []string, tag string) ([][]string, error)) net.Conn {
 	t.Helper()
 	client, server := net.Pipe()
@@ -224,7 +224,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestSilence: a router that says nothing costs the time-out and no more; a context that ends is obeyed at once.
+// TestSilence: a router that says nothing costs the time-out and no more; a context that ends is
+// obeyed at once.
 func TestSilence(t *testing.T) {
 	silent := func([]string, string) ([][]string, error) { return nil, nil }
 	synctest.Test(t, func(t *testing.T) {
@@ -264,7 +265,8 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestPipeline: 16 commands over a long line cost one round trip, and many goroutines get each their own answer.
+// TestPipeline: 16 commands over a long line cost one round trip, and many goroutines get each
+// their own answer.
 func TestPipeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := simulated(t, sim.Options{RTT: 100 * time.Millisecond}, "admin", "")

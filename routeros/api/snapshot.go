@@ -11,21 +11,22 @@ import (
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
-// Snapshot reads all that rosknock needs to know of a router, in one flight: one round trip. Menus
-// that this router doesn't have leave their part empty; without the IPv4 filter, the services or the
-// system's resources there is an error. So there is when the user may not read a menu that decides who
-// gets in: a table that can't be seen is not an empty one. Name, clock and active users may stay unknown.
+// Snapshot reads everything that rosknock needs to know about a router, in one batch: one round
+// trip. Menus that this router doesn't have leave their part empty. Without the IPv4 filter, the
+// services or the system's resources there is an error. There is also an error if the user may not
+// read a menu that decides who gets in: an unreadable table is not an empty one. Name, clock and
+// active users may stay unknown.
 func (s *Session) Snapshot(ctx context.Context) (routeros.Snapshot, error) {
 	snapshot, _, err := s.snapshot(ctx, snapshotParts())
 	return snapshot, err
 }
 
-// SnapshotWith is [Session.Snapshot] with further commands in the same flight, before it.
+// SnapshotWith is [Session.Snapshot] with further commands in the same batch, before it.
 func (s *Session) SnapshotWith(ctx context.Context, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
 	return s.snapshot(ctx, snapshotParts(), also...)
 }
 
-// SnapshotWithNTP is [Session.Snapshot] with what keeps the router's clock right, in the same flight.
+// SnapshotWithNTP is [Session.Snapshot] with the state of the NTP client, in the same batch.
 func (s *Session) SnapshotWithNTP(ctx context.Context) (routeros.Snapshot, error) {
 	snapshot, _, err := s.snapshot(ctx, append(snapshotParts(), part{routeros.NTPMenu, mayHide, fillNTP}))
 	return snapshot, err
@@ -34,7 +35,8 @@ func (s *Session) SnapshotWithNTP(ctx context.Context) (routeros.Snapshot, error
 func (s *Session) snapshot(ctx context.Context, parts []part, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
 	commands := slices.Clone(also)
 	for _, p := range parts {
-		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts § 1.5).
+		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts §
+		// 1.5).
 		commands = append(commands, routeros.Print(p.menu))
 	}
 	results, err := s.Batch(ctx, commands)
@@ -45,7 +47,7 @@ func (s *Session) snapshot(ctx context.Context, parts []part, also ...routeros.C
 	return snapshot, results[:len(also)], err
 }
 
-// assembled makes a snapshot of the answers to its parts.
+// assembled makes a snapshot from the answers to its parts.
 func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, error) {
 	snapshot := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for i, p := range parts {
@@ -58,7 +60,7 @@ func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, 
 		if err := p.read(&snapshot, results[i].Rows); err != nil {
 			return routeros.Snapshot{}, fmt.Errorf("%s: %s: %w", s.target.HostPort(), p.menu, err)
 		}
-		results[i] = Result{} // a large table should not be there twice for longer than it must
+		results[i] = Result{} // a large table should not be in memory twice for longer than necessary
 	}
 	return snapshot, nil
 }
@@ -72,7 +74,7 @@ const (
 	mayHide              // nor may the user be allowed to read it
 )
 
-// excuses reports whether a snapshot may go without a part for this error.
+// excuses reports whether a snapshot may lack a part because of this error.
 func (n need) excuses(err error) bool {
 	var menu *UnknownMenuError
 	var permission *PermissionError
@@ -86,11 +88,11 @@ type part struct {
 	fill func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
 }
 
-// mostSplit bounds a menu with values that are lists: a list of commas takes sixteen times its size once it is split.
-// Such menus have a few rows of a few names or prefixes.
+// mostSplit bounds a menu with values that are lists: a comma list takes sixteen times its size
+// once it is split. Such menus have a few rows of a few names or prefixes.
 const mostSplit = 1 << 20
 
-// read puts the rows of a part into a snapshot, if they are no bomb.
+// read puts the rows of a part into a snapshot, if they are not too large.
 func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
 	if p.menu == routeros.ServiceMenu || p.menu == routeros.InterfaceLists {
 		size := 0
@@ -100,7 +102,7 @@ func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
 			}
 		}
 		if size > mostSplit {
-			return &wire.LimitError{What: fmt.Sprintf("a table of %d bytes, at most %d are taken", size, mostSplit)}
+			return &wire.LimitError{What: fmt.Sprintf("a table of %d bytes, at most %d are accepted", size, mostSplit)}
 		}
 	}
 	return p.fill(s, p.menu, rows)
@@ -131,7 +133,7 @@ func snapshotParts() []part {
 
 func fillResource(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
 	if len(rows) == 0 {
-		return errors.New("the router says nothing about itself")
+		return errors.New("the router's answer about itself is empty")
 	}
 	version, err := routeros.ParseVersion(brief(rows[0].Get("version"), mostText))
 	if err != nil {
@@ -156,8 +158,9 @@ func fillClock(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes
 	return nil
 }
 
-// fillNTP reads the client of RouterOS 7, which has a status, and the simple one of RouterOS 6, which has none: it shows from whom
-// the last answer came that it has used, and forgets that when it is stopped.
+// fillNTP reads the client of RouterOS 7, which has a status, and the simple one of RouterOS 6,
+// which has none: it shows the server of the last answer that it has used, and forgets that when it
+// is stopped.
 func fillNTP(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
 	if len(rows) == 0 {
 		return nil

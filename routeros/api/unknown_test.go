@@ -217,7 +217,8 @@ func readMoment(text string, now time.Time) (at time.Time, form string) {
 	return time.Time{}, ""
 }
 
-// firstRun: an entry with an interval and no start runs one interval after it was added, or at once as well.
+// firstRun: an entry with an interval and no start runs one interval after it was added, or at once
+// as well.
 func (c suite) firstRun() {
 	event := "/ip firewall filter add chain=" + testChain + " action=passthrough comment=ran"
 	id := c.run("/system/scheduler/add", "name", testJob, "interval", "4s", "policy", "read,write", "on-event", event).Ret

@@ -35,7 +35,7 @@ func newChain(hops []Hop) *chain {
 	return c
 }
 
-// watch drops the whole chain when a part of it breaks, or does not answer.
+// watch drops the whole chain when a part of it breaks or does not answer.
 func (c *chain) watch(keepAlive time.Duration) {
 	for _, client := range c.clients {
 		go func() {
@@ -48,7 +48,7 @@ func (c *chain) watch(keepAlive time.Duration) {
 	}
 }
 
-// keepAlive asks the last host, and so each on the way, for a sign of life.
+// keepAlive checks that the last host answers, and so each host on the way.
 func (c *chain) keepAlive(every time.Duration) {
 	defer c.drop()
 	timer := time.NewTimer(every)
@@ -138,7 +138,7 @@ func (c *chain) open(ctx context.Context, network, address string) (net.Conn, er
 	return nil, c.at(last, lost())
 }
 
-// clock bounds the time that a hop takes, but for the time in which a person types.
+// clock bounds the time for a hop, without the time in which a person types.
 type clock struct {
 	limit time.Duration
 	timer *time.Timer
@@ -225,7 +225,7 @@ func (b *builder) handshake(ctx context.Context, i int, below *watched, clock *c
 	return nil
 }
 
-// config is how to shake hands with a hop. Why its key is not trusted is put into distrust.
+// config is the SSH configuration for a hop. If its key is not trusted, distrust gets the reason.
 func (b *builder) config(i int, l *login, distrust *atomic.Pointer[error]) *ssh.ClientConfig {
 	return &ssh.ClientConfig{
 		User:              l.hop.User,
@@ -248,12 +248,12 @@ func (b *builder) config(i int, l *login, distrust *atomic.Pointer[error]) *ssh.
 // overdue says why the context of a hop is over.
 func (b *builder) overdue(ctx context.Context) error {
 	if errors.Is(context.Cause(ctx), errTimeout) {
-		return &failure{fmt.Sprintf("no answer within %s while %v", b.options.Timeout, b.stage.Load().Err), "check the host and what lies before it, or allow more time", errTimeout}
+		return &failure{fmt.Sprintf("no answer within %s while %v", b.options.Timeout, b.stage.Load().Err), "check the host and the network before it, or allow more time", errTimeout}
 	}
 	return net.ErrClosed
 }
 
-// explain turns an error of the handshake into one that helps.
+// explain turns an error of the handshake into one with a remedy.
 func (l *login) explain(err error) error {
 	if auth, ok := errors.AsType[*AuthError](err); ok {
 		return auth
@@ -265,7 +265,7 @@ func (l *login) explain(err error) error {
 		return &failure{"the host and this program have no algorithm in common (" + clean(negotiation.Error()) + ")", "update the SSH server of that host", nil}
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
-		return &failure{"the host hung up before the login", "check that this is the port of an SSH server, and that it has room (MaxStartups) and lets this address in", nil}
+		return &failure{"the host closed the connection before the login", "check that this is the port of an SSH server, and that it has free connections (MaxStartups) and accepts this address", nil}
 	}
 	return &failure{"the handshake failed (" + clean(err.Error()) + ")", "check that this is the port of an SSH server", nil}
 }

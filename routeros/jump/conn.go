@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// linger is how long after Close what was written may take to leave.
+// linger is how long written data may take to be sent after Close.
 const linger = time.Second
 
 // channel is what a conn needs of an SSH channel.
@@ -20,9 +20,9 @@ type channel interface {
 	CloseWrite() error
 }
 
-// conn gives a channel what it lacks: deadlines, and a Close that unblocks at once. Two pipes, one for each way,
-// stand between the caller and the goroutines that copy from and to the channel; they have both, and hold nothing
-// back, so that the channel's flow control stays in force.
+// conn gives a channel what it lacks: deadlines, and a Close that unblocks at once. Two pipes, one
+// for each direction, are between the caller and the goroutines that copy from and to the channel.
+// Pipes have both, and buffer nothing, so that the channel's flow control still works.
 type conn struct {
 	channel channel
 	in, out net.Conn // the caller's ends
@@ -56,7 +56,7 @@ func (k *conn) send(drain net.Conn) {
 	}
 }
 
-// release closes the channel when all that was written has left, or will not.
+// release closes the channel when everything written has been sent, or can't be.
 func (k *conn) release() {
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
@@ -73,7 +73,8 @@ func (k *conn) Read(p []byte) (int, error) {
 	return n, k.explain(err, io.EOF)
 }
 
-// Write implements net.Conn. What is written after the other side has gone may seem to leave, as with TCP.
+// Write implements net.Conn. A write after the other side has closed may seem to succeed, as with
+// TCP.
 func (k *conn) Write(p []byte) (int, error) {
 	n, err := k.out.Write(p)
 	return n, k.explain(err, syscall.EPIPE)
@@ -149,8 +150,8 @@ func addressOf(address string) net.Addr {
 	return name(address)
 }
 
-// watched notes that a connection has ended before SSH above it does, so that the end of a channel can be told
-// apart from the end of the connection that carries it.
+// watched notices the end of a connection before the SSH layer does, so that the end of a channel
+// can be distinguished from the end of its connection.
 type watched struct {
 	net.Conn
 	ended atomic.Bool

@@ -183,7 +183,8 @@ func TestExactTimeout(t *testing.T) {
 	})
 }
 
-// TestStalledData sets deadlines on a connection through a real chain whose host takes and sends nothing.
+// TestStalledData sets deadlines on a connection through a real chain whose host takes and sends
+// nothing.
 func TestStalledData(t *testing.T) {
 	noLeaks(t)
 	s := (&server{stall: "data"}).start(t)

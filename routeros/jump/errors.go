@@ -12,8 +12,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// HopError says at which jump host the way ended. Err is why: one of this package's other types where there
-// is one.
+// HopError says at which jump host the connection failed. Err is the reason: one of this package's
+// other types if there is one.
 type HopError struct {
 	Number, Of int // the first is 1
 	Hop        Hop
@@ -53,8 +53,8 @@ func (e *UnknownHostError) Error() string {
 	return text
 }
 
-// ChangedHostError says that the host shows another key than known_hosts holds for it: it was set up anew, or
-// somebody stands in between.
+// ChangedHostError says that the host shows another key than known_hosts has for it: it was set up
+// anew, or there is a man in the middle.
 type ChangedHostError struct {
 	Host        string   // as known_hosts writes it
 	KeyType     string   // of the key that is shown
@@ -65,7 +65,7 @@ type ChangedHostError struct {
 
 // Error implements error.
 func (e *ChangedHostError) Error() string {
-	return fmt.Sprintf("THE HOST KEY HAS CHANGED, SOMEBODY MAY STAND IN BETWEEN: the host shows the %s key %s, but known is %s: do not go on; "+
+	return fmt.Sprintf("THE HOST KEY HAS CHANGED, SOMEBODY MAY INTERCEPT THE CONNECTION: the host shows the %s key %s, but known is %s: do not continue; "+
 		"only if the host was set up anew and you have compared the fingerprint on the host itself, forget the old key with: ssh-keygen -f %s -R %s",
 		e.KeyType, e.Fingerprint, strings.Join(e.Known, ", "), quoted(e.File), quoted(e.Host))
 }
@@ -78,11 +78,11 @@ type RevokedHostError struct {
 
 // Error implements error.
 func (e *RevokedHostError) Error() string {
-	return fmt.Sprintf("THE HOST SHOWS A REVOKED KEY, SOMEBODY MAY STAND IN BETWEEN: %s is marked @revoked in %s: do not go on; give the host a new key", e.Fingerprint, e.Where)
+	return fmt.Sprintf("THE HOST SHOWS A REVOKED KEY, SOMEBODY MAY INTERCEPT THE CONNECTION: %s is marked @revoked in %s: do not continue; give the host a new key", e.Fingerprint, e.Where)
 }
 
-// HostCertificateError says that the host shows a certificate of a known authority that is not valid: expired,
-// for another name, or revoked.
+// HostCertificateError says that the host shows a certificate of a known authority that is not
+// valid: expired, for another name, or revoked.
 type HostCertificateError struct {
 	Authority string // fingerprint of the authority's key
 	What      string
@@ -93,7 +93,7 @@ func (e *HostCertificateError) Error() string {
 	return fmt.Sprintf("the host's certificate, signed by %s, is not valid (%s): have the authority sign a new one for the name that you use", e.Authority, e.What)
 }
 
-// AuthError says that the host took none of the keys.
+// AuthError says that the host accepted none of the keys.
 type AuthError struct {
 	User    string
 	What    string
@@ -110,7 +110,7 @@ func (e *AuthError) Error() string {
 	if len(e.Skipped) > 0 {
 		text += "; not used: " + strings.Join(e.Skipped, ", ")
 	}
-	return text + ": put the public half of a key of yours into the user's authorized_keys on that host, and have the private half in the agent (ssh-add) or name its file"
+	return text + ": add your public key to the user's authorized_keys on that host, and load the private key into the agent (ssh-add) or name its file"
 }
 
 // ProhibitedError says that the jump host does not forward to that address.
@@ -122,7 +122,8 @@ func (e *ProhibitedError) Error() string {
 }
 
 // DestinationError says that the last jump host does forward, but could not reach the destination.
-// errors.Is knows syscall.ECONNREFUSED, EHOSTUNREACH, ENETUNREACH and ETIMEDOUT where the host said so.
+// errors.Is matches syscall.ECONNREFUSED, EHOSTUNREACH, ENETUNREACH and ETIMEDOUT if the host said
+// so.
 type DestinationError struct {
 	Address string
 	Via     Hop    // the host that tried
@@ -142,8 +143,8 @@ func (e *DestinationError) Error() string {
 // Unwrap returns the error number that the host's words mean, if any.
 func (e *DestinationError) Unwrap() error { return e.errno }
 
-// failure is what needs no type of its own. It has no cause for errors.Is, unless one is given: whether a jump
-// host's own port is closed must not look as if the destination's were.
+// failure is an error without a type of its own. It has no cause for errors.Is, unless one is
+// given: a jump host's closed port must not look like a closed port of the destination.
 type failure struct {
 	what, remedy string
 	cause        error
@@ -167,7 +168,7 @@ func isRefused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(strings.ToLower(err.Error()), "refused")
 }
 
-// hopUnreachable says why there is no connection to a hop; from is the hop before it, if any.
+// hopUnreachable says why a hop can't be reached; from is the hop before it, if any.
 func hopUnreachable(err error, from *Hop) error {
 	where := ""
 	if from != nil {
@@ -195,7 +196,7 @@ func destinationError(open *ssh.OpenChannelError, address string, via Hop) error
 	case prohibits(open):
 		return &ProhibitedError{address}
 	case open.Reason == ssh.ResourceShortage:
-		return &failure{"the host has no room for another connection", "use fewer at once, or see the limits of its sshd", nil}
+		return &failure{"the host accepts no further connection", "use fewer at once, or see the limits of its sshd", nil}
 	}
 	return &DestinationError{address, via, clean(open.Message), errnoOf(open.Message)}
 }
@@ -216,7 +217,7 @@ func errnoOf(message string) error {
 	return nil
 }
 
-// clean makes text of the other side fit to be shown: visible, on one line, and not endless.
+// clean makes text of the other side printable: visible, on one line, and bounded.
 func clean(text string) string {
 	const most = 200
 	return routeros.Visible(strings.TrimSpace(text), most)

@@ -1,10 +1,11 @@
 // Package jump reaches routers through SSH hosts, as ssh -J does.
 //
-// [Open] takes the hosts on the way; [Way.DialContext] logs in to them one through the other, once, and then
-// opens a forwarded TCP connection for each call over that same chain. Host keys are checked against
-// known_hosts alone, and logins use the agent and key files alone. The package never asks for nor sends a
-// password, never accepts a host key that it does not know, never writes known_hosts, never reads
-// ~/.ssh/config, and runs no command on the hosts it passes. No error shows a secret.
+// [Open] takes the hosts on the way; [Way.DialContext] logs in to them one through the other, once,
+// and then opens a forwarded TCP connection for each call over that same chain. Host keys are
+// checked against known_hosts alone, and logins use the agent and key files alone. The package
+// never asks for nor sends a password, never accepts a host key that it does not know, never writes
+// known_hosts, never reads ~/.ssh/config, and runs no command on the hosts it passes. No error
+// shows a secret.
 //
 //	hops, err := jump.ParseHops("ann@gate.example.net,bob@10.0.0.2:2222")
 //	way := jump.Open(hops, jump.Options{AgentSocket: os.Getenv("SSH_AUTH_SOCK")})
@@ -43,8 +44,8 @@ func (h Hop) port() uint16 {
 	return h.Port
 }
 
-// ParseHops reads user@host[:port], several in the order in which they are passed, with commas between. An
-// IPv6 address stands in brackets. Errors show no text that may be a password.
+// ParseHops reads user@host[:port], several in the order in which they are passed, with commas
+// between. An IPv6 address stands in brackets. Errors show no text that may be a password.
 func ParseHops(text string) ([]Hop, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, fmt.Errorf("no jump host is named: write user@host or user@host:port, several with commas between")
@@ -63,7 +64,7 @@ func ParseHops(text string) ([]Hop, error) {
 
 func parseHop(text string) (Hop, error) {
 	if text == "" {
-		return Hop{}, fmt.Errorf("it is empty: take away the comma that is too many")
+		return Hop{}, fmt.Errorf("it is empty: remove the extra comma")
 	}
 	if strings.HasPrefix(text, "ssh:") {
 		return Hop{}, fmt.Errorf("it begins with ssh: like an address of the web: write user@host:port alone")
@@ -94,7 +95,7 @@ func checkUser(user string) error {
 	case strings.ContainsFunc(user, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || r == '\ufffd' || strings.ContainsRune("'`\"$;&<>|(){}", r)
 	}):
-		return fmt.Errorf("its user holds a blank, quote or sign that no SSH user name has: check the name")
+		return fmt.Errorf("its user holds a blank, a quote or a character that no SSH user name has: check the name")
 	}
 	return nil
 }
@@ -108,7 +109,7 @@ func splitPort(text string) (host string, port uint16, err error) {
 		}
 		address, err := netip.ParseAddr(inner)
 		if err != nil || !address.Is6() {
-			return "", 0, fmt.Errorf("%q in brackets is no IPv6 address: only those stand in brackets", inner)
+			return "", 0, fmt.Errorf("%q in brackets is not an IPv6 address: only those need brackets", inner)
 		}
 		port, err = parsePort(rest, text)
 		if err == nil {
@@ -138,9 +139,9 @@ func checkHost(host string) error {
 	case host == "":
 		return fmt.Errorf("the host after the @ is empty: write user@host")
 	case strings.HasPrefix(host, "-"):
-		return fmt.Errorf("the host %q begins with a hyphen, which no name does: check the name", host)
+		return fmt.Errorf("the host %q begins with a hyphen, which no host name does: check the name", host)
 	case strings.ContainsFunc(host, odd):
-		return fmt.Errorf("the host %q holds a sign that no host name has: use letters, digits, dots and hyphens, or an address", host)
+		return fmt.Errorf("the host %q holds a character that no host name has: use letters, digits, dots and hyphens, or an address", host)
 	}
 	return nil
 }
@@ -153,7 +154,7 @@ func parsePort(rest, text string) (uint16, error) {
 	digits, colon := strings.CutPrefix(rest, ":")
 	port, err := strconv.ParseUint(digits, 10, 16)
 	if !colon || err != nil || port == 0 {
-		return 0, fmt.Errorf("the port of %q is none: write a number from 1 to 65535 after the colon, or leave both away for 22", text)
+		return 0, fmt.Errorf("the port of %q is not valid: write a number from 1 to 65535 after the colon, or leave both out for port 22", text)
 	}
 	return uint16(port), nil
 }

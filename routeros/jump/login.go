@@ -17,8 +17,8 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// key is a private key file. An encrypted one is opened when a host has said that it takes the public half, as
-// ssh does, so that nobody is asked for a passphrase in vain.
+// key is a private key file. An encrypted one is opened only when a host accepts the public key, as
+// ssh does, so that nobody has to type a passphrase for nothing.
 type key struct {
 	file   string
 	public ssh.PublicKey // nil if an encrypted file does not tell
@@ -29,8 +29,8 @@ type key struct {
 	err     error // why it cannot be used; it is not tried again
 }
 
-// readKeys reads the key files; with none named, the usual ones that are there, of which a broken one does not
-// matter.
+// readKeys reads the key files. If none are named, it reads the usual ones that exist and ignores
+// broken ones.
 func readKeys(files []string, warn func(string)) ([]*key, error) {
 	named := len(files) > 0
 	if !named {
@@ -40,7 +40,7 @@ func readKeys(files []string, warn func(string)) ([]*key, error) {
 	for _, file := range files {
 		k, err := readKey(file, warn)
 		if err != nil && named {
-			return nil, &failure{fmt.Sprintf("the key file %s cannot be used (%v)", file, err), "name a private key as ssh-keygen makes it, or leave it away to use the agent", nil}
+			return nil, &failure{fmt.Sprintf("the key file %s cannot be used (%v)", file, err), "name a private key made by ssh-keygen, or leave it out to use the agent", nil}
 		}
 		if err != nil {
 			k = &key{file: file, err: err}
@@ -83,12 +83,12 @@ func readKey(file string, warn func(string)) (*key, error) {
 		return k, nil
 	}
 	if err != nil {
-		return nil, errors.New("it is no private key that can be read")
+		return nil, errors.New("it is not a readable private key")
 	}
 	return &key{file: file, signer: signer, public: signer.PublicKey()}, nil
 }
 
-// besides reads the public half next to a private key, for files in the old format.
+// besides reads the public key file next to a private key, for files in the old format.
 func besides(file string) ssh.PublicKey {
 	text, err := os.ReadFile(file + ".pub")
 	if err != nil {
@@ -116,14 +116,14 @@ func (k *key) open(ask func(file string) (string, error), c *clock) (ssh.Signer,
 	}
 	signer, err := ssh.ParsePrivateKeyWithPassphrase(k.sealed, []byte(passphrase))
 	if err != nil {
-		k.err = errors.New("its passphrase is another")
+		k.err = errors.New("its passphrase is wrong")
 		return nil, k.err
 	}
 	k.signer, k.sealed = signer, nil
 	return signer, nil
 }
 
-// late is the signer of a key that is opened when it has to sign.
+// late is the signer of a key that is only opened when it has to sign.
 type late struct {
 	*key
 	ask   func(file string) (string, error)
@@ -185,9 +185,9 @@ func (l *login) next(have *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	}
 	if !slices.Contains(have.AllowedMethods, "publickey") {
 		if slices.Contains(have.PartialSuccessMethods, "publickey") {
-			return nil, l.failed("the host took the key but asks for " + clean(strings.Join(have.AllowedMethods, ", ")) + " as well, which is not done here")
+			return nil, l.failed("the host accepted the key but also asks for " + clean(strings.Join(have.AllowedMethods, ", ")) + ", which is not supported here")
 		}
-		return nil, l.failed("the host takes no keys, only " + clean(strings.Join(have.AllowedMethods, ", ")) + ", which is not done here")
+		return nil, l.failed("the host accepts no keys, only " + clean(strings.Join(have.AllowedMethods, ", ")) + ", which is not supported here")
 	}
 	if !l.listed {
 		l.listed = true
@@ -197,15 +197,15 @@ func (l *login) next(have *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 		if len(l.offered) == 0 {
 			return nil, l.failed("there is no key to log in with")
 		}
-		return nil, l.failed("the host takes none of the keys")
+		return nil, l.failed("the host accepts none of the keys")
 	}
 	now := l.offers[0]
 	l.offers, l.offered = l.offers[1:], append(l.offered, now)
 	return ssh.PublicKeys(now.signer), nil
 }
 
-// list gathers the keys. A file whose key the agent holds is not offered twice, since servers count tries; and
-// of the agent's keys those go first that are also files.
+// list gathers the keys. A file whose key is in the agent is not offered twice, since servers count
+// attempts; and the agent's keys that are also files go first.
 func (l *login) list() {
 	signers := l.fromAgent()
 	inAgent := func(k *key) bool {
@@ -243,7 +243,7 @@ func (l *login) signer(k *key) (ssh.Signer, error) {
 	case signer != nil || err != nil:
 		return signer, err
 	case l.ask == nil:
-		return nil, errors.New("it has a passphrase, and nobody can be asked for it")
+		return nil, errors.New("it has a passphrase, and there is no terminal to ask for it")
 	case k.public == nil:
 		return k.open(l.ask, l.clock)
 	}
@@ -276,7 +276,7 @@ func (l *login) close() {
 }
 
 func (l *login) hungUp() *AuthError {
-	return l.failed("the host hung up; it may count the tries (MaxAuthTries): name the key to use, or have fewer in the agent")
+	return l.failed("the host closed the connection; it may limit the attempts (MaxAuthTries): name the key to use, or load fewer into the agent")
 }
 
 func (l *login) failed(what string) *AuthError {

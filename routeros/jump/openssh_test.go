@@ -147,8 +147,8 @@ func userKey(t testing.TB, words ...string) (file, public string) {
 	return file, string(text)
 }
 
-// TestOpenSSH goes through two servers of OpenSSH, whose other kinds of host key are not known, with 60
-// connections at once.
+// TestOpenSSH goes through two servers of OpenSSH, whose other kinds of host key are not known,
+// with 60 connections at once.
 func TestOpenSSH(t *testing.T) {
 	file, public := userKey(t, "-t", "ed25519", "-N", "")
 	for _, kinds := range [][2]string{{"ed25519", "rsa"}, {"ecdsa", "ed25519"}} {

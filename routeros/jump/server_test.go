@@ -327,7 +327,8 @@ func exchange(t testing.TB, c net.Conn, text string) {
 	}
 }
 
-// noLeaks fails when goroutines are left once everything else of the test has been cleaned up. Call it first.
+// noLeaks fails when goroutines are left once everything else of the test has been cleaned up. Call
+// it first.
 func noLeaks(t testing.TB) {
 	t.Helper()
 	before := runtime.NumGoroutine()

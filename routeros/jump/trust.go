@@ -30,7 +30,7 @@ func readTrust(files []string) (*trust, error) {
 	}
 	check, err := knownhosts.New(files...)
 	if err != nil {
-		return nil, &failure{fmt.Sprintf("known_hosts cannot be read (%v)", err), "repair or take away that line or file, or name another file", nil}
+		return nil, &failure{fmt.Sprintf("known_hosts cannot be read (%v)", err), "repair or remove that line or file, or name another file", nil}
 	}
 	t := &trust{files, check, map[string]bool{}}
 	for _, file := range files {
@@ -56,7 +56,7 @@ func existing(files []string) []string {
 	})
 }
 
-// readAuthorities notes which lines are of authorities, which knownhosts does not tell.
+// readAuthorities notes which lines are authorities, since package knownhosts does not say so.
 func (t *trust) readAuthorities(file string) error {
 	f, err := os.Open(file)
 	if err != nil {
@@ -74,7 +74,7 @@ func (t *trust) readAuthorities(file string) error {
 
 func place(file string, line int) string { return fmt.Sprintf("%s:%d", file, line) }
 
-// nobody is a key that no file holds: checking it tells which keys are known.
+// nobody is a key that no file holds: checking it shows which keys are known.
 type nobody struct{}
 
 func (nobody) Type() string                        { return "nobody" }
@@ -97,16 +97,17 @@ func (t *trust) lookup(address string) (own, authorities []knownhosts.KnownKey) 
 	return own, authorities
 }
 
-// look asks by the name alone: behind another host the address of the connection means nothing.
+// look checks the name alone: behind another host the address of the connection means nothing.
 func (t *trust) look(address string, key ssh.PublicKey) error {
 	return t.check(address, &net.TCPAddr{IP: net.IPv4zero}, key)
 }
 
 const certificate = "-cert-v01@openssh.com"
 
-// algorithms are the kinds of host key to ask for, those that known_hosts can check first. A server picks the
-// first that it has, so a host with several keys shows the one that is known. The others follow, so that a host
-// that has none of those is told apart from one that cannot be talked to.
+// algorithms are the kinds of host key to ask for, those that known_hosts can check first. A server
+// picks the first that it has, so a host with several keys shows the one that is known. The others
+// follow, so that a host with none of the known kinds is distinguished from one without a common
+// algorithm.
 func (t *trust) algorithms(address string) []string {
 	own, authorities := t.lookup(address)
 	var certificates, plain []string
@@ -156,7 +157,7 @@ func (t *trust) verify(hop Hop, before []Hop, key ssh.PublicKey) error {
 		if slices.ContainsFunc(authorities, signs) {
 			return &HostCertificateError{ssh.FingerprintSHA256(cert.SignatureKey), clean(err.Error())}
 		}
-		// As ssh does: a certificate of nobody we know counts as the bare key.
+		// As in ssh: a certificate of an unknown authority counts as the bare key.
 		key = cert.Key
 		if err = t.look(hop.Address(), key); err == nil {
 			return nil

@@ -106,7 +106,7 @@ func TestChangedHost(t *testing.T) {
 			if !errors.As(err, &changed) || errors.As(err, &unknown) {
 				t.Fatal(err)
 			}
-			for _, part := range []string{"SOMEBODY MAY STAND IN BETWEEN", ssh.FingerprintSHA256(old.PublicKey()), ssh.FingerprintSHA256(s.hosts[0].PublicKey()), o.KnownHosts[0] + ":1", "ssh-keygen -f"} {
+			for _, part := range []string{"SOMEBODY MAY INTERCEPT THE CONNECTION", ssh.FingerprintSHA256(old.PublicKey()), ssh.FingerprintSHA256(s.hosts[0].PublicKey()), o.KnownHosts[0] + ":1", "ssh-keygen -f"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("no %s in %v", part, err)
 				}

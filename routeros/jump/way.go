@@ -11,27 +11,29 @@ import (
 	"time"
 )
 
-// Options says how hops are trusted and logged in to. The zero value does as ssh does without a configuration
-// file and without an agent.
+// Options says how to trust and log in to hops. The zero value works like ssh without a
+// configuration file and without an agent.
 type Options struct {
 	// Dial connects to the first hop; nil: net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// KnownHosts are files; none: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts where they are there.
+	// KnownHosts are files; none: ~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts where they are
+	// there.
 	KnownHosts []string
-	// Keys are private key files; none: ~/.ssh/id_ed25519, id_ecdsa and id_rsa where they are there.
+	// Keys are private key files; none: ~/.ssh/id_ed25519, id_ecdsa and id_rsa where they are
+	// there.
 	Keys []string
-	// AgentSocket is the Unix socket of an agent, as SSH_AUTH_SOCK names it; empty: no agent. The named pipe of
-	// OpenSSH for Windows is not supported: name key files there.
+	// AgentSocket is the Unix socket of an agent, as SSH_AUTH_SOCK names it; empty: no agent. The
+	// named pipe of OpenSSH for Windows is not supported: name key files there.
 	AgentSocket string
-	// Passphrase is asked for the passphrase of a key file, once for each that a host would take. The time that it
-	// takes is not counted. Its context ends when the hop is given up or the way is closed, and not with that of
-	// the DialContext that came first. Nil: encrypted keys are skipped, and named in the error.
+	// Passphrase is called for the passphrase of a key file, once for each key that a host accepts.
+	// Its time does not count. Its context ends when the hop is abandoned or the way is closed, not
+	// with that of the first DialContext. Nil: encrypted keys are skipped, and named in the error.
 	Passphrase func(ctx context.Context, keyFile string) (string, error)
-	// Warn is told what is no error but should be put right; nil: nobody is.
+	// Warn is called for problems that are not errors but should be corrected; may be nil.
 	Warn func(string)
 	// Timeout bounds connecting to and logging in to each hop; zero: 10 s.
 	Timeout time.Duration
-	// KeepAlive is how often the last hop is asked whether it is there. When it has not answered by the next time,
+	// KeepAlive is how often the last hop has to answer. If it has not answered by the next time,
 	// the chain counts as lost. Zero: 30 s; negative: never.
 	KeepAlive time.Duration
 }
@@ -66,7 +68,7 @@ type Way struct {
 	final    error    // why no other attempt is made
 }
 
-// attempt is a chain being built, for all who wait for it.
+// attempt is a chain being built, for all callers that wait for it.
 type attempt struct {
 	done  chan struct{}
 	stage atomic.Pointer[HopError]
@@ -74,8 +76,8 @@ type attempt struct {
 	err   error
 }
 
-// Open returns the way through the hops, and does not connect yet. Without hops it leads straight to the
-// destination.
+// Open returns the way through the hops, and does not connect yet. Without hops it leads straight
+// to the destination.
 func Open(hops []Hop, o Options) *Way {
 	o = o.complete()
 	w := &Way{hops: append([]Hop(nil), hops...), options: o}
@@ -84,13 +86,13 @@ func Open(hops []Hop, o Options) *Way {
 	return w
 }
 
-// DialContext connects to an address as the last hop sees it: names are resolved there. The first call builds
-// the chain, for all who call meanwhile; a context that ends only ends the wait of its own call. A chain that has
-// been lost is built anew, once in each call. When a hop was not trusted or let nobody in, later calls get the
-// same error at once, rather than knocking there again and again.
+// DialContext connects to an address as the last hop sees it: names are resolved there. The first
+// call builds the chain, for all who call meanwhile; a context that ends only ends the wait of its
+// own call. A lost chain is built anew, once in each call. If a hop is not trusted or refuses the
+// login, later calls get the same error at once, without further attempts there.
 //
-// Errors are of this package's types where there is one. errors.Is with syscall.ECONNREFUSED means that the
-// destination refused, never a hop.
+// Errors are of this package's types where there is one. errors.Is with syscall.ECONNREFUSED means
+// that the destination refused, never a hop.
 func (w *Way) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	if len(w.hops) == 0 {
 		return w.direct(ctx, network, address)
@@ -126,7 +128,7 @@ func checkDestination(network, address string) error {
 	switch network {
 	case "tcp", "tcp4", "tcp6":
 	default:
-		return fmt.Errorf("SSH hosts pass on TCP alone, not %q", network)
+		return fmt.Errorf("SSH hosts forward TCP only, not %q", network)
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -229,7 +231,8 @@ func (w *Way) through(stage *atomic.Pointer[HopError]) (*chain, error) {
 	return b.chain, nil
 }
 
-// Close closes the chain and every connection over it, and ends every wait. It does not wait itself.
+// Close closes the chain and every connection over it, and ends every wait. It does not wait
+// itself.
 func (w *Way) Close() error {
 	w.cancel()
 	w.mu.Lock()

@@ -210,8 +210,8 @@ func TestNotSSH(t *testing.T) {
 	}
 }
 
-// TestStalled lets a host stop answering at each stage: the caller's context ends the wait, and so does the
-// time-out of the hop.
+// TestStalled lets a host stop answering at each stage: the caller's context ends the wait, and so
+// does the time-out of the hop.
 func TestStalled(t *testing.T) {
 	const short = 800 * time.Millisecond // enough for the first hop on a busy machine
 	for _, stage := range []string{"banner", "kex", "auth", "open"} {
@@ -261,7 +261,8 @@ func TestCloseWhileStalled(t *testing.T) {
 	}
 }
 
-// TestOwnWait ends the context of the call that began to build the chain: the others get it all the same.
+// TestOwnWait ends the context of the call that began to build the chain: the others get it all the
+// same.
 func TestOwnWait(t *testing.T) {
 	noLeaks(t)
 	s, target := new(server).start(t), echo(t)

@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// TestFixtures: the example routers are read whole as far as the firewall goes, and survive being written.
+// TestFixtures: the example routers are read whole as far as the firewall goes, and survive being
+// written.
 func TestFixtures(t *testing.T) {
 	tests := []struct {
 		file                  string

@@ -146,7 +146,8 @@ set gopher disabled=yes
 	}
 }
 
-// TestTablesOfVersions: which rule tables and services exist depends on the version (routeros-facts § 4, § 8).
+// TestTablesOfVersions: which rule tables and services exist depends on the version (routeros-facts
+// § 4, § 8).
 func TestTablesOfVersions(t *testing.T) {
 	tests := []struct {
 		text     string

@@ -1,9 +1,9 @@
-// Package rsc reads and writes RouterOS export text, the form of /export and of .rsc files.
-//
-// [Read] takes what people really have: sections and one-line commands, lines continued with a
-// backslash in the middle of a word, quotes and escapes, CRLF, a byte order mark, paths of RouterOS 6 and
-// of 7. It never fails and never runs anything: what it doesn't understand is reported with its line
-// number and left out. [Export.Snapshot] replays the statements on an empty router.
+// Package rsc reads and writes RouterOS export text, the form of /export and of .rsc files. [Read]
+// accepts exports as they are found in practice: sections and one-line commands, lines continued
+// with a backslash in the middle of a word, quotes and escapes, CRLF, a byte order mark, paths of
+// RouterOS 6 and of 7. It never fails and never runs anything: what it doesn't understand is
+// reported with its line number and left out. [Export.Snapshot] replays the statements on an empty
+// router.
 //
 //	export := rsc.Read(data)
 //	snapshot, skipped := export.Snapshot(rsc.Options{})
@@ -85,8 +85,9 @@ type piece struct {
 	broken  string // why it can't be read
 }
 
-// split cuts a text into statements: at line ends and semicolons outside quotes and brackets. A backslash
-// at the end of a line joins the next one, whose indentation goes, also within words and quotes.
+// split cuts a text into statements: at line ends and semicolons outside quotes and brackets. A
+// backslash at the end of a line joins the next one, whose indentation goes, also within words and
+// quotes.
 func split(data []byte) []piece {
 	var out []piece
 	s := splitter{data: data, line: 1}
@@ -102,8 +103,8 @@ type splitter struct {
 	data []byte
 	at   int
 	line int
-	// failed counts the statements that never closed. Each makes the next look less far ahead, so that
-	// a text full of open brackets is not read to its end for every line.
+	// failed counts the statements that never closed. Each shortens the look-ahead of the next, so
+	// that a text full of open brackets is not read to its end for every line.
 	failed int
 }
 
@@ -128,10 +129,10 @@ func (s *splitter) next() (piece, bool) {
 		start.text = text
 		return start, true
 	}
-	// A quote or bracket that never closes would swallow the rest: give up this line only.
+	// A quote or bracket that never closes would swallow the rest: skip only this line.
 	s.failed++
 	s.at, s.line = from, line
-	start.text, start.broken = s.restOfLine(), "a quote or bracket is opened here and never closed"
+	start.text, start.broken = s.restOfLine(), "a quote or bracket is opened here but never closed"
 	return start, true
 }
 
@@ -152,7 +153,8 @@ func (s *splitter) restOfLine() string {
 	return strings.TrimRight(text, "\r")
 }
 
-// statement reads up to the end of a statement. It fails when something stays open at the end of the text.
+// statement reads up to the end of a statement. It fails when something stays open at the end of
+// the text.
 func (s *splitter) statement() (string, bool) {
 	var b strings.Builder
 	var open []byte
@@ -198,7 +200,7 @@ func closes(opened, c byte) bool {
 	return opened == '[' && c == ']' || opened == '{' && c == '}' || opened == '(' && c == ')'
 }
 
-// joined eats a backslash at the end of a line together with the line end and the next line's
+// joined skips a backslash at the end of a line together with the line end and the next line's
 // indentation.
 func (s *splitter) joined() bool {
 	rest := s.data[s.at+1:]
@@ -289,12 +291,12 @@ func (r *reader) statement(p piece) {
 	words := fields(p.text)
 	path, verb, rest := r.path(words)
 	if len(path) > maxMenu {
-		r.skip(p, path, "a menu deeper than any that the router has")
+		r.skip(p, path, "a menu deeper than any of the router")
 		return
 	}
 	if verb == "" {
 		if len(rest) > 0 {
-			r.skip(p, path, "no command: attributes stand here without add or set")
+			r.skip(p, path, "no command: attributes without add or set")
 			return
 		}
 		r.section = path
@@ -490,8 +492,8 @@ func fields(s string) []string {
 	return out
 }
 
-// Unquote returns the bytes that a written value stands for: quotes dropped, escapes resolved. A value
-// without quotes may hold escapes too. \XX is one byte, \_ a blank.
+// Unquote returns the bytes that a written value stands for: quotes dropped, escapes resolved. A
+// value without quotes may hold escapes too. \XX is one byte, \_ a blank.
 func Unquote(s string) string {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
 		s = s[1 : len(s)-1]

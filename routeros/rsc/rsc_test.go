@@ -129,8 +129,8 @@ set name=r1
 	}
 }
 
-// TestCorpus reads every real export that is at hand: each firewall statement ends in the snapshot or in
-// the report.
+// TestCorpus reads every real export that is at hand: each firewall statement ends in the snapshot
+// or in the report.
 func TestCorpus(t *testing.T) {
 	root := os.Getenv("ROSKNOCK_SHARED")
 	if root == "" {

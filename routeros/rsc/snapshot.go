@@ -66,14 +66,14 @@ type replay struct {
 	snapshot routeros.Snapshot
 	skipped  []Skip
 	next     map[routeros.Menu]int // last id given
-	// keys has the id of each enabled entry under its key, made anew after a change; block lists have
-	// tens of thousands of entries.
+	// keys has the id of each enabled entry under its key, made anew after a change; block lists
+	// have tens of thousands of entries.
 	keys       map[routeros.Menu]map[string]string
 	interfaces map[string]bool
 	lists      map[string]bool
 }
 
-// factory lays down what every router has: the rule tables of its version and its services.
+// factory adds what every router has: the rule tables of its version and its services.
 func (p *replay) factory(e Export) {
 	v := p.snapshot.Version
 	ipv6 := v.Major >= 7 || slices.ContainsFunc(e.Statements, func(st Statement) bool { return strings.HasPrefix(string(st.Menu), "/ipv6") })
@@ -133,7 +133,7 @@ func (p *replay) statement(st Statement) string {
 	if strings.HasPrefix(string(st.Menu), "/interface/") {
 		return p.iface(st, row)
 	}
-	return "rosknock keeps nothing of this menu"
+	return "rosknock does not use this menu"
 }
 
 // numbered reads numbers=… and .id=… as the selectors that they are.
@@ -253,12 +253,12 @@ func (st Statement) destination() string {
 	return st.bare
 }
 
-// position returns the row that place-before or destination names: a position, an id, or
-// [find comment="…"], of which the first counts.
+// position returns the row that place-before or destination names: a position, an id, or the first
+// match of [find comment="…"].
 func position(rows []routeros.Rule, place string) (int, string) {
 	picked, why := pick(selector(place), len(rows), ruleRow(rows))
 	if why != "" || len(picked) == 0 {
-		return 0, "the rule before which it should stand is not there"
+		return 0, "the rule before which it should stand does not exist"
 	}
 	return picked[0], ""
 }
@@ -301,7 +301,7 @@ func pick(st Statement, n int, row func(int) (string, routeros.Attributes)) ([]i
 			at = position
 		}
 		if at < 0 {
-			return nil, "the row that it names is not there"
+			return nil, "the row that it names does not exist"
 		}
 		if !slices.Contains(picked, at) {
 			picked = append(picked, at)
@@ -489,7 +489,7 @@ func prefixes(text string) []string {
 
 func (p *replay) network(st Statement, row routeros.Attributes) string {
 	if st.Verb != "add" {
-		return "only add is replayed in this menu"
+		return "in this menu only add is replayed"
 	}
 	switch st.Menu {
 	case routeros.InterfaceLists:
@@ -513,11 +513,11 @@ func (p *replay) network(st Statement, row routeros.Attributes) string {
 	return ""
 }
 
-// iface learns of an interface from the menu that makes or names it.
+// iface records an interface from the menu that makes or names it.
 func (p *replay) iface(st Statement, row routeros.Attributes) string {
 	kind := strings.TrimPrefix(string(st.Menu), "/interface/")
 	if strings.Contains(kind, "/") || (st.Verb != "add" && st.Verb != "set") {
-		return "rosknock keeps nothing of this menu"
+		return "rosknock does not use this menu"
 	}
 	name := row.Get("name")
 	for _, c := range st.Find {
@@ -526,7 +526,7 @@ func (p *replay) iface(st Statement, row routeros.Attributes) string {
 		}
 	}
 	if name == "" {
-		return "rosknock keeps nothing of this setting"
+		return "rosknock does not use this setting"
 	}
 	p.known(name, strings.TrimSuffix(strings.Replace(kind, "ethernet", "ether", 1), "-client"), row.Bool("disabled"))
 	return ""
@@ -540,7 +540,7 @@ func (p *replay) known(name, kind string, disabled bool) {
 	p.snapshot.Interfaces = append(p.snapshot.Interfaces, routeros.Interface{Name: name, Type: kind, Disabled: disabled})
 }
 
-// mentioned adds the interfaces and lists that the text takes for granted.
+// mentioned adds the interfaces and lists that the text mentions without defining them.
 func (p *replay) mentioned(o Options) {
 	for _, m := range p.snapshot.ListMembers {
 		p.mention(m.Interface)

@@ -9,8 +9,8 @@ const (
 	indent    = "    "
 )
 
-// wrap breaks a statement into lines as /export does: between words, behind the = of an attribute, and
-// inside quotes where a value is longer than a line.
+// wrap breaks a statement into lines as /export does: between words, behind the = of an attribute,
+// and inside quotes where a value is longer than a line.
 func wrap(statement string) string {
 	w := wrapper{}
 	words := fields(statement)
@@ -88,7 +88,7 @@ func (w *wrapper) value(value string, room int) {
 	}
 }
 
-// escapeUnit returns the bytes at the front of a quoted value that may not be torn apart.
+// escapeUnit returns the bytes at the front of a quoted value that must not be split.
 func escapeUnit(s string) string {
 	switch {
 	case s[0] != '\\' || len(s) == 1:

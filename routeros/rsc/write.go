@@ -7,8 +7,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Write prints a snapshot as an export: sections in the router's order, long lines broken as the router
-// breaks them, dynamic rows left out. Reading it back gives the same rules, entries, services and interface lists.
+// Write prints a snapshot as an export: sections in the router's order, long lines broken as the
+// router breaks them, dynamic rows left out. Reading it back gives the same rules, entries,
+// services and interface lists.
 func Write(s routeros.Snapshot) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# by RouterOS %s\n", s.Version)

@@ -24,7 +24,7 @@ func Parse(text string) ([]Statement, error) {
 	return out, nil
 }
 
-// parser reads on after its first error no more: every method returns its zero value then.
+// parser stops at its first error: after it every method returns its zero value.
 type parser struct {
 	text  string
 	at    int
@@ -61,7 +61,7 @@ func (p *parser) spaces() {
 	}
 }
 
-// gap skips what may stand between two statements.
+// gap skips the space between two statements.
 func (p *parser) gap() {
 	for p.at < len(p.text) {
 		switch p.peek() {

@@ -1,11 +1,10 @@
 // Package script reads the part of the RouterOS script language that rosknock writes into scheduler
 // entries and files for /import: commands with arguments, [find …], :if, :do with on-error, :log,
 // :put, :error, :delay, variables that count, blocks and comments. It also has the words of which
-// those scripts are made: [Path], [Quoted], [Assign].
-//
-// It is strict. What it does not know is an error with its line, never skipped: a script that undoes changes
-// on a router far away must not hold a word that only looks right. The language is far larger
-// (routeros-facts § 6.3); nothing here is meant to read other people's scripts.
+// those scripts are made: [Path], [Quoted], [Assign]. It is strict. Everything unknown is an error
+// with its line, and never skipped: a script that undoes changes on a router far away must not
+// contain a word that only looks right. The language is far larger (routeros-facts § 6.3); this
+// package is not made to read other people's scripts.
 //
 //	s, err := script.Parse(`/ip firewall filter remove [find chain="input" comment="x"]`)
 package script
@@ -51,7 +50,8 @@ type If struct {
 	Then, Else []Statement
 }
 
-// Condition compares how many rows are found, or what has been counted, with a number: [:len [find …]] < 2, $done > 2.
+// Condition compares how many rows are found, or what has been counted, with a number: [:len [find
+// …]] < 2, $done > 2.
 type Condition struct {
 	Find     *Command
 	Variable string // where Find is nil
@@ -92,7 +92,7 @@ type Log struct {
 	Topic, Message string
 }
 
-// Put is :put "message", or /put: what the user who runs the script gets to see.
+// Put is :put "message", or /put: output for the user who runs the script.
 type Put struct {
 	Line    int
 	Message string

@@ -6,7 +6,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Path writes a menu as RouterOS 6 wants it and 7 takes it: /ip firewall filter.
+// Path writes a menu in the form that RouterOS 6 requires and 7 accepts: /ip firewall filter.
 func Path(m routeros.Menu) string {
 	return "/" + strings.ReplaceAll(strings.TrimPrefix(string(m), "/"), "/", " ")
 }
@@ -20,7 +20,8 @@ func Quoted(s string) string {
 	return `"` + text + `"`
 }
 
-// Assign writes an attribute as /export does: the console says yes and no where the API says true and false.
+// Assign writes an attribute as /export does: the console says yes and no where the API says true
+// and false.
 func Assign(name, value string) string {
 	switch name {
 	case "comment", "chain", "content", "list", "log-prefix":

@@ -6,9 +6,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Admin lets another administrator work on the router: a user admin who may do everything, whatever
+// Admin lets another administrator work on the router: a user admin with all policies, whatever
 // accounts there are, from a session of its own at the console. The first command that is refused
-// ends the work. Nobody sees the session, and it never ends: a safe mode that it takes is held
+// ends the work. The session is not visible, and never ends: a safe mode that it takes is held
 // until somebody ends it.
 func (r *Router) Admin(commands ...routeros.Command) error {
 	r.mu.Lock()
@@ -23,7 +23,8 @@ func (r *Router) AdminAs(user string, commands ...routeros.Command) error {
 	return r.AdminVia("local", user, commands...)
 }
 
-// AdminVia is [Router.AdminAs] over any service, such as api or winbox. A user has one session over each.
+// AdminVia is [Router.AdminAs] over any service, such as api or winbox. A user has one session over
+// each.
 func (r *Router) AdminVia(service, user string, commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

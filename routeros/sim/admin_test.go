@@ -63,7 +63,8 @@ func TestHijack(t *testing.T) {
 	}
 }
 
-// TestIDsAfterUnroll: who may get the id of a row that an unroll took away, and that it is gone before.
+// TestIDsAfterUnroll: who may get the id of a row that an unroll took away, and that it is gone
+// before.
 func TestIDsAfterUnroll(t *testing.T) {
 	for _, tt := range []struct {
 		knobs          Knobs

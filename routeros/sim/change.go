@@ -18,7 +18,7 @@ func (q *request) changed(t *table, w *row, did string) {
 	q.notify(t, w, false)
 }
 
-// outdate forgets the compiled firewall where a change concerns it.
+// outdate drops the compiled firewall if a change concerns it.
 func (r *Router) outdate(t *table) {
 	switch t.menu {
 	case routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6:
@@ -27,8 +27,8 @@ func (r *Router) outdate(t *table) {
 	}
 }
 
-// fasttrack puts the dummy row in front of a filter table with an active fasttrack rule. It stays until a
-// reboot, whatever becomes of the rule (routeros-facts § 2.5).
+// fasttrack puts the dummy row in front of a filter table with an active fasttrack rule. It stays
+// until a reboot, even if the rule is removed (routeros-facts § 2.5).
 func (r *Router) fasttrack(t *table) {
 	if t.menu != routeros.Filter && t.menu != routeros.Filter6 {
 		return
@@ -65,8 +65,9 @@ func (r *Router) notify(t *table, w *row, dead bool) {
 	}
 }
 
-// Reboot loses everything that is not configuration: dynamic rows, connections, counters, sessions. What becomes of a safe mode
-// that was held is unknown: its changes stay and it is gone, unless a knob says otherwise. The scheduler starts anew.
+// Reboot loses everything that is not configuration: dynamic rows, connections, counters, sessions.
+// What happens to a held safe mode is unknown: its changes stay and it is gone, unless a knob says
+// otherwise. The scheduler starts anew.
 func (r *Router) Reboot() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -136,8 +137,8 @@ func (q *request) safeModeVerb() *trap {
 	return nil
 }
 
-// take begins safe mode. With a holder, on-error says what becomes of his changes; without it, or with
-// abort or ask, the take is refused.
+// take begins safe mode. If somebody holds it, on-error says what happens to their changes; without
+// it, or with abort or ask, the take is refused.
 func (q *request) take() *trap {
 	switch onError := q.attrs["on-error"]; {
 	case onError != "" && !slices.Contains([]string{"abort", "ask", "release", "unroll"}, onError):
@@ -160,8 +161,8 @@ func undoable(m routeros.Menu) bool {
 	return m != routeros.Connection && m != routeros.Connection6 && m != routeros.Log && m != routeros.History
 }
 
-// unroll brings the tables back. Dynamic rows are no configuration and stay as they are. Whether a row
-// that was removed gets its id back is unknown (routeros-facts § 6.1).
+// unroll restores the tables. Dynamic rows are not configuration and stay as they are. Whether a
+// removed row gets its id back is unknown (routeros-facts § 6.1).
 func (r *Router) unroll() {
 	safe := r.safe
 	if safe == nil {
@@ -223,7 +224,8 @@ func (r *Router) leave(s *session) {
 	}
 }
 
-// bury ends the sessions that have been silent for too long, and undoes the safe mode of one that has ended.
+// bury ends the sessions that have been silent for too long, and undoes the safe mode of one that
+// has ended.
 func (r *Router) bury(now time.Time) {
 	for s := range r.sessions {
 		switch {

@@ -7,14 +7,14 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Two times: Options.Now goes on evenly, and what is left of a time-out, a delay or a session goes
-// by it. The clock on the wall is Now and what it was set off by: dates, the scheduler and rules
-// about the time of day go by that one.
+// There are two clocks. Options.Now advances evenly: time-outs, delays and sessions use it. The
+// wall clock is Now plus a shift: dates, the scheduler and rules about the time of day use that
+// one.
 
-// wall is what the clock on the wall shows at a time.
+// wall is what the wall clock shows at a time.
 func (r *Router) wall(t time.Time) time.Time { return t.Add(r.shift) }
 
-// when is the time at which the clock on the wall shows a moment, if nobody sets it.
+// when is the time at which the wall clock shows a moment, if nobody sets it.
 func (r *Router) when(moment time.Time) time.Time {
 	if moment.IsZero() {
 		return moment
@@ -22,9 +22,9 @@ func (r *Router) when(moment time.Time) time.Time {
 	return moment.Add(-r.shift)
 }
 
-// ShiftClock sets the clock on the wall forward, or back, as a time server does that answers late.
-// A scheduler entry runs when the clock has reached its next-run: once and at once where the clock
-// jumps over it, late where the clock goes back (routeros-facts § 6.2).
+// ShiftClock sets the wall clock forward or back, like a time server that answers late. A scheduler
+// entry runs when the clock has reached its next-run: once and at once if the clock jumps over it,
+// late if the clock goes back (routeros-facts § 6.2).
 func (r *Router) ShiftClock(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,7 +32,7 @@ func (r *Router) ShiftClock(d time.Duration) {
 }
 
 func (r *Router) shiftClock(d time.Duration) {
-	now := r.expire() // by the clock as it was
+	now := r.expire() // by the old clock
 	r.shift += d
 	r.jumped = r.wall(now)
 	r.ends(now)
@@ -76,7 +76,7 @@ func (r *Router) checkDate(text string) *trap {
 	return nil
 }
 
-// stamp prints a moment of the clock on the wall in the version's form (routeros-facts § 3).
+// stamp prints a moment of the wall clock in the version's form (routeros-facts § 3).
 func (r *Router) stamp(moment time.Time) string {
 	return r.date(moment) + moment.In(r.options.Zone).Format(" 15:04:05")
 }

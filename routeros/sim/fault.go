@@ -1,16 +1,17 @@
 package sim
 
-// Fault decides what goes wrong with one request. It may be called by several sessions at once.
+// Fault decides which fault happens to one request. Several sessions may call it at once.
 type Fault func(Request) Action
 
-// Request is what a fault is asked about.
+// Request describes a request to a fault.
 type Request struct {
-	// Session counts the router's sessions from 1; Number counts the session's sentences from 1, login included.
+	// Session counts the router's sessions from 1; Number counts the session's sentences from 1,
+	// login included.
 	Session, Number int
 	Words           []string
 }
 
-// Action is what becomes of a request.
+// Action is what happens to a request.
 type Action struct {
 	Kind    ActionKind
 	Message string // of Trap
@@ -19,9 +20,10 @@ type Action struct {
 // ActionKind is the kind of an [Action].
 type ActionKind uint8
 
-// The kinds. After a cut the connection is closed, with earlier answers sent; a stalled session takes
-// requests and answers no more; one that vanished is as a stalled one, and the router does not notice either when its client
-// gives up (Knobs.Silence); garbage is sent in place of the answer, as bytes that are no framing.
+// The kinds. After a cut the connection is closed, with earlier answers sent; a stalled session
+// accepts requests but does not answer any more; a vanished one is the same, but the router does
+// not notice when its client gives up (Knobs.Silence); garbage is sent in place of the answer, as
+// bytes that are not valid framing.
 const (
 	Proceed      ActionKind = iota
 	CutBefore               // the connection ends, nothing is done

@@ -7,8 +7,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// arrives lets the first packet of an API connection pass the filter, addressed to the router's own address on the interface by
-// which it comes and to the service's port, whatever the listener is bound to.
+// arrives sends the first packet of an API connection through the filter, addressed to the router's
+// own address on the arrival interface and to the service's port, whatever the listener is bound
+// to.
 func (r *Router) arrives(s *session, port string) bool {
 	number, _ := routeros.ParsePort(port)
 	p := packet.Packet{
@@ -20,7 +21,7 @@ func (r *Router) arrives(s *session, port string) bool {
 	return r.input(p).Verdict == packet.Accept
 }
 
-// passes lets a later packet of the connection pass.
+// passes sends a later packet of the connection through the filter.
 func (r *Router) passes(s *session) bool {
 	return r.input(packet.Packet{
 		Protocol: 6, Src: s.arrival.src.Addr(), SrcPort: s.arrival.src.Port(), Dst: s.arrival.dst.Addr(), DstPort: s.arrival.dst.Port(),

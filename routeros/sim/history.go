@@ -11,9 +11,9 @@ import (
 const historySize = 100
 
 // record writes an action of a session into the history, newest first, as a console prints it
-// (MikroTik's manual, Configuration Management). What a command does to several items are several
-// actions: unknown, and the harder case for safe mode, which ends in silence when the history can't
-// hold its actions (routeros-facts § 6.1). What packets bring about is no action.
+// (MikroTik's manual, Configuration Management). A command on several items makes several actions:
+// unknown, and the harder case for safe mode, which ends silently when the history can't hold its
+// actions (routeros-facts § 6.1). Effects of packets are not actions.
 func (q *request) record(m routeros.Menu, did string) {
 	policy := "write"
 	if strings.HasPrefix(string(m), "/user") {
@@ -35,15 +35,15 @@ func (r *Router) remember(attrs routeros.Attributes) {
 	}
 }
 
-// rememberStart begins the history anew, as a router does when it starts: with a row that says
-// nothing and is nobody's (MikroTik's manual, Configuration Management). That a reboot empties it
-// is inferred.
+// rememberStart begins the history anew, as a router does when it starts: with an empty row that
+// belongs to nobody (MikroTik's manual, Configuration Management). That a reboot empties it is
+// inferred.
 func (r *Router) rememberStart() {
 	r.table(routeros.History).rows = nil
 	r.remember(routeros.MakeAttributes("action", "---", "by", "", "policy", "write"))
 }
 
-// forgetSince takes the actions of a safe mode out of the history once they are undone; that they
+// forgetSince removes the actions of a safe mode from the history once they are undone; that they
 // vanish is inferred.
 func (r *Router) forgetSince(first uint32) {
 	t := r.table(routeros.History)
@@ -52,7 +52,7 @@ func (r *Router) forgetSince(first uint32) {
 	}
 }
 
-// showAction adds what an action has now: it floats while the safe mode under which it was done is held.
+// showAction adds the present state of an action: it floats while its safe mode is held.
 func (r *Router) showAction(a routeros.Attributes, w *row) routeros.Attributes {
 	floats := r.safe != nil && w.id >= r.safe.first
 	return a.Merge(routeros.MakeAttributes("time", r.stamp(w.created), "undoable", routeros.FormatBool(!floats),

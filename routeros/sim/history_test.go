@@ -12,7 +12,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// history prints the history, newest first: what was done, by whom, and F where it floats under a safe mode.
+// history prints the history, newest first: what was done, by whom, and F where it floats under a
+// safe mode.
 func history(r *Router) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,7 +70,8 @@ func TestHistory(t *testing.T) {
 		c.run("/safe-mode/release")
 		want("ip service changed by billing; ---")
 
-		// What the scheduler runs is done by the owner of the entry; what packets bring about by nobody.
+		// What the scheduler runs is done by the owner of the entry; what packets bring about by
+		// nobody.
 		c.job("/ip firewall filter add chain=input action=add-src-to-address-list address-list=l", "=interval=1m")
 		login(t, r)
 		time.Sleep(time.Minute)

@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/script"
 )
 
-// suspended is the rest of a scheduler's script behind a :delay.
+// suspended is the rest of a scheduler's script after a :delay.
 type suspended struct {
 	at      time.Time
 	session *session
@@ -68,7 +68,7 @@ func (r *Router) firstRun(w *row) time.Time {
 	return r.wall(r.booted).Add(3 * time.Second)
 }
 
-// startOf reads when an entry starts; given says whether whoever added it said so.
+// startOf reads when an entry starts; given says whether it was set explicitly.
 func (r *Router) startOf(w *row) (start time.Time, given bool) {
 	at, err := time.ParseInLocation(r.dateForm()+" 15:04:05", w.get("start-date")+" "+w.get("start-time"), r.options.Zone)
 	if err != nil {
@@ -77,7 +77,7 @@ func (r *Router) startOf(w *row) (start time.Time, given bool) {
 	return at, !at.Equal(w.created.UTC().Truncate(time.Second))
 }
 
-// runJobs runs what the scheduler owes up to now, in order of time.
+// runJobs runs all scheduler entries that are due by now, in order of time.
 func (r *Router) runJobs(now time.Time) {
 	if r.running {
 		return
@@ -122,7 +122,7 @@ func (r *Router) firstDue(now time.Time) *row {
 func (r *Router) runJob(w *row) {
 	t, at := r.table(routeros.Scheduler), w.next
 	if at.Before(r.jumped) {
-		at = r.jumped // the clock has never shown the moments between
+		at = r.jumped // the clock never showed the moments in between
 	}
 	ran := *w
 	ran.runs++
@@ -144,7 +144,7 @@ func (r *Router) runJob(w *row) {
 	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
 }
 
-// runNow is /system/script/run: with the rights of the user who asks, and who gets what it puts
+// runNow is /system/script/run: with the policies of the calling user, who gets its output
 // (routeros-facts § 6.3).
 func (q *request) runNow() *trap {
 	at, problem := q.targets(q.selector())
@@ -182,7 +182,8 @@ func (r *Router) started(w *row) {
 	}
 }
 
-// runScript carries statements out until one fails. A :delay on the outside lets time pass; within a block it does not.
+// runScript executes statements until one fails. A :delay at the top level lets time pass; within a
+// block it does not.
 func (r *Router) runScript(s *session, name string, statements []script.Statement, v counts, now time.Time) {
 	for i, statement := range statements {
 		if d, ok := statement.(*script.Delay); ok {
@@ -224,7 +225,7 @@ func (r *Router) execute(s *session, statement script.Statement, v counts, now t
 	return nil
 }
 
-// decide is :if. A variable that nobody has declared is nothing, which no number is.
+// decide is :if. An undeclared variable is nothing, and so equals no number.
 func (r *Router) decide(s *session, x *script.If, v counts, now time.Time) *trap {
 	n, known := v[x.Condition.Variable]
 	if x.Condition.Find != nil {
@@ -249,7 +250,8 @@ func (r *Router) executeAll(s *session, statements []script.Statement, v counts,
 	return nil
 }
 
-// executeCommand is a command of the console: the first argument without a name says which items are meant.
+// executeCommand is a command of the console: the first argument without a name says which items
+// are meant.
 func (r *Router) executeCommand(s *session, c *script.Command, now time.Time) *trap {
 	q := &request{Router: r, session: s, menu: c.Menu, verb: c.Verb, attrs: map[string]string{}, now: now}
 	names := []string{"numbers", "value-name"}
@@ -273,14 +275,16 @@ func (r *Router) executeCommand(s *session, c *script.Command, now time.Time) *t
 		}
 		q.write(a.Name, text)
 	}
-	// An empty selection is no error for what changes items: there is nothing to change. There is nothing to get either.
+	// For commands that change items, an empty selection is no error: there is nothing to change.
+	// For get it is one.
 	if selected, ok := q.attrs["numbers"]; ok && selected == "" {
 		if c.Verb == "get" {
 			return noSuchItem()
 		}
 		return nil
 	}
-	// An anchor that was not found: unknown whether the console refuses or takes the end; here it takes the end, as move does.
+	// An anchor that was not found: unknown whether the console refuses or takes the end; here it
+	// takes the end, as move does.
 	for _, name := range []string{"place-before", "destination"} {
 		if text, ok := q.attrs[name]; ok && text == "" {
 			delete(q.attrs, name)

@@ -169,8 +169,8 @@ func TestJobRights(t *testing.T) {
 	})
 }
 
-// TestSilence: a client that vanishes keeps safe mode until the router's TCP gives up, and blocks whoever comes next; one whose
-// connection ends gives it back.
+// TestSilence: a client that vanishes keeps safe mode until the router's TCP gives up, and blocks
+// whoever comes next; one whose connection ends gives it back.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		vanish := false
@@ -291,7 +291,8 @@ func TestArrival(t *testing.T) {
 	})
 }
 
-// TestRunScript: a script is run on demand, and by a scheduler entry that names it; a router can be told to start anew.
+// TestRunScript: a script is run on demand, and by a scheduler entry that names it; a router can be
+// told to start anew.
 func TestRunScript(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := New(Options{})

@@ -8,8 +8,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// schema says what a menu takes. Arguments and columns are lists of words, each with the versions that
-// know it: tos@7.21 from 7.21 on, hw-offload@-7.21 before. They are text, not maps, so that
+// schema says what a menu accepts. Arguments and columns are lists of words, each with the versions
+// that know it: tos@7.21 from 7.21 on, hw-offload@-7.21 before. They are text, not maps, so that
 // every router of a process shares them.
 type schema struct {
 	verbs    string
@@ -40,7 +40,7 @@ const (
 	ruleAddOnly    = "copy-from place-before"
 )
 
-// schemaOf returns what a menu takes, on any version.
+// schemaOf returns what a menu accepts, on any version.
 func schemaOf(m routeros.Menu) (schema, bool) {
 	if m.IsRuleTable() {
 		return schema{verbs: ruleVerbs, args: ruleArgs(m), addOnly: ruleAddOnly, readOnly: ruleReadOnly, required: "chain", since: ruleSince(m)}, true
@@ -143,7 +143,7 @@ func within(versions string, v routeros.Version) bool {
 	return versions == "" || v.AtLeast(a, b) != before
 }
 
-// schema returns what a menu takes on this router; false when this router has no such menu.
+// schema returns what a menu accepts on this router; false if this router has no such menu.
 func (r *Router) schema(m routeros.Menu) (schema, bool) {
 	s, ok := schemaOf(m)
 	v := r.options.Version
@@ -162,7 +162,7 @@ func isMenuPrefix(path string) bool {
 	return slices.ContainsFunc(menus, func(m routeros.Menu) bool { return path == "" || strings.HasPrefix(string(m), path+"/") })
 }
 
-// accepts reports whether add (or set) takes an argument.
+// accepts reports whether add (or set) accepts an argument.
 func (s schema) accepts(add bool, name string, v routeros.Version) bool {
 	return known(s.args, name, v) || add && known(s.addOnly, name, v)
 }

@@ -26,10 +26,10 @@ func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Ti
 	return l.r.table(f.AddressList()).contains(list, a, at)
 }
 
-// Packet lets a packet arrive that is addressed to the router and returns its fate. Where destination NAT sends it on, its connection goes
-// there too. What rules add to address
-// lists is added, counters count, and a packet that is accepted opens or renews a connection: its next
-// packets are established (routeros-facts § 2.6, § 7). A state other than new is taken as given.
+// Packet lets a packet for the router arrive and returns its verdict. If destination NAT forwards
+// it, its connection goes there too. Rules add their entries to address lists, counters count, and
+// a packet that is accepted opens or renews a connection: its next packets are established
+// (routeros-facts § 2.6, § 7). A state other than new is taken as given.
 func (r *Router) Packet(p packet.Packet) packet.Fate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +63,7 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 	return fate
 }
 
-// state is what connection tracking says of a packet without a state: established for a known
+// state is what connection tracking says about a packet without a state: established for a known
 // connection, and for TCP in mid-stream too, since loose tracking is on (routeros-facts § 7).
 func (r *Router) state(key flowKey, p packet.Packet) packet.State {
 	if r.flows[key] != nil {
@@ -87,8 +87,8 @@ func (r *Router) countLooks(fate packet.Fate, p packet.Packet) {
 	}
 }
 
-// enlist makes the entry that a rule asked for; a dynamic one that is there starts its time anew, a static
-// one stays as it is (routeros-facts § 2.6).
+// enlist adds the entry of a rule; an existing dynamic entry starts its time anew, a static one
+// stays as it is (routeros-facts § 2.6).
 func (r *Router) enlist(a packet.Addition, now time.Time) {
 	t := r.table(a.Family.AddressList())
 	address, problem := listAddress(a.Family, a.Address.Unmap().String())
@@ -118,7 +118,8 @@ func (r *Router) enlist(a packet.Addition, now time.Time) {
 	r.notify(t, w, false)
 }
 
-// track opens a connection or renews it, with the time-outs of routeros-facts § 7; to is where it was sent on, if it was.
+// track opens a connection or renews it, with the time-outs of routeros-facts § 7; to is where it
+// was sent on, if it was.
 func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
 	life, state := 10*time.Minute, ""
 	switch key.protocol {
@@ -149,7 +150,8 @@ func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
 	r.notify(t, w, false)
 }
 
-// connection prints a connection; which form of the addresses is right is unknown (routeros-facts § 7).
+// connection prints a connection; which form of the addresses is right is unknown (routeros-facts §
+// 7).
 func (r *Router) connection(key flowKey, to netip.AddrPort, tcpState string) routeros.Attributes {
 	a := routeros.MakeAttributes("protocol", routeros.ProtocolName(key.protocol))
 	answers := key.dst
@@ -186,7 +188,7 @@ func (r *Router) ends(until time.Time) {
 	}
 }
 
-// expire takes away what has run out and returns the time.
+// expire removes expired rows and returns the time.
 func (r *Router) expire() time.Time {
 	now := r.options.Now()
 	if r.expiry.IsZero() || now.Before(r.expiry) {

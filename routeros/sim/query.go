@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// matches evaluates query words, without their question marks, on a row. The words work on a stack over an
-// endless supply of true; the row matches when no false is left (routeros-facts § 1.5).
+// matches evaluates query words, without their question marks, on a row. The words work on a stack
+// over an endless supply of true; the row matches when no false is left (routeros-facts § 1.5).
 func matches(queries []string, row routeros.Attributes) bool {
 	var s stack
 	for _, q := range queries {
@@ -83,7 +83,7 @@ func (s *stack) pop() bool {
 
 func (s stack) at(i int) bool { return i >= len(s) || s[len(s)-1-i] }
 
-// operate carries out one word of operators: an index copies that value, at the end of the word it
+// operate executes one word of operators: an index copies that value, at the end of the word it
 // replaces everything; ! & | work on the top; a dot copies the top, and ends an index.
 func (s *stack) operate(word string) {
 	for i := 0; i < len(word); {

@@ -82,7 +82,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	return a
 }
 
-// left prints the time that a row has, rounded up, so that a living row never shows nothing.
+// left prints the remaining time of a row, rounded up, so that a living row never shows zero.
 func left(w *row, now time.Time) string {
 	return routeros.FormatDuration((w.until.Sub(now) + time.Second - 1).Truncate(time.Second))
 }
@@ -112,15 +112,16 @@ func (r *Router) showAddress(a routeros.Attributes) routeros.Attributes {
 	return out
 }
 
-// invalid is true for jumps to an empty chain and rules without an action, as they were seen (routeros-facts § 2.3).
+// invalid is true for jumps to an empty chain and rules without an action, as they were seen
+// (routeros-facts § 2.3).
 func (r *Router) invalid(m routeros.Menu, w *row) bool {
 	target, jumps := w.attrs.Lookup("jump-target")
 	return !w.attrs.Has("action") ||
 		jumps && !slices.ContainsFunc(r.table(m).rows, func(x *row) bool { return x.get("chain") == target })
 }
 
-// ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the last answer that it used (MikroTik's
-// manual, NTP).
+// ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the
+// last answer that it used (MikroTik's manual, NTP).
 func (r *Router) ntp() routeros.Attributes {
 	on := r.options.NTP != ""
 	synchronized := r.options.NTP == "synchronized"
@@ -230,8 +231,9 @@ func (r *Router) log(topics, message string) {
 	}
 }
 
-// Load fills the router from a snapshot, such as one of an export: rows are added to what is there, services and
-// the identity are set. Ids are kept where the snapshot has them, so load into a fresh router only.
+// Load fills the router from a snapshot, such as one of an export: rows are added to what is there,
+// services and the identity are set. Ids are kept where the snapshot has them, so load into a fresh
+// router only.
 func (r *Router) Load(s routeros.Snapshot) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

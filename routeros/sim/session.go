@@ -19,8 +19,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
-// mostQueued is how many sentences wait for a client that does not read, before the router stops to read from
-// it; a listener beyond four times that is cut.
+// mostQueued is how many sentences wait for a client that does not read, before the router stops to
+// read from it; a listener beyond four times that is cut.
 const mostQueued = 1 << 14
 
 // session is one connection. Everything but the queue is guarded by the router's lock.
@@ -38,8 +38,8 @@ type session struct {
 	since     time.Time // by the clock on the wall
 	sentences int
 	stalled   bool
-	// silent is a connection of which the router hears nothing any more, without knowing that it is over; it takes it for alive
-	// until silentUntil.
+	// silent is a connection that has ended without the router's knowledge; the router takes it for
+	// alive until silentUntil.
 	silent      bool
 	silentUntil time.Time
 	arrival     *flowKey // of the connection, when it passes the filter
@@ -59,7 +59,8 @@ type listening struct {
 	menu routeros.Menu // none for a print with an interval
 }
 
-// item is a sentence that waits until its reply time; without words it is raw bytes, without either the end.
+// item is a sentence that waits until its reply time; without words it is raw bytes, without either
+// the end.
 type item struct {
 	due   time.Time
 	words []string
@@ -67,8 +68,8 @@ type item struct {
 	pause time.Duration // before raw
 }
 
-// Serve answers the connections of a listener until the context ends or the listener fails, and waits for them. A
-// TLS listener is served as api-ssl, any other as api.
+// Serve answers the connections of a listener until the context ends or the listener fails, and
+// waits for them. A TLS listener is served as api-ssl, any other as api.
 func (r *Router) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
@@ -86,8 +87,9 @@ func (r *Router) Serve(ctx context.Context, l net.Listener) error {
 	}
 }
 
-// ServeConn answers one connection until it ends, and closes it. The service's own switches hold: a disabled
-// service and a source outside its prefixes are closed without a word (routeros-facts § 4).
+// ServeConn answers one connection until it ends, and closes it. The service's own switches hold: a
+// disabled service and a source outside its prefixes are closed without a word (routeros-facts §
+// 4).
 func (r *Router) ServeConn(ctx context.Context, c net.Conn) {
 	defer c.Close()
 	s := r.open(c)
@@ -103,7 +105,7 @@ func (r *Router) ServeConn(ctx context.Context, c net.Conn) {
 	writer.Wait()
 }
 
-// over is called when a connection has ended. One that went silent has ended for its client only.
+// over is called when a connection has ended. A silent one has ended for its client only.
 func (r *Router) over(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,15 +144,15 @@ func (r *Router) open(c net.Conn) *session {
 	r.numbered++
 	s.number = uint32(r.numbered)
 	if r.options.Arrival != "" && !r.arrives(s, rows[i].get("port")) {
-		s.silent = true // its client hears nothing, not even a refusal
+		s.silent = true // its client gets no answer, not even a refusal
 		return s
 	}
 	r.sessions[s] = struct{}{}
 	return s
 }
 
-// full reports whether the service has all the sessions that it may (7.16 and later). What a client then
-// sees is unknown; the connection is closed (routeros-facts § 1.7).
+// full reports whether the service has all the sessions that it may (7.16 and later). What a client
+// then sees is unknown; the connection is closed (routeros-facts § 1.7).
 func (r *Router) full(w *row, service string) bool {
 	most, err := routeros.ParsePort(w.get("max-sessions"))
 	n := 0
@@ -162,8 +164,8 @@ func (r *Router) full(w *row, service string) bool {
 	return err == nil && n >= int(most)
 }
 
-// allowed reports whether an address is in a comma list of prefixes. No prefixes is everywhere; a transport
-// without addresses, such as a pipe, is allowed too.
+// allowed reports whether an address is in a comma list of prefixes. No prefixes is everywhere; a
+// transport without addresses, such as a pipe, is allowed too.
 func allowed(prefixes string, a netip.Addr) bool {
 	if prefixes == "" || !a.IsValid() {
 		return true
@@ -187,7 +189,7 @@ func (s *session) read() {
 	}
 }
 
-// room waits until the client has read enough of what is there for it.
+// room waits until the client has read enough of its queue.
 func (s *session) room() bool {
 	s.queue.Lock()
 	defer s.queue.Unlock()
@@ -197,7 +199,7 @@ func (s *session) room() bool {
 	return !s.queue.closed
 }
 
-// write sends what is queued, each sentence when its time has come, and closes the connection at the end.
+// write sends the queue, each sentence at its time, and closes the connection at the end.
 func (s *session) write() {
 	defer s.conn.Close()
 	w := wire.NewWriter(s.conn)
@@ -277,7 +279,7 @@ func (s *session) enqueue(i item) {
 	s.queue.wake.Broadcast()
 }
 
-// serve carries out one sentence, with the fault that is due; false ends the session.
+// serve executes one sentence, with the fault that is due; false ends the session.
 func (s *session) serve(words []string) bool {
 	r := s.router
 	r.mu.Lock()
@@ -360,7 +362,8 @@ func (s *session) encoded(q *request, problem *trap) []byte {
 	return b.Bytes()
 }
 
-// answer queues the replies of a request, or its trap and the !done behind it (routeros-facts § 1.2).
+// answer queues the replies of a request, or its trap and the !done behind it (routeros-facts §
+// 1.2).
 func (s *session) answer(q *request, problem *trap) {
 	for _, words := range q.answers(problem) {
 		s.send(q.attrs[".tag"], words)
@@ -398,7 +401,7 @@ func (s *session) parse(words []string) *request {
 	return q
 }
 
-// dispatch carries a request out; false ends the session after the answer.
+// dispatch executes a request; false ends the session after the answer.
 func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
 	switch path := string(q.menu) + "/" + q.verb; {
 	case path == "/login":
@@ -449,8 +452,8 @@ func (s *session) command(q *request) (goOn bool, problem *trap) {
 	return true, q.run()
 }
 
-// leadsToMenu reports whether the command word is itself a menu or a part of the way to one, so that only the
-// verb is missing (routeros-facts § 12 T19).
+// leadsToMenu reports whether the command word is itself a menu or a part of the way to one, so
+// that only the verb is missing (routeros-facts § 12 T19).
 func (q *request) leadsToMenu() bool {
 	whole := string(q.menu) + "/" + q.verb
 	_, isMenu := q.Router.schema(routeros.Menu(whole))
@@ -459,8 +462,8 @@ func (q *request) leadsToMenu() bool {
 
 func (q *request) has(name string) bool { _, ok := q.attrs[name]; return ok }
 
-// may checks the policies of the user's group: reading wants read, changing write, users and groups policy
-// as well (routeros-facts § 9).
+// may checks the policies of the user's group: reading wants read, changing write, users and groups
+// policy as well (routeros-facts § 9).
 func (s *session) may(q *request) bool {
 	switch q.verb {
 	case "print", "getall", "get", "listen":
@@ -557,8 +560,8 @@ func (s *session) cancel(q *request) {
 	}
 }
 
-// login follows routeros-facts § 1.3: without a password, and before 6.43 always, a challenge is handed
-// out; from 6.45.1 on nobody can answer it.
+// login follows routeros-facts § 1.3: without a password, and before 6.43 always, a challenge is
+// handed out; from 6.45.1 on nobody can answer it.
 func (s *session) login(q *request) *trap {
 	v := s.router.options.Version
 	if !q.has("response") && (!q.has("password") || before(v, 6, 43, 0)) {
@@ -598,8 +601,9 @@ func before(v routeros.Version, major, minor, patch int) bool {
 	return v.Compare(routeros.Version{Major: major, Minor: minor, Patch: patch}) < 0
 }
 
-// admit checks what is beside the password: the row is there and enabled, the address fits, the group has
-// the policy api. Which text a router sends then is unknown; a wrong password looks the same.
+// admit checks everything but the password: the row exists and is enabled, the address is allowed,
+// the group has the policy api. The router's message for a failure is unknown; here it is the same
+// as for a wrong password.
 func (s *session) admit(name string) bool {
 	account := s.router.named(routeros.User, name)
 	if account == nil || account.attrs.Bool("disabled") || !allowed(account.get("address"), s.remote.Addr()) {

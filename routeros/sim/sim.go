@@ -1,13 +1,12 @@
-// Package sim is a MikroTik router in this process: the RouterOS API on a wire, and the firewall by packet.
+// Package sim is a MikroTik router in this process: the RouterOS API on a wire, and the firewall by
+// packet.
 //
 // It is a product (`rosknock sim`) and the test bed of everything that talks to routers, so it
 // behaves as real routers were seen to behave; comments cite the section of docs/routeros-facts.md
 // on which a behaviour rests. Where the facts are silent the harder case is the default and [Knobs]
-// choose the other one.
-//
-// What it never does: it resolves no DNS names and sends no packet. What time brings about, entries
-// that run out and the scheduler's scripts, is done at the next command, packet or look, as of its
-// own time; only a print with an interval goes on by itself. Scripts are the language of
+// choose the other one. It never resolves DNS names and never sends a packet. Timed effects (expired
+// entries, the scheduler's scripts) take place at the next command, packet or snapshot, with their
+// own time; only a print with an interval runs by itself. Scripts are the language of
 // routeros/script.
 //
 //	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})
@@ -28,7 +27,7 @@ import (
 // User is an account of the router.
 type User struct {
 	Name, Password string
-	// AnyPassword takes every password, for a router to play with.
+	// AnyPassword accepts every password, for a router to play with.
 	AnyPassword bool
 	// Group is full, write, read or a name in Options.Groups; empty is full.
 	Group string
@@ -49,29 +48,30 @@ type Knobs struct {
 	PortsApart bool
 	// UnrollKeepsIDs gives rows that an unroll brings back the id that they had.
 	UnrollKeepsIDs bool
-	// FreshIDs never gives an id out twice. Else a row that is made after an unroll gets the id of
-	// one that the unroll took away, so that a client which still knows that id would change a
-	// stranger's row.
+	// FreshIDs never uses an id twice. Otherwise a row that is added after an unroll gets the id of
+	// one that the unroll removed, so that a client which still knows that id would change a
+	// foreign row.
 	FreshIDs bool
-	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is established,
-	// so that removing a connection does not cut it.
+	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is
+	// established, so that removing a connection does not cut it.
 	LooseIsNew bool
-	// JobsRunAtOnce runs a scheduler entry that has an interval and no start also when it is added; JobsNeverRun takes entries
-	// and never runs them, as a device-mode without scheduler may.
+	// JobsRunAtOnce also runs a scheduler entry with an interval and no start when it is added;
+	// JobsNeverRun accepts entries and never runs them, as a device-mode without scheduler may do.
 	JobsRunAtOnce, JobsNeverRun bool
 	// JobsShowLate is how many prints of the scheduler, within five seconds, do not show an entry
-	// yet that was just added; its id is good at once.
+	// yet that was just added; its id works at once.
 	JobsShowLate int
 	// NextRunShort prints next-run without the year when it is this one, as some 7.x do; else 7.10
 	// and later print it whole.
 	NextRunShort bool
-	// JobExists is what a second entry of one name is refused with; empty is a text of which only
-	// "already exists" can be relied on.
+	// JobExists is the refusal of a second entry with the same name; empty is a text with "already
+	// exists".
 	JobExists string
 	// AnchorNoSuchItem refuses a place-before that is not there with the words "no such item"; else
 	// it names place-before.
 	AnchorNoSuchItem bool
-	// RebootUnrolls undoes the changes of a safe mode at a reboot; else they stay and the safe mode is gone.
+	// RebootUnrolls undoes the changes of a safe mode at a reboot; else they stay and the safe mode
+	// is gone.
 	RebootUnrolls bool
 	// BootTime is how long the router answers nobody after a reboot.
 	BootTime time.Duration
@@ -80,21 +80,23 @@ type Knobs struct {
 	SafeModeByUser bool
 	// UnrollAfter is how long after the end of its holder's session a safe mode is undone.
 	UnrollAfter time.Duration
-	// Silence is how long the router takes a connection for alive of which it hears nothing; zero is nine minutes, the
+	// Silence is how long the router takes a silent connection for alive; zero is nine minutes, the
 	// documented TCP time-out (routeros-facts § 6.1).
 	Silence time.Duration
 	// PrintDefaultTimeout prints address-list-timeout=none-dynamic where a rule was added without.
 	PrintDefaultTimeout bool
 }
 
-// Options make a router. The zero value is a RouterOS 7.20 without firewall, with the user admin and no password.
+// Options make a router. The zero value is a RouterOS 7.20 without firewall, with the user admin
+// and no password.
 type Options struct {
 	Version         routeros.Version // default 7.20
 	Identity, Board string           // default MikroTik, CHR
-	// Now is the router's clock, default time.Now; Zone is where it hangs, default UTC.
+	// Now is the router's clock, default time.Now; Zone is its time zone, default UTC.
 	Now  func() time.Time
 	Zone *time.Location
-	// NTP is what its NTP client says: synchronized, waiting, or any other state; empty is one that is switched off.
+	// NTP is the state of its NTP client: synchronized, waiting, or any other; empty means
+	// disabled.
 	NTP    string
 	Users  []User
 	Groups []Group
@@ -102,14 +104,15 @@ type Options struct {
 	RTT time.Duration
 	// IPv6Package says whether a RouterOS 6 has the ipv6 package; 7 always has.
 	IPv6Package bool
-	// DeviceMode is advanced or home, where the scheduler is off; Flagged is a device that was found changed by a stranger: no
-	// scheduler entry can be added (routeros-facts § 6.2). Empty is advanced.
+	// DeviceMode is advanced or home, where the scheduler is off; Flagged is a device that is
+	// flagged as possibly compromised: no scheduler entry can be added (routeros-facts § 6.2).
+	// Empty is advanced.
 	DeviceMode string
 	Flagged    bool
-	// Arrival, when set, is the interface by which API connections arrive: they pass the router's own filter, with every
-	// sentence, and what it drops never arrives.
+	// Arrival, when set, is the interface by which API connections arrive: they pass the router's
+	// own filter, with every sentence, and what it drops never arrives.
 	Arrival string
-	// Fault is asked about every request before it is carried out; nil is no faults.
+	// Fault is called for every request before it is executed; nil means no faults.
 	Fault Fault
 	Knobs Knobs
 }
@@ -129,7 +132,7 @@ type Router struct {
 	safe     *safeMode
 	world    *packet.World // of the current tables; nil after a change
 	flows    map[flowKey]*row
-	expiry   time.Time // the earliest moment at which something happens by itself; zero when nothing does
+	expiry   time.Time // the earliest moment of a timed effect; zero if there is none
 	// suspended are scripts that wait.
 	suspended []suspended
 	running   bool      // a scheduler's script
@@ -189,7 +192,8 @@ func (r *Router) furnish() {
 	}
 }
 
-// serviceID is the id that a service's row was seen with (routeros-facts § 4: telnet *0, ftp *1, api *7).
+// serviceID is the id that a service's row was seen with (routeros-facts § 4: telnet *0, ftp *1,
+// api *7).
 func serviceID(name string) uint32 {
 	ids := map[string]uint32{"telnet": 0, "ftp": 1, "www": 2, "ssh": 3, "www-ssl": 4, "api": 7, "winbox": 8, "api-ssl": 9, "reverse-proxy": 10}
 	return ids[name]

@@ -47,7 +47,8 @@ func login(t testing.TB, r *Router) *client {
 	return c
 }
 
-// run sends a sentence and returns the replies up to !done or !fatal, one text each, joined by bars.
+// run sends a sentence and returns the replies up to !done or !fatal, one text each, joined by
+// bars.
 func (c *client) run(words ...string) string {
 	c.t.Helper()
 	if err := c.w.Write(words...); err != nil {
@@ -270,7 +271,8 @@ func TestUnset(t *testing.T) {
 	}
 }
 
-// TestPasswords: of a user who keeps one through a new name and an unroll, and of an add that is refused.
+// TestPasswords: of a user who keeps one through a new name and an unroll, and of an add that is
+// refused.
 func TestPasswords(t *testing.T) {
 	r := New(Options{Users: []User{{Name: "admin"}, {Name: "other", Password: "old"}}})
 	c := login(t, r)
@@ -385,7 +387,8 @@ func TestKnockAndExpiry(t *testing.T) {
 	}
 }
 
-// TestForwarding: a connection that is sent on stays so when its source is trusted no more, until it is cut.
+// TestForwarding: a connection that is sent on stays so when its source is trusted no more, until
+// it is cut.
 func TestForwarding(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r := New(Options{Now: func() time.Time { return now }})
@@ -511,7 +514,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestStall sends two sentences: when the second has been taken off the pipe, the first has been served.
+// TestStall sends two sentences: when the second has been taken off the pipe, the first has been
+// served.
 func TestStall(t *testing.T) {
 	for kind, rules := range map[ActionKind]int{StallBefore: 0, StallAfter: 1} {
 		r := New(Options{Fault: func(q Request) Action {

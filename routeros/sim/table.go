@@ -25,7 +25,7 @@ type row struct {
 	hidden  int       // of a scheduler entry: how many prints do not show it, until shows
 	shows   time.Time
 	count   *counters
-	// password is a user's, who with anyPassword gets in with every other too. No print shows it.
+	// password is a user's password; with anyPassword every other works too. No print shows it.
 	password    string
 	anyPassword bool
 	to          netip.AddrPort // of a connection: where destination NAT sends it
@@ -60,7 +60,7 @@ type table struct {
 	lists map[string]*members // of address lists: by list
 }
 
-// members is the rows of one address list, by what they hold.
+// members is the rows of one address list, by address.
 type members struct {
 	hosts  map[netip.Addr][]*row
 	ranges []*row

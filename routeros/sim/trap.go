@@ -1,6 +1,6 @@
 package sim
 
-// trap is an answer that says no. The texts are the router's (routeros-facts § 1.6).
+// trap is a refusal. The texts are the router's (routeros-facts § 1.6).
 type trap struct {
 	message  string
 	category string // empty where the router sends none

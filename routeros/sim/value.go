@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// value checks what a client wrote and returns it as the router keeps it (routeros-facts § 2.3).
+// value checks a client's value and returns it in the router's form (routeros-facts § 2.3).
 func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 	switch {
 	case m.IsRuleTable():
@@ -55,7 +55,8 @@ func startTime(text string) (string, *trap) {
 	return time.Time{}.Add(d).Format("15:04:05"), nil
 }
 
-// interfaceAddress reads an address with the length of its network; without one it is the whole network.
+// interfaceAddress reads an address with the length of its network; without one it is the whole
+// network.
 func interfaceAddress(family routeros.Family, text string) (string, *trap) {
 	prefix, err := netip.ParsePrefix(text)
 	if a, alone := netip.ParseAddr(text); alone == nil {
@@ -242,8 +243,8 @@ func listTimeout(name, text string) (string, *trap) {
 	return t.String(), nil
 }
 
-// listValue reads the columns of an address list (routeros-facts § 3): host bits are dropped, and what is no
-// address is a DNS name.
+// listValue reads the columns of an address list (routeros-facts § 3): host bits are dropped, and
+// what is no address is a DNS name.
 func listValue(m routeros.Menu, name, text string) (string, *trap) {
 	switch name {
 	case "timeout":
@@ -315,7 +316,8 @@ func serviceValue(name, text string) (string, *trap) {
 	return text, nil
 }
 
-// whole checks what no column can say alone: ports want a protocol that has them (routeros-facts § 2.2).
+// whole checks conditions on several columns: ports need a protocol that has them (routeros-facts §
+// 2.2).
 func whole(m routeros.Menu, attrs routeros.Attributes) *trap {
 	if !m.IsRuleTable() || !attrs.Has("src-port") && !attrs.Has("dst-port") && !attrs.Has("port") {
 		return nil

@@ -37,8 +37,8 @@ func (q *request) done(ret ...string) {
 	q.replies = append(q.replies, append([]string{"!done"}, ret...))
 }
 
-// run carries out a command in a menu. Replies are in q.replies afterwards, !done included, except for a
-// trap, which the caller writes.
+// run executes a command in a menu. Replies are in q.replies afterwards, !done included, except for
+// a trap, which the caller writes.
 func (q *request) run() *trap {
 	if t := q.unknownParameter(); t != nil {
 		return t
@@ -130,9 +130,8 @@ func (q *request) takes(name string) bool {
 	return known(target, name, q.options.Version)
 }
 
-// unsets reports whether a name is that of an attribute to take away, written with an exclamation
-// mark in front as other clients do (routeros-facts § 15). Which attributes can be taken away is
-// inferred.
+// unsets reports whether a name is that of an attribute to unset, written with an exclamation mark
+// in front as other clients do (routeros-facts § 15). Which attributes can be unset is inferred.
 func (q *request) unsets(name string) bool {
 	bare, off := strings.CutPrefix(name, "!")
 	return off && q.schema.accepts(false, bare, q.options.Version) && q.optional(bare)
@@ -191,7 +190,7 @@ func (q *request) print() *trap {
 	return nil
 }
 
-// uncover lets the entries that this print does not show be seen by a later one.
+// uncover lets a later print show the entries that this print does not show.
 func (q *request) uncover() {
 	for _, w := range q.table(q.menu).rows {
 		w.hidden = max(0, w.hidden-1)
@@ -209,8 +208,8 @@ func pick(rows []routeros.Attributes, t *table, at []int) []routeros.Attributes 
 	return out
 }
 
-// columns returns the columns that were asked for. RouterOS 6 stops at the first name that it does not know
-// and drops all that follow (routeros-facts § 1.5).
+// columns returns the columns that were asked for. RouterOS 6 stops at the first name that it does
+// not know and drops all that follow (routeros-facts § 1.5).
 func (q *request) columns() (names []string, all bool) {
 	list, ok := q.attrs[".proplist"]
 	if !ok {
@@ -306,7 +305,8 @@ func (q *request) targets(selector string) ([]int, *trap) {
 	return at, nil
 }
 
-// resolve finds one item: *ID, a position in the whole table, a name, or the first with that comment.
+// resolve finds one item: *ID, a position in the whole table, a name, or the first with that
+// comment.
 func (q *request) resolve(s string) int {
 	t := q.table(q.menu)
 	if id, ok := parseID(s); ok {
@@ -345,7 +345,8 @@ func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) 
 	return attrs, whole(q.menu, attrs)
 }
 
-// clears reports whether an empty value takes the attribute away, as it does for comments and matchers.
+// clears reports whether an empty value removes the attribute, as it does for comments and
+// matchers.
 func (q *request) clears(a routeros.Attribute) bool {
 	return a.Value == "" && (a.Name == "comment" || q.menu.IsRuleTable() && a.Name != "log-prefix" && a.Name != "chain" && a.Name != "content")
 }
@@ -402,7 +403,7 @@ func (q *request) anchor(t *table) (int, *trap) {
 	return i, nil
 }
 
-// prepare does what is special about a new row of a menu.
+// prepare does the special handling of a new row of a menu.
 func (q *request) prepare(t *table, w *row) *trap {
 	switch q.menu {
 	case routeros.AddressList, routeros.AddressList6:
@@ -434,7 +435,7 @@ func (q *request) prepare(t *table, w *row) *trap {
 	return nil
 }
 
-// hide takes a password that was written out of what is printed.
+// hide removes a written password from the printed attributes.
 func (w *row) hide() {
 	if password, ok := w.attrs.Lookup("password"); ok {
 		w.password, w.attrs = password, w.attrs.Without("password")
@@ -449,8 +450,8 @@ func (q *request) exists() *trap {
 	return failure("item with such name already exists")
 }
 
-// prepareEntry turns timeout and dynamic into what they mean, and refuses a second enabled entry for the
-// same address (routeros-facts § 3). old is the row that a set replaces.
+// prepareEntry turns timeout and dynamic into what they mean, and refuses a second enabled entry
+// for the same address (routeros-facts § 3). old is the row that a set replaces.
 func (q *request) prepareEntry(t *table, w, old *row) *trap {
 	if text, ok := w.attrs.Lookup("timeout"); ok {
 		d, _ := routeros.ParseDuration(text)
@@ -473,8 +474,8 @@ func (q *request) prepareEntry(t *table, w, old *row) *trap {
 	return nil
 }
 
-// prepareJob fills in what a scheduler entry defaults to and when it runs, where the device-mode lets it
-// (routeros-facts § 6.2).
+// prepareJob fills in what a scheduler entry defaults to and when it runs, where the device-mode
+// lets it (routeros-facts § 6.2).
 func (q *request) prepareJob(w *row) *trap {
 	if q.options.DeviceMode == "home" || q.options.Flagged {
 		return failure("not allowed by device-mode")
@@ -570,7 +571,7 @@ func (q *request) rewriteRow(t *table, w, old *row, values []routeros.Attribute)
 	return nil
 }
 
-// settle does what a set brings about beside its row.
+// settle applies the effects of a set beyond its row.
 func (q *request) settle(w *row) {
 	switch {
 	case q.menu == routeros.User:
@@ -600,7 +601,8 @@ func (q *request) unset() *trap {
 	return q.rewrite(at, []routeros.Attribute{{Name: "!" + name}})
 }
 
-// remove takes items away one by one and stops at the first that is not there (routeros-facts § 1.4).
+// remove removes items one by one and stops at the first that does not exist (routeros-facts §
+// 1.4).
 func (q *request) remove() *trap {
 	selector := q.selector()
 	if selector == "" {
@@ -630,8 +632,8 @@ func (q *request) remove() *trap {
 	return nil
 }
 
-// move follows the table of routeros-facts § 2.4. A destination that does not exist is no error: the items
-// go to the end.
+// move follows the table of routeros-facts § 2.4. A destination that does not exist is no error:
+// the items go to the end.
 func (q *request) move() *trap {
 	selector := q.selector()
 	if selector == "" {

@@ -1,10 +1,10 @@
-// Package wire is the framing of the RouterOS API: words with a length prefix, sentences that end in an
-// empty word (routeros-facts § 1.1).
+// Package wire is the framing of the RouterOS API: words with a length prefix, sentences that end
+// in an empty word (routeros-facts § 1.1).
 //
-// Both ends of a connection use it: the session in routeros/api for replies, the simulated router for
-// requests. The reader is bounded: a length over its limits is refused before anything is
-// allocated, since lengths arrive before any credential is checked. Nothing in here knows what the words
-// mean.
+// Both ends of a connection use it: the session in routeros/api for replies, the simulated router
+// for requests. The reader is bounded: a length over its limits is refused before anything is
+// allocated, since lengths arrive before any credential is checked. This package does not know what
+// the words mean.
 //
 //	w := wire.NewWriter(conn)
 //	w.Write("/system/identity/print")
@@ -19,11 +19,11 @@ import (
 	"io"
 )
 
-// Sentence is the words of one sentence, without the empty word that ends it. The first is the command
-// or the kind of reply.
+// Sentence is the words of one sentence, without the empty word that ends it. The first is the
+// command or the kind of reply.
 type Sentence []string
 
-// Limits bound what a reader takes.
+// Limits bound what a reader accepts.
 type Limits struct {
 	Word     int // bytes of one word
 	Words    int // words of one sentence
@@ -34,7 +34,7 @@ type Limits struct {
 // (routeros-facts § 1.1), file contents end near 60 kB.
 func DefaultLimits() Limits { return Limits{Word: 1 << 20, Words: 1 << 12, Sentence: 4 << 20} }
 
-// LimitError says that a peer sent more than the limits allow, or bytes that are no framing at all.
+// LimitError says that a peer sent more than the limits allow, or bytes that are not valid framing.
 type LimitError struct{ What string }
 
 // Error implements error.
@@ -55,7 +55,7 @@ func NewReader(r io.Reader, limits Limits) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, 16<<10), limits: limits}
 }
 
-// Limit changes the limits from the next sentence on: a peer may have to earn them.
+// Limit changes the limits from the next sentence on, such as after a login.
 func (r *Reader) Limit(limits Limits) { r.limits = limits }
 
 // Buffered returns how many bytes have been received but not yet read as sentences.
@@ -93,7 +93,7 @@ func (r *Reader) readWord() (string, error) {
 		return "", err
 	}
 	if n > int64(r.limits.Word) {
-		return "", &LimitError{fmt.Sprintf("a word of %d bytes, at most %d are taken", n, r.limits.Word)}
+		return "", &LimitError{fmt.Sprintf("a word of %d bytes, at most %d are accepted", n, r.limits.Word)}
 	}
 	if int64(cap(r.word)) < n {
 		r.word = make([]byte, n)
@@ -105,8 +105,9 @@ func (r *Reader) readWord() (string, error) {
 	return string(r.word), nil
 }
 
-// readLength reads the prefix: one to five bytes, the leading ones of the first telling how many. The
-// longest form holds 32 bits, which an int of a 32-bit machine would take for a negative number.
+// readLength reads the prefix: one to five bytes, the leading ones of the first telling how many.
+// The longest form holds 32 bits, which an int of a 32-bit machine would take for a negative
+// number.
 func (r *Reader) readLength() (int64, error) {
 	first, err := r.r.ReadByte()
 	if err != nil {

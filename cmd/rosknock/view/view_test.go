@@ -25,7 +25,7 @@ func example() []view.Router {
 	stage := routeros.MakeAttributes("chain", "rosknock-p-a", "action", "add-src-to-address-list", "protocol", "tcp", "dst-port", "54321",
 		"address-list", "l_1", "address-list-timeout", "1m", "comment", "knock 1 of 3 at door d [rosknock p/d/stage-1]")
 	changes := diff.ChangeSet{
-		Notes: []string{"the router has no /ipv6/firewall/filter: nothing is done for ipv6"},
+		Notes: []string{"the router has no /ipv6/firewall/filter: ipv6 is skipped"},
 		Steps: []diff.Step{
 			{Op: diff.Add, Menu: routeros.Filter, Slot: "p/d/stage-1", Set: stage, Before: "*5", BeforeText: `"r` + "\uFFFD" + `ponses | only" (*5)`},
 			{Op: diff.Set, Menu: routeros.Filter, ID: "*9", Slot: "p/d/stage-2", Set: routeros.MakeAttributes("dst-port", "54322"), Was: routeros.MakeAttributes("dst-port", "54323")},

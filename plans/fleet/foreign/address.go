@@ -39,8 +39,8 @@ var (
 	zoned      = regexp.MustCompile(`%[A-Za-z0-9_.-]+$`)
 )
 
-// parseAddress reads host, host:port, an IPv6 address with or without brackets, and an address with the length of its
-// prefix, which is dropped.
+// parseAddress reads host, host:port, an IPv6 address with or without brackets, and an address with
+// the length of its prefix, which is dropped.
 func parseAddress(text string) (endpoint, error) {
 	text = strings.TrimSpace(text)
 	switch {

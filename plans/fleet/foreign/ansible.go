@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// inventory is what an Ansible inventory says, in either of its forms, before it is turned into routers.
+// inventory is what an Ansible inventory says, in either of its forms, before it is turned into
+// routers.
 type inventory struct {
 	c         *collector
 	groups    map[string]*group
@@ -246,7 +247,8 @@ func (inv *inventory) surround() error {
 	return nil
 }
 
-// around returns the groups a host is in, those that count more behind: the order in which Ansible merges variables.
+// around returns the groups a host is in, those that count more behind: the order in which Ansible
+// merges variables.
 func (inv *inventory) around(h *host) []*group {
 	seen := map[*group]bool{}
 	var out []*group

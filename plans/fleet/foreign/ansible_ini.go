@@ -13,7 +13,8 @@ var (
 	literal = regexp.MustCompile(`^(?:"([^"\\]*)"|'([^'\\]*)'|(-?[0-9]+))\s*(?:#.*)?$`)
 )
 
-// iniReader reads an inventory line by line. Lines are never quoted in messages: each may hold a password.
+// iniReader reads an inventory line by line. Lines are never quoted in messages: each may hold a
+// password.
 type iniReader struct {
 	inv      *inventory
 	group    *group
@@ -29,8 +30,8 @@ type pending struct {
 	why   string
 }
 
-// readAnsibleINI reads an inventory as Ansible's ini plugin does. Ansible gives up at the first mistake; here the line
-// is left out.
+// readAnsibleINI reads an inventory as Ansible's ini plugin does. Ansible gives up at the first
+// mistake; here the line is left out.
 func readAnsibleINI(c *collector, data []byte) error {
 	text, guessed, err := decodeText(data)
 	if err != nil {

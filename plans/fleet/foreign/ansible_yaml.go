@@ -19,12 +19,14 @@ var (
 	errTag       = errors.New("a value with a tag that is not known")
 )
 
-// yamlReader walks the nodes of an inventory. Values are never decoded: nodes know their lines and tags.
+// yamlReader walks the nodes of an inventory. Values are never decoded: nodes know their lines and
+// tags.
 type yamlReader struct {
 	inv *inventory
 }
 
-// readAnsibleYAML reads an inventory as Ansible's yaml plugin does. JSON of the same shape is YAML too.
+// readAnsibleYAML reads an inventory as Ansible's yaml plugin does. JSON of the same shape is YAML
+// too.
 func readAnsibleYAML(c *collector, data []byte) error {
 	if len(data) > maxYAML {
 		return errYAMLSize
@@ -61,8 +63,8 @@ func readAnsibleYAML(c *collector, data []byte) error {
 	return r.inv.finish()
 }
 
-// parseYAML returns the first document, and whether another one follows. Messages of the parser that could quote the
-// file are replaced.
+// parseYAML returns the first document, and whether another one follows. Messages of the parser
+// that could quote the file are replaced.
 func parseYAML(data []byte) (root *yaml.Node, more bool, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, second yaml.Node
@@ -79,8 +81,8 @@ func parseYAML(data []byte) (root *yaml.Node, more bool, err error) {
 	return doc.Content[0], !errors.Is(decoder.Decode(&second), io.EOF), nil
 }
 
-// measure refuses documents whose aliases stand for more than a list of routers needs. Everything after it may
-// follow aliases freely.
+// measure refuses documents whose aliases stand for more than a list of routers needs. Everything
+// after it may follow aliases freely.
 func measure(root *yaml.Node) error {
 	aliased := 0
 	var visit func(n *yaml.Node, depth int, within bool) error
@@ -112,8 +114,8 @@ func measure(root *yaml.Node) error {
 // pair is one entry of a mapping, with its alias followed.
 type pair struct{ key, value *yaml.Node }
 
-// pairs returns the entries of a mapping with those of merge keys. An entry of the mapping itself hides merged ones,
-// and the last of two equal keys counts.
+// pairs returns the entries of a mapping with those of merge keys. An entry of the mapping itself
+// hides merged ones, and the last of two equal keys counts.
 func (r *yamlReader) pairs(n *yaml.Node) []pair {
 	var own, merged []pair
 	for i := 0; i+1 < len(n.Content); i += 2 {

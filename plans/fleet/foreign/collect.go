@@ -40,8 +40,8 @@ func (c *collector) skip(place, what, why string) {
 // secret notes a password that is left out.
 func (c *collector) secret(place, what string) { c.skip(place, what, passwordsStay) }
 
-// add appends a router under the first of the names of which something is left, made unique. The other name of a
-// duplicate is noted.
+// add appends a router under the first of the names of which something is left, made unique. The
+// other name of a duplicate is noted.
 func (c *collector) add(r Router, foreignNames ...string) error {
 	if len(c.routers) >= maxRouters {
 		return errTooMany
@@ -151,8 +151,9 @@ func (n namer) take(name string) string {
 
 const maxName = 63
 
-// cleanName makes a name of any text: what doesn't belong becomes one hyphen, and is dropped at the ends. A name
-// begins with neither a hyphen, which would make it an option of a command, nor a dot. It is empty when nothing is left.
+// cleanName makes a name of any text: what doesn't belong becomes one hyphen, and is dropped at the
+// ends. A name begins with neither a hyphen, which would make it an option of a command, nor a dot.
+// It is empty when nothing is left.
 func cleanName(text string) string {
 	var b strings.Builder
 	gap := false

@@ -102,8 +102,8 @@ func (t *table) broken(err error, offset int) {
 	t.c.skip(t.c.at(at.StartLine+offset), "this row", why)
 }
 
-// dialect finds out what separates the fields: what Excel says in a first line sep=;, or what makes the header hold the
-// most columns that are known.
+// dialect finds out what separates the fields: what Excel says in a first line sep=;, or what makes
+// the header hold the most columns that are known.
 func dialect(text string) (rest string, delimiter rune, offset int) {
 	first, after, _ := strings.Cut(text, "\n")
 	if sep := strings.TrimSpace(strings.ToLower(first)); len(sep) == 5 && strings.HasPrefix(sep, "sep=") && strings.Contains(",;|", sep[4:]) {
@@ -177,7 +177,8 @@ func isKnownColumn(name string) bool {
 	return slices.Contains([]string{"site", "role", "status", "manufacturer", "location", "device type", "platform"}, name) || isSecretName(name)
 }
 
-// column returns where the first of the names stands in the header, -1 when none does. Columns in use are left alone.
+// column returns where the first of the names stands in the header, -1 when none does. Columns in
+// use are left alone.
 func (t *table) column(used map[int]bool, names []string) int {
 	for _, name := range names {
 		if i := slices.Index(t.header, name); i >= 0 && !used[i] {

@@ -12,8 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Detect finds out which format a file has: by what is in it, and by the extension of its name where that fits more
-// than one format or none. The error says which formats there are to choose from with --format.
+// Detect finds out which format a file has: by what is in it, and by the extension of its name
+// where that fits more than one format or none. The error says which formats there are to choose
+// from with --format.
 func Detect(name string, data []byte) (Format, error) {
 	fits := contents(data)
 	if len(fits) == 1 {
@@ -29,9 +30,9 @@ func Detect(name string, data []byte) (Format, error) {
 		}
 	}
 	if len(fits) == 0 {
-		return "", fmt.Errorf("%s: what format this is does not show: choose with --format %s", name, words(Formats()))
+		return "", fmt.Errorf("%s: its format is unknown: choose it with --format %s", name, words(Formats()))
 	}
-	return "", fmt.Errorf("%s: it could be %s: choose with --format %s", name, words(fits), words(fits))
+	return "", fmt.Errorf("%s: it could be %s: choose it with --format %s", name, words(fits), words(fits))
 }
 
 func words(formats []Format) string {
@@ -137,7 +138,8 @@ func looksLikeINI(text string) bool {
 	return false
 }
 
-// tableFormat looks at the first line: a table names a column of addresses and one more that is known.
+// tableFormat looks at the first line: a table names a column of addresses and one more that is
+// known.
 func tableFormat(text string) (Format, bool) {
 	rest, delimiter, _ := dialect(text)
 	header := headerOf(rest, delimiter)

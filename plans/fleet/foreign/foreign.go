@@ -1,10 +1,11 @@
-// Package foreign reads the lists of routers that other programs keep: Ansible inventories, tables in CSV, device
-// exports of NetBox and the address books of WinBox.
+// Package foreign reads the lists of routers that other programs keep: Ansible inventories, tables
+// in CSV, device exports of NetBox and the address books of WinBox.
 //
-// [Read] returns every router it understood and, in [List.Skipped], everything it left out with the place and the
-// reason. Passwords are never taken over, and no text that this package returns quotes a value which could be one:
-// messages name hosts, columns and variables, and say nothing about what stands in them. It never guesses which
-// router is meant, runs no template and follows no reference out of the file.
+// [Read] returns every router it understood and, in [List.Skipped], everything it left out with the
+// place and the reason. Passwords are never taken over, and no text that this package returns
+// quotes a value which could be one: messages name hosts, columns and variables, and say nothing
+// about what stands in them. It never guesses which router is meant, runs no template and follows
+// no reference out of the file.
 //
 //	format, err := foreign.Detect("hosts.ini", data)
 //	list, err := foreign.Read("hosts.ini", data, format)
@@ -22,16 +23,19 @@ import (
 
 // Router is one router as another program knows it.
 type Router struct {
-	// Name is made of letters, digits, dots, underscores and hyphens, at most 63 of them, and unique in its list.
+	// Name is made of letters, digits, dots, underscores and hyphens, at most 63 of them, and
+	// unique in its list.
 	Name string
 	// Address is a host or host:port; an IPv6 address stands in brackets when a port follows.
 	Address string
 	User    string
-	// Groups are sorted and made of the characters of names. They include the groups around a group.
+	// Groups are sorted and made of the characters of names. They include the groups around a
+	// group.
 	Groups []string
 	// Tags are sorted and made of the characters of names.
 	Tags []string
-	// Vars are what else is worth keeping, such as site and role. Their names are lower case: [a-z][a-z0-9_-]*.
+	// Vars are what else is worth keeping, such as site and role. Their names are lower case:
+	// [a-z][a-z0-9_-]*.
 	Vars map[string]string
 	// Note is a comment or description on one line.
 	Note string
@@ -42,7 +46,8 @@ type Router struct {
 // List is what was read.
 type List struct {
 	Routers []Router
-	// Groups holds the variables of groups, which only Ansible knows. A router of a group does not repeat them.
+	// Groups holds the variables of groups, which only Ansible knows. A router of a group does not
+	// repeat them.
 	Groups map[string]map[string]string
 	// Skipped is what was left out, in order of the file.
 	Skipped []Skip
@@ -58,7 +63,8 @@ type Skip struct {
 	Why string
 }
 
-// String returns the skip on one line: hosts.ini:4: ansible_port: it is a port of SSH, not of the API.
+// String returns the skip on one line: hosts.ini:4: ansible_port: it is a port of SSH, not of the
+// API.
 func (s Skip) String() string { return s.Place + ": " + s.What + ": " + s.Why }
 
 // Format is a kind of file. Its text is what --format takes.
@@ -94,8 +100,9 @@ const (
 	maxAncestors = 1_000_000 // groups times the groups around them
 )
 
-// Read reads a list in the given format. The name is only for messages. The error says why nothing could be read;
-// single mistakes are in [List.Skipped] instead, all of them, so that one bad line doesn't hide the others.
+// Read reads a list in the given format. The name is only for messages. The error says why nothing
+// could be read; single mistakes are in [List.Skipped] instead, all of them, so that one bad line
+// doesn't hide the others.
 func Read(name string, data []byte, f Format) (List, error) {
 	if len(data) > maxInput {
 		return List{}, fmt.Errorf("%s: larger than 64 MiB: is this the right file?", name)

@@ -131,7 +131,8 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 63 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
-// TestDetect: content goes before the extension, and what fits nothing or too much is an error with the choices.
+// TestDetect: content goes before the extension, and what fits nothing or too much is an error with
+// the choices.
 func TestDetect(t *testing.T) {
 	tests := []struct {
 		name, data string
@@ -156,8 +157,8 @@ func TestDetect(t *testing.T) {
 		{"list.txt", "\x0f\x10\xc0\xbe", foreign.WinBoxWBX, ""},
 		{"list.csv", "name,address\n[core]\n", foreign.CSV, ""},
 		{"list.ini", "name,address\n[core]\n", foreign.AnsibleINI, ""},
-		{"list.txt", "name,address\n[core]\n", "", "it could be ansible-ini or csv: choose with --format ansible-ini or csv"},
-		{"list.txt", "hello\n", "", "choose with --format ansible-ini, ansible-yaml,"},
+		{"list.txt", "name,address\n[core]\n", "", "it could be ansible-ini or csv: choose it with --format ansible-ini or csv"},
+		{"list.txt", "hello\n", "", "choose it with --format ansible-ini, ansible-yaml,"},
 		{"list.csv", " \n", "", "it is empty"},
 	}
 	for _, test := range tests {

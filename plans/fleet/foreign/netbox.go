@@ -21,8 +21,8 @@ type device struct {
 	vars         map[string]string
 }
 
-// device adds a device to the list, or says why not. A site becomes the variable site and the group site-<slug>, so
-// that it can be selected and used; so does a role.
+// device adds a device to the list, or says why not. A site becomes the variable site and the group
+// site-<slug>, so that it can be selected and used; so does a role.
 func (c *collector) device(d device, number int) error {
 	label := cmp.Or(cleanName(d.name), fmt.Sprintf("device %d", number))
 	if why := d.refused(); why != "" {

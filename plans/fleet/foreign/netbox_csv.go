@@ -9,8 +9,9 @@ import (
 
 var errNoDevices = errors.New("it is not a device table of NetBox: that has at least the columns Name, Status and IP Address")
 
-// readNetBoxCSV reads an export of NetBox's device list: that of the table as it is shown, whose header has labels such
-// as "IP Address", and that of all data, in older versions with names such as primary_ip4.
+// readNetBoxCSV reads an export of NetBox's device list: that of the table as it is shown, whose
+// header has labels such as "IP Address", and that of all data, in older versions with names such
+// as primary_ip4.
 func readNetBoxCSV(c *collector, data []byte) error {
 	t, err := readTable(c, data)
 	if err != nil {

@@ -15,8 +15,8 @@ var (
 	errBrokenJSON = errors.New("it is not JSON, or was cut off")
 )
 
-// apiDevice is a device of the REST API. Every field may also be null or of another kind in some version, so they are
-// looked at one by one.
+// apiDevice is a device of the REST API. Every field may also be null or of another kind in some
+// version, so they are looked at one by one.
 type apiDevice map[string]json.RawMessage
 
 // apiResult is one device as it stands in the file.

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// decodeText turns what editors and Excel write into UTF-8: a byte order mark goes, UTF-16 with one is converted, and
-// what is no UTF-8 is taken as Windows-1252, which guessed says.
+// decodeText turns what editors and Excel write into UTF-8: a byte order mark goes, UTF-16 with one
+// is converted, and what is no UTF-8 is taken as Windows-1252, which guessed says.
 func decodeText(data []byte) (text string, guessed bool, err error) {
 	switch {
 	case bytes.HasPrefix(data, []byte{0xff, 0xfe}):

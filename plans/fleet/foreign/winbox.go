@@ -7,7 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// saved is one router of a WinBox address book. It has no field for the password, which is passed over where it stands.
+// saved is one router of a WinBox address book. It has no field for the password, which is passed
+// over where it stands.
 type saved struct {
 	host, login, note, group, session, agent string
 	password                                 bool // there was one

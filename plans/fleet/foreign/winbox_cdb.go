@@ -6,16 +6,20 @@ import (
 	"errors"
 )
 
-// What is known of Addresses.cdb, the address book of WinBox 3 and 4, which MikroTik does not document:
+// What is known of Addresses.cdb, the address book of WinBox 3 and 4, which MikroTik does not
+// document:
 //
-//   - The file begins with 0D F0 1D C0; with a master password with 0D F0 11 40, and is encrypted. Each record is its
-//     length in four bytes, little endian, and a message that begins with "M2".
-//     (github.com/tikoci/centrs, src/data/winbox-cdb.ts and its notes on encryption, tested there with files that
-//     WinBox wrote and against WinBox itself; the magic also stands in Wikipedia's list of file signatures.)
-//   - A message is a sequence of fields: a key in three bytes and a type in one, then the value, which depends on the
-//     type. (github.com/tenable/routeros, common/winbox_message.cpp, for the same messages on the wire.)
-//   - The text under key 1 is the address as it was typed, 2 the login, 3 the password in clear text, 4 the note,
-//     6 the session, 8 the group, 11 (0x0b) the RoMON agent. Readers by four authors agree on 1 to 4 and 8. A second copy of the note stands under 0xfe0009.
+//   - The file begins with 0D F0 1D C0; with a master password with 0D F0 11 40, and is encrypted.
+//     Each record is its length in four bytes, little endian, and a message that begins with "M2".
+//     (github.com/tikoci/centrs, src/data/winbox-cdb.ts and its notes on encryption, tested there
+//     with files that WinBox wrote and against WinBox itself; the magic also stands in Wikipedia's
+//     list of file signatures.)
+//   - A message is a sequence of fields: a key in three bytes and a type in one, then the value,
+//     which depends on the type. (github.com/tenable/routeros, common/winbox_message.cpp, for the
+//     same messages on the wire.)
+//   - The text under key 1 is the address as it was typed, 2 the login, 3 the password in clear
+//     text, 4 the note, 6 the session, 8 the group, 11 (0x0b) the RoMON agent. Readers by four
+//     authors agree on 1 to 4 and 8. A second copy of the note stands under 0xfe0009.
 const (
 	keyAddress  = 1
 	keyLogin    = 2
@@ -116,8 +120,8 @@ func (s *saved) take(key int, value []byte) {
 	}
 }
 
-// The types of values. The lowest bit says that a number or a length takes only one byte, and is the value of a
-// yes or no; the highest bit says that a count and that many values follow.
+// The types of values. The lowest bit says that a number or a length takes only one byte, and is
+// the value of a yes or no; the highest bit says that a count and that many values follow.
 const (
 	kindBool    = 0x00
 	kindU32     = 0x08
@@ -130,8 +134,8 @@ const (
 	listForm    = 0x80
 )
 
-// cutValue returns the bytes of a value and what follows it. ok is false when the type is not known or the value is
-// cut off.
+// cutValue returns the bytes of a value and what follows it. ok is false when the type is not known
+// or the value is cut off.
 func cutValue(kind byte, data []byte) (value, rest []byte, ok bool) {
 	if kind&listForm != 0 {
 		return cutList(kind&^listForm, data)

@@ -91,7 +91,8 @@ func TestCDB(t *testing.T) {
 	}
 }
 
-// TestWBX reads bytes as a public description of the format shows them, not only what the writer above makes.
+// TestWBX reads bytes as a public description of the format shows them, not only what the writer
+// above makes.
 func TestWBX(t *testing.T) {
 	data := []byte("\x0f\x10\xc0\xbe" +
 		"\x0b\x00\x04typewindow" + "\x0b\x00\x06bounds\x01\x02\x03\x04" + "\x00\x00" +

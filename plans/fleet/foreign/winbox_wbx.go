@@ -9,13 +9,14 @@ import (
 
 var errNoWBX = errors.New("it is not an address book exported by WinBox, which begins with the bytes 0F 10 C0 BE")
 
-// readWBX reads what Tools → Export of WinBox writes. MikroTik does not document it; what is known: the bytes
-// 0F 10 C0 BE, then fields, each the length of what follows in two bytes, little endian, the length of its name in one
-// byte, the name and the value. A length of zero ends a record. The names of a router's record (type=addr) are host,
-// login, pwd, note, group, secure-mode and keep-pwd.
+// readWBX reads what Tools → Export of WinBox writes. MikroTik does not document it; what is known:
+// the bytes 0F 10 C0 BE, then fields, each the length of what follows in two bytes, little endian,
+// the length of its name in one byte, the name and the value. A length of zero ends a record. The
+// names of a router's record (type=addr) are host, login, pwd, note, group, secure-mode and
+// keep-pwd.
 //
-// Sources, which agree: localloop.co.za/2008/10/reading-mikrotiks-winbox-addresseswbx-file-format with
-// github.com/simeonmiteff/junkbox, wbx.py; github.com/YATV/WBX-tools; a Kaitai description at
+// Sources, which agree: localloop.co.za/2008/10/reading-mikrotiks-winbox-addresseswbx-file-format
+// with github.com/simeonmiteff/junkbox, wbx.py; github.com/YATV/WBX-tools; a Kaitai description at
 // gist.github.com/jabb3rd/a66ba26dc34ebbc6fb285452ce57f52e.
 func readWBX(c *collector, data []byte) error {
 	data, ok := bytes.CutPrefix(data, []byte(magicWBX))

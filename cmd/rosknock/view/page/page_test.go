@@ -47,7 +47,7 @@ func small() page.Page {
 		Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Took: 12345 * time.Millisecond,
 		Routers: []page.Router{
 			{Name: "core-1", Address: "192.0.2.1:8729", Identity: "gw-core-1", Version: "7.20.1", Board: "RB5009UG+S+", Groups: []string{"core", "berlin"}, Tags: []string{"vip"},
-				Outcome: "changed", Notes: []string{"the router has no /ipv6/firewall/filter: nothing is done for ipv6"}, Steps: tried,
+				Outcome: "changed", Notes: []string{"the router has no /ipv6/firewall/filter: ipv6 is skipped"}, Steps: tried,
 				Proof:    &page.Proof{Holds: true, States: 7, Text: []string{"all 7 states, over 10^14 classes of packets", "door admin opens over ipv4 with 3 packets and not with fewer"}, Accepted: []string{"lockout: the operator's address is not in the allow-list"}},
 				Reach:    []page.Reach{{What: "ssh tcp/22", Before: "everybody", After: "after a knock: admin"}, {What: "winbox tcp/8291", Before: "everybody", After: "nobody"}, {What: "ipsec udp/500", Before: "everybody", After: "everybody"}},
 				Findings: []page.Finding{{ID: "L12", Severity: "warning", Text: "the stage timeout of one minute is long", Remedy: "shorten it to 10s"}}, Change: "20260314-150926-core-1", Protection: "safe mode", Took: 2100 * time.Millisecond},
