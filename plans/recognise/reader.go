@@ -10,6 +10,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // reader reads the doors out of the filter table of one family.
@@ -209,7 +210,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	}
 	slot := fmt.Sprintf("%s/stage-%d", d.Name, i+1)
 	attrs := row.Canonical()
-	stage, text := r.packet(attrs)
+	stage, text := r.packet(packet.Compile(row))
 	if text != "" {
 		return blame("%s", text)
 	}
@@ -251,23 +252,24 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 }
 
 // packet reads what packet a stage asks for, or says why a plan has no such stage.
-func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
-	switch protocol := attrs.Get("protocol"); {
-	case attrs.Has("layer7-protocol"):
+func (r *reader) packet(c *packet.Rule) (plans.Stage, string) {
+	number, _ := c.Protocol()
+	switch protocol := routeros.ProtocolName(number); {
+	case c.Has("layer7-protocol"):
 		return plans.Stage{}, "it looks into packets with layer7-protocol, and a plan's payload is a text that stands anywhere in the packet (content), kept as a secret"
-	case attrs.Has("content"):
+	case c.Has("content"):
 		return plans.Stage{}, "it asks for a payload, which a plan only names by the place where the secret is kept: write it as a stage with payload"
 	case protocol == r.family.ICMP():
-		size, err := strconv.ParseUint(attrs.Get("packet-size"), 10, 16)
-		if err != nil || size < 28 {
+		sizes, _ := c.Values(packet.FieldSize)
+		if len(sizes) != 1 || sizes[0].First != sizes[0].Last || sizes[0].First < 28 {
 			return plans.Stage{}, "a stage of pings asks for one packet-size of 28 or more"
 		}
-		return plans.Stage{Protocol: "icmp", Size: uint16(size)}, ""
+		return plans.Stage{Protocol: "icmp", Size: uint16(sizes[0].First)}, ""
 	case protocol != "tcp" && protocol != "udp":
 		return plans.Stage{}, "a stage is of tcp, udp or icmp"
 	default:
-		ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
-		if err != nil || len(ports) != 1 || ports[0].First != ports[0].Last || ports[0].First == 0 {
+		ports, _ := c.Ports()
+		if len(ports) != 1 || ports[0].First != ports[0].Last || ports[0].First == 0 {
 			return plans.Stage{}, "a stage asks for one dst-port"
 		}
 		return plans.Stage{Protocol: protocol, Port: ports[0].First}, ""
@@ -394,7 +396,7 @@ func (r *reader) opens(d *Door) *why {
 		attrs := row.Canonical()
 		protocol := attrs.Get("protocol")
 		found, text := differs(attrs, []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
-		targets, said := r.targets(attrs)
+		targets, said := r.targets(packet.Compile(row))
 		switch {
 		case text == "" && said != "":
 			text = said
@@ -427,16 +429,17 @@ func (r *reader) opens(d *Door) *why {
 }
 
 // targets are what an accept opens.
-func (r *reader) targets(attrs routeros.Attributes) ([]plans.Target, string) {
-	protocol := attrs.Get("protocol")
-	if protocol == "" {
-		if attrs.Has("dst-port") {
+func (r *reader) targets(c *packet.Rule) ([]plans.Target, string) {
+	if !c.Has("protocol") {
+		if c.Has("dst-port") {
 			return nil, "it names ports and no protocol"
 		}
 		return []plans.Target{{Kind: plans.Everything}}, ""
 	}
-	ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
-	if protocol != "tcp" && protocol != "udp" || err != nil || ports[0].First == 0 {
+	number, _ := c.Protocol()
+	protocol := routeros.ProtocolName(number)
+	ports, asks := c.Ports()
+	if protocol != "tcp" && protocol != "udp" || !asks || ports[0].First == 0 {
 		return nil, "it opens a protocol without ports, for which a door has no word"
 	}
 	var out []plans.Target

@@ -115,10 +115,10 @@ func (g *gatherer) state(s routeros.Snapshot) {
 	for _, menu := range []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} {
 		for i := range s.Rules[menu] {
 			r := &s.Rules[menu][i]
-			if len(r.Attrs) == 0 || g.space.compiled[&r.Attrs[0]] != nil || r.Disabled() {
+			if len(r.Attrs) == 0 || g.space.compiled.Have(r) || r.Disabled() {
 				continue
 			}
-			g.rule(g.space.rule(r))
+			g.rule(g.space.Rule(r))
 		}
 	}
 	for _, svc := range s.Services {

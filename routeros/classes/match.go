@@ -27,18 +27,8 @@ type later struct {
 // condition is what two rules may have in common.
 type condition struct{ matcher, value string }
 
-// rule returns a row compiled, once for all states that have it.
-func (s *Space) rule(r *routeros.Rule) *packet.Rule {
-	if len(r.Attrs) == 0 {
-		return packet.Compile(r)
-	}
-	c := s.compiled[&r.Attrs[0]]
-	if c == nil {
-		c = packet.Compile(r)
-		s.compiled[&r.Attrs[0]] = c
-	}
-	return c
-}
+// Rule returns a row compiled, once for all states that have it.
+func (s *Space) Rule(r *routeros.Rule) *packet.Rule { return s.compiled.Of(r) }
 
 func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 	if len(r.Attrs) > 0 {
@@ -46,7 +36,7 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 			return known
 		}
 	}
-	out := &row{Rule: s.rule(r), menu: menu, id: r.ID, fixed: all}
+	out := &row{Rule: s.Rule(r), menu: menu, id: r.ID, fixed: all}
 	for i := range out.Conditions {
 		c := &out.Conditions[i]
 		having := s.having(needs(c.Test))

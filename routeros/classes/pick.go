@@ -243,7 +243,7 @@ func (s *Space) Replay(state routeros.Snapshot, e Example) packet.Fate {
 	ends := map[*routeros.Rule]bool{} // actions that are known to end the chain: asked next is whether they accept
 	return packet.NewWorld(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
 		if matchers[0] != "action" {
-			return e.answer(menuOf(state, r), r.ID, s.rule(r), matchers)
+			return e.answer(menuOf(state, r), r.ID, s.Rule(r), matchers)
 		}
 		what := endsChain
 		if ends[r] {

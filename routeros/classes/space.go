@@ -59,7 +59,7 @@ type Space struct {
 	named    map[variable]int32 // what is true or false: flags, memberships, open questions
 	names    map[int32]variable
 	fillable map[string]bool // lists that a rule or somebody else fills while packets come
-	compiled map[*routeros.Attribute]*packet.Rule
+	compiled packet.Rules
 	meets    map[condition]ref // what single conditions match on arrival, without their negation
 	rows     map[*routeros.Attribute]*row
 	static   map[listKey]ref
@@ -71,7 +71,7 @@ type Space struct {
 func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	s := &Space{
 		Family: f, diagram: newDiagram(), named: map[variable]int32{}, names: map[int32]variable{}, fillable: map[string]bool{},
-		compiled: map[*routeros.Attribute]*packet.Rule{}, meets: map[condition]ref{}, rows: map[*routeros.Attribute]*row{}, static: map[listKey]ref{},
+		meets: map[condition]ref{}, rows: map[*routeros.Attribute]*row{}, static: map[listKey]ref{},
 	}
 	g := newGatherer(s)
 	g.asked(cuts)
@@ -268,7 +268,7 @@ func (s *Space) SometimesBy(a Set, tables map[routeros.Menu][]routeros.Rule) Set
 	for menu, rules := range tables {
 		for i := range rules {
 			r := &rules[i]
-			compiled := s.rule(r)
+			compiled := s.Rule(r)
 			for at := range compiled.Conditions {
 				c := &compiled.Conditions[at]
 				asked = append(asked, question(menu, r.ID, c))

@@ -276,6 +276,9 @@ func (t OnInterface) on(k *walk) answer {
 	return is(t.kind(kind))
 }
 
+// IsInterfaceKind reports whether a word stands for a kind of interfaces where an interface is asked for.
+func IsInterfaceKind(word string) bool { return kindTest(word) != nil }
+
 // kindTest returns what belongs to one of the words for a kind of interfaces, or nil for a name.
 func kindTest(word string) func(kind string) bool {
 	switch word {

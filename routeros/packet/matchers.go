@@ -92,8 +92,10 @@ func contentMatcher(name string) (matcher, bool) {
 // headers or the protocol ipv6-nonxt; tls-host depends on how the client cuts its greeting into packets.
 func undecidable(name string) (matcher, bool) {
 	switch name {
-	case "limit", "dst-limit", "nth", "random", "psd", "connection-limit", "connection-rate", "per-connection-classifier":
+	case "limit", "dst-limit", "nth", "psd", "connection-limit", "connection-rate", "per-connection-classifier":
 		return matcher{read: unread, cost: 1, counts: true}, true
+	case "random":
+		return matcher{read: readChance, cost: 1, counts: true}, true
 	case "connection-type", "layer7-protocol":
 		return matcher{read: unread, cost: 1}, true
 	case "connection-mark", "packet-mark", "routing-mark", "realm", "hotspot", "priority", "ingress-priority",
@@ -201,6 +203,11 @@ func firstOf(errs ...error) error {
 
 // unread is for matchers that no packet settles.
 func unread(string, string) (Test, error) { return nil, nil }
+
+func readChance(_, value string) (Test, error) {
+	_, err := number(value, 99)
+	return nil, err
+}
 
 func readRange(name, value string) (Test, error) {
 	f := FieldSize

@@ -78,6 +78,16 @@ func ReadCondition(name, value string) (c Condition, ok bool, err error) {
 	return c, true, &ValueError{Matcher: name, Value: value, Reason: wrong.Reason, Most: wrong.Most}
 }
 
+// ConditionOf reads one condition of a row; ok is false where the row has none by that matcher. Who asks for several compiles the row.
+func ConditionOf(r *routeros.Rule, matcher string) (c Condition, ok bool) {
+	value := r.Attrs.Get(matcher)
+	if value == "" {
+		return Condition{}, false
+	}
+	c, ok, _ = ReadCondition(matcher, value)
+	return c, ok
+}
+
 // Known reports whether an argument of a rule is in the table: as a matcher, or as one that matches nothing.
 func Known(name string) bool {
 	_, matches := matcherOf(name)
