@@ -130,12 +130,12 @@ func is(b bool) answer {
 }
 
 // on answers for a packet. A condition that can't be decided is unknown either way round.
-func (c *Condition) on(k *walk) answer {
-	if c.Test == nil {
+func (c *check) on(k *walk) answer {
+	if c.test == nil {
 		return unknown
 	}
-	a := c.Test.on(k)
-	if c.Negated {
+	a := c.test.on(k)
+	if c.negated {
 		switch a {
 		case no:
 			return yes

@@ -17,6 +17,13 @@ type Rule struct {
 	Target     string      // the chain of a jump
 	Fill       Fill        // of an action that fills a list
 	Translate  Translation // of destination NAT
+	checks     []check     // the conditions, close together in memory
+}
+
+// check is what a walk over a long table looks at.
+type check struct {
+	test    Test
+	negated bool
 }
 
 // Condition is one matcher of a rule with its value.
@@ -119,6 +126,10 @@ func Compile(r *routeros.Rule) *Rule {
 		c.fills(r)
 	case Translates:
 		c.Translate = translation(r)
+	}
+	c.checks = make([]check, len(c.Conditions))
+	for i := range c.Conditions {
+		c.checks[i] = check{c.Conditions[i].Test, c.Conditions[i].Negated}
 	}
 	return c
 }

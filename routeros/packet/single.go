@@ -16,6 +16,6 @@ func (w *World) MeetsSent(c Condition, p Packet, lists Lists, at time.Time) (mee
 }
 
 func (c *Condition) holds(k *walk) (meets, known bool) {
-	a := c.on(k)
+	a := (&check{c.Test, c.Negated}).on(k)
 	return a == yes, a != unknown
 }

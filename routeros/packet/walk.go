@@ -66,16 +66,15 @@ func (k *walk) chain(t *table, name string, depth int) outcome {
 func (k *walk) matches(t *table, i int) bool {
 	var open []string
 	rule := t.rule(i)
-	for at := range rule.Conditions {
-		c := &rule.Conditions[at]
-		switch c.on(k) {
+	for at := range rule.checks {
+		switch rule.checks[at].on(k) {
 		case no, absent:
 			if k.all {
-				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: c.Matcher})
+				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: rule.Conditions[at].Matcher})
 			}
 			return false
 		case unknown:
-			open = append(open, c.Matcher)
+			open = append(open, rule.Conditions[at].Matcher)
 		}
 	}
 	matched := true
