@@ -253,8 +253,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 
 // packet reads what packet a stage asks for, or says why a plan has no such stage.
 func (r *reader) packet(c *packet.Rule) (plans.Stage, string) {
-	number, _ := c.Protocol()
-	switch protocol := routeros.ProtocolName(number); {
+	switch protocol := protocolOf(c); {
 	case c.Has("layer7-protocol"):
 		return plans.Stage{}, "it looks into packets with layer7-protocol, and a plan's payload is a text that stands anywhere in the packet (content), kept as a secret"
 	case c.Has("content"):
@@ -393,9 +392,8 @@ func (r *reader) opens(d *Door) *why {
 	used := map[string]bool{}
 	accept := func(at int, everything bool) {
 		row := &r.rows[at]
-		attrs := row.Canonical()
-		protocol := attrs.Get("protocol")
-		found, text := differs(attrs, []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
+		protocol := protocolOf(packet.Compile(row))
+		found, text := differs(row.Canonical(), []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
 		targets, said := r.targets(packet.Compile(row))
 		switch {
 		case text == "" && said != "":
@@ -417,7 +415,7 @@ func (r *reader) opens(d *Door) *why {
 	}
 	for _, everything := range []bool{true, false} {
 		for _, at := range all {
-			if r.rows[at].Attrs.Has("protocol") != everything {
+			if (protocolOf(packet.Compile(&r.rows[at])) == "") == everything {
 				accept(at, everything)
 			}
 		}
@@ -428,16 +426,27 @@ func (r *reader) opens(d *Door) *why {
 	return nil
 }
 
+// protocolOf is the protocol for which a rule asks, as it is written where that is not one; "" for none.
+func protocolOf(c *packet.Rule) string {
+	if number, one := c.Protocol(); one {
+		return routeros.ProtocolName(number)
+	}
+	asked, _ := c.Condition("protocol")
+	if asked.Negated {
+		return "!" + asked.Value
+	}
+	return asked.Value
+}
+
 // targets are what an accept opens.
 func (r *reader) targets(c *packet.Rule) ([]plans.Target, string) {
-	if !c.Has("protocol") {
+	protocol := protocolOf(c)
+	if protocol == "" {
 		if c.Has("dst-port") {
 			return nil, "it names ports and no protocol"
 		}
 		return []plans.Target{{Kind: plans.Everything}}, ""
 	}
-	number, _ := c.Protocol()
-	protocol := routeros.ProtocolName(number)
 	ports, asks := c.Ports()
 	if protocol != "tcp" && protocol != "udp" || !asks || ports[0].First == 0 {
 		return nil, "it opens a protocol without ports, for which a door has no word"
