@@ -32,7 +32,7 @@ func (a *auditor) dead() []Dead {
 	var out []Dead
 	for i := range rows {
 		r := &rows[i]
-		if r.Disabled() || r.Dynamic || ownTalk(r) || !entered[r.Chain()] || !result.Hits(menu, i).Empty() {
+		if r.Disabled() || r.Dynamic || ownTalk(space.Rule(r)) || !entered[r.Chain()] || !result.Hits(menu, i).Empty() {
 			continue
 		}
 		coming := tracked
@@ -46,13 +46,14 @@ func (a *auditor) dead() []Dead {
 
 // ownTalk reports whether a rule is about the router's packets to itself, not about packets from
 // outside.
-func ownTalk(r *routeros.Rule) bool {
-	for _, attribute := range []string{"src-address", "dst-address"} {
-		if a, err := routeros.ParseAddressRange(r.Attrs.Get(attribute)); err == nil && a.First.IsLoopback() {
+func ownTalk(r *packet.Rule) bool {
+	for _, end := range []packet.End{packet.Source, packet.Destination} {
+		if a, negated, asks := r.Addresses(end); asks && !negated && a.First.IsLoopback() {
 			return true
 		}
 	}
-	return r.Attrs.Get("in-interface") == "lo"
+	in, _ := r.Condition("in-interface")
+	return in.Value == "lo" && !in.Negated
 }
 
 // entering are the packets that jumps send into a chain.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -63,8 +62,8 @@ func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
 // lists, with their positions. Most rules of long tables are about other ports.
 func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at []int) {
 	for i := range rows {
-		r := &rows[i]
-		if strings.HasPrefix(r.Action(), "add-") || slices.ContainsFunc(matches, func(m Match) bool { return mayMeet(r, m) }) {
+		c := packet.Compile(&rows[i])
+		if c.Action.Effect == packet.Fills || slices.ContainsFunc(matches, func(m Match) bool { return mayMeet(c, m) }) {
 			kept, at = append(kept, rows[i]), append(at, i)
 		}
 	}
@@ -72,14 +71,12 @@ func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at
 }
 
 // mayMeet reports whether packets of a match may meet a rule, judged by protocol and port.
-func mayMeet(r *routeros.Rule, m Match) bool {
-	theirs, err := routeros.ParseProtocol(r.Attrs.Get("protocol"))
-	ours, wrong := routeros.ParseProtocol(m.Protocol)
-	if err == nil && wrong == nil && theirs != ours {
+func mayMeet(c *packet.Rule, m Match) bool {
+	if number, err := routeros.ParseProtocol(m.Protocol); err == nil && !c.Takes(packet.FieldProtocol, int(number)) {
 		return false
 	}
-	ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
-	return err != nil || m.Ports == nil || ports.Overlaps(m.Ports)
+	ports, asks := c.Values(packet.FieldDstPort)
+	return !asks || m.Ports == nil || ports.Ports().Overlaps(m.Ports)
 }
 
 // bypass is firstBypass by looking at all rules.

@@ -147,8 +147,9 @@ func known(s routeros.Snapshot, f routeros.Family, addr netip.Addr) bool {
 		return ok && r.Contains(addr) && r != everywhere(f)
 	})
 	return listed || slices.ContainsFunc(s.Rules[f.Filter()], func(r routeros.Rule) bool {
-		from, err := routeros.ParseAddressRange(strings.TrimPrefix(r.Attrs.Get("src-address"), "!"))
-		return err == nil && from.Contains(addr) && from != everywhere(f)
+		c, _ := packet.ConditionOf(&r, "src-address")
+		from, asks := c.Test.(packet.Addresses)
+		return asks && from.Range.Contains(addr) && from.Range != everywhere(f)
 	})
 }
 
@@ -164,8 +165,10 @@ func everywhere(f routeros.Family) routeros.AddressRange {
 func interfaces(s routeros.Snapshot, f routeros.Family) []string {
 	named := map[string]bool{}
 	for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
-		for _, r := range s.Rules[m] {
-			named[strings.TrimPrefix(r.Attrs.Get("in-interface"), "!")] = true
+		for i := range s.Rules[m] {
+			if c, asks := packet.ConditionOf(&s.Rules[m][i], "in-interface"); asks {
+				named[c.Value] = true
+			}
 		}
 	}
 	groups := map[string]bool{}

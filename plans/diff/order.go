@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // The order of a change set. What packets can't meet is separated from what they can, so that a
@@ -161,9 +162,9 @@ func wider(was, is routeros.Rule) bool {
 	if !was.Attrs.Without("dst-port", "comment").Equal(is.Attrs.Without("dst-port", "comment")) {
 		return false
 	}
-	few, err := routeros.ParsePorts(was.Attrs.Get("dst-port"))
-	many, other := routeros.ParsePorts(is.Attrs.Get("dst-port"))
-	if err != nil || other != nil {
+	few, asked := packet.Compile(&was).Ports()
+	many, asks := packet.Compile(&is).Ports()
+	if !asked || !asks {
 		return false
 	}
 	return !slices.ContainsFunc(few, func(r routeros.PortRange) bool {
@@ -337,12 +338,10 @@ func asked(s routeros.Snapshot, list string) bool {
 }
 
 func names(r routeros.Rule, list string) bool {
-	for _, name := range []string{"src-address-list", "dst-address-list"} {
-		if strings.TrimPrefix(r.Attrs.Get(name), "!") == list {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"src-address-list", "dst-address-list"}, func(matcher string) bool {
+		c, asks := packet.ConditionOf(&r, matcher)
+		return asks && c.Value == list
+	})
 }
 
 // Prepared returns the step by which a rule goes live that is first added disabled: one that stops

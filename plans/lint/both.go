@@ -9,11 +9,12 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet
 // to the router.
-func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule)) {
+func (f *finder) foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule, c *packet.Rule)) {
 	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
 		rows := s.Rules[menu]
 		for i := range rows {
@@ -21,7 +22,7 @@ func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r
 			if ours && mark.Plan == plan || rows[i].Disabled() || slices.Contains([]string{"forward", "output"}, rows[i].Chain()) {
 				continue
 			}
-			do(&rows[i])
+			do(&rows[i], f.rules.Of(&rows[i]))
 		}
 	}
 }
@@ -29,18 +30,18 @@ func foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r
 // blacklisted: another rule blacklists sources that touch a stage.
 func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	dropped := map[string]bool{}
-	foreign("", s, family, func(r *routeros.Rule) {
-		if r.Action() == "drop" || r.Action() == "reject" || r.Action() == "tarpit" {
-			dropped[r.Attrs.Get("src-address-list")] = true
+	f.foreign("", s, family, func(_ *routeros.Rule, c *packet.Rule) {
+		if list, negated, asks := c.List(packet.Source); asks && !negated && c.Action.Stops() {
+			dropped[list] = true
 		}
 	})
-	foreign("", s, family, func(r *routeros.Rule) {
-		list := r.Attrs.Get("address-list")
-		if r.Action() != "add-src-to-address-list" || !dropped[list] || r.Attrs.Has("psd") {
+	f.foreign("", s, family, func(_ *routeros.Rule, c *packet.Rule) {
+		list := c.Fill.List
+		if c.Action.Effect != packet.Fills || c.Fill.Of != packet.Source || !dropped[list] || c.Has("psd") {
 			return
 		}
 		for i, stage := range d.Knock {
-			if touches(r, stage) {
+			if touches(c, stage) {
 				f.add("L08", "doors."+d.Name+".knock", fmt.Sprintf("stage %d is touched by a rule that fills the list %s, whose members are dropped", i+1, list),
 					"clients ban themselves with the first knock", "choose another port, or take it out of that rule")
 			}
@@ -50,24 +51,25 @@ func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.
 
 // touches reports whether a rule's own matchers match a stage; a rule without ports or sizes does
 // not count.
-func touches(r *routeros.Rule, stage plans.Stage) bool {
-	protocol := r.Attrs.Get("protocol")
+func touches(c *packet.Rule, stage plans.Stage) bool {
+	protocol, asks := c.Protocol()
 	if stage.Protocol == "icmp" {
-		size := r.Attrs.Get("packet-size")
-		return strings.HasPrefix(protocol, "icmp") && (size == "" || size == strconv.Itoa(int(stage.Size)))
+		return asks && slices.Contains([]uint8{1, 58}, protocol) && c.Takes(packet.FieldSize, int(stage.Size))
 	}
-	if protocol != stage.Protocol || r.Attrs.Has("src-address") || r.Attrs.Has("src-address-list") && !strings.HasPrefix(r.Attrs.Get("src-address-list"), "!") {
+	_, _, limited := c.Addresses(packet.Source)
+	_, negated, listed := c.List(packet.Source)
+	if !asks || routeros.ProtocolName(protocol) != stage.Protocol || limited || listed && !negated {
 		return false
 	}
-	ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
-	return err == nil && ports.Contains(stage.Port)
+	_, asks = c.Values(packet.FieldDstPort)
+	return asks && c.Takes(packet.FieldDstPort, int(stage.Port))
 }
 
 // detected: the port scan detector takes the knock for a scan. A client may send each knock twice
 // (routeros-facts § 2.2: psd is weight, delay, low port weight, high port weight; low ports are
 // those up to 1024).
 func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Family) {
-	foreign("", s, family, func(r *routeros.Rule) {
+	f.foreign("", s, family, func(r *routeros.Rule, c *packet.Rule) {
 		words := strings.Split(r.Attrs.Get("psd"), ",")
 		if len(words) != 4 {
 			return
@@ -78,7 +80,7 @@ func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Fam
 		weight := 0
 		for _, stage := range d.Knock {
 			switch {
-			case stage.Protocol != r.Attrs.Get("protocol") && r.Attrs.Has("protocol"), stage.Protocol == "icmp":
+			case stage.Protocol == "icmp", !meets(c, stage):
 			case stage.Port <= 1024:
 				weight += 2 * low
 			default:
@@ -92,6 +94,12 @@ func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Fam
 	})
 }
 
+// meets reports whether packets of a stage's protocol may match a rule.
+func meets(c *packet.Rule, stage plans.Stage) bool {
+	number, err := routeros.ParseProtocol(stage.Protocol)
+	return err == nil && c.Takes(packet.FieldProtocol, int(number))
+}
+
 // shared: others use the lists of a door.
 func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family routeros.Family) {
 	lists := []string{d.Trusted.List}
@@ -102,9 +110,8 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 		lists = append(lists, d.QuarantineList())
 	}
 	for _, list := range lists {
-		foreign(p.Name, s, family, func(r *routeros.Rule) {
-			used := slices.ContainsFunc([]string{"src-address-list", "dst-address-list", "address-list"}, func(a string) bool { return strings.TrimPrefix(r.Attrs.Get(a), "!") == list })
-			if used {
+		f.foreign(p.Name, s, family, func(r *routeros.Rule, c *packet.Rule) {
+			if slices.Contains(c.Lists(), list) {
 				f.add("L27", "list "+list, "the rule "+place(family, r)+" uses a list of door "+d.Name, "its effect on the members of the list is not in the plan", "give the door a list of its own")
 			}
 		})
@@ -152,8 +159,10 @@ func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
 		service, ok := s.Service(name)
 		for i := range s.Rules[routeros.NAT] {
 			r := &s.Rules[routeros.NAT][i]
-			ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
-			if !ok || r.Disabled() || r.Action() != "dst-nat" || err != nil || r.Attrs.Get("protocol") != "tcp" || !ports.Contains(service.Port) {
+			c := f.rules.Of(r)
+			protocol, _ := c.Protocol()
+			_, asks := c.Values(packet.FieldDstPort)
+			if !ok || r.Disabled() || r.Action() != "dst-nat" || protocol != 6 || !asks || !c.Takes(packet.FieldDstPort, int(service.Port)) {
 				continue
 			}
 			f.add("L25", "gate.services", "the port of "+name+" is forwarded by /ip/firewall/nat "+r.ID, "the gate stands in input, and forwarded packets never come there", "gate the forwarded service in the forward chain, or forward another port")

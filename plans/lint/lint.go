@@ -21,6 +21,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // Severity says how serious a finding is.
@@ -123,7 +124,10 @@ func Rules() []Rule {
 }
 
 // finder gathers findings; severities come from the table of rules.
-type finder struct{ found []Finding }
+type finder struct {
+	found []Finding
+	rules packet.Rules
+}
 
 func (f *finder) add(id, place, what, why, remedy string) {
 	all := Rules()

@@ -8,6 +8,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // largeList is how many entries make a list slow to read and to match on small routers.
@@ -93,33 +94,30 @@ func (f *finder) strength(at string, k audit.Knock) {
 func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 	rows := s.Rules[family.Filter()]
 	established := slices.IndexFunc(rows, func(r routeros.Rule) bool {
-		return r.Chain() == "input" && r.Action() == "accept" && !r.Disabled() && strings.Contains(r.Attrs.Get("connection-state"), "established")
+		states, asks := f.rules.Of(&r).Values(packet.FieldState)
+		return r.Chain() == "input" && r.Action() == "accept" && !r.Disabled() && asks && states.Contain(int(packet.Established))
 	})
 	for i := range rows {
 		r := &rows[i]
 		if r.Disabled() || r.Dynamic || r.Chain() == "forward" || r.Chain() == "output" {
 			continue
 		}
+		c := f.rules.Of(r)
 		f.interfaceLists(s, r, family)
 		f.fills(rows, i, established, family)
-		outside := r.Attrs.Get("in-interface-list") != "LAN"
+		in, _ := c.Condition("in-interface-list")
+		outside := in.Value != "LAN" || in.Negated
 		if r.Action() == "reject" && outside {
 			f.add("L29", place(family, r), "the outside gets an answer", "a scanner learns that a router is there, and forged packets make it send answers", "drop instead")
 		}
-		if (r.Action() == "log" || r.Attrs.Bool("log")) && !r.Attrs.Has("limit") && !r.Attrs.Has("dst-limit") && outside && open(r) {
+		if (r.Action() == "log" || c.Log) && !c.Has("limit") && !c.Has("dst-limit") && outside && c.Takes(packet.FieldState, int(packet.New)) {
 			f.add("L29", place(family, r), "it logs every packet from outside", "a scan fills the log, and on small routers the flash", "give it a limit")
 		}
-		if r.Attrs.Has("layer7-protocol") {
+		if c.Has("layer7-protocol") {
 			f.add("L51", place(family, r), "it matches by layer 7", "that needs much CPU, and buffers the beginning of every connection", "use content")
 		}
 	}
 	f.large(s, family)
-}
-
-// open reports whether a rule is not about running connections.
-func open(r *routeros.Rule) bool {
-	state := r.Attrs.Get("connection-state")
-	return state == "" || strings.Contains(state, "new") || strings.HasPrefix(state, "!")
 }
 
 func place(family routeros.Family, r *routeros.Rule) string {
@@ -132,7 +130,8 @@ func place(family routeros.Family, r *routeros.Rule) string {
 
 func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family routeros.Family) {
 	for _, attribute := range []string{"in-interface-list", "out-interface-list"} {
-		list := strings.TrimPrefix(r.Attrs.Get(attribute), "!")
+		c, _ := f.rules.Of(r).Condition(attribute)
+		list := c.Value
 		if list == "" || slices.Contains([]string{"all", "none", "dynamic", "static"}, list) {
 			continue
 		}
@@ -147,18 +146,19 @@ func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family ro
 // fills checks a rule that adds to a list.
 func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros.Family) {
 	r := &rows[i]
-	if r.Action() != "add-src-to-address-list" {
+	c := f.rules.Of(r)
+	if c.Action.Effect != packet.Fills || c.Fill.Of != packet.Source {
 		return
 	}
-	list := r.Attrs.Get("address-list")
-	if !r.Attrs.Has("connection-state") && (established < 0 || i < established) {
+	list := c.Fill.List
+	if !c.Has("connection-state") && (established < 0 || i < established) {
 		f.add("L30", place(family, r), "it matches answers too, not only new connections", "servers that answer the router get into the list", "give it connection-state=new, or move it below the accept of established")
 	}
 	penalty := slices.ContainsFunc(rows, func(o routeros.Rule) bool {
-		return o.Attrs.Get("src-address-list") == list && !o.Disabled() && slices.Contains([]string{"drop", "reject", "tarpit"}, o.Action())
+		asked, negated, asks := f.rules.Of(&o).List(packet.Source)
+		return asks && !negated && asked == list && !o.Disabled() && f.rules.Of(&o).Action.Stops()
 	})
-	timeout, _ := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
-	if timeout.Kind != routeros.Timed {
+	if c.Fill.Timeout.Kind != routeros.Timed {
 		f.add("L28", place(family, r), fmt.Sprintf("a source in the list %s stays there until a reboot, or for ever", list), "addresses change hands", "give it an address-list-timeout")
 	}
 	if penalty {

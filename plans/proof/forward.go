@@ -173,8 +173,11 @@ func (f *table) narrow(n int) {
 		Remedy: "this is a bug in rosknock: please report it",
 	}, "is decided by", s.And(s.Minus(sent, users), f.domain), s.Stranger())
 	for _, r := range slices.Concat(f.after.Rules[f.Family.NAT()], f.after.Rules[f.Menu]) {
-		sends := r.Attrs.Get("dst-address-type") == "local" && r.Chain() == "dstnat"
-		lets := r.Attrs.Get("connection-nat-state") == "dstnat" && f.toForward(&r)
+		c := f.space.Rule(&r)
+		local, _ := c.Condition("dst-address-type")
+		sends := local.Value == "local" && !local.Negated && r.Chain() == "dstnat"
+		state, _ := c.Condition("connection-nat-state")
+		lets := state.Test == packet.NATStates{Dst: true} && !state.Negated && f.toForward(c)
 		mark, _ := r.Mark()
 		if !f.ours(&r) || r.Chain() != "dstnat" && !f.behind(&r) || slices.Contains([]string{"jump", "return"}, r.Action()) || sends || lets {
 			continue
@@ -189,9 +192,12 @@ func (f *table) narrow(n int) {
 
 // toForward reports whether a rule matches the host of one of the forwards, as destination or as
 // the source of answers.
-func (f *table) toForward(r *routeros.Rule) bool {
+func (f *table) toForward(r *packet.Rule) bool {
 	return slices.ContainsFunc(f.Forwarding.Forwards, func(one compile.Forward) bool {
-		return r.Attrs.Get("dst-address") == one.To.String() || r.Attrs.Get("src-address") == one.To.String()
+		host := routeros.AddressRange{First: one.To, Last: one.To}
+		to, not, _ := r.Addresses(packet.Destination)
+		from, nor, _ := r.Addresses(packet.Source)
+		return to == host && !not || from == host && !nor
 	})
 }
 

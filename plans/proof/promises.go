@@ -41,10 +41,12 @@ func (f *table) describe(p packet.Packet) string {
 // secret reports whether a packet is a stage of a door, of this plan or of another one on the
 // router.
 func (f *table) secret(p packet.Packet) bool {
-	for _, r := range f.after.Rules[f.Menu] {
-		mark, ok := r.Mark()
-		if ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port")); ok && routeros.TellsKnock(mark.Slot) && err == nil && ports.Contains(p.DstPort) {
-			return true
+	for i := range f.after.Rules[f.Menu] {
+		r := &f.after.Rules[f.Menu][i]
+		if mark, ok := r.Mark(); ok && routeros.TellsKnock(mark.Slot) {
+			if ports, asks := f.space.Rule(r).Ports(); asks && ports.Contains(p.DstPort) {
+				return true
+			}
 		}
 	}
 	for _, d := range f.Doors {

@@ -2,7 +2,6 @@ package proof
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
@@ -63,8 +62,8 @@ func (f *table) hanging() []classes.Set {
 	fresh := f.unfilled()
 	var sets []classes.Set
 	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
-		list := strings.TrimPrefix(r.Attrs.Get("src-address-list"), "!")
-		if !f.ours(r) && slices.Contains(fresh, list) {
+		list, _, asks := f.space.Rule(r).List(packet.Source)
+		if !f.ours(r) && asks && slices.Contains(fresh, list) {
 			anybody := routeros.Rule{ID: r.ID, Attrs: r.Attrs.Without("src-address-list")}
 			sets = append(sets, f.space.Asks(f.after, menu, &anybody))
 		}
@@ -132,12 +131,13 @@ func (f *table) helpers() map[string]bool {
 	for again := true; again; {
 		before := len(lists)
 		eachRule(f.after, f.Family, func(_ routeros.Menu, r *routeros.Rule) {
-			asked, negated := strings.CutPrefix(r.Attrs.Get("src-address-list"), "!")
-			if asked == "" {
+			c := f.space.Rule(r)
+			asked, negated, asks := c.List(packet.Source)
+			if !asks {
 				return
 			}
-			helps := fills(r) && lists[r.Attrs.Get("address-list")] || negated && !fills(r)
-			if helps || slices.Contains([]string{"jump", "return"}, r.Action()) {
+			helps := fills(r) && lists[c.Fill.List] || negated && !fills(r)
+			if helps || c.Action.Effect == packet.Jumps || c.Action.Effect == packet.Returns {
 				lists[asked] = true
 			}
 		})

@@ -3,7 +3,6 @@ package proof
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
@@ -160,13 +159,19 @@ func (f *table) anybody(set classes.Set) bool {
 // shut are the matches of the plan's rules that stop packets, a port range each.
 func (f *table) shut() []compile.Match {
 	var out []compile.Match
-	for _, r := range f.before.Rules[f.Menu] {
-		if !f.ours(&r) || !slices.Contains([]string{"drop", "reject", "tarpit"}, r.Action()) {
+	rows := f.before.Rules[f.Menu]
+	for i := range rows {
+		c := f.space.Rule(&rows[i])
+		if !f.ours(&rows[i]) || !c.Action.Stops() {
 			continue
 		}
-		m := compile.Match{Protocol: r.Attrs.Get("protocol")}
-		ports, err := routeros.ParsePorts(r.Attrs.Get("dst-port"))
-		if m.Protocol == "" || err != nil || len(ports) == 0 {
+		var m compile.Match
+		number, one := c.Protocol()
+		if one {
+			m.Protocol = routeros.ProtocolName(number)
+		}
+		ports, asks := c.Ports()
+		if !one || !asks {
 			out = append(out, m)
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // reader reads the doors out of the filter table of one family.
@@ -210,7 +211,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	}
 	slot := fmt.Sprintf("%s/stage-%d", d.Name, i+1)
 	attrs := row.Canonical()
-	stage, text := r.packet(attrs)
+	stage, text := r.packet(packet.Compile(row))
 	if text != "" {
 		return blame("%s", text)
 	}
@@ -252,23 +253,23 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 }
 
 // packet reads which packet a stage matches, or says why a plan has no such stage.
-func (r *reader) packet(attrs routeros.Attributes) (plans.Stage, string) {
-	switch protocol := attrs.Get("protocol"); {
-	case attrs.Has("layer7-protocol"):
+func (r *reader) packet(c *packet.Rule) (plans.Stage, string) {
+	switch protocol := protocolOf(c); {
+	case c.Has("layer7-protocol"):
 		return plans.Stage{}, "it matches packets with layer7-protocol, and a plan's payload is a text anywhere in the packet (content), kept as a secret"
-	case attrs.Has("content"):
+	case c.Has("content"):
 		return plans.Stage{}, "it matches a payload, and a plan only names the place where this secret is kept: write it as a stage with payload"
 	case protocol == r.family.ICMP():
-		size, err := strconv.ParseUint(attrs.Get("packet-size"), 10, 16)
-		if err != nil || size < 28 {
+		sizes, _ := c.Values(packet.FieldSize)
+		if len(sizes) != 1 || sizes[0].First != sizes[0].Last || sizes[0].First < 28 {
 			return plans.Stage{}, "a stage of pings matches one packet-size of 28 or more"
 		}
-		return plans.Stage{Protocol: "icmp", Size: uint16(size)}, ""
+		return plans.Stage{Protocol: "icmp", Size: uint16(sizes[0].First)}, ""
 	case protocol != "tcp" && protocol != "udp":
 		return plans.Stage{}, "a stage is of tcp, udp or icmp"
 	default:
-		ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
-		if err != nil || len(ports) != 1 || ports[0].First != ports[0].Last || ports[0].First == 0 {
+		ports, _ := c.Ports()
+		if len(ports) != 1 || ports[0].First != ports[0].Last || ports[0].First == 0 {
 			return plans.Stage{}, "a stage matches one dst-port"
 		}
 		return plans.Stage{Protocol: protocol, Port: ports[0].First}, ""
@@ -394,10 +395,9 @@ func (r *reader) opens(d *Door) *why {
 	used := map[string]bool{}
 	accept := func(at int, everything bool) {
 		row := &r.rows[at]
-		attrs := row.Canonical()
-		protocol := attrs.Get("protocol")
-		found, text := differs(attrs, []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
-		targets, said := r.targets(attrs)
+		protocol := protocolOf(packet.Compile(row))
+		found, text := differs(row.Canonical(), []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
+		targets, said := r.targets(packet.Compile(row))
 		switch {
 		case text == "" && said != "":
 			text = said
@@ -418,7 +418,7 @@ func (r *reader) opens(d *Door) *why {
 	}
 	for _, everything := range []bool{true, false} {
 		for _, at := range all {
-			if r.rows[at].Attrs.Has("protocol") != everything {
+			if (protocolOf(packet.Compile(&r.rows[at])) == "") == everything {
 				accept(at, everything)
 			}
 		}
@@ -429,17 +429,29 @@ func (r *reader) opens(d *Door) *why {
 	return nil
 }
 
+// protocolOf is the protocol for which a rule asks, as it is written where that is not one; "" for none.
+func protocolOf(c *packet.Rule) string {
+	if number, one := c.Protocol(); one {
+		return routeros.ProtocolName(number)
+	}
+	asked, _ := c.Condition("protocol")
+	if asked.Negated {
+		return "!" + asked.Value
+	}
+	return asked.Value
+}
+
 // targets are what an accept opens.
-func (r *reader) targets(attrs routeros.Attributes) ([]plans.Target, string) {
-	protocol := attrs.Get("protocol")
+func (r *reader) targets(c *packet.Rule) ([]plans.Target, string) {
+	protocol := protocolOf(c)
 	if protocol == "" {
-		if attrs.Has("dst-port") {
+		if c.Has("dst-port") {
 			return nil, "it names ports and no protocol"
 		}
 		return []plans.Target{{Kind: plans.Everything}}, ""
 	}
-	ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
-	if protocol != "tcp" && protocol != "udp" || err != nil || ports[0].First == 0 {
+	ports, asks := c.Ports()
+	if protocol != "tcp" && protocol != "udp" || !asks || ports[0].First == 0 {
 		return nil, "it opens a protocol without ports, which a door can't express"
 	}
 	var out []plans.Target

@@ -9,6 +9,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // gate reads the rules that close services for everybody: below all doors, and with only a protocol
@@ -23,12 +24,14 @@ func (r *reader) gate() []Rule {
 	for at := last + 1; at < len(r.rows); at++ {
 		row := &r.rows[at]
 		attrs := row.Canonical()
-		if row.Chain() != "input" || row.Action() != "drop" || row.Dynamic || attrs.Get("protocol") != "tcp" || row.Disabled() {
+		if row.Chain() != "input" || row.Action() != "drop" || row.Dynamic || row.Disabled() {
 			continue
 		}
 		rest := attrs.Without("chain", "action", "protocol", "dst-port", "comment")
-		ports, err := routeros.ParsePorts(attrs.Get("dst-port"))
-		if len(rest) > 0 || err != nil || len(r.shut(ports)) == 0 {
+		c := packet.Compile(row)
+		protocol, _ := c.Protocol()
+		ports, asks := c.Ports()
+		if protocol != 6 || len(rest) > 0 || !asks || len(r.shut(ports)) == 0 {
 			continue
 		}
 		return []Rule{{Slot: "gate/tcp", Rule: *row, found: plans.FoundRule{Comment: plainText(row.Comment())}, at: at}}
@@ -41,7 +44,7 @@ func (r *reader) gated(gate []Rule) []string {
 	if len(gate) == 0 {
 		return nil
 	}
-	ports, _ := routeros.ParsePorts(gate[0].Attrs.Get("dst-port"))
+	ports, _ := packet.Compile(&gate[0].Rule).Ports()
 	return r.shut(ports)
 }
 
@@ -132,7 +135,8 @@ func (r *reader) dropped() map[string]bool {
 	out := map[string]bool{}
 	for _, menu := range []routeros.Menu{r.family.Raw(), r.family.Filter()} {
 		for _, row := range r.router.Rules[menu] {
-			if list := row.Attrs.Get("src-address-list"); slices.Contains([]string{"drop", "reject", "tarpit"}, row.Action()) && list != "" && list[0] != '!' {
+			c := packet.Compile(&row)
+			if list, negated, asks := c.List(packet.Source); asks && !negated && c.Action.Stops() {
 				out[list] = true
 			}
 		}
@@ -142,7 +146,7 @@ func (r *reader) dropped() map[string]bool {
 
 // role says how a rule that the plan does not describe concerns a knock; "" if it does not.
 func role(row routeros.Rule, lists map[string]string, chains, dropped map[string]bool) (list, text string) {
-	asked := strings.TrimPrefix(row.Attrs.Get("src-address-list"), "!")
+	asked, _, _ := packet.Compile(&row).List(packet.Source)
 	fills := row.Attrs.Get("address-list")
 	switch {
 	case row.Action() == "jump" && chains[row.Attrs.Get("jump-target")]:

@@ -37,10 +37,10 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	}
 	maybe("src-address", "10.0.0.0/8", "!192.168.88.0/24", "203.0.113.1-203.0.113.77", "1.2.3.4")
 	maybe("dst-address", "192.0.2.1", "!192.0.2.1", "127.0.0.1", "192.168.88.10", "!192.168.88.0/24", "192.168.88.0-192.168.88.9")
-	maybe("src-address-list", "a", "b", "c", "!a", "!b", "s")
+	maybe("src-address-list", "a", "b", "c", "!a", "!b", "s", "!!a")
+	maybe("dst-address-list", "hosts", "!hosts", "b", "s")
 	maybe("dst-address-type", "local", "!local", "broadcast,multicast")
 	if chain == "forward" {
-		maybe("dst-address-list", "hosts", "!hosts", "far")
 		maybe("out-interface", "bridge", "!bridge", "ether1")
 		maybe("out-interface-list", "LAN", "!LAN", "unread")
 		maybe("dst-port", "22", "!8291", "8291,8000-9000")
@@ -52,7 +52,8 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	maybe("ttl", "equal:64", "less-than:10", "not-equal:1", "greater-than:63")
 	if menu != routeros.NAT && menu != routeros.Raw {
 		maybe("connection-nat-state", "dstnat", "!dstnat", "ein-dnat", "!srcnat")
-		maybe("connection-state", "new", "established,related", "!new", "invalid", "untracked")
+		maybe("connection-state", "new", "established,related", "!new", "invalid", "untracked", "untracked,odd")
+		maybe("connection-bytes", "0-60", "!100-0", "0-0")
 	}
 	maybe("tcp-flags", "syn", "syn,!ack")
 	maybe("limit", "5,5:packet", "1/1m,3:packet")
@@ -61,7 +62,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	maybe("src-address-type", "unicast", "!local", "blackhole")
 	maybe("tcp-mss", "0-1300", "!1460")
 	maybe("in-interface-list", "unread", "!unread")
-	actions := []string{"accept", "drop", "accept", "drop", "reject", "jump", "return", "log", "passthrough", "add-src-to-address-list", "add-src-to-address-list", "who-knows"}
+	actions := []string{"accept", "drop", "accept", "drop", "reject", "jump", "return", "log", "passthrough", "add-src-to-address-list", "add-dst-to-address-list", "who-knows"}
 	switch menu {
 	case routeros.Raw:
 		actions = append(actions, "notrack", "notrack")
@@ -73,7 +74,7 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	switch action {
 	case "jump":
 		pairs = append(pairs, "jump-target", pick(t, "target", "x", "y"))
-	case "add-src-to-address-list":
+	case "add-src-to-address-list", "add-dst-to-address-list":
 		pairs = append(pairs, "address-list", pick(t, "list", "a", "b"), "address-list-timeout", "1m")
 	case "dst-nat", "netmap":
 		pairs = append(pairs, "to-addresses", pick(t, "to", "192.168.88.10", "192.168.88.10", "10.9.9.9", "192.0.2.1", "192.168.88.1", "192.168.88.0-192.168.88.9", "192.168.88.7-192.168.88.9", "192.168.88.8-192.168.88.11"), "to-ports", pick(t, "port", "22", "8291", "", "8291-8300"))

@@ -3,23 +3,19 @@ package classes
 import (
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // gatherer finds where the axes of a space have to be cut.
 type gatherer struct {
-	space                  *Space
-	source, destination    cutter[netip.Addr]
-	sourcePort, targetPort cutter[int]
-	protocol, icmp, size   cutter[int]
-	ttl, dscp              cutter[int]
-	possible               []routeros.AddressRange // sources that the caller knows to exist
-	seen                   map[*routeros.Attribute]bool
-	srcLists, dstLists     map[string]bool
-	entries                [][]routeros.ListEntry // each table of entries once
+	space               *Space
+	source, destination cutter[netip.Addr]
+	numbers             [packet.FieldMSS + 1]cutter[int]
+	possible            []routeros.AddressRange // sources that the caller knows to exist
+	srcLists, dstLists  map[string]bool
+	entries             [][]routeros.ListEntry // each table of entries once
 }
 
 func newGatherer(s *Space) *gatherer {
@@ -27,18 +23,29 @@ func newGatherer(s *Space) *gatherer {
 	if s.Family == routeros.IPv6 {
 		lowest = netip.IPv6Unspecified()
 	}
-	return &gatherer{
-		space: s, source: addressCutter(lowest), destination: addressCutter(lowest),
-		sourcePort: numberCutter(65535), targetPort: numberCutter(65535), protocol: numberCutter(255), icmp: numberCutter(65535),
-		size: numberCutter(65535), ttl: numberCutter(255), dscp: numberCutter(63),
-		seen: map[*routeros.Attribute]bool{}, srcLists: map[string]bool{}, dstLists: map[string]bool{},
+	g := &gatherer{
+		space: s, source: addressCutter(lowest), destination: addressCutter(lowest), srcLists: map[string]bool{}, dstLists: map[string]bool{},
+	}
+	for _, f := range packet.Fields() {
+		g.numbers[f] = numberCutter(f.Highest())
+	}
+	for state := range int(packet.Untracked) {
+		g.cut(packet.FieldState, packet.Span{First: state, Last: state})
+	}
+	return g
+}
+
+// cut cuts a field at runs of values.
+func (g *gatherer) cut(f packet.Field, runs ...packet.Span) {
+	for _, r := range runs {
+		g.numbers[f].cut(r.First, r.Last)
 	}
 }
 
 // asked cuts where the caller wants it, and where packets begin to be impossible.
 func (g *gatherer) asked(c Cuts) {
 	for _, p := range []int{1, 6, 17, 33, 58, 132, 136} {
-		g.protocol.cut(p, p)
+		g.cut(packet.FieldProtocol, packet.Span{First: p, Last: p})
 	}
 	g.possible = c.Sources
 	for _, r := range c.Sources {
@@ -48,16 +55,15 @@ func (g *gatherer) asked(c Cuts) {
 		g.cutSource(r)
 	}
 	for _, p := range c.Ports {
-		g.targetPort.cut(int(p.First), int(p.Last))
+		g.cut(packet.FieldDstPort, packet.Span{First: int(p.First), Last: int(p.Last)})
 	}
 	g.source.cut(g.source.starts[0], g.source.starts[0]) // who has no address yet sends from none
-	g.icmp.cut(8<<8, 8<<8)
-	g.icmp.cut(128<<8, 128<<8)
+	g.cut(packet.FieldICMP, packet.Span{First: 8 << 8, Last: 8 << 8}, packet.Span{First: 128 << 8, Last: 128 << 8})
 	for _, n := range c.Sizes {
-		g.size.cut(n, n)
+		g.cut(packet.FieldSize, packet.Span{First: n, Last: n})
 	}
 	for _, least := range leastSizes(g.space.Family) {
-		g.size.cut(least.size, 65535)
+		g.cut(packet.FieldSize, packet.Span{First: least.size, Last: 65535})
 	}
 	for _, list := range c.Lists {
 		g.srcLists[list], g.space.fillable[list] = true, true
@@ -109,18 +115,15 @@ func (g *gatherer) state(s routeros.Snapshot) {
 	for _, menu := range []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} {
 		for i := range s.Rules[menu] {
 			r := &s.Rules[menu][i]
-			if len(r.Attrs) == 0 || g.seen[&r.Attrs[0]] {
+			if len(r.Attrs) == 0 || g.space.compiled.Have(r) || r.Disabled() {
 				continue
 			}
-			g.seen[&r.Attrs[0]] = true
-			if !r.Disabled() {
-				g.rule(r)
-			}
+			g.rule(g.space.Rule(r))
 		}
 	}
 	for _, svc := range s.Services {
 		if !svc.Dynamic && !svc.Connection {
-			g.targetPort.cut(int(svc.Port), int(svc.Port))
+			g.cut(packet.FieldDstPort, packet.Span{First: int(svc.Port), Last: int(svc.Port)})
 			for _, prefix := range svc.From {
 				if r, err := routeros.ParseAddressRange(prefix); err == nil {
 					g.cutSource(r)
@@ -171,90 +174,56 @@ func (g *gatherer) lists(rows []routeros.ListEntry) {
 	}
 }
 
-func (g *gatherer) rule(r *routeros.Rule) {
-	for name, value := range r.Attrs.All() {
-		g.attribute(name, strings.TrimPrefix(value, "!"))
+func (g *gatherer) rule(r *packet.Rule) {
+	for i := range r.Conditions {
+		g.test(r.Conditions[i].Test)
 	}
-	switch r.Action() {
-	case "add-src-to-address-list", "add-dst-to-address-list":
-		g.space.fillable[r.Attrs.Get("address-list")] = true
+	if r.Action.Effect == packet.Fills {
+		g.space.fillable[r.Fill.List] = true
 	}
-}
-
-func (g *gatherer) attribute(name, value string) {
-	switch name {
-	case "src-address", "dst-address":
-		r, err := routeros.ParseAddressRange(value)
-		switch {
-		case err != nil:
-		case name == "src-address":
-			g.cutSource(r)
-		default:
-			g.cutDestination(r)
-		}
-	case "src-port", "dst-port", "port":
-		ports, _ := routeros.ParsePorts(value)
-		for _, p := range ports {
-			if name != "dst-port" {
-				g.sourcePort.cut(int(p.First), int(p.Last))
-			}
-			if name != "src-port" {
-				g.targetPort.cut(int(p.First), int(p.Last))
-			}
-		}
-	case "to-ports":
-		low, _, _ := cutRange(value)
-		if port, err := routeros.ParsePort(low); err == nil {
-			g.targetPort.cut(int(port), int(port))
-		}
-	case "src-address-list":
-		g.srcLists[value] = true
-	case "dst-address-list":
-		g.dstLists[value] = true
-	case "protocol":
-		if n, err := routeros.ParseProtocol(value); err == nil {
-			g.protocol.cut(int(n), int(n))
-		}
-	default:
-		g.content(name, value)
+	if port := int(r.Translate.Port); port != 0 {
+		g.cut(packet.FieldDstPort, packet.Span{First: port, Last: port})
 	}
 }
 
-func (g *gatherer) content(name, value string) {
-	switch name {
-	case "icmp-options":
-		if first, last, ok := icmpRun(value); ok {
-			g.icmp.cut(first, last)
+// test cuts at what a condition tells apart.
+func (g *gatherer) test(t packet.Test) {
+	switch t := t.(type) {
+	case packet.Numbers:
+		if t.Field != packet.FieldMSS { // no packet of a space tells it
+			g.cut(t.Field, t.Values...)
 		}
-	case "packet-size", "dscp":
-		first, last, ok := numbersOf(value)
-		o := map[string]*cutter[int]{"packet-size": &g.size, "dscp": &g.dscp}[name]
-		if ok {
-			o.cut(first, last)
+	case packet.EitherPort:
+		g.cut(packet.FieldSrcPort, t.Values...)
+		g.cut(packet.FieldDstPort, t.Values...)
+	case packet.Addresses:
+		if t.Of == packet.Source {
+			g.cutSource(t.Range)
+		} else {
+			g.cutDestination(t.Range)
 		}
-	case "ttl", "hop-limit":
-		if n, _, ok := ttlOf(value); ok {
-			g.ttl.cut(n, n)
+	case packet.Listed:
+		if t.Of == packet.Source {
+			g.srcLists[t.List] = true
+		} else {
+			g.dstLists[t.List] = true
 		}
+	case packet.Transferred:
+		g.cut(packet.FieldSize, sizes(t)...)
 	}
 }
 
-// icmpRun reads icmp-options: a type and its codes as a run of type·256+code.
-func icmpRun(value string) (first, last int, ok bool) {
-	kind, codes, _ := strings.Cut(routeros.Canonical("icmp-options", value), ":")
-	n, err := strconv.ParseUint(kind, 10, 8)
-	low, high, ok := numbersOf(codes)
-	return int(n)<<8 | low, int(n)<<8 | min(high, 255), ok && err == nil
-}
-
-// ttlOf reads ttl and hop-limit: a comparison and a number.
-func ttlOf(value string) (n int, how string, ok bool) {
-	how, number, found := strings.Cut(value, ":")
-	if !found {
-		how, number = "equal", value
+// sizes are those of the packets that are as many bytes as a condition asks for.
+func sizes(t packet.Transferred) packet.Spans {
+	const most = 65535
+	last := t.To
+	if last == 0 {
+		last = most
 	}
-	n, err := strconv.Atoi(number)
-	return n, how, err == nil && n >= 0 && n <= 255
+	if t.From > min(last, most) {
+		return nil
+	}
+	return packet.Spans{{First: int(t.From), Last: int(min(last, most))}}
 }
 
 // finish makes the axes and gives each its variables. Sources come first: tables grow long by rules about many
@@ -264,17 +233,17 @@ func (g *gatherer) finish() {
 	for _, rows := range g.entries {
 		g.lists(rows)
 	}
-	s.protocol, s.targetPort, s.icmp, s.size = g.protocol.ordinal(), g.targetPort.ordinal(), g.icmp.ordinal(), g.size.ordinal()
-	s.ttl, s.dscp = g.ttl.ordinal(), g.dscp.ordinal()
-	s.destination, s.sourcePort, s.source = g.destination.ordinal(), g.sourcePort.ordinal(), g.source.ordinal()
-	s.state, s.in = axis{cells: 5}, axis{cells: len(s.interfaces)}
+	for f := range g.numbers {
+		s.numbers[f] = g.numbers[f].ordinal()
+	}
+	s.source, s.destination, s.in = g.source.ordinal(), g.destination.ordinal(), axis{cells: len(s.interfaces)}
 	axes := s.axes()
 	s.allot(axes)
 	for _, list := range sorted(g.srcLists) {
-		s.boolean("src " + list)
+		s.boolean(inList(list))
 	}
 	for _, list := range sorted(g.dstLists) {
-		s.boolean("dst " + list)
+		s.boolean(variable{kind: holdsTarget, name: list})
 	}
 	s.valid = all
 	for _, a := range axes {
@@ -282,9 +251,9 @@ func (g *gatherer) finish() {
 		s.valid = s.diagram.and(s.valid, s.diagram.spans(codes, []span{{0, a.cells - 1}}))
 	}
 	for _, least := range leastSizes(s.Family) {
-		small := s.run(&s.size, 0, least.size-1)
+		small := s.number(packet.FieldSize, packet.Span{First: 0, Last: least.size - 1})
 		if least.protocol >= 0 {
-			small = s.diagram.and(s.diagram.and(small, s.whole()), s.run(&s.protocol, least.protocol, least.protocol))
+			small = s.diagram.and(s.diagram.and(small, s.whole()), s.Protocol(uint8(least.protocol)).node)
 		}
 		s.valid = s.diagram.minus(s.valid, small)
 	}

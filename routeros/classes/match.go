@@ -2,24 +2,86 @@ package classes
 
 import (
 	"net/netip"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-func isMatcher(name string) bool { return packet.IsMatcher(name) }
+// row is a rule made ready.
+type row struct {
+	*packet.Rule
+	menu  routeros.Menu
+	id    string
+	fixed ref     // what the conditions that never change match
+	later []later // the others
+}
 
-func cutRange(s string) (first, last string, isRange bool) { return strings.Cut(s, "-") }
+// later is a condition whose answer depends on what has become of the packet, or on the lists of the router.
+type later struct {
+	packet.Condition
+	arrived ref // the packets that meet it on their arrival, without its negation
+	having  ref // the packets that have what it is about
+}
 
-// changes names the matchers whose answer depends on what happened to the packet before, or on the state of the
+// condition is what two rules may have in common.
+type condition struct{ matcher, value string }
+
+// Rule returns a row compiled, once for all states that have it.
+func (s *Space) Rule(r *routeros.Rule) *packet.Rule { return s.compiled.Of(r) }
+
+func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
+	if len(r.Attrs) > 0 {
+		if known, ok := s.rows[&r.Attrs[0]]; ok {
+			return known
+		}
+	}
+	out := &row{Rule: s.Rule(r), menu: menu, id: r.ID, fixed: all}
+	for i := range out.Conditions {
+		c := &out.Conditions[i]
+		having := s.having(needs(c.Test))
+		if changes(c.Test) {
+			out.later = append(out.later, later{*c, s.meeting(menu, r.ID, c), having})
+			continue
+		}
+		set := s.meeting(menu, r.ID, c)
+		if c.Negated {
+			set = s.diagram.minus(having, set)
+		}
+		out.fixed = s.diagram.and(out.fixed, set)
+	}
+	if len(r.Attrs) > 0 {
+		s.rows[&r.Attrs[0]] = out
+	}
+	return out
+}
+
+// needs returns what a packet must be to meet a condition either way round.
+func needs(t packet.Test) packet.Need {
+	switch t := t.(type) {
+	case packet.Numbers:
+		return t.Field.Needs()
+	case packet.EitherPort:
+		return packet.NeedPorts
+	}
+	return packet.NeedNothing
+}
+
+// changes reports whether the answer to a condition depends on what happened to the packet before, or on the state of the
 // router's lists.
-func changes(name string) bool {
-	switch name {
-	case "connection-state", "connection-nat-state", "dst-port", "port", "dst-address", "dst-address-type", "src-address-list", "dst-address-list",
-		"out-interface", "out-interface-list", "ttl", "hop-limit":
+func changes(t packet.Test) bool {
+	switch t := t.(type) {
+	case packet.Numbers:
+		return t.Field == packet.FieldState || t.Field == packet.FieldDstPort || t.Field == packet.FieldTTL
+	case packet.Addresses:
+		return t.Of == packet.Destination
+	case packet.AddressTypes:
+		return t.Of == packet.Destination
+	case packet.OnInterface:
+		return t.Way == packet.Out
+	case packet.OnInterfaceList:
+		return t.Way == packet.Out
+	case packet.EitherPort, packet.Listed, packet.NATStates, packet.Transferred:
 		return true
 	}
 	return false
@@ -28,287 +90,291 @@ func changes(name string) bool {
 // match returns the packets that a rule matches here.
 func (w *walk) match(r *row) ref {
 	out := r.fixed
-	for _, m := range r.matchers {
-		bare, negated := strings.CutPrefix(m.value, "!")
-		set := w.changing(m.name, bare)
-		if negated {
-			out = w.d.and(w.d.minus(out, set), w.space.having(m.name))
-		} else {
-			out = w.d.and(out, set)
+	for i := range r.later {
+		c := &r.later[i]
+		set := w.meeting(r, c)
+		if c.Negated {
+			set = w.d.minus(c.having, set)
 		}
+		out = w.d.and(out, set)
 	}
 	return out
 }
 
-func (w *walk) changing(name, value string) ref {
-	s := w.space
-	switch name {
-	case "src-address-list":
-		return w.member(value, true)
-	case "connection-state":
-		was := s.matcher("", "", name, value)
-		if w.untracked == none {
-			return was
+// meeting returns the packets that meet a condition here, without its negation.
+func (w *walk) meeting(r *row, c *later) ref {
+	was := c.arrived
+	switch t := c.Test.(type) {
+	case packet.Listed:
+		if t.Of == packet.Source {
+			return w.member(t.List, true)
 		}
-		is := none
-		if slices.Contains(strings.Split(value, ","), "untracked") {
-			is = w.untracked
+		was = w.member(t.List, false)
+	case packet.Numbers:
+		if t.Field == packet.FieldState {
+			return w.tracked(was, map[bool]ref{true: all, false: none}[t.Values.Contain(int(packet.Untracked))])
 		}
-		return w.d.or(w.d.minus(was, w.untracked), is)
-	}
-	var was ref
-	if name == "dst-address-list" {
-		was = w.member(value, false)
-	} else {
-		was = s.matcher("", "", name, value)
+	case packet.Transferred:
+		return w.tracked(was, w.ask(r, c))
 	}
 	if w.away {
-		return w.afterSend(was, name, value)
+		for _, m := range w.sent {
+			was = w.d.or(w.d.minus(was, m.packets), w.d.and(w.sentTo(r, c, m, was), m.packets))
+		}
+		return was
 	}
 	for _, m := range w.moved {
-		is, known := w.afterMove(m, name, value)
-		if known {
+		if is, known := w.afterMove(r, c, m, was); known {
 			was = w.d.or(w.d.minus(was, m.packets), w.d.and(is, m.packets))
 		}
 	}
 	return was
 }
 
+// tracked puts another answer in place for the packets that a rule has kept away from connection tracking.
+func (w *walk) tracked(was, untracked ref) ref {
+	if w.untracked == none {
+		return was
+	}
+	return w.d.or(w.d.minus(was, w.untracked), w.d.and(untracked, w.untracked))
+}
+
+// ask returns the open question of a condition.
+func (w *walk) ask(r *row, c *later) ref {
+	return w.space.boolean(question(r.menu, r.id, &c.Condition))
+}
+
 // member returns the packets whose source, or destination, is in a list.
 func (w *walk) member(list string, source bool) ref {
 	in := w.static(list, source)
 	if w.space.fillable[list] {
-		in = w.d.or(in, w.space.boolean(map[bool]string{true: "src ", false: "dst "}[source]+list))
+		in = w.d.or(in, w.space.boolean(variable{kind: map[bool]kind{true: holdsSource, false: holdsTarget}[source], name: list}))
 	}
 	return w.d.or(in, w.filled[listKey{list: list, source: source}])
 }
 
-// afterSend answers a matcher for packets that destination NAT has sent away from the router; was is the answer on their arrival.
-func (w *walk) afterSend(was ref, name, value string) ref {
-	for _, m := range w.sent {
-		was = w.d.or(w.d.minus(was, m.packets), w.d.and(w.sentTo(m, was, name, value), m.packets))
-	}
-	return was
-}
-
-func (w *walk) sentTo(m translation, was ref, name, value string) ref {
+// sentTo answers a condition for packets that destination NAT has sent away from the router; was is the answer on their arrival.
+func (w *walk) sentTo(r *row, c *later, m translation, was ref) ref {
 	s := w.space
-	switch name {
-	case "connection-nat-state":
-		return w.d.or(was, s.natMoved(value))
-	case "ttl", "hop-limit":
-		return s.boolean(openName("", "", name, value))
-	case "dst-address", "dst-address-type", "out-interface", "out-interface-list":
-		if r, err := routeros.ParseAddressRange(value); m.vague && name == "dst-address" && err == nil && m.hosts.First.IsValid() {
-			switch {
-			case !r.Overlaps(m.hosts):
-				return none
-			case r.Contains(m.hosts.First) && r.Contains(m.hosts.Last):
-				return all
-			}
+	yes := map[bool]ref{true: all, false: none}
+	switch t := c.Test.(type) {
+	case packet.NATStates:
+		return w.d.or(was, w.natMoved(r, c, t))
+	case packet.Numbers:
+		switch {
+		case t.Field == packet.FieldTTL:
+			return w.ask(r, c)
+		case m.anyPort: // of the two fields that can change, it is the port
+			return w.d.and(c.having, w.ask(r, c))
 		}
-		if m.vague {
-			return s.boolean(openName("", "", name, value))
-		}
-		matches, known := s.probe.MatchesSent(name, value, s.sample(m.address), nil, time.Time{})
-		if !known {
-			return s.boolean(openName("", "", name, value))
-		}
-		return map[bool]ref{true: all, false: none}[matches]
-	case "dst-address-list":
-		if m.vague {
-			return s.boolean(openName("", "", name, value))
-		}
-		return w.listedThere(m.address, value)
-	case "dst-port", "port":
+	case packet.EitherPort:
 		if m.anyPort {
-			return w.d.and(s.havingPorts(), s.boolean(openName("", "", name, value)))
+			return w.d.and(c.having, w.ask(r, c))
 		}
-		set, known := w.afterMove(m, name, value)
-		if !known {
-			return was
+	case packet.Addresses:
+		if !m.vague {
+			return yes[t.Range.Contains(m.address)]
 		}
+		if matches, known := t.OfHosts(m.hosts); known {
+			return yes[matches]
+		}
+		return w.ask(r, c)
+	case packet.Listed:
+		if m.vague {
+			return w.ask(r, c)
+		}
+		return w.listedThere(m.address, t.List)
+	case packet.AddressTypes, packet.OnInterface, packet.OnInterfaceList:
+		matches, known := s.probe.MeetsSent(c.plain(), s.sample(m.address), nil, time.Time{})
+		if m.vague || !known {
+			return w.ask(r, c)
+		}
+		return yes[matches]
+	}
+	if set, known := w.afterMove(r, c, m, was); known {
 		return set
 	}
 	return was
 }
 
+// plain is the condition without its negation.
+func (c *later) plain() packet.Condition {
+	p := c.Condition
+	p.Negated = false
+	return p
+}
+
 // listedThere returns the packets that were sent to a host which is in a list: for good, or by somebody's doing.
 func (w *walk) listedThere(host netip.Addr, list string) ref {
 	in := w.filled[listKey{list: list, away: true}]
-	at := w.space.destination.cell(host)
-	if w.d.and(w.static(list, false), w.d.spans(w.space.destination.axis, []span{{at, at}})) != none {
+	if w.d.and(w.static(list, false), w.to(host)) != none {
 		return all
 	}
 	if w.space.fillable[list] {
-		in = w.d.or(in, w.space.boolean("sent "+list))
+		in = w.d.or(in, w.space.boolean(variable{kind: holdsHost, name: list}))
 	}
 	return in
 }
 
-// afterMove answers a matcher for packets that destination NAT has given another address or port; known is false where
-// it changed nothing that the matcher looks at.
-func (w *walk) afterMove(m translation, name, value string) (set ref, known bool) {
+// to returns the packets that arrived with a destination.
+func (w *walk) to(host netip.Addr) ref {
+	at := w.space.destination.cell(host)
+	return w.d.spans(w.space.destination.axis, []span{{at, at}})
+}
+
+// afterMove answers a condition for packets that destination NAT has given another address or port; known is false where
+// it changed nothing that the condition looks at.
+func (w *walk) afterMove(r *row, c *later, m translation, was ref) (set ref, known bool) {
 	s := w.space
 	yes := map[bool]ref{true: all, false: none}
-	switch name {
-	case "connection-nat-state":
-		return w.d.and(s.natMoved(value), m.changed), true
-	case "dst-port", "port":
-		ports, err := routeros.ParsePorts(value)
-		if m.port == 0 || err != nil {
-			return none, false
+	switch t := c.Test.(type) {
+	case packet.NATStates:
+		return w.d.or(w.d.and(w.natMoved(r, c, t), m.changed), w.d.minus(was, m.changed)), true
+	case packet.Numbers:
+		if t.Field == packet.FieldDstPort && m.port != 0 {
+			return w.d.and(c.having, yes[t.Values.Contain(int(m.port))]), true
 		}
-		to := w.d.and(s.havingPorts(), yes[ports.Contains(m.port)])
-		if name == "port" {
-			to = w.d.or(to, w.d.and(s.havingPorts(), s.ports(&s.sourcePort, ports)))
+	case packet.EitherPort:
+		if m.port != 0 {
+			return w.d.and(c.having, w.d.or(yes[t.Values.Contain(int(m.port))], s.number(packet.FieldSrcPort, t.Values...))), true
 		}
-		return to, true
-	case "dst-address", "dst-address-list", "dst-address-type":
-		if !m.address.IsValid() {
-			return none, false
+	}
+	if !m.address.IsValid() {
+		return none, false
+	}
+	switch t := c.Test.(type) {
+	case packet.Addresses:
+		return yes[t.Range.Contains(m.address)], true
+	case packet.AddressTypes:
+		matches, known := s.probe.Meets(c.plain(), s.sample(m.address), nil, time.Time{})
+		if !known {
+			return w.ask(r, c), true
 		}
-		if name == "dst-address-list" {
-			return none, false // lists of destinations are followed as they arrived
-		}
-		matches, _ := s.probe.Matches(name, value, s.sample(m.address), nil, time.Time{})
 		return yes[matches], true
+	case packet.Listed:
+		there := w.to(m.address)
+		return w.d.or(w.d.and(was, there), w.d.minus(w.listedThere(m.address, t.List), there)), true
 	}
 	return none, false
 }
 
-// sample is some packet, to put questions about single matchers to the evaluator.
+// sample is some packet, to put questions about single conditions to the evaluator.
 func (s *Space) sample(dst netip.Addr) packet.Packet {
 	return packet.Packet{Protocol: 6, Src: s.source.starts[0], Dst: dst, InInterface: s.interfaces[0], SrcMAC: "00:00:00:00:00:00"}
 }
 
-// matcher returns the packets that one matcher matches, on their arrival.
-func (s *Space) matcher(menu routeros.Menu, id, name, value string) ref {
-	key := name + "=" + value
-	if known, ok := s.matchers[key]; ok {
+// meeting returns the packets that meet a condition on their arrival, without its negation.
+func (s *Space) meeting(menu routeros.Menu, id string, c *packet.Condition) ref {
+	key := condition{c.Matcher, c.Value}
+	if known, ok := s.meets[key]; ok && !c.Counts {
 		return known
 	}
-	bare, negated := strings.CutPrefix(value, "!")
-	if name == "tcp-flags" {
-		bare, negated = value, false
+	set := s.cut(menu, id, c)
+	if !c.Counts {
+		s.meets[key] = set
 	}
-	set, decided := s.decided(name, bare)
-	if !decided {
-		question := openName(menu, id, name, bare)
-		set = s.boolean(question)
-		key = question + map[bool]string{true: "!"}[negated]
-	}
-	if negated {
-		set = s.diagram.not(set)
-	}
-	s.matchers[key] = s.diagram.and(set, s.having(name))
-	return s.matchers[key]
+	return set
 }
 
-// having are the packets that have what a matcher is about. The others it does not match, with a ! neither.
-func (s *Space) having(name string) ref {
-	switch name {
-	case "src-port", "dst-port", "port":
-		return s.havingPorts()
-	case "icmp-options":
-		return s.diagram.and(s.Protocol(map[routeros.Family]uint8{routeros.IPv4: 1, routeros.IPv6: 58}[s.Family]).node, s.whole())
-	case "tcp-mss":
-		return s.diagram.and(s.Protocol(6).node, s.whole())
-	}
-	return all
-}
-
-// decided returns the packets of a matcher that the packet settles.
-func (s *Space) decided(name, value string) (set ref, ok bool) {
-	switch name {
-	case "protocol":
-		n, err := routeros.ParseProtocol(value)
-		return s.run(&s.protocol, int(n), int(n)), err == nil
-	case "src-address":
-		r, err := routeros.ParseAddressRange(value)
-		return s.Sources(r).node, err == nil
-	case "dst-address":
-		r, err := routeros.ParseAddressRange(value)
-		if err != nil || r.First.Is4() != (s.Family == routeros.IPv4) {
-			return none, err == nil
+// cut cuts the set of all packets by a condition.
+func (s *Space) cut(menu routeros.Menu, id string, c *packet.Condition) ref {
+	d := s.diagram
+	ask := func() ref { return s.boolean(question(menu, id, c)) }
+	switch t := c.Test.(type) {
+	case packet.Numbers:
+		if t.Field == packet.FieldMSS {
+			return d.and(s.having(t.Field.Needs()), ask())
 		}
-		return s.diagram.spans(s.destination.axis, []span{s.destination.run(r.First, r.Last)}), true
-	case "src-port", "dst-port", "port":
-		ports, err := routeros.ParsePorts(value)
-		return s.portMatch(name, ports), err == nil
-	case "connection-state":
-		return s.stateMatch(value)
-	case "in-interface", "in-interface-list", "out-interface", "out-interface-list":
-		return s.interfaceMatch(name, value)
-	case "src-address-type":
-		return s.typeMatch(name, value, &s.source)
-	case "dst-address-type":
-		return s.typeMatch(name, value, &s.destination)
-	case "connection-nat-state":
-		return s.natMatch(value)
+		return d.and(s.having(t.Field.Needs()), s.number(t.Field, t.Values...))
+	case packet.EitherPort:
+		ports := d.or(s.number(packet.FieldSrcPort, t.Values...), s.number(packet.FieldDstPort, t.Values...))
+		return d.and(s.having(packet.NeedPorts), ports)
+	case packet.Addresses:
+		return s.within(t)
+	case packet.AddressTypes:
+		return s.ofTypes(c, t, ask)
+	case packet.OnInterface, packet.OnInterfaceList:
+		return s.on(c, ask)
+	case packet.NATStates:
+		return s.translated(t, ask)
+	case packet.Transferred:
+		return s.transferred(t, ask)
 	}
-	return s.contentMatch(name, value)
+	return s.cutContent(c.Test, ask)
 }
 
-func (s *Space) run(o *ordinal[int], first, last int) ref {
-	return s.diagram.spans(o.axis, []span{o.run(first, last)})
-}
-
-func (s *Space) portMatch(name string, ports routeros.Ports) ref {
-	var set ref
-	switch name {
-	case "src-port":
-		set = s.ports(&s.sourcePort, ports)
-	case "dst-port":
-		set = s.ports(&s.targetPort, ports)
-	default:
-		set = s.diagram.or(s.ports(&s.sourcePort, ports), s.ports(&s.targetPort, ports))
-	}
-	return s.diagram.and(s.havingPorts(), set)
-}
-
-// whole are the packets that are no later fragments: only they have ports and the like.
-func (s *Space) whole() ref {
-	return s.diagram.not(s.boolean("fragment"))
-}
-
-func (s *Space) stateMatch(value string) (set ref, ok bool) {
-	for word := range strings.SplitSeq(value, ",") {
-		at := slices.Index([]string{"new", "established", "related", "invalid", "untracked"}, word)
-		if at < 0 {
-			return none, false
+// cutContent cuts by what a packet carries. What no packet settles is asked.
+func (s *Space) cutContent(t packet.Test, ask func() ref) ref {
+	d := s.diagram
+	switch t := t.(type) {
+	case packet.TCPFlags:
+		set := s.having(packet.NeedTCP)
+		for _, f := range t.Set.Each() {
+			set = d.and(set, s.boolean(flag(f)))
 		}
-		set = s.diagram.or(set, s.States(packet.State(at)).node)
+		for _, f := range t.Unset.Each() {
+			set = d.minus(set, s.boolean(flag(f)))
+		}
+		return set
+	case packet.Is:
+		set := s.boolean(variable{kind: map[packet.Fact]kind{packet.IsFragment: isFragment, packet.IsFromTunnel: isFromTunnel}[t.Fact]})
+		if !t.Want {
+			set = d.not(set)
+		}
+		return set
+	case packet.Carries:
+		return s.boolean(variable{kind: carries, name: t.Text})
+	case packet.SentBy:
+		return s.boolean(variable{kind: sentBy, name: t.MAC})
+	case packet.Always:
+		return map[bool]ref{true: all, false: none}[bool(t)]
 	}
-	return set, true
+	return ask()
 }
 
-// interfaceMatch asks the evaluator about each interface.
-func (s *Space) interfaceMatch(name, value string) (set ref, ok bool) {
-	return s.asked(name, value, s.in, len(s.interfaces), func(i int) packet.Packet {
+// within returns the packets of which an end lies in a range.
+func (s *Space) within(t packet.Addresses) ref {
+	switch {
+	case t.Of == packet.Source:
+		return s.Sources(t.Range).node
+	case t.Range.First.Is4() != (s.Family == routeros.IPv4):
+		return none
+	}
+	return s.diagram.spans(s.destination.axis, []span{s.destination.run(t.Range.First, t.Range.Last)})
+}
+
+// on asks the evaluator about each interface.
+func (s *Space) on(c *packet.Condition, ask func() ref) ref {
+	return s.asked(c, s.in, len(s.interfaces), ask, func(i int) packet.Packet {
 		p := s.sample(s.destination.starts[0])
 		p.InInterface = s.interfaces[i]
 		return p
-	}), true
+	})
 }
 
-// typeMatch asks the evaluator about each cell of addresses; broadcasts and the router's own are cells of
+// ofTypes asks the evaluator about each cell of addresses; broadcasts and the router's own are cells of
 // their own.
-func (s *Space) typeMatch(name, value string, o *ordinal[netip.Addr]) (set ref, ok bool) {
-	return s.asked(name, value, o.axis, len(o.starts), func(i int) packet.Packet {
+func (s *Space) ofTypes(c *packet.Condition, t packet.AddressTypes, ask func() ref) ref {
+	o := &s.destination
+	if t.Of == packet.Source {
+		o = &s.source
+	}
+	return s.asked(c, o.axis, len(o.starts), ask, func(i int) packet.Packet {
 		p := s.sample(o.starts[i])
-		if name == "src-address-type" {
-			p.Src, p.Dst = o.starts[i], o.starts[i]
+		if t.Of == packet.Source {
+			p.Src = o.starts[i]
 		}
 		return p
-	}), true
+	})
 }
 
 // asked puts a packet of each cell of an axis to the evaluator. Cells for which it does not know are open.
-func (s *Space) asked(name, value string, a axis, cells int, sample func(cell int) packet.Packet) ref {
+func (s *Space) asked(c *packet.Condition, a axis, cells int, ask func() ref, sample func(cell int) packet.Packet) ref {
+	plain := *c
+	plain.Negated = false
 	var yes, open []span
 	for i := range cells {
-		switch matches, known := s.probe.Matches(name, value, sample(i), nil, time.Time{}); {
+		switch matches, known := s.probe.Meets(plain, sample(i), nil, time.Time{}); {
 		case !known:
 			open = append(open, span{i, i})
 		case matches:
@@ -317,133 +383,50 @@ func (s *Space) asked(name, value string, a axis, cells int, sample func(cell in
 	}
 	set := s.diagram.spans(a, joined(yes))
 	if open != nil {
-		question := s.boolean(openName("", "", name, value))
-		set = s.diagram.or(set, s.diagram.and(s.diagram.spans(a, joined(open)), question))
+		set = s.diagram.or(set, s.diagram.and(s.diagram.spans(a, joined(open)), ask()))
 	}
 	return set
 }
 
-// natMatch: the first packet of a connection has no translation when it arrives.
-func (s *Space) natMatch(value string) (set ref, ok bool) {
-	for word := range strings.SplitSeq(value, ",") {
-		name, independent := map[string]string{"ein-snat": "srcnat", "ein-dnat": "dstnat"}[word]
-		if !independent {
-			name = word
+// translated: the first packet of a connection has no translation when it arrives. Of a translated connection nothing shows whether it
+// is one of endpoint-independent NAT.
+func (s *Space) translated(t packet.NATStates, ask func() ref) ref {
+	d := s.diagram
+	out := none
+	for _, one := range []struct {
+		asked, asks bool
+		kind        kind
+	}{{t.Src, false, isSrcNAT}, {t.Dst, false, isDstNAT}, {t.IndependentSrc, true, isSrcNAT}, {t.IndependentDst, true, isDstNAT}} {
+		if !one.asked {
+			continue
 		}
-		if name != "srcnat" && name != "dstnat" {
-			return none, false
+		set := d.minus(s.boolean(variable{kind: one.kind}), s.States(packet.New).node)
+		if one.asks {
+			set = d.and(set, ask())
 		}
-		one := s.diagram.minus(s.boolean(name), s.States(packet.New).node)
-		if independent { // which a translated connection does not show
-			one = s.diagram.and(one, s.boolean(openName("", "", "connection-nat-state", value)))
-		}
-		set = s.diagram.or(set, one)
+		out = d.or(out, set)
 	}
-	return set, true
+	return out
 }
 
-// natMoved answers connection-nat-state for packets that destination NAT has changed just now.
-func (s *Space) natMoved(value string) ref {
-	words := strings.Split(value, ",")
+// natMoved answers for packets that destination NAT has changed just now.
+func (w *walk) natMoved(r *row, c *later, t packet.NATStates) ref {
 	switch {
-	case slices.Contains(words, "dstnat"):
+	case t.Dst:
 		return all
-	case slices.Contains(words, "ein-dnat"):
-		return s.boolean(openName("", "", "connection-nat-state", value))
+	case t.IndependentDst:
+		return w.ask(r, c)
 	}
 	return none
 }
 
-func (s *Space) contentMatch(name, value string) (set ref, ok bool) {
-	switch name {
-	case "tcp-flags":
-		return s.flagsMatch(value)
-	case "icmp-options":
-		first, last, ok := icmpRun(value)
-		if !ok {
-			return none, false
-		}
-		return s.diagram.and(s.having(name), s.run(&s.icmp, first, last)), true
-	case "packet-size", "dscp":
-		first, last, ok := numbersOf(value)
-		o := map[string]*ordinal[int]{"packet-size": &s.size, "dscp": &s.dscp}[name]
-		if !ok {
-			return none, false
-		}
-		return s.run(o, first, min(last, 65535)), true
-	case "ttl", "hop-limit":
-		return s.ttlMatch(value)
-	case "fragment", "ipsec-policy":
-		return s.eitherMatch(name, value)
-	case "content":
-		return s.boolean("content " + value), true
-	case "src-mac-address":
-		return s.boolean("mac " + strings.ToUpper(value)), isMAC(value)
-	case "ipv4-options": // a packet has none
-		return map[string]ref{"none": all}[value], value == "none" || value == "any"
+// transferred: of the first packet of a connection it is known, as far as it makes no difference whether it is counted already.
+func (s *Space) transferred(t packet.Transferred, ask func() ref) ref {
+	d := s.diagram
+	decided, answer := s.number(packet.FieldSize, sizes(t)...), all
+	if !t.Contains(0) {
+		decided, answer = d.not(decided), none
 	}
-	return none, false
-}
-
-func isMAC(s string) bool {
-	return len(s) == 17 && strings.Count(s, ":") == 5 && strings.Trim(strings.ToLower(s), "0123456789abcdef:") == ""
-}
-
-// eitherMatch is a matcher with two answers.
-func (s *Space) eitherMatch(name, value string) (set ref, ok bool) {
-	name, wanted := map[string]string{"fragment": "fragment", "ipsec-policy": "ipsec"}[name], false
-	switch value {
-	case "yes", "true", "in,ipsec":
-		wanted = true
-	case "no", "false", "in,none":
-	default:
-		return none, false
-	}
-	if set = s.boolean(name); wanted {
-		return set, true
-	}
-	return s.diagram.not(set), true
-}
-
-func (s *Space) flagsMatch(value string) (set ref, ok bool) {
-	set = s.diagram.and(s.Protocol(6).node, s.whole())
-	for word := range strings.SplitSeq(value, ",") {
-		flag, negated := strings.CutPrefix(word, "!")
-		if !slices.Contains(flagNames(), flag) {
-			return none, false
-		}
-		if negated {
-			set = s.diagram.minus(set, s.boolean("flag "+flag))
-		} else {
-			set = s.diagram.and(set, s.boolean("flag "+flag))
-		}
-	}
-	return set, true
-}
-
-func flagNames() []string { return []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} }
-
-func (s *Space) ttlMatch(value string) (set ref, ok bool) {
-	n, how, ok := ttlOf(value)
-	if !ok {
-		return none, false
-	}
-	equal := s.run(&s.ttl, n, n)
-	switch how {
-	case "equal":
-		return equal, true
-	case "not-equal":
-		return s.diagram.not(equal), true
-	case "less-than":
-		if n == 0 {
-			return none, true
-		}
-		return s.run(&s.ttl, 0, n-1), true
-	case "greater-than":
-		if n == 255 {
-			return none, true
-		}
-		return s.run(&s.ttl, n+1, 255), true
-	}
-	return none, false
+	decided = d.and(decided, s.States(packet.New).node)
+	return d.or(d.minus(ask(), decided), d.and(decided, answer))
 }

@@ -261,7 +261,7 @@ func (k *seeker) hindering() (lists uint64) {
 // bearing says whether being in a list only ever helps, and whether it only ever hinders, to make the moves that count.
 func (k *seeker) bearing(list int) (helps, hinders bool) {
 	d := k.space.diagram
-	level, used := k.space.named["src "+k.lists[list]]
+	level, used := k.space.named[inList(k.lists[list])]
 	helps, hinders = true, true
 	for _, m := range k.moves {
 		if !used {
@@ -351,16 +351,15 @@ func (k *seeker) split() bool {
 			by(packets.node, func(m *move) { m.stages = append(m.stages, stage{i, at}) })
 		}
 	}
-	rest := d.chain(k.space.levelsBut(func(level int32, name string) bool { return k.space.isSource(level) || k.isList(name) }))
+	rest := d.chain(k.space.levelsBut(func(level int32, v variable) bool { return k.space.isSource(level) || k.isList(v) }))
 	for i := range k.moves {
 		k.moves[i].relation = d.forget(k.moves[i].packets, rest)
 	}
 	return true
 }
 
-func (k *seeker) isList(name string) bool {
-	list, ok := strings.CutPrefix(name, "src ")
-	return ok && slices.Contains(k.lists, list)
+func (k *seeker) isList(v variable) bool {
+	return v.kind == holdsSource && slices.Contains(k.lists, v.name)
 }
 
 // next files where a source can go from here.
@@ -416,11 +415,11 @@ func (k *seeker) file(v *visitor) {
 // other.
 func (k *seeker) memberships(members uint64) map[int32]bool {
 	settled := map[int32]bool{}
-	for _, list := range k.space.Lists() {
-		settled[k.space.named["src "+list]] = false
+	for _, v := range k.space.variables(holdsSource) {
+		settled[k.space.named[v]] = false
 	}
 	for i, list := range k.lists {
-		if level, ok := k.space.named["src "+list]; ok {
+		if level, ok := k.space.named[inList(list)]; ok {
 			settled[level] = members&(1<<i) != 0
 		}
 	}
@@ -474,13 +473,13 @@ func (s *Space) sourcesOf(e Example) ref {
 
 // whoIs returns the packets of all sources of which one is in the set.
 func (s *Space) whoIs(a ref) ref {
-	return s.diagram.forget(a, s.diagram.chain(s.levelsBut(func(level int32, _ string) bool { return s.isSource(level) })))
+	return s.diagram.forget(a, s.diagram.chain(s.levelsBut(func(level int32, _ variable) bool { return s.isSource(level) })))
 }
 
 func (s *Space) isSource(level int32) bool { return slices.Contains(s.source.levels, level) }
 
 // levelsBut lists the variables less some, in rising order.
-func (s *Space) levelsBut(keep func(level int32, name string) bool) []int32 {
+func (s *Space) levelsBut(keep func(level int32, v variable) bool) []int32 {
 	var out []int32
 	for level := range s.levels {
 		if !keep(level, s.names[level]) {

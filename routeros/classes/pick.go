@@ -16,7 +16,7 @@ type Example struct {
 	Packet packet.Packet
 	// Lists hold the packet's source, by a rule's doing; Destinations hold its destination, and Hosts where destination NAT sends it.
 	Lists, Destinations, Hosts []string
-	answers                    map[string]bool
+	answers                    map[variable]bool
 }
 
 // Pick returns a packet of the set, as ordinary a one as there is: a first packet, of TCP if it can be, from a public
@@ -50,10 +50,12 @@ func (s *Space) ordinary() []Set {
 		public = []string{"2a01:77::/32", "2001:db8::/32"}
 	}
 	out := []Set{s.States(packet.New), s.Protocol(6)}
-	for _, name := range slices.Concat(s.namedLike("fragment"), s.namedLike("src "), s.namedLike("dst "), s.namedLike("sent "), s.namedLike("content "), s.namedLike("mac ")) {
-		out = append(out, Set{s.diagram.not(s.boolean(name))})
+	for _, unusual := range []kind{isFragment, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
+		for _, v := range s.variables(unusual) {
+			out = append(out, Set{s.diagram.not(s.boolean(v))})
+		}
 	}
-	out = append(out, s.flagged("syn", true), s.flagged("ack", false), s.flagged("rst", false), s.flagged("fin", false))
+	out = append(out, s.flagged(packet.SYN, true), s.flagged(packet.ACK, false), s.flagged(packet.RST, false), s.flagged(packet.FIN, false))
 	for _, text := range public {
 		// A cell may be wider than the prefix, so only its first address is asked for.
 		r := routeros.PrefixRange(netip.MustParsePrefix(text))
@@ -73,17 +75,40 @@ func (s *Space) ordinary() []Set {
 
 // typical are the cells of what packets usually look like.
 func (s *Space) typical() []Set {
-	return []Set{
-		{s.run(&s.sourcePort, 51077, 51077)}, {s.run(&s.ttl, 64, 64)}, {s.run(&s.size, 60, 60)}, {s.run(&s.dscp, 0, 0)},
-		{s.run(&s.icmp, 8<<8, 8<<8)}, {s.run(&s.targetPort, 1025, 1025)},
+	var out []Set
+	for _, f := range []packet.Field{packet.FieldSrcPort, packet.FieldTTL, packet.FieldSize, packet.FieldDSCP, packet.FieldICMP, packet.FieldDstPort} {
+		out = append(out, Set{s.number(f, packet.Span{First: usual(f), Last: usual(f)})})
 	}
+	return out
 }
 
-func (s *Space) flagged(flag string, set bool) Set {
-	if _, asked := s.named["flag "+flag]; !asked {
+// usual is what a field usually is.
+func usual(f packet.Field) int {
+	switch f {
+	case packet.FieldProtocol:
+		return 6
+	case packet.FieldSrcPort:
+		return 51077
+	case packet.FieldDstPort:
+		return 1025
+	case packet.FieldICMP:
+		return 8 << 8
+	case packet.FieldSize:
+		return 60
+	case packet.FieldTTL:
+		return 64
+	}
+	return 0
+}
+
+// flag is the variable of a TCP flag.
+func flag(f packet.Flags) variable { return variable{kind: hasFlag, name: f.String()} }
+
+func (s *Space) flagged(f packet.Flags, set bool) Set {
+	if _, asked := s.named[flag(f)]; !asked {
 		return All()
 	}
-	v := s.boolean("flag " + flag)
+	v := s.boolean(flag(f))
 	if !set {
 		v = s.diagram.not(v)
 	}
@@ -92,17 +117,6 @@ func (s *Space) flagged(flag string, set bool) Set {
 
 // All is the set of everything; see [Space.All] for that of the packets that can be.
 func All() Set { return Set{all} }
-
-func (s *Space) namedLike(prefix string) []string {
-	var out []string
-	for name := range s.named {
-		if strings.HasPrefix(name, prefix) {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
 
 // example turns the values of variables into a packet.
 func (s *Space) example(values map[int32]bool) Example {
@@ -116,28 +130,29 @@ func (s *Space) example(values map[int32]bool) Example {
 		}
 		return n
 	}
-	value := func(o *ordinal[int], usual int) int {
+	value := func(f packet.Field) int {
+		o := &s.numbers[f]
 		at := cell(o.axis)
-		if o.cell(usual) == at {
-			return usual
+		if o.cell(usual(f)) == at {
+			return usual(f)
 		}
 		return o.starts[at]
 	}
-	e := Example{answers: map[string]bool{}}
-	icmp := value(&s.icmp, 8<<8)
+	e := Example{answers: map[variable]bool{}}
+	icmp := value(packet.FieldICMP)
 	e.Packet = packet.Packet{
-		Protocol: uint8(value(&s.protocol, 6)), Src: usualAddress(&s.source, cell(s.source.axis)), Dst: s.usualDestination(cell(s.destination.axis)),
-		InInterface: s.interfaces[cell(s.in)], Size: value(&s.size, 60), TTL: uint8(value(&s.ttl, 64)), DSCP: uint8(value(&s.dscp, 0)),
-		State: packet.State(cell(s.state)),
+		Protocol: uint8(value(packet.FieldProtocol)), Src: usualAddress(&s.source, cell(s.source.axis)), Dst: s.usualDestination(cell(s.destination.axis)),
+		InInterface: s.interfaces[cell(s.in)], Size: value(packet.FieldSize), TTL: uint8(value(packet.FieldTTL)), DSCP: uint8(value(packet.FieldDSCP)),
+		State: packet.State(value(packet.FieldState)),
 	}
 	p := &e.Packet
-	switch p.Protocol {
-	case 1, 58:
+	switch {
+	case p.Protocol == 1, p.Protocol == 58:
 		p.ICMPType, p.ICMPCode = uint8(icmp>>8), uint8(icmp)
-	case 6, 17, 33, 132, 136:
-		p.SrcPort, p.DstPort = uint16(value(&s.sourcePort, 51077)), uint16(value(&s.targetPort, 1025))
+	case slices.Contains(packet.NeedPorts.Protocols(s.Family), p.Protocol):
+		p.SrcPort, p.DstPort = uint16(value(packet.FieldSrcPort)), uint16(value(packet.FieldDstPort))
 	}
-	if p.Protocol == 6 && len(s.namedLike("flag ")) == 0 {
+	if p.Protocol == 6 && len(s.variables(hasFlag)) == 0 {
 		p.TCPFlags = packet.SYN
 		if p.State != packet.New {
 			p.TCPFlags = packet.ACK
@@ -151,40 +166,45 @@ func (s *Space) example(values map[int32]bool) Example {
 func (s *Space) details(e *Example, values map[int32]bool) {
 	p := &e.Packet
 	p.SrcMAC = "02:00:00:00:00:01"
-	for _, name := range s.namedLike("") {
-		held := values[s.named[name]]
-		kind, what, _ := strings.Cut(name, " ")
-		if kind == "open" {
-			e.answers[name] = held
+	for _, v := range s.variables() {
+		held := values[s.named[v]]
+		if v.open() {
+			e.answers[v] = held
 		}
 		if !held {
 			continue
 		}
-		switch kind {
-		case "src":
-			e.Lists = append(e.Lists, what)
-		case "dst":
-			e.Destinations = append(e.Destinations, what)
-		case "sent":
-			e.Hosts = append(e.Hosts, what)
-		case "flag":
+		switch v.kind {
+		case holdsSource:
+			e.Lists = append(e.Lists, v.name)
+		case holdsTarget:
+			e.Destinations = append(e.Destinations, v.name)
+		case holdsHost:
+			e.Hosts = append(e.Hosts, v.name)
+		case hasFlag:
 			if p.Protocol == 6 {
-				p.TCPFlags |= 1 << slices.Index(flagNames(), what)
+				p.TCPFlags |= v.flags()
 			}
-		case "fragment":
+		case isFragment:
 			p.Fragment = true
-		case "ipsec":
+		case isFromTunnel:
 			p.IPsec = true
-		case "srcnat":
+		case isSrcNAT:
 			p.SrcNAT = true
-		case "dstnat":
+		case isDstNAT:
 			p.DstNAT = true
-		case "mac":
-			p.SrcMAC = what
-		case "content":
-			p.Payload = append(p.Payload, what...)
+		case sentBy:
+			p.SrcMAC = v.name
+		case carries:
+			p.Payload = append(p.Payload, v.name...)
 		}
 	}
+}
+
+// flags is the flag of a variable.
+func (v variable) flags() packet.Flags {
+	f, _ := packet.ParseFlag(v.name)
+	return f
 }
 
 // usualAddress is an address of a cell: one that looks like a host.
@@ -223,14 +243,14 @@ func (s *Space) Replay(state routeros.Snapshot, e Example) packet.Fate {
 	ends := map[*routeros.Rule]bool{} // actions that are known to end the chain: asked next is whether they accept
 	return packet.NewWorld(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
 		if matchers[0] != "action" {
-			return e.answer(menuOf(state, r), r, matchers)
+			return e.answer(menuOf(state, r), r.ID, s.Rule(r), matchers)
 		}
-		what := "ends"
+		what := endsChain
 		if ends[r] {
-			what = "accepts"
+			what = acceptsThere
 		}
-		yes := e.answers[actionName(menuOf(state, r), r.ID, what)]
-		ends[r] = what == "ends" && yes
+		yes := e.answers[ofAction(what, menuOf(state, r), r.ID)]
+		ends[r] = what == endsChain && yes
 		return yes
 	})
 }
@@ -245,12 +265,14 @@ func permanently(s routeros.Snapshot) routeros.Snapshot {
 	return s
 }
 
-// answer settles what hangs on open matchers the way that the example needs it.
-func (e Example) answer(menu routeros.Menu, r *routeros.Rule, matchers []string) bool {
-	for _, name := range matchers {
-		value := r.Attrs.Get(name)
-		bare, negated := strings.CutPrefix(value, "!")
-		if e.answers[openName(menu, r.ID, name, bare)] == negated {
+// answer settles what hangs on open conditions the way that the example needs it.
+func (e Example) answer(menu routeros.Menu, id string, r *packet.Rule, matchers []string) bool {
+	if matchers[0] == "to-addresses" {
+		return e.answers[toWhich(r.Translate)]
+	}
+	for i := range r.Conditions {
+		c := &r.Conditions[i]
+		if slices.Contains(matchers, c.Matcher) && e.answers[question(menu, id, c)] == c.Negated {
 			return false
 		}
 	}
@@ -308,61 +330,62 @@ func (s *Space) encode(e Example) func(level int32) bool {
 		icmp = int(p.ICMPType)<<8 | int(p.ICMPCode)
 	}
 	set := map[int32]bool{}
-	for _, of := range []struct {
-		axis axis
-		cell int
-	}{
-		{s.protocol.axis, s.protocol.cell(int(p.Protocol))}, {s.state, int(p.State)}, {s.targetPort.axis, s.targetPort.cell(int(p.DstPort))},
-		{s.icmp.axis, s.icmp.cell(icmp)}, {s.size.axis, s.size.cell(p.Size)}, {s.in, max(0, slices.Index(s.interfaces, p.InInterface))},
-		{s.ttl.axis, s.ttl.cell(int(p.TTL))}, {s.dscp.axis, s.dscp.cell(int(p.DSCP))}, {s.destination.axis, s.destination.cell(p.Dst)},
-		{s.sourcePort.axis, s.sourcePort.cell(int(p.SrcPort))}, {s.source.axis, s.source.cell(p.Src)},
-	} {
-		for i, level := range of.axis.levels {
-			set[level] = of.cell>>(len(of.axis.levels)-1-i)&1 == 1
+	put := func(a axis, cell int) {
+		for i, level := range a.levels {
+			set[level] = cell>>(len(a.levels)-1-i)&1 == 1
 		}
 	}
+	for _, f := range packet.Fields() {
+		n := f.Of(&p)
+		if f == packet.FieldICMP {
+			n = icmp
+		}
+		put(s.numbers[f].axis, s.numbers[f].cell(n))
+	}
+	put(s.source.axis, s.source.cell(p.Src))
+	put(s.destination.axis, s.destination.cell(p.Dst))
+	put(s.in, max(0, slices.Index(s.interfaces, p.InInterface)))
 	return func(level int32) bool {
-		if name, isName := s.names[level]; isName {
-			return e.says(name)
+		if v, named := s.names[level]; named {
+			return e.says(v)
 		}
 		return set[level]
 	}
 }
 
 // says answers a yes-or-no of the space for an example.
-func (e Example) says(name string) bool {
-	kind, what, _ := strings.Cut(name, " ")
+func (e Example) says(v variable) bool {
 	p := e.Packet
-	switch kind {
-	case "src":
-		return slices.Contains(e.Lists, what)
-	case "dst":
-		return slices.Contains(e.Destinations, what)
-	case "sent":
-		return slices.Contains(e.Hosts, what)
-	case "flag":
-		return p.TCPFlags&(1<<slices.Index(flagNames(), what)) != 0
-	case "fragment":
+	switch v.kind {
+	case holdsSource:
+		return slices.Contains(e.Lists, v.name)
+	case holdsTarget:
+		return slices.Contains(e.Destinations, v.name)
+	case holdsHost:
+		return slices.Contains(e.Hosts, v.name)
+	case hasFlag:
+		return p.TCPFlags&v.flags() != 0
+	case isFragment:
 		return p.Fragment
-	case "ipsec":
+	case isFromTunnel:
 		return p.IPsec
-	case "srcnat":
+	case isSrcNAT:
 		return p.SrcNAT
-	case "dstnat":
+	case isDstNAT:
 		return p.DstNAT
-	case "mac":
-		return strings.EqualFold(p.SrcMAC, what)
-	case "content":
-		return strings.Contains(string(p.Payload), what)
+	case sentBy:
+		return strings.EqualFold(p.SrcMAC, v.name)
+	case carries:
+		return strings.Contains(string(p.Payload), v.name)
 	}
-	return e.answers[name]
+	return e.answers[v]
 }
 
 // Answered returns the example with an answer to every open question of the space.
 func (s *Space) Answered(e Example, answer func(question string) bool) Example {
-	e.answers = map[string]bool{}
-	for _, name := range s.namedLike("open ") {
-		e.answers[name] = answer(strings.TrimPrefix(name, "open "))
+	e.answers = map[variable]bool{}
+	for _, v := range s.variables(isAnswered, endsChain, acceptsThere) {
+		e.answers[v] = answer(strings.TrimSpace(v.name + " " + v.value))
 	}
 	return e
 }

@@ -17,11 +17,8 @@
 package classes
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/packet"
@@ -49,22 +46,21 @@ type Space struct {
 	Family  routeros.Family
 	diagram *diagram
 	valid   ref // packets that can be
-	// carriers are the packets that have ports, once they were asked for.
-	carriers ref
+	// carriers are the packets that are what conditions need, once they were asked for.
+	carriers [packet.NeedTCP + 1]ref
 
-	source, destination    ordinal[netip.Addr]
-	sourcePort, targetPort ordinal[int]
-	protocol, icmp, size   ordinal[int]
-	ttl, dscp              ordinal[int]
-	state, in              axis
-	interfaces             []string
-	own                    []netip.Addr // addresses of the router
+	source, destination ordinal[netip.Addr]
+	numbers             [packet.FieldMSS + 1]ordinal[int]
+	in                  axis
+	interfaces          []string
+	own                 []netip.Addr // addresses of the router
 
 	levels   int32
-	named    map[string]int32 // variables that are true or false: flags, memberships, open questions
-	names    map[int32]string
+	named    map[variable]int32 // what is true or false: flags, memberships, open questions
+	names    map[int32]variable
 	fillable map[string]bool // lists that a rule or somebody else fills while packets come
-	matchers map[string]ref  // what single matchers match, where that never changes
+	compiled packet.Rules
+	meets    map[condition]ref // what single conditions match on arrival, without their negation
 	rows     map[*routeros.Attribute]*row
 	static   map[listKey]ref
 	probe    *packet.World
@@ -74,8 +70,8 @@ type Space struct {
 // are those of the first state.
 func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	s := &Space{
-		Family: f, diagram: newDiagram(), named: map[string]int32{}, names: map[int32]string{}, fillable: map[string]bool{},
-		matchers: map[string]ref{}, rows: map[*routeros.Attribute]*row{}, static: map[listKey]ref{},
+		Family: f, diagram: newDiagram(), named: map[variable]int32{}, names: map[int32]variable{}, fillable: map[string]bool{},
+		meets: map[condition]ref{}, rows: map[*routeros.Attribute]*row{}, static: map[listKey]ref{},
 	}
 	g := newGatherer(s)
 	g.asked(cuts)
@@ -115,10 +111,13 @@ func (s *Space) Complete() bool { return !s.diagram.full }
 
 func (s *Space) axes() []*axis {
 	return []*axis{
-		&s.source.axis, &s.protocol.axis, &s.state, &s.in, &s.targetPort.axis, &s.icmp.axis, &s.size.axis, &s.ttl.axis, &s.dscp.axis,
-		&s.destination.axis, &s.sourcePort.axis,
+		&s.source.axis, s.axis(packet.FieldProtocol), s.axis(packet.FieldState), &s.in, s.axis(packet.FieldDstPort),
+		s.axis(packet.FieldICMP), s.axis(packet.FieldSize), s.axis(packet.FieldTTL), s.axis(packet.FieldDSCP), s.axis(packet.FieldMSS),
+		&s.destination.axis, s.axis(packet.FieldSrcPort),
 	}
 }
+
+func (s *Space) axis(f packet.Field) *axis { return &s.numbers[f].axis }
 
 // interfaces lists where packets can come in. A router that shows no interface gets a made-up one.
 func interfaces(r routeros.Snapshot) []string {
@@ -132,17 +131,6 @@ func interfaces(r routeros.Snapshot) []string {
 		return []string{"ether1"}
 	}
 	return out
-}
-
-// boolean returns the set where a named yes-or-no holds.
-func (s *Space) boolean(name string) ref {
-	level, ok := s.named[name]
-	if !ok {
-		level = s.levels
-		s.levels++
-		s.named[name], s.names[level] = level, name
-	}
-	return s.diagram.variable(level)
 }
 
 // All returns every packet that can arrive.
@@ -159,39 +147,38 @@ func (s *Space) Minus(a, b Set) Set { return Set{s.diagram.minus(a.node, b.node)
 
 // Protocol returns the packets of a protocol.
 func (s *Space) Protocol(number uint8) Set {
-	return Set{s.diagram.spans(s.protocol.axis, []span{s.protocol.run(int(number), int(number))})}
+	return Set{s.number(packet.FieldProtocol, packet.Span{First: int(number), Last: int(number)})}
 }
 
 // Ports returns the packets to one of the destination ports, of those protocols that have ports. The ends of
 // the ranges have to be among the cuts of the space.
 func (s *Space) Ports(ports routeros.Ports) Set {
-	return Set{s.diagram.and(s.havingPorts(), s.ports(&s.targetPort, ports))}
+	spans := make(packet.Spans, len(ports))
+	for i, p := range ports {
+		spans[i] = packet.Span{First: int(p.First), Last: int(p.Last)}
+	}
+	return Set{s.diagram.and(s.having(packet.NeedPorts), s.number(packet.FieldDstPort, spans...))}
 }
 
 // Echo returns the ICMP echo requests of one whole packet size. A later fragment tells no type, so it is none.
 func (s *Space) Echo(size int) Set {
-	number, kind := uint8(1), 8
+	kind := 8
 	if s.Family == routeros.IPv6 {
-		number, kind = 58, 128
+		kind = 128
 	}
-	echo := s.diagram.spans(s.icmp.axis, []span{s.icmp.run(kind<<8, kind<<8)})
-	sized := s.diagram.spans(s.size.axis, []span{s.size.run(size, size)})
-	return Set{s.diagram.and(s.diagram.and(s.Protocol(number).node, s.whole()), s.diagram.and(echo, sized))}
+	echo := s.diagram.and(s.having(packet.NeedICMP), s.number(packet.FieldICMP, packet.Span{First: kind << 8, Last: kind << 8}))
+	return Set{s.diagram.and(echo, s.number(packet.FieldSize, packet.Span{First: size, Last: size}))}
 }
 
 // Pings returns the ICMP packets of one whole size, of whatever type, fragments too.
 func (s *Space) Pings(size int) Set {
-	number := uint8(1)
-	if s.Family == routeros.IPv6 {
-		number = 58
-	}
-	sized := s.diagram.spans(s.size.axis, []span{s.size.run(size, size)})
-	return Set{s.diagram.and(s.Protocol(number).node, sized)}
+	sized := s.number(packet.FieldSize, packet.Span{First: size, Last: size})
+	return Set{s.diagram.and(s.ofProtocols(packet.NeedICMP), sized)}
 }
 
 // Carrying returns the packets in whose payload a text stands.
 func (s *Space) Carrying(text string) Set {
-	return Set{s.diagram.and(s.boolean("content "+text), s.whole())}
+	return Set{s.diagram.and(s.boolean(variable{kind: carries, name: text}), s.whole())}
 }
 
 // Sources returns the packets from a range of addresses.
@@ -213,45 +200,40 @@ func (s *Space) In(name string) Set {
 
 // States returns the packets in one of the connection states.
 func (s *Space) States(states ...packet.State) Set {
-	var runs []span
+	var runs packet.Spans
 	for _, st := range states {
-		runs = append(runs, span{int(st), int(st)})
+		runs = append(runs, packet.Span{First: int(st), Last: int(st)})
 	}
-	return Set{s.diagram.spans(s.state, joined(runs))}
+	return Set{s.number(packet.FieldState, runs...)}
 }
 
 // Member returns the packets whose source some rule, or somebody, has put into an address list; those that are in it for
 // good are not meant.
-func (s *Space) Member(list string) Set { return Set{s.boolean("src " + list)} }
+func (s *Space) Member(list string) Set { return Set{s.boolean(inList(list))} }
 
 // Stranger returns the packets whose source is in no list but those in which it is for good.
 func (s *Space) Stranger() Set {
 	out := all
-	for _, name := range s.lists("src ") {
-		out = s.diagram.minus(out, s.boolean("src "+name))
+	for _, v := range s.variables(holdsSource) {
+		out = s.diagram.minus(out, s.boolean(v))
 	}
 	return Set{out}
 }
 
 // Lists returns the address lists of which a source may become a member, sorted.
-func (s *Space) Lists() []string { return s.lists("src ") }
-
-func (s *Space) lists(prefix string) []string {
+func (s *Space) Lists() []string {
 	var out []string
-	for name := range s.named {
-		if list, ok := strings.CutPrefix(name, prefix); ok {
-			out = append(out, list)
-		}
+	for _, v := range s.variables(holdsSource) {
+		out = append(out, v.name)
 	}
-	slices.Sort(out)
 	return out
 }
 
 // Given returns the set for a source of which the memberships are known: it is in the lists where in says so.
 func (s *Space) Given(a Set, in func(list string) bool) Set {
 	settled := map[int32]bool{}
-	for _, list := range s.Lists() {
-		settled[s.named["src "+list]] = in(list)
+	for _, v := range s.variables(holdsSource) {
+		settled[s.named[v]] = in(v.name)
 	}
 	return Set{s.diagram.given(a.node, settled)}
 }
@@ -260,7 +242,9 @@ func (s *Space) Given(a Set, in func(list string) bool) Set {
 func (s *Space) NotIn(a Set, lists ...string) Set {
 	settled := map[int32]bool{}
 	for _, list := range lists {
-		settled[s.named["src "+list]] = false
+		if level, asked := s.named[inList(list)]; asked {
+			settled[level] = false
+		}
 	}
 	return Set{s.diagram.given(a.node, settled)}
 }
@@ -268,8 +252,8 @@ func (s *Space) NotIn(a Set, lists ...string) Set {
 // Sometimes returns the packets that are in the set for at least one answer to the open questions.
 func (s *Space) Sometimes(a Set) Set {
 	var levels []int32
-	for name, level := range s.named {
-		if strings.HasPrefix(name, "open ") {
+	for v, level := range s.named {
+		if v.open() {
 			levels = append(levels, level)
 		}
 	}
@@ -280,37 +264,35 @@ func (s *Space) Sometimes(a Set) Set {
 // SometimesBy is Sometimes for what some rules ask that no packet settles, and for what their
 // packets carry. Other rules ask their questions still.
 func (s *Space) SometimesBy(a Set, tables map[routeros.Menu][]routeros.Rule) Set {
-	var levels []int32
-	forget := func(name string) {
-		if level, asked := s.named[name]; asked {
-			levels = append(levels, level)
-		}
-	}
+	var asked []variable
 	for menu, rules := range tables {
-		for _, r := range rules {
-			for name, value := range r.Attrs.All() {
-				forget(openName(menu, r.ID, name, value))
+		for i := range rules {
+			r := &rules[i]
+			compiled := s.Rule(r)
+			for at := range compiled.Conditions {
+				c := &compiled.Conditions[at]
+				asked = append(asked, question(menu, r.ID, c))
+				if t, ok := c.Test.(packet.Carries); ok {
+					asked = append(asked, variable{kind: carries, name: t.Text})
+				}
 			}
-			forget("content " + strings.TrimPrefix(r.Attrs.Get("content"), "!"))
-			forget(actionName(menu, r.ID, "ends"))
-			forget(actionName(menu, r.ID, "accepts"))
+			asked = append(asked, toWhich(compiled.Translate), ofAction(endsChain, menu, r.ID), ofAction(acceptsThere, menu, r.ID))
 		}
 	}
-	slices.Sort(levels)
-	return Set{s.diagram.forget(a.node, s.diagram.chain(slices.Compact(levels)))}
+	return Set{s.diagram.forget(a.node, s.diagram.chain(s.known(asked...)))}
 }
 
 // Anywhere returns the set with the ports of its packets forgotten: those of which a packet to some port is in it.
 func (s *Space) Anywhere(a Set) Set {
-	return Set{s.diagram.forget(a.node, s.diagram.chain(s.targetPort.levels))}
+	return Set{s.diagram.forget(a.node, s.diagram.chain(s.axis(packet.FieldDstPort).levels))}
 }
 
 // WantsPayload reports whether what a packet carries decides whether it is in the set.
 func (s *Space) WantsPayload(a Set) bool {
 	wants := false
 	s.diagram.support(a.node, func(level int32) {
-		name := s.names[level]
-		wants = wants || strings.HasPrefix(name, "content ") || strings.HasPrefix(name, "open layer7-protocol ")
+		v, ok := s.names[level]
+		wants = wants || ok && (v.kind == carries || v.kind == isAnswered && v.name == "layer7-protocol")
 	})
 	return wants
 }
@@ -319,75 +301,70 @@ func (s *Space) WantsPayload(a Set) bool {
 func (s *Space) Uses(a Set) []string {
 	var out []string
 	s.diagram.support(a.node, func(level int32) {
-		if list, ok := strings.CutPrefix(s.names[level], "src "); ok {
-			out = append(out, list)
+		if v, ok := s.names[level]; ok && v.kind == holdsSource {
+			out = append(out, v.name)
 		}
 	})
 	slices.Sort(out)
 	return out
 }
 
-// havingPorts are the packets that carry ports: of these protocols, and no later fragments.
-func (s *Space) havingPorts() ref {
-	if s.carriers != none {
-		return s.carriers
+// having are the packets that are what a condition needs: of these protocols, and no later fragments.
+func (s *Space) having(n packet.Need) ref {
+	switch {
+	case n == packet.NeedNothing:
+		return all
+	case s.carriers[n] == none:
+		s.carriers[n] = s.diagram.and(s.ofProtocols(n), s.whole())
 	}
-	var runs []span
-	for _, p := range []int{6, 17, 33, 132, 136} {
-		runs = append(runs, s.protocol.run(p, p))
-	}
-	s.carriers = s.diagram.and(s.diagram.spans(s.protocol.axis, joined(runs)), s.whole())
-	return s.carriers
+	return s.carriers[n]
 }
 
-func (s *Space) ports(o *ordinal[int], ports routeros.Ports) ref {
-	var runs []span
-	for _, r := range ports {
-		runs = append(runs, o.run(int(r.First), int(r.Last)))
+func (s *Space) ofProtocols(n packet.Need) ref {
+	var runs packet.Spans
+	for _, p := range n.Protocols(s.Family) {
+		runs = append(runs, packet.Span{First: int(p), Last: int(p)})
 	}
-	return s.diagram.spans(o.axis, joined(runs))
+	return s.number(packet.FieldProtocol, runs...)
 }
 
-// numbersOf reads 5 or 5-9.
-func numbersOf(s string) (first, last int, ok bool) {
-	low, high, isRange := strings.Cut(s, "-")
-	if !isRange {
-		high = low
-	}
-	first, err1 := strconv.Atoi(low)
-	last, err2 := strconv.Atoi(high)
-	return first, last, err1 == nil && err2 == nil && first <= last && first >= 0
-}
+// whole are the packets that are no later fragments.
+func (s *Space) whole() ref { return s.diagram.not(s.boolean(variable{kind: isFragment})) }
 
-// openName is the name of a question that no packet settles. What depends on the connection or the time alone is one
-// question for all rules that ask it; what counts packets is one of each rule.
-func openName(menu routeros.Menu, id, name, value string) string {
-	switch name {
-	case "limit", "dst-limit", "connection-limit", "connection-rate", "connection-bytes", "psd", "nth", "random", "per-connection-classifier":
-		return fmt.Sprintf("open %s %s %s", menu, id, name)
+// number returns the packets of which a field lies in one of some runs, as far as they have it.
+func (s *Space) number(f packet.Field, runs ...packet.Span) ref {
+	o := &s.numbers[f]
+	if len(runs) == 1 {
+		return s.diagram.spans(o.axis, []span{o.run(runs[0].First, runs[0].Last)})
 	}
-	return "open " + name + " " + routeros.Canonical(name, strings.TrimPrefix(value, "!"))
+	cells := make([]span, len(runs))
+	for i, r := range runs {
+		cells[i] = o.run(r.First, r.Last)
+	}
+	return s.diagram.spans(o.axis, joined(cells))
 }
 
 // During returns the packets that arrive at some time of day. Whether two of these overlap is left open: each is a question of its own.
-func (s *Space) During(h routeros.Hours) Set { return Set{s.matcher("", "", "time", h.String())} }
+func (s *Space) During(h routeros.Hours) Set {
+	return Set{s.boolean(question("", "", &packet.Condition{Matcher: "time", Value: h.String()}))}
+}
 
 // IPsec returns the packets that came out of an IPsec tunnel.
-func (s *Space) IPsec() Set { return Set{s.boolean("ipsec")} }
+func (s *Space) IPsec() Set { return Set{s.boolean(variable{kind: isFromTunnel})} }
 
 // Listed returns the packets whose source is in a list in some state of the router: for good, or by a rule's doing.
 func (s *Space) Listed(state routeros.Snapshot, list string) Set {
 	set := s.staticLists(state)(list, true)
 	if s.fillable[list] {
-		set = s.diagram.or(set, s.boolean("src "+list))
+		set = s.diagram.or(set, s.boolean(inList(list)))
 	}
 	return Set{set}
 }
 
 // InList returns the packets that arrive on an interface of an interface list.
 func (s *Space) InList(list string) Set {
-	set, _ := s.interfaceMatch("in-interface-list", list)
-	return Set{set}
+	c, _, _ := packet.ReadCondition("in-interface-list", list)
+	return Set{s.meeting("", "", &c)}
 }
 
 // Seen is what can be told of the packets of a set from outside: their protocol, and which ports, or sizes of ICMP
@@ -401,18 +378,18 @@ type Seen struct {
 // Look describes a set, one line for each protocol that the rules know.
 func (s *Space) Look(a Set) []Seen {
 	var out []Seen
-	for i, first := range s.protocol.starts {
-		only := s.diagram.and(s.diagram.and(a.node, s.valid), s.diagram.spans(s.protocol.axis, []span{{i, i}}))
+	for _, first := range s.numbers[packet.FieldProtocol].starts {
+		only := s.diagram.and(s.diagram.and(a.node, s.valid), s.Protocol(uint8(first)).node)
 		if only == none {
 			continue
 		}
 		seen := Seen{Protocol: uint8(first)}
-		if s.diagram.and(only, s.havingPorts()) != none {
-			for _, r := range s.values(&s.targetPort, only, 65535) {
+		if s.diagram.and(only, s.having(packet.NeedPorts)) != none {
+			for _, r := range s.values(packet.FieldDstPort, only) {
 				seen.Ports = append(seen.Ports, routeros.PortRange{First: uint16(r.first), Last: uint16(r.last)})
 			}
 		}
-		if runs := s.values(&s.size, only, 65535); len(runs) > 0 && (runs[0].first > 0 || runs[len(runs)-1].last < 65535) {
+		if runs := s.values(packet.FieldSize, only); len(runs) > 0 && (runs[0].first > 0 || runs[len(runs)-1].last < 65535) {
 			seen.Sizes = [2]int{runs[0].first, runs[len(runs)-1].last}
 		}
 		out = append(out, seen)
@@ -420,8 +397,9 @@ func (s *Space) Look(a Set) []Seen {
 	return out
 }
 
-// values lists the runs of values that a set's packets have on an axis.
-func (s *Space) values(o *ordinal[int], set ref, highest int) []span {
+// values lists the runs of values that a field has in a set's packets.
+func (s *Space) values(f packet.Field, set ref) []span {
+	o := &s.numbers[f]
 	var levels []int32
 	for level := range s.levels {
 		if !slices.Contains(o.levels, level) {
@@ -434,7 +412,7 @@ func (s *Space) values(o *ordinal[int], set ref, highest int) []span {
 		if s.diagram.and(alone, s.diagram.spans(o.axis, []span{{i, i}})) == none {
 			continue
 		}
-		last := highest
+		last := f.Highest()
 		if i+1 < len(o.starts) {
 			last = o.starts[i+1] - 1
 		}

@@ -2,9 +2,9 @@ package classes
 
 import (
 	"net/netip"
-	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // Result is what one state of a firewall does with all packets.
@@ -41,7 +41,7 @@ func (s *Space) Sent(r Result, to netip.Addr, port uint16) Set {
 		}
 		out = s.diagram.or(out, packets)
 	}
-	return Set{s.diagram.and(out, s.havingPorts())}
+	return Set{s.diagram.and(out, s.having(packet.NeedPorts))}
 }
 
 // Arriving returns the packets that come to the filter with one of the destination ports: those that were sent there, less
@@ -53,7 +53,7 @@ func (s *Space) Arriving(r Result, ports routeros.Ports) Set {
 			continue
 		}
 		if out = s.diagram.minus(out, m.packets); ports.Contains(m.port) {
-			out = s.diagram.or(out, s.diagram.and(m.packets, s.havingPorts()))
+			out = s.diagram.or(out, s.diagram.and(m.packets, s.having(packet.NeedPorts)))
 		}
 	}
 	return Set{out}
@@ -99,9 +99,9 @@ type walk struct {
 	away      bool            // the packets that are followed now were sent elsewhere
 	filled    map[listKey]ref // additions so far, which later rules of the same packet see
 	fills     map[fillKey]int
-	verdict   map[string]ref
-	local     map[netip.Addr]bool
-	primary   map[string]netip.Addr // the first address of an interface
+	accepted  ref // by the table that is followed now
+	forwarded ref
+	own       packet.Own
 	static    func(list string, source bool) ref
 	steps     int
 }
@@ -127,7 +127,7 @@ type translation struct {
 type listKey struct {
 	list   string
 	source bool
-	away   bool // filled by packets that were sent elsewhere, with where they were sent
+	away   bool // filled with where destination NAT had sent the packets by then
 	table  *routeros.ListEntry
 }
 
@@ -136,10 +136,7 @@ type fillKey struct {
 	row  int
 }
 
-const (
-	deepest  = 64
-	mostLook = 2_000_000
-)
+const mostLook = 2_000_000
 
 // Walk returns what a state of the firewall does with every packet that is addressed to the router: raw
 // prerouting, then dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain for
@@ -148,20 +145,11 @@ const (
 func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 	w := &walk{
 		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
-		verdict: map[string]ref{}, local: map[netip.Addr]bool{}, primary: map[string]netip.Addr{}, static: s.staticLists(state),
+		own: packet.OwnOf(state), static: s.staticLists(state),
 	}
 	w.result.hits = map[routeros.Menu][]ref{}
 	w.result.accepts, w.result.ends = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
-	for _, a := range state.Addresses {
-		if a.Disabled {
-			continue
-		}
-		w.local[a.Prefix.Addr()] = true
-		if _, known := w.primary[a.Interface]; !known && a.Prefix.Addr().Is4() == (s.Family == routeros.IPv4) {
-			w.primary[a.Interface] = a.Prefix.Addr()
-		}
-	}
-	reach := s.within(within)
+	reach := s.followed(within)
 	for _, stop := range []struct {
 		menu  routeros.Menu
 		chain string
@@ -170,16 +158,16 @@ func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 		if t == nil {
 			continue
 		}
-		w.verdict["accept"] = none
+		w.accepted = none
 		passing := reach
 		if stop.chain == "dstnat" {
 			passing = w.d.minus(w.d.and(reach, s.States(0).node), w.untracked)
 		}
 		rest := w.chain(t, stop.chain, passing, 0)
-		reach = w.d.or(w.d.or(w.verdict["accept"], rest), w.d.minus(reach, passing))
+		reach = w.d.or(w.d.or(w.accepted, rest), w.d.minus(reach, passing))
 	}
 	w.result.moved, w.result.sent = w.moved, w.sent
-	w.result.Accepted, w.result.Forwarded = Set{reach}, Set{w.forward(state, w.verdict["forwarded"])}
+	w.result.Accepted, w.result.Forwarded = Set{reach}, Set{w.forward(state, w.forwarded)}
 	return w.result
 }
 
@@ -189,13 +177,13 @@ func (w *walk) forward(state routeros.Snapshot, reach ref) ref {
 	if !ok || reach == none {
 		return reach
 	}
-	w.away, w.verdict["accept"] = true, none
+	w.away, w.accepted = true, none
 	t := &table{menu: w.space.Family.Filter(), rows: rows, chains: chainsOf(rows)}
 	rest := w.chain(t, "forward", reach, 0)
-	return w.d.or(w.verdict["accept"], rest)
+	return w.d.or(w.accepted, rest)
 }
 
-func (s *Space) within(sets []Set) ref {
+func (s *Space) followed(sets []Set) ref {
 	if sets == nil {
 		return s.valid
 	}
@@ -251,10 +239,10 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 			continue
 		}
 		w.result.hits[t.menu][i] = w.d.or(w.result.hits[t.menu][i], hit)
-		before := w.verdict["accept"]
+		before := w.accepted
 		stays, back := w.act(t, i, row, hit, depth)
 		if depth == 0 {
-			w.result.accepts[t.menu][i] = w.d.minus(w.verdict["accept"], before)
+			w.result.accepts[t.menu][i] = w.d.minus(w.accepted, before)
 			w.result.ends[t.menu][i] = w.d.minus(hit, stays)
 		}
 		returned = w.d.or(returned, back)
@@ -277,27 +265,28 @@ func (w *walk) cutShort() {
 // act carries out a rule for the packets that match it. It returns those that go on with the next rule, and
 // those that leave the chain for where they came from.
 func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref) {
-	switch r.action {
-	case "accept":
-		return w.end("accept", hit), none
-	case "drop", "reject", "tarpit":
+	switch r.Action.Effect {
+	case packet.Decides:
+		if r.Action.Verdict == packet.Accept {
+			w.accept(hit)
+		}
 		return none, none
-	case "return":
+	case packet.Returns:
 		return none, hit
-	case "jump":
-		if depth == deepest {
+	case packet.Jumps:
+		if depth == packet.Deepest {
 			w.cutShort()
 			return hit, none
 		}
-		return w.chain(t, r.target, hit, depth+1), none
-	case "notrack":
+		return w.chain(t, r.Target, hit, depth+1), none
+	case packet.Untracks:
 		w.untracked = w.d.or(w.untracked, hit)
-	case "add-src-to-address-list", "add-dst-to-address-list":
+	case packet.Fills:
 		w.fill(t, i, r, hit)
-	case "dst-nat", "netmap", "same", "redirect":
-		return w.translate(t.menu, r, hit), none
-	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade":
-	default:
+	case packet.Translates:
+		w.translate(r, hit)
+		return none, none
+	case packet.Unheard:
 		return w.unknown(t, i, hit), none
 	}
 	return hit, none
@@ -305,33 +294,39 @@ func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref
 
 // unknown is an action that nobody here knows: it may let packets go on, stop them, accept them or send them elsewhere.
 func (w *walk) unknown(t *table, i int, hit ref) ref {
-	ends := w.d.and(hit, w.space.boolean(actionName(t.menu, t.rows[i].ID, "ends")))
-	accepts := w.d.and(ends, w.space.boolean(actionName(t.menu, t.rows[i].ID, "accepts")))
-	w.end("accept", accepts)
+	ends := w.d.and(hit, w.space.boolean(ofAction(endsChain, t.menu, t.rows[i].ID)))
+	accepts := w.d.and(ends, w.space.boolean(ofAction(acceptsThere, t.menu, t.rows[i].ID)))
+	w.accept(accepts)
 	if t.menu == w.space.Family.NAT() {
 		w.sendAway(w.d.minus(ends, accepts), translation{vague: true, anyPort: true})
 	}
 	return w.d.minus(hit, ends)
 }
 
-func actionName(menu routeros.Menu, id, what string) string {
-	return "open " + string(menu) + " " + id + " action " + what
-}
-
-func (w *walk) end(verdict string, hit ref) ref {
-	w.verdict[verdict] = w.d.or(w.verdict[verdict], hit)
-	return none
-}
+func (w *walk) accept(hit ref) { w.accepted = w.d.or(w.accepted, hit) }
 
 func (w *walk) fill(t *table, i int, r *row, hit ref) {
-	key := listKey{list: r.list, source: r.action == "add-src-to-address-list"}
-	key.away = w.away && !key.source
-	w.filled[key] = w.d.or(w.filled[key], hit)
+	key := listKey{list: r.Fill.List, source: r.Fill.Of == packet.Source}
+	elsewhere := none // their destination is another one by now
+	switch {
+	case key.source:
+	case w.away:
+		elsewhere = hit
+	default:
+		for _, m := range w.moved {
+			if m.address.IsValid() {
+				elsewhere = w.d.or(elsewhere, w.d.and(hit, m.packets))
+			}
+		}
+	}
+	w.filled[key] = w.d.or(w.filled[key], w.d.minus(hit, elsewhere))
+	there := listKey{list: key.list, away: true}
+	w.filled[there] = w.d.or(w.filled[there], elsewhere)
 	at, ok := w.fills[fillKey{t.menu, i}]
 	if !ok {
 		at = len(w.result.Fills)
 		w.fills[fillKey{t.menu, i}] = at
-		w.result.Fills = append(w.result.Fills, Fill{List: key.list, Source: key.source, Timeout: r.timeout, Rule: &t.rows[i]})
+		w.result.Fills = append(w.result.Fills, Fill{List: key.list, Source: key.source, Timeout: r.Fill.Timeout, Rule: &t.rows[i]})
 	}
 	f := &w.result.Fills[at]
 	f.Packets = Set{w.d.or(f.Packets.node, hit)}
@@ -340,57 +335,47 @@ func (w *walk) fill(t *table, i int, r *row, hit ref) {
 // translate is destination NAT: away from the router, or to another address or port of it. Redirect sends to the first address
 // of the interface on which a packet came in.
 // Which of several addresses a packet gets is the router's choice.
-func (w *walk) translate(menu routeros.Menu, r *row, hit ref) ref {
-	own := w.ownIn(r.to)
+func (w *walk) translate(r *row, hit ref) {
+	to := r.Translate
+	stay, own := w.own.Stays(to)
 	switch {
-	case r.action != "redirect" && r.hasTo && !own.IsValid():
-		return w.sendAway(hit, r.away())
-	case r.action != "redirect":
-		stays := hit
-		if r.to.First != r.to.Last {
-			stays = w.d.and(hit, w.space.boolean(openName(menu, r.id, "to-addresses", r.toText)))
-			w.sendAway(w.d.minus(hit, stays), r.away())
-		}
-		w.move(stays, own, r.toPort)
+	case stay == packet.Leaves:
+		w.sendAway(hit, away(to))
+		return
+	case stay == packet.MayLeave:
+		stays := w.d.and(hit, w.space.boolean(toWhich(to)))
+		w.sendAway(w.d.minus(hit, stays), away(to))
 		hit = stays
-	default:
+		w.move(hit, own, to.Port)
+	case to.Redirect:
 		rest := hit
 		for _, name := range w.space.interfaces {
-			if own, ok := w.primary[name]; ok {
+			if own, ok := w.own.Primary(w.space.Family, name); ok {
 				here := w.d.and(hit, w.space.In(name).node)
-				w.move(here, own, r.toPort)
+				w.move(here, own, to.Port)
 				rest = w.d.minus(rest, here)
 			}
 		}
-		w.move(rest, netip.Addr{}, r.toPort)
+		w.move(rest, netip.Addr{}, to.Port)
+	default:
+		w.move(hit, own, to.Port)
 	}
-	return w.end("accept", hit)
+	w.accept(hit)
 }
 
 // sendAway notes where packets go that leave the router again.
-func (w *walk) sendAway(packets ref, to translation) ref {
+func (w *walk) sendAway(packets ref, to translation) {
 	if packets != none {
 		to.packets, to.changed = packets, packets
 		w.sent = append(w.sent, to)
 	}
-	return w.end("forwarded", packets)
+	w.forwarded = w.d.or(w.forwarded, packets)
 }
 
 // away is where a rule sends packets that do not stay on the router.
-func (r *row) away() translation {
-	one := r.to.First == r.to.Last && r.to.First.IsValid()
-	return translation{address: r.to.First, port: r.toPort, hosts: r.to, vague: !one, anyPort: r.toPorts}
-}
-
-// ownIn returns the first of the router's own addresses in a range, or none.
-func (w *walk) ownIn(r routeros.AddressRange) netip.Addr {
-	var first netip.Addr
-	for a, own := range w.local {
-		if own && r.First.IsValid() && r.Contains(a) && (!first.IsValid() || a.Less(first)) {
-			first = a
-		}
-	}
-	return first
+func away(t packet.Translation) translation {
+	one := t.To.First == t.To.Last && t.To.First.IsValid()
+	return translation{address: t.To.First, port: t.Port, hosts: t.To, vague: !one, anyPort: t.AnyPort}
 }
 
 // move notes where packets go instead.
@@ -400,65 +385,13 @@ func (w *walk) move(packets ref, to netip.Addr, port uint16) {
 	}
 	s, same := w.space, packets
 	if to.IsValid() {
-		same = w.d.and(same, w.d.spans(s.destination.axis, []span{s.destination.run(to, to)}))
+		same = w.d.and(same, w.to(to))
 	}
 	if port != 0 {
 		there := s.Ports(routeros.Ports{{First: port, Last: port}}).node
-		same = w.d.and(same, w.d.or(there, w.d.not(s.havingPorts())))
+		same = w.d.and(same, w.d.or(there, w.d.not(s.having(packet.NeedPorts))))
 	}
 	w.moved = append(w.moved, translation{packets: packets, changed: w.d.minus(packets, same), address: to, port: port})
-}
-
-// row is a rule made ready.
-type row struct {
-	id       string
-	matchers []attribute
-	fixed    ref // what the matchers that never change match
-	action   string
-	target   string
-	list     string
-	timeout  routeros.ListTimeout
-	to       routeros.AddressRange
-	hasTo    bool
-	toText   string
-	toPort   uint16
-	toPorts  bool // of several, the first is toPort
-}
-
-type attribute struct{ name, value string }
-
-func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
-	if len(r.Attrs) > 0 {
-		if known, ok := s.rows[&r.Attrs[0]]; ok {
-			return known
-		}
-	}
-	out := &row{id: r.ID, action: r.Action(), target: r.Attrs.Get("jump-target"), list: r.Attrs.Get("address-list"), fixed: all}
-	var err error
-	if out.timeout, err = routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout")); err != nil && strings.HasPrefix(out.action, "add-") {
-		// For how long is anybody's guess, so whether at all is too.
-		out.fixed = s.boolean(openName(menu, r.ID, "address-list-timeout", r.Attrs.Get("address-list-timeout")))
-	}
-	out.to, _ = routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
-	out.toText = r.Attrs.Get("to-addresses")
-	out.hasTo = out.toText != ""
-	low, high, several := cutRange(r.Attrs.Get("to-ports"))
-	out.toPorts = several && low != high
-	out.toPort, _ = routeros.ParsePort(low)
-	for name, value := range r.Attrs.All() {
-		if value == "" || !isMatcher(name) {
-			continue
-		}
-		if changes(name) {
-			out.matchers = append(out.matchers, attribute{name, value})
-			continue
-		}
-		out.fixed = s.diagram.and(out.fixed, s.matcher(menu, r.ID, name, value))
-	}
-	if len(r.Attrs) > 0 {
-		s.rows[&r.Attrs[0]] = out
-	}
-	return out
 }
 
 // staticLists returns who is in a list for good in one state.

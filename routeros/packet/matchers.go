@@ -1,7 +1,8 @@
 package packet
 
 import (
-	"net/netip"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,320 +10,455 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// test is a matcher without its negation.
-type test func(*walk) answer
-
-// matcher compiles one attribute of a rule. Attributes that are no matchers give none. A value that can't
-// be read, and every matcher whose answer lies outside the packet, is undecided: never silently yes or no.
-func (w *World) matcher(name, value string) (matcher, bool) {
-	kind := classify(name)
-	if kind == notMatcher {
-		return matcher{}, false
-	}
-	bare, negated := strings.CutPrefix(value, "!")
-	if name == "tcp-flags" {
-		bare, negated = value, false // there each flag has a ! of its own
-	}
-	var compiled test
-	if kind == decided {
-		compiled = w.test(name, bare)
-	}
-	compiled = sentAway(name, bare, compiled)
-	switch {
-	case compiled == nil:
-		return matcher{name, func(*walk) answer { return unknown }}, true
-	case negated:
-		return matcher{name, func(k *walk) answer { return compiled(k).negate() }}, true
-	}
-	return matcher{name, compiled}, true
+// matcher is an entry of the table of matchers: how the values of one are read.
+type matcher struct {
+	// read makes a test of a value without its negation. Nil is a test that no packet settles; an error, a value that
+	// the router does not take.
+	read func(name, value string) (Test, error)
+	// counts says that the matcher counts the packets of its own rule, so that two rules with the same value can differ.
+	counts bool
+	cost   int // cheap and deciding ones are tried first
 }
 
-// sentAway leaves undecided what is not known of a packet that destination NAT has sent away.
-func sentAway(name, value string, t test) test {
-	var hidden func(*walk) bool
-	switch name {
-	case "dst-address":
-		return sentWithin(value, t)
-	case "dst-address-list", "dst-address-type":
-		hidden = func(k *walk) bool { return k.vague }
-	case "dst-port", "port":
-		hidden = func(k *walk) bool { return k.anyPort }
-	case "out-interface", "out-interface-list":
-		hidden = func(k *walk) bool { return k.sent && !k.leaves }
-	case "ttl", "hop-limit":
-		hidden = func(k *walk) bool { return k.sent }
-	}
-	if t == nil || hidden == nil {
-		return t
-	}
-	return func(k *walk) answer {
-		if a := t(k); a == absent || !hidden(k) {
-			return a
-		}
-		return unknown
-	}
-}
-
-// sentWithin is dst-address of a packet that went to one of several hosts: it is decided where all of them match, or none.
-func sentWithin(value string, t test) test {
-	r, err := routeros.ParseAddressRange(value)
-	if t == nil || err != nil {
-		return nil
-	}
-	return func(k *walk) answer {
-		switch {
-		case !k.vague:
-			return t(k)
-		case k.hosts.First.IsValid() && !r.Overlaps(k.hosts):
-			return no
-		case k.hosts.First.IsValid() && r.Contains(k.hosts.First) && r.Contains(k.hosts.Last):
-			return yes
-		}
-		return unknown
-	}
-}
-
-// test compiles a matcher on where a packet comes from and goes to; nil means that the value can't be
-// decided.
-func (w *World) test(name, value string) test {
+// matcherOf is the table of matchers: every argument of add in the filter, nat and raw tables of both
+// families up to RouterOS 7.24 by which packets are told apart (routeros-facts § 2.1). How a test
+// is decided for a packet stands beside its type.
+func matcherOf(name string) (matcher, bool) {
 	switch name {
 	case "protocol":
-		return protocolTest(value)
-	case "src-address":
-		return addressTest(value, func(k *walk) netip.Addr { return k.packet.Src })
-	case "dst-address":
-		return addressTest(value, func(k *walk) netip.Addr { return k.packet.Dst })
-	case "src-address-list":
-		return func(k *walk) answer { return is(k.listed(value, k.packet.Src)) }
-	case "dst-address-list":
-		return func(k *walk) answer { return is(k.listed(value, k.packet.Dst)) }
-	case "src-address-type":
-		return w.typeTest(value, func(k *walk) (netip.Addr, bool) { return k.packet.Src, false })
-	case "dst-address-type":
-		return w.typeTest(value, func(k *walk) (netip.Addr, bool) { return k.packet.Dst, k.toRouter })
-	case "src-port", "dst-port", "port":
-		return portTest(name, value)
-	case "in-interface":
-		return w.interfaceTest(value, func(k *walk) string { return k.packet.InInterface })
-	case "out-interface":
-		return leaving(w.interfaceTest(value, func(k *walk) string { return k.packet.OutInterface }))
-	case "in-interface-list":
-		return w.interfaceListTest(value, func(k *walk) bool { return w.InInterfaceList(k.packet.InInterface, value) })
-	case "out-interface-list":
-		return leaving(w.interfaceListTest(value, func(k *walk) bool { return w.InInterfaceList(k.packet.OutInterface, value) }))
-	}
-	return flowTest(name, value)
-}
-
-// flowTest compiles a matcher on the connection and on the time.
-func flowTest(name, value string) test {
-	switch name {
+		return matcher{read: readProtocol}, true
 	case "connection-state":
-		return stateTest(value)
+		return matcher{read: readStates}, true
+	case "dst-port":
+		return matcher{read: readPorts}, true
+	case "src-port":
+		return matcher{read: readPorts, cost: 1}, true
+	case "port":
+		return matcher{read: readEitherPort, cost: 1}, true
+	case "src-address", "dst-address":
+		return matcher{read: readAddresses, cost: 1}, true
+	case "src-address-type", "dst-address-type":
+		return matcher{read: readTypes, cost: 1}, true
+	case "src-address-list", "dst-address-list":
+		return matcher{read: readList, cost: 2}, true
+	case "in-interface", "out-interface":
+		return matcher{read: readInterface, cost: 1}, true
+	case "in-interface-list", "out-interface-list":
+		return matcher{read: readInterfaceList, cost: 1}, true
 	case "connection-nat-state":
-		return natStateTest(value)
+		return matcher{read: readNATStates, cost: 1}, true
 	case "connection-bytes":
-		return bytesTest(value)
+		return matcher{read: readBytes, cost: 1, counts: true}, true
 	case "time":
-		return timeTest(value)
+		return matcher{read: readHours, cost: 1}, true
 	}
-	return contentTest(name, value)
+	return contentMatcher(name)
 }
 
-func protocolTest(value string) test {
-	number, err := routeros.ParseProtocol(value)
-	if err != nil {
-		return nil
+// contentMatcher holds the matchers on the packet's own bytes.
+func contentMatcher(name string) (matcher, bool) {
+	switch name {
+	case "tcp-flags":
+		return matcher{read: readFlags, cost: 1}, true
+	case "tcp-mss":
+		return matcher{read: readRange, cost: 1}, true
+	case "icmp-options":
+		return matcher{read: readICMP, cost: 1}, true
+	case "packet-size":
+		return matcher{read: readRange, cost: 1}, true
+	case "dscp":
+		return matcher{read: readRange, cost: 1}, true
+	case "ttl", "hop-limit":
+		return matcher{read: readTTL, cost: 1}, true
+	case "fragment":
+		return matcher{read: readFragment, cost: 1}, true
+	case "content":
+		return matcher{read: readContent, cost: 1}, true
+	case "src-mac-address":
+		return matcher{read: readMAC, cost: 1}, true
+	case "ipsec-policy":
+		return matcher{read: readPolicy, cost: 1}, true
+	case "ipv4-options":
+		return matcher{read: readOptions, cost: 1}, true
 	}
-	return func(k *walk) answer { return is(k.packet.Protocol == number) }
+	return undecidable(name)
 }
 
-func addressTest(value string, of func(*walk) netip.Addr) test {
-	r, err := routeros.ParseAddressRange(value)
-	if err != nil {
-		return nil
+// undecidable holds the matchers that no packet settles. Those on earlier packets of the rule, or on chance; a hash over
+// addresses counts as chance, how the router computes it is not known. Those on what other parts of the router
+// made of the packet: marks of the mangle table, no-mark included, the hotspot, the bridge, queues
+// and routes. And those of which the meaning is not known well enough: p2p does nothing from RouterOS 7 on; of tos, new in
+// 7.21, the form of the values is not documented; headers=none can mean a packet without extension
+// headers or the protocol ipv6-nonxt; tls-host depends on how the client cuts its greeting into packets.
+func undecidable(name string) (matcher, bool) {
+	switch name {
+	case "limit", "dst-limit", "nth", "psd", "connection-limit", "connection-rate", "per-connection-classifier":
+		return matcher{read: unread, cost: 1, counts: true}, true
+	case "random":
+		return matcher{read: readChance, cost: 1, counts: true}, true
+	case "connection-type", "layer7-protocol":
+		return matcher{read: unread, cost: 1}, true
+	case "connection-mark", "packet-mark", "routing-mark", "realm", "hotspot", "priority", "ingress-priority",
+		"in-bridge-port", "in-bridge-port-list", "out-bridge-port", "out-bridge-port-list":
+		return matcher{read: unread, cost: 1}, true
+	case "p2p", "tos", "headers", "tls-host":
+		return matcher{read: unread, cost: 1}, true
 	}
-	return func(k *walk) answer { return is(r.Contains(of(k))) }
+	return matcher{cost: 1}, false
 }
 
-// typeTest is src-address-type and dst-address-type. A packet on its way into input is local unless it
-// is a broadcast or multicast. Of the other addresses only the routing table knows whether they are
-// unicast or, say, blackhole: a rule that names such a kind is undecided for them.
-func (w *World) typeTest(value string, of func(*walk) (netip.Addr, bool)) test {
-	kinds := strings.Split(value, ",")
-	routed := false
-	for _, kind := range kinds {
-		switch kind {
-		case "unicast", "local", "broadcast", "multicast":
-		case "blackhole", "anycast", "unreachable", "prohibit":
-			routed = true
-		default:
-			return nil
-		}
+// describes are the arguments that say what a rule does, or describe it: they match nothing. hw-offload went with RouterOS 7.21.
+func describes(name string) bool {
+	switch name {
+	case "chain", "comment", "disabled", "copy-from", "place-before",
+		"action", "address-list", "address-list-timeout", "jump-target", "log", "log-prefix", "reject-with",
+		"to-addresses", "to-ports", "passthrough", "same-not-by-dst", "randomise-ports", "hw-offload",
+		"socks5-server", "socks5-port", "socksify-service":
+		return true
 	}
-	return func(k *walk) answer {
-		kind := w.addressType(of(k))
-		switch {
-		case kind == "" || kind == "unicast" && routed && !slices.Contains(kinds, kind):
-			return unknown
-		default:
-			return is(slices.Contains(kinds, kind))
-		}
-	}
+	return strings.HasPrefix(name, ".")
 }
 
-// addressType is empty for the unspecified address, which systems without an address send from.
-func (w *World) addressType(a netip.Addr, arrived bool) string {
+// Reason is why a value can't be read.
+type Reason uint8
+
+// The reasons.
+const (
+	Unreadable Reason = iota
+	OutOfRange
+	UnknownWord
+)
+
+// ValueError is a value that the router does not take for a matcher.
+type ValueError struct {
+	Matcher, Value string
+	Reason         Reason
+	Most           int // of what is out of range, which begins at 0
+}
+
+// Error implements error.
+func (e *ValueError) Error() string {
+	switch e.Reason {
+	case OutOfRange:
+		return fmt.Sprintf("%s %q: out of range, 0 to %d", e.Matcher, e.Value, e.Most)
+	case UnknownWord:
+		return fmt.Sprintf("%s %q: a word that RouterOS has not", e.Matcher, e.Value)
+	}
+	return fmt.Sprintf("%s %q: it can't be read", e.Matcher, e.Value)
+}
+
+func unreadable() error { return &ValueError{} }
+
+func endOf(name string) End {
+	if strings.HasPrefix(name, "src-") {
+		return Source
+	}
+	return Destination
+}
+
+func wayOf(name string) Way {
+	if strings.HasPrefix(name, "in-") {
+		return In
+	}
+	return Out
+}
+
+// number reads a number without sign or leading zeros.
+func number(text string, most int) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 64)
 	switch {
-	case a.IsMulticast():
-		return "multicast"
-	case a == netip.AddrFrom4([4]byte{255, 255, 255, 255}), w.bcast[a]:
-		return "broadcast"
-	case arrived, w.local[a], a.IsLoopback():
-		return "local"
-	case a.IsUnspecified():
-		return ""
+	case errors.Is(err, strconv.ErrRange), err == nil && n > uint64(most):
+		return 0, &ValueError{Reason: OutOfRange, Most: most}
+	case err != nil, len(text) > 1 && text[0] == '0':
+		return 0, unreadable()
 	}
-	return "unicast"
+	return int(n), nil
 }
 
-// portTest matches neither way round where there is no port: the router takes ports only together with a
-// protocol that has them, and a later fragment does not carry them.
-func portTest(name, value string) test {
+// span reads 5 or 5-9.
+func span(text string, most int) (Span, error) {
+	low, high, isRange := strings.Cut(text, "-")
+	if !isRange {
+		high = low
+	}
+	first, err1 := number(low, most)
+	last, err2 := number(high, most)
+	if err := firstOf(err1, err2); err != nil {
+		return Span{}, err
+	}
+	if first > last {
+		return Span{}, unreadable()
+	}
+	return Span{first, last}, nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unread is for matchers that no packet settles.
+func unread(string, string) (Test, error) { return nil, nil }
+
+func readChance(_, value string) (Test, error) {
+	_, err := number(value, 99)
+	return nil, err
+}
+
+func readRange(name, value string) (Test, error) {
+	f := FieldSize
+	switch name {
+	case "tcp-mss":
+		f = FieldMSS
+	case "dscp":
+		f = FieldDSCP
+	}
+	s, err := span(value, f.Highest())
+	return Numbers{f, Spans{s}}, err
+}
+
+func readProtocol(_, value string) (Test, error) {
+	n, err := routeros.ParseProtocol(value)
+	return Numbers{FieldProtocol, Spans{{int(n), int(n)}}}, err
+}
+
+func readStates(_, value string) (Test, error) {
+	var states Spans
+	for word := range strings.SplitSeq(value, ",") {
+		s, ok := parseState(word)
+		if !ok {
+			return nil, &ValueError{Reason: UnknownWord}
+		}
+		states = append(states, Span{int(s), int(s)})
+	}
+	return Numbers{FieldState, states.normal()}, nil
+}
+
+// normal sorts runs and joins those that meet.
+func (s Spans) normal() Spans {
+	slices.SortFunc(s, func(a, b Span) int { return a.First - b.First })
+	out := s[:0]
+	for _, r := range s {
+		if n := len(out); n > 0 && r.First <= out[n-1].Last+1 {
+			out[n-1].Last = max(out[n-1].Last, r.Last)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// portSpans reads a port list.
+func portSpans(value string) (Spans, error) {
 	ports, err := routeros.ParsePorts(value)
 	if err != nil {
-		return nil
-	}
-	return func(k *walk) answer {
-		if !k.packet.hasPorts() {
-			return absent
+		for item := range strings.SplitSeq(value, ",") {
+			if _, other := span(item, 65535); other != nil {
+				return nil, other
+			}
 		}
-		switch name {
-		case "src-port":
-			return is(ports.Contains(k.packet.SrcPort))
-		case "dst-port":
-			return is(ports.Contains(k.packet.DstPort))
-		default:
-			return is(ports.Contains(k.packet.SrcPort) || ports.Contains(k.packet.DstPort))
-		}
+		return nil, err
 	}
+	out := make(Spans, len(ports))
+	for i, p := range ports {
+		out[i] = Span{int(p.First), int(p.Last)}
+	}
+	return out, nil
 }
+
+func readPorts(name, value string) (Test, error) {
+	f := FieldDstPort
+	if name == "src-port" {
+		f = FieldSrcPort
+	}
+	ports, err := portSpans(value)
+	return Numbers{f, ports}, err
+}
+
+func readEitherPort(_, value string) (Test, error) {
+	ports, err := portSpans(value)
+	return EitherPort{ports}, err
+}
+
+func readAddresses(name, value string) (Test, error) {
+	r, err := routeros.ParseAddressRange(value)
+	return Addresses{endOf(name), r}, err
+}
+
+// routedTypes are the types of addresses that only the routing table knows.
+func routedTypes() []string { return []string{"blackhole", "anycast", "unreachable", "prohibit"} }
+
+func readTypes(name, value string) (Test, error) {
+	types := strings.Split(value, ",")
+	for _, word := range types {
+		if !slices.Contains([]string{"unicast", "local", "broadcast", "multicast"}, word) && !slices.Contains(routedTypes(), word) {
+			return nil, &ValueError{Reason: UnknownWord}
+		}
+	}
+	return AddressTypes{endOf(name), types}, nil
+}
+
+func readList(name, value string) (Test, error) { return Listed{endOf(name), value}, nil }
 
 // dangling reports whether a value is the bare id of an interface or list that is gone. What the router
 // makes of such a rule is not known.
 func dangling(value string) bool { return strings.HasPrefix(value, "*") }
 
-// interfaceTest matches an interface by name, or by one of the router's words for a kind.
-func (w *World) interfaceTest(value string, of func(*walk) string) test {
-	kind := kindTest(value)
-	switch {
-	case dangling(value):
-		return nil
-	case kind == nil:
-		return func(k *walk) answer { return is(of(k) == value) }
+func readInterface(name, value string) (Test, error) {
+	if dangling(value) {
+		return nil, nil
 	}
-	return func(k *walk) answer {
-		if w.ifaces[of(k)].Type == "" {
-			return unknown
-		}
-		return is(kind(w.ifaces[of(k)].Type))
-	}
+	return OnInterface{wayOf(name), value, kindTest(value)}, nil
 }
 
-// leaving makes a test of the interface that a packet leaves by: one for the router itself leaves by none,
-// not by one of all either.
-func leaving(t test) test {
-	if t == nil {
-		return nil
+func readInterfaceList(name, value string) (Test, error) {
+	if dangling(value) {
+		return nil, nil
 	}
-	return func(k *walk) answer {
-		if k.packet.OutInterface == "" {
-			return no
-		}
-		return t(k)
-	}
+	return OnInterfaceList{wayOf(name), value}, nil
 }
 
-// kindTest returns what belongs to one of the words for a kind of interfaces, or nil for a name.
-func kindTest(word string) func(kind string) bool {
-	switch word {
-	case "all-ethernet":
-		return func(kind string) bool { return kind == "ether" }
-	case "all-vlan":
-		return func(kind string) bool { return kind == "vlan" }
-	case "all-ppp":
-		return func(kind string) bool {
-			return slices.ContainsFunc([]string{"ppp", "pptp", "l2tp", "sstp", "ovpn"}, func(s string) bool { return strings.HasPrefix(kind, s) })
-		}
-	case "all-wireless":
-		return func(kind string) bool { return kind == "wlan" || kind == "wifi" || kind == "cap" }
-	}
-	return nil
-}
+func readContent(_, value string) (Test, error) { return Carries{value}, nil }
 
-// interfaceListTest is undecided for a list that the snapshot lacks: on the router it must be there, so what
-// was read is only a part.
-func (w *World) interfaceListTest(list string, in func(*walk) bool) test {
-	if _, ok := w.members[list]; !ok || dangling(list) {
-		return nil
-	}
-	return func(k *walk) answer { return is(in(k)) }
-}
-
-func stateTest(value string) test {
-	states := strings.Split(value, ",")
-	for _, s := range states {
-		if !slices.Contains([]string{"new", "established", "related", "invalid", "untracked"}, s) {
-			return nil
-		}
-	}
-	return func(k *walk) answer { return is(slices.Contains(states, k.packet.State.String())) }
-}
-
-// natStateTest takes any of the states. A translated connection does not show whether it is one of
-// endpoint-independent NAT; an untranslated one surely is not.
-func natStateTest(value string) test {
-	var src, dst, einSrc, einDst bool
-	for state := range strings.SplitSeq(value, ",") {
-		switch state {
+func readNATStates(_, value string) (Test, error) {
+	var t NATStates
+	for word := range strings.SplitSeq(value, ",") {
+		switch word {
 		case "srcnat":
-			src = true
+			t.Src = true
 		case "dstnat":
-			dst = true
+			t.Dst = true
 		case "ein-snat":
-			einSrc = true
+			t.IndependentSrc = true
 		case "ein-dnat":
-			einDst = true
+			t.IndependentDst = true
 		default:
-			return nil
+			return nil, &ValueError{Reason: UnknownWord}
 		}
 	}
-	return func(k *walk) answer {
-		switch p := k.packet; {
-		case p.SrcNAT && src || p.DstNAT && dst:
-			return yes
-		case p.SrcNAT && einSrc || p.DstNAT && einDst:
-			return unknown
-		}
-		return no
-	}
+	return t, nil
 }
 
-// bytesTest is connection-bytes=from-to, where a to of 0 has no end. It is decided for the first packet of a
-// connection, when it makes no difference whether that packet is counted already.
-func bytesTest(value string) test {
+// readBytes reads connection-bytes=from-to.
+func readBytes(_, value string) (Test, error) {
 	low, high, ok := strings.Cut(value, "-")
 	from, err1 := strconv.ParseUint(low, 10, 64)
 	to, err2 := strconv.ParseUint(high, 10, 64)
 	if !ok || err1 != nil || err2 != nil {
-		return nil
+		return nil, unreadable()
 	}
-	in := func(n uint64) bool { return from <= n && (to == 0 || n <= to) }
-	return func(k *walk) answer {
-		size := uint64(max(k.packet.Size, 0))
-		if k.packet.State != New || in(0) != in(size) {
-			return unknown
+	return Transferred{from, to}, nil
+}
+
+// readHours reads 8h-18h,mon,tue,wed: the router's own time of day on these days.
+func readHours(_, value string) (Test, error) {
+	h, err := routeros.ParseHours(value)
+	return During(h), err
+}
+
+func readFlags(_, value string) (Test, error) {
+	var t TCPFlags
+	for word := range strings.SplitSeq(value, ",") {
+		name, negated := strings.CutPrefix(word, "!")
+		flag, ok := ParseFlag(name)
+		switch {
+		case name == "":
+			return nil, unreadable()
+		case !ok:
+			return nil, &ValueError{Reason: UnknownWord}
+		case negated:
+			t.Unset |= flag
+		default:
+			t.Set |= flag
 		}
-		return is(in(size))
 	}
+	return t, nil
+}
+
+// readICMP reads type, type:code and type:code-code.
+func readICMP(_, value string) (Test, error) {
+	kind, codes, _ := strings.Cut(routeros.Canonical("icmp-options", value), ":")
+	n, err1 := number(kind, 255)
+	s, err2 := span(codes, 255)
+	return Numbers{FieldICMP, Spans{{n<<8 | s.First, n<<8 | s.Last}}}, firstOf(err1, err2)
+}
+
+// readTTL reads equal:64, not-equal:64, less-than:64 and greater-than:64; a bare number is equal.
+func readTTL(_, value string) (Test, error) {
+	how, text, found := strings.Cut(value, ":")
+	if !found {
+		how, text = "equal", value
+	}
+	n, err := number(text, 255)
+	if err != nil {
+		return nil, err
+	}
+	one := Spans{{n, n}}
+	switch how {
+	case "equal":
+		return Numbers{FieldTTL, one}, nil
+	case "not-equal":
+		return Numbers{FieldTTL, one.others(255)}, nil
+	case "less-than":
+		return Numbers{FieldTTL, Spans{{0, n}}.cutLast()}, nil
+	case "greater-than":
+		return Numbers{FieldTTL, Spans{{0, n}}.others(255)}, nil
+	}
+	return nil, &ValueError{Reason: UnknownWord}
+}
+
+// cutLast is the runs without their last number.
+func (s Spans) cutLast() Spans {
+	if last := &s[len(s)-1]; last.Last > last.First {
+		last.Last--
+		return s
+	}
+	return s[:len(s)-1]
+}
+
+func readFragment(_, value string) (Test, error) {
+	want, ok := routeros.ParseBool(value)
+	if !ok {
+		return nil, unreadable()
+	}
+	return Is{IsFragment, want}, nil
+}
+
+func readMAC(_, value string) (Test, error) {
+	parts := strings.Split(value, ":")
+	if len(parts) != 6 || slices.ContainsFunc(parts, func(part string) bool {
+		_, err := strconv.ParseUint(part, 16, 8)
+		return err != nil || len(part) != 2
+	}) {
+		return nil, unreadable()
+	}
+	return SentBy{strings.ToUpper(value)}, nil
+}
+
+// readPolicy decides in,ipsec and in,none; the outgoing direction is not part of a packet that arrives.
+func readPolicy(_, value string) (Test, error) {
+	switch value {
+	case "in,ipsec", "in,none":
+		return Is{IsFromTunnel, value == "in,ipsec"}, nil
+	case "out,ipsec", "out,none":
+		return nil, nil
+	}
+	return nil, unreadable()
+}
+
+// readOptions leaves the kinds of options undecided, for a packet that does have some would be taken for
+// one without.
+func readOptions(_, value string) (Test, error) {
+	switch value {
+	case "none", "any":
+		return Always(value == "none"), nil
+	case "loose-source-routing", "no-record-route", "no-router-alert", "no-source-routing", "no-timestamp",
+		"record-route", "router-alert", "strict-source-routing", "timestamp":
+		return nil, nil
+	}
+	return nil, &ValueError{Reason: UnknownWord}
 }

@@ -17,6 +17,7 @@ package packet
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,9 +85,14 @@ const (
 	Untracked
 )
 
+func stateNames() []string { return []string{"new", "established", "related", "invalid", "untracked"} }
+
 // String returns RouterOS's word for the state.
-func (s State) String() string {
-	return word(uint8(s), "new", "established", "related", "invalid", "untracked")
+func (s State) String() string { return word(uint8(s), stateNames()...) }
+
+func parseState(name string) (State, bool) {
+	i := slices.Index(stateNames(), name)
+	return State(max(i, 0)), i >= 0
 }
 
 // word names a small number; one without a name is printed as it is.
@@ -112,13 +118,34 @@ const (
 	CWR
 )
 
-func parseFlag(name string) (Flags, bool) {
-	for i, n := range []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} {
-		if n == name {
-			return 1 << i, true
+func flagNames() []string { return []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} }
+
+// ParseFlag reads the router's word for one flag.
+func ParseFlag(name string) (f Flags, ok bool) {
+	i := slices.Index(flagNames(), name)
+	return 1 << max(i, 0), i >= 0
+}
+
+// Each returns the flags one by one.
+func (f Flags) Each() []Flags {
+	var out []Flags
+	for i := range flagNames() {
+		if one := Flags(1) << i; f&one != 0 {
+			out = append(out, one)
 		}
 	}
-	return 0, false
+	return out
+}
+
+// String returns the router's words for the flags.
+func (f Flags) String() string {
+	var out []string
+	for i, name := range flagNames() {
+		if f&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 // Verdict is what becomes of a packet.

@@ -39,7 +39,7 @@ const (
 // Bounds of one walk: chains that jump in circles end there, with the packet going on behind the jump, and
 // the fate says that it is incomplete. Real tables of 10,000 rules stay far below.
 const (
-	deepest  = 64
+	Deepest  = 64 // chains within each other
 	mostLook = 200_000
 )
 
@@ -66,22 +66,22 @@ func (k *walk) chain(t *table, name string, depth int) outcome {
 func (k *walk) matches(t *table, i int) bool {
 	var open []string
 	rule := t.rule(i)
-	for _, m := range rule.matchers {
-		switch m.test(k) {
+	for at := range rule.checks {
+		switch rule.checks[at].on(k) {
 		case no, absent:
 			if k.all {
-				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: m.name})
+				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: rule.Conditions[at].Matcher})
 			}
 			return false
 		case unknown:
-			open = append(open, m.name)
+			open = append(open, rule.Conditions[at].Matcher)
 		}
 	}
 	matched := true
 	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Undecided: open}
 	if open != nil {
 		// What only logs or counts makes no difference, so nobody is asked.
-		matched = k.oracle != nil && !harmless(rule.action) && k.oracle(&t.rows[i], open)
+		matched = k.oracle != nil && rule.Action.Effect != Passes && k.oracle(&t.rows[i], open)
 		if !matched {
 			look.Failed = open[0]
 		}
@@ -96,46 +96,30 @@ func (k *walk) matches(t *table, i int) bool {
 	return matched
 }
 
-// harmless reports whether an action changes neither the verdict nor a list.
-func harmless(action string) bool {
-	switch action {
-	case "log", "passthrough", "fasttrack-connection":
-		return true
-	}
-	return false
-}
-
 // act carries out the action of a rule that matched (routeros-facts § 2.6).
 func (k *walk) act(t *table, i, depth int) outcome {
 	r := t.rule(i)
-	if r.log || r.action == "log" {
+	if r.Log || r.Action.Name == "log" {
 		k.fate.Logged = append(k.fate.Logged, &t.rows[i])
 	}
-	switch r.action {
-	case "accept":
-		return k.end(t, i, Accept)
-	case "drop":
-		return k.end(t, i, Drop)
-	case "reject":
-		return k.end(t, i, Reject)
-	case "tarpit":
-		return k.end(t, i, Tarpit)
-	case "return":
+	switch r.Action.Effect {
+	case Decides:
+		return k.end(t, i, r.Action.Verdict)
+	case Returns:
 		return returned
-	case "jump":
-		if depth == deepest {
+	case Jumps:
+		if depth == Deepest {
 			k.fate.Incomplete = true
 			return through
 		}
-		return k.chain(t, r.target, depth+1)
-	case "notrack":
+		return k.chain(t, r.Target, depth+1)
+	case Untracks:
 		k.packet.State = Untracked
-	case "add-src-to-address-list", "add-dst-to-address-list":
-		k.add(r.addition, &t.rows[i])
-	case "dst-nat", "netmap", "same", "redirect":
+	case Fills:
+		k.add(r.Fill, &t.rows[i])
+	case Translates:
 		return k.translate(t, i)
-	case "log", "passthrough", "fasttrack-connection", "src-nat", "masquerade":
-	default:
+	case Unheard:
 		return k.unknown(t, i)
 	}
 	return through
@@ -167,37 +151,36 @@ func (k *walk) end(t *table, i int, v Verdict) outcome {
 // translate is destination NAT: away from the router, or to another address or port of it. A connection that
 // keeps both does not count as translated.
 func (k *walk) translate(t *table, i int) outcome {
-	r := t.rule(i)
-	if !r.toLocal && (!r.toSeveral || !k.stays(t, i)) {
-		k.send(r)
+	to := t.rule(i).Translate
+	stay, own := k.world.Stays(to)
+	if stay == Leaves || stay == MayLeave && !k.stays(t, i) {
+		k.send(to)
 		return k.end(t, i, Forwarded)
 	}
 	dst, port := k.packet.Dst, k.packet.DstPort
-	if r.action == "redirect" {
-		if own, ok := k.world.primary[onInterface{k.family, k.packet.InInterface}]; ok {
-			k.packet.Dst = own
-		}
+	if to.Redirect {
+		own, _ = k.world.Primary(k.family, k.packet.InInterface)
 	}
-	if r.toAddress.IsValid() {
-		k.packet.Dst = r.toAddress
+	if own.IsValid() {
+		k.packet.Dst = own
 	}
-	if r.toPort != 0 && k.packet.hasPorts() {
-		k.packet.DstPort = r.toPort
+	if to.Port != 0 && k.packet.hasPorts() {
+		k.packet.DstPort = to.Port
 	}
 	k.packet.DstNAT = k.packet.DstNAT || k.packet.Dst != dst || k.packet.DstPort != port
 	return k.end(t, i, Accept)
 }
 
 // send gives a packet that leaves the router again its new address and port.
-func (k *walk) send(r *rule) {
-	k.packet.DstNAT, k.vague, k.anyPort, k.hosts = true, !r.toHost.IsValid(), r.toPorts, r.toHosts
-	if r.toPort != 0 && k.packet.hasPorts() {
-		k.packet.DstPort = r.toPort
+func (k *walk) send(to Translation) {
+	k.packet.DstNAT, k.vague, k.anyPort, k.hosts = true, !to.To.First.IsValid() || to.To.First != to.To.Last, to.AnyPort, to.To
+	if to.Port != 0 && k.packet.hasPorts() {
+		k.packet.DstPort = to.Port
 	}
 	if k.vague {
 		return
 	}
-	if k.packet.Dst = r.toHost; !k.anyPort {
+	if k.packet.Dst = to.To.First; !k.anyPort {
 		k.fate.To = netip.AddrPortFrom(k.packet.Dst, k.packet.DstPort)
 	}
 }
@@ -209,12 +192,12 @@ func (k *walk) stays(t *table, i int) bool {
 	return k.oracle != nil && k.oracle(look.Rule, look.Undecided)
 }
 
-func (k *walk) add(a *addition, r *routeros.Rule) {
+func (k *walk) add(f Fill, r *routeros.Rule) {
 	addr := k.packet.Dst
-	if a.source {
+	if f.Of == Source {
 		addr = k.packet.Src
 	}
-	k.fate.Additions = append(k.fate.Additions, Addition{k.family, a.list, addr, a.timeout, r})
+	k.fate.Additions = append(k.fate.Additions, Addition{k.family, f.List, addr, f.Timeout, r})
 }
 
 // listed looks an address up, in what this packet has added itself first: later rules of the same pass see

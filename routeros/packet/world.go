@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,88 +17,23 @@ type World struct {
 	tables  map[routeros.Menu]*table
 	members map[string]map[string]bool // interface list → interfaces, include and exclude resolved
 	ifaces  map[string]routeros.Interface
-	local   map[netip.Addr]bool
 	bcast   map[netip.Addr]bool
-	primary map[onInterface]netip.Addr // the first address of an interface, which redirect sends to
 	nets    []routeros.InterfaceAddress
-}
-
-type onInterface struct {
-	family routeros.Family
-	name   string
+	Own
 }
 
 type table struct {
-	world  *World
 	menu   routeros.Menu
 	rows   []routeros.Rule
 	sorted sync.Once
-	rules  []atomic.Pointer[rule]
+	rules  []atomic.Pointer[Rule]
 	chains map[string][]int // positions of the enabled rules of a chain
-}
-
-// rule is a row with its matchers compiled.
-type rule struct {
-	matchers []matcher
-	action   string
-	target   string // of a jump
-	addition *addition
-	log      bool
-	// Of destination NAT: whether the packet stays on the router, and what changes.
-	toLocal   bool
-	toSeveral bool // of which toAddress is an own one, so that it may stay or not
-	toAddress netip.Addr
-	// Where it goes when it leaves the router: to hosts, which is toHost if there is one only, and to toPort or to one of several.
-	toHosts routeros.AddressRange
-	toHost  netip.Addr
-	toPorts bool
-	toPort  uint16
-}
-
-type addition struct {
-	list    string
-	timeout routeros.ListTimeout
-	source  bool
-}
-
-// matcher is one condition of a rule.
-type matcher struct {
-	name string
-	test func(*walk) answer
-}
-
-// answer is what a matcher says.
-type answer uint8
-
-const (
-	no answer = iota
-	yes
-	unknown // the packet alone does not tell
-	absent  // the packet has nothing to match on, such as ports: no, and no with a ! too
-)
-
-func is(b bool) answer {
-	if b {
-		return yes
-	}
-	return no
-}
-
-func (a answer) negate() answer {
-	switch a {
-	case no:
-		return yes
-	case yes:
-		return no
-	}
-	return a
 }
 
 // NewWorld prepares the tables of a snapshot.
 func NewWorld(s routeros.Snapshot) *World {
 	w := &World{
-		tables: map[routeros.Menu]*table{}, ifaces: map[string]routeros.Interface{},
-		local: map[netip.Addr]bool{}, bcast: map[netip.Addr]bool{}, primary: map[onInterface]netip.Addr{},
+		tables: map[routeros.Menu]*table{}, ifaces: map[string]routeros.Interface{}, bcast: map[netip.Addr]bool{}, Own: OwnOf(s),
 	}
 	for _, i := range s.Interfaces {
 		w.ifaces[i.Name] = i
@@ -108,19 +42,14 @@ func NewWorld(s routeros.Snapshot) *World {
 		if a.Disabled {
 			continue
 		}
-		w.local[a.Prefix.Addr()] = true
 		w.nets = append(w.nets, a)
-		at := onInterface{familyOf(a.Prefix.Addr()), a.Interface}
-		if _, known := w.primary[at]; !known {
-			w.primary[at] = a.Prefix.Addr()
-		}
 		if a.Prefix.Addr().Is4() && a.Prefix.Bits() < 31 {
 			w.bcast[routeros.PrefixRange(a.Prefix).Last] = true
 		}
 	}
 	w.members = resolveLists(s)
 	for menu, rows := range s.Rules {
-		w.tables[menu] = &table{world: w, menu: menu, rows: rows}
+		w.tables[menu] = &table{menu: menu, rows: rows}
 	}
 	return w
 }
@@ -128,7 +57,7 @@ func NewWorld(s routeros.Snapshot) *World {
 // chain returns the positions of the enabled rules of a chain.
 func (t *table) chain(name string) []int {
 	t.sorted.Do(func() {
-		t.rules, t.chains = make([]atomic.Pointer[rule], len(t.rows)), map[string][]int{}
+		t.rules, t.chains = make([]atomic.Pointer[Rule], len(t.rows)), map[string][]int{}
 		for i := range t.rows {
 			if r := &t.rows[i]; !r.Disabled() {
 				t.chains[r.Chain()] = append(t.chains[r.Chain()], i)
@@ -138,81 +67,14 @@ func (t *table) chain(name string) []int {
 	return t.chains[name]
 }
 
-// rule returns a rule of a chain made ready. Two goroutines that come to it at once make the same of it.
-func (t *table) rule(i int) *rule {
+// rule returns a rule of a chain, compiled. Two goroutines that come to it at once make the same of it.
+func (t *table) rule(i int) *Rule {
 	r := t.rules[i].Load()
 	if r == nil {
-		r = t.world.rule(&t.rows[i])
+		r = Compile(&t.rows[i])
 		t.rules[i].Store(r)
 	}
 	return r
-}
-
-func (w *World) rule(r *routeros.Rule) *rule {
-	c := &rule{action: r.Action(), target: r.Attrs.Get("jump-target"), log: r.Attrs.Bool("log")}
-	for name, value := range r.Attrs.All() {
-		if value == "" {
-			continue // set to nothing is not set: exports of old routers are full of it
-		}
-		if m, ok := w.matcher(name, value); ok {
-			c.matchers = append(c.matchers, m)
-		}
-	}
-	// Cheap and deciding ones first; the order has no meaning for matchers without memory.
-	slices.SortStableFunc(c.matchers, func(a, b matcher) int { return cost(a.name) - cost(b.name) })
-	switch c.action {
-	case "add-src-to-address-list", "add-dst-to-address-list":
-		timeout, err := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
-		if err != nil { // for how long is anybody's guess, so whether at all is too
-			c.matchers = append(c.matchers, matcher{"address-list-timeout", func(*walk) answer { return unknown }})
-		}
-		c.addition = &addition{r.Attrs.Get("address-list"), timeout, c.action == "add-src-to-address-list"}
-	case "dst-nat", "netmap", "same", "redirect":
-		w.translation(r, c)
-	}
-	return c
-}
-
-// translation compiles where a rule of destination NAT sends packets. Without an address, and with redirect,
-// they stay on the router and only the port changes; of several ports the first is taken. Which of several
-// addresses a packet gets is the router's choice.
-func (w *World) translation(r *routeros.Rule, c *rule) {
-	to, err := routeros.ParseAddressRange(r.Attrs.Get("to-addresses"))
-	switch {
-	case r.Action() == "redirect", r.Attrs.Get("to-addresses") == "":
-		c.toLocal = true
-	case err == nil:
-		c.toAddress = w.ownIn(to)
-		c.toSeveral = c.toAddress.IsValid() && to.First != to.Last
-		c.toLocal = c.toAddress.IsValid() && !c.toSeveral
-	}
-	first, last, several := strings.Cut(r.Attrs.Get("to-ports"), "-")
-	c.toPort, _ = routeros.ParsePort(first)
-	c.toPorts = several && first != last
-	if c.toHosts = to; err == nil && to.First == to.Last {
-		c.toHost = to.First
-	}
-}
-
-// ownIn returns the first of the router's own addresses in a range, or none.
-func (w *World) ownIn(r routeros.AddressRange) netip.Addr {
-	var first netip.Addr
-	for a := range w.local {
-		if r.Contains(a) && (!first.IsValid() || a.Less(first)) {
-			first = a
-		}
-	}
-	return first
-}
-
-func cost(name string) int {
-	switch name {
-	case "protocol", "connection-state", "dst-port":
-		return 0
-	case "src-address-list", "dst-address-list":
-		return 2
-	}
-	return 1
 }
 
 // InInterfaceList reports whether an interface is in an interface list, include and exclude followed.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // value checks a client's value and returns it in the router's form (routeros-facts § 2.3).
@@ -86,16 +88,15 @@ func (r *Router) reference(m routeros.Menu, name, kind string) *trap {
 
 func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 	bare, negated := strings.CutPrefix(text, "!")
-	sign := text[:len(text)-len(bare)]
 	switch name {
-	case "disabled", "log", "fragment", "hw-offload", "same-not-by-dst", "randomise-ports":
+	case "disabled", "log", "hw-offload", "same-not-by-dst", "randomise-ports":
 		return boolean(name, text)
 	case "action":
 		return oneOf(name, text, actions(m))
 	case "reject-with":
 		return oneOf(name, text, rejects(m))
 	case "in-interface", "out-interface", "in-bridge-port", "out-bridge-port":
-		if slices.Contains([]string{"all-ethernet", "all-ppp", "all-vlan", "all-wireless"}, bare) {
+		if packet.IsInterfaceKind(bare) {
 			return text, nil
 		}
 		return text, r.reference(routeros.InterfaceMenu, bare, "interface")
@@ -103,38 +104,8 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 		return text, r.reference(routeros.InterfaceLists, bare, "interface-list")
 	case "layer7-protocol":
 		return text, r.reference(routeros.Layer7Protocols, bare, "layer7-protocol")
-	case "protocol":
-		n, err := routeros.ParseProtocol(bare)
-		if err != nil {
-			return "", invalidValue(name)
-		}
-		return sign + routeros.ProtocolName(n), nil
-	case "src-address", "dst-address":
-		a, err := routeros.ParseAddressRange(bare)
-		if err != nil || a.Family() != m.Family() {
-			return "", invalidValue("address")
-		}
-		return sign + a.String(), nil
-	case "src-port", "dst-port", "port":
-		return text, portList(name, bare)
-	case "connection-state":
-		return states(sign, bare)
 	case "address-list-timeout":
 		return listTimeout(name, text)
-	case "tcp-flags":
-		return text, flags(text)
-	case "packet-size":
-		return text, numbers(name, bare, 65535)
-	case "dscp":
-		return text, numbers(name, bare, 63)
-	case "time": // exports name every day: time=0s-1d,sun,mon,tue,wed,thu,fri,sat
-		h, err := routeros.ParseHours(text)
-		if err != nil {
-			return "", invalidValue(name)
-		}
-		return h.String(), nil
-	case "random":
-		return text, numbers(name, bare, 99)
 	case "chain":
 		if text == "" || negated {
 			return "", invalidValue(name)
@@ -144,7 +115,48 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 			return "", invalidValue(name)
 		}
 	}
+	return condition(m, name, text)
+}
+
+// condition checks the value of a matcher. Some are kept in their canonical form; a port list keeps its
+// written order (routeros-facts § 2.2).
+func condition(m routeros.Menu, name, text string) (string, *trap) {
+	c, _, err := packet.ReadCondition(name, text)
+	if err != nil {
+		return "", unreadable(name, text, err)
+	}
+	switch t := c.Test.(type) {
+	case packet.Addresses:
+		if t.Range.Family() != m.Family() {
+			return "", invalidValue("address")
+		}
+		return routeros.Canonical(name, text), nil
+	case packet.Numbers:
+		if t.Field == packet.FieldProtocol || t.Field == packet.FieldState {
+			return routeros.Canonical(name, text), nil
+		}
+	case packet.During, packet.Is: // exports name every day: time=0s-1d,sun,mon,tue,wed,thu,fri,sat
+		return routeros.Canonical(name, text), nil
+	}
 	return text, nil
+}
+
+// unreadable is the router's word for a value that it does not take. It names the type of the argument (routeros-facts § 1.6).
+func unreadable(name, text string, err error) *trap {
+	var wrong *packet.ValueError
+	switch known := errors.As(err, &wrong); {
+	case known && wrong.Reason == packet.OutOfRange:
+		return outOfRange(name, "0", strconv.Itoa(wrong.Most))
+	case name == "tcp-flags" && known && wrong.Reason == packet.UnknownWord:
+		return noValueOf("flag")
+	case name == "tcp-flags":
+		return &trap{"ambiguous value of flag", "1"}
+	case name == "connection-state":
+		return invalidValue("state")
+	case name == "src-address", name == "dst-address":
+		return invalidValue("address")
+	}
+	return invalidValue(name)
 }
 
 func oneOf(name, text, values string) (string, *trap) {
@@ -175,25 +187,6 @@ func rejects(m routeros.Menu) string {
 	return "icmp-admin-prohibited icmp-host-prohibited icmp-host-unreachable icmp-net-prohibited icmp-network-unreachable icmp-port-unreachable icmp-protocol-unreachable tcp-reset"
 }
 
-// portList checks a list, whose written order is kept (routeros-facts § 2.2).
-func portList(name, text string) *trap {
-	if _, err := routeros.ParsePorts(text); err == nil {
-		return nil
-	}
-	for item := range strings.SplitSeq(text, ",") {
-		low, high, isRange := strings.Cut(item, "-")
-		if t := numbers(name, low, 65535); t != nil {
-			return t
-		}
-		if isRange {
-			if t := numbers(name, high, 65535); t != nil {
-				return t
-			}
-		}
-	}
-	return invalidValue(name)
-}
-
 // numbers checks a number or a range of them.
 func numbers(name, text string, most uint64) *trap {
 	for part := range strings.SplitSeq(text, "-") {
@@ -203,30 +196,6 @@ func numbers(name, text string, most uint64) *trap {
 		}
 		if n > most {
 			return outOfRange(name, "0", strconv.FormatUint(most, 10))
-		}
-	}
-	return nil
-}
-
-// states reads connection-state, which is kept in the order of its bits; only the whole set can be
-// negated (routeros-facts § 2.2).
-func states(sign, bare string) (string, *trap) {
-	for word := range strings.SplitSeq(bare, ",") {
-		if !slices.Contains([]string{"invalid", "established", "related", "new", "untracked"}, word) {
-			return "", invalidValue("state")
-		}
-	}
-	return sign + routeros.Canonical("connection-state", bare), nil
-}
-
-func flags(text string) *trap {
-	for word := range strings.SplitSeq(text, ",") {
-		bare := strings.TrimPrefix(word, "!")
-		switch {
-		case bare == "":
-			return &trap{"ambiguous value of flag", "1"}
-		case !slices.Contains([]string{"ack", "cwr", "ece", "fin", "psh", "rst", "syn", "urg"}, bare):
-			return noValueOf("flag")
 		}
 	}
 	return nil
@@ -322,8 +291,8 @@ func whole(m routeros.Menu, attrs routeros.Attributes) *trap {
 	if !m.IsRuleTable() || !attrs.Has("src-port") && !attrs.Has("dst-port") && !attrs.Has("port") {
 		return nil
 	}
-	switch attrs.Get("protocol") {
-	case "tcp", "udp", "udp-lite", "dccp", "sctp":
+	c, _, _ := packet.ReadCondition("protocol", attrs.Get("protocol"))
+	if t, ok := c.Test.(packet.Numbers); ok && !c.Negated && slices.ContainsFunc(packet.NeedPorts.Protocols(m.Family()), func(p uint8) bool { return t.Values.Contain(int(p)) }) {
 		return nil
 	}
 	return failure("ports can be specified if proto is tcp,udp,udp-lite,dccp,sctp")
