@@ -27,7 +27,7 @@ type layer struct {
 func layers() map[string]layer {
 	return map[string]layer{
 		"routeros":            {},
-		"routeros/rsc":        {ours: "routeros"},
+		"routeros/rsc":        {ours: "routeros routeros/packet"},
 		"routeros/wire":       {},
 		"routeros/script":     {ours: "routeros"},
 		"routeros/packet":     {ours: "routeros"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/packet"
 )
 
 // Options say how an export is replayed.
@@ -157,6 +158,9 @@ func (p *replay) rule(st Statement, row routeros.Attributes) string {
 	if !ok {
 		return "the router has no such menu"
 	}
+	if why := misspelt(st, row); why != "" {
+		return why
+	}
 	if st.Verb == "add" {
 		if row.Get("chain") == "" {
 			return "a rule without a chain"
@@ -196,6 +200,19 @@ func (p *replay) rule(st Statement, row routeros.Attributes) string {
 			return "a rule without a chain"
 		}
 		rows[i].Attrs = next
+	}
+	return ""
+}
+
+// misspelt says which argument of a statement about rules no rule has, or "".
+func misspelt(st Statement, row routeros.Attributes) string {
+	if st.Verb != "add" && st.Verb != "set" {
+		return ""
+	}
+	for name, value := range row.All() {
+		if value != "" && name != "place-before" && name != "copy-from" && !packet.Known(name) {
+			return "no rule has the argument " + name + ": it is misspelt, or newer than this version of rosknock"
+		}
 	}
 	return ""
 }
