@@ -71,6 +71,7 @@ func TestForeignSays(t *testing.T) {
 		{"the plan's and the router's rows are others", router(slices.Delete(slices.Clone(list), 1, 3), "*1 input accept #first", "*9 input drop [gate/tcp]", "*2 input drop #caf\xe9", "*5 forward accept"), nil},
 		{"a rule is gone", router(list, rows[:4]...), []string{"/ip/firewall/filter: action=accept chain=forward (*5), which is not rosknock's, is gone"}},
 		{"a rule is new", router(list, append(slices.Clone(rows), "*6 forward drop #new")...), []string{`/ip/firewall/filter: "new" (*6), which is not rosknock's, is new`}},
+		{"a rule was removed and added again", router(list, instead("*5", "*7 forward accept")(slices.Clone(rows))...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=accept chain=forward (*7), and neither is rosknock's"}},
 		{"a rule is another", router(list, instead("*5", "*5 forward drop")(slices.Clone(rows))...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=drop chain=forward (*5), and neither is rosknock's"}},
 		{"an entry is gone", router(list[:3], rows...), []string{"/ip/firewall/address-list: l 192.0.2.4, which is not rosknock's, is gone"}},
 		{"an entry is another", router(disabled, rows...), []string{"/ip/firewall/address-list: where l 192.0.2.1 stood there is now l 192.0.2.1, and neither is rosknock's"}},

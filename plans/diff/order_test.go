@@ -2,6 +2,7 @@ package diff_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -143,7 +144,7 @@ func risk(t *testing.T, s routeros.Snapshot, step diff.Step) string {
 // TestPartsHold: parts follow each other without a gap, and together are the change set; first and
 // last come removals of what no packet meets, without a protection. Halving a part keeps its steps.
 func TestPartsHold(t *testing.T) {
-	for word := range distances([]string{"FABGZ"}, 2, true) {
+	for _, word := range someWords() {
 		s, want := spelledOut(word)
 		for _, layout := range []plans.Layout{plans.Inline, plans.Chain} {
 			want.Layout = layout
@@ -191,7 +192,7 @@ func covers(t *testing.T, word string, parts []diff.Part, from, to int) {
 	}
 }
 
-// TestSafeOrder: in every change of a small table, in either layout,
+// TestSafeOrder: in changes of small tables, in either layout,
 //   - the row before which others are put is there before them,
 //   - a gate or a jump that is missing is added switched off, and goes live once everything is there
 //     that it lets through,
@@ -233,7 +234,7 @@ func TestSafeOrder(t *testing.T) {
 			}
 		}
 	}
-	for word := range distances([]string{"FABGZ"}, 2, true) {
+	for _, word := range someWords() {
 		s, want := spelledOut(word)
 		for _, layout := range []plans.Layout{plans.Inline, plans.Chain} {
 			want.Layout = layout
@@ -365,4 +366,15 @@ func TestMetIsEnough(t *testing.T) {
 			}
 		}
 	})
+}
+
+// someWords are every third of the tables with up to two rows of ours.
+func someWords() []string {
+	var some []string
+	for i, word := range slices.Sorted(maps.Keys(distances([]string{"FABGZ"}, 2, true))) {
+		if i%3 == 0 {
+			some = append(some, word)
+		}
+	}
+	return some
 }
