@@ -429,7 +429,8 @@ func (r *reader) opens(d *Door) *why {
 	return nil
 }
 
-// protocolOf is the protocol for which a rule asks, as it is written where that is not one; "" for none.
+// protocolOf is the protocol for which a rule asks, as it is written where that is not one; "" for
+// none.
 func protocolOf(c *packet.Rule) string {
 	if number, one := c.Protocol(); one {
 		return routeros.ProtocolName(number)

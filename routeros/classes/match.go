@@ -17,7 +17,8 @@ type row struct {
 	later []later // the others
 }
 
-// later is a condition whose answer depends on what has become of the packet, or on the lists of the router.
+// later is a condition whose answer depends on what has become of the packet, or on the lists of
+// the router.
 type later struct {
 	packet.Condition
 	arrived ref // the packets that meet it on their arrival, without its negation
@@ -67,8 +68,8 @@ func needs(t packet.Test) packet.Need {
 	return packet.NeedNothing
 }
 
-// changes reports whether the answer to a condition depends on what happened to the packet before, or on the state of the
-// router's lists.
+// changes reports whether the answer to a condition depends on what happened to the packet before,
+// or on the state of the router's lists.
 func changes(t packet.Test) bool {
 	switch t := t.(type) {
 	case packet.Numbers:
@@ -131,7 +132,8 @@ func (w *walk) meeting(r *row, c *later) ref {
 	return was
 }
 
-// tracked puts another answer in place for the packets that a rule has kept away from connection tracking.
+// tracked puts another answer in place for the packets that a rule has kept away from connection
+// tracking.
 func (w *walk) tracked(was, untracked ref) ref {
 	if w.untracked == none {
 		return was
@@ -153,7 +155,8 @@ func (w *walk) member(list string, source bool) ref {
 	return w.d.or(in, w.filled[listKey{list: list, source: source}])
 }
 
-// sentTo answers a condition for packets that destination NAT has sent away from the router; was is the answer on their arrival.
+// sentTo answers a condition for packets that destination NAT has sent away from the router; was is
+// the answer on their arrival.
 func (w *walk) sentTo(r *row, c *later, m translation, was ref) ref {
 	s := w.space
 	yes := map[bool]ref{true: all, false: none}
@@ -222,8 +225,8 @@ func (w *walk) to(host netip.Addr) ref {
 	return w.d.spans(w.space.destination.axis, []span{{at, at}})
 }
 
-// afterMove answers a condition for packets that destination NAT has given another address or port; known is false where
-// it changed nothing that the condition looks at.
+// afterMove answers a condition for packets that destination NAT has given another address or port;
+// known is false where it changed nothing that the condition looks at.
 func (w *walk) afterMove(r *row, c *later, m translation, was ref) (set ref, known bool) {
 	s := w.space
 	yes := map[bool]ref{true: all, false: none}
@@ -352,8 +355,8 @@ func (s *Space) on(c *packet.Condition, ask func() ref) ref {
 	})
 }
 
-// ofTypes asks the evaluator about each cell of addresses; broadcasts and the router's own are cells of
-// their own.
+// ofTypes asks the evaluator about each cell of addresses; broadcasts and the router's own are
+// cells of their own.
 func (s *Space) ofTypes(c *packet.Condition, t packet.AddressTypes, ask func() ref) ref {
 	o := &s.destination
 	if t.Of == packet.Source {
@@ -388,8 +391,8 @@ func (s *Space) asked(c *packet.Condition, a axis, cells int, ask func() ref, sa
 	return set
 }
 
-// translated: the first packet of a connection has no translation when it arrives. Of a translated connection nothing shows whether it
-// is one of endpoint-independent NAT.
+// translated: the first packet of a connection has no translation when it arrives. Of a translated
+// connection nothing shows whether it is one of endpoint-independent NAT.
 func (s *Space) translated(t packet.NATStates, ask func() ref) ref {
 	d := s.diagram
 	out := none
@@ -420,7 +423,8 @@ func (w *walk) natMoved(r *row, c *later, t packet.NATStates) ref {
 	return none
 }
 
-// transferred: of the first packet of a connection it is known, as far as it makes no difference whether it is counted already.
+// transferred: of the first packet of a connection it is known, as far as it makes no difference
+// whether it is counted already.
 func (s *Space) transferred(t packet.Transferred, ask func() ref) ref {
 	d := s.diagram
 	decided, answer := s.number(packet.FieldSize, sizes(t)...), all

@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// readings are values of every matcher: such as the router keeps, at the ends of their ranges, beyond them, and such as nobody
-// can read.
+// readings are values of every matcher: such as the router keeps, at the ends of their ranges,
+// beyond them, and such as nobody can read.
 func readings() map[string][]string {
 	return map[string][]string{
 		"protocol":             {"tcp", "6", "icmp", "icmpv6", "47", "tpc", "256", "+6", "06"},
@@ -57,7 +57,8 @@ func readings() map[string][]string {
 	}
 }
 
-// unsettled are the other matchers that no packet settles; limit, layer7-protocol and connection-mark stand for them.
+// unsettled are the other matchers that no packet settles; limit, layer7-protocol and
+// connection-mark stand for them.
 func unsettled() []string {
 	return []string{
 		"connection-limit", "connection-rate", "connection-type", "dst-limit", "headers", "hotspot", "in-bridge-port", "in-bridge-port-list",
@@ -66,8 +67,8 @@ func unsettled() []string {
 	}
 }
 
-// TestReadingsOfAll: every matcher of RouterOS's schema is among those that are read above, or stands for nothing that a
-// packet settles.
+// TestReadingsOfAll: every matcher of RouterOS's schema is among those that are read above, or
+// stands for nothing that a packet settles.
 func TestReadingsOfAll(t *testing.T) {
 	files, err := filepath.Glob("../../../shared/routeros-schema/*-args-*.json")
 	if err != nil || len(files) == 0 {
@@ -134,8 +135,9 @@ func arrivals() []packet.Packet {
 	return out
 }
 
-// tried is a router whose input and forward drop by one matcher, and whose other rules bring packets there in every way: as they are,
-// untracked, redirected, sent to a host and to one of several.
+// tried is a router whose input and forward drop by one matcher, and whose other rules bring
+// packets there in every way: as they are, untracked, redirected, sent to a host and to one of
+// several.
 func tried(matcher, value string) routeros.Snapshot {
 	s := routeros.Snapshot{
 		Interfaces:     []routeros.Interface{{Name: "ether1", Type: "ether"}, {Name: "bridge", Type: "bridge"}, {Name: "wg1"}},
@@ -174,8 +176,8 @@ func tried(matcher, value string) routeros.Snapshot {
 	return s
 }
 
-// TestReadings: the sets read every value of every matcher as the evaluator does, whatever has become of the packet, and whatever is
-// answered to what neither can read.
+// TestReadings: the sets read every value of every matcher as the evaluator does, whatever has
+// become of the packet, and whatever is answered to what neither can read.
 func TestReadings(t *testing.T) {
 	packets := arrivals()
 	for _, matcher := range slices.Sorted(maps.Keys(readings())) {

@@ -309,7 +309,8 @@ func (s *Space) Uses(a Set) []string {
 	return out
 }
 
-// having are the packets that are what a condition needs: of these protocols, and no later fragments.
+// having are the packets that are what a condition needs: of these protocols, and no later
+// fragments.
 func (s *Space) having(n packet.Need) ref {
 	switch {
 	case n == packet.NeedNothing:

@@ -40,8 +40,9 @@ const (
 
 func inList(list string) variable { return variable{kind: holdsSource, name: list} }
 
-// question returns what a condition of a rule asks that no packet settles. What depends on the connection or the time alone is
-// one question for all rules that ask it; what counts packets is one of each rule.
+// question returns what a condition of a rule asks that no packet settles. What depends on the
+// connection or the time alone is one question for all rules that ask it; what counts packets is
+// one of each rule.
 func question(menu routeros.Menu, id string, c *packet.Condition) variable {
 	if c.Counts {
 		return variable{kind: isAnswered, name: c.Matcher, menu: menu, row: id}

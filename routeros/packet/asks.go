@@ -21,8 +21,8 @@ func (r *Rule) Has(matcher string) bool {
 	return ok
 }
 
-// Values returns the values of a field that the packets of a rule can have, sorted and apart. It asks for
-// none where ok is false, or what it asks can't be read.
+// Values returns the values of a field that the packets of a rule can have, sorted and apart. It
+// asks for none where ok is false, or what it asks can't be read.
 func (r *Rule) Values(f Field) (values Spans, ok bool) {
 	for i := range r.Conditions {
 		c := &r.Conditions[i]
@@ -38,7 +38,8 @@ func (r *Rule) Values(f Field) (values Spans, ok bool) {
 	return nil, false
 }
 
-// Takes reports whether packets with a value of a field may match a rule, as far as its condition on the field tells.
+// Takes reports whether packets with a value of a field may match a rule, as far as its condition
+// on the field tells.
 func (r *Rule) Takes(f Field, n int) bool {
 	values, asks := r.Values(f)
 	return !asks || values.Contain(n)
@@ -53,7 +54,8 @@ func (r *Rule) Protocol() (number uint8, ok bool) {
 	return uint8(values[0].First), true
 }
 
-// Ports returns the destination ports for which a rule asks, without a !; ok is false where it asks for none.
+// Ports returns the destination ports for which a rule asks, without a !; ok is false where it asks
+// for none.
 func (r *Rule) Ports() (ports routeros.Ports, ok bool) {
 	c, _ := r.Condition("dst-port")
 	t, asks := c.Test.(Numbers)
@@ -63,7 +65,8 @@ func (r *Rule) Ports() (ports routeros.Ports, ok bool) {
 	return t.Values.Ports(), true
 }
 
-// Addresses returns the addresses for which a rule asks, or with a ! all others; ok is false where it asks for none.
+// Addresses returns the addresses for which a rule asks, or with a ! all others; ok is false where
+// it asks for none.
 func (r *Rule) Addresses(of End) (addresses routeros.AddressRange, negated, ok bool) {
 	for i := range r.Conditions {
 		if t, is := r.Conditions[i].Test.(Addresses); is && t.Of == of {
@@ -73,7 +76,8 @@ func (r *Rule) Addresses(of End) (addresses routeros.AddressRange, negated, ok b
 	return routeros.AddressRange{}, false, false
 }
 
-// List returns the address list for whose members a rule asks, or with a ! all others; ok is false where it asks for none.
+// List returns the address list for whose members a rule asks, or with a ! all others; ok is false
+// where it asks for none.
 func (r *Rule) List(of End) (list string, negated, ok bool) {
 	for i := range r.Conditions {
 		if t, is := r.Conditions[i].Test.(Listed); is && t.Of == of {
@@ -100,8 +104,8 @@ func (r *Rule) Lists() []string {
 // Stops reports whether an action stops packets.
 func (a Action) Stops() bool { return a.Effect == Decides && a.Verdict != Accept }
 
-// Rules are rows that were compiled, each once: a row is known by where its attributes are, since these never change. The zero
-// value is empty; it is not for several goroutines.
+// Rules are rows that were compiled, each once: a row is known by where its attributes are, since
+// these never change. The zero value is empty; it is not for several goroutines.
 type Rules struct{ rules map[*routeros.Attribute]*Rule }
 
 // Of returns a row compiled.

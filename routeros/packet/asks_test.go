@@ -8,7 +8,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// TestAsks: what a compiled rule tells of the packets that it takes, with a ! and where it can't be read.
+// TestAsks: what a compiled rule tells of the packets that it takes, with a ! and where it can't be
+// read.
 func TestAsks(t *testing.T) {
 	compile := func(pairs ...string) *packet.Rule {
 		r := routeros.NewRule(append([]string{"chain", "input"}, pairs...)...)

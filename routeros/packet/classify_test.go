@@ -15,12 +15,12 @@ import (
 	"github.com/rosknock/rosknock/routeros/packet"
 )
 
-// notInTable are the arguments of add in the rule tables that the table of matchers does not know. One that is added to
-// RouterOS's schema belongs into the table, or here, with the reason.
+// notInTable are the arguments of add in the rule tables that the table of matchers does not know.
+// One that is added to RouterOS's schema belongs into the table, or here, with the reason.
 func notInTable() []string { return nil }
 
-// TestSchema: every argument that add takes in a rule table is in the table of matchers, or among those that do
-// not match, or in the list above.
+// TestSchema: every argument that add takes in a rule table is in the table of matchers, or among
+// those that do not match, or in the list above.
 func TestSchema(t *testing.T) {
 	files, err := filepath.Glob("../../../shared/routeros-schema/*-args-*.json")
 	if err != nil || len(files) == 0 {

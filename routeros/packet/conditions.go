@@ -10,8 +10,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Test is what one matcher asks of a packet, without its negation: one of the types below. The evaluator decides it for a
-// packet; package classes cuts the sets of packets by it.
+// Test is what one matcher asks of a packet, without its negation: one of the types below. The
+// evaluator decides it for a packet; package classes cuts the sets of packets by it.
 type Test interface {
 	on(*walk) answer
 }
@@ -146,8 +146,8 @@ func (c *check) on(k *walk) answer {
 	return a
 }
 
-// on leaves open the port of a packet that went to one of several ports, and the time to live of one that was sent on: it is one
-// less by then, or it was answered that none is left.
+// on leaves open the port of a packet that went to one of several ports, and the time to live of
+// one that was sent on: it is one less by then, or it was answered that none is left.
 func (t Numbers) on(k *walk) answer {
 	n := t.Field.Of(&k.packet)
 	switch t.Field {
@@ -187,7 +187,8 @@ func (t Addresses) on(k *walk) answer {
 	return unknown
 }
 
-// OfHosts answers for all of some hosts at once; it is known where they agree. Hosts that are not known have no valid First.
+// OfHosts answers for all of some hosts at once; it is known where they agree. Hosts that are not
+// known have no valid First.
 func (t Addresses) OfHosts(hosts routeros.AddressRange) (all, known bool) {
 	switch {
 	case !hosts.First.IsValid():
@@ -203,7 +204,7 @@ func (t Addresses) OfHosts(hosts routeros.AddressRange) (all, known bool) {
 // other addresses only the routing table knows whether they are unicast or, say, blackhole: a rule
 // that names such a type is undecided for them.
 func (t AddressTypes) on(k *walk) answer {
-	kind := ""
+	var kind string
 	switch {
 	case t.Of == Source:
 		kind = k.world.addressType(k.packet.Src, false)
@@ -248,7 +249,8 @@ func (t Listed) on(k *walk) answer {
 	return is(k.listed(t.List, k.packet.Dst))
 }
 
-// face is the interface of a packet. One for the router itself leaves by none, so it is not one of all either.
+// face is the interface of a packet. One for the router itself leaves by none, so it is not one of
+// all either.
 func (k *walk) face(w Way) (name string, a answer) {
 	switch {
 	case w == In:
@@ -276,7 +278,8 @@ func (t OnInterface) on(k *walk) answer {
 	return is(t.kind(kind))
 }
 
-// IsInterfaceKind reports whether a word stands for a kind of interfaces where an interface is asked for.
+// IsInterfaceKind reports whether a word stands for a kind of interfaces where an interface is
+// asked for.
 func IsInterfaceKind(word string) bool { return kindTest(word) != nil }
 
 // kindTest returns what belongs to one of the words for a kind of interfaces, or nil for a name.
@@ -296,7 +299,8 @@ func kindTest(word string) func(kind string) bool {
 	return nil
 }
 
-// on is undecided for a list that the snapshot lacks: on the router it must be there, so what was read is only a part.
+// on is undecided for a list that the snapshot lacks: on the router it must be there, so what was
+// read is only a part.
 func (t OnInterfaceList) on(k *walk) answer {
 	if _, ok := k.world.members[t.List]; !ok {
 		return unknown
@@ -320,7 +324,8 @@ func (t NATStates) on(k *walk) answer {
 	return no
 }
 
-// on is decided for the first packet of a connection, when it makes no difference whether that packet is counted already.
+// on is decided for the first packet of a connection, when it makes no difference whether that
+// packet is counted already.
 func (t Transferred) on(k *walk) answer {
 	size := uint64(max(k.packet.Size, 0))
 	if k.packet.State != New || t.Contains(0) != t.Contains(size) {
@@ -332,8 +337,8 @@ func (t Transferred) on(k *walk) answer {
 // Contains reports whether a number of bytes is what the condition asks for.
 func (t Transferred) Contains(n uint64) bool { return t.From <= n && (t.To == 0 || n <= t.To) }
 
-// on leaves open what is not known: whether the second in which the time ends belongs to it, and whether
-// the hours behind midnight of a time such as 22h-4h belong to the day before.
+// on leaves open what is not known: whether the second in which the time ends belongs to it, and
+// whether the hours behind midnight of a time such as 22h-4h belong to the day before.
 func (t During) on(k *walk) answer {
 	if k.at.IsZero() {
 		return unknown

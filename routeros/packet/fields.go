@@ -142,7 +142,8 @@ func (s Spans) Ports() routeros.Ports {
 	return out
 }
 
-// others returns the numbers from 0 to the highest that are in none of the runs, which are sorted and apart.
+// others returns the numbers from 0 to the highest that are in none of the runs, which are sorted
+// and apart.
 func (s Spans) others(highest int) Spans {
 	var out Spans
 	from := 0

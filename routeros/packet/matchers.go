@@ -12,17 +12,18 @@ import (
 
 // matcher is an entry of the table of matchers: how the values of one are read.
 type matcher struct {
-	// read makes a test of a value without its negation. Nil is a test that no packet settles; an error, a value that
-	// the router does not take.
+	// read makes a test of a value without its negation. Nil is a test that no packet settles; an
+	// error, a value that the router does not take.
 	read func(name, value string) (Test, error)
-	// counts says that the matcher counts the packets of its own rule, so that two rules with the same value can differ.
+	// counts says that the matcher counts the packets of its own rule, so that two rules with the
+	// same value can differ.
 	counts bool
 	cost   int // cheap and deciding ones are tried first
 }
 
-// matcherOf is the table of matchers: every argument of add in the filter, nat and raw tables of both
-// families up to RouterOS 7.24 by which packets are told apart (routeros-facts § 2.1). How a test
-// is decided for a packet stands beside its type.
+// matcherOf is the table of matchers: every argument of add in the filter, nat and raw tables of
+// both families up to RouterOS 7.24 by which packets are told apart (routeros-facts § 2.1). How a
+// test is decided for a packet stands beside its type.
 func matcherOf(name string) (matcher, bool) {
 	switch name {
 	case "protocol":
@@ -84,12 +85,13 @@ func contentMatcher(name string) (matcher, bool) {
 	return undecidable(name)
 }
 
-// undecidable holds the matchers that no packet settles. Those on earlier packets of the rule, or on chance; a hash over
-// addresses counts as chance, how the router computes it is not known. Those on what other parts of the router
-// made of the packet: marks of the mangle table, no-mark included, the hotspot, the bridge, queues
-// and routes. And those of which the meaning is not known well enough: p2p does nothing from RouterOS 7 on; of tos, new in
-// 7.21, the form of the values is not documented; headers=none can mean a packet without extension
-// headers or the protocol ipv6-nonxt; tls-host depends on how the client cuts its greeting into packets.
+// undecidable holds the matchers that no packet settles. Those on earlier packets of the rule, or
+// on chance; a hash over addresses counts as chance, how the router computes it is not known. Those
+// on what other parts of the router made of the packet: marks of the mangle table, no-mark
+// included, the hotspot, the bridge, queues and routes. And those of which the meaning is not known
+// well enough: p2p does nothing from RouterOS 7 on; of tos, new in 7.21, the form of the values is
+// not documented; headers=none can mean a packet without extension headers or the protocol
+// ipv6-nonxt; tls-host depends on how the client cuts its greeting into packets.
 func undecidable(name string) (matcher, bool) {
 	switch name {
 	case "limit", "dst-limit", "nth", "psd", "connection-limit", "connection-rate", "per-connection-classifier":
@@ -107,7 +109,8 @@ func undecidable(name string) (matcher, bool) {
 	return matcher{cost: 1}, false
 }
 
-// describes are the arguments that say what a rule does, or describe it: they match nothing. hw-offload went with RouterOS 7.21.
+// describes are the arguments that say what a rule does, or describe it: they match nothing.
+// hw-offload went with RouterOS 7.21.
 func describes(name string) bool {
 	switch name {
 	case "chain", "comment", "disabled", "copy-from", "place-before",
@@ -304,8 +307,8 @@ func readTypes(name, value string) (Test, error) {
 
 func readList(name, value string) (Test, error) { return Listed{endOf(name), value}, nil }
 
-// dangling reports whether a value is the bare id of an interface or list that is gone. What the router
-// makes of such a rule is not known.
+// dangling reports whether a value is the bare id of an interface or list that is gone. What the
+// router makes of such a rule is not known.
 func dangling(value string) bool { return strings.HasPrefix(value, "*") }
 
 func readInterface(name, value string) (Test, error) {
@@ -439,7 +442,8 @@ func readMAC(_, value string) (Test, error) {
 	return SentBy{strings.ToUpper(value)}, nil
 }
 
-// readPolicy decides in,ipsec and in,none; the outgoing direction is not part of a packet that arrives.
+// readPolicy decides in,ipsec and in,none; the outgoing direction is not part of a packet that
+// arrives.
 func readPolicy(_, value string) (Test, error) {
 	switch value {
 	case "in,ipsec", "in,none":
@@ -450,8 +454,8 @@ func readPolicy(_, value string) (Test, error) {
 	return nil, unreadable()
 }
 
-// readOptions leaves the kinds of options undecided, for a packet that does have some would be taken for
-// one without.
+// readOptions leaves the kinds of options undecided, for a packet that does have some would be
+// taken for one without.
 func readOptions(_, value string) (Test, error) {
 	switch value {
 	case "none", "any":

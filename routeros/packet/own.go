@@ -33,7 +33,8 @@ func OwnOf(s routeros.Snapshot) Own {
 	return o
 }
 
-// Primary returns the address to which redirect sends what came in on an interface; ok is false where it has none.
+// Primary returns the address to which redirect sends what came in on an interface; ok is false
+// where it has none.
 func (o Own) Primary(f routeros.Family, in string) (a netip.Addr, ok bool) {
 	a, ok = o.primary[onInterface{f, in}]
 	return a, ok
@@ -50,8 +51,9 @@ func (o Own) Among(r routeros.AddressRange) netip.Addr {
 	return first
 }
 
-// Stay is whether packets of a translation stay on the router. Without an address, and with redirect,
-// they do, and only the port changes. Which of several addresses a packet gets is the router's choice.
+// Stay is whether packets of a translation stay on the router. Without an address, and with
+// redirect, they do, and only the port changes. Which of several addresses a packet gets is the
+// router's choice.
 type Stay uint8
 
 // The ways to stay.
@@ -61,8 +63,8 @@ const (
 	MayLeave             // to one of several, one of which is the router's own
 )
 
-// Stays tells whether packets of a translation stay on the router, and at which of its addresses where that
-// changes; redirect's depends on the interface, see [Own.Primary].
+// Stays tells whether packets of a translation stay on the router, and at which of its addresses
+// where that changes; redirect's depends on the interface, see [Own.Primary].
 func (o Own) Stays(t Translation) (Stay, netip.Addr) {
 	if t.Redirect || !t.Given {
 		return Stays, netip.Addr{}

@@ -55,8 +55,9 @@ type Translation struct {
 	AnyPort  bool                  // one of several ports, of which Port is the first
 }
 
-// ReadCondition reads a matcher and its value; ok is false for what is no matcher. The error is a [ValueError] where the router
-// would not take the value: then no packet settles the condition, with a ! as without.
+// ReadCondition reads a matcher and its value; ok is false for what is no matcher. The error is a
+// [ValueError] where the router would not take the value: then no packet settles the condition,
+// with a ! as without.
 func ReadCondition(name, value string) (c Condition, ok bool, err error) {
 	if describes(name) {
 		return Condition{}, false, nil
@@ -85,7 +86,8 @@ func ReadCondition(name, value string) (c Condition, ok bool, err error) {
 	return c, true, &ValueError{Matcher: name, Value: value, Reason: wrong.Reason, Most: wrong.Most}
 }
 
-// ConditionOf reads one condition of a row; ok is false where the row has none by that matcher. Who asks for several compiles the row.
+// ConditionOf reads one condition of a row; ok is false where the row has none by that matcher. Who
+// asks for several compiles the row.
 func ConditionOf(r *routeros.Rule, matcher string) (c Condition, ok bool) {
 	value := r.Attrs.Get(matcher)
 	if value == "" {
@@ -95,13 +97,15 @@ func ConditionOf(r *routeros.Rule, matcher string) (c Condition, ok bool) {
 	return c, ok
 }
 
-// Known reports whether an argument of a rule is in the table: as a matcher, or as one that matches nothing.
+// Known reports whether an argument of a rule is in the table: as a matcher, or as one that matches
+// nothing.
 func Known(name string) bool {
 	_, matches := matcherOf(name)
 	return matches || describes(name)
 }
 
-// Compile reads a row. What can't be read is never silently yes or no: it makes a condition that no packet settles.
+// Compile reads a row. What can't be read is never silently yes or no: it makes a condition that no
+// packet settles.
 func Compile(r *routeros.Rule) *Rule {
 	c := &Rule{Action: actionOf(r.Action())}
 	c.Conditions = make([]Condition, 0, len(r.Attrs))
@@ -134,15 +138,15 @@ func Compile(r *routeros.Rule) *Rule {
 	return c
 }
 
-func (c *Rule) fills(r *routeros.Rule) {
-	text := r.Attrs.Get("address-list-timeout")
+func (r *Rule) fills(row *routeros.Rule) {
+	text := row.Attrs.Get("address-list-timeout")
 	timeout, err := routeros.ParseListTimeout(text)
 	if err != nil { // nobody knows for how long, so whether at all is not known either
-		c.Conditions = append(c.Conditions, Condition{Matcher: "address-list-timeout", Value: text})
+		r.Conditions = append(r.Conditions, Condition{Matcher: "address-list-timeout", Value: text})
 	}
-	c.Fill = Fill{List: r.Attrs.Get("address-list"), Of: Destination, Timeout: timeout}
-	if c.Action.Name == "add-src-to-address-list" {
-		c.Fill.Of = Source
+	r.Fill = Fill{List: row.Attrs.Get("address-list"), Of: Destination, Timeout: timeout}
+	if r.Action.Name == "add-src-to-address-list" {
+		r.Fill.Of = Source
 	}
 }
 
@@ -178,8 +182,8 @@ type Action struct {
 	Verdict Verdict // of one that decides
 }
 
-// actionOf is the table of actions (routeros-facts § 2.6). endpoint-independent-nat sends on what belongs to a mapping that no snapshot
-// shows, so it is none that is known.
+// actionOf is the table of actions (routeros-facts § 2.6). endpoint-independent-nat sends on what
+// belongs to a mapping that no snapshot shows, so it is none that is known.
 func actionOf(name string) Action {
 	a := Action{Name: name}
 	switch name {

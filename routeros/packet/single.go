@@ -2,8 +2,8 @@ package packet
 
 import "time"
 
-// Meets holds a packet that arrives against one condition. The answer is known only where the packet,
-// the lists and the time settle it.
+// Meets holds a packet that arrives against one condition. The answer is known only where the
+// packet, the lists and the time settle it.
 func (w *World) Meets(c Condition, p Packet, lists Lists, at time.Time) (meets, known bool) {
 	return c.holds(&walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, toRouter: true})
 }

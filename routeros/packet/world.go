@@ -67,7 +67,8 @@ func (t *table) chain(name string) []int {
 	return t.chains[name]
 }
 
-// rule returns a rule of a chain, compiled. Two goroutines that come to it at once make the same of it.
+// rule returns a rule of a chain, compiled. Two goroutines that come to it at once make the same of
+// it.
 func (t *table) rule(i int) *Rule {
 	r := t.rules[i].Load()
 	if r == nil {

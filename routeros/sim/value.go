@@ -118,12 +118,12 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 	return condition(m, name, text)
 }
 
-// condition checks the value of a matcher. Some are kept in their canonical form; a port list keeps its
-// written order (routeros-facts § 2.2).
+// condition checks the value of a matcher. Some are kept in their canonical form; a port list keeps
+// its written order (routeros-facts § 2.2).
 func condition(m routeros.Menu, name, text string) (string, *trap) {
 	c, _, err := packet.ReadCondition(name, text)
 	if err != nil {
-		return "", unreadable(name, text, err)
+		return "", unreadable(name, err)
 	}
 	switch t := c.Test.(type) {
 	case packet.Addresses:
@@ -141,8 +141,9 @@ func condition(m routeros.Menu, name, text string) (string, *trap) {
 	return text, nil
 }
 
-// unreadable is the router's word for a value that it does not take. It names the type of the argument (routeros-facts § 1.6).
-func unreadable(name, text string, err error) *trap {
+// unreadable is the router's word for a value that it does not take. It names the type of the
+// argument (routeros-facts § 1.6).
+func unreadable(name string, err error) *trap {
 	var wrong *packet.ValueError
 	switch known := errors.As(err, &wrong); {
 	case known && wrong.Reason == packet.OutOfRange:
