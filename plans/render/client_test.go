@@ -50,7 +50,7 @@ func (e *ears) tcp(name string) uint16 {
 				return
 			}
 			e.hear(name)
-			go func() { // whoever connects may take his time to leave
+			go func() { // clients may take their time to disconnect
 				_, _ = io.Copy(io.Discard, c)
 				_ = c.Close()
 			}()
