@@ -10,34 +10,35 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Bogons are sources that can't come from an interface, so that a packet with one of them is forged: addresses that no host on the
-// internet has, as long as the internet is what the interface leads to.
+// Bogons are source addresses that can't arrive on an interface towards the internet, since no host
+// there has them. A packet with such a source is forged.
 type Bogons struct {
 	// InterfaceLists say on which interfaces; at least one.
 	InterfaceLists []string
-	// Except are taken out of the reserved addresses, Also comes to them.
+	// Except are exceptions from the reserved addresses, Also are further addresses.
 	Except, Also []routeros.AddressRange
 }
 
-// reserved are the addresses that are nobody's on the internet, by the registries of IANA (RFC 6890, RFC 8190) and what they refer to.
-//
-// Left out, since neighbours on the provider's side of a WAN do have them: 100.64.0.0/10, from which a provider translates (RFC 6598), and
-// 64:ff9b:1::/48, into which he does (RFC 8215). Left out too are 2002::/16 and 2001::/32, behind which there still may be hosts.
+// reserved are the addresses that nobody has on the internet, by the registries of IANA (RFC 6890,
+// RFC 8190) and the documents to which they refer. Left out, since neighbours on the provider's
+// side of a WAN do have them: 100.64.0.0/10, from which a provider translates (RFC 6598), and
+// 64:ff9b:1::/48, to which it translates (RFC 8215). Also left out are 2002::/16 and 2001::/32,
+// behind which there may still be hosts.
 func reserved(f routeros.Family) []string {
 	if f == routeros.IPv6 {
 		return []string{
 			"::/96",          // unspecified, loopback, and IPv4 inside IPv6 as it was once meant (RFC 4291 § 2.5)
 			"::ffff:0:0/96",  // IPv4-mapped: never on a wire (RFC 4291 § 2.5.5.2)
 			"100::/64",       // for discarding (RFC 6666)
-			"100:0:0:1::/64", // made up for measuring (RFC 9780)
+			"100:0:0:1::/64", // for measurements (RFC 9780)
 			"2001:2::/48",    // benchmarks (RFC 5180)
-			"2001:10::/28",   // ORCHID, given back (RFC 4843)
+			"2001:10::/28",   // ORCHID, returned (RFC 4843)
 			"2001:db8::/32",  // documentation (RFC 3849)
 			"3fff::/20",      // documentation (RFC 9637)
 			"5f00::/16",      // segment identifiers (RFC 9602)
 			"fc00::/7",       // unique local (RFC 4193)
 			"fe80::/10",      // link-local (RFC 4291 § 2.5.6): anybody on the link
-			"fec0::/10",      // site-local, given up (RFC 3879)
+			"fec0::/10",      // site-local, deprecated (RFC 3879)
 			"ff00::/8",       // multicast is never a source (RFC 4291 § 2.7)
 		}
 	}
@@ -47,7 +48,7 @@ func reserved(f routeros.Family) []string {
 		"127.0.0.0/8",     // loopback (RFC 1122 § 3.2.1.3)
 		"169.254.0.0/16",  // link-local (RFC 3927)
 		"172.16.0.0/12",   // private (RFC 1918)
-		"192.0.0.0/24",    // protocol assignments (RFC 6890 § 2.1): from the two anycast addresses in it nobody begins anything
+		"192.0.0.0/24",    // protocol assignments (RFC 6890 § 2.1): the two anycast addresses in it start no connections
 		"192.0.2.0/24",    // documentation (RFC 5737)
 		"192.168.0.0/16",  // private (RFC 1918)
 		"198.18.0.0/15",   // benchmarks (RFC 2544)
@@ -58,7 +59,8 @@ func reserved(f routeros.Family) []string {
 	}
 }
 
-// Ranges returns the sources of a family that are taken for forged, as prefixes in their order, none inside of another. A nil Bogons has none.
+// Ranges returns the sources of a family that count as forged, as sorted prefixes, none inside of
+// another. A nil Bogons has none.
 func (b *Bogons) Ranges(f routeros.Family) []routeros.AddressRange {
 	if b == nil {
 		return nil
@@ -85,7 +87,7 @@ func (b *Bogons) Ranges(f routeros.Family) []routeros.AddressRange {
 	return out
 }
 
-// Forged reports whether a source is taken for forged where it arrives on one of the interfaces.
+// Forged reports whether a source counts as forged when it arrives on one of the interfaces.
 func (b *Bogons) Forged(a netip.Addr) bool {
 	family := routeros.AddressRange{First: a, Last: a}.Family()
 	return slices.ContainsFunc(b.Ranges(family), func(r routeros.AddressRange) bool { return r.Contains(a) })
@@ -124,7 +126,8 @@ func (w *walker) bogons(root *yaml.Node, families []routeros.Family) *Bogons {
 	}
 }
 
-// compareBogons finds what firewall.bogons says without any effect, or against itself or the allow-list.
+// compareBogons finds entries of firewall.bogons that have no effect, or contradict each other or
+// the allow-list.
 func (w *walker) compareBogons(root *yaml.Node, p Plan) {
 	if p.Firewall.Bogons == nil {
 		return
@@ -155,7 +158,7 @@ func (w *walker) compareBogons(root *yaml.Node, p Plan) {
 	})
 }
 
-// shortestAlso keeps a slip of the pen from shutting out a large part of the internet.
+// shortestAlso prevents a typing mistake from shutting out a large part of the internet.
 func shortestAlso(f routeros.Family) int {
 	if f == routeros.IPv6 {
 		return 16

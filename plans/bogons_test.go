@@ -39,8 +39,8 @@ func TestForged(t *testing.T) {
 	}
 }
 
-// TestRanges: whatever is excepted and added, an address is in the ranges when it is added, or reserved and not excepted; and they are
-// prefixes in their order that share no address.
+// TestRanges: whatever is excepted and added, an address is in the ranges when it is added, or
+// reserved and not excepted; and they are prefixes in their order that share no address.
 func TestRanges(t *testing.T) {
 	prefixes := func(t *rapid.T, label string) []routeros.AddressRange {
 		var out []routeros.AddressRange
@@ -76,7 +76,8 @@ func TestRanges(t *testing.T) {
 	})
 }
 
-// TestReservedAgainstPython: what is reserved here, Python's table of the same registries says is not global, or multicast.
+// TestReservedAgainstPython: what is reserved here, Python's table of the same registries says is
+// not global, or multicast.
 func TestReservedAgainstPython(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// Credential says where a secret is to be found: never the secret itself.
+// Credential says where a secret is kept. It never holds the secret itself.
 type Credential struct {
 	Kind CredentialKind
-	// Value is the name of a variable of the environment, a file, a command line, or the name in the keyring.
+	// Value is the name of a variable of the environment, a file, a command line, or the name in
+	// the keyring.
 	Value string
 }
 
@@ -32,8 +33,8 @@ func (c Credential) String() string {
 	return string(c.Kind) + ":" + c.Value
 }
 
-// ParseCredential reads env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. Its errors do not repeat the text: who writes a
-// password there should not see it in a log.
+// ParseCredential reads env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. Its errors do
+// not repeat the text: a password that was written there by mistake must not get into a log.
 func ParseCredential(text string) (Credential, error) {
 	kind, value, _ := strings.Cut(text, ":")
 	c := Credential{CredentialKind(kind), strings.TrimSpace(value)}

@@ -7,13 +7,13 @@ import "github.com/rosknock/rosknock/routeros"
 type form struct {
 	kind   formKind
 	fields []field  // of a mapping
-	one    []string // of a mapping: keys of which there has to be exactly one
+	one    []string // of a mapping: keys of which exactly one is required
 	names  *scalar  // of a table: what its keys may be
 	items  *form    // of a list's items, or a table's values
 	least  int      // the fewest items of a list or table
 	most   int      // the most items of a list; 0 for any number
 	scalar scalar
-	long   *form // of a choice: the mapping or list that may stand instead of the scalar
+	long   *form // of a choice: the mapping or list that is allowed instead of the scalar
 	secret bool  // may hold a knock sequence: digits are masked in excerpts
 	// private may hold any secret: nothing of it is shown.
 	private bool
@@ -23,7 +23,7 @@ type formKind uint8
 
 const (
 	scalarForm  formKind = iota
-	mappingForm          // keys that are known beforehand
+	mappingForm          // fixed keys
 	tableForm            // names that the operator chooses
 	listForm
 	choiceForm // a scalar, or a mapping or list
@@ -34,7 +34,7 @@ type field struct {
 	name     string
 	about    string
 	required bool
-	fallback string // what holds when the key is left out, for people
+	fallback string // the default when the key is missing, as text
 	value    form
 }
 
@@ -43,14 +43,14 @@ type scalar struct {
 	what    string   // "a port", as messages put it
 	pattern string   // for the schema
 	enum    []string // all words that there are
-	hints   []string // words to propose where there is no enum
-	forward bool     // the name of a forward of the plan will do too
+	hints   []string // words to suggest if there is no enum
+	forward bool     // the name of a forward of the plan is allowed too
 	any     bool     // numbers and truth values as well as text
 	number  bool
 	min     int
 	max     int
 	secret  bool // never quoted in a message
-	// check returns why a text can't be read and what to write instead; "" when it can.
+	// check returns why a text is invalid and what to write instead; "" if it is valid.
 	check func(text string) (why, remedy string)
 }
 
@@ -136,7 +136,8 @@ func stageForm() form {
 	return form{kind: choiceForm, scalar: stageScalar(), long: &long, secret: true}
 }
 
-// payloadForm has no way to write the text out: a plan is shown and kept in more places than a secret should be.
+// payloadForm does not allow the text itself: a plan is shown and kept in more places than a secret
+// should be.
 func payloadForm() form {
 	f := mapping(field{name: "secret", required: true, about: "Where the text is kept: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 8 to 100 printable characters.",
 		value: form{scalar: credentialScalar("the payload"), private: true}})

@@ -11,18 +11,20 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Forward is a service behind the router that is reached through a port of it, by destination NAT. Only IPv4 has forwards: behind IPv6 every
-// host has an address that is reached as it is.
+// Forward is a service behind the router that is reached through a port of the router, by
+// destination NAT. Only IPv4 has forwards: with IPv6 every host has an address that is reached
+// directly.
 type Forward struct {
 	Name     string
 	Protocol string // tcp or udp
-	// Port is what is asked for at the router, and ToPort of the host To it becomes.
+	// Port is the router's port, and ToPort the port of the host To.
 	Port   uint16
 	To     netip.Addr
 	ToPort uint16
 }
 
-// OpensForward reports whether those whom a door trusts may use a forward: the door names it, or opens everything.
+// OpensForward reports whether a door's trusted sources may use a forward: the door names it, or
+// opens everything.
 func (d Door) OpensForward(name string) bool {
 	return slices.ContainsFunc(d.Opens, func(t Target) bool {
 		return t.Kind == Everything || t.Kind == ForwardTarget && t.Name == name
@@ -56,7 +58,7 @@ func forwardedScalar() scalar {
 	}}
 }
 
-// forwardNames lists what forwards are called, before anything of a plan is checked: a door may open them.
+// forwardNames lists the names of forwards, before the plan is checked: a door may open them.
 func (w *walker) forwardNames(root *yaml.Node) []string {
 	var names []string
 	for _, n := range w.items(root, "gate", "forwards") {
@@ -85,7 +87,7 @@ func portOf(text string) uint16 {
 	return uint16(port)
 }
 
-// compareForwards finds forwards whose names or ports are something else already.
+// compareForwards finds forwards whose names or ports are already in use.
 func (w *walker) compareForwards(root *yaml.Node, p Plan) {
 	if len(p.Gate.Forwards) > 0 && !slices.Contains(p.Firewall.Families, routeros.IPv4) {
 		n := w.child(root, "gate", "forwards")
@@ -121,7 +123,8 @@ func (w *walker) forwardName(n *yaml.Node, before []Forward) {
 	}
 }
 
-// takes says what else the port of a forward is in the plan, "" for nothing, and whether that is a secret.
+// takes says which other use of a forward's port is in the plan, "" for none, and whether that is a
+// secret.
 func (p Plan) takes(f Forward, before []Forward) (use string, secret bool) {
 	at := Stage{Protocol: f.Protocol, Port: f.Port}
 	for _, other := range before {

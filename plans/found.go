@@ -11,11 +11,11 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Found says how rules that somebody wrote by hand differ from those that a plan compiles to, so that the plan describes what
-// stands on the router and changes nothing of it. Rules are named by the slot of their mark. Whoever takes a line out of it
-// brings that rule to the form in which rosknock writes it.
+// Found says how hand-written rules differ from those that a plan compiles to, so that the plan
+// describes the router as it is and changes nothing. Rules are named by the slot of their mark.
+// Removing a line brings that rule to the form in which rosknock writes it.
 type Found struct {
-	// Order lists slots in the order in which their rules stand. What it doesn't name comes after, in the usual order.
+	// Order lists slots in the order of their rules. All others come after, in the usual order.
 	Order []string
 	Rules []FoundRule
 }
@@ -23,11 +23,12 @@ type Found struct {
 // FoundRule is how one rule differs.
 type FoundRule struct {
 	Slot string
-	// Chain is where the rule stands, when that is not input but a chain to which the router's own rules jump.
+	// Chain is the chain of the rule, if it is not input but a chain to which the router's own
+	// rules jump.
 	Chain string
-	// Comment is what stands before the mark; empty for the usual text.
+	// Comment is the text before the mark; empty for the usual text.
 	Comment string
-	// With are matchers that the rule has besides; Without names usual ones that it lacks.
+	// With are additional matchers of the rule; Without names usual ones that it lacks.
 	With    routeros.Attributes
 	Without []string
 }
@@ -45,17 +46,18 @@ func (f Found) Rule(slot string) FoundRule {
 	return FoundRule{}
 }
 
-// Lacks reports whether the rule goes without a matcher that rosknock would write.
+// Lacks reports whether the rule lacks a matcher that rosknock would write.
 func (r FoundRule) Lacks(name string) bool { return slices.Contains(r.Without, name) }
 
-// FoundMatchers are the matchers that a rule may have besides. None of them is what a knock or a gate is made of: protocols,
-// ports, sizes and payloads stand in the plan itself.
+// FoundMatchers are the additional matchers that a rule may have. None of them is a part of a knock
+// or a gate: protocols, ports, sizes and payloads are in the plan itself.
 func FoundMatchers() []string {
 	return []string{"connection-state", "dst-address", "dst-address-list", "dst-address-type", "in-interface", "in-interface-list", "limit", "log",
 		"log-prefix", "src-address", "src-address-list", "src-address-type", "src-mac-address", "tcp-flags", "ttl"}
 }
 
-// FoundLacks are the matchers that a rule may lack: the state of the connection, and that a ping is asked for and not answered.
+// FoundLacks are the matchers that a rule may lack: the connection state, and the type of an echo
+// request.
 func FoundLacks() []string { return []string{"connection-state", "icmp-options"} }
 
 const slotPattern = `^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9/-]*$`
@@ -99,11 +101,11 @@ func foundForm() form {
 		field{name: "rules", about: "How each rule differs, by the slot of its mark.",
 			value: form{kind: tableForm, names: new(slotScalar()), items: &one}},
 	)
-	f.secret = true // list names of old often tell a port
+	f.secret = true // old list names often contain a port
 	return f
 }
 
-// found reads how the rules differ that were there before.
+// found reads how existing rules differ.
 func (w *walker) found(root *yaml.Node, f Firewall) Found {
 	n := w.child(root, "firewall", "as-found")
 	if n == nil {

@@ -4,11 +4,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Place is where something stands in a plan file; lines and columns count from 1.
+// Place is a position in a plan file; lines and columns count from 1.
 type Place struct{ Line, Column int }
 
-// Places finds where the keys of a plan file stand, by their path: doors.admin.knock. A file that is no YAML has
-// none.
+// Places finds the positions of the keys of a plan file, by their path: doors.admin.knock. A file
+// that is not YAML has none.
 func Places(data []byte) map[string]Place {
 	var root yaml.Node
 	if len(data) > planKind().most || yaml.Unmarshal(data, &root) != nil {
@@ -17,7 +17,7 @@ func Places(data []byte) map[string]Place {
 	places := map[string]Place{}
 	var walk func(path string, n *yaml.Node, depth int)
 	walk = func(path string, n *yaml.Node, depth int) {
-		const deepest = 8 // no key of a plan stands deeper
+		const deepest = 8 // no key of a plan is nested deeper
 		if n.Kind != yaml.MappingNode || depth > deepest {
 			return
 		}

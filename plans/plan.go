@@ -1,11 +1,9 @@
-// Package plans is what the operator wants: the plan file, read with places, checked,
-// and printed back.
-//
-// A plan names doors (knock sequences and what they open), the gate (what is shut for
-// everybody else), the services to switch off or move, and the allow-list of those who never
-// need to knock. [Read] is strict and reports every mistake of a file at once, each with its
-// line and column. The package knows nothing about any router: plans/compile turns a plan
-// into the rule set for one.
+// Package plans holds the operator's plan: the plan file, read with positions, checked, and printed
+// back. A plan names doors (knock sequences and what they open), the gate (what is closed to
+// everybody else), the services to disable or move, and the allow-list of sources that never need
+// to knock. [Read] is strict and reports every error of a file at once, each with its line and
+// column. The package knows nothing about any router: plans/compile turns a plan into the rule set
+// for one.
 package plans
 
 import (
@@ -29,30 +27,33 @@ type Plan struct {
 // Door is one knock sequence, the list that it fills, and what that list may reach.
 type Door struct {
 	Name string
-	// Knock is the sequence; of a door that rotates, that of one window, once it was derived.
+	// Knock is the sequence; of a rotating door, that of one window, once it is derived.
 	Knock []Stage
-	// Rotate, when set, says how the knock follows from a secret and the time. Window then tells apart the doors that stand for
-	// the windows of one: they share its name, its trusted list and what it opens. 0 is a door that was not derived, or has its own knock.
+	// Rotate, if set, says how the knock is derived from a secret and the time. Window then
+	// distinguishes the doors of the windows of one rotating door: they share its name, its trusted
+	// list and what it opens. 0 is a door that was not derived, or has a fixed knock.
 	Rotate *Rotate
 	Window int
-	// Hours are when the knock of a window counts that was laid down ahead; none is always.
+	// Hours are when the knock of a window that is installed in advance counts; none means always.
 	Hours []routeros.Hours
 	// StageTimeout is how long each stage's list remembers a source.
 	StageTimeout time.Duration
 	// StageList is the prefix of the stage lists, which are called PREFIX_1, PREFIX_2, …
 	StageList string
-	// StageNames, when set, are the names of the stage lists instead, one for each stage but the last.
+	// StageNames, if set, are the names of the stage lists instead, one for each stage but the
+	// last.
 	StageNames []string
 	Trusted    Trusted
 	// Opens is what the trusted list may reach; at least one target.
 	Opens []Target
-	// Log, when set, logs each finished knock.
+	// Log, if set, logs each finished knock.
 	Log *Log
-	// WrongKnock is what becomes of a source that touches a stage out of turn.
+	// WrongKnock is what happens to a source that touches a stage out of order.
 	WrongKnock WrongKnock
 	// Decoys are traps: touching one quarantines.
 	Decoys []Stage
-	// QuarantineFor is how long the quarantine list remembers a source, longer than any stage does; zero where the door has none.
+	// QuarantineFor is how long the quarantine list remembers a source, longer than any stage does;
+	// zero if the door has none.
 	QuarantineFor time.Duration
 }
 
@@ -62,8 +63,8 @@ func (d Door) Quarantines() bool { return d.WrongKnock == Quarantine || len(d.De
 // WrongKnock is what a wrong knock does.
 type WrongKnock uint8
 
-// What a wrong knock does: nothing, or it gets its source into a list that outlives every stage, and whose members no stage
-// looks at.
+// What a wrong knock does: nothing, or it puts its source into a list that outlives every stage,
+// and whose members every stage ignores.
 const (
 	Ignore WrongKnock = iota
 	Quarantine
@@ -77,8 +78,8 @@ func (k WrongKnock) String() string {
 	return "ignore"
 }
 
-// StageListOf returns the name of the list of those who have come as far as stage n, counted from 1. The last stage fills the trusted
-// list instead.
+// StageListOf returns the name of the list of sources that have passed stage n, counted from 1. The
+// last stage fills the trusted list instead.
 func (d Door) StageListOf(n int) string {
 	if n <= len(d.StageNames) {
 		return d.StageNames[n-1]
@@ -86,8 +87,9 @@ func (d Door) StageListOf(n int) string {
 	return d.StageList + d.Suffix() + "_" + strconv.Itoa(n)
 }
 
-// Suffix tells the windows of a rotating door apart in the names of lists and marks; it is empty for other doors. It comes again after
-// four windows, long after the one before is over; of windows that are laid down ahead, after as many as are laid down.
+// Suffix distinguishes the windows of a rotating door in the names of lists and marks; it is empty
+// for other doors. It repeats after four windows, long after the first one is over; for windows in
+// advance, after as many as are installed.
 func (d Door) Suffix() string {
 	switch {
 	case d.Window == 0:
@@ -98,7 +100,7 @@ func (d Door) Suffix() string {
 	return "-w" + strconv.Itoa(d.Window)
 }
 
-// QuarantineList returns the name of the list of those in quarantine.
+// QuarantineList returns the name of the list of sources in quarantine.
 func (d Door) QuarantineList() string { return d.StageList + "-quarantine" }
 
 // Stage is one step of a knock.
@@ -108,30 +110,33 @@ type Stage struct {
 	// Size is the whole IP packet of an icmp stage, header included, as RouterOS counts it;
 	// 28 to 65535.
 	Size uint16
-	// PayloadFrom is where the text is kept that the packet has to carry, of a udp or icmp stage; the zero value wants none. Payload is that
-	// text once it was looked up: see [Plan.Resolve].
+	// PayloadFrom is where the text is kept that the packet of a udp or icmp stage has to carry;
+	// the zero value means none. Payload is that text once it is looked up: see [Plan.Resolve].
 	PayloadFrom Credential
 	Payload     string
 }
 
-// Rotate is a knock that changes with time: each window has its own sequence, which follows from a secret.
+// Rotate is a knock that changes with time: each window has its own sequence, derived from a
+// secret.
 type Rotate struct {
 	Secret Credential
-	// Stages is how many, Ports where they are, Every how long a window is, and Overlap for how long before and after
-	// it its sequence opens too.
+	// Stages is their number, Ports the range of their ports, Every the length of a window, and
+	// Overlap how much earlier and later its sequence also opens.
 	Stages         int
 	Ports          routeros.PortRange
 	Every, Overlap time.Duration
-	// Ahead is for how long the knocks to come are laid down on the router, where they come again if nobody replaces them: a day, a week, or
-	// 0 for those of the present only.
+	// Ahead is for how long knocks are installed on the router in advance, where they repeat if
+	// nobody replaces them: a day, a week, or 0 for the valid ones only.
 	Ahead time.Duration
-	// Payload is how many characters the packets of udp stages have to carry, which follow from the secret too; 0 for none.
+	// Payload is how many characters the packets of udp stages have to carry, derived from the
+	// secret too; 0 for none.
 	Payload int
-	// User is whose knock it is where each person has one: it makes it another than that of anybody else.
+	// User is the person, if each has their own knock: it makes their knock different from all
+	// others.
 	User string
 }
 
-// Laid is how many windows stand on the router at once where they are laid down ahead, and 0 where they are not.
+// Laid is how many windows are on the router at once if they are installed in advance, otherwise 0.
 func (r Rotate) Laid() int {
 	if r.Ahead == 0 || r.Every <= 0 {
 		return 0
@@ -149,7 +154,7 @@ type Trusted struct {
 // Target is something on the router, or behind it, that can be opened or gated.
 type Target struct {
 	Kind TargetKind
-	// Name is the service, VPN or forward, when Kind is ServiceTarget, VPNTarget or ForwardTarget.
+	// Name is the service, VPN or forward, if Kind is ServiceTarget, VPNTarget or ForwardTarget.
 	Name string
 	// Protocol is tcp or udp and Port the port, when Kind is PortTarget.
 	Protocol string
@@ -182,7 +187,7 @@ type Allow struct {
 	InterfaceLists []string
 }
 
-// Gate is what is shut for everybody who is neither on the allow-list nor trusted.
+// Gate is what is closed to everybody who is neither on the allow-list nor trusted.
 type Gate struct {
 	Services []string
 	VPNs     []string
@@ -201,7 +206,7 @@ func (g Gate) Targets() []Target {
 	return targets
 }
 
-// Services is what the plan wants of /ip/service.
+// Services is the desired state of /ip/service.
 type Services struct {
 	Disable []string
 	Ports   []ServicePort
@@ -220,16 +225,16 @@ type ServiceFrom struct {
 	Prefixes []routeros.AddressRange
 }
 
-// Firewall says where and how the rules are laid down.
+// Firewall says where the rules go, and in which form.
 type Firewall struct {
 	Families []routeros.Family
 	Layout   Layout
 	// Before is the comment of the rule before which the rules go; empty means that rosknock finds
 	// the place itself.
 	Before string
-	// Bogons, when set, are sources whose knocks don't count on some interfaces.
+	// Bogons, if set, are sources whose knocks don't count on some interfaces.
 	Bogons *Bogons
-	// Found says how rules differ that were there before and that the plan describes as they are.
+	// Found says how existing rules differ that the plan describes as they are.
 	Found Found
 }
 
@@ -250,9 +255,10 @@ func (l Layout) String() string {
 	return "chain"
 }
 
-// What a plan gets when it doesn't say.
+// The defaults of a plan.
 const (
 	DefaultStageTimeout = 10 * time.Second
-	// DefaultQuarantine is how long a quarantine lasts, or twice the stage-timeout if that is longer.
+	// DefaultQuarantine is how long a quarantine lasts, or twice the stage-timeout if that is
+	// longer.
 	DefaultQuarantine = time.Minute
 )

@@ -12,14 +12,14 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Problem is one mistake in a plan file, with its place.
+// Problem is one error in a plan file, with its place.
 type Problem struct {
 	File         string
 	Line, Column int // from 1; columns count characters
 	Message      string
-	// Remedy says what to write instead; empty when the message says it all.
+	// Remedy says what to write instead; empty if the message is enough.
 	Remedy string
-	// Excerpt is the line of the file with a caret below the place. What may belong to a knock
+	// Excerpt is the line of the file with a caret below the place. Text that may belong to a knock
 	// sequence is masked in it.
 	Excerpt string
 }
@@ -62,7 +62,7 @@ func (ps Problems) sort() {
 // excerptWidth is how many characters of a line an excerpt shows at most.
 const excerptWidth = 100
 
-// sequenceText is what looks like a stage wherever it stands, also in a file that is no YAML.
+// sequenceText matches text that looks like a stage anywhere, even in a file that is not YAML.
 var sequenceText = regexp.MustCompile(`(?i)(tcp|udp|icmp)["']?\s*[/:,]?\s*["']?[0-9]+|(port|size)["']?\s*:\s*["']?[0-9]+`)
 
 // excerpt prints a line with a caret below the column. With secret, every digit is masked.
@@ -80,12 +80,11 @@ func excerpt(line string, number, column int, secret bool) string {
 	return strings.TrimRight(head+string(text[start:end]), " ") + "\n" + caret
 }
 
-// userPassword is a password that stands between a user and a host, as in addresses of the web:
-// nothing here takes one.
+// userPassword is a password between a user and a host, as in URLs: nothing here accepts one.
 var userPassword = regexp.MustCompile(`([\w.*-]+):[^\s"',\[\]{}]+@`)
 
-// maskPassword hides passwords of that form. The text stays as long as it was, so that a caret
-// below it stays right.
+// maskPassword hides passwords of that form. The text keeps its length, so that a caret below it
+// stays right.
 func maskPassword(text string) string {
 	return userPassword.ReplaceAllStringFunc(text, func(found string) string {
 		user, rest, _ := strings.Cut(found, ":")
@@ -93,8 +92,8 @@ func maskPassword(text string) string {
 	})
 }
 
-// printable puts a blank in place of a tab, and a sign in place of what can't be shown, so that
-// every character keeps its column.
+// printable replaces a tab by a blank, and an unprintable character by a sign, so that every
+// character keeps its column.
 func printable(r rune) rune {
 	switch {
 	case r == '\t':
@@ -107,8 +106,8 @@ func printable(r rune) rune {
 
 var numberRun = regexp.MustCompile(`[0-9]{2,}`)
 
-// maskNumbersOf masks in a text every number that also stands in a file: messages quote keys and values, and those
-// of a line that may hold a knock can reach into the next one.
+// maskNumbersOf masks in a text every number that also occurs in a file: messages quote keys and
+// values, and those of a line with a knock can reach into the next line.
 func maskNumbersOf(file, text string) string {
 	if !numberRun.MatchString(text) {
 		return text
@@ -131,11 +130,11 @@ func maskDigits(s string) string {
 	}, s)
 }
 
-// Nearest returns the word that was meant, where one of those that there are is close enough. Plans use it for their keys; a command line
-// can, too.
+// Nearest returns the word that was probably meant, if a known one is close enough. Plans use it
+// for their keys; the command line uses it too.
 func Nearest(word string, candidates []string) (string, bool) { return nearest(word, candidates) }
 
-// nearest returns the candidate closest to a word, when one is close enough to be meant.
+// nearest returns the candidate closest to a word, if one is close enough.
 func nearest(word string, candidates []string) (string, bool) {
 	const longest = 40
 	best, found := "", false

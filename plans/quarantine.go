@@ -9,7 +9,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// quarantine reads what a door does about wrong knocks.
+// quarantine reads how a door handles wrong knocks.
 func (w *walker) quarantine(d *Door, n *yaml.Node) {
 	if w.string(n, "wrong-knock") == Quarantine.String() {
 		d.WrongKnock = Quarantine
@@ -35,8 +35,8 @@ func (w *walker) quarantine(d *Door, n *yaml.Node) {
 	}
 }
 
-// inTurn refuses stages that come again: by one list a rule can't tell which of them a packet is meant for, so neither whether it is
-// out of turn.
+// inTurn refuses repeated stages: with one list, a rule can't tell which of them a packet is meant
+// for, and so not whether it is out of order.
 func (w *walker) inTurn(knock *yaml.Node) {
 	if knock == nil || knock.Kind != yaml.SequenceNode {
 		return
@@ -48,7 +48,7 @@ func (w *walker) inTurn(knock *yaml.Node) {
 		if s == (Stage{}) {
 			continue
 		}
-		if again && before < i-1 { // right after itself is said already
+		if again && before < i-1 { // a direct repetition is reported already
 			w.add(n, fmt.Sprintf("this stage is stage %d again, and with wrong-knock: quarantine the router can't tell which of them is out of order", before+1),
 				"write another, or leave wrong-knock out")
 		}
@@ -77,7 +77,8 @@ func (w *walker) decoys(door *yaml.Node) []Stage {
 	return out
 }
 
-// compareDecoys finds decoys that somebody has a reason to touch: a stage of any door, and what is gated or opened.
+// compareDecoys finds decoys that clients have a reason to touch: a stage of any door, and gated or
+// opened ports.
 func (w *walker) compareDecoys(root *yaml.Node, p Plan) {
 	for i, e := range w.entries(root, "doors") {
 		list := w.child(e.value, "decoys")
@@ -96,7 +97,7 @@ func (w *walker) compareDecoys(root *yaml.Node, p Plan) {
 	}
 }
 
-// uses says what else a decoy is in the plan, "" for nothing.
+// uses says which other use of a decoy's port is in the plan, "" for none.
 func (p Plan) uses(s Stage) string {
 	for _, d := range p.Doors {
 		if slices.Contains(d.Knock, s) {
@@ -112,7 +113,8 @@ func (p Plan) uses(s Stage) string {
 	return ""
 }
 
-// covering returns the target that takes packets of a stage. Everything is for the ports that nobody names: it takes none.
+// covering returns the target that covers packets of a stage. Everything covers only ports that
+// nothing else names, so it does not count.
 func (p Plan) covering(targets []Target, s Stage) (Target, bool) {
 	at := slices.IndexFunc(targets, func(t Target) bool { return s.Port != 0 && p.covers(t, s) })
 	if at < 0 {
@@ -139,7 +141,8 @@ func (p Plan) covers(t Target, s Stage) bool {
 	return false
 }
 
-// servicePort is the port of a service by the plan, or its usual one: where the router has another, compiling finds out.
+// servicePort is the port of a service by the plan, or its default one: if the router has another,
+// compiling finds out.
 func (p Plan) servicePort(name string) uint16 {
 	for _, moved := range p.Services.Ports {
 		if moved.Name == name {

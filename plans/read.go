@@ -11,17 +11,18 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Read reads a plan file. The name is only for messages. The error is [Problems]: every mistake of
+// Read reads a plan file. The name is only for messages. The error is [Problems]: every error of
 // the file, in order of place.
 //
-// Anchors, aliases, merge keys and tags are refused. trusted.for takes none-dynamic and none-static
-// as well as a time; that such trust never ends by itself is for lint to say. A stage may come
-// again in a sequence, but not right after itself: the router could not tell it from a packet that
-// was sent twice.
+// Anchors, aliases, merge keys and tags are refused. trusted.for accepts none-dynamic and
+// none-static as well as a time; lint warns that such trust never ends by itself. A stage may be
+// repeated in a sequence, but not directly after itself: the router could not distinguish it from a
+// packet that was sent twice.
 func Read(name string, data []byte) (Plan, error) { return ReadWith(name, data, nil) }
 
-// ReadWith reads a plan file with the values of its variables, which stand in it as ${name}. One without a value is a mistake. A value
-// is put in as text, where it stands: it can't add keys or items.
+// ReadWith reads a plan file with the values of its variables, which are written as ${name}. One
+// without a value is an error. A value is inserted as text in its place: it can't add keys or
+// items.
 func ReadWith(name string, data []byte, vars map[string]string) (Plan, error) {
 	w := newWalker(name, data, planKind())
 	root := w.parse(data)
@@ -100,7 +101,7 @@ func (w *walker) entries(n *yaml.Node, path ...string) []entry {
 	return out
 }
 
-// build makes the plan of what could be read, and checks what only shows when values are compared.
+// build makes the plan from the readable values, and checks them against each other.
 func (w *walker) build(root *yaml.Node) Plan {
 	p := Plan{Name: w.string(root, "name")}
 	p.Firewall = w.firewall(root)
@@ -141,7 +142,8 @@ func (w *walker) door(plan string, e entry) Door {
 	return d
 }
 
-// stageLists reads what the stage lists are called. Of a list of names there has to be one for each stage but the last.
+// stageLists reads the names of the stage lists. A list of names needs one for each stage but the
+// last.
 func (w *walker) stageLists(d *Door, door *yaml.Node) {
 	n := w.child(door, "stage-lists")
 	switch {
@@ -269,8 +271,8 @@ func (w *walker) log(door *yaml.Node) *Log {
 	return l
 }
 
-// ranges reads a list of addresses and prefixes. One of a family that the plan leaves alone would
-// silently do nothing, so it is a problem.
+// ranges reads a list of addresses and prefixes. One of a family that the plan does not cover would
+// silently do nothing, so it is an error.
 func (w *walker) ranges(families []routeros.Family, n *yaml.Node, path ...string) []routeros.AddressRange {
 	var out []routeros.AddressRange
 	seen := map[routeros.AddressRange]bool{}
@@ -351,7 +353,7 @@ func (w *walker) compareDoors(root *yaml.Node, p Plan) {
 	}
 }
 
-// claim notes who fills a list, or the problem that somebody does already.
+// claim notes who fills a list, or the problem that something else fills it already.
 func (w *walker) claim(lists map[string]string, name, owner string, n *yaml.Node) bool {
 	if name == "" || n == nil {
 		return true
@@ -379,7 +381,7 @@ func (w *walker) sameKnock(knocks map[string]string, d Door, n *yaml.Node) {
 	knocks[key.String()] = d.Name
 }
 
-// compareServices finds services that are switched off and used, and two services on one port.
+// compareServices finds services that are disabled but used, and two services on one port.
 func (w *walker) compareServices(root *yaml.Node, p Plan) {
 	off := map[string]bool{}
 	for _, name := range p.Services.Disable {
@@ -413,7 +415,8 @@ func (w *walker) collisions(root *yaml.Node, off map[string]bool) {
 	moved := w.entries(root, "services", "ports")
 	for _, s := range routeros.Services() {
 		stays := !slices.ContainsFunc(moved, func(e entry) bool { return e.key.Value == s.Name })
-		// www-ssl and reverse-proxy share a default; the first to claim it is enough for the message.
+		// www-ssl and reverse-proxy share a default; the first to claim it is enough for the
+		// message.
 		if port := strconv.Itoa(int(s.Port)); stays && !off[s.Name] && owner[port] == "" {
 			owner[port] = s.Name
 		}

@@ -305,7 +305,8 @@ func TestWriteRead(t *testing.T) {
 	})
 }
 
-// TestQuarantine: what a door says of wrong knocks, and what it gets when it does not say for how long.
+// TestQuarantine: what a door says of wrong knocks, and what it gets when it does not say for how
+// long.
 func TestQuarantine(t *testing.T) {
 	p, err := plans.Read("quarantine.yaml", fixture(t, "quarantine.yaml"))
 	if err != nil {

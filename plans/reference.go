@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Reference returns the plan file's keys as a Markdown document, from the same description as the reader and
-// the schema.
+// Reference returns the plan file's keys as a Markdown document, from the same description as the
+// reader and the schema.
 func Reference() []byte {
 	var b strings.Builder
 	b.WriteString(`# The plan file
@@ -42,7 +42,7 @@ func (f form) reference(b *strings.Builder, path string) {
 	}
 }
 
-// below returns the mapping inside a form, and how a path to it goes on.
+// below returns the mapping inside a form, and the continuation of its path.
 func (f form) below() (*form, string) {
 	switch f.kind {
 	case mappingForm:
@@ -65,7 +65,7 @@ func (f form) below() (*form, string) {
 	return nil, ""
 }
 
-// describe says what a value is.
+// describe says what a value may be.
 func (f form) describe() string {
 	switch f.kind {
 	case mappingForm:

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// Lengths of a payload. Eight characters are 64 bits on the wire; the kernel's own matcher, on which RouterOS's content rests, takes 128.
+// Lengths of a payload. Eight characters are 64 bits on the wire; the kernel's own matcher, on
+// which RouterOS's content rests, takes 128.
 const (
 	ShortestPayload = 8
 	LongestPayload  = 100
 )
 
-// Resolve returns the plan with the texts of its payloads, which find looks up where they are kept. It leaves the plan that it is called on
-// alone. No error repeats a text.
+// Resolve returns the plan with the texts of its payloads, which find looks up. It does not change
+// the plan itself. No error repeats a text.
 func (p Plan) Resolve(find func(Credential) (string, error)) (Plan, error) {
 	p.Doors = slices.Clone(p.Doors)
 	for i, d := range p.Doors {

@@ -12,7 +12,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// What a rotating door gets when it doesn't say.
+// The defaults of a rotating door.
 const (
 	defaultRotateStages  = 5
 	defaultRotateEvery   = time.Hour
@@ -22,8 +22,9 @@ const (
 
 const day = 24 * time.Hour
 
-// mostLaid is how many rules the stages of windows may be that are laid down ahead, over the address families. A router looks at each of a
-// family for every new connection, and what takes them back has to fit into one script.
+// mostLaid is how many rules the stages of windows in advance may have, over both address families.
+// A router evaluates all of a family for every new connection, and the undo has to fit into one
+// script.
 const mostLaid = 500
 
 func portsScalar() scalar {
@@ -107,7 +108,8 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 	return r
 }
 
-// people makes a door for each user of a rotating door. Names and lists have to stay apart from those of the other doors.
+// people makes a door for each user of a rotating door. Names and lists have to stay apart from
+// those of the other doors.
 func (w *walker) people(root *yaml.Node, p Plan) []Door {
 	var out []Door
 	names, lists := map[string]bool{}, map[string]bool{}
@@ -140,7 +142,7 @@ func (w *walker) people(root *yaml.Node, p Plan) []Door {
 	return out
 }
 
-// laid refuses more stages than a router should look at.
+// laid refuses more stages than a router should evaluate.
 func (w *walker) laid(root *yaml.Node, p Plan, doors []Door) {
 	rules := 0
 	for _, d := range doors {
@@ -159,7 +161,8 @@ func (w *walker) laid(root *yaml.Node, p Plan, doors []Door) {
 	}
 }
 
-// Ahead returns for how long the plan's windows are laid down ahead, the longest of its doors; 0 when none are.
+// Ahead returns for how long the plan's windows are installed in advance, the longest of its doors;
+// 0 if none are.
 func (p Plan) Ahead() time.Duration {
 	var longest time.Duration
 	for _, d := range p.Doors {

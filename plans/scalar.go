@@ -27,7 +27,7 @@ func nameScalar() scalar {
 	return scalar{what: "a name", pattern: namePattern, check: func(text string) (string, string) { return CheckName(text), "" }}
 }
 
-// CheckName says what is wrong with the name of a plan or a door; empty when nothing is.
+// CheckName says what is wrong with the name of a plan or a door; empty if it is valid.
 func CheckName(text string) string {
 	if nameText.MatchString(text) {
 		return ""
@@ -35,7 +35,7 @@ func CheckName(text string) string {
 	return "names are made of a-z, 0-9 and -, at most 24 of them"
 }
 
-// textScalar is text that the router holds as it is. Control characters and line breaks would let
+// textScalar is text that the router keeps unchanged. Control characters and line breaks would let
 // a name look like another one.
 func textScalar(what string) scalar {
 	return scalar{what: what, pattern: `^[^!\s]([^\t\r\n]*[^\s])?$`, check: func(text string) (string, string) {

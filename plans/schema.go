@@ -2,9 +2,8 @@ package plans
 
 import "encoding/json"
 
-// Schema returns the JSON Schema of a plan file, made from the same description as the reader. Editors
-// complete and check plans with it; what only the reader can tell, such as names that come twice, it
-// leaves to the reader.
+// Schema returns the JSON Schema of a plan file, made from the same description as the reader.
+// Editors complete and check plans with it. Only the reader finds errors such as repeated names.
 func Schema() []byte { return planForm().document("rosknock plan") }
 
 func (f form) document(title string) []byte {

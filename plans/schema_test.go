@@ -79,7 +79,8 @@ func fitsObject(s map[string]any, v any) bool {
 	return !slices.ContainsFunc(required, func(key any) bool { _, has := object[key.(string)]; return !has })
 }
 
-// TestSchema: the schema takes every plan that the reader takes, and refuses what it can see to be wrong.
+// TestSchema: the schema takes every plan that the reader takes, and refuses what it can see to be
+// wrong.
 func TestSchema(t *testing.T) {
 	var s map[string]any
 	if err := json.Unmarshal(plans.Schema(), &s); err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestPlantedPortsStaySecret: ports of any knock, in a plan that is broken outside of them, never show in a message.
+// TestPlantedPortsStaySecret: ports of any knock, in a plan that is broken outside of them, never
+// show in a message.
 func TestPlantedPortsStaySecret(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ports := rapid.SliceOfNDistinct(rapid.IntRange(10000, 64999), 3, 3, rapid.ID[int]).Draw(t, "ports")

@@ -13,7 +13,7 @@ import (
 // Masked returns the stage without its secret: tcp/•••••. The mask has one length for all.
 func (s Stage) Masked() string { return s.Protocol + "/•••••" }
 
-// Reveal returns the stage as it stands in a plan file: tcp/33333, or icmp/245 with the size.
+// Reveal returns the stage as it is written in a plan file: tcp/33333, or icmp/245 with the size.
 func (s Stage) Reveal() string {
 	if s.Protocol == "icmp" {
 		return fmt.Sprintf("icmp/%d", s.Size)
@@ -27,13 +27,14 @@ func (s Stage) String() string { return s.Masked() }
 // Format masks the stage under every verb, %d and %#v included, which would pass String by.
 func (s Stage) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Masked()) }
 
-// MostStages is how many stages a knock has at most. Each is a rule that the router looks at, 16
-// are more than anybody can guess, and what is computed of a knock grows much faster than its
+// MostStages is the largest number of stages of a knock. Each is a rule that the router evaluates,
+// 16 are more than anybody can guess, and computations about a knock grow much faster than its
 // length.
 const MostStages = 64
 
-// ParseKnock reads a knock in short form: stages such as tcp/33333 with commas or blanks between, with or without brackets around them
-// and the key "knock:" before, over any number of lines; what follows a # is a comment. An error counts the stages and never repeats one.
+// ParseKnock reads a knock in short form: stages such as tcp/33333 with commas or blanks between,
+// with or without brackets around them and the key "knock:" before, over any number of lines; what
+// follows a # is a comment. An error counts the stages and never repeats one.
 func ParseKnock(text string) ([]Stage, error) {
 	var words []string
 	for line := range strings.Lines(text) {

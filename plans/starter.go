@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Starter returns a commented plan to begin with. The knock is in it: the file is to be readable for its
-// owner alone.
+// Starter returns a commented plan to begin with. It holds the knock: only its owner may read the
+// file.
 func Starter(name string, knock []Stage) []byte {
 	stages := make([]string, len(knock))
 	for i, s := range knock {
@@ -47,7 +47,8 @@ services:
 #   bogons: {interface-lists: [WAN]}
 `
 
-// StarterInventory returns a commented inventory to begin with, whose routers have a plan in the same folder.
+// StarterInventory returns a commented inventory to begin with, whose routers have a plan in the
+// same folder.
 func StarterInventory(plan string) []byte { return fmt.Appendf(nil, starterInventory, plan) }
 
 const starterInventory = `# A rosknock inventory: which routers there are, and which plan each of them has.

@@ -16,7 +16,8 @@ var (
 	varUse  = regexp.MustCompile(`\$\{([^{}]*)\}`)
 )
 
-// Variables returns the names of the variables that a plan uses, sorted, each once. What can't be read has none.
+// Variables returns the names of the variables that a plan uses, sorted, each once; none if the
+// plan can't be read.
 func Variables(data []byte) []string {
 	w := newWalker("", data, planKind())
 	root := w.parse(data)
@@ -43,7 +44,8 @@ func visit(n *yaml.Node, f func(*yaml.Node)) {
 	}
 }
 
-// expand puts the values of variables in. Keys take none: the names of doors would differ from router to router.
+// expand inserts the values of variables. Keys allow none: the names of doors would differ from
+// router to router.
 func (w *walker) expand(n *yaml.Node, vars map[string]string) {
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -83,7 +85,7 @@ func (w *walker) expandScalar(n *yaml.Node, vars map[string]string) {
 	}
 	n.Value = text
 	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
-		n.Tag = "" // a number that is put in is a number
+		n.Tag = "" // an inserted number is a number
 	}
 }
 

@@ -15,10 +15,10 @@ func VPNs() []string {
 	return []string{"wireguard", "l2tp-ipsec", "ikev2", "openvpn", "sstp", "pptp"}
 }
 
-// VPNMatches returns what a VPN needs in a family; nil for an unknown name (routeros-facts § 5).
-// Both families need the same: the default IPv6 firewall accepts IKE, ESP and AH from anywhere, so
-// shutting a VPN in one family alone would leave it open in the other. Ports are the defaults; a
-// VPN on other ports is written as tcp/… or udp/….
+// VPNMatches returns the packets that a VPN needs in a family; nil for an unknown name
+// (routeros-facts § 5). Both families need the same: the default IPv6 firewall accepts IKE, ESP and
+// AH from anywhere, so shutting a VPN in one family alone would leave it open in the other. Ports
+// are the defaults; a VPN on other ports is written as tcp/… or udp/….
 func VPNMatches(name string, _ routeros.Family) []VPNMatch {
 	ipsec := []VPNMatch{{Protocol: "udp", Ports: "500,4500"}, {Protocol: "ipsec-esp"}, {Protocol: "ipsec-ah"}}
 	switch name {

@@ -14,14 +14,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// kind is what messages say about a kind of file.
+// kind holds the texts for messages about a kind of file.
 type kind struct {
 	what   string // "a plan"
 	plural string
 	most   int // bytes of the largest file that is parsed
 	large  string
 	empty  string
-	// whole hides a secret value altogether: a password is not made of digits alone, as a knock is.
+	// whole hides a secret value completely: unlike a knock, a password does not consist of digits
+	// alone.
 	whole bool
 }
 
@@ -31,8 +32,8 @@ func planKind() kind {
 		large: "the file is larger than 1 MiB", empty: "the smallest plan has a version, a name and one door; rosknock init writes one"}
 }
 
-// walker holds a file while it is checked. It never decodes: nodes know their places and their raw
-// text, which decoding into values would lose (010 would become 8).
+// walker holds a file while it is checked. It never decodes values: nodes have their positions and
+// their raw text, which decoding would lose (010 would become 8).
 type walker struct {
 	kind     kind
 	file     string
@@ -81,7 +82,7 @@ func (w *walker) result() error {
 	return w.problems
 }
 
-// shown is a line of the file without what is cut off of it.
+// shown is the visible part of a line of the file.
 func (w *walker) shown(number int) string {
 	line := w.lines[number-1]
 	column, cut := w.cut[number]
@@ -108,7 +109,7 @@ func (w *walker) parse(data []byte) *yaml.Node {
 	return w.document(yaml.NewDecoder(bytes.NewReader(data)))
 }
 
-// firstJunk returns the offset of the first byte that is no UTF-8 text, or -1.
+// firstJunk returns the offset of the first byte that is not UTF-8 text, or -1.
 func firstJunk(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -166,7 +167,7 @@ func (w *walker) syntax(err error) {
 			line = min(n, len(w.lines))
 		}
 	}
-	w.conceal(line, 1) // who knows what stands in a line that can't be read
+	w.conceal(line, 1) // an unreadable line may hold anything
 	remedy := ""
 	if slices.ContainsFunc(w.lines, func(line string) bool { return strings.Contains(line, "${") }) {
 		remedy = "inside [ ] and { } a value with a variable needs quotes, \"${name}\""
@@ -174,8 +175,8 @@ func (w *walker) syntax(err error) {
 	w.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), remedy)
 }
 
-// plain notes what makes YAML say more than it shows: anchors, aliases, merge keys, tags. Plans
-// don't need them, and refusing them leaves no expansion to bound.
+// plain reports YAML features with hidden effects: anchors, aliases, merge keys, tags. Plans don't
+// need them, and refusing them leaves no expansion to bound.
 func (w *walker) plain(n *yaml.Node) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -205,7 +206,7 @@ func (w *walker) hide(n *yaml.Node) {
 	}
 }
 
-// bury keeps a value out of excerpts altogether.
+// bury keeps a value out of excerpts completely.
 func (w *walker) bury(n *yaml.Node) {
 	w.hide(n)
 	column := n.Column
@@ -328,7 +329,7 @@ func (w *walker) mapping(n *yaml.Node, f form, what string) {
 	}
 }
 
-// either wants exactly one of some keys.
+// either requires exactly one of some keys.
 func (w *walker) either(n *yaml.Node, f form, present map[string]bool, what string) {
 	var given []string
 	for _, name := range f.one {

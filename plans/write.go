@@ -12,7 +12,7 @@ import (
 )
 
 // Write prints a plan as YAML, so that [Read] gives the same plan back. Comments of a file that was
-// read are not kept. The knock sequences stand in it: whoever saves it must use mode 0600.
+// read are not kept. The result holds the knock sequences: save it with mode 0600.
 func Write(p Plan) []byte {
 	root := &yaml.Node{Kind: yaml.MappingNode}
 	put(root, "version", integer(1))
@@ -95,7 +95,8 @@ func writeRotate(r *Rotate) *yaml.Node {
 	return n
 }
 
-// writeStage prints a stage: in short form, or written out when it has a payload, of which only the place is told.
+// writeStage prints a stage: in short form, or in full if it has a payload, of which only the place
+// is written.
 func writeStage(s Stage) *yaml.Node {
 	if s.PayloadFrom == (Credential{}) {
 		return text(s.Reveal())
@@ -142,7 +143,8 @@ func writeFirewall(f Firewall) *yaml.Node {
 	return n
 }
 
-// String returns the target as a plan has it: ssh, wireguard, tcp/8443, udp/5000-5010, the name of a forward, everything.
+// String returns the target as a plan has it: ssh, wireguard, tcp/8443, udp/5000-5010, the name of
+// a forward, everything.
 func (t Target) String() string {
 	switch t.Kind {
 	case ServiceTarget, VPNTarget, ForwardTarget:
@@ -171,7 +173,8 @@ func fields(pairs ...any) *yaml.Node {
 	return n
 }
 
-// text makes a scalar that reads as text: the encoder quotes what YAML would take for more.
+// text makes a scalar that is read as text: the encoder quotes it if YAML would read something
+// else.
 func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
 
 func integer(i int) *yaml.Node {

@@ -95,7 +95,7 @@ func TestRuleSame(t *testing.T) {
 		{"the time-out of a list", []string{"chain", "input", "action", "add-src-to-address-list", "address-list", "l"}, []string{"chain", "input", "action", "add-src-to-address-list", "address-list", "l", "address-list-timeout", "none-dynamic"}, true, true},
 		{"no time-out and none-static", []string{"chain", "input", "action", "add-src-to-address-list", "address-list", "l"}, []string{"chain", "input", "action", "add-src-to-address-list", "address-list", "l", "address-list-timeout", "none-static"}, false, false},
 		{"negation", []string{"chain", "input", "protocol", "!tcp"}, []string{"chain", "input", "protocol", "tcp"}, false, false},
-		{"an attribute that nobody knows", []string{"chain", "input", "future", "1"}, []string{"chain", "input"}, false, false},
+		{"an unknown attribute", []string{"chain", "input", "future", "1"}, []string{"chain", "input"}, false, false},
 	}
 	for _, test := range tests {
 		a, b := routeros.NewRule(test.a...), routeros.NewRule(test.b...)

@@ -56,7 +56,7 @@ func ills() []struct{ name, outcome, text string } {
 		{"wrong password", "failed", "login as"},
 		{"stalled", "failed", "no answer in time"},
 		{"trap in the middle", "reverted", "not today"},
-		{"changed pin", "failed", "somebody may stand between"},
+		{"changed pin", "failed", "a man in the middle may intercept"},
 		{"not enough policy", "refused", "not enough permissions"},
 	}
 }

@@ -125,7 +125,7 @@ func TestUnknownCertificate(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 	b.write("state/known_routers", b.order[0].address+" sha256:"+strings.Repeat("ab", 32)+"\n")
-	if code, said := ask("y\ny\ny\n", "inventory", "check", "-l", "r0000", "--tls-accept-new"); code != int(exitFailed) || !strings.Contains(said, "known_routers:1") || !strings.Contains(said, "somebody may stand") {
+	if code, said := ask("y\ny\ny\n", "inventory", "check", "-l", "r0000", "--tls-accept-new"); code != int(exitFailed) || !strings.Contains(said, "known_routers:1") || !strings.Contains(said, "man in the middle") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}
 	b.write("state/known_routers", "what is this\n")

@@ -39,8 +39,9 @@ func strangersTables() []string {
 }
 
 // TestRoundTrip: for each plan of the fixtures, in each layout, on each version, on the default
-// configuration and on foreign tables: apply and undo, apply and remove restore the old state byte for byte. Refusals are counted, and listed with their reasons. Without
-// ROSKNOCK_MATRIX it is a fixed share; with it, as for [TestMatrix].
+// configuration and on foreign tables: apply and undo, apply and remove restore the old state byte
+// for byte. Refusals are counted, and listed with their reasons. Without ROSKNOCK_MATRIX it is a
+// fixed share; with it, as for [TestMatrix].
 func TestRoundTrip(t *testing.T) {
 	files, err := filepath.Glob("../../fixtures/plans/*.yaml")
 	if err != nil || len(files) == 0 {

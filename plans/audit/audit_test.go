@@ -91,7 +91,7 @@ func TestNotKnocks(t *testing.T) {
 	}
 }
 
-// TestSelfBan: a knock whose first packet bans whoever plays it does not open.
+// TestSelfBan: a knock whose first packet bans its source does not open.
 func TestSelfBan(t *testing.T) {
 	const rules = "add chain=input action=drop src-address-list=black\n" +
 		"add chain=input action=add-src-to-address-list address-list=k2 address-list-timeout=1h protocol=tcp dst-port=222 src-address-list=k1\n" +

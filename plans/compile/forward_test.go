@@ -50,7 +50,7 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// TestForwardPlaces: before the first rule that decides about what is forwarded, whoever it is for;
+// TestForwardPlaces: before the first rule that decides about forwarded packets, of any source;
 // running connections are let through where the router does not do so.
 func TestForwardPlaces(t *testing.T) {
 	tests := []struct {

@@ -131,7 +131,7 @@ func TestRunInterrupted(t *testing.T) {
 				cancel(why)
 			}
 			<-ctx.Done()
-			time.Sleep(time.Second) // taking back what was done
+			time.Sleep(time.Second) // the rollback
 			finished.Add(1)
 			return fleet.Failed
 		})

@@ -18,7 +18,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// sample is a plan and a router of which nothing is said but what a case changes.
+// sample is a plan and a router without findings, except those that a case causes.
 type sample struct {
 	knock, door, more string // of the plan
 	rules             string // of the router
@@ -207,7 +207,7 @@ func TestFleet(t *testing.T) {
 func TestUndecided(t *testing.T) {
 	for _, r := range lint.Rules() {
 		if _, why, _ := strings.Cut(r.Title, ": "); r.From == lint.NotYet && why == "" {
-			t.Errorf("%s: nobody knows why", r.ID)
+			t.Errorf("%s: its reason is missing", r.ID)
 		}
 	}
 }

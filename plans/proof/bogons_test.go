@@ -118,7 +118,7 @@ func TestForgedOperator(t *testing.T) {
 		accepted                      []string
 		refused                       bool
 	}{
-		{"from nobody knows where", "10.9.8.7", "", "", nil, true},
+		{"from an unknown interface", "10.9.8.7", "", "", nil, true},
 		{"who knows it", "10.9.8.7", "", "", []string{"lose-session"}, false},
 		{"from the LAN", "192.168.88.5", "", "", nil, false},
 		{"from the provider's network", "192.0.2.77", "", "", nil, true},

@@ -117,7 +117,7 @@ func (f *table) resent(remedy string) {
 	s, last := f.space, len(f.states)-1
 	before := s.NotIn(f.results[0].Forwarded, f.unfilled()...)
 	end := s.And(s.Minus(f.results[last].Forwarded, before), f.domain)
-	f.opening("a service behind the router that the plan protected", s.And(end, s.States(packet.New)))
+	f.opening("a service behind the router", s.And(end, s.States(packet.New)))
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan, other rules forward again to a host that it protected", Remedy: remedy,

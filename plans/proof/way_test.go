@@ -59,7 +59,7 @@ add address=203.0.113.1/24 interface=ether1
 		"nothing doubtful":                            {table: accept},
 		"a doubtful drop":                             {table: doubt + accept, doubt: true},
 		"a doubtful drop, and nothing behind it":      {table: doubt, doubt: true},
-		"what nobody knows is carried":                {table: strings.ReplaceAll(doubt, "connection-limit=100,32", "content=x comment=x") + accept, place: ", place: {before: x}", doubt: true},
+		"an undecidable rule is carried":              {table: strings.ReplaceAll(doubt, "connection-limit=100,32", "content=x comment=x") + accept, place: ", place: {before: x}", doubt: true},
 		"a doubtful drop, and shut behind it":         {table: doubt + drop, lost: true},
 		"shut, and no doubt":                          {table: drop, lost: true},
 		"a doubtful accept, and shut behind it":       {table: strings.ReplaceAll(doubt, "drop", "accept") + drop, doubt: true},

@@ -50,7 +50,7 @@ func (e *ears) tcp(name string) uint16 {
 				return
 			}
 			e.hear(name)
-			go func() { // whoever connects may take his time to leave
+			go func() { // clients may take their time to disconnect
 				_, _ = io.Copy(io.Discard, c)
 				_ = c.Close()
 			}()
@@ -136,7 +136,8 @@ func udp(port uint16, payload string) plans.Stage {
 	return plans.Stage{Protocol: "udp", Port: port, Payload: payload}
 }
 
-// TestShell plays rendered scripts at sockets of this machine, by the shells and programs that are here: every packet arrives once, in order, with
+// TestShell plays rendered scripts at sockets of this machine, by the shells and programs that are
+// here: every packet arrives once, in order, with
 // its payload, and what does not answer holds nothing up.
 func TestShell(t *testing.T) {
 	for _, c := range []struct {
@@ -205,7 +206,8 @@ func TestShellPings(t *testing.T) {
 	}
 }
 
-// TestShellRefuses: without a host, or without what it takes to send packets, nothing is sent and the script says why.
+// TestShellRefuses: without a host, or without what it takes to send packets, nothing is sent and
+// the script says why.
 func TestShellRefuses(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {

@@ -56,10 +56,10 @@ func knockOf(t *rapid.T, p plans.Plan, at time.Time, rounds int) string {
 	return fmt.Sprint(reveal(client.Doors[0].Knock))
 }
 
-// TestStanding: from the moment that a day or a week is laid down until it is over, a client gets
-// in whose clock is off by less than the overlap, at any time and in any zone; afterwards he gets
-// in with the knock of so many rounds before, or with that of an hour beside it where the clock was
-// put forward or back. Never are more than three knocks taken, and names and lists never meet.
+// TestStanding: from the installation of a day or a week until its end, a client whose clock is off
+// by less than the overlap gets in, at any time and in any zone. Afterwards it gets in with the
+// knock of some rounds before, or with one an hour earlier or later if the clock was set forward or
+// back. Never do more than three knocks count, and names and lists never collide.
 func TestStanding(t *testing.T) {
 	zones := []string{"UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Kiritimati"}
 	rapid.Check(t, func(t *rapid.T) {

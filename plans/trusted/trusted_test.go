@@ -209,7 +209,7 @@ func TestRevoke(t *testing.T) {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	if b.knock("203.0.113.9", knock[2]) != packet.Drop {
-		t.Error("one more knock brought him back")
+		t.Error("one more knock brought the address back")
 	}
 	if b.knock("203.0.113.10") != packet.Accept {
 		t.Error("somebody else was shut out")

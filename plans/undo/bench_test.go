@@ -53,7 +53,7 @@ func BenchmarkUndo(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if len(changes(b, after, s, c, p.Name).Steps) != len(c.Steps) {
-					b.Fatal("not all is taken back")
+					b.Fatal("not everything is rolled back")
 				}
 			}
 		})

@@ -47,7 +47,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestClockWithoutZone: a zone that nobody knows here, or that has another offset than the router
+// TestClockWithoutZone: a zone that is unknown here, or that has another offset than the router
 // says, leaves the clock at its offset.
 func TestClockWithoutZone(t *testing.T) {
 	for _, zone := range []*time.Location{time.FixedZone("manual", 3600), time.FixedZone("Europe/Berlin", 5*3600), time.FixedZone("../../etc/passwd", -3600), time.FixedZone("Local", 7200)} {

@@ -219,7 +219,7 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestFloodedListen: so does a listen, which has no time-out of its own, whoever listens.
+// TestFloodedListen: so does a listen, which has no time-out of its own.
 func TestFloodedListen(t *testing.T) {
 	for name, p := range floods() {
 		t.Run("never looks: "+name, func(t *testing.T) {
@@ -268,7 +268,7 @@ func gone(s *api.Session) <-chan struct{} {
 	return over
 }
 
-// TestFloodedLogin: before anybody has proved who he is, he may fill next to nothing.
+// TestFloodedLogin: before authentication, a peer can fill almost no memory.
 func TestFloodedLogin(t *testing.T) {
 	for name, p := range floods() {
 		t.Run(name, func(t *testing.T) {
@@ -432,7 +432,7 @@ func TestForgottenCall(t *testing.T) {
 	_ = survives(t, soon, floodSlack, func() error { time.Sleep(2 * soon); return nil })
 }
 
-// TestListenObeys: a listener who is slow still hears at once that his context is over.
+// TestListenObeys: a slow listener still learns at once that its context is over.
 func TestListenObeys(t *testing.T) {
 	s := flood{commands: 1, say: times(5000, "!re", "=a=b"), times: 1}.session(t, never)
 	ctx, cancel := context.WithCancel(t.Context())

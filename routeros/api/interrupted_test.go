@@ -78,8 +78,8 @@ func TestUnframed(t *testing.T) {
 	}
 }
 
-// TestStalledSending: who waits for his turn to send obeys his own context; what may have left in
-// part is unknown.
+// TestStalledSending: a call that waits for its turn to send obeys its own context; what may have
+// left in part is unknown.
 func TestStalledSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := session(t, stalled(t), api.Options{})

@@ -189,8 +189,7 @@ func connected(t *testing.T) (client, server net.Conn) {
 	return client, server
 }
 
-// lastMoment is a connection whose caller gives up while the router's words are on their way to
-// him.
+// lastMoment is a connection whose caller gives up while the router's message is on its way.
 type lastMoment struct {
 	net.Conn
 	words  []byte

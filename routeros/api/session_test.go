@@ -200,7 +200,7 @@ func TestReplies(t *testing.T) {
 	}
 }
 
-// TestLost: a connection that ends under a read is lost; under a write, nobody knows what was done.
+// TestLost: a connection that ends during a read is lost; during a write, the result is unknown.
 func TestLost(t *testing.T) {
 	endings := map[string]func([]string, string) ([][]string, error){
 		"cut":          func([]string, string) ([][]string, error) { return nil, io.EOF },

@@ -46,7 +46,7 @@ func TestDeadlines(t *testing.T) {
 				t.Error(err, time.Since(start))
 			}
 		}
-		// A deadline that is taken back leaves the conn as it was.
+		// A deadline that is removed leaves the conn as it was.
 		c.SetReadDeadline(time.Time{})
 		go func() { time.Sleep(time.Hour); io.WriteString(feed, "late") }()
 		if got, err := io.ReadAll(io.LimitReader(c, 4)); err != nil || string(got) != "late" {

@@ -31,8 +31,8 @@ const (
 	Trap                    // nothing is done, the answer is a trap with Message
 	StallBefore             // nothing is done, no answer comes
 	StallAfter              // it is done, no answer comes
-	VanishBefore            // nothing is done, the line is dead and nobody knows
-	VanishAfter             // it is done, the line is dead and nobody knows
+	VanishBefore            // nothing is done, the line is dead and neither end notices
+	VanishAfter             // it is done, the line is dead and neither end notices
 	Garbage                 // it is done, the answer is garbage
 	HalfSentence            // it is done, the connection ends in the middle of the answer
 	Drip                    // it is done, the answer comes byte by byte, ten in a second

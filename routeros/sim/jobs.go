@@ -139,7 +139,8 @@ func (r *Router) runJob(w *row) {
 		r.log("script,error", "executing script "+w.get("name")+" failed: "+err.Error())
 		return
 	}
-	// A scheduler's script has the policies of its entry, whoever added it (routeros-facts § 6.2).
+	// A scheduler's script has the policies of its entry, not of the user who added it
+	// (routeros-facts § 6.2).
 	owner := &session{router: r, user: w.get("owner"), policy: w.get("policy"), service: "scheduler"}
 	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
 }

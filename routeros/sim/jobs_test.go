@@ -170,7 +170,7 @@ func TestJobRights(t *testing.T) {
 }
 
 // TestSilence: a client that vanishes keeps safe mode until the router's TCP gives up, and blocks
-// whoever comes next; one whose connection ends gives it back.
+// the next client; one whose connection ends releases it.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		vanish := false
