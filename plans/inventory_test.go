@@ -62,6 +62,36 @@ func TestInventory(t *testing.T) {
 	}
 }
 
+// TestInventorySite: a router's own site goes before that of its groups, and theirs before the
+// defaults'; it is part of the key. Characters that would break a key, a pattern or a file's name
+// are refused.
+func TestInventorySite(t *testing.T) {
+	i := inventory(t, `version: 1
+defaults: {site: here}
+groups:
+  acme: {site: acme}
+routers:
+  a: {address: 192.168.88.1, groups: [acme]}
+  b: {address: 192.168.88.2, groups: [acme], site: No.2}
+  c: {address: 192.168.88.3}
+`, "version: 1\nrouters: {d: {address: 192.168.88.4, site: later}}\n")
+	var keys []string
+	for _, r := range i.Routers {
+		keys = append(keys, r.Key())
+	}
+	if want := []string{"acme/a", "No.2/b", "here/c", "later/d"}; !slices.Equal(keys, want) {
+		t.Errorf("keys %v, want %v", keys, want)
+	}
+	if got := inventory(t, "version: 1\nrouters: {a: {address: r}}\n").Routers[0].Key(); got != "-/a" {
+		t.Errorf("without a site: %s", got)
+	}
+	for _, site := range []string{`"-"`, `""`, "a/b", `".."`, "a b", `"a:b"`, "é", strings.Repeat("x", 64), `"*"`} {
+		if _, err := plans.ReadInventory(inventoryFiles([]string{one("{address: a, site: " + site + "}")})...); err == nil {
+			t.Errorf("the site %s is taken", site)
+		}
+	}
+}
+
 // TestInventoryFiles: a later file goes before an earlier one, key by key.
 func TestInventoryFiles(t *testing.T) {
 	i := inventory(t, fleet, `version: 1

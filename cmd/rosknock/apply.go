@@ -274,17 +274,17 @@ func (e env) finished(s settings, w work, r router, how applying) (view.Router, 
 		return view.Router{}, false, err
 	}
 	note := fmt.Sprintf("%s in %s at %s", record.Outcome, how.run, record.Time.Format(time.DateTime))
-	return view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Skipped, Note: note}, true, nil
+	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Note: note}, true, nil
 }
 
 // applyRouter carries a plan out on one router.
 func applyRouter(ctx context.Context, e env, s settings, w work, r router, how applying) view.Router {
 	p, saved := w.plan, w.saved
 	refused := func(err error) view.Router {
-		return view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
+		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
 	}
 	if ctx.Err() != nil {
-		return view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
+		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
 	}
 	if how.verify && r.jump != "" {
 		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of them out"))

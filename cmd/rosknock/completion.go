@@ -320,7 +320,7 @@ func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
 	return inventory.Routers
 }
 
-// limits offers names, groups and tags of an inventory, behind what is typed already: branches,!r0
+// limits offers names, groups, tags and sites of an inventory, behind what is typed already: branches,!r0
 func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completion {
 	before := typed[:strings.LastIndex(typed, ",")+1]
 	if rest := typed[len(before):]; strings.HasPrefix(rest, "!") {
@@ -332,6 +332,10 @@ func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completi
 	var groups, names []string
 	for _, r := range routers {
 		names = append(names, completed(before+r.Name, r.Address))
+		if r.Site != "" {
+			members["site:"+r.Site]++
+			kinds["site:"+r.Site] = "site"
+		}
 		for _, name := range r.Tags {
 			members[name]++
 			kinds[name] = "tag"

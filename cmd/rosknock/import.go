@@ -147,7 +147,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 		defer func() { e.outcome(s, change{command: "import", plan: i.name}, r, out.Router) }()
 		release, err := e.lock(s, r, "import "+i.name)
 		if err != nil {
-			return view.Imported{Router: view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
+			return view.Imported{Router: view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
 		}
 		defer release()
 		e.remind(s, r)

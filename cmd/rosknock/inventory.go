@@ -63,7 +63,7 @@ func inventoried(routers []router) []view.Inventoried {
 	out := make([]view.Inventoried, len(routers))
 	for i, r := range routers {
 		out[i] = view.Inventoried{
-			Name: r.Name, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags, Plans: r.files,
+			Name: r.Name, Site: r.Site, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags, Plans: r.files,
 			SSHJump: r.jump, Password: string(r.credential.Kind),
 		}
 		for name := range r.vars {
@@ -111,7 +111,7 @@ written. Certificates that are seen for the first time are asked about, or taken
 
 // checkRouter logs in to a router and asks what it is.
 func (e env) checkRouter(ctx context.Context, s settings, r router) view.Router {
-	out := view.Router{Name: r.Name, Address: r.target.HostPort(), Outcome: apply.Unchanged}
+	out := view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Unchanged}
 	began := time.Now()
 	err := s.pace.backoff(e.among).Retry(ctx, func() error {
 		session, err := e.connect(ctx, s, r)

@@ -122,12 +122,12 @@ func (e env) recorded(s settings, c change, r view.Router, do func(name string) 
 	}
 	name := state.NewChange(e.now())
 	backup := state.NewBackup(*r.Snapshot, *r.Changes)
-	backup.Change, backup.Time, backup.Actor, backup.Router, backup.Address, backup.Plan = name, e.now().UTC(), actor(), r.Name, r.Address, c.plan
+	backup.Change, backup.Time, backup.Actor, backup.Key, backup.Router, backup.Address, backup.Plan = name, e.now().UTC(), actor(), r.Key, r.Name, r.Address, c.plan
 	if err := dir.SaveBackup(backup); err != nil {
 		return refused(err)
 	}
 	record := state.Record{
-		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
+		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, RouterKey: r.Key, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
 		Run: c.run, Fingerprint: c.fingerprint, Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
 		Installs: !remove.Installed(c.plan, *r.Snapshot),
 	}
@@ -177,7 +177,7 @@ func (e env) outcome(s settings, c change, r router, out view.Router) {
 		return
 	}
 	record := state.Record{
-		Time: e.now(), Actor: actor(), Command: c.command, Event: state.End, Router: r.Name, Address: r.key(), Identity: out.Identity(), Plan: c.plan,
+		Time: e.now(), Actor: actor(), Command: c.command, Event: state.End, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Identity: out.Identity(), Plan: c.plan,
 		Run: c.run, Fingerprint: c.fingerprint, Undoes: c.undoes, Outcome: string(out.Outcome),
 	}
 	if out.Err != nil {
@@ -271,7 +271,7 @@ type act struct {
 
 func (e env) act(s settings, r router, command, source string) *act {
 	return &act{e, s, state.Record{
-		Actor: actor(), Command: command, Router: r.Name, Address: r.key(), Source: source, Act: state.NewChange(e.now()),
+		Actor: actor(), Command: command, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Source: source, Act: state.NewChange(e.now()),
 	}}
 }
 

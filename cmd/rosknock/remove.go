@@ -144,7 +144,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 		out.Outcome, out.Err, out.Removes = apply.Refused, err, true
 		return out
 	}
-	bare := view.Router{Name: r.Name, Address: r.target.HostPort(), Removes: true}
+	bare := view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Removes: true}
 	if ctx.Err() != nil {
 		bare.Outcome, bare.Err = apply.Skipped, context.Cause(ctx)
 		return bare

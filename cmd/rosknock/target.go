@@ -31,12 +31,20 @@ type router struct {
 	vars         map[string]string
 	credential   plans.Credential
 	jump         string // SSH hosts to go through
+	id           string // see key
 	// remembers says that its certificate is looked up among the known ones.
 	remembers bool
 }
 
-// key is what the state folder knows the router by.
-func (r router) key() string { return r.target.HostPort() }
+// key is what the state folder knows the router by: SITE/NAME of an inventory's router, and
+// -/host:port of one that only the command line names. It is never the address alone: several
+// routers may have one.
+func (r router) key() string { return r.id }
+
+// shown is the router before anything was read of it.
+func (r router) shown() view.Router {
+	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
+}
 
 // routersOf reads the routers that the command line names, and how their certificates are to be trusted.
 func (e env) routersOf(s settings) ([]router, error) {
@@ -117,7 +125,7 @@ func inventoryRouters(s settings) ([]router, error) {
 	}
 	members := make([]fleet.Member, len(inventory.Routers))
 	for i, r := range inventory.Routers {
-		members[i] = fleet.Member{Name: r.Name, Groups: r.Groups, Tags: r.Tags}
+		members[i] = fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}
 	}
 	chosen, err := fleet.Select(members, s.limits)
 	if err != nil {
@@ -145,7 +153,7 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 		return said
 	}
 	out := router{
-		Member: fleet.Member{Name: r.Name, Groups: r.Groups, Tags: r.Tags}, files: r.Plans, vars: map[string]string{}, credential: r.Password,
+		Member: fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}, files: r.Plans, vars: map[string]string{}, credential: r.Password,
 		jump: pick("ssh-jump", r.SSHJump, s.SSHJump),
 	}
 	if s.PasswordFile != "" && s.typed["password-file"] || s.PasswordCommand != "" && s.typed["password-command"] {
@@ -156,6 +164,10 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	out.target = api.Target{
 		Address: r.Address, User: pick("user", r.User, s.User), Transport: api.Transport(pick("transport", r.Transport, s.Transport)), Timeout: s.Timeout,
 		Trust: api.Trust{Pin: pick("tls-pin", r.TLSPin, s.TLSPin), Insecure: s.TLSInsecure},
+	}
+	out.id = r.Key()
+	if r.Place == "" { // of no inventory
+		out.id = plans.NoSite + "/" + out.target.HostPort()
 	}
 	if r.Timeout > 0 && !s.typed["timeout"] {
 		out.target.Timeout = r.Timeout

@@ -96,7 +96,7 @@ func showUndone(e env, s settings, routers []view.Router, began time.Time, dryRu
 
 // undoRouter takes a change of one router back.
 func (e env) undoRouter(ctx context.Context, s settings, r router, name string, how applying) view.Router {
-	out := view.Router{Name: r.Name, Address: r.target.HostPort()}
+	out := r.shown()
 	if ctx.Err() != nil {
 		out.Outcome, out.Err = apply.Skipped, context.Cause(ctx)
 		return out

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -10,18 +11,27 @@ import (
 // Member is what patterns are held against.
 type Member struct {
 	Name   string
+	Site   string // "" is none
 	Groups []string
 	Tags   []string
 }
 
+// sitePrefix stands before a pattern for sites. No name, group or tag has a colon.
+const sitePrefix = "site:"
+
 func (m Member) matches(pattern string) bool {
+	if site, ok := strings.CutPrefix(pattern, sitePrefix); ok {
+		fits, _ := path.Match(site, cmp.Or(m.Site, "-"))
+		return fits
+	}
 	return slices.ContainsFunc(slices.Concat([]string{m.Name}, m.Groups, m.Tags), func(word string) bool {
 		ok, _ := path.Match(pattern, word)
 		return ok
 	})
 }
 
-// Select chooses members by patterns: names, groups and tags, with * ? and [a-z] in them. What a pattern with ! in front chooses is taken
+// Select chooses members by patterns: names, groups and tags, or with site: in front sites, with
+// * ? and [a-z] in them; site:- chooses members without a site. What a pattern with ! in front chooses is taken
 // out again, wherever it stands; with only such patterns the rest is chosen. No pattern chooses all. The result is the indices, in
 // order. A pattern that fits nothing is an error: it is a slip more often than it is meant.
 func Select(members []Member, patterns []string) ([]int, error) {
@@ -30,11 +40,11 @@ func Select(members []Member, patterns []string) ([]int, error) {
 		for pattern := range strings.SplitSeq(text, ",") {
 			pattern = strings.TrimSpace(pattern)
 			bare, not := strings.CutPrefix(pattern, "!")
-			if _, err := path.Match(bare, ""); err != nil || bare == "" {
-				return nil, fmt.Errorf("%q is no pattern: names, groups and tags are expected, with * ? and [a-z], or ! in front", pattern)
+			if _, err := path.Match(bare, ""); err != nil || bare == "" || bare == sitePrefix {
+				return nil, fmt.Errorf("%q is no pattern: names, groups, tags and site:NAME are expected, with * ? and [a-z], or ! in front", pattern)
 			}
 			if !slices.ContainsFunc(members, func(m Member) bool { return m.matches(bare) }) {
-				return nil, fmt.Errorf("%q fits no router, group or tag of the inventory", pattern)
+				return nil, fmt.Errorf("%q fits no router, group, tag or site of the inventory", pattern)
 			}
 			if not {
 				out = append(out, bare)

@@ -30,11 +30,13 @@ type Record struct {
 	// Event is begin before the first command is sent, end when the outcome is known, run when a
 	// run over a fleet begins, run-end when it ends, and note for what changes no router.
 	Event string `json:"event"`
-	// Router is the name, Address is the key of the router, see [Record.Key].
-	Router   string `json:"router,omitempty"`
-	Address  string `json:"address,omitempty"`
-	Identity string `json:"identity,omitempty"`
-	Plan     string `json:"plan,omitempty"`
+	// Router is the router's name, Address how it was reached: host:port. RouterKey is what it is
+	// known by; see [Record.Key].
+	RouterKey string `json:"key,omitempty"`
+	Router    string `json:"router,omitempty"`
+	Address   string `json:"address,omitempty"`
+	Identity  string `json:"identity,omitempty"`
+	Plan      string `json:"plan,omitempty"`
 	// Source is the address whose trust was given or taken, Door where, as PLAN/DOOR, and For how
 	// long ("ever" has no end). Act names what was done, as Change names a change; it can't be
 	// undone.
@@ -69,9 +71,10 @@ type Record struct {
 	Hash     string    `json:"hash"` // the last field: see seal
 }
 
-// Key is what the journal knows a router by. It means nothing to this package but that two
-// records with one key are about one router.
-func (r Record) Key() string { return r.Address }
+// Key is what the journal knows a router by, SITE/NAME. It means nothing to this package but that
+// two records with one key are about one router. Records that are older than keys go by the
+// address, which has no slash.
+func (r Record) Key() string { return cmp.Or(r.RouterKey, r.Address) }
 
 // The events of a record.
 const (
@@ -95,7 +98,7 @@ func (r Record) bounded() Record {
 	for _, name := range []*string{&r.Actor, &r.Command, &r.Router, &r.Identity, &r.Plan, &r.Source, &r.Door, &r.For} {
 		*name = cutTo(*name, longestName)
 	}
-	r.Address = strings.ToValidUTF8(r.Address, "\uFFFD")
+	r.RouterKey, r.Address = strings.ToValidUTF8(r.RouterKey, "\uFFFD"), strings.ToValidUTF8(r.Address, "\uFFFD")
 	r.Error = cutTo(r.Error, longestError)
 	accepted := r.Accepted
 	r.Accepted = nil

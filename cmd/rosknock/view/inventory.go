@@ -8,14 +8,16 @@ import (
 
 // Inventoried is a router of an inventory.
 type Inventoried struct {
-	Name, Address, User, Transport string
-	Groups, Tags, Plans            []string
-	Vars                           []string // names only: values may be parts of a knock
-	SSHJump, Password              string   // how it is reached, and what kind of place its password is kept in
+	Name, Site               string // the site is "" where there is none
+	Address, User, Transport string
+	Groups, Tags, Plans      []string
+	Vars                     []string // names only: values may be parts of a knock
+	SSHJump, Password        string   // how it is reached, and what kind of place its password is kept in
 }
 
 type jsonInventoried struct {
 	Name      string   `json:"name"`
+	Site      string   `json:"site,omitempty"`
 	Address   string   `json:"address"`
 	User      string   `json:"user"`
 	Transport string   `json:"transport"`
@@ -33,13 +35,13 @@ func Inventory(w io.Writer, format string, routers []Inventoried, s Style) error
 		out := []jsonInventoried{}
 		some := func(list []string) []string { return append([]string{}, list...) }
 		for _, r := range routers {
-			out = append(out, jsonInventoried{r.Name, r.Address, r.User, r.Transport, some(r.Groups), some(r.Tags), some(r.Plans), some(r.Vars), r.SSHJump, r.Password})
+			out = append(out, jsonInventoried{r.Name, r.Site, r.Address, r.User, r.Transport, some(r.Groups), some(r.Tags), some(r.Plans), some(r.Vars), r.SSHJump, r.Password})
 		}
 		return write(w, "inventory-list", out)
 	}
-	t := table{header: []string{"ROUTER", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}, whole: []string{"ROUTER", "ADDRESS"}}
+	t := table{header: []string{"ROUTER", "SITE", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}, whole: []string{"ROUTER", "ADDRESS"}}
 	for _, r := range routers {
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
+		t.rows = append(t.rows, []string{r.Name, r.Site, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
 	}
 	return t.write(w, format, s.Width)
 }
