@@ -329,7 +329,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
 		return refused(err)
 	}
-	return e.recorded(s, what, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) view.Router {
 		o := how.options(r, out, p.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }

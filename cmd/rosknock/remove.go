@@ -181,7 +181,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 	if what.fingerprint, err = e.fingerprint(s, w.plan); err != nil {
 		return refused(out, err)
 	}
-	return e.recorded(s, what, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) view.Router {
 		o := how.options(r, out, w.plan.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return gone(after, wants(after), carrier) }
@@ -197,7 +197,7 @@ func (e env) removal(s settings, p plans.Plan, session diff.Session, r router, w
 		return nil, err
 	}
 	o := remove.Options{
-		Origin: state.Origin(e.recordsOf(dir, r), r.key(), p.Name), Services: what.services, Session: session,
+		Origin: state.Origin(e.recordsOf(s, dir, r), r.key(), p.Name), Services: what.services, Session: session,
 		Fingerprint: func(r routeros.Rule) string {
 			known, err := dir.RuleFingerprint(r)
 			if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/jump"
@@ -40,6 +41,44 @@ type router struct {
 // -/host:port of one that only the command line names. It is never the address alone: several
 // routers may have one.
 func (r router) key() string { return r.id }
+
+// accepting is the command that forgets what is remembered of the router.
+func (r router) accepting(s settings) string {
+	words := []string{"rosknock inventory accept"}
+	if len(s.inventories) == 0 {
+		return strings.Join(append(words, "-r", r.target.HostPort()), " ")
+	}
+	words = append(words, r.Name)
+	for _, name := range s.inventories {
+		words = append(words, "-i", name)
+	}
+	return strings.Join(words, " ")
+}
+
+// ref is how the state folder knows the router, also what older versions have left there.
+func (e env) ref(s settings, r router) state.Ref {
+	return state.Ref{Key: r.key(), Name: r.Name, Address: r.target.HostPort(), Sharing: e.sharing(s, r)}
+}
+
+// sharing lists the keys of the inventory's routers that have the address of a router; it is nil
+// for a router of the command line, which was named by its address.
+func (e env) sharing(s settings, r router) func() []string {
+	if len(s.inventories) == 0 {
+		return nil
+	}
+	return func() []string {
+		m := e.memory
+		m.addresses.Do(func() {
+			m.holders = map[string][]string{}
+			inventory, _ := readInventory(s.inventories) // it was read before
+			for _, one := range inventory.Routers {
+				target := api.Target{Address: one.Address, Transport: api.Transport(s.pick("transport", one.Transport, s.Transport))}
+				m.holders[target.HostPort()] = append(m.holders[target.HostPort()], one.Key())
+			}
+		})
+		return m.holders[r.target.HostPort()]
+	}
+}
 
 // shown is the router before anything was read of it.
 func (r router) shown() view.Router {
@@ -143,15 +182,18 @@ func inventoryRouters(s settings) ([]router, error) {
 	return out, nil
 }
 
+// pick returns what counts of what the inventory says and of what was typed, or is set otherwise.
+func (s settings) pick(flag, said, otherwise string) string {
+	if said == "" || s.typed[flag] {
+		return otherwise
+	}
+	return said
+}
+
 // router puts together what the inventory and the command line say of one router. What was typed goes first, then the inventory, then
 // the environment, the settings file and the defaults.
 func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
-	pick := func(flag, said, otherwise string) string {
-		if said == "" || s.typed[flag] {
-			return otherwise
-		}
-		return said
-	}
+	pick := s.pick
 	out := router{
 		Member: fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}, files: r.Plans, vars: map[string]string{}, credential: r.Password,
 		jump: pick("ssh-jump", r.SSHJump, s.SSHJump),
@@ -220,7 +262,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	if err != nil {
 		return nil, err
 	}
-	target, place, err := e.known(s, r)
+	target, known, err := e.known(s, r)
 	if err != nil {
 		return nil, err
 	}
@@ -231,14 +273,21 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	e.warnOfPath(r)
 	options := api.Options{Dial: dial, Log: e.logger(s)}
 	session, err := api.Dial(ctx, target, password, options)
-	if changed, ok := errors.AsType[*api.PinError](err); ok && place != "" {
-		return nil, fmt.Errorf("%w; the certificate seen before stands in %s", changed, place)
+	if changed, ok := errors.AsType[*api.PinError](err); ok && known.place != "" {
+		return nil, fmt.Errorf("%w; the certificate seen before stands in %s; where this is another router, or has another certificate: %s", changed, known.place, r.accepting(s))
+	}
+	if err == nil && known.older != "" {
+		_ = e.keep(s, r, target.Trust.Pin, known.older) // it is compared all the same
 	}
 	unknown, ok := errors.AsType[*api.UntrustedError](err)
 	if !ok || !r.remembers {
 		return session, err
 	}
-	if err := e.introduce(ctx, s, r, unknown); err != nil {
+	if known.maybe == unknown.Got { // whose it is, shows who has its key
+		if err := e.keep(s, r, unknown.Got, target.HostPort()); err != nil {
+			return nil, err
+		}
+	} else if err := e.introduce(ctx, s, r, unknown, known.why); err != nil {
 		return nil, err
 	}
 	target.Trust.Pin = unknown.Got

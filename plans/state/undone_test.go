@@ -314,7 +314,7 @@ func FuzzFiles(f *testing.F) {
 			_ = h.Newest(nil, func(state.Record) bool { return true })
 			_, _ = h.Verify()
 		}
-		_, _ = d.Pins()
+		_, _ = d.Known()
 		_, _ = state.Load(backup)
 	})
 }
