@@ -96,6 +96,8 @@ func (e env) arguments(c *cobra.Command) cobra.CompletionFunc {
 		return first(offered(e.undoable))
 	case c.CommandPath() == "rosknock trace":
 		return first(offered(words("tcp", "udp", "icmp", "icmpv6")))
+	case c.CommandPath() == "rosknock inventory accept":
+		return offered(routerNames)
 	case c.CommandPath() == "rosknock help":
 		return commandsBelow
 	case strings.Contains(c.Use, "PLAN..."):
@@ -321,6 +323,17 @@ func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
 		return nil
 	}
 	return inventory.Routers
+}
+
+// routerNames offers the names of an inventory that were not typed yet.
+func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion {
+	var out []cobra.Completion
+	for _, r := range inventoryOfLine(c) {
+		if !slices.Contains(typed, r.Name) {
+			out = append(out, completed(r.Name, r.Key()))
+		}
+	}
+	return out
 }
 
 // limits offers names, groups, tags and sites of an inventory, behind what is typed already: branches,!r0

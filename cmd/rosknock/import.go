@@ -152,7 +152,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, read := e.reach(ctx, s, r, false)
+	session, carrier, read := e.begin(ctx, s, r, false, !i.adopt)
 	if read.Err != nil {
 		return view.Imported{Router: read}, nil
 	}

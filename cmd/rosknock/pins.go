@@ -16,12 +16,11 @@ import (
 // memory is what is read of the state folder once for all routers.
 type memory struct {
 	pins     sync.Once
-	known    state.Known
+	known    *state.Known // nil where there is no place for it
 	knownErr error
 
 	mu     sync.Mutex
-	newer  map[string]string // pins that were accepted meanwhile, by key
-	takeIn bool              // who was asked said yes for all
+	takeIn bool // who was asked said yes for all
 
 	carryOn atomic.Bool // as well, about changes
 
@@ -40,7 +39,7 @@ type memory struct {
 
 // remembered reads once what the state folder remembers of routers. Nothing is where there is no
 // place for it: then a certificate has to prove itself.
-func (e env) remembered(s settings) (state.Known, error) {
+func (e env) remembered(s settings) (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
 		if dir, err := e.state(s); err == nil {
@@ -73,12 +72,6 @@ func (e env) known(s settings, r router) (target api.Target, what remembrance, e
 	if err != nil {
 		return target, what, err
 	}
-	e.memory.mu.Lock()
-	target.Trust.Pin = e.memory.newer[r.key()]
-	e.memory.mu.Unlock()
-	if target.Trust.Pin != "" {
-		return target, what, nil
-	}
 	if target.Trust.Pin, what.place = known.Pin(r.key()); target.Trust.Pin != "" {
 		return target, what, nil
 	}
@@ -99,20 +92,10 @@ func (e env) known(s settings, r router) (target api.Target, what remembrance, e
 
 // keep remembers a certificate that was never seen, or takes over the older pin of an address.
 func (e env) keep(s settings, r router, pin, from string) error {
-	dir, err := e.state(s)
-	if err == nil {
-		err = dir.AddPin(r.key(), pin, from)
-	}
-	if err != nil {
+	if _, err := e.state(s); err != nil {
 		return err
 	}
-	e.memory.mu.Lock()
-	defer e.memory.mu.Unlock()
-	if e.memory.newer == nil {
-		e.memory.newer = map[string]string{}
-	}
-	e.memory.newer[r.key()] = pin
-	return nil
+	return e.memory.known.AddPin(r.key(), pin, from)
 }
 
 // introduce asks whether a certificate that was never seen is the router's, and remembers it. Without a terminal, or a no, it is an

@@ -98,6 +98,7 @@ func (e env) routersOf(s settings) ([]router, error) {
 		return nil, usagef("no router: name one with --router [user@]host[:port], or an inventory with --inventory FILE")
 	}
 	var out []router
+	ways := map[string]router{}
 	for _, text := range s.routers {
 		user, host, hasUser := cutLast(text, "@")
 		if name, _, secret := strings.Cut(user, ":"); hasUser && secret {
@@ -115,6 +116,13 @@ func (e env) routersOf(s settings) ([]router, error) {
 			return nil, err
 		}
 		one.target.User = user // what stands with the host goes before --user
+		switch other, twice := ways[one.way()]; {
+		case twice && other.target.User != user:
+			return nil, usagef("--router %s@%s and %s@%s are one router: name it once", other.target.User, other.Name, user, host)
+		case twice:
+			continue
+		}
+		ways[one.way()] = one
 		out = append(out, one)
 	}
 	return out, nil
@@ -172,14 +180,40 @@ func inventoryRouters(s settings) ([]router, error) {
 	}
 	cas := pools{}
 	var out []router
+	ways := map[string]plans.InventoryRouter{}
+	var same []error
 	for _, i := range chosen {
-		r, err := s.router(inventory.Routers[i], cas)
+		one := inventory.Routers[i]
+		r, err := s.router(one, cas)
 		if err != nil {
 			return nil, err
 		}
+		if other, twice := ways[r.way()]; twice {
+			same = append(same, fmt.Errorf("%s: the router %s has the address of %s (%s), and is reached the same way, so it is that router a second time: take one of them out, or say with ssh-jump how each is reached", one.Place, one.Key(), other.Key(), other.Place))
+			continue
+		}
+		ways[r.way()] = one
 		out = append(out, r)
 	}
+	if same != nil {
+		return nil, invalid(errors.Join(same...))
+	}
 	return out, nil
+}
+
+// way is how a router is reached: its address, and the SSH hosts before it. Two routers can't have
+// one.
+func (r router) way() string {
+	host, port, _ := net.SplitHostPort(strings.ToLower(r.target.HostPort()))
+	if a, err := netip.ParseAddr(host); err == nil {
+		host = a.Unmap().String()
+	}
+	words := []string{net.JoinHostPort(strings.TrimSuffix(host, "."), port)}
+	hops, _ := jump.ParseHops(r.jump) // none, or none that can be read
+	for _, h := range hops {
+		words = append(words, h.User+"@"+strings.ToLower(h.Address()))
+	}
+	return strings.Join(words, " by ")
 }
 
 // pick returns what counts of what the inventory says and of what was typed, or is set otherwise.
@@ -274,7 +308,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	options := api.Options{Dial: dial, Log: e.logger(s)}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && known.place != "" {
-		return nil, fmt.Errorf("%w; the certificate seen before stands in %s; where this is another router, or has another certificate: %s", changed, known.place, r.accepting(s))
+		return nil, fmt.Errorf("%w; the certificate seen before stands in %s: where the router was exchanged, %s forgets it", changed, known.place, r.accepting(s))
 	}
 	if err == nil && known.older != "" {
 		_ = e.keep(s, r, target.Trust.Pin, known.older) // it is compared all the same

@@ -115,7 +115,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	if err != nil {
 		return refuse(err)
 	}
-	session, carrier, out := e.reach(ctx, s, r, false)
+	session, carrier, out := e.begin(ctx, s, r, false, how.dryRun)
 	if out.Err != nil {
 		return out
 	}

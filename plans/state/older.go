@@ -97,7 +97,7 @@ func (r Ref) shares(old []Record) *SharedError {
 	}
 	host, _, _ := net.SplitHostPort(r.Address)
 	for _, o := range old {
-		if !slices.Contains([]string{"", r.Name, r.Address, host}, o.Router) {
+		if !slices.Contains([]string{"", r.Name, r.Address, host, "[" + host + "]"}, o.Router) {
 			shared.Was = o.Router
 			return &shared
 		}

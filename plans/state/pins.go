@@ -1,16 +1,18 @@
 package state
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gofrs/flock"
 )
@@ -21,10 +23,18 @@ import (
 // serial number (serial:TEXT), and the address from whose line, which an older version wrote, the
 // pin was taken over (from:HOST:PORT). Those older lines begin with an address. Lines that begin
 // with # are comments.
+//
+// Its methods may be called by several goroutines. A nil one knows nothing.
 type Known struct {
-	path  string
+	path string
+
+	mu    sync.Mutex
 	known map[string]*knownRouter // by key, or address
 	taken map[string]string       // who has taken over the pin of an address
+	// read is which file was read, up to size and so many lines: of what others add only that is read.
+	read  os.FileInfo
+	size  int64
+	lines int
 }
 
 type knownRouter struct {
@@ -42,33 +52,55 @@ var (
 	serialForm = regexp.MustCompile(`^[!-~]{1,100}$`)
 )
 
-func (d Dir) known() string { return filepath.Join(d.path, "known_routers") }
-
 // Known reads what is remembered. A file that is not there is empty; a line that is none is an
 // error, since nobody can say what it was meant to keep out, and so is a second pin or serial
 // number of one router. All such lines are named.
-func (d Dir) Known() (Known, error) {
-	k := Known{path: d.known(), known: map[string]*knownRouter{}, taken: map[string]string{}}
+func (d Dir) Known() (*Known, error) {
+	k := &Known{path: filepath.Join(d.path, "known_routers")}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k, k.refresh()
+}
+
+// refresh reads what was added to the file, or all of it when it is another file now.
+func (k *Known) refresh() error {
 	file, err := os.Open(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return k, nil
+		k.forget()
+		return nil
 	}
 	if err != nil {
-		return k, fmt.Errorf("the known routers can't be read: %w", err)
+		return fmt.Errorf("the known routers can't be read: %w", err)
 	}
 	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("the known routers can't be read: %w", err)
+	}
+	if k.read == nil || !os.SameFile(k.read, info) || info.Size() < k.size {
+		k.forget()
+	}
+	data, err := io.ReadAll(io.NewSectionReader(file, k.size, info.Size()-k.size))
+	if err != nil {
+		return fmt.Errorf("the known routers can't be read: %w", err)
+	}
 	var problems []error
-	lines := bufio.NewScanner(file)
-	for n := 1; lines.Scan(); n++ {
-		if what := k.line(lines.Text(), n); what != "" {
-			problems = append(problems, fmt.Errorf("%s:%d: %s", k.path, n, what))
+	for line := range bytes.Lines(data) {
+		k.lines++
+		if what := k.line(string(line), k.lines); what != "" {
+			problems = append(problems, fmt.Errorf("%s:%d: %s", k.path, k.lines, what))
 		}
 	}
-	return k, errors.Join(append(problems, lines.Err())...)
+	k.read, k.size = info, k.size+int64(len(data))
+	return errors.Join(problems...)
+}
+
+func (k *Known) forget() {
+	k.known, k.taken, k.read, k.size, k.lines = map[string]*knownRouter{}, map[string]string{}, nil, 0, 0
 }
 
 // line takes one line, and says what is wrong with it.
-func (k Known) line(text string, n int) string {
+func (k *Known) line(text string, n int) string {
 	words := strings.Fields(text)
 	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 		return ""
@@ -108,34 +140,55 @@ func (k Known) line(text string, n int) string {
 
 // Pin returns the pin of a router by its key and where it stands, file:line; "" for one that is not
 // known.
-func (k Known) Pin(key string) (pin, place string) {
-	if r := k.known[key]; r != nil && r.pin != "" {
-		return r.pin, fmt.Sprintf("%s:%d", k.path, r.pinLine)
-	}
-	return "", ""
+func (k *Known) Pin(key string) (pin, place string) {
+	r := k.of(key)
+	return k.placed(r.pin, r.pinLine)
 }
 
 // OlderPin is [Known.Pin] for a pin that an older version kept for an address and that no router
 // has taken over yet.
-func (k Known) OlderPin(address string) (pin, place string) {
-	if k.taken[address] != "" {
+func (k *Known) OlderPin(address string) (pin, place string) {
+	if k == nil {
+		return "", ""
+	}
+	k.mu.Lock()
+	taken := k.taken[address] != ""
+	k.mu.Unlock()
+	if taken {
 		return "", ""
 	}
 	return k.Pin(address)
 }
 
 // Serial is [Known.Pin] for a serial number.
-func (k Known) Serial(key string) (serial, place string) {
-	if r := k.known[key]; r != nil && r.serial != "" {
-		return r.serial, fmt.Sprintf("%s:%d", k.path, r.serialLine)
-	}
-	return "", ""
+func (k *Known) Serial(key string) (serial, place string) {
+	r := k.of(key)
+	return k.placed(r.serial, r.serialLine)
 }
 
-// AddPin remembers the pin of a router that is not known yet, from names the address whose older
-// line is taken over with it. When another run was quicker, what it remembered stays, and an error
-// says so unless it is the same. Several programs may add at once.
-func (d Dir) AddPin(key, pin, from string) error {
+func (k *Known) of(key string) knownRouter {
+	if k == nil {
+		return knownRouter{}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if r := k.known[key]; r != nil {
+		return *r
+	}
+	return knownRouter{}
+}
+
+func (k *Known) placed(what string, line int) (string, string) {
+	if what == "" {
+		return "", ""
+	}
+	return what, fmt.Sprintf("%s:%d", k.path, line)
+}
+
+// AddPin remembers the pin of a router that is not known yet; from names the address whose older
+// line is taken over with it, and may be "". When another run was quicker, what it remembered stays,
+// and an error says so unless it is the same. Several programs may add at once.
+func (k *Known) AddPin(key, pin, from string) error {
 	pin = strings.ToLower(pin)
 	if !pinForm.MatchString(pin) || strings.ContainsAny(from, " \t\r\n") {
 		return fmt.Errorf("%s: %q can't be remembered as a pin", key, pin)
@@ -144,83 +197,101 @@ func (d Dir) AddPin(key, pin, from string) error {
 	if from != "" {
 		words += " " + fromWord + from
 	}
-	return d.learn(key, words, func(k Known) (string, error) {
-		before, place := k.Pin(key)
-		if before != "" && before != pin {
-			return before, fmt.Errorf("%s shows two certificates at once: %s stands in %s", key, before, place)
-		}
-		return before, nil
-	})
+	return k.learn(key, words, "shows two certificates", pin, func(r knownRouter) (string, int) { return r.pin, r.pinLine })
 }
 
 // AddSerial remembers the serial number of a router that is not known yet, as AddPin does.
-func (d Dir) AddSerial(key, serial string) error {
+func (k *Known) AddSerial(key, serial string) error {
 	if !serialForm.MatchString(serial) {
 		return fmt.Errorf("%s: %q can't be remembered as a serial number", key, serial)
 	}
-	return d.learn(key, serialWord+serial, func(k Known) (string, error) {
-		before, place := k.Serial(key)
-		if before != "" && before != serial {
-			return before, fmt.Errorf("%s tells two serial numbers at once: %s stands in %s", key, before, place)
-		}
-		return before, nil
-	})
+	return k.learn(key, serialWord+serial, "tells two serial numbers", serial, func(r knownRouter) (string, int) { return r.serial, r.serialLine })
 }
 
 // learn adds a line, unless there is one that says the same, or another thing.
-func (d Dir) learn(key, words string, there func(Known) (string, error)) error {
+func (k *Known) learn(key, words, two, now string, was func(knownRouter) (string, int)) error {
 	if key == "" || strings.HasPrefix(key, "#") || strings.ContainsAny(key, " \t\r\n") {
 		return fmt.Errorf("%q can't be remembered", key)
 	}
-	failed := func(err error) error { return fmt.Errorf("what is known of %s can't be remembered: %w", key, err) }
-	lock := flock.New(d.known() + ".lock")
-	if err := lock.Lock(); err != nil {
-		return failed(err)
-	}
-	defer func() { _ = lock.Unlock() }()
-	known, err := d.Known()
+	release, err := k.lock()
 	if err != nil {
+		return fmt.Errorf("what is known of %s can't be remembered: %w", key, err)
+	}
+	defer release()
+	if err := k.refresh(); err != nil {
 		return err
 	}
-	if before, err := there(known); before != "" || err != nil {
-		return err
+	if r := k.known[key]; r != nil {
+		switch before, line := was(*r); before {
+		case "":
+		case now:
+			return nil
+		default:
+			return fmt.Errorf("%s %s at once: %s stands in %s:%d", key, two, before, k.path, line)
+		}
 	}
-	file, err := os.OpenFile(d.known(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(k.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintf(file, "%s %s\n", key, words)
+		err = errors.Join(err, file.Close())
+	}
 	if err != nil {
-		return failed(err)
+		return fmt.Errorf("what is known of %s can't be remembered: %w", key, err)
 	}
-	_, err = fmt.Fprintf(file, "%s %s\n", key, words)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return failed(err)
-	}
-	return nil
+	return k.refresh()
 }
 
-// Forget forgets the pin and the serial number of a router, and the pin that an older version kept
-// for its address; "" stands for no address, since another router has it too. forgot is what was
-// known.
-func (d Dir) Forget(key, address string) (forgot Known, err error) {
-	lock := flock.New(d.known() + ".lock")
+// lock keeps other goroutines and other programs from the file.
+func (k *Known) lock() (release func(), err error) {
+	k.mu.Lock()
+	lock := flock.New(k.path + ".lock")
 	if err := lock.Lock(); err != nil {
-		return Known{}, fmt.Errorf("what is known of %s can't be forgotten: %w", key, err)
+		k.mu.Unlock()
+		return nil, err
 	}
-	defer func() { _ = lock.Unlock() }()
-	known, err := d.Known()
+	return func() {
+		_ = lock.Unlock()
+		k.mu.Unlock()
+	}, nil
+}
+
+// Forgotten is what was known of a router.
+type Forgotten struct{ Pin, Serial string }
+
+// Forget forgets the pin and the serial number of a router, and the pin that an older version kept
+// for its address; "" stands for no address, since another router has it too.
+func (k *Known) Forget(key, address string) (Forgotten, error) {
+	failed := func(err error) (Forgotten, error) {
+		return Forgotten{}, fmt.Errorf("what is known of %s can't be forgotten: %w", key, err)
+	}
+	release, err := k.lock()
 	if err != nil {
-		return known, err
+		return failed(err)
 	}
+	defer release()
+	if err := k.refresh(); err != nil {
+		return Forgotten{}, err
+	}
+	var was Forgotten
 	gone := []string{key}
-	if address != "" && (known.taken[address] == "" || known.taken[address] == key) {
-		gone = append(gone, address)
+	if r := k.known[key]; r != nil {
+		was = Forgotten{r.pin, r.serial}
 	}
-	for from, by := range known.taken { // else it would be an older pin again
+	if r := k.known[address]; r != nil && (k.taken[address] == "" || k.taken[address] == key) {
+		gone = append(gone, address)
+		was.Pin = cmp.Or(was.Pin, r.pin)
+	}
+	for from, by := range k.taken { // else it would be an older pin again
 		if by == key {
 			gone = append(gone, from)
 		}
 	}
-	data, err := os.ReadFile(d.known())
+	data, err := os.ReadFile(k.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return known, nil
+		return was, nil
+	}
+	if err != nil {
+		return failed(err)
 	}
 	var kept bytes.Buffer
 	for line := range bytes.Lines(data) {
@@ -228,11 +299,11 @@ func (d Dir) Forget(key, address string) (forgot Known, err error) {
 			kept.Write(line)
 		}
 	}
-	if err == nil && kept.Len() < len(data) {
-		err = writeWhole(d.known(), kept.Bytes())
+	if kept.Len() == len(data) {
+		return was, nil
 	}
-	if err != nil {
-		return known, fmt.Errorf("what is known of %s can't be forgotten: %w", key, err)
+	if err := writeWhole(k.path, kept.Bytes()); err != nil {
+		return failed(err)
 	}
-	return known, nil
+	return was, k.refresh()
 }
