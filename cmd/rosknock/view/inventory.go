@@ -60,9 +60,9 @@ type jsonChecked struct {
 
 // Checked writes which routers answered, and what they are.
 func Checked(w io.Writer, format string, routers []Router, s Style) error {
-	t := table{header: []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "SERIAL", "TIME"}, whole: []string{"ROUTER", "ADDRESS", "VERSION"}}
+	t := table{header: []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME"}, whole: []string{"ROUTER", "ADDRESS", "VERSION"}}
 	if format != "text" {
-		t.header = append(t.header, "PROBLEM")
+		t.header = append(t.header, "SERIAL", "PROBLEM")
 	}
 	out := []jsonChecked{}
 	reached := 0
@@ -76,7 +76,7 @@ func Checked(w io.Writer, format string, routers []Router, s Style) error {
 			board, serial, took = r.Snapshot.Board, r.Snapshot.Serial, r.Took.Round(time.Millisecond).String()
 		}
 		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, serial, r.Took.Seconds(), problem})
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, serial, took, problem}[:len(t.header)])
+		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, took, serial, problem}[:len(t.header)])
 	}
 	if format == "json" {
 		return write(w, "inventory-check", out)
