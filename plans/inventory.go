@@ -1,6 +1,7 @@
 package plans
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -33,7 +34,9 @@ type Inventory struct {
 
 // InventoryRouter is one router with all that its groups and the defaults say of it.
 type InventoryRouter struct {
-	Name    string
+	Name string
+	// Site is where it belongs: a customer, a place. Two sites may use the same addresses. "" is no site.
+	Site    string
 	Address string // host or host:port, [v6]:port
 	Groups  []string
 	Tags    []string
@@ -48,7 +51,7 @@ type InventoryRouter struct {
 	TLSCA     string // a file
 	SSHJump   string
 	Timeout   time.Duration
-	// Place is where the router stands: file:line.
+	// Place is where the router stands: file:line:column.
 	Place string
 }
 
@@ -57,6 +60,13 @@ type InventoryFile struct {
 	Name string
 	Data []byte
 }
+
+// Key is what a router is known by: SITE/NAME, with - for no site. Its address is none: every
+// customer of a provider may have a router on 192.168.88.1.
+func (r InventoryRouter) Key() string { return cmp.Or(r.Site, NoSite) + "/" + r.Name }
+
+// NoSite stands for the site of a router that has none. No site can have this name.
+const NoSite = "-"
 
 // ReadInventory reads an inventory from files, strictly, as [Read] reads plans. Where a later file says something of a router, a group or
 // the defaults that an earlier one says too, the later one counts. A router's own word goes before its groups', and theirs before the
@@ -104,6 +114,8 @@ func commonFields() []field {
 		{name: "vars", about: "Variables for the plans, which use them as `${name}`.",
 			value: form{kind: tableForm, names: new(varNameScalar()), items: &form{scalar: anyScalar()}}},
 		{name: "tags", about: "Words to choose routers by.", value: list(routerNameScalar())},
+		{name: "site", fallback: "-", about: "The customer or place that it belongs to: what is remembered of a router goes by SITE/NAME, never by its address alone.",
+			value: form{scalar: routerNameScalar()}},
 		{name: "user", fallback: "that of --user", about: "The user to log in as.", value: form{scalar: textScalar("a user")}},
 		{name: "password", fallback: "ROSKNOCK_PASSWORD, the keyring, or the question",
 			about: "Where the password is kept: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. `${router}` stands for the router's name.",
@@ -172,7 +184,7 @@ func (b *inventoryBuilder) build() Inventory {
 func (b *inventoryBuilder) router(name string, own []layer) InventoryRouter {
 	at := own[0]
 	s := said{own: own, defaults: b.defaults, problem: func(message, remedy string) { at.w.at(at.n.Line, at.n.Column, message, remedy) }, name: name}
-	r := InventoryRouter{Name: name, Place: fmt.Sprintf("%s:%d", at.w.file, at.n.Line), Vars: map[string]string{}}
+	r := InventoryRouter{Name: name, Place: fmt.Sprintf("%s:%d:%d", at.w.file, at.n.Line, at.n.Column), Vars: map[string]string{}}
 	for _, n := range lists(own, "groups") {
 		layers, known := b.groups[n.node.Value]
 		if !known {
@@ -191,6 +203,7 @@ func (b *inventoryBuilder) router(name string, own []layer) InventoryRouter {
 	if !slices.ContainsFunc(own, func(l layer) bool { return hasKey(l.n, "address") }) {
 		s.problem(fmt.Sprintf("router %s lacks the key \"address\"", name), "write host, host:port or [v6]:port")
 	}
+	r.Site = s.one("site")
 	r.User, r.Transport, r.TLSPin, r.SSHJump = s.one("user"), s.one("transport"), s.one("tls-pin"), s.one("ssh-jump")
 	r.Timeout, _ = routeros.ParseDuration(s.one("timeout"))
 	r.TLSCA = s.one("tls-ca")

@@ -50,15 +50,45 @@ func TestInventory(t *testing.T) {
 	want := []plans.InventoryRouter{
 		{Name: "r0002", Address: "192.0.2.1:8729", Groups: []string{"branches"}, Tags: []string{"edge", "all-of-us"}, Plans: []string{"dir1/plans/branch.yaml"},
 			Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether1"}, User: "provision", Transport: "api-ssl",
-			Password: command, TLSPin: "sha256:" + hexPin, Place: "dir1/inv.yaml:7"},
+			Password: command, TLSPin: "sha256:" + hexPin, Place: "dir1/inv.yaml:7:10"},
 		{Name: "r0001", Address: "192.0.2.2", Groups: []string{"branches", "vpn"}, Tags: []string{"lab", "edge", "all-of-us"},
 			Plans: []string{"dir1/plans/branch.yaml", "/etc/vpn.yaml"}, Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether5"},
-			User: "other", Transport: "api-ssl", Password: plans.Credential{Kind: plans.FromFile, Value: "dir1/secret"}, Timeout: 5 * time.Second, Place: "dir1/inv.yaml:8"},
+			User: "other", Transport: "api-ssl", Password: plans.Credential{Kind: plans.FromFile, Value: "dir1/secret"}, Timeout: 5 * time.Second, Place: "dir1/inv.yaml:8:10"},
 		{Name: "alone", Address: "[2001:db8::1]:8729", Tags: []string{"all-of-us"}, Plans: []string{"dir1/default.yaml"}, Vars: map[string]string{},
-			User: "provision", Transport: "api-ssl", Password: command, SSHJump: "bob@gate.example:2222", Place: "dir1/inv.yaml:9"},
+			User: "provision", Transport: "api-ssl", Password: command, SSHJump: "bob@gate.example:2222", Place: "dir1/inv.yaml:9:10"},
 	}
 	if !reflect.DeepEqual(i.Routers, want) || !slices.Equal(i.Groups, []string{"branches", "vpn"}) {
 		t.Errorf("got  %+v\nwant %+v\ngroups %v", i.Routers, want, i.Groups)
+	}
+}
+
+// TestInventorySite: a router's own site goes before that of its groups, and theirs before the
+// defaults'; it is part of the key. Characters that would break a key, a pattern or a file's name
+// are refused.
+func TestInventorySite(t *testing.T) {
+	i := inventory(t, `version: 1
+defaults: {site: here}
+groups:
+  acme: {site: acme}
+routers:
+  a: {address: 192.168.88.1, groups: [acme]}
+  b: {address: 192.168.88.2, groups: [acme], site: No.2}
+  c: {address: 192.168.88.3}
+`, "version: 1\nrouters: {d: {address: 192.168.88.4, site: later}}\n")
+	var keys []string
+	for _, r := range i.Routers {
+		keys = append(keys, r.Key())
+	}
+	if want := []string{"acme/a", "No.2/b", "here/c", "later/d"}; !slices.Equal(keys, want) {
+		t.Errorf("keys %v, want %v", keys, want)
+	}
+	if got := inventory(t, "version: 1\nrouters: {a: {address: r}}\n").Routers[0].Key(); got != "-/a" {
+		t.Errorf("without a site: %s", got)
+	}
+	for _, site := range []string{`"-"`, `""`, "a/b", `".."`, "a b", `"a:b"`, "é", strings.Repeat("x", 64), `"*"`} {
+		if _, err := plans.ReadInventory(inventoryFiles([]string{one("{address: a, site: " + site + "}")})...); err == nil {
+			t.Errorf("the site %s is taken", site)
+		}
 	}
 }
 

@@ -20,10 +20,10 @@ type Draft struct {
 
 // DraftRouter is one router of a draft. Note becomes a comment.
 type DraftRouter struct {
-	Name, Address, User string
-	Groups, Tags        []string
-	Vars                map[string]string
-	Note                string
+	Name, Site, Address, User string
+	Groups, Tags              []string
+	Vars                      map[string]string
+	Note                      string
 }
 
 // WriteInventory prints an inventory as YAML, as [ReadInventory] reads it.
@@ -42,6 +42,9 @@ func WriteInventory(d Draft) []byte {
 	routers := &yaml.Node{Kind: yaml.MappingNode}
 	for _, r := range d.Routers {
 		n := fields("address", text(r.Address))
+		if r.Site != "" {
+			put(n, "site", text(r.Site))
+		}
 		if r.User != "" {
 			put(n, "user", text(r.User))
 		}

@@ -24,7 +24,7 @@ func TestWriteInventory(t *testing.T) {
 		}
 		for _, n := range rapid.SliceOfNDistinct(name, 1, 5, rapid.ID[string]).Draw(t, "routers") {
 			d.Routers = append(d.Routers, plans.DraftRouter{
-				Name: n, Address: rapid.SampledFrom([]string{"192.0.2.1", "r.example:8729", "2001:db8::1", "[2001:db8::1]:8729"}).Draw(t, "address"), User: value.Draw(t, "user"),
+				Name: n, Site: rapid.SampledFrom([]string{"", "pop1", "No.2"}).Draw(t, "site"), Address: rapid.SampledFrom([]string{"192.0.2.1", "r.example:8729", "2001:db8::1", "[2001:db8::1]:8729"}).Draw(t, "address"), User: value.Draw(t, "user"),
 				Groups: groups[:1], Tags: rapid.SliceOfNDistinct(name, 0, 2, rapid.ID[string]).Draw(t, "tags"), Vars: vars.Draw(t, "vars"), Note: rapid.String().Draw(t, "note"),
 			})
 		}
@@ -40,7 +40,7 @@ func TestWriteInventory(t *testing.T) {
 			want := map[string]string{}
 			maps.Copy(want, d.Groups[groups[0]])
 			maps.Copy(want, d.Routers[n].Vars)
-			if r.Name != d.Routers[n].Name || r.Address != d.Routers[n].Address || r.User != d.Routers[n].User || !reflect.DeepEqual(r.Vars, want) || len(r.Tags) != len(d.Routers[n].Tags) {
+			if r.Name != d.Routers[n].Name || r.Site != d.Routers[n].Site || r.Address != d.Routers[n].Address || r.User != d.Routers[n].User || !reflect.DeepEqual(r.Vars, want) || len(r.Tags) != len(d.Routers[n].Tags) {
 				t.Fatalf("%+v of %+v in\n%s", r, d.Routers[n], text)
 			}
 		}

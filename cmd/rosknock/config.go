@@ -63,7 +63,7 @@ type settings struct {
 func globalFlags(f *pflag.FlagSet) {
 	f.StringArrayP("router", "r", nil, "router to talk to, `[user@]host[:port]`; may be repeated")
 	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers; may be repeated, and later ones count")
-	f.StringArrayP("limit", "l", nil, "only routers that fit a `PATTERN`: names, groups, tags, with * ? [a-z], !not, several with commas")
+	f.StringArrayP("limit", "l", nil, "only routers that fit a `PATTERN`: names, groups, tags, site:NAME, with * ? [a-z], !not, several with commas")
 	f.StringArray("var", nil, "value of a variable in plans, `NAME=VALUE`; may be repeated")
 	f.String("at", "", "the `TIME` for which knocks that rotate are derived, such as 2026-11-21T04:15:00Z; default: now")
 	paceFlags(f)

@@ -185,7 +185,7 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 			if t.plan != nil {
 				plan = t.plan(r.Name)
 			}
-			results[i] = []view.Router{{Plan: plan, Name: r.Name, Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}}
+			results[i] = []view.Router{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}}
 		}
 		out = append(out, results[i]...)
 	}

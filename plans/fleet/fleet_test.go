@@ -211,13 +211,15 @@ func TestShares(t *testing.T) {
 }
 
 func TestSelect(t *testing.T) {
-	members := []fleet.Member{{Name: "r1", Groups: []string{"branches"}}, {Name: "r2", Groups: []string{"branches", "north"}, Tags: []string{"lab"}}, {Name: "core", Tags: []string{"edge"}}}
+	members := []fleet.Member{{Name: "r1", Site: "pop1", Groups: []string{"branches"}}, {Name: "r2", Site: "pop2", Groups: []string{"branches", "north"}, Tags: []string{"lab"}}, {Name: "core", Tags: []string{"edge"}}}
 	tests := []struct {
 		patterns []string
 		want     string
 	}{
 		{nil, "[0 1 2]"}, {[]string{"r1"}, "[0]"}, {[]string{"branches"}, "[0 1]"}, {[]string{"r*"}, "[0 1]"}, {[]string{"core,r2"}, "[1 2]"},
 		{[]string{"!north"}, "[0 2]"}, {[]string{"branches,!north"}, "[0]"}, {[]string{"!r2", "branches"}, "[0]"}, {[]string{"edge"}, "[2]"}, {[]string{"r[2-9]"}, "[1]"},
+		{[]string{"site:pop1"}, "[0]"}, {[]string{"site:pop*,core"}, "[0 1 2]"}, {[]string{"!site:pop1"}, "[1 2]"}, {[]string{"site:-"}, "[2]"}, {[]string{"site:pop?,!north"}, "[0]"},
+		{[]string{"pop1"}, `"pop1" matches no router`}, {[]string{"site:"}, "not a pattern"}, {[]string{"site:pop3"}, `"site:pop3" matches no router`}, {[]string{"site:[p"}, "not a pattern"},
 		{[]string{"r9"}, `"r9" matches no router`}, {[]string{"r1,,r2"}, "not a pattern"}, {[]string{"[r"}, "not a pattern"}, {[]string{"r1,!r*"}, "leaves no router"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -27,6 +28,7 @@ type Backup struct {
 	Change   string       `json:"change"`
 	Time     time.Time    `json:"time"`
 	Actor    string       `json:"actor"`
+	Key      string       `json:"key"` // what the router is known by; older backups have none
 	Router   string       `json:"router"`
 	Address  string       `json:"address"`
 	Identity string       `json:"identity"`
@@ -139,8 +141,11 @@ func fromRow(row map[string]Text) routeros.Attributes {
 	return routeros.SortAttributes(pairs)
 }
 
-func (d Dir) backup(address, change string) string {
-	return filepath.Join(d.path, "backups", fileName(address), change+".json")
+// of is the key of the backup's router, which older backups know by its address.
+func (b Backup) of() string { return cmp.Or(b.Key, b.Address) }
+
+func (d Dir) backup(key, change string) string {
+	return filepath.Join(d.path, "backups", fileName(key), change+".json")
 }
 
 // mostBackups is how many backups of a router are kept. A door that rotates every hour makes one for each.
@@ -168,7 +173,7 @@ func prune(dir string) error {
 // SaveBackup keeps a backup, and throws the oldest of this router away when there are more than a hundred. It is on disk when SaveBackup
 // returns.
 func (d Dir) SaveBackup(b Backup) error {
-	file := d.backup(b.Address, b.Change)
+	file := d.backup(b.of(), b.Change)
 	data, err := json.MarshalIndent(b, "", " ")
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(file), 0o700)
@@ -185,27 +190,32 @@ func (d Dir) SaveBackup(b Backup) error {
 	return nil
 }
 
-// LoadBackup reads the backup of a change of a router.
-func (d Dir) LoadBackup(address, change string) (Backup, error) {
+// LoadBackup reads the backup of a change of a router by its key, see [Record.BackupKey].
+func (d Dir) LoadBackup(key, change string) (Backup, error) {
 	if !changeName.MatchString(change) {
 		return Backup{}, fmt.Errorf("%q is not the name of a change: rosknock journal shows them, such as 20261121-041500-3fa9", change)
 	}
-	data, err := os.ReadFile(d.backup(address, change))
+	file := d.backup(key, change)
+	data, err := os.ReadFile(file)
+	if old := filepath.Join(d.path, "backups", oldFileName(key), change+".json"); errors.Is(err, fs.ErrNotExist) && old != file {
+		file = old
+		data, err = os.ReadFile(file)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return Backup{}, fmt.Errorf("there is no backup of the change %s of %s in %s: it was made by another user, on another machine or with another --state-dir, or more than a hundred came after it", change, address, d.path)
+		return Backup{}, fmt.Errorf("there is no backup of the change %s of %s in %s: it was made by another user, on another machine or with another --state-dir, or more than a hundred came after it", change, key, d.path)
 	}
 	if err != nil {
 		return Backup{}, err
 	}
 	var b Backup
 	if err := json.Unmarshal(data, &b); err != nil || b.Format != backupFormat {
-		return Backup{}, fmt.Errorf("%s: this is no backup of rosknock", d.backup(address, change))
+		return Backup{}, fmt.Errorf("%s: this is no backup of rosknock", file)
 	}
-	if b.Change != change || b.Address != address {
-		return Backup{}, fmt.Errorf("%s: this is the backup of the change %q of %q: put it back where it was", d.backup(address, change), b.Change, b.Address)
+	if b.Change != change || b.of() != key {
+		return Backup{}, fmt.Errorf("%s: this is the backup of the change %q of %q: put it back where it was", file, b.Change, b.of())
 	}
 	if err := b.check(); err != nil {
-		return Backup{}, fmt.Errorf("%s: this backup can't be used, it was changed, or written by another version of rosknock: %w", d.backup(address, change), err)
+		return Backup{}, fmt.Errorf("%s: this backup can't be used, it was changed, or written by another version of rosknock: %w", file, err)
 	}
 	return b, nil
 }

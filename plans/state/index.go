@@ -29,7 +29,7 @@ type index struct {
 	kept   bool     // the folder can't be written: what is read stays in memory
 }
 
-const indexFormat = "rosknock.journal-index/1"
+const indexFormat = "rosknock.journal-index/2" // 1 went by addresses
 
 // indexHeader is the first line of the file.
 type indexHeader struct {
@@ -267,6 +267,7 @@ func (h *History) enter(x *index, s segment, from int64, beyond *int64) (open []
 
 // indexMark is what the index needs of a record.
 type indexMark struct {
+	Key     string `json:"key"`
 	Address string `json:"address"`
 	Hash    string `json:"hash"`
 }
@@ -274,7 +275,7 @@ type indexMark struct {
 func readMark(text []byte) (Record, bool) {
 	var m indexMark
 	err := json.Unmarshal(text, &m)
-	return Record{Address: m.Address, Hash: m.Hash}, err == nil
+	return Record{RouterKey: m.Key, Address: m.Address, Hash: m.Hash}, err == nil
 }
 
 // isOf reports whether an index is of this journal.

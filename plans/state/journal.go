@@ -28,13 +28,16 @@ type Record struct {
 	Actor   string `json:"actor"`
 	Command string `json:"command"`
 	// Event is begin before the first command is sent, end when the outcome is known, run when a
-	// run over a fleet begins, run-end when it ends, and note for what changes no router.
+	// run over a fleet begins, run-end when it ends, note for what changes no router, and take-over
+	// ([TakeOver]).
 	Event string `json:"event"`
-	// Router is the name, Address is the key of the router, see [Record.Key].
-	Router   string `json:"router,omitempty"`
-	Address  string `json:"address,omitempty"`
-	Identity string `json:"identity,omitempty"`
-	Plan     string `json:"plan,omitempty"`
+	// Router is the router's name, Address how it was reached: host:port. RouterKey is what it is
+	// known by; see [Record.Key].
+	RouterKey string `json:"key,omitempty"`
+	Router    string `json:"router,omitempty"`
+	Address   string `json:"address,omitempty"`
+	Identity  string `json:"identity,omitempty"`
+	Plan      string `json:"plan,omitempty"`
 	// Source is the address whose trust was given or taken, Door where, as PLAN/DOOR, and For how
 	// long ("ever" has no end). Act names what was done, as Change names a change; it can't be
 	// undone.
@@ -65,13 +68,18 @@ type Record struct {
 	// from both follows what a removal of the plan has to put back, long after the backups are gone.
 	Installs bool      `json:"installs,omitempty"`
 	Touched  []Touched `json:"touched,omitempty"`
-	Prev     string    `json:"prev"`
-	Hash     string    `json:"hash"` // the last field: see seal
+	// TakenBy is the key of the router that takes over the older records of an address.
+	TakenBy string `json:"taken-by,omitempty"`
+	// older says that it was written of an address, and taken over.
+	older bool
+	Prev  string `json:"prev"`
+	Hash  string `json:"hash"` // the last field: see seal
 }
 
-// Key is what the journal knows a router by. It means nothing to this package but that two
-// records with one key are about one router.
-func (r Record) Key() string { return r.Address }
+// Key is what the journal knows a router by, SITE/NAME. It means nothing to this package but that
+// two records with one key are about one router. Records that are older than keys go by the
+// address, which has no slash.
+func (r Record) Key() string { return cmp.Or(r.RouterKey, r.Address) }
 
 // The events of a record.
 const (
@@ -95,7 +103,8 @@ func (r Record) bounded() Record {
 	for _, name := range []*string{&r.Actor, &r.Command, &r.Router, &r.Identity, &r.Plan, &r.Source, &r.Door, &r.For} {
 		*name = cutTo(*name, longestName)
 	}
-	r.Address = strings.ToValidUTF8(r.Address, "\uFFFD")
+	r.TakenBy = strings.ToValidUTF8(r.TakenBy, "\uFFFD")
+	r.RouterKey, r.Address = strings.ToValidUTF8(r.RouterKey, "\uFFFD"), strings.ToValidUTF8(r.Address, "\uFFFD")
 	r.Error = cutTo(r.Error, longestError)
 	accepted := r.Accepted
 	r.Accepted = nil

@@ -37,7 +37,7 @@ func TestFleetFormats(t *testing.T) {
 		"fleet.xml":  func(w io.Writer) error { return view.JUnit(w, "diff", fleet(), true, style) },
 		"fleet.prom": func(w io.Writer) error { return view.Metrics(w, "diff", fleet(), at, time.Minute) },
 		"inventory.txt": func(w io.Writer) error {
-			return view.Inventory(w, "text", []view.Inventoried{{Name: "r0001", Address: "192.0.2.1:8729", User: "provision", Groups: []string{"branches"}, Tags: []string{"edge"}, Plans: []string{"plans/branch.yaml"}}}, style)
+			return view.Inventory(w, "text", []view.Inventoried{{Name: "r0001", Site: "pop1", Address: "192.0.2.1:8729", User: "provision", Groups: []string{"branches"}, Tags: []string{"edge"}, Plans: []string{"plans/branch.yaml"}}}, style)
 		},
 		"checked.txt": func(w io.Writer) error { return view.Checked(w, "text", fleet(), style) },
 	} {

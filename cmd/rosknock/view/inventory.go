@@ -8,14 +8,16 @@ import (
 
 // Inventoried is a router of an inventory.
 type Inventoried struct {
-	Name, Address, User, Transport string
-	Groups, Tags, Plans            []string
-	Vars                           []string // names only: values may be parts of a knock
-	SSHJump, Password              string   // how it is reached, and what kind of place its password is kept in
+	Name, Site               string // the site is "" where there is none
+	Address, User, Transport string
+	Groups, Tags, Plans      []string
+	Vars                     []string // names only: values may be parts of a knock
+	SSHJump, Password        string   // how it is reached, and what kind of place its password is kept in
 }
 
 type jsonInventoried struct {
 	Name      string   `json:"name"`
+	Site      string   `json:"site,omitempty"`
 	Address   string   `json:"address"`
 	User      string   `json:"user"`
 	Transport string   `json:"transport"`
@@ -33,13 +35,13 @@ func Inventory(w io.Writer, format string, routers []Inventoried, s Style) error
 		out := []jsonInventoried{}
 		some := func(list []string) []string { return append([]string{}, list...) }
 		for _, r := range routers {
-			out = append(out, jsonInventoried{r.Name, r.Address, r.User, r.Transport, some(r.Groups), some(r.Tags), some(r.Plans), some(r.Vars), r.SSHJump, r.Password})
+			out = append(out, jsonInventoried{r.Name, r.Site, r.Address, r.User, r.Transport, some(r.Groups), some(r.Tags), some(r.Plans), some(r.Vars), r.SSHJump, r.Password})
 		}
 		return write(w, "inventory-list", out)
 	}
-	t := table{header: []string{"ROUTER", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}, whole: []string{"ROUTER", "ADDRESS"}}
+	t := table{header: []string{"ROUTER", "SITE", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}, whole: []string{"ROUTER", "ADDRESS"}}
 	for _, r := range routers {
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
+		t.rows = append(t.rows, []string{r.Name, r.Site, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
 	}
 	return t.write(w, format, s.Width)
 }
@@ -51,6 +53,7 @@ type jsonChecked struct {
 	Version  string  `json:"version"`
 	Identity string  `json:"identity"`
 	Board    string  `json:"board"`
+	Serial   string  `json:"serial"`
 	Seconds  float64 `json:"seconds"`
 	Error    string  `json:"error"`
 }
@@ -59,21 +62,21 @@ type jsonChecked struct {
 func Checked(w io.Writer, format string, routers []Router, s Style) error {
 	t := table{header: []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME"}, whole: []string{"ROUTER", "ADDRESS", "VERSION"}}
 	if format != "text" {
-		t.header = append(t.header, "PROBLEM")
+		t.header = append(t.header, "SERIAL", "PROBLEM")
 	}
 	out := []jsonChecked{}
 	reached := 0
 	for _, r := range routers {
-		problem, board, took := "", "", ""
+		problem, board, serial, took := "", "", "", ""
 		if r.Err != nil {
 			problem = reason(r.Err)
 		}
 		if r.Snapshot != nil {
 			reached++
-			board, took = r.Snapshot.Board, r.Took.Round(time.Millisecond).String()
+			board, serial, took = r.Snapshot.Board, r.Snapshot.Serial, r.Took.Round(time.Millisecond).String()
 		}
-		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, r.Took.Seconds(), problem})
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, took, problem}[:len(t.header)])
+		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, serial, r.Took.Seconds(), problem})
+		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, took, serial, problem}[:len(t.header)])
 	}
 	if format == "json" {
 		return write(w, "inventory-check", out)
@@ -84,4 +87,35 @@ func Checked(w io.Writer, format string, routers []Router, s Style) error {
 	writeReasons(w, routers, s)
 	Say(w, "\n%d of %s answer\n", reached, Plural(len(routers), "router"))
 	return nil
+}
+
+// Accepted is a router of which what was remembered is forgotten.
+type Accepted struct {
+	Name, Site  string
+	Pin, Serial string // what was known of it; "" for nothing
+}
+
+type jsonAccepted struct {
+	Name   string `json:"name"`
+	Site   string `json:"site,omitempty"`
+	Pin    string `json:"tls-pin"`
+	Serial string `json:"serial"`
+}
+
+// AcceptedTable writes what was forgotten of routers.
+func AcceptedTable(w io.Writer, format string, routers []Accepted, s Style) error {
+	t := table{header: []string{"ROUTER", "SITE", "FORGOTTEN SERIAL", "FORGOTTEN CERTIFICATE"}, whole: []string{"ROUTER", "FORGOTTEN SERIAL"}}
+	out := []jsonAccepted{}
+	for _, r := range routers {
+		out = append(out, jsonAccepted{r.Name, r.Site, r.Pin, r.Serial})
+		row := []string{r.Name, r.Site, r.Serial, r.Pin}
+		if format == "text" && r.Pin == "" && r.Serial == "" {
+			row[2] = "nothing was known"
+		}
+		t.rows = append(t.rows, row)
+	}
+	if format == "json" {
+		return write(w, "inventory-accept", out)
+	}
+	return t.write(w, format, s.Width)
 }

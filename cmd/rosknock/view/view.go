@@ -25,6 +25,7 @@ type Style struct {
 // Router is what one router's part of a result shows.
 type Router struct {
 	Name     string // as given on the command line or in the inventory
+	Key      string // what the state folder knows it by
 	Address  string
 	Select   string // how a command line names it alone
 	Groups   []string
