@@ -217,7 +217,7 @@ func (s settings) check(outputs []string) error {
 	}
 	for _, name := range s.accept {
 		if !slices.Contains(risks(), strings.ToLower(name)) {
-			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized), ", "))
+			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(namedRisks(), ", "))
 		}
 	}
 	if name, _, secret := strings.Cut(s.User, ":"); secret {
@@ -232,9 +232,19 @@ func (s settings) check(outputs []string) error {
 	return nil
 }
 
+// accepts reports whether a risk was accepted by its name on the command line.
+func (s settings) accepts(risk string) bool {
+	return slices.ContainsFunc(s.accept, func(name string) bool { return strings.EqualFold(name, risk) })
+}
+
+// namedRisks are the risks that are no findings of lint.
+func namedRisks() []string {
+	return append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized, planCommands)
+}
+
 // risks are the names that --accept-risk takes.
 func risks() []string {
-	names := append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized)
+	names := namedRisks()
 	for _, r := range lint.Rules() {
 		names = append(names, strings.ToLower(r.ID))
 	}

@@ -110,6 +110,9 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		}
 		p, err := readPlan(s, args[0])
 		if err == nil {
+			err = e.mayRun(ctx, s, p)
+		}
+		if err == nil {
 			p, err = e.resolved(ctx, p, router{})
 		}
 		if err != nil {
