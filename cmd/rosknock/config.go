@@ -39,6 +39,7 @@ type settings struct {
 	Output          string        `mapstructure:"output"`
 	Color           string        `mapstructure:"color"`
 	StateDir        string        `mapstructure:"state-dir"`
+	ChangesKey      string        `mapstructure:"changes-key"`
 	Verbose         bool          `mapstructure:"verbose"`
 	Yes             bool          `mapstructure:"yes"`
 	Reveal          bool          `mapstructure:"reveal"`
@@ -50,6 +51,7 @@ type settings struct {
 	vars        map[string]string
 	accept      []string
 	typed       map[string]bool // the flags that were given
+	foreign     bool            // the saved changes were made elsewhere, which was accepted
 	keeps       bool            // what was read of each router is needed until the end
 	at          time.Time       // the time for which knocks are derived, when it was given
 
@@ -239,7 +241,7 @@ func (s settings) accepts(risk string) bool {
 
 // namedRisks are the risks that are no findings of lint.
 func namedRisks() []string {
-	return append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized, planCommands)
+	return append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized, foreignChanges, planCommands)
 }
 
 // risks are the names that --accept-risk takes.

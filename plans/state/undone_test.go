@@ -315,6 +315,6 @@ func FuzzFiles(f *testing.F) {
 			_, _ = h.Verify()
 		}
 		_, _ = d.Pins()
-		_, _ = state.Load(backup)
+		_, _ = state.Load(backup, func(string) (state.Key, error) { return state.Key{}, nil })
 	})
 }
