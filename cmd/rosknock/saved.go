@@ -36,6 +36,9 @@ func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) 
 		return state.Key{}, false, usagef("--changes-key: say where the key is kept: file:PATH, env:NAME, keyring:NAME or command:LINE")
 	}
 	secret, err := e.credential(ctx, c, router{Member: fleet.Member{Name: "--changes-key"}})
+	if err != nil && c.Kind != plans.FromEnv { // whose error says it already
+		err = fmt.Errorf("--changes-key: %w", err)
+	}
 	if err != nil {
 		return state.Key{}, false, err
 	}

@@ -59,7 +59,7 @@ type SavedRouter struct {
 	Plan string `json:"plan,omitempty"`
 	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
 	Snapshot string      `json:"snapshot"`
-	Rows     []string    `json:"rows"`
+	Rows     []Text      `json:"rows"`
 	Steps    []SavedStep `json:"steps"`
 	// States is over how many states the proof went; it held.
 	States int `json:"proved-states"`
@@ -103,7 +103,7 @@ func attributes(a routeros.Attributes) map[string]Text {
 }
 
 // Rows lists what the digest of a snapshot is over, a line each, for people.
-func Rows(s routeros.Snapshot) []string {
+func Rows(s routeros.Snapshot) []Text {
 	var out []string
 	for _, f := range routeros.Families() {
 		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
@@ -125,7 +125,12 @@ func Rows(s routeros.Snapshot) []string {
 			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s certificate=%s", svc.Name, svc.Port, svc.Disabled, from, svc.Certificate))
 		}
 	}
-	return append(out, interfaceRows(s)...)
+	out = append(out, interfaceRows(s)...)
+	texts := make([]Text, len(out))
+	for i, row := range out {
+		texts[i] = Text(row)
+	}
+	return texts
 }
 
 func interfaceRows(s routeros.Snapshot) []string {
@@ -155,16 +160,16 @@ func interfaceRows(s routeros.Snapshot) []string {
 
 // Difference says what is gone and what is new between two lists of rows, at most so many lines; then how many more there are. What
 // may be part of a knock is masked: a difference is shown to people.
-func Difference(before, after []string, most int) []string {
+func Difference(before, after []Text, most int) []string {
 	var out []string
 	for _, row := range before {
 		if !slices.Contains(after, row) {
-			out = append(out, "gone: "+mask(row))
+			out = append(out, "gone: "+mask(string(row)))
 		}
 	}
 	for _, row := range after {
 		if !slices.Contains(before, row) {
-			out = append(out, "new:  "+mask(row))
+			out = append(out, "new:  "+mask(string(row)))
 		}
 	}
 	if len(out) == 0 {
