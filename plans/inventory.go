@@ -51,7 +51,7 @@ type InventoryRouter struct {
 	TLSCA     string // a file
 	SSHJump   string
 	Timeout   time.Duration
-	// Place is where the router stands: file:line.
+	// Place is where the router stands: file:line:column.
 	Place string
 }
 
@@ -184,7 +184,7 @@ func (b *inventoryBuilder) build() Inventory {
 func (b *inventoryBuilder) router(name string, own []layer) InventoryRouter {
 	at := own[0]
 	s := said{own: own, defaults: b.defaults, problem: func(message, remedy string) { at.w.at(at.n.Line, at.n.Column, message, remedy) }, name: name}
-	r := InventoryRouter{Name: name, Place: fmt.Sprintf("%s:%d", at.w.file, at.n.Line), Vars: map[string]string{}}
+	r := InventoryRouter{Name: name, Place: fmt.Sprintf("%s:%d:%d", at.w.file, at.n.Line, at.n.Column), Vars: map[string]string{}}
 	for _, n := range lists(own, "groups") {
 		layers, known := b.groups[n.node.Value]
 		if !known {

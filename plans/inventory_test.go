@@ -50,12 +50,12 @@ func TestInventory(t *testing.T) {
 	want := []plans.InventoryRouter{
 		{Name: "r0002", Address: "192.0.2.1:8729", Groups: []string{"branches"}, Tags: []string{"edge", "all-of-us"}, Plans: []string{"dir1/plans/branch.yaml"},
 			Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether1"}, User: "provision", Transport: "api-ssl",
-			Password: command, TLSPin: "sha256:" + hexPin, Place: "dir1/inv.yaml:7"},
+			Password: command, TLSPin: "sha256:" + hexPin, Place: "dir1/inv.yaml:7:10"},
 		{Name: "r0001", Address: "192.0.2.2", Groups: []string{"branches", "vpn"}, Tags: []string{"lab", "edge", "all-of-us"},
 			Plans: []string{"dir1/plans/branch.yaml", "/etc/vpn.yaml"}, Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether5"},
-			User: "other", Transport: "api-ssl", Password: plans.Credential{Kind: plans.FromFile, Value: "dir1/secret"}, Timeout: 5 * time.Second, Place: "dir1/inv.yaml:8"},
+			User: "other", Transport: "api-ssl", Password: plans.Credential{Kind: plans.FromFile, Value: "dir1/secret"}, Timeout: 5 * time.Second, Place: "dir1/inv.yaml:8:10"},
 		{Name: "alone", Address: "[2001:db8::1]:8729", Tags: []string{"all-of-us"}, Plans: []string{"dir1/default.yaml"}, Vars: map[string]string{},
-			User: "provision", Transport: "api-ssl", Password: command, SSHJump: "bob@gate.example:2222", Place: "dir1/inv.yaml:9"},
+			User: "provision", Transport: "api-ssl", Password: command, SSHJump: "bob@gate.example:2222", Place: "dir1/inv.yaml:9:10"},
 	}
 	if !reflect.DeepEqual(i.Routers, want) || !slices.Equal(i.Groups, []string{"branches", "vpn"}) {
 		t.Errorf("got  %+v\nwant %+v\ngroups %v", i.Routers, want, i.Groups)

@@ -26,6 +26,8 @@ const (
 	ListMembers     Menu = "/interface/list/member"
 	Identity        Menu = "/system/identity"
 	Resource        Menu = "/system/resource"
+	RouterBoard     Menu = "/system/routerboard"
+	License         Menu = "/system/license"
 	Clock           Menu = "/system/clock"
 	NTPMenu         Menu = "/system/ntp/client"
 	Scheduler       Menu = "/system/scheduler"

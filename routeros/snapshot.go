@@ -18,7 +18,10 @@ type Snapshot struct {
 	Version  Version
 	Board    string
 	Arch     string
-	Uptime   time.Duration
+	// Serial tells the box from every other one, see [ReadSerial]; "" where it tells none. It is no
+	// part of the digest: what is computed for a router rests on what is set there.
+	Serial string
+	Uptime time.Duration
 	// Clock is the router's own date and time; zero where it could not be read. It is in the router's zone where that
 	// is known by its name, else at its present offset, in a zone without a name.
 	Clock time.Time

@@ -146,7 +146,7 @@ Without a terminal to ask on, --yes is needed.`,
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
 	changesKeyFlag(c)
-	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: what it has finished is left out")
+	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: routers are read again, and left out where nothing is left to do")
 	c.Flags().BoolVar(&how.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
 	how.flags(c)
 	files.flags(c)
@@ -266,18 +266,16 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	return results, nil
 }
 
-// finished says what the run that is resumed has done on a router.
-func (e env) finished(s settings, w work, r router, how applying) (view.Router, bool, error) {
+// resumed is a router that the run that is resumed had come to already, after it was read again:
+// where nothing is left to do, it says what that run has done.
+func (e env) resumed(w work, r router, out view.Router, how applying) view.Router {
 	record, ok := how.done[r.key()+" "+w.plan.Name]
-	if !ok {
-		return view.Router{}, false, nil
+	if !ok || out.Outcome != apply.Unchanged {
+		return out // what there is to do, is done: somebody has changed the router since
 	}
-	now, err := e.fingerprint(s, w.plan)
-	if err != nil || now != record.Fingerprint {
-		return view.Router{}, false, err
-	}
-	note := fmt.Sprintf("%s in %s at %s", record.Outcome, how.run, record.Time.Format(time.DateTime))
-	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Note: note}, true, nil
+	out.Outcome = apply.Skipped
+	out.Note = fmt.Sprintf("%s in %s at %s, and nothing is left to do", record.Outcome, how.run, record.Time.Format(time.DateTime))
+	return out
 }
 
 // applyRouter carries a plan out on one router.
@@ -292,11 +290,6 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if how.verify && r.jump != "" {
 		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of them out"))
 	}
-	if done, ok, err := e.finished(s, w, r, how); err != nil {
-		return refused(err)
-	} else if ok {
-		return done
-	}
 	if !how.dryRun {
 		release, err := e.lock(s, r, "apply "+p.Name)
 		if err != nil {
@@ -305,7 +298,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, out := e.reach(ctx, s, r, p.Rotates())
+	session, carrier, out := e.begin(ctx, s, r, p.Rotates(), how.dryRun)
 	if out.Err != nil {
 		return out
 	}
@@ -326,13 +319,13 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	}
 	out, agreed := e.agreed(ctx, s, session, out, base, r, how)
 	if !agreed {
-		return out
+		return e.resumed(w, r, out, how)
 	}
 	what := change{command: how.command(), plan: p.Name, run: how.run}
 	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
 		return refused(err)
 	}
-	return e.recorded(s, what, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) view.Router {
 		o := how.options(r, out, p.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }

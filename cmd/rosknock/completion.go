@@ -94,6 +94,8 @@ func (e env) arguments(c *cobra.Command) cobra.CompletionFunc {
 		return first(offered(e.undoable))
 	case c.CommandPath() == "rosknock trace":
 		return first(offered(words("tcp", "udp", "icmp", "icmpv6")))
+	case c.CommandPath() == "rosknock inventory accept":
+		return offered(routerNames)
 	case c.CommandPath() == "rosknock help":
 		return commandsBelow
 	case strings.Contains(c.Use, "PLAN..."):
@@ -297,6 +299,9 @@ func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Complet
 	var out []string
 	seen := map[string]bool{}
 	for _, r := range newest(history) {
+		if bare := plans.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
+			continue
+		}
 		if r.Address != "" && !seen[r.Address] {
 			seen[r.Address] = true
 			out = append(out, completed(r.Address, r.Router))
@@ -316,6 +321,17 @@ func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
 		return nil
 	}
 	return inventory.Routers
+}
+
+// routerNames offers the names of an inventory that were not typed yet.
+func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion {
+	var out []cobra.Completion
+	for _, r := range inventoryOfLine(c) {
+		if !slices.Contains(typed, r.Name) {
+			out = append(out, completed(r.Name, r.Key()))
+		}
+	}
+	return out
 }
 
 // limits offers names, groups, tags and sites of an inventory, behind what is typed already: branches,!r0
@@ -433,20 +449,19 @@ func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion
 	if history == nil {
 		return nil
 	}
-	var keys []string
+	known := map[string]state.Ref{} // cobra reads the flags twice
 	if routers, err := e.routersOf(s); err == nil {
 		for _, r := range routers {
-			keys = append(keys, r.key())
+			known[r.key()] = e.ref(s, r)
 		}
 	} else {
 		for _, r := range newest(history) {
-			keys = append(keys, r.Key())
+			known[r.Key()] = state.Ref{Key: r.Key()}
 		}
 	}
-	slices.Sort(keys)
 	var found []state.Record
-	for _, key := range slices.Compact(keys) { // cobra reads the flags twice
-		records, _ := history.Records(key) // as far as they can be read
+	for key, ref := range known {
+		records, _, _ := history.Of(ref) // as far as they can be read
 		found = append(found, state.Undoable(records, key)...)
 	}
 	slices.SortStableFunc(found, func(a, b state.Record) int { return b.Time.Compare(a.Time) })

@@ -129,6 +129,7 @@ func TestCompletion(t *testing.T) {
 		{"diff -i fleet.yaml -l ", "branches canary lab r0001 r0002 bench", inOrder},
 		{"diff -i fleet.yaml -l branches,!r000", "branches,!r0001 branches,!r0002", inOrder},
 		{"diff -l ", "", inOrder},
+		{"inventory accept -i fleet.yaml r0001 ", "r0002 bench", inOrder},
 		{"diff -i nowhere.yaml -l ", "", inOrder},
 		{"knock branch.yaml --var lan=LAN --door ", "admin ops", inOrder},
 		{"knock broken.yaml --door ", "", inOrder},

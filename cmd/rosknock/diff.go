@@ -253,9 +253,9 @@ func (e env) looked(ctx context.Context, s settings, session *api.Session, r rou
 	return out
 }
 
-// reach logs in to a router and reads it, for plans that rotate with what sets its clock. When that fails, the error is in the result and there
+// read logs in to a router and reads it, for plans that rotate with what sets its clock. When that fails, the error is in the result and there
 // is no session.
-func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, diff.Session, view.Router) {
+func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, diff.Session, view.Router) {
 	out := r.shown()
 	var session *api.Session
 	var snapshot routeros.Snapshot

@@ -91,6 +91,7 @@ func driven() map[string]drive {
 		"rosknock trusted watch":    {standing: true, lines: [][]string{{"trusted", "watch", "--for", "20ms", "ROUTER"}}},
 		"rosknock inventory list":   {lines: [][]string{{"inventory", "list", "-i", "hostile-inventory.yaml"}, {"inventory", "list", "-i", "sly-inventory.yaml"}, {"inventory", "list", "-i", "inventory.yaml"}}},
 		"rosknock inventory check":  {lines: [][]string{{"inventory", "check", "ROUTER"}, {"inventory", "check", "ROUTER", "ROUTER"}}},
+		"rosknock inventory accept": {plain: true, lines: [][]string{{"inventory", "accept", "ROUTER"}, {"inventory", "accept", hostile, "-i", "inventory.yaml"}, {"inventory", "accept", "-r", hostile}}},
 		"rosknock inventory import": {plain: true, lines: [][]string{{"inventory", "import", "hosts.ini"}}},
 		"rosknock journal":          {standing: true, lines: [][]string{{"journal"}, {"journal", "--verify"}}},
 		"rosknock sim":              {plain: true, lines: [][]string{{"sim", "--listen", "127.0.0.1:0", "--load", "hostile.rsc", "-v", "PACKETS"}}},
@@ -145,7 +146,7 @@ func newHostileDesk(t *testing.T) *hostileDesk {
 	t.Setenv("XDG_CONFIG_HOME", d.dir)
 	version := routeros.Version{Major: 7, Minor: 20}
 	d.router = sim.New(sim.Options{
-		Version: version, Board: endless(), Users: []sim.User{{Name: "admin", Password: "secret"}, {Name: hostile}},
+		Version: version, Board: endless(), Serial: hostile, Users: []sim.User{{Name: "admin", Password: "secret"}, {Name: hostile}},
 		Fault: func(q sim.Request) sim.Action {
 			if f := d.fault.Load(); f != nil {
 				return (*f)(q)
@@ -196,9 +197,9 @@ func newHostileDesk(t *testing.T) *hostileDesk {
 	text := strings.ToValidUTF8(hostile, "?") // which JSON gives back
 	folder, err := state.Open(filepath.Join(d.dir, "state"))
 	check(t, err)
-	for i, event := range []string{state.Begin, state.End, state.Note, state.RunBegin, state.Begin, state.End} {
+	for i, event := range []string{state.Begin, state.End, state.Note, state.RunBegin, state.Begin, state.End, state.TakeOver} {
 		check(t, folder.Append(state.Record{
-			Event: event, Actor: text, Command: text, Router: text, Address: text, Identity: text + endless()[len(hostile):], Plan: text, Change: []string{text, "20261120-041500-aaaa"}[i/4], Error: text, Run: text,
+			Event: event, RouterKey: []string{"", text + "/" + text}[i%2], TakenBy: []string{"", text}[i/6], Actor: text, Command: text, Router: text, Address: text, Identity: text + endless()[len(hostile):], Plan: text, Change: []string{text, "20261120-041500-aaaa"}[i/4], Error: text, Run: text,
 			Outcome: []string{text, "changed"}[i/4], Accepted: []string{text}, Steps: 1, Time: time.Now(),
 		}))
 	}

@@ -152,7 +152,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, read := e.reach(ctx, s, r, false)
+	session, carrier, read := e.begin(ctx, s, r, false, !i.adopt)
 	if read.Err != nil {
 		return view.Imported{Router: read}, nil
 	}
@@ -186,7 +186,7 @@ func (i *importing) mark(ctx context.Context, e env, s settings, r router, sessi
 	if err := i.keep(found); err != nil {
 		return err
 	}
-	found.Router = e.recorded(s, change{command: "import", plan: i.name}, found.Router, func(name string) view.Router {
+	found.Router = e.recorded(s, change{command: "import", plan: i.name}, r, found.Router, func(name string) view.Router {
 		o := i.options(r, found.Router, i.name)
 		o.Change, o.Dial = name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }

@@ -14,13 +14,15 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 )
 
 func newInventory(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inventory",
-		Short: "List, check and import the routers of a fleet",
+		Short: "List, check, accept and import the routers of a fleet",
 		Long: `An inventory names the routers of a fleet, with groups, tags, plans and the variables of plans. It says where passwords are
 kept, and never holds one. docs/inventory.md describes every key.`,
 		Example: `  rosknock inventory list -i fleet.yaml -l branches
@@ -31,10 +33,10 @@ kept, and never holds one. docs/inventory.md describes every key.`,
 			if len(args) > 0 {
 				return unknownCommand(c, args[0])
 			}
-			return usagef("inventory: choose list, check or import")
+			return usagef("inventory: choose list, check, accept or import")
 		},
 	}
-	c.AddCommand(newInventoryList(e), newInventoryCheck(e), newInventoryImport(e))
+	c.AddCommand(newInventoryList(e), newInventoryCheck(e), newInventoryAccept(e), newInventoryImport(e))
 	return c
 }
 
@@ -78,7 +80,7 @@ func newInventoryCheck(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Log in to every router, and say which answer",
-		Long: `Read the inventory and its plans, log in to every router, and say what each is: version, identity, board, and how long it took. Nothing is
+		Long: `Read the inventory and its plans, log in to every router, and say what each is: version, identity, board, serial number, and how long it took. Nothing is
 written. Certificates that are seen for the first time are asked about, or taken with --tls-accept-new.`,
 		Example: "  rosknock inventory check -i fleet.yaml --tls-accept-new",
 		Args:    exactly(0, "inventory check takes no argument"),
@@ -119,7 +121,11 @@ func (e env) checkRouter(ctx context.Context, s settings, r router) view.Router 
 			return err
 		}
 		defer session.Close()
-		results, err := session.Batch(ctx, []routeros.Command{routeros.Print(routeros.Resource), routeros.Print(routeros.Identity)})
+		commands := []routeros.Command{routeros.Print(routeros.Resource), routeros.Print(routeros.Identity)}
+		for _, menu := range routeros.SerialMenus() {
+			commands = append(commands, routeros.Print(menu))
+		}
+		results, err := session.Batch(ctx, commands)
 		if err != nil {
 			return err
 		}
@@ -134,14 +140,118 @@ func (e env) checkRouter(ctx context.Context, s settings, r router) view.Router 
 		if len(results[1].Rows) > 0 {
 			snapshot.Identity = results[1].Rows[0].Get("name")
 		}
+		snapshot.Serial, err = api.Serial(results[2:])
 		out.Snapshot = &snapshot
-		return nil
+		return err
 	}, func(err error) bool { return !passing(err) })
 	out.Took = time.Since(began)
 	if err != nil {
 		return failed(out, err)
 	}
+	if err := e.sameBox(s, r, out.Snapshot.Serial); err != nil {
+		out.Outcome, out.Err = apply.Refused, err
+	}
 	return out
+}
+
+func newInventoryAccept(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "accept NAME...",
+		Short: "Forget the certificate and the serial number of routers that were exchanged",
+		Long: `Forget what is remembered of routers so that another box in their place is noticed: the certificate and the serial number, both
+together. What a router shows next is new then: its certificate is asked about, or taken with --tls-accept-new, and the next apply remembers
+its serial number.
+
+rosknock refuses a router whose serial number is another one than before (other-hardware, exit code 4): it was exchanged, a backup router took its
+address over, or the name leads to another customer's router. Find out which before you accept it. No router is contacted.
+
+Name the routers of an inventory, or one that no inventory has with --router.`,
+		Example: `  rosknock inventory accept r0001 -i fleet.yaml
+  rosknock inventory accept -r 192.0.2.1`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := load(c, e)
+			if err != nil {
+				return err
+			}
+			chosen, err := e.toAccept(s, args)
+			if err != nil {
+				return err
+			}
+			accepted := make([]view.Accepted, len(chosen))
+			for i, r := range chosen {
+				if accepted[i], err = e.accept(s, r); err != nil {
+					return err
+				}
+			}
+			return view.AcceptedTable(e.out, s.Output, accepted, e.style(s))
+		},
+	}
+}
+
+// toAccept are the routers whose names were typed. Patterns are none: to forget them all has to be
+// meant.
+func (e env) toAccept(s settings, names []string) ([]router, error) {
+	switch {
+	case len(s.limits) > 0:
+		return nil, usagef("inventory accept takes the names of routers, no --limit")
+	case len(names) > 0 && len(s.inventories) == 0:
+		return nil, usagef("inventory accept: %s is a name of an inventory: name that with --inventory, or a router by its address with --router", names[0])
+	case len(names) == 0 && len(s.inventories) > 0:
+		return nil, usagef("inventory accept: name the routers, such as: rosknock inventory accept r0001 -i %s", s.inventories[0])
+	}
+	for _, name := range names {
+		s.limits = append(s.limits, name[strings.LastIndex(name, "/")+1:])
+	}
+	routers, err := e.routersOf(s)
+	if err != nil {
+		return nil, err
+	}
+	named := func(r router, name string) bool { return r.Name == name || r.key() == name }
+	for _, name := range names {
+		if !slices.ContainsFunc(routers, func(r router) bool { return named(r, name) }) {
+			return nil, usagef("inventory accept: no router of the inventory is called %q: groups, tags and patterns are no names", name)
+		}
+	}
+	if len(names) > 0 {
+		routers = slices.DeleteFunc(routers, func(r router) bool {
+			return !slices.ContainsFunc(names, func(name string) bool { return named(r, name) })
+		})
+	}
+	return routers, nil
+}
+
+// accept forgets what is remembered of a router.
+func (e env) accept(s settings, r router) (view.Accepted, error) {
+	out := view.Accepted{Name: r.Name, Site: r.Site}
+	release, err := e.lock(s, r, "inventory accept")
+	if err != nil {
+		return out, &codeError{code: exitRefused, err: err}
+	}
+	defer release()
+	dir, err := e.state(s)
+	if err != nil {
+		return out, err
+	}
+	address := r.target.HostPort()
+	if sharing := e.sharing(s, r); sharing != nil && len(sharing()) > 1 {
+		address = ""
+	}
+	known, err := e.remembered(s)
+	if err != nil {
+		return out, err
+	}
+	was, err := known.Forget(r.key(), address)
+	if err != nil {
+		return out, err
+	}
+	out.Pin, out.Serial = was.Pin, was.Serial
+	if out.Pin == "" && out.Serial == "" {
+		return out, nil
+	}
+	return out, dir.Append(state.Record{
+		Time: e.now(), Actor: actor(), Command: "accept", Event: state.Note, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Accepted: []string{otherHardware},
+	})
 }
 
 func newInventoryImport(e env) *cobra.Command {

@@ -143,7 +143,7 @@ func (w selection) takes(r state.Record, names []string) bool {
 	}
 	return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool {
 		host, _, _ := net.SplitHostPort(r.Address)
-		return r.Router == name || r.Address == name || r.Identity == name || host != "" && host == name
+		return r.Router == name || r.Key() == name || r.Address == name || r.Identity == name || host != "" && host == name
 	})
 }
 

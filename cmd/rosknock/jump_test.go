@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	osuser "os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,54 +24,19 @@ import (
 
 // TestSSHJump reaches a router through two hops of a real OpenSSH, from the inventory and from the command line.
 func TestSSHJump(t *testing.T) {
-	const sshd = "/usr/sbin/sshd"
-	if _, err := os.Stat(sshd); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("there is no sshd: apt-get install openssh-server")
-		}
-		t.Skip("there is no sshd: apt-get install openssh-server")
-	}
 	dir := t.TempDir()
-	host := sshKey(t, filepath.Join(dir, "host"))
-	user := sshKey(t, filepath.Join(dir, "user"))
-	writeTest(t, filepath.Join(dir, "authorized"), user)
-	port := freePort(t)
-	writeTest(t, filepath.Join(dir, "sshd_config"), fmt.Sprintf("Port %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\nUsePAM no\nStrictModes no\nPidFile none\nAllowTcpForwarding yes\nPermitRootLogin yes\n",
-		port, filepath.Join(dir, "host"), filepath.Join(dir, "authorized")))
-	_ = os.MkdirAll("/run/sshd", 0o755) // #nosec G301 -- where sshd wants it
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	server := exec.CommandContext(ctx, sshd, "-D", "-e", "-f", filepath.Join(dir, "sshd_config"))
-	said := new(screen)
-	server.Stderr = said
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		_ = server.Wait()
-		if t.Failed() {
-			t.Logf("the server said:\n%s", said.text())
-		}
-	})
-	waitFor(t, port)
-	known := filepath.Join(dir, "known_hosts")
-	writeTest(t, known, fmt.Sprintf("[127.0.0.1]:%d %s", port, host))
-
+	d := newSSHDaemon(t, dir, "gate")
+	known, hop := d.known, d.hop
 	router := sim.New(sim.Options{Identity: "behind", Users: []sim.User{{Name: "admin", Password: "x"}}})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error)
 	go func() { served <- router.Serve(ctx, listener) }()
 	t.Cleanup(func() { cancel(); <-served })
-	me, err := osuser.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
-	hop := fmt.Sprintf("%s@127.0.0.1:%d", me.Username, port)
-	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q}\n", hop+","+hop, listener.Addr(), listener.Addr()))
+	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q, ssh-jump: %q}\n", hop+","+hop, listener.Addr(), listener.Addr(), hop))
 	rosknock := func(args ...string) (int, string) {
 		var out bytes.Buffer
 		e := env{out: &out, err: &out, width: 100, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
@@ -78,9 +44,7 @@ func TestSSHJump(t *testing.T) {
 		return code, out.String()
 	}
 	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answer") || !strings.Contains(out, "behind") {
-		if strings.Contains(said.text(), "not allowed because") {
-			t.Skip("OpenSSH lets nobody log in as this user: ", said.text())
-		}
+		d.skipWhereClosed(t)
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	writeTest(t, filepath.Join(dir, "nobody"), "")
@@ -90,6 +54,67 @@ func TestSSHJump(t *testing.T) {
 	}
 	if code, out := rosknock("diff", "x.yaml", "-r", "192.0.2.1", "--ssh-jump", "a b"); code != int(exitInvalid) || !strings.Contains(out, "--ssh-jump") {
 		t.Errorf("no hop: exit code %d\n%s", code, out)
+	}
+}
+
+// sshDaemon is a real OpenSSH server.
+type sshDaemon struct {
+	hop, known string // how it is named as a jump host, and the file with its key
+	said       *screen
+}
+
+// newSSHDaemon starts one with a name of its own; or it skips the test where OpenSSH is missing,
+// which the CI has to have. The key of the client is dir/user. It says on standard error each
+// connection that it makes for others, before it does.
+func newSSHDaemon(t *testing.T, dir, name string) sshDaemon {
+	t.Helper()
+	const sshd = "/usr/sbin/sshd"
+	if _, err := os.Stat(sshd); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("there is no sshd: apt-get install openssh-server")
+		}
+		t.Skip("there is no sshd: apt-get install openssh-server")
+	}
+	file := func(what string) string { return filepath.Join(dir, name+"-"+what) }
+	host := sshKey(t, file("host"))
+	if _, err := os.Stat(filepath.Join(dir, "user")); err != nil {
+		writeTest(t, filepath.Join(dir, "authorized"), sshKey(t, filepath.Join(dir, "user")))
+	}
+	port := freePort(t)
+	writeTest(t, file("config"), fmt.Sprintf("LogLevel DEBUG1\nPort %d\nListenAddress 127.0.0.1\nHostKey %s\nAuthorizedKeysFile %s\nUsePAM no\nStrictModes no\nPidFile none\nAllowTcpForwarding yes\nPermitRootLogin yes\n",
+		port, file("host"), filepath.Join(dir, "authorized")))
+	_ = os.MkdirAll("/run/sshd", 0o755) // #nosec G301 -- where sshd wants it
+	ctx, cancel := context.WithCancel(t.Context())
+	server := exec.CommandContext(ctx, sshd, "-D", "-e", "-f", file("config"))
+	d := sshDaemon{known: filepath.Join(dir, "known_hosts"), said: new(screen)}
+	server.Stderr = d.said
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = server.Wait()
+		if t.Failed() {
+			t.Logf("the server said:\n%s", d.said.text())
+		}
+	})
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	waitFor(t, address)
+	before, _ := os.ReadFile(d.known) // of another daemon
+	writeTest(t, d.known, string(before)+fmt.Sprintf("[127.0.0.1]:%d %s", port, host))
+	me, err := osuser.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.hop = me.Username + "@" + address
+	return d
+}
+
+// skipWhereClosed skips the test where OpenSSH lets nobody in.
+func (d sshDaemon) skipWhereClosed(t *testing.T) {
+	t.Helper()
+	if strings.Contains(d.said.text(), "not allowed because") {
+		t.Skip("OpenSSH lets nobody log in as this user: ", d.said.text())
 	}
 }
 
@@ -130,10 +155,10 @@ func freePort(t *testing.T) int {
 }
 
 // waitFor waits until a port answers.
-func waitFor(t *testing.T, port int) {
+func waitFor(t *testing.T, address string) {
 	t.Helper()
 	for range 100 {
-		if c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return
 		}

@@ -15,53 +15,95 @@ import (
 
 // memory is what is read of the state folder once for all routers.
 type memory struct {
-	pins    sync.Once
-	known   state.Pins
-	pinsErr error
+	pins     sync.Once
+	known    *state.Known // nil where there is no place for it
+	knownErr error
 
 	mu     sync.Mutex
-	newer  map[string]string // pins that were accepted meanwhile
-	takeIn bool              // who was asked said yes for all
+	takeIn bool // who was asked said yes for all
 
 	carryOn atomic.Bool // as well, about changes
 
-	clear, insecure sync.Once // warnings
+	clear, insecure, older sync.Once // warnings
 
 	ways map[string]*jump.Way // SSH hosts, by how they are written
 
 	journal sync.Once
 	history *state.History
+
+	historyErr error
+
+	addresses sync.Once
+	holders   map[string][]string // keys of the inventory's routers, by address
 }
 
-// known completes how a router's certificate is to be trusted by what is remembered of it. place says where that stands.
-func (e env) known(s settings, r router) (target api.Target, place string, err error) {
-	target = r.target
-	if !r.remembers {
-		return target, "", nil
-	}
+// remembered reads once what the state folder remembers of routers. Nothing is where there is no
+// place for it: then a certificate has to prove itself.
+func (e env) remembered(s settings) (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
-		dir, err := e.state(s)
-		if err != nil {
-			return // nothing is remembered where there is no place for it: then the certificate has to prove itself
+		if dir, err := e.state(s); err == nil {
+			m.known, m.knownErr = dir.Known()
 		}
-		m.known, m.pinsErr = dir.Pins()
 	})
-	if m.pinsErr != nil {
-		return target, "", invalid(m.pinsErr)
+	if m.knownErr != nil {
+		return m.known, invalid(m.knownErr)
 	}
-	target.Trust.Pin, place = m.known.Get(target.HostPort())
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if pin := m.newer[target.HostPort()]; pin != "" {
-		target.Trust.Pin = pin
+	return m.known, nil
+}
+
+// remembrance is what is remembered of a router's certificate.
+type remembrance struct {
+	place string
+	// older is the address for which an older version kept the pin; from then on it is this router's.
+	older string
+	// maybe is such a pin where several routers have that address.
+	maybe string
+	why   error
+}
+
+// known completes how a router's certificate is to be trusted by what is remembered of it.
+func (e env) known(s settings, r router) (target api.Target, what remembrance, err error) {
+	target = r.target
+	if !r.remembers {
+		return target, what, nil
 	}
-	return target, place, nil
+	known, err := e.remembered(s)
+	if err != nil {
+		return target, what, err
+	}
+	if target.Trust.Pin, what.place = known.Pin(r.key()); target.Trust.Pin != "" {
+		return target, what, nil
+	}
+	address := target.HostPort()
+	pin, place := known.OlderPin(address)
+	if pin == "" {
+		return target, what, nil
+	}
+	if sharing := e.sharing(s, r); sharing != nil {
+		if keys := sharing(); len(keys) > 1 {
+			what.maybe, what.why = pin, &state.SharedError{Key: r.key(), Address: address, What: "a certificate", Sharing: keys}
+			return target, what, nil
+		}
+	}
+	target.Trust.Pin, what.place, what.older = pin, place, address
+	return target, what, nil
+}
+
+// keep remembers a certificate that was never seen, or takes over the older pin of an address.
+func (e env) keep(s settings, r router, pin, from string) error {
+	if _, err := e.state(s); err != nil {
+		return err
+	}
+	return e.memory.known.AddPin(r.key(), pin, from)
 }
 
 // introduce asks whether a certificate that was never seen is the router's, and remembers it. Without a terminal, or a no, it is an
-// error.
-func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.UntrustedError) error {
+// error. why says what was seen before that may have been this router's.
+func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.UntrustedError, why error) error {
+	if why != nil {
+		view.Say(e.err, "rosknock: warning: %v\n", why)
+	}
 	if !s.TLSAcceptNew {
 		if !e.inTerminal {
 			return fmt.Errorf("%w, or take what is seen for the first time with --tls-accept-new", unknown)
@@ -74,19 +116,9 @@ func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.U
 			return unknown
 		}
 	}
-	dir, err := e.state(s)
-	if err == nil {
-		err = dir.AddPin(r.target.HostPort(), unknown.Got)
-	}
-	if err != nil {
+	if err := e.keep(s, r, unknown.Got, ""); err != nil {
 		return err
 	}
-	e.memory.mu.Lock()
-	defer e.memory.mu.Unlock()
-	if e.memory.newer == nil {
-		e.memory.newer = map[string]string{}
-	}
-	e.memory.newer[r.target.HostPort()] = unknown.Got
 	view.Say(e.err, "%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
 	return nil
 }

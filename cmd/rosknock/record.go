@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -79,24 +80,53 @@ func (e env) lock(s settings, r router, command string) (release func(), err err
 	return func() { _ = lock.Release() }, nil
 }
 
-// recordsOf is what the journal says of a router, as it was when this program first asked. What is
-// wrong with it is said where it counts.
-func (e env) recordsOf(dir state.Dir, r router) []state.Record {
-	e.memory.journal.Do(func() { e.memory.history, _ = dir.History() })
-	if e.memory.history == nil {
+// journal is the journal as it was when this program first asked.
+func (e env) journal(dir state.Dir) (*state.History, error) {
+	m := e.memory
+	m.journal.Do(func() { m.history, m.historyErr = dir.History() })
+	return m.history, m.historyErr
+}
+
+// recordsOf is what the journal says of a router. What is wrong with it is said where it counts.
+func (e env) recordsOf(s settings, dir state.Dir, r router) []state.Record {
+	history, err := e.journal(dir)
+	if err != nil {
 		return nil // which is said when it is written
 	}
-	records, _ := e.memory.history.Records(r.key())
+	records, _, _ := history.Of(e.ref(s, r))
 	return records
 }
 
-// remind says that an earlier run on the router did not come to its end.
+// takeOver writes down that what an older version has written of a router's address is the router's
+// own from now on, where it is.
+func (e env) takeOver(s settings, dir state.Dir, ref state.Ref) error {
+	history, err := e.journal(dir)
+	if err != nil {
+		return err
+	}
+	_, takes, _ := history.Of(ref)
+	if !takes {
+		return nil
+	}
+	return dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: "take over", Event: state.TakeOver, Router: ref.Name, Address: ref.Address, TakenBy: ref.Key})
+}
+
+// remind says that an earlier run on the router did not come to its end, and that there are records
+// of which nobody knows whether they are the router's.
 func (e env) remind(s settings, r router) {
 	dir, err := e.state(s)
 	if err != nil {
 		return // which is said when the journal is written
 	}
-	for _, left := range state.Unfinished(e.recordsOf(dir, r), r.key()) {
+	history, err := e.journal(dir)
+	if err != nil {
+		return
+	}
+	records, _, err := history.Of(e.ref(s, r))
+	if shared, ok := errors.AsType[*state.SharedError](err); ok {
+		e.memory.older.Do(func() { view.Say(e.err, "rosknock: warning: %v\n", shared) }) // the first of many
+	}
+	for _, left := range state.Unfinished(records, r.key()) {
 		view.Say(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
 		return // the last one is enough
 	}
@@ -111,27 +141,30 @@ type change struct{ command, plan, undoes, run, fingerprint string }
 // recorded does something to a router. Before it begins, the menus that it will touch are backed up
 // and the journal says that it begins; afterwards it says how it ended. What can't be written down
 // is not begun.
-func (e env) recorded(s settings, c change, r view.Router, do func(name string) view.Router) view.Router {
+func (e env) recorded(s settings, c change, r router, out view.Router, do func(name string) view.Router) view.Router {
 	refused := func(err error) view.Router {
-		r.Outcome, r.Err = apply.Refused, err
-		return r
+		out.Outcome, out.Err = apply.Refused, err
+		return out
 	}
 	dir, err := e.state(s)
 	if err != nil {
 		return refused(err)
 	}
+	if err := e.takeOver(s, dir, e.ref(s, r)); err != nil {
+		return refused(err)
+	}
 	name := state.NewChange(e.now())
-	backup := state.NewBackup(*r.Snapshot, *r.Changes)
-	backup.Change, backup.Time, backup.Actor, backup.Key, backup.Router, backup.Address, backup.Plan = name, e.now().UTC(), actor(), r.Key, r.Name, r.Address, c.plan
+	backup := state.NewBackup(*out.Snapshot, *out.Changes)
+	backup.Change, backup.Time, backup.Actor, backup.Key, backup.Router, backup.Address, backup.Plan = name, e.now().UTC(), actor(), r.key(), r.Name, out.Address, c.plan
 	if err := dir.SaveBackup(backup); err != nil {
 		return refused(err)
 	}
 	record := state.Record{
-		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, RouterKey: r.Key, Router: r.Name, Address: r.Address, Identity: r.Identity(), Plan: c.plan,
-		Run: c.run, Fingerprint: c.fingerprint, Change: name, Undoes: c.undoes, Steps: len(r.Changes.Steps), Before: r.Snapshot.Digest(), Accepted: accepted(r.Proof, s),
-		Installs: !remove.Installed(c.plan, *r.Snapshot),
+		Time: e.now(), Actor: actor(), Command: c.command, Event: state.Begin, RouterKey: r.key(), Router: r.Name, Address: out.Address, Identity: out.Identity(), Plan: c.plan,
+		Run: c.run, Fingerprint: c.fingerprint, Change: name, Undoes: c.undoes, Steps: len(out.Changes.Steps), Before: out.Snapshot.Digest(), Accepted: accepted(out.Proof, s),
+		Installs: !remove.Installed(c.plan, *out.Snapshot),
 	}
-	if record.Touched, err = dir.Touched(*r.Snapshot, *r.Changes, c.plan); err != nil {
+	if record.Touched, err = dir.Touched(*out.Snapshot, *out.Changes, c.plan); err != nil {
 		return refused(err)
 	}
 	if err := dir.Append(record); err != nil {

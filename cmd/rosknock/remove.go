@@ -93,7 +93,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
 	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE`, several with commas: on, off, a port, a prefix or anywhere")
-	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: what it has finished is left out")
+	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: routers are read again, and left out where nothing is left to do")
 	how.flags(c)
 	files.flags(c)
 	return c
@@ -149,11 +149,6 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 		bare.Outcome, bare.Err = apply.Skipped, context.Cause(ctx)
 		return bare
 	}
-	if done, ok, err := e.finished(s, w, r, how); err != nil {
-		return refused(bare, err)
-	} else if ok {
-		return done
-	}
 	if !how.dryRun {
 		release, err := e.lock(s, r, "remove "+w.plan.Name)
 		if err != nil {
@@ -162,7 +157,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 		defer release()
 		e.remind(s, r)
 	}
-	session, carrier, out := e.reach(ctx, s, r, false)
+	session, carrier, out := e.begin(ctx, s, r, false, how.dryRun)
 	if out.Removes = true; out.Err != nil {
 		return out
 	}
@@ -175,13 +170,13 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 	out = withRemoval(out, want, carrier)
 	out, agreed := e.agreed(ctx, s, session, out, w.plan, r, how)
 	if !agreed {
-		return out
+		return e.resumed(w, r, out, how)
 	}
 	what := change{command: how.command(), plan: w.plan.Name, run: how.run}
 	if what.fingerprint, err = e.fingerprint(s, w.plan); err != nil {
 		return refused(out, err)
 	}
-	return e.recorded(s, what, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) view.Router {
 		o := how.options(r, out, w.plan.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return gone(after, wants(after), carrier) }
@@ -197,7 +192,7 @@ func (e env) removal(s settings, p plans.Plan, session diff.Session, r router, w
 		return nil, err
 	}
 	o := remove.Options{
-		Origin: state.Origin(e.recordsOf(dir, r), r.key(), p.Name), Services: what.services, Session: session,
+		Origin: state.Origin(e.recordsOf(s, dir, r), r.key(), p.Name), Services: what.services, Session: session,
 		Fingerprint: func(r routeros.Rule) string {
 			known, err := dir.RuleFingerprint(r)
 			if err != nil {

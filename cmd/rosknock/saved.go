@@ -414,7 +414,7 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 		if err != nil {
 			return r, err
 		}
-		here, place = target.Trust.Pin, where
+		here, place = target.Trust.Pin, where.place
 	}
 	switch {
 	case here != "" && !strings.EqualFold(here, one.Pin):

@@ -6,9 +6,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +48,7 @@ type simOptions struct {
 	packets bool
 	ntp     string
 	zone    string
+	serial  string
 	clock   func() time.Time // of the routers; nil is the machine's
 }
 
@@ -90,6 +93,7 @@ func (o *simOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.silence, "silence", 9*time.Minute, "after what `TIME` without a packet the router takes a connection for dead")
 	f.StringVar(&o.ntp, "ntp", "", "what the NTP client says, `STATE`: synchronized, waiting, using-local-clock; default: it is switched off")
 	f.StringVar(&o.zone, "time-zone", "UTC", "`ZONE` of the routers' clocks, such as Europe/Berlin")
+	f.StringVar(&o.serial, "serial", "", "the id of the box, `TEXT`, for another box at the same address; - tells none; default: one for each address")
 	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
 	f.BoolVar(&o.flagged, "flagged", false, "be a device that was found changed by a stranger: it adds no scheduler entries")
 }
@@ -289,13 +293,17 @@ func fitting(s routeros.Snapshot, v routeros.Version) routeros.Snapshot {
 }
 
 func openRouter(options sim.Options, snapshot routeros.Snapshot, o simOptions) (simulated, error) {
-	r := simulated{router: sim.New(options)}
-	if err := r.router.Load(snapshot); err != nil {
-		return r, invalid(fmt.Errorf("--load: %w", err))
-	}
 	listener, err := net.Listen("tcp", o.listen) //nolint:noctx // listening does not block
 	if err != nil {
-		return r, err
+		return simulated{}, err
+	}
+	if options.Serial = o.serial; o.serial == "" { // the same when it is started again
+		sum := sha256.Sum256([]byte(listener.Addr().String()))
+		options.Serial = base32.StdEncoding.EncodeToString(sum[:])[:12]
+	}
+	r := simulated{router: sim.New(options)}
+	if err := r.router.Load(snapshot); err != nil {
+		return r, errors.Join(invalid(fmt.Errorf("--load: %w", err)), listener.Close())
 	}
 	r.listener = listener
 	if o.rtt > 0 {

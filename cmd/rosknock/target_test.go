@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,54 @@ func TestPasswordInTarget(t *testing.T) {
 	for text, want := range map[string]string{"192.0.2.1:99999": "192.0.2.1:99999", "2001:db8::zz": "2001:db8::zz", "a b": "a b"} {
 		if got := maskedTarget(text); got != want {
 			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
+// TestSameRouterTwice: a router that is named twice is done once, and in an inventory, where the
+// two have names of their own, it is a mistake with both places. Another way makes another router.
+func TestSameRouterTwice(t *testing.T) {
+	e := env{memory: new(memory), getenv: func(string) string { return "" }}
+	keys := func(s settings) (string, error) {
+		routers, err := e.routersOf(s)
+		var out []string
+		for _, r := range routers {
+			out = append(out, r.key())
+		}
+		return strings.Join(out, " "), err
+	}
+	for _, test := range []struct{ routers, want, mistake string }{
+		{"r r", "-/r:8729", ""}, {"r a@r r:8729", "", "--router admin@r and a@r are one router"}, {"r R. r:8729", "-/r:8729", ""},
+		{"r r:8728", "-/r:8729 -/r:8728", ""}, {"2001:db8::1 [2001:DB8:0::1]:8729", "-/[2001:db8::1]:8729", ""}, {"a@r a@r", "-/r:8729", ""},
+	} {
+		got, err := keys(settings{routers: strings.Fields(test.routers), User: "admin", Transport: "api-ssl", typed: map[string]bool{}})
+		if got != test.want || (err != nil) != (test.mistake != "") || err != nil && !strings.Contains(err.Error(), test.mistake) {
+			t.Errorf("%s: %q, %v", test.routers, got, err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "fleet.yaml")
+	for _, test := range []struct{ a, b, jump, limit, want, mistake string }{
+		{"address: r", "address: r", "", "", "", ":3:6: the router -/b has the address of -/a (" + file + ":2:14)"},
+		{"address: r", "address: r, site: x", "", "", "", ":3:6: the router x/b"},
+		{"address: r", "address: \"R.:8729\"", "", "", "", "reached the same way"},
+		{"address: 2001:db8::1", "address: \"[2001:db8:0::1]\"", "", "", "", "reached the same way"},
+		{"address: r, ssh-jump: a@j", "address: r, ssh-jump: \"a@J:22\"", "", "", "", "reached the same way"},
+		{"address: r, ssh-jump: a@j", "address: r", "", "", "-/a -/b", ""},
+		{"address: r, ssh-jump: a@j", "address: r", "", "b", "-/b", ""},
+		{"address: r, ssh-jump: a@j", "address: r, ssh-jump: a@k", "", "", "-/a -/b", ""},
+		{"address: r, ssh-jump: a@j", "address: r, ssh-jump: \"a@j,a@k\"", "", "", "-/a -/b", ""},
+		{"address: r, ssh-jump: a@j", "address: r, ssh-jump: a@k", "a@typed", "", "", "reached the same way"},
+		{"address: r", "address: r, transport: api", "", "", "-/a -/b", ""},
+		{"address: r", "address: r", "", "b", "-/b", ""},
+	} {
+		writeTest(t, file, "version: 1\nrouters: {a: {"+test.a+"},\n  b: {"+test.b+"}}\n")
+		s := settings{inventories: []string{file}, User: "admin", Transport: "api-ssl", typed: map[string]bool{"ssh-jump": test.jump != ""}, SSHJump: test.jump}
+		if test.limit != "" {
+			s.limits = []string{test.limit}
+		}
+		got, err := keys(s)
+		if got != test.want || (err != nil) != (test.mistake != "") || err != nil && !strings.Contains(err.Error(), test.mistake) {
+			t.Errorf("%s; %s: %q, %v", test.a, test.b, got, err)
 		}
 	}
 }

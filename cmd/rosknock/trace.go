@@ -187,9 +187,12 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 	}
 	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
 	return t.over(ctx, func(ctx context.Context, e env, target router) []view.Router {
-		session, _, r := e.reach(ctx, s, target, rotates)
+		session, _, r := e.read(ctx, s, target, rotates)
 		if r.Err == nil {
 			session.Close()
+			if err := e.sameBox(s, target, r.Snapshot.Serial); err != nil { // what it is, is shown all the same
+				view.Say(e.err, "rosknock: warning: %s: %v\n", target.Name, err)
+			}
 		}
 		return []view.Router{r}
 	}), nil

@@ -132,7 +132,7 @@ func newTrustedAdd(e env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return onLedgers(c, e, "trusted-add", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
+			return onLedgers(c, e, trustedAdd, address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				d, err := ledger.Choose(door, address.Family())
 				if err != nil {
 					return err
@@ -230,6 +230,9 @@ The address from which this session comes is refused, unless you accept the risk
 // trustedList is the command that only reads ledgers.
 const trustedList = "trusted-list"
 
+// trustedAdd is the command that lets somebody in.
+const trustedAdd = "trusted-add"
+
 // onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router
 // that fails stops none. Afterwards the ledgers are shown as they are then. source is whose trust
 // it is about, for the journal.
@@ -305,6 +308,13 @@ func onLedger(ctx context.Context, e env, s settings, r router, command, source 
 		return fail(err)
 	}
 	defer session.Close()
+	switch err := e.sameBox(s, r, ledger.Serial); {
+	case err != nil && command == trustedAdd:
+		out.Outcome, out.Err = apply.Refused, err
+		return out
+	case err != nil: // to see, and to cut somebody off, can't wait
+		view.Say(e.err, "rosknock: warning: %s: %v\n", r.Name, err)
+	}
 	if command != trustedList {
 		defer e.underway.begin(r.Name, apply.None)()
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
@@ -110,11 +111,11 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		return refuse(err)
 	}
 	defer release()
-	backup, err := e.backupOf(s, r.key(), name)
+	backup, err := e.backupOf(s, r, name)
 	if err != nil {
 		return refuse(err)
 	}
-	session, carrier, out := e.reach(ctx, s, r, false)
+	session, carrier, out := e.begin(ctx, s, r, false, how.dryRun)
 	if out.Err != nil {
 		return out
 	}
@@ -144,7 +145,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		o.Adopt = backup.Change
 		return e.looked(ctx, s, session, r, out, o)
 	case !changes.Changed():
-		return e.recorded(s, what, out, func(string) view.Router { return disarm(ctx, session, out, backup.Change) })
+		return e.recorded(s, what, r, out, func(string) view.Router { return disarm(ctx, session, out, backup.Change) })
 	}
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
@@ -153,7 +154,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		}
 		return out
 	}
-	return e.recorded(s, what, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) view.Router {
 		o := how.options(r, out, backup.Plan)
 		o.Adopt, o.Change, o.Dial = backup.Change, name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error {
@@ -179,7 +180,7 @@ func disarm(ctx context.Context, session *api.Session, out view.Router, change s
 
 // backupOf finds the change that is to be rolled back: the last one, or the one of that name when
 // none of the same plan came after it.
-func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
+func (e env) backupOf(s settings, r router, name string) (state.Backup, error) {
 	dir, err := e.state(s)
 	if err != nil {
 		return state.Backup{}, err
@@ -188,26 +189,34 @@ func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 	if err != nil {
 		return state.Backup{}, err
 	}
-	records, err := history.Records(key)
+	key := r.key()
+	records, _, err := history.Of(e.ref(s, r))
+	shared, isShared := errors.AsType[*state.SharedError](err)
 	if broken, ok := errors.AsType[*state.BrokenError](err); ok {
 		view.Say(e.err, "rosknock: warning: %v\n", broken)
-	} else if err != nil {
+	} else if err != nil && !isShared {
 		return state.Backup{}, err
 	}
 	undoable := state.Undoable(records, key)
+	if len(undoable) == 0 && isShared {
+		return state.Backup{}, &codeError{code: exitRefused, err: shared}
+	}
 	if name == "" {
 		if len(undoable) == 0 {
-			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be rolled back; rosknock journal shows it", key, dir.Path())}
+			return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("%s: the journal in %s knows of no change of this router that could be rolled back; rosknock journal shows it%s", key, dir.Path(), byAddress(history, s, r))}
 		}
 		name = undoable[0].Change
 	}
-	backup, err := dir.LoadBackup(key, name)
-	if err != nil {
-		return backup, invalid(err)
-	}
 	at := slices.IndexFunc(undoable, func(r state.Record) bool { return r.Change == name })
 	if at < 0 {
-		return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was rolled back already, or never done; rosknock journal shows it", name, key)}
+		if _, err := dir.LoadBackup(key, name); err != nil {
+			return state.Backup{}, invalid(err)
+		}
+		return state.Backup{}, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of %s was rolled back already, or never done; rosknock journal shows it", name, key)}
+	}
+	backup, err := dir.LoadBackup(undoable[at].BackupKey(), name)
+	if err != nil {
+		return backup, invalid(err)
 	}
 	for _, later := range undoable[:at] {
 		if later.Plan == backup.Plan {
@@ -215,4 +224,13 @@ func (e env) backupOf(s settings, key, name string) (state.Backup, error) {
 		}
 	}
 	return backup, nil
+}
+
+// byAddress says that changes were made of a router that was named by the address of this one.
+func byAddress(history *state.History, s settings, r router) string {
+	key := plans.NoSite + "/" + r.target.HostPort()
+	if records, err := history.Records(key); len(s.inventories) == 0 || err != nil || len(state.Undoable(records, key)) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; a router that was named by this address was changed: rosknock undo -r %s takes that back", r.target.HostPort())
 }

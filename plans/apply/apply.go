@@ -176,6 +176,8 @@ type run struct {
 
 	dead    bool    // the session was lost
 	further Session // another session, where the first was lost
+	// elsewhere says that a further session led to another box.
+	elsewhere error
 }
 
 func (r *run) observe(e Event) {
@@ -222,6 +224,10 @@ func (r *run) do(ctx context.Context, s Session) {
 // nothing is as before, or as it was wanted.
 func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) bool {
 	if r.dead && !r.redialled(ctx) {
+		if r.elsewhere != nil {
+			r.strayed(r.elsewhere)
+			return false
+		}
 		r.result.Outcome, r.result.Err = Refused, errors.New("the session was lost, and no other could be opened")
 	} else {
 		if r.further != nil {
@@ -275,6 +281,10 @@ func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []r
 	}
 	if err = r.confirm(ctx); err == nil {
 		err = r.guard.check()
+	}
+	if r.elsewhere != nil {
+		r.strayed(r.elsewhere)
+		return
 	}
 	if err != nil {
 		r.fail(ctx, s, err, false) // whatever became of the new session, this one is there
@@ -355,14 +365,16 @@ func (r *run) confirm(ctx context.Context) error {
 		return nil
 	}
 	r.doing("logging in anew")
-	fresh, err := r.options.Dial(ctx)
-	if err != nil {
+	fresh, in, err := r.another(ctx)
+	switch {
+	case err != nil && r.elsewhere != nil:
+		return err
+	case err != nil && in:
+		return &LockedOutError{fmt.Errorf("a new connection gets no answer any more: %w", err)}
+	case err != nil:
 		return &LockedOutError{fmt.Errorf("a new connection does not get in any more: %w", err)}
 	}
 	defer func() { _ = fresh.Close() }()
-	if _, err := fresh.Run(ctx, routeros.Print(routeros.Identity)); err != nil {
-		return &LockedOutError{fmt.Errorf("a new connection gets no answer any more: %w", err)}
-	}
 	if r.options.Confirm == nil {
 		return nil
 	}

@@ -259,7 +259,10 @@ func (p *place) run(layout plans.Layout, variant string, o apply.Options) apply.
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	o.Before, o.Plan, o.Dial, o.Owner = before, "m", p.dial, "alice@example"
+	if o.Dial == nil {
+		o.Dial = p.dial
+	}
+	o.Before, o.Plan, o.Owner = before, "m", "alice@example"
 	o.Wanted = func(after routeros.Snapshot) error {
 		rest, err := p.compute(after, layout, variant)
 		if err == nil && rest.Changed() {

@@ -58,6 +58,9 @@ func (r *run) sweep(ctx context.Context, s Session, from int) {
 		return
 	}
 	r.result.Outcome = Failed
+	if r.elsewhere != nil {
+		r.result.Outcome = Unknown
+	}
 	if left := len(r.result.Left); left > 0 {
 		r.result.Err = fmt.Errorf("the change is active, but %d of the rules and list entries that nothing uses any more are left: run it again: %w", left, err)
 		return
@@ -84,6 +87,9 @@ func (r *run) sweepAll(ctx context.Context, s Session, from int) error {
 			return err
 		}
 		for lost(err) && r.options.Dial != nil && !r.redialled(ctx) {
+			if r.elsewhere != nil {
+				return r.elsewhere
+			}
 			if !sleep(ctx, pause) {
 				return err
 			}
@@ -99,7 +105,7 @@ func (r *run) redialled(ctx context.Context) bool {
 		_ = r.further.Close()
 		r.further = nil
 	}
-	s, err := r.options.Dial(ctx)
+	s, _, err := r.another(ctx)
 	if err == nil {
 		r.further = s
 	}

@@ -190,12 +190,17 @@ func (d Dir) SaveBackup(b Backup) error {
 	return nil
 }
 
-// LoadBackup reads the backup of a change of a router.
+// LoadBackup reads the backup of a change of a router by its key, see [Record.BackupKey].
 func (d Dir) LoadBackup(key, change string) (Backup, error) {
 	if !changeName.MatchString(change) {
 		return Backup{}, fmt.Errorf("%q is not the name of a change: rosknock journal shows them, such as 20261121-041500-3fa9", change)
 	}
-	data, err := os.ReadFile(d.backup(key, change))
+	file := d.backup(key, change)
+	data, err := os.ReadFile(file)
+	if old := filepath.Join(d.path, "backups", oldFileName(key), change+".json"); errors.Is(err, fs.ErrNotExist) && old != file {
+		file = old
+		data, err = os.ReadFile(file)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return Backup{}, fmt.Errorf("there is no backup of the change %s of %s in %s: it was made by another user, on another machine or with another --state-dir, or more than a hundred came after it", change, key, d.path)
 	}
@@ -204,13 +209,13 @@ func (d Dir) LoadBackup(key, change string) (Backup, error) {
 	}
 	var b Backup
 	if err := json.Unmarshal(data, &b); err != nil || b.Format != backupFormat {
-		return Backup{}, fmt.Errorf("%s: this is no backup of rosknock", d.backup(key, change))
+		return Backup{}, fmt.Errorf("%s: this is no backup of rosknock", file)
 	}
 	if b.Change != change || b.of() != key {
-		return Backup{}, fmt.Errorf("%s: this is the backup of the change %q of %q: put it back where it was", d.backup(key, change), b.Change, b.of())
+		return Backup{}, fmt.Errorf("%s: this is the backup of the change %q of %q: put it back where it was", file, b.Change, b.of())
 	}
 	if err := b.check(); err != nil {
-		return Backup{}, fmt.Errorf("%s: this backup can't be used, it was changed, or written by another version of rosknock: %w", d.backup(key, change), err)
+		return Backup{}, fmt.Errorf("%s: this backup can't be used, it was changed, or written by another version of rosknock: %w", file, err)
 	}
 	return b, nil
 }

@@ -21,3 +21,6 @@ func (h *History) IndexAll() *History {
 	h.indexFrom = 0
 	return h
 }
+
+// FileName is the name of a file for a key.
+func FileName(key string) string { return fileName(key) }

@@ -29,7 +29,7 @@ type index struct {
 	kept   bool     // the folder can't be written: what is read stays in memory
 }
 
-const indexFormat = "rosknock.journal-index/1"
+const indexFormat = "rosknock.journal-index/2" // 1 went by addresses
 
 // indexHeader is the first line of the file.
 type indexHeader struct {

@@ -28,7 +28,8 @@ type Record struct {
 	Actor   string `json:"actor"`
 	Command string `json:"command"`
 	// Event is begin before the first command is sent, end when the outcome is known, run when a
-	// run over a fleet begins, run-end when it ends, and note for what changes no router.
+	// run over a fleet begins, run-end when it ends, note for what changes no router, and take-over
+	// ([TakeOver]).
 	Event string `json:"event"`
 	// Router is the router's name, Address how it was reached: host:port. RouterKey is what it is
 	// known by; see [Record.Key].
@@ -67,8 +68,12 @@ type Record struct {
 	// from both follows what a removal of the plan has to put back, long after the backups are gone.
 	Installs bool      `json:"installs,omitempty"`
 	Touched  []Touched `json:"touched,omitempty"`
-	Prev     string    `json:"prev"`
-	Hash     string    `json:"hash"` // the last field: see seal
+	// TakenBy is the key of the router that takes over the older records of an address.
+	TakenBy string `json:"taken-by,omitempty"`
+	// older says that it was written of an address, and taken over.
+	older bool
+	Prev  string `json:"prev"`
+	Hash  string `json:"hash"` // the last field: see seal
 }
 
 // Key is what the journal knows a router by, SITE/NAME. It means nothing to this package but that
@@ -98,6 +103,7 @@ func (r Record) bounded() Record {
 	for _, name := range []*string{&r.Actor, &r.Command, &r.Router, &r.Identity, &r.Plan, &r.Source, &r.Door, &r.For} {
 		*name = cutTo(*name, longestName)
 	}
+	r.TakenBy = strings.ToValidUTF8(r.TakenBy, "\uFFFD")
 	r.RouterKey, r.Address = strings.ToValidUTF8(r.RouterKey, "\uFFFD"), strings.ToValidUTF8(r.Address, "\uFFFD")
 	r.Error = cutTo(r.Error, longestError)
 	accepted := r.Accepted

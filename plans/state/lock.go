@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -40,15 +39,15 @@ type Lock struct{ lock *flock.Flock }
 
 // Lock keeps other runs on this machine off a router. It does not wait: when another run holds it, the error is a
 // *[HeldError].
-func (d Dir) Lock(router string, h Holder) (*Lock, error) {
-	name := filepath.Join(d.path, "locks", fileName(router))
+func (d Dir) Lock(key string, h Holder) (*Lock, error) {
+	name := filepath.Join(d.path, "locks", fileName(key))
 	l := flock.New(name+".lock", flock.SetPermissions(0o600))
 	ok, err := l.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("the lock of %s can't be taken: %w", router, err)
+		return nil, fmt.Errorf("the lock of %s can't be taken: %w", key, err)
 	}
 	if !ok {
-		held := &HeldError{Router: router}
+		held := &HeldError{Router: key}
 		if data, err := os.ReadFile(name + ".holder"); err == nil {
 			_ = json.Unmarshal(data, &held.Holder) // who it is, is a courtesy
 		}
@@ -59,24 +58,10 @@ func (d Dir) Lock(router string, h Holder) (*Lock, error) {
 		err = os.WriteFile(name+".holder", data, 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the lock of %s can't be taken: %w", router, err), l.Unlock())
+		return nil, errors.Join(fmt.Errorf("the lock of %s can't be taken: %w", key, err), l.Unlock())
 	}
 	return &Lock{l}, nil
 }
 
 // Release gives the lock back.
 func (l *Lock) Release() error { return l.lock.Unlock() }
-
-// fileName makes a file's name of a router's address: what is no letter, digit, dot or dash becomes _XX.
-func fileName(router string) string {
-	var b strings.Builder
-	for _, c := range []byte(router) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '-':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "_%02x", c)
-		}
-	}
-	return b.String()
-}

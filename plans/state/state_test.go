@@ -197,7 +197,7 @@ func TestPinsThatAreNone(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(d.Path(), "known_routers"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.Pins()
+	_, err := d.Known()
 	if err == nil || strings.Count(err.Error(), "known_routers:") != 2 || !strings.Contains(err.Error(), ":5: the router has another pin in line 3") || !strings.Contains(err.Error(), ":6: ") {
 		t.Errorf("%v", err)
 	}

@@ -76,6 +76,8 @@ const (
 type Ledger struct {
 	Doors   []Door
 	Entries []Entry
+	// Serial tells the box, see [routeros.ReadSerial].
+	Serial string
 	// Own are the addresses from which the user of this session is logged in.
 	Own []netip.Addr
 }
@@ -89,6 +91,9 @@ func Read(ctx context.Context, s Session) (Ledger, error) {
 		commands = append(commands, routeros.Print(f.Filter()))
 	}
 	commands = append(commands, routeros.Print(routeros.UserActive), routeros.Print(routeros.Clock))
+	for _, menu := range routeros.SerialMenus() {
+		commands = append(commands, routeros.Print(menu))
+	}
 	results, err := s.Batch(ctx, commands)
 	if err != nil {
 		return Ledger{}, err
@@ -104,6 +109,9 @@ func Read(ctx context.Context, s Session) (Ledger, error) {
 		if a, err := netip.ParseAddr(row.Get("address")); err == nil && strings.HasPrefix(row.Get("via"), "api") {
 			ledger.Own = append(ledger.Own, a)
 		}
+	}
+	if ledger.Serial, err = api.Serial(results[4:]); err != nil {
+		return Ledger{}, err
 	}
 	ledger.Entries, err = entries(ctx, s, ledger.Doors)
 	if rows := results[3].Rows; len(rows) > 0 {

@@ -70,13 +70,15 @@ const (
 	required need = iota // there is no snapshot without it
 	mayLack              // a router may not have the menu
 	mayHide              // nor may the user be allowed to read it
+	mayFail              // nor is it said why there is no answer
 )
 
 // excuses reports whether a snapshot may go without a part for this error.
 func (n need) excuses(err error) bool {
 	var menu *UnknownMenuError
 	var permission *PermissionError
-	return n >= mayLack && errors.As(err, &menu) || n == mayHide && errors.As(err, &permission)
+	var trap *TrapError
+	return n >= mayLack && errors.As(err, &menu) || n >= mayHide && errors.As(err, &permission) || n == mayFail && errors.As(err, &trap)
 }
 
 // part is one menu of a snapshot.
@@ -116,6 +118,8 @@ func snapshotParts() []part {
 		{routeros.InterfaceLists, mayLack, fillInterfaceLists},
 		{routeros.ListMembers, mayLack, fillMembers},
 		{routeros.UserActive, mayHide, fillActive},
+		{routeros.RouterBoard, mayFail, fillRouterBoard},
+		{routeros.License, mayFail, fillLicense},
 	}
 	filter := map[routeros.Family]need{routeros.IPv4: required, routeros.IPv6: mayLack} // without its package, RouterOS 6 has no IPv6
 	for _, f := range routeros.Families() {
@@ -147,6 +151,32 @@ func fillIdentity(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attribu
 		s.Identity = rows[0].Get("name")
 	}
 	return nil
+}
+
+func fillRouterBoard(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	s.Serial = routeros.ReadSerial(rows, nil)
+	return nil
+}
+
+// fillLicense comes after fillRouterBoard.
+func fillLicense(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
+	if s.Serial == "" {
+		s.Serial = routeros.ReadSerial(nil, rows)
+	}
+	return nil
+}
+
+// Serial is what tells a router from every other one, from the answers to prints of
+// [routeros.SerialMenus]. An error is that of the connection: a router may tell nothing.
+func Serial(results []Result) (string, error) {
+	rows := make([][]routeros.Attributes, len(results))
+	for i, result := range results {
+		if result.Err != nil && !mayFail.excuses(result.Err) {
+			return "", result.Err
+		}
+		rows[i] = result.Rows
+	}
+	return routeros.ReadSerial(rows[0], rows[1]), nil
 }
 
 func fillClock(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {

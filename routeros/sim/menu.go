@@ -79,7 +79,7 @@ func systemSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: "print getall get set", args: "name"}, true
 	case routeros.Clock:
 		return schema{verbs: "print getall get set", args: "date time"}, true
-	case routeros.Resource, routeros.NTPMenu:
+	case routeros.Resource, routeros.NTPMenu, routeros.License, routeros.RouterBoard:
 		return schema{verbs: "print getall get"}, true
 	case routeros.DeviceMode:
 		return schema{verbs: "print getall get", since: "7.0"}, true
@@ -147,6 +147,9 @@ func within(versions string, v routeros.Version) bool {
 func (r *Router) schema(m routeros.Menu) (schema, bool) {
 	s, ok := schemaOf(m)
 	v := r.options.Version
+	if m == routeros.RouterBoard && r.options.Board == cloudRouter { // routeros-facts § 8
+		return s, false
+	}
 	if !ok || !within(s.since, v) {
 		return s, false
 	}

@@ -15,6 +15,10 @@ func (q *request) rows() []routeros.Attributes {
 	switch q.menu {
 	case routeros.Identity:
 		return []routeros.Attributes{routeros.MakeAttributes("name", q.identity)}
+	case routeros.RouterBoard:
+		return []routeros.Attributes{q.routerBoard()}
+	case routeros.License:
+		return []routeros.Attributes{q.license()}
 	case routeros.Resource:
 		return []routeros.Attributes{q.resource()}
 	case routeros.Clock:
@@ -332,6 +336,11 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: r.wall(now).In(r.options.Zone),
 		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
 	}
+	if r.options.Board == cloudRouter {
+		s.Serial = routeros.ReadSerial(nil, []routeros.Attributes{r.license()})
+	} else {
+		s.Serial = routeros.ReadSerial([]routeros.Attributes{r.routerBoard()}, []routeros.Attributes{r.license()})
+	}
 	for _, f := range routeros.Families() {
 		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
 			if _, ok := r.schema(m); ok {
@@ -374,4 +383,28 @@ func (r *Router) addresses(f routeros.Family) []routeros.InterfaceAddress {
 		}
 	}
 	return out
+}
+
+// cloudRouter and personalComputer are the boards of a virtual machine and of a PC.
+const (
+	cloudRouter      = "CHR"
+	personalComputer = "x86"
+)
+
+// routerBoard is /system/routerboard, which only MikroTik's own hardware has something to say in
+// (routeros-facts § 8).
+func (r *Router) routerBoard() routeros.Attributes {
+	if r.options.Board == personalComputer {
+		return routeros.MakeAttributes("routerboard", "false")
+	}
+	version := r.options.Version.String()
+	return routeros.MakeAttributes("routerboard", "true", "model", r.options.Board, "serial-number", r.options.Serial, "current-firmware", version, "upgrade-firmware", version)
+}
+
+// license is /system/license.
+func (r *Router) license() routeros.Attributes {
+	if r.options.Board == cloudRouter {
+		return routeros.MakeAttributes("system-id", r.options.Serial, "level", "free")
+	}
+	return routeros.MakeAttributes("software-id", r.options.Serial, "nlevel", "4", "features", "")
 }

@@ -17,6 +17,7 @@
 package sim
 
 import (
+	"crypto/rand"
 	"strings"
 	"sync"
 	"time"
@@ -91,6 +92,9 @@ type Knobs struct {
 type Options struct {
 	Version         routeros.Version // default 7.20
 	Identity, Board string           // default MikroTik, CHR
+	// Serial is the serial number of the box, or the id of its licence; NoSerial tells none. Each
+	// router gets one of its own where none is given.
+	Serial string
 	// Now is the router's clock, default time.Now; Zone is where it hangs, default UTC.
 	Now  func() time.Time
 	Zone *time.Location
@@ -113,6 +117,9 @@ type Options struct {
 	Fault Fault
 	Knobs Knobs
 }
+
+// NoSerial is the serial number of a router that tells none.
+const NoSerial = "-"
 
 // Router is one simulated router. Its methods may be called by several goroutines.
 type Router struct {
@@ -151,7 +158,13 @@ func New(o Options) *Router {
 		o.Identity = "MikroTik"
 	}
 	if o.Board == "" {
-		o.Board = "CHR"
+		o.Board = cloudRouter
+	}
+	switch o.Serial {
+	case "":
+		o.Serial = rand.Text()[:12]
+	case NoSerial:
+		o.Serial = ""
 	}
 	if o.Users == nil {
 		o.Users = []User{{Name: "admin", Group: "full"}}

@@ -254,7 +254,7 @@ func (q *request) oid(column string) string {
 // isFact reports whether a menu of one computed row has the column.
 func (q *request) isFact(name string) bool {
 	rows := q.rows()
-	return len(rows) == 1 && slices.Contains([]routeros.Menu{routeros.Resource, routeros.Clock, routeros.NTPMenu}, q.menu) && rows[0].Has(name)
+	return len(rows) == 1 && slices.Contains([]routeros.Menu{routeros.Resource, routeros.Clock, routeros.NTPMenu, routeros.License, routeros.RouterBoard}, q.menu) && rows[0].Has(name)
 }
 
 func (q *request) get() *trap {

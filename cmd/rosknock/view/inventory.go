@@ -53,29 +53,30 @@ type jsonChecked struct {
 	Version  string  `json:"version"`
 	Identity string  `json:"identity"`
 	Board    string  `json:"board"`
+	Serial   string  `json:"serial"`
 	Seconds  float64 `json:"seconds"`
 	Error    string  `json:"error"`
 }
 
 // Checked writes which routers answered, and what they are.
 func Checked(w io.Writer, format string, routers []Router, s Style) error {
-	t := table{header: []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME"}, whole: []string{"ROUTER", "ADDRESS", "VERSION"}}
+	t := table{header: []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "SERIAL", "TIME"}, whole: []string{"ROUTER", "ADDRESS", "VERSION"}}
 	if format != "text" {
 		t.header = append(t.header, "PROBLEM")
 	}
 	out := []jsonChecked{}
 	reached := 0
 	for _, r := range routers {
-		problem, board, took := "", "", ""
+		problem, board, serial, took := "", "", "", ""
 		if r.Err != nil {
 			problem = reason(r.Err)
 		}
 		if r.Snapshot != nil {
 			reached++
-			board, took = r.Snapshot.Board, r.Took.Round(time.Millisecond).String()
+			board, serial, took = r.Snapshot.Board, r.Snapshot.Serial, r.Took.Round(time.Millisecond).String()
 		}
-		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, r.Took.Seconds(), problem})
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, took, problem}[:len(t.header)])
+		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, serial, r.Took.Seconds(), problem})
+		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, serial, took, problem}[:len(t.header)])
 	}
 	if format == "json" {
 		return write(w, "inventory-check", out)
@@ -86,4 +87,35 @@ func Checked(w io.Writer, format string, routers []Router, s Style) error {
 	writeReasons(w, routers, s)
 	Say(w, "\n%d of %s answer\n", reached, Plural(len(routers), "router"))
 	return nil
+}
+
+// Accepted is a router of which what was remembered is forgotten.
+type Accepted struct {
+	Name, Site  string
+	Pin, Serial string // what was known of it; "" for nothing
+}
+
+type jsonAccepted struct {
+	Name   string `json:"name"`
+	Site   string `json:"site,omitempty"`
+	Pin    string `json:"tls-pin"`
+	Serial string `json:"serial"`
+}
+
+// AcceptedTable writes what was forgotten of routers.
+func AcceptedTable(w io.Writer, format string, routers []Accepted, s Style) error {
+	t := table{header: []string{"ROUTER", "SITE", "FORGOTTEN SERIAL", "FORGOTTEN CERTIFICATE"}, whole: []string{"ROUTER", "FORGOTTEN SERIAL"}}
+	out := []jsonAccepted{}
+	for _, r := range routers {
+		out = append(out, jsonAccepted{r.Name, r.Site, r.Pin, r.Serial})
+		row := []string{r.Name, r.Site, r.Serial, r.Pin}
+		if format == "text" && r.Pin == "" && r.Serial == "" {
+			row[2] = "nothing was known"
+		}
+		t.rows = append(t.rows, row)
+	}
+	if format == "json" {
+		return write(w, "inventory-accept", out)
+	}
+	return t.write(w, format, s.Width)
 }

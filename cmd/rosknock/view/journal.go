@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/state"
 )
 
@@ -43,7 +44,7 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 			steps = fmt.Sprintf("%d/%d", r.Done, r.Steps)
 		}
 		row := []string{
-			r.Time.UTC().Format(layout), r.Router, r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Change, r.Run, r.Actor, detailOf(r),
+			r.Time.UTC().Format(layout), routerOf(r), r.Command, r.Plan, outcomeOf(r), steps, strings.Join(r.Accepted, " "), r.Change, r.Run, r.Actor, detailOf(r),
 		}
 		for i := range row {
 			row[i] = strings.Join(strings.Fields(row[i]), " ")
@@ -83,6 +84,14 @@ func JournalPair(r state.Record) string {
 	return ""
 }
 
+// routerOf is the router of a record, with its site where it has one: two customers may have a gw.
+func routerOf(r state.Record) string {
+	if site, _, ok := strings.Cut(r.RouterKey, "/"); ok && site != plans.NoSite {
+		return r.RouterKey
+	}
+	return r.Router
+}
+
 // outcomeOf is how a record ended; of what has no end, that nobody knows.
 func outcomeOf(r state.Record) string {
 	switch r.Event {
@@ -110,6 +119,9 @@ func detailOf(r state.Record) string {
 			text += " for " + r.For
 		}
 		parts = append(parts, text)
+	}
+	if r.TakenBy != "" {
+		parts = append(parts, "older records of "+r.Address+" are those of "+r.TakenBy)
 	}
 	if r.Undoes != "" {
 		parts = append(parts, "of "+r.Undoes)

@@ -1,0 +1,53 @@
+package apply
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// OtherBoxError says that a further session of a run reached another box than the first: a backup
+// router that took the address over, a name that leads elsewhere now.
+type OtherBoxError struct{ Want, Got string }
+
+// Error implements error.
+func (e *OtherBoxError) Error() string {
+	none := "none"
+	return fmt.Sprintf("a further connection reached another box: its serial number is %s, that of the first was %s; nothing more was sent: look at both", cmp.Or(e.Got, none), cmp.Or(e.Want, none))
+}
+
+// another opens a further session, and sees that it leads to the same box. Nothing else may be sent
+// over it before. in says that a login was possible.
+func (r *run) another(ctx context.Context) (s Session, in bool, err error) {
+	s, err = r.options.Dial(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	commands := []routeros.Command{}
+	for _, menu := range routeros.SerialMenus() {
+		commands = append(commands, routeros.Print(menu))
+	}
+	results, err := s.Batch(ctx, commands)
+	var serial string
+	if err == nil {
+		serial, err = api.Serial(results)
+	}
+	if want := r.options.Before.Serial; err == nil && serial != want {
+		r.elsewhere = &OtherBoxError{want, serial}
+		err = r.elsewhere
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, true, err
+	}
+	return s, true, nil
+}
+
+// strayed ends a run of which a further session led to another box: what became of the first one,
+// nobody can tell from there.
+func (r *run) strayed(cause error) {
+	r.result.Outcome, r.result.Err = Unknown, fmt.Errorf("%w%s", cause, r.guard.hope())
+}
