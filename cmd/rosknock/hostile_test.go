@@ -184,7 +184,7 @@ func newHostileDesk(t *testing.T) *hostileDesk {
 	saved := state.Saved{
 		Actor: hostile, Plan: hostile, PlanDigest: hostile,
 		Routers: []state.SavedRouter{{
-			Key: hostile, Name: hostile, Address: "192.0.2.2:8728", User: hostile, Transport: "api", SSHJump: hostile, Password: hostile, Identity: hostile, Version: hostile, Snapshot: hostile, Rows: []state.Text{hostile},
+			Key: hostile, Name: hostile, Address: "192.0.2.2:8728", User: hostile, Transport: "api", SSHJump: hostile, Password: hostile, Identity: hostile, Serial: hostile, Version: hostile, Snapshot: hostile, Rows: []state.Text{hostile},
 		}},
 	}
 	check(t, state.Save(filepath.Join(d.dir, "hostile-changes.json"), saved, theirs))

@@ -79,7 +79,7 @@ func (e env) save(ctx context.Context, s settings, jobs []job, routers []view.Ro
 		if err != nil {
 			return err
 		}
-		one.Identity, one.Version = r.Identity(), r.Snapshot.Version.String()
+		one.Identity, one.Serial, one.Version = r.Identity(), r.Snapshot.Serial, r.Snapshot.Version.String()
 		one.Snapshot, one.Rows, one.Steps, one.States = r.Snapshot.Digest(), state.Rows(*r.Snapshot), state.Steps(*r.Changes), r.Proof.States
 		if text := string(plans.Write(j.plans[0])); text != saved.Plan {
 			one.Plan = text
@@ -435,7 +435,13 @@ const mostDifferences = 12
 
 // unmoved refuses a router that is not as it was when the changes were saved.
 func unmoved(r view.Router, saved *state.SavedRouter) error {
-	if saved == nil || r.Snapshot.Digest() == saved.Snapshot {
+	switch {
+	case saved == nil:
+		return nil
+	case saved.Serial != "" && saved.Serial != r.Snapshot.Serial:
+		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes anew",
+			otherHardware, saved.Serial, cmp.Or(r.Snapshot.Serial, "not told"))}
+	case r.Snapshot.Digest() == saved.Snapshot:
 		return nil
 	}
 	if now := r.Snapshot.Version.String(); saved.Version != "" && saved.Version != now {

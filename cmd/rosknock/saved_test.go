@@ -218,6 +218,20 @@ func TestSavedWay(t *testing.T) {
 	}
 }
 
+// TestSavedBox: changes are for the very box that they were computed for, also where nothing is known
+// of it and it has the same rules.
+func TestSavedBox(t *testing.T) {
+	ca := newAuthority(t)
+	w := newWindow(t, ca)
+	key := []string{"--changes-key", "file:" + filepath.Join(w.dir, "key")}
+	w.save(append(key, "-r", "r1.example.net", "--tls-ca", ca.file)...)
+	w.router = sim.New(sim.Options{Serial: "ANOTHERBOX", Users: []sim.User{{Name: "admin", Password: "sesame"}}})
+	code, said, _ := w.run("night", "", append(key, "apply", "--changes", w.file, "--yes")...)
+	if code != exitRefused || w.changed() || !strings.Contains(said, "other-hardware: the changes were saved for the box with the serial number") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+}
+
 // TestAcceptedAgain: on a terminal the risks of a file are asked for before anything is sent, and an
 // answer to that is no answer to the question whether to go on.
 func TestAcceptedAgain(t *testing.T) {

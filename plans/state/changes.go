@@ -53,6 +53,8 @@ type SavedRouter struct {
 	// not said.
 	Password string `json:"password,omitempty"`
 	Identity string `json:"identity"`
+	// Serial is which box the steps were computed for, where it told.
+	Serial string `json:"serial,omitempty"`
 	// Version is the RouterOS that the steps were computed for.
 	Version string `json:"version,omitempty"`
 	// Plan is the router's own plan, where it is not that of the file: variables differ.

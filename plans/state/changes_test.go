@@ -25,7 +25,7 @@ func savedChanges() state.Saved {
 		Routers: []state.SavedRouter{
 			{
 				Key: "pop1/r1", Name: "r1", Groups: []string{"branches"}, Tags: []string{"lab"}, Address: "192.0.2.1:8729", User: "admin", Transport: "api-ssl", Pin: "sha256:" + strings.Repeat("ab", 32),
-				SSHJump: "bob@jump", Password: "keyring:${router}", Identity: "gw", Version: "7.20", Plan: "version: 1\nname: m\n# r1\n", Snapshot: "sha256:11", Rows: []state.Text{"one", "caf\xe9"}, Steps: steps, States: 3,
+				SSHJump: "bob@jump", Password: "keyring:${router}", Identity: "gw", Serial: "HE108NABCDE", Version: "7.20", Plan: "version: 1\nname: m\n# r1\n", Snapshot: "sha256:11", Rows: []state.Text{"one", "caf\xe9"}, Steps: steps, States: 3,
 			},
 			{Key: "-/192.0.2.2:8728", Name: "192.0.2.2", Address: "192.0.2.2:8728", User: "admin", Transport: "api", Authorities: "-----BEGIN…", Snapshot: "sha256:22", Steps: steps},
 		},
