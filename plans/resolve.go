@@ -38,6 +38,23 @@ func (p Plan) Resolve(find func(Credential) (string, error)) (Plan, error) {
 	return p, nil
 }
 
+// Credentials lists where the plan's secrets are kept, door by door: those of payloads, and those
+// from which rotating knocks follow.
+func (p Plan) Credentials() []Credential {
+	var out []Credential
+	for _, d := range p.Doors {
+		if d.Rotate != nil && d.Rotate.Secret != (Credential{}) {
+			out = append(out, d.Rotate.Secret)
+		}
+		for _, s := range d.Knock {
+			if s.PayloadFrom != (Credential{}) {
+				out = append(out, s.PayloadFrom)
+			}
+		}
+	}
+	return out
+}
+
 // Unresolved reports whether a payload of the plan was not looked up yet.
 func (p Plan) Unresolved() bool {
 	return slices.ContainsFunc(p.Doors, func(d Door) bool {

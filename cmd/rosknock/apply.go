@@ -97,7 +97,9 @@ Over a fleet, --waves begins with a few routers, --max-fail ends a run that goes
 a router can't be reached any more after its change, nothing else is begun. A run that stopped goes on with --resume.
 
 With --changes, what diff --save kept is carried out, on the routers that it was computed for, if each is still exactly as it
-was then; one that changed meanwhile is refused with exit code 6 and the difference.
+was then; one that changed meanwhile is refused with exit code 6 and the difference. A file that was changed itself is refused, and so is one
+that was made elsewhere, unless its key is shared (--changes-key) or the risk is accepted by name (--accept-risk=foreign-changes). Risks
+that were accepted when it was made have to be accepted again.
 
 Without a terminal to ask on, --yes is needed.`,
 		Example: `  rosknock apply branch.yaml -r admin@192.0.2.1
@@ -143,6 +145,7 @@ Without a terminal to ask on, --yes is needed.`,
 		},
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
+	changesKeyFlag(c)
 	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: routers are read again, and left out where nothing is left to do")
 	c.Flags().BoolVar(&how.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
 	how.flags(c)

@@ -12,10 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet/foreign"
 	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -225,7 +223,7 @@ func words(fixed ...string) offer {
 func outputs(c *cobra.Command, _ []string, _ string) []cobra.Completion { return outputsOf(c) }
 
 func riskNames(*cobra.Command, []string, string) []cobra.Completion {
-	out := append(proof.Risks(), apply.Unprotected, clockSkew)
+	out := namedRisks()
 	for _, r := range lint.Rules() {
 		out = append(out, cobra.CompletionWithDesc(r.ID, r.Title))
 	}

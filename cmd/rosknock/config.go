@@ -40,6 +40,7 @@ type settings struct {
 	Output          string        `mapstructure:"output"`
 	Color           string        `mapstructure:"color"`
 	StateDir        string        `mapstructure:"state-dir"`
+	ChangesKey      string        `mapstructure:"changes-key"`
 	Verbose         bool          `mapstructure:"verbose"`
 	Yes             bool          `mapstructure:"yes"`
 	Reveal          bool          `mapstructure:"reveal"`
@@ -51,6 +52,7 @@ type settings struct {
 	vars        map[string]string
 	accept      []string
 	typed       map[string]bool  // the flags that were given
+	foreign     bool             // the saved changes were made elsewhere, which was accepted
 	keeps       bool             // what was read of each router is needed until the end
 	rosVersion  routeros.Version // of an export, when it was given
 	at          time.Time        // the time for which knocks are derived, when it was given
@@ -222,7 +224,7 @@ func (s settings) check(outputs []string) error {
 	}
 	for _, name := range s.accept {
 		if !slices.Contains(risks(), strings.ToLower(name)) {
-			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized), ", "))
+			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(namedRisks(), ", "))
 		}
 	}
 	if name, _, secret := strings.Cut(s.User, ":"); secret {
@@ -237,9 +239,19 @@ func (s settings) check(outputs []string) error {
 	return nil
 }
 
+// accepts reports whether a risk was accepted by its name on the command line.
+func (s settings) accepts(risk string) bool {
+	return slices.ContainsFunc(s.accept, func(name string) bool { return strings.EqualFold(name, risk) })
+}
+
+// namedRisks are the risks that are no findings of lint.
+func namedRisks() []string {
+	return append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized, foreignChanges, planCommands)
+}
+
 // risks are the names that --accept-risk takes.
 func risks() []string {
-	names := append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized)
+	names := namedRisks()
 	for _, r := range lint.Rules() {
 		names = append(names, strings.ToLower(r.ID))
 	}

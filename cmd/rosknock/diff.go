@@ -57,7 +57,7 @@ func newDiff(e env) *cobra.Command {
 				return err
 			}
 			if save != "" {
-				if err := e.save(s, jobs, routers, save); err != nil {
+				if err := e.save(c.Context(), s, jobs, routers, save); err != nil {
 					return err
 				}
 			}
@@ -65,10 +65,16 @@ func newDiff(e env) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&save, "save", "", "keep the changes in a `FILE` for apply --changes; it holds the knock, for you alone")
+	changesKeyFlag(c)
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
 	exportFlags(c, &export, &operator)
 	files.flags(c)
 	return c
+}
+
+// changesKeyFlag is of the commands that save changes and carry them out.
+func changesKeyFlag(c *cobra.Command) {
+	c.Flags().String("changes-key", "", "key that saved changes are made and checked with, kept at a `PLACE`: file:PATH, env:NAME, keyring:NAME or command:LINE; default: that of the state folder")
 }
 
 // exportFlags are those of the commands that also work on an export.
@@ -129,6 +135,9 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 			return nil, nil, usagef("no plan: name one")
 		}
 		p, err := readPlan(s, args[0])
+		if err == nil {
+			err = e.mayRun(ctx, s, p)
+		}
 		if err == nil {
 			p, err = e.resolved(ctx, p, router{})
 		}

@@ -177,7 +177,7 @@ func TestMistyped(t *testing.T) {
 		{"help aply", `unknown command "aply": did you mean apply?`},
 		{"help trusted lst", `trusted: unknown command "lst": did you mean list?`},
 		{"trusted revok 192.0.2.1 --keep-connections", `trusted: unknown command "revok": did you mean revoke?`},
-		{"inventory ping", `inventory: unknown command "ping": choose check, import or list`},
+		{"inventory ping", `inventory: unknown command "ping": choose accept, check, import or list`},
 		{"nonsense", `unknown command "nonsense"`},
 		{"diff --exitcode", "unknown flag: --exitcode: did you mean --exit-code?"},
 		{"diff -exit-code", "did you mean --exit-code?"},

@@ -75,8 +75,10 @@ func driven() map[string]drive {
 			{"diff", "first.yaml", "ROUTER", "--report", "FILE.html", "--junit", "FILE.xml", "--metrics", "FILE.prom"}, {"diff", "first.yaml", "ROUTER", "-v"},
 			{"diff", "first.yaml", "--export", "hostile.rsc"}, {"diff", "hostile.yaml", "ROUTER"}, {"diff", "-i", "hostile-inventory.yaml"}, {"diff", "second.yaml", "ROUTER", "ROUTER"},
 		}},
-		"rosknock prove":            {lines: [][]string{{"prove", "first.yaml", "ROUTER"}}},
-		"rosknock apply":            {lines: [][]string{{"apply", "first.yaml", "ROUTER", "ASK"}, {"apply", "--changes", "hostile-changes.json", "--yes"}, {"apply", "first.yaml", "--yes", "ROUTER", "-v"}}},
+		"rosknock prove": {lines: [][]string{{"prove", "first.yaml", "ROUTER"}}},
+		"rosknock apply": {lines: [][]string{{"apply", "first.yaml", "ROUTER", "ASK"}, {"apply", "--changes", "hostile-changes.json", "--yes"},
+			{"apply", "--changes", "hostile-changes.json", "--yes", "--transport", "api", "--accept-risk=foreign-changes"}, {"apply", "--changes", "hostile-risk.json", "--yes", "--accept-risk=foreign-changes"},
+			{"apply", "--changes", "hostile-command.json", "--yes", "--transport", "api", "--accept-risk=foreign-changes"}, {"apply", "--changes", "hostile-way.json", "--yes"}, {"apply", "first.yaml", "--yes", "ROUTER", "-v"}}},
 		"rosknock undo":             {standing: true, lines: [][]string{{"undo", "ROUTER", "ASK"}, {"undo", "--yes", "ROUTER"}}},
 		"rosknock remove":           {standing: true, lines: [][]string{{"remove", "first.yaml", "ROUTER", "ASK"}}},
 		"rosknock rotate":           {lines: [][]string{{"rotate", "rotating.yaml", "ROUTER", "ASK"}}},
@@ -177,10 +179,21 @@ func newHostileDesk(t *testing.T) *hostileDesk {
 	} {
 		check(t, os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o600))
 	}
-	check(t, state.Save(filepath.Join(d.dir, "hostile-changes.json"), state.Saved{
-		Actor: hostile, Plan: hostile, PlanDigest: hostile, Accepted: []string{hostile},
-		Routers: []state.SavedRouter{{Name: hostile, Address: "192.0.2.2:8728", User: hostile, Transport: hostile, Identity: hostile, Version: hostile, Snapshot: hostile, Rows: []string{hostile}}},
-	}))
+	theirs, err := state.NewKey([]byte(hostile))
+	check(t, err)
+	saved := state.Saved{
+		Actor: hostile, Plan: hostile, PlanDigest: hostile,
+		Routers: []state.SavedRouter{{
+			Key: hostile, Name: hostile, Address: "192.0.2.2:8728", User: hostile, Transport: "api", SSHJump: hostile, Password: hostile, Identity: hostile, Serial: hostile, Version: hostile, Snapshot: hostile, Rows: []state.Text{hostile},
+		}},
+	}
+	check(t, state.Save(filepath.Join(d.dir, "hostile-changes.json"), saved, theirs))
+	saved.Accepted, saved.Routers[0].SSHJump, saved.Routers[0].Key = []string{hostile}, "", "-/192.0.2.2:8728"
+	check(t, state.Save(filepath.Join(d.dir, "hostile-risk.json"), saved, theirs))
+	saved.Accepted, saved.Plan = nil, "version: 1\nname: m\ndoors:\n  a:\n    knock: [{protocol: udp, port: 5617, payload: {secret: \"command:"+yamlText(hostile)+"\"}}, tcp/41873]\n"+trusts
+	check(t, state.Save(filepath.Join(d.dir, "hostile-command.json"), saved, theirs))
+	saved.Routers[0].Transport = hostile
+	check(t, state.Save(filepath.Join(d.dir, "hostile-way.json"), saved, theirs))
 	text := strings.ToValidUTF8(hostile, "?") // which JSON gives back
 	folder, err := state.Open(filepath.Join(d.dir, "state"))
 	check(t, err)

@@ -261,11 +261,15 @@ func (e env) refusedRun(s settings, command string, err error) {
 	e.append(s, command, state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.End, Outcome: string(apply.Refused), Error: err.Error()})
 }
 
-// accepted are the risks that are taken: those that the proof found, and that of going without protection.
+// accepted are the risks that are taken: those that the proof found, that of going without
+// protection, and that of changes that were made elsewhere.
 func accepted(p *proof.Proof, s settings) []string {
 	out := risksTaken(p)
 	if slices.Contains(s.accept, apply.Unprotected) {
 		out = append(out, apply.Unprotected)
+	}
+	if s.foreign {
+		out = append(out, foreignChanges)
 	}
 	return out
 }

@@ -246,6 +246,9 @@ func (e env) assumed(ctx context.Context, s settings, o rendering, args []string
 		return view.Router{}, p, nil, err
 	}
 	of := p
+	if err := e.mayRun(ctx, s, p); err != nil {
+		return view.Router{}, p, nil, err
+	}
 	if of, err = e.resolved(ctx, of, router{}); err != nil {
 		return view.Router{}, p, nil, err
 	}

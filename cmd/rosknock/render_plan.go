@@ -26,6 +26,11 @@ func (e env) renderPlan(ctx context.Context, s settings, o rendering, format ren
 		if !resolve {
 			return p, nil
 		}
+		if len(s.routers)+len(s.inventories) == 0 {
+			if err := e.mayRun(ctx, s, p); err != nil {
+				return p, err
+			}
+		}
 		return e.resolved(ctx, p, r)
 	})
 	if err != nil {

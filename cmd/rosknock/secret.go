@@ -61,15 +61,7 @@ func (s *secrets) get(ctx context.Context, key string, find func() (string, erro
 // that prints nothing, or an empty answer. An empty variable of the environment is none: so a
 // secret looks that is missing.
 func (e env) password(ctx context.Context, s settings, r router) (string, error) {
-	c := r.credential
-	switch {
-	case c != plans.Credential{}:
-	case s.PasswordFile != "":
-		c = plans.Credential{Kind: plans.FromFile, Value: s.PasswordFile}
-	case s.PasswordCommand != "":
-		c = plans.Credential{Kind: plans.FromCommand, Value: s.PasswordCommand}
-	}
-	if c != (plans.Credential{}) {
+	if c := s.passwordPlace(r); c != (plans.Credential{}) {
 		return e.credential(ctx, c, r)
 	}
 	if p := e.getenv("ROSKNOCK_PASSWORD"); p != "" {
@@ -85,6 +77,20 @@ func (e env) password(ctx context.Context, s settings, r router) (string, error)
 	}
 	return "", usagef("%s: no password for %s was found, and there is no terminal to ask on: use ROSKNOCK_PASSWORD, --password-file, --password-command or the keyring; "+
 		"a user without a password, as a new router has, is --password-file %s", r.Name, r.target.User, os.DevNull)
+}
+
+// passwordPlace is where the inventory or the settings say that the password for a router is kept;
+// nothing where they don't.
+func (s settings) passwordPlace(r router) plans.Credential {
+	switch {
+	case r.credential != plans.Credential{}:
+		return r.credential
+	case s.PasswordFile != "":
+		return plans.Credential{Kind: plans.FromFile, Value: s.PasswordFile}
+	case s.PasswordCommand != "":
+		return plans.Credential{Kind: plans.FromCommand, Value: s.PasswordCommand}
+	}
+	return plans.Credential{}
 }
 
 // credential finds a secret where it is kept. ${router} stands for the router's name, whose alphabet is safe in commands and files.

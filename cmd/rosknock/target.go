@@ -33,6 +33,8 @@ type router struct {
 	credential   plans.Credential
 	jump         string // SSH hosts to go through
 	id           string // see key
+	ca           string // the file of the authorities that vouch for its certificate
+	said         string // the pin that only a stranger's file names: a certificate can fail by it, and never pass
 	// remembers says that its certificate is looked up among the known ones.
 	remembers bool
 }
@@ -249,8 +251,8 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 		out.target.Timeout = r.Timeout
 	}
 	var err error
-	if ca := pick("tls-ca", r.TLSCA, s.TLSCA); ca != "" {
-		out.target.Trust.Roots, err = cas.read(ca)
+	if out.ca = pick("tls-ca", r.TLSCA, s.TLSCA); out.ca != "" {
+		out.target.Trust.Roots, err = cas.read(out.ca)
 	}
 	if _, hops := jump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
 		err = invalid(fmt.Errorf("%s: --ssh-jump: %w", r.Name, hops))
@@ -274,9 +276,21 @@ func (p pools) read(name string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, invalid(fmt.Errorf("--tls-ca: %w", err))
 	}
+	pool, err := p.parsed(name, pem)
+	if err != nil {
+		return nil, invalid(fmt.Errorf("--tls-ca %s: %w", name, err))
+	}
+	return pool, nil
+}
+
+// parsed returns the authorities of a text, each text parsed once by its name.
+func (p pools) parsed(name string, pem []byte) (*x509.CertPool, error) {
+	if pool := p[name]; pool != nil {
+		return pool, nil
+	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, invalid(fmt.Errorf("--tls-ca %s: no certificate in PEM form is in it", name))
+		return nil, errors.New("no certificate in PEM form is in it")
 	}
 	p[name] = pool
 	return pool, nil
@@ -316,6 +330,9 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	unknown, ok := errors.AsType[*api.UntrustedError](err)
 	if !ok || !r.remembers {
 		return session, err
+	}
+	if r.said != "" && !strings.EqualFold(r.said, unknown.Got) {
+		return nil, fmt.Errorf("the changes were computed over the certificate %s, and it is another one: %w", r.said, unknown)
 	}
 	if known.maybe == unknown.Got { // whose it is, shows who has its key
 		if err := e.keep(s, r, unknown.Got, target.HostPort()); err != nil {

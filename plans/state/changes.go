@@ -1,10 +1,11 @@
 package state
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -14,8 +15,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Saved is a set of changes that was looked at and is to be carried out later. It holds the plan, knock sequences included: the file is
-// for its owner alone.
+// Saved is a set of changes that was looked at and is to be carried out later, with all that this
+// takes but the passwords. It holds the plan, knock sequences included: the file is for its owner
+// alone.
 type Saved struct {
 	Format string    `json:"format"`
 	Time   time.Time `json:"time"`
@@ -25,24 +27,41 @@ type Saved struct {
 	PlanDigest string        `json:"plan-digest"`
 	Accepted   []string      `json:"accepted-risks,omitempty"`
 	Routers    []SavedRouter `json:"routers"`
-	// Digest is over everything else in the file.
-	Digest string `json:"digest"`
+	// Key names the key that the file was made with, by what the file says.
+	Key string `json:"-"`
+	// Authentic says that the file was made with a key that is known here, and is as it was then.
+	// Without, everything in it may be anybody's.
+	Authentic bool `json:"-"`
 }
 
 // SavedRouter is the part of one router.
 type SavedRouter struct {
-	Name      string `json:"name"`
-	Address   string `json:"address"`
-	User      string `json:"user"`
-	Transport string `json:"transport"`
-	Identity  string `json:"identity"`
+	// Key is what the router is known by, SITE/NAME.
+	Key       string   `json:"router"`
+	Name      string   `json:"name"`
+	Groups    []string `json:"groups,omitempty"`
+	Tags      []string `json:"tags,omitempty"`
+	Address   string   `json:"address"`
+	User      string   `json:"user"`
+	Transport string   `json:"transport"`
+	// Pin is that of the certificate that was known when the changes were saved; Authorities are
+	// certificates in PEM form that vouch for it instead.
+	Pin         string `json:"tls-pin,omitempty"`
+	Authorities string `json:"tls-ca,omitempty"`
+	SSHJump     string `json:"ssh-jump,omitempty"`
+	// Password is the place where the password is kept, as an inventory writes it; "" where that was
+	// not said.
+	Password string `json:"password,omitempty"`
+	Identity string `json:"identity"`
+	// Serial is which box the steps were computed for, where it told.
+	Serial string `json:"serial,omitempty"`
 	// Version is the RouterOS that the steps were computed for.
 	Version string `json:"version,omitempty"`
 	// Plan is the router's own plan, where it is not that of the file: variables differ.
 	Plan string `json:"plan,omitempty"`
 	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
 	Snapshot string      `json:"snapshot"`
-	Rows     []string    `json:"rows"`
+	Rows     []Text      `json:"rows"`
 	Steps    []SavedStep `json:"steps"`
 	// States is over how many states the proof went; it held.
 	States int `json:"proved-states"`
@@ -59,7 +78,11 @@ type SavedStep struct {
 	Was    map[string]Text `json:"was,omitempty"`
 }
 
-const changesFormat = "rosknock.changes/1"
+const (
+	changesFormat = "rosknock.changes/2"
+	// unprovedFormat is that of versions that made files which anybody could change.
+	unprovedFormat = "rosknock.changes/1"
+)
 
 // Steps turns the steps of a change set into what is saved of them.
 func Steps(c diff.ChangeSet) []SavedStep {
@@ -82,7 +105,7 @@ func attributes(a routeros.Attributes) map[string]Text {
 }
 
 // Rows lists what the digest of a snapshot is over, a line each, for people.
-func Rows(s routeros.Snapshot) []string {
+func Rows(s routeros.Snapshot) []Text {
 	var out []string
 	for _, f := range routeros.Families() {
 		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
@@ -104,7 +127,12 @@ func Rows(s routeros.Snapshot) []string {
 			out = append(out, fmt.Sprintf("/ip/service %s port=%d disabled=%t from=%s certificate=%s", svc.Name, svc.Port, svc.Disabled, from, svc.Certificate))
 		}
 	}
-	return append(out, interfaceRows(s)...)
+	out = append(out, interfaceRows(s)...)
+	texts := make([]Text, len(out))
+	for i, row := range out {
+		texts[i] = Text(row)
+	}
+	return texts
 }
 
 func interfaceRows(s routeros.Snapshot) []string {
@@ -134,16 +162,16 @@ func interfaceRows(s routeros.Snapshot) []string {
 
 // Difference says what is gone and what is new between two lists of rows, at most so many lines; then how many more there are. What
 // may be part of a knock is masked: a difference is shown to people.
-func Difference(before, after []string, most int) []string {
+func Difference(before, after []Text, most int) []string {
 	var out []string
 	for _, row := range before {
 		if !slices.Contains(after, row) {
-			out = append(out, "gone: "+mask(row))
+			out = append(out, "gone: "+mask(string(row)))
 		}
 	}
 	for _, row := range after {
 		if !slices.Contains(before, row) {
-			out = append(out, "new:  "+mask(row))
+			out = append(out, "new:  "+mask(string(row)))
 		}
 	}
 	if len(out) == 0 {
@@ -169,47 +197,93 @@ func mask(row string) string {
 	return strings.Join(words, " ")
 }
 
-// Save writes a set of changes into a file for its owner alone, whole or not at all.
-func Save(path string, s Saved) error {
+// Save writes a set of changes into a file for its owner alone, whole or not at all, and closes it
+// with a key.
+func Save(path string, s Saved, k Key) error {
 	s.Format, s.Time = changesFormat, s.Time.UTC().Truncate(time.Second)
-	sum, err := s.sum()
-	if err != nil {
-		return err
-	}
-	s.Digest = sum
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := writeWhole(path, append(data, '\n')); err != nil {
+	if err := writeWhole(path, withTrailer(data, k)); err != nil {
 		return fmt.Errorf("the changes can't be saved: %w", err)
 	}
 	return nil
 }
 
-// Load reads a set of changes. A file that was changed since it was saved is an error.
-func Load(path string) (Saved, error) {
-	data, err := os.ReadFile(path)
+// mostSaved is the largest file of changes that is read, in bytes: thousands of routers.
+const mostSaved = 1 << 30
+
+// Load reads a set of changes. find returns the key of an id, or the zero Key for one that is not
+// known here; then the result is not authentic. A file that was damaged, or changed without its key,
+// is an error, before anything in it is looked at.
+func Load(path string, find func(id string) (Key, error)) (Saved, error) {
+	file, err := os.Open(path)
 	if err != nil {
 		return Saved{}, err
 	}
-	var s Saved
-	if err := json.Unmarshal(data, &s); err != nil || s.Format != changesFormat {
-		return Saved{}, fmt.Errorf("%s: this is no file of changes as rosknock diff --save writes it", path)
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, mostSaved+1))
+	switch {
+	case err != nil:
+		return Saved{}, err
+	case len(data) > mostSaved:
+		return Saved{}, fmt.Errorf("%s is larger than %d MiB: is it a file of changes?", path, mostSaved>>20)
 	}
-	sum, err := s.sum()
-	if err != nil || sum != s.Digest {
-		return Saved{}, fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
+	return readSaved(path, data, find)
+}
+
+// readSaved reads the bytes of a file.
+func readSaved(path string, data []byte, find func(id string) (Key, error)) (Saved, error) {
+	end, ok := readTrailer(data)
+	if !ok {
+		return Saved{}, unproved(path, data)
 	}
-	if err := s.check(); err != nil {
+	changed := fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
+	if !end.undamaged() {
+		return Saved{}, changed
+	}
+	key, err := find(end.Key)
+	if err != nil {
+		return Saved{}, err
+	}
+	if key.secret != nil && !end.by(key) {
+		return Saved{}, changed
+	}
+	var read struct {
+		Saved
+		trailer
+	}
+	strict := json.NewDecoder(bytes.NewReader(data))
+	strict.DisallowUnknownFields()
+	err = strict.Decode(&read)
+	if err == nil {
+		if _, more := strict.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("something stands behind the changes")
+		}
+	}
+	s := read.Saved
+	if err == nil && s.Format != changesFormat {
+		err = fmt.Errorf("its format is %q, and this version reads %s", s.Format, changesFormat)
+	}
+	if err == nil {
+		err = s.check()
+	}
+	if err != nil {
 		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them anew with rosknock diff --save: %w", path, err)
 	}
+	s.Key, s.Authentic = end.Key, key.secret != nil
 	return s, nil
 }
 
-func (s Saved) sum() (string, error) {
-	s.Digest = ""
-	data, err := json.Marshal(s)
-	sum := sha256.Sum256(data)
-	return "sha256:" + hex.EncodeToString(sum[:]), err
+// unproved says what a file without a trailer is.
+func unproved(path string, data []byte) error {
+	var old struct {
+		Format string `json:"format"`
+	}
+	what := "this is no file of changes as rosknock diff --save writes it, or it is cut off"
+	if err := json.Unmarshal(data, &old); err == nil && old.Format == unprovedFormat {
+		what = "an older version of rosknock wrote this file, and anybody could have changed it: make it anew with rosknock diff --save"
+	}
+	return fmt.Errorf("%s: %s", path, what)
 }

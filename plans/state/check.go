@@ -216,12 +216,16 @@ func (s Saved) check() error {
 	named := map[string]bool{}
 	for i, r := range s.Routers {
 		switch {
-		case r.Name == "" || r.Address == "":
-			c.say("router %d has no name or no address", i+1)
+		case r.Name == "" || r.Address == "" || r.Key == "":
+			c.say("router %d has no name, no address or no key", i+1)
 		case named[r.Name]:
 			c.say("the router %q is there twice", r.Name)
 		case r.States < 0:
 			c.say("the router %q has %d proved states", r.Name, r.States)
+		case r.Transport != "api" && r.Transport != "api-ssl":
+			c.say("the router %q is reached by %q, which nothing can do", r.Name, r.Transport)
+		case r.Pin != "" && !pinForm.MatchString(r.Pin):
+			c.say("the router %q has the pin %q, which is none", r.Name, r.Pin)
 		}
 		named[r.Name] = true
 		one := newChecker()

@@ -33,13 +33,21 @@ func (d Dir) key() ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = lock.Unlock() }()
-	key, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		key = make([]byte, 32)
+	key, err := readKey(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = make([]byte, keyLength)
 		rand.Read(key)
 		return key, writeWhole(name, key)
-	case err == nil && len(key) != 32:
+	}
+	return key, err
+}
+
+// keyLength is that of the state folder's key, in bytes.
+const keyLength = 32
+
+func readKey(name string) ([]byte, error) {
+	key, err := os.ReadFile(name)
+	if err == nil && len(key) != keyLength {
 		return nil, fmt.Errorf("%s is no key: take it away, and a new one is made", name)
 	}
 	return key, err

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -29,8 +29,15 @@ type key struct {
 	err     error // why it cannot be used; it is not tried again
 }
 
+// exposedError says that a key is not used, as with ssh, since others may have it.
+type exposedError struct{ mode fs.FileMode }
+
+func (e *exposedError) Error() string {
+	return fmt.Sprintf("others can read it, its mode is %04o, and so it is not used", e.mode.Perm())
+}
+
 // readKeys reads the key files. If none are named, it reads the usual ones that exist and ignores
-// broken ones.
+// those that can't be used.
 func readKeys(files []string, warn func(string)) ([]*key, error) {
 	named := len(files) > 0
 	if !named {
@@ -38,8 +45,14 @@ func readKeys(files []string, warn func(string)) ([]*key, error) {
 	}
 	var keys []*key
 	for _, file := range files {
-		k, err := readKey(file, warn)
-		if err != nil && named {
+		k, err := readKey(file)
+		readable, isReadable := errors.AsType[*exposedError](err)
+		switch {
+		case isReadable && named:
+			return nil, &failure{fmt.Sprintf("the key file %s cannot be used (%v)", file, readable), "chmod 600 it, and replace the key if others may have read it", nil}
+		case isReadable:
+			warn(fmt.Sprintf("the private key %s is not used: %v: chmod 600 it, and replace the key if others may have read it", file, readable))
+		case err != nil && named:
 			return nil, &failure{fmt.Sprintf("the key file %s cannot be used (%v)", file, err), "name a private key made by ssh-keygen, or leave it out to use the agent", nil}
 		}
 		if err != nil {
@@ -62,13 +75,13 @@ func usualKeys() []string {
 	return existing(files)
 }
 
-func readKey(file string, warn func(string)) (*key, error) {
+func readKey(file string) (*key, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return nil, err
 	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		warn(fmt.Sprintf("the private key %s can be read by others (mode %04o): chmod 600 it, and replace the key if others may have done so", file, info.Mode().Perm()))
+	if exposed(info) {
+		return nil, &exposedError{info.Mode()}
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

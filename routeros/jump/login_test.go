@@ -3,8 +3,10 @@ package jump
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -240,6 +242,8 @@ func TestBadKeyFile(t *testing.T) {
 	}
 }
 
+// TestReadableKey: a key that others can read is not used, as with ssh: one that is named is an
+// error, one in the usual place is left alone, with a warning.
 func TestReadableKey(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such modes")
@@ -247,14 +251,35 @@ func TestReadableKey(t *testing.T) {
 	noLeaks(t)
 	s := new(server).start(t)
 	o := files(t, s)
-	os.Chmod(o.Keys[0], 0o644)
 	var warned []string
 	o.Warn = func(text string) { warned = append(warned, text) }
+	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o620, 0o610} {
+		os.Chmod(o.Keys[0], mode)
+		if err := refused(t, open(t, o, s), "10.0.0.1:1"); !strings.Contains(err.Error(), o.Keys[0]) || !strings.Contains(err.Error(), fmt.Sprintf("%04o", mode)) || !strings.Contains(err.Error(), "chmod 600") {
+			t.Errorf("%v: %v", mode, err)
+		}
+	}
+	if s.accepted.Load() != 0 {
+		t.Error("connected")
+	}
+	for _, mode := range []os.FileMode{0o600, 0o400} {
+		os.Chmod(o.Keys[0], mode)
+		exchange(t, dial(t, open(t, o, s), echo(t)), "hello")
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	os.Mkdir(filepath.Join(home, ".ssh"), 0o700)
+	usual := filepath.Join(home, ".ssh", "id_ed25519")
+	os.Rename(o.Keys[0], usual)
+	os.Chmod(usual, 0o644)
+	o.Keys = nil
 	w := open(t, o, s)
-	exchange(t, dial(t, w, echo(t)), "hello")
-	s.breakAll()
-	exchange(t, dial(t, w, echo(t)), "hello")
-	if len(warned) != 1 || !strings.Contains(warned[0], o.Keys[0]) || !strings.Contains(warned[0], "0644") {
+	for range 2 {
+		if err := refused(t, w, "10.0.0.1:1"); !strings.Contains(err.Error(), usual+" (others can read it, its mode is 0644, and so it is not used)") {
+			t.Error(err)
+		}
+	}
+	if len(warned) != 1 || !strings.Contains(warned[0], usual+" is not used") || !strings.Contains(warned[0], "chmod 600") {
 		t.Errorf("%q", warned)
 	}
 }

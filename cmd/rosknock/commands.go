@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+)
+
+// planCommands is the name of the risk of running what a plan says on this machine.
+const planCommands = "plan-commands"
+
+// commandsOf lists the commands that a plan takes secrets from, each once.
+func commandsOf(p plans.Plan) []string {
+	var lines []string
+	for _, c := range p.Credentials() {
+		if c.Kind == plans.FromCommand && !slices.Contains(lines, c.Value) {
+			lines = append(lines, c.Value)
+		}
+	}
+	return lines
+}
+
+// mayRun asks before the commands of a plan run for a command that needs no router. Such a plan may
+// be anybody's: who looks at one that came by mail, or with a pull request, has not agreed to run
+// what stands in it.
+func (e env) mayRun(ctx context.Context, s settings, p plans.Plan) error {
+	if s.accepts(planCommands) {
+		return nil
+	}
+	for _, line := range commandsOf(p) {
+		refused := &codeError{code: exitRefused, err: fmt.Errorf("plan %s: it takes a secret from a command that would run on this machine: %s: "+
+			"when you know the plan, accept with --accept-risk=%s", p.Name, line, planCommands)}
+		if !e.inTerminal {
+			return refused
+		}
+		ok, err := e.askRun(ctx, p, line)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return refused
+		}
+	}
+	return nil
+}
+
+func (e env) askRun(ctx context.Context, p plans.Plan, line string) (bool, error) {
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	view.Say(e.err, "the plan %s takes a secret from a command, which runs on this machine:\n  %s\nrun it? [y/N] ", p.Name, line)
+	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
+	if err != nil && answer == "" {
+		return false, err
+	}
+	return yes(answer), nil
+}
