@@ -49,14 +49,14 @@ func (e env) save(s settings, jobs []job, routers []view.Router, file string) er
 }
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of them that are named.
-func (e env) applySaved(ctx context.Context, s settings, file string, how applying) ([]view.Router, error) {
+func (e env) applySaved(ctx context.Context, s settings, file string, how applying, to *results) error {
 	saved, err := state.Load(file)
 	if err != nil {
-		return nil, invalid(err)
+		return invalid(err)
 	}
 	chosen, err := e.savedRouters(s, saved)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.accept = slices.Concat(s.accept, saved.Accepted)
 	read := map[string]plans.Plan{}
@@ -70,19 +70,19 @@ func (e env) applySaved(ctx context.Context, s settings, file string, how applyi
 		p, known := read[text]
 		if !known {
 			if p, err = plans.Read(file, []byte(text)); err != nil {
-				return nil, invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
+				return invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
 			}
 			if p, err = e.resolved(ctx, p, r); err != nil {
-				return nil, err
+				return err
 			}
 			read[text] = p
 		}
 		all = append(all, todo{r, []work{{p, &one}}})
 	}
 	if len(all) == 0 {
-		return nil, usagef("--changes %s: none of its routers is named", file)
+		return usagef("--changes %s: none of its routers is named", file)
 	}
-	return e.applyAll(ctx, s, all, how)
+	return e.applyAll(ctx, s, all, how, to)
 }
 
 // savedRouters returns how to reach the routers of saved changes that are chosen, by name: as the inventory says, or else as they were reached
