@@ -24,7 +24,7 @@ type memory struct {
 
 	carryOn atomic.Bool // as well, about changes
 
-	clear, insecure sync.Once // warnings
+	clear, insecure, older sync.Once // warnings
 
 	ways map[string]*jump.Way // SSH hosts, by how they are written
 

@@ -124,7 +124,7 @@ func (e env) remind(s settings, r router) {
 	}
 	records, _, err := history.Of(e.ref(s, r))
 	if shared, ok := errors.AsType[*state.SharedError](err); ok {
-		view.Say(e.err, "rosknock: warning: %v\n", shared)
+		e.memory.older.Do(func() { view.Say(e.err, "rosknock: warning: %v\n", shared) }) // the first of many
 	}
 	for _, left := range state.Unfinished(records, r.key()) {
 		view.Say(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)

@@ -174,7 +174,8 @@ func inventoryOf(s settings, o simOptions, routers []simulated) []byte {
 		transport = api.TLS
 	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "version: 1\ndefaults: {user: %s, transport: %s}\nrouters:\n", strconv.Quote(s.User), transport)
+	_, port, _ := net.SplitHostPort(routers[0].listener.Addr().String()) // other routers have the same names elsewhere
+	fmt.Fprintf(&b, "version: 1\ndefaults: {user: %s, transport: %s, site: sim-%s}\nrouters:\n", strconv.Quote(s.User), transport, port)
 	for i, r := range routers {
 		fmt.Fprintf(&b, "  sim-%04d: {address: %q", i+1, r.listener.Addr())
 		if r.pin != "" {

@@ -64,7 +64,7 @@ func (b *box) load(version string, of func(routeros.Version) routeros.Snapshot) 
 		b.t.Fatal(err)
 	}
 	s := fitting(of(v), v)
-	r := sim.New(sim.Options{Version: v, IPv6Package: s.HasMenu(routeros.Filter6), Users: []sim.User{{Name: "admin", Password: "secret"}}})
+	r := sim.New(sim.Options{Version: v, Serial: "HX1", IPv6Package: s.HasMenu(routeros.Filter6), Users: []sim.User{{Name: "admin", Password: "secret"}}})
 	if err := r.Load(s); err != nil {
 		b.t.Fatal(err)
 	}

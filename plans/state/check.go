@@ -132,6 +132,9 @@ func (c *checker) step(what string, i int, menu routeros.Menu, s SavedStep) {
 	if s.Before != "" {
 		c.names(what, menu, s.Before)
 	}
+	if s.Before != "" && (!menu.IsRuleTable() || op != diff.Add && op != diff.Move) {
+		c.say("%s has a place before %q, which only a rule has that is added or moved", what, s.Before)
+	}
 	service := menu == routeros.ServiceMenu
 	switch op {
 	case diff.Add:

@@ -161,6 +161,8 @@ func TestInconsistentBackup(t *testing.T) {
 		"a service that goes":        {func(b *state.Backup) { b.Steps[4].Op = "remove" }, []string{"step 5 removes a service"}},
 		"an entry that moves":        {func(b *state.Backup) { b.Steps[3].Op = "move" }, []string{"step 4 moves a row of /ip/firewall/address-list"}},
 		"nothing to set":             {func(b *state.Backup) { b.Steps[4].Set = nil }, []string{"step 5 sets nothing"}},
+		"a place for a service":      {func(b *state.Backup) { b.Steps[4].Before = "*0" }, []string{`step 5 has a place before "*0"`}},
+		"a place for what stays":     {func(b *state.Backup) { b.Steps[2].Before = "*1F" }, []string{`step 3 has a place before "*1F"`}},
 		"no plan":                    {func(b *state.Backup) { b.Plan = "M/" }, []string{`"M/" is not the name of a plan`}},
 		"no version":                 {func(b *state.Backup) { b.Version = "new" }, []string{`version "new"`}},
 		"another router":             {func(b *state.Backup) { b.Address = "s" }, nil}, // no file of this router's

@@ -28,7 +28,7 @@ func AuditsOf(sink Sink) *Flow[Audited] {
 			head(w, a.Router, sink.Style)
 			if a.Err != nil {
 				Say(w, "%s\n", wrap(clean(reason(a.Err)), sink.Width, 2))
-				return nil
+				return nil //nolint:nilerr // the router's error is what is written
 			}
 			return a.text(w, sink.Style)
 		}},

@@ -70,7 +70,7 @@ type jsonChecked struct {
 
 // ChecksOf takes routers that were asked what they are.
 func ChecksOf(sink Sink) *Flow[Router] {
-	header := []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "SERIAL", "TIME", "PROBLEM"}
+	header := []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME", "SERIAL", "PROBLEM"}
 	return newFlow(sink, kind[Router]{
 		command: "inventory-check",
 		json:    func(r Router) any { return r.checkedJSON() },
@@ -82,10 +82,10 @@ func ChecksOf(sink Sink) *Flow[Router] {
 				for i, cell := range cells {
 					cells[i] = string(short(cell))
 				}
-				return checkedLine{cells[:len(cells)-1], r.Snapshot != nil, r.why()}
+				return checkedLine{cells[:len(cells)-2], r.Snapshot != nil, r.why()}
 			},
 			all: func(w io.Writer, all iter.Seq[checkedLine]) error {
-				return sink.checked(w, header[:len(header)-1], all)
+				return sink.checked(w, header[:len(header)-2], all)
 			},
 		},
 	})
@@ -114,7 +114,7 @@ func (r Router) checkedCells() []string {
 	if j.Reached {
 		took = r.Took.Round(time.Millisecond).String()
 	}
-	return []string{j.Name, j.Address, j.Version, j.Identity, j.Board, j.Serial, took, j.Error}
+	return []string{j.Name, j.Address, j.Version, j.Identity, j.Board, took, j.Serial, j.Error}
 }
 
 // checked writes which routers answered, and what they are.

@@ -30,7 +30,7 @@ func TracesOf(sink Sink) *Flow[Traced] {
 			head(w, x.Router, sink.Style)
 			if x.Err != nil {
 				Say(w, "%s\n", wrap(clean(reason(x.Err)), sink.Width, 2))
-				return nil
+				return nil //nolint:nilerr // the router's error is what is written
 			}
 			x.text(w, sink.Style)
 			return nil
