@@ -3,6 +3,7 @@ package plans
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -26,10 +27,58 @@ var (
 	pinText    = regexp.MustCompile(pinPattern)
 )
 
-// Inventory is the routers of a fleet, read from one file or several.
+// Inventory is the routers of a fleet, read from one file or several. There may be so many of them
+// that each is only built when it is asked for.
 type Inventory struct {
-	Routers []InventoryRouter // in the order of the files
-	Groups  []string          // in the order of the files
+	Groups []string // in the order of the files
+
+	built []InventoryRouter // or
+	quick *quickInventory
+}
+
+// Len is how many routers there are.
+func (i Inventory) Len() int {
+	if i.quick != nil {
+		return len(i.quick.routers)
+	}
+	return len(i.built)
+}
+
+// Router returns the n-th router, in the order of the files.
+func (i Inventory) Router(n int) InventoryRouter {
+	if i.quick != nil {
+		return i.quick.router(n)
+	}
+	return i.built[n]
+}
+
+// Member returns what the n-th router is chosen by.
+func (i Inventory) Member(n int) InventoryMember {
+	if i.quick != nil {
+		return i.quick.member(n)
+	}
+	return memberOf(i.built[n])
+}
+
+// All yields the routers, in the order of the files.
+func (i Inventory) All() iter.Seq[InventoryRouter] {
+	return func(yield func(InventoryRouter) bool) {
+		for n := range i.Len() {
+			if !yield(i.Router(n)) {
+				return
+			}
+		}
+	}
+}
+
+// InventoryMember is what a router is chosen by. Its lists are not to be changed.
+type InventoryMember struct {
+	Name, Site   string
+	Groups, Tags []string
+}
+
+func memberOf(r InventoryRouter) InventoryMember {
+	return InventoryMember{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}
 }
 
 // InventoryRouter is one router with all that its groups and the defaults say of it.
@@ -73,6 +122,14 @@ const NoSite = "-"
 // defaults; two groups that say different things of a router leave no answer, and are a mistake until the router says it itself. Tags
 // and the plans of several groups add up.
 func ReadInventory(files ...InventoryFile) (Inventory, error) {
+	if q, ok := readQuickly(files); ok {
+		return Inventory{Groups: q.groupOrder, quick: q}, nil
+	}
+	return readInFull(files)
+}
+
+// readInFull reads an inventory with the YAML library, and finds every mistake.
+func readInFull(files []InventoryFile) (Inventory, error) {
 	b := inventoryBuilder{groups: map[string][]layer{}, routers: map[string][]layer{}}
 	for _, f := range files {
 		b.read(f)
@@ -175,7 +232,7 @@ func (b *inventoryBuilder) read(f InventoryFile) {
 func (b *inventoryBuilder) build() Inventory {
 	out := Inventory{Groups: b.groupOrder}
 	for _, name := range b.name {
-		out.Routers = append(out.Routers, b.router(name, b.routers[name]))
+		out.built = append(out.built, b.router(name, b.routers[name]))
 	}
 	return out
 }
@@ -184,7 +241,7 @@ func (b *inventoryBuilder) build() Inventory {
 func (b *inventoryBuilder) router(name string, own []layer) InventoryRouter {
 	at := own[0]
 	s := said{own: own, defaults: b.defaults, problem: func(message, remedy string) { at.w.at(at.n.Line, at.n.Column, message, remedy) }, name: name}
-	r := InventoryRouter{Name: name, Place: fmt.Sprintf("%s:%d:%d", at.w.file, at.n.Line, at.n.Column), Vars: map[string]string{}}
+	r := InventoryRouter{Name: name, Place: fmt.Sprintf("%s:%d:%d", at.w.file, at.n.Line, at.n.Column)}
 	for _, n := range lists(own, "groups") {
 		layers, known := b.groups[n.node.Value]
 		if !known {
@@ -203,16 +260,22 @@ func (b *inventoryBuilder) router(name string, own []layer) InventoryRouter {
 	if !slices.ContainsFunc(own, func(l layer) bool { return hasKey(l.n, "address") }) {
 		s.problem(fmt.Sprintf("router %s lacks the key \"address\"", name), "write host, host:port or [v6]:port")
 	}
+	s.fill(&r)
+	return r
+}
+
+// fill puts in what may be said of a group, too.
+func (s said) fill(r *InventoryRouter) {
 	r.Site = s.one("site")
 	r.User, r.Transport, r.TLSPin, r.SSHJump = s.one("user"), s.one("transport"), s.one("tls-pin"), s.one("ssh-jump")
 	r.Timeout, _ = routeros.ParseDuration(s.one("timeout"))
 	r.TLSCA = s.one("tls-ca")
 	r.Password, _ = ParseCredential(s.one("password"))
 	r.Tags, r.Plans = s.tags(), s.plans()
+	r.Vars = map[string]string{}
 	for _, key := range s.varNames() {
 		r.Vars[key] = s.one("vars", key)
 	}
-	return r
 }
 
 // said is all that is said of one router, the nearest first.

@@ -36,7 +36,8 @@ func TestWriteInventory(t *testing.T) {
 			}
 			t.Fatalf("%v\n%s", err, text)
 		}
-		for n, r := range i.Routers {
+		for n := range i.Len() {
+			r := i.Router(n)
 			want := map[string]string{}
 			maps.Copy(want, d.Groups[groups[0]])
 			maps.Copy(want, d.Routers[n].Vars)

@@ -124,24 +124,20 @@ Without a terminal to ask on, --yes is needed.`,
 			if err := how.check(e, s, "apply"); err != nil {
 				return err
 			}
-			began := e.now()
-			var routers []view.Router
+			r := e.changes(s, changeRun{command: "apply", dryRun: how.dryRun, files: files})
 			if changes != "" {
-				routers, err = e.applySaved(c.Context(), s, changes, how)
+				err = e.applySaved(c.Context(), s, changes, how, r)
 			} else {
-				routers, err = e.applyPlans(c.Context(), s, args, how)
+				err = e.applyPlans(c.Context(), s, args, how, r)
 			}
 			if err != nil {
 				return err
 			}
-			if err := showApplied(e, s, routers, began, how.dryRun); err != nil {
+			if err := r.end(); err != nil {
 				return err
 			}
-			e.wayBack(s, routers, how.dryRun)
-			if err := files.write(e, s, "apply", routers, began, false); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			e.wayBack(s, r, how.dryRun)
+			return r.code(c.Context())
 		},
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
@@ -154,9 +150,8 @@ Without a terminal to ask on, --yes is needed.`,
 }
 
 // wayBack says how a run over several routers is rolled back.
-func (e env) wayBack(s settings, routers []view.Router, dryRun bool) {
-	changed := slices.ContainsFunc(routers, func(r view.Router) bool { return r.Outcome == apply.Changed })
-	if len(routers) < 2 || dryRun || !changed || s.Output != "text" {
+func (e env) wayBack(s settings, of *results, dryRun bool) {
+	if of.total < 2 || dryRun || !of.changed || s.Output != "text" {
 		return
 	}
 	words := []string{"rosknock undo"}
@@ -171,25 +166,18 @@ func (e env) wayBack(s settings, routers []view.Router, dryRun bool) {
 	view.Say(e.err, "%s takes it back\n", strings.Join(words, " "))
 }
 
-func showApplied(e env, s settings, routers []view.Router, began time.Time, dryRun bool) error {
-	if dryRun && s.Output == "text" {
-		return showChanges(e, s, "diff", routers, began)
-	}
-	return showChanges(e, s, "apply", routers, began)
-}
-
 // applyPlans carries out plans on the routers of the command line.
-func (e env) applyPlans(ctx context.Context, s settings, args []string, how applying) ([]view.Router, error) {
+func (e env) applyPlans(ctx context.Context, s settings, args []string, how applying, to *results) error {
 	routers, err := e.routersOf(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	jobs, err := e.planned(ctx, s, routers, args)
 	if err == nil && how.rotates {
 		err = rotating(jobs)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	todo := make([]todo, len(jobs))
 	for i, j := range jobs {
@@ -198,7 +186,7 @@ func (e env) applyPlans(ctx context.Context, s settings, args []string, how appl
 			todo[i].work = append(todo[i].work, work{plan: p})
 		}
 	}
-	return e.applyAll(ctx, s, todo, how)
+	return e.applyAll(ctx, s, todo, how, to)
 }
 
 // todo is what is to be carried out on one router.
@@ -214,15 +202,15 @@ type work struct {
 }
 
 // applyAll carries out what is to be done, on each router in turn.
-func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying) ([]view.Router, error) {
+func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying, to *results) error {
 	o, err := how.rollout.options(e, how.after)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if o.Admit != nil && !how.dryRun {
 		if err := o.Admit(); err != nil {
 			e.refusedRun(s, how.command(), err)
-			return nil, err
+			return err
 		}
 	}
 	switch {
@@ -231,10 +219,10 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	case how.rotates: // a timer lets it run all day, mostly to find nothing to do, and nobody resumes it
 	default:
 		if how.run, how.done, err = e.begun(s, how.command(), how.rollout, len(todo)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	t := tour{env: e, settings: s, options: o, verb: how.command(), light: !s.keeps}
+	t := tour{env: e, settings: s, options: o, verb: how.command()}
 	byName := map[string][]work{}
 	for _, one := range todo {
 		t.routers = append(t.routers, one.router)
@@ -245,7 +233,7 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	if how.removes != nil {
 		do = removeRouter
 	}
-	results := t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
+	t.over(ctx, to, func(ctx context.Context, e env, r router) []view.Router {
 		var out []view.Router
 		for _, w := range byName[r.Name] {
 			one := do(ctx, e, s, w, r, how)
@@ -261,9 +249,9 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 		return out
 	})
 	if how.run != "" {
-		e.runEnded(s, how.command(), how.run, results)
+		e.runEnded(s, how.command(), how.run, to)
 	}
-	return results, nil
+	return nil
 }
 
 // resumed is a router that the run that is resumed had come to already, after it was read again:
@@ -433,7 +421,7 @@ func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, erro
 		return true, nil
 	}
 	var shown bytes.Buffer // at once, so that no other router's message falls in between
-	view.Changes(&shown, []view.Router{r}, e.style(s))
+	view.Changes(&shown, r, e.style(s))
 	choice := "[y/N]"
 	if e.among > 1 {
 		choice = "[y/N/all]"

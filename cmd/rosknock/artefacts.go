@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,45 +26,26 @@ func (a *artefacts) flags(c *cobra.Command) {
 	f.StringVar(&a.metrics, "metrics", "", "write a `FILE.prom` for the textfile collector of Prometheus' node exporter")
 }
 
-// write writes what was asked for. Each file is whole or not there.
-func (a artefacts) write(e env, s settings, command string, routers []view.Router, began time.Time, drift bool) error {
-	style := e.style(s)
-	took := e.now().Sub(began)
-	var problems []error
-	for _, one := range []struct {
-		flag, file string
-		write      func(io.Writer) error
-	}{
-		{"report", a.report, func(w io.Writer) error {
-			return view.Report(w, e.runOf(command, routers, began), routers, whoReaches(routers), style)
-		}},
-		{"junit", a.junit, func(w io.Writer) error { return view.JUnit(w, command, routers, drift, style) }},
-		{"metrics", a.metrics, func(w io.Writer) error { return view.Metrics(w, command, routers, began, took) }},
-	} {
-		if one.file == "" {
-			continue
+// flows are those into the files that were asked for.
+func (a artefacts) flows(e env, s settings, run changeRun, r *results, began time.Time) ([]flow, error) {
+	var out []flow
+	add := func(flag, name string, into func(view.Sink) (flow, error)) error {
+		if name == "" {
+			return nil
 		}
-		var text bytes.Buffer
-		err := one.write(&text)
-		if err == nil {
-			err = replaceFile(one.file, text.Bytes(), forOthers)
-		}
-		if err != nil {
-			problems = append(problems, fmt.Errorf("--%s: %w", one.flag, err))
-		}
+		file := &newFile{name: name, mode: forOthers}
+		f, err := into(view.Sink{To: file, Style: e.style(s), Keep: r.store})
+		out = append(out, fileFlow{f, flag, file})
+		return err
 	}
-	return errors.Join(problems...)
-}
-
-// runOf is what a report says about a run as a whole.
-func (e env) runOf(command string, routers []view.Router, began time.Time) view.Run {
-	run := view.Run{Command: command, Actor: actor(), Tool: "rosknock " + buildVersion(), Made: began.UTC().Truncate(time.Second), Took: e.now().Sub(began)}
-	for _, r := range routers {
-		if r.Plan != "" && !slices.Contains(run.Plans, r.Plan) {
-			run.Plans = append(run.Plans, r.Plan)
-		}
-	}
-	return run
+	err := errors.Join(
+		add("report", a.report, func(sink view.Sink) (flow, error) { return e.page(sink, run.command, began) }),
+		add("junit", a.junit, func(sink view.Sink) (flow, error) { return view.JUnitOf(sink, run.command, run.drift), nil }),
+		add("metrics", a.metrics, func(sink view.Sink) (flow, error) {
+			return view.MetricsOf(sink, run.command, began, func() time.Duration { return e.now().Sub(began) }), nil
+		}),
+	)
+	return out, err
 }
 
 // Who may read a file that is written whole: whoever collects it, for it holds no secret, or its owner alone.
@@ -79,45 +54,50 @@ const (
 	forOwner  fs.FileMode = 0o600
 )
 
-// replaceFile writes a file whole: nobody ever sees half of it.
-func replaceFile(name string, text []byte, mode fs.FileMode) error {
-	file, err := os.CreateTemp(filepath.Dir(name), ".rosknock-*") // of mode 0600
-	if err != nil {
+// newFile is a file that is written whole: nobody ever sees half of it.
+type newFile struct {
+	name string
+	mode fs.FileMode
+	temp *os.File
+}
+
+// Write implements [io.Writer].
+func (f *newFile) Write(p []byte) (int, error) {
+	if f.temp == nil {
+		var err error
+		if f.temp, err = os.CreateTemp(filepath.Dir(f.name), ".rosknock-*"); err != nil { // of mode 0600
+			return 0, err
+		}
+	}
+	return f.temp.Write(p)
+}
+
+// end puts the file in its place, unless something went wrong.
+func (f *newFile) end(err error) error {
+	if f.temp == nil {
 		return err
 	}
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Chmod(mode), file.Close()); err == nil {
-		err = os.Rename(file.Name(), name)
+	if err = errors.Join(err, f.temp.Chmod(f.mode), f.temp.Close()); err == nil {
+		err = os.Rename(f.temp.Name(), f.name)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
+		return errors.Join(err, os.Remove(f.temp.Name()))
 	}
 	return nil
 }
 
-// whoReaches looks at who reaches each router before the change and after it; in a diff, after the change as it would be.
-func whoReaches(routers []view.Router) []*view.Reachable {
-	out := make([]*view.Reachable, len(routers))
-	var wait sync.WaitGroup
-	next := make(chan int)
-	for range runtime.GOMAXPROCS(0) {
-		wait.Go(func() {
-			for i := range next {
-				out[i] = whoReachesOne(routers[i])
-			}
-		})
-	}
-	for i, r := range routers {
-		if r.Snapshot != nil {
-			next <- i
-		}
-	}
-	close(next)
-	wait.Wait()
-	return out
+// replaceFile writes a file whole.
+func replaceFile(name string, text []byte, mode fs.FileMode) error {
+	f := &newFile{name: name, mode: mode}
+	_, err := f.Write(text)
+	return f.end(err)
 }
 
-func whoReachesOne(r view.Router) *view.Reachable {
+// whoReaches looks at who reaches a router before the change and after it; in a diff, after the change as it would be.
+func whoReaches(r view.Router) *view.Reachable {
+	if r.Snapshot == nil {
+		return nil
+	}
 	before := audit.Router(*r.Snapshot)
 	after := before
 	switch {

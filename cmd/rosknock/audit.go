@@ -27,25 +27,23 @@ known counts as outside.`,
 			if err != nil {
 				return err
 			}
-			routers, err := e.readAll(c.Context(), s, export, false)
-			if err != nil {
+			r := e.shownBy(s, func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
+			if err := e.readAll(c.Context(), s, export, false, nil, r); err != nil {
 				return err
 			}
-			var audited []view.Audited
-			for _, r := range routers {
-				a := view.Audited{Router: r}
-				if r.Err == nil {
-					a.Report = audit.Router(*r.Snapshot)
-					a.Findings = lint.Router(*r.Snapshot, a.Report)
-				}
-				audited = append(audited, a)
-			}
-			if err := view.Audits(e.out, s.Output, audited, e.style(s)); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			return r.finish(c.Context())
 		},
 	}
 	exportFlags(c, &export, nil)
 	return c
+}
+
+// audited looks at a router that was read.
+func audited(r view.Router) view.Audited {
+	a := view.Audited{Router: r}
+	if r.Err == nil {
+		a.Report = audit.Router(*r.Snapshot)
+		a.Findings = lint.Router(*r.Snapshot, a.Report)
+	}
+	return a
 }

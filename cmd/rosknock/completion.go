@@ -320,7 +320,7 @@ func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
 	if err != nil {
 		return nil
 	}
-	return inventory.Routers
+	return slices.Collect(inventory.All())
 }
 
 // routerNames offers the names of an inventory that were not typed yet.

@@ -53,7 +53,6 @@ type settings struct {
 	accept      []string
 	typed       map[string]bool  // the flags that were given
 	foreign     bool             // the saved changes were made elsewhere, which was accepted
-	keeps       bool             // what was read of each router is needed until the end
 	rosVersion  routeros.Version // of an export, when it was given
 	at          time.Time        // the time for which knocks are derived, when it was given
 
@@ -81,7 +80,7 @@ func globalFlags(f *pflag.FlagSet) {
 	f.StringArray("ssh-key", nil, "private key `FILE` for them; default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa")
 	f.StringArray("ssh-known-hosts", nil, "`FILE` with their keys; default: ~/.ssh/known_hosts and the system's")
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
-	f.StringP("output", "o", "text", "`text`, json, csv or markdown; of changes also html")
+	f.StringP("output", "o", "text", "`text`, json, jsonl (a line for each router as it ends), csv or markdown; of changes also html")
 	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
 	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's place for state")
 	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's place for settings")
@@ -122,11 +121,6 @@ func load(c *cobra.Command, e env) (settings, error) {
 	s.accept, _ = c.Flags().GetStringArray("accept-risk")
 	s.inventories, _ = c.Flags().GetStringArray("inventory")
 	s.limits, _ = c.Flags().GetStringArray("limit")
-	for _, name := range []string{"report", "save"} {
-		file, _ := c.Flags().GetString(name)
-		s.keeps = s.keeps || file != ""
-	}
-	s.keeps = s.keeps || s.Output == "html"
 	if text, _ := c.Flags().GetString("at"); text != "" {
 		if s.at, err = time.Parse(time.RFC3339, text); err != nil {
 			return s, usagef("--at %q: a time such as 2026-11-21T04:15:00Z is expected", text)
@@ -150,7 +144,7 @@ func load(c *cobra.Command, e env) (settings, error) {
 
 // outputsOf are the formats that a command's result comes in.
 func outputsOf(c *cobra.Command) []string {
-	outputs := []string{"text", "json", "csv", "markdown"}
+	outputs := []string{"text", "json", "jsonl", "csv", "markdown"}
 	if c.Flags().Lookup("report") != nil { // a command about changes
 		outputs = append(outputs, "html")
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
-	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -45,23 +43,27 @@ func newDiff(e env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			began := e.now()
-			routers, jobs, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator, looks: true})
+			r := e.changes(s, changeRun{command: "diff", drift: code, files: files})
+			r.keeps = save != ""
+			jobs, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator, looks: true}, r)
 			if err != nil {
 				return err
 			}
-			if err := showChanges(e, s, "diff", routers, began); err != nil {
-				return err
-			}
-			if err := files.write(e, s, "diff", routers, began, code); err != nil {
+			if err := r.end(); err != nil {
 				return err
 			}
 			if save != "" {
-				if err := e.save(c.Context(), s, jobs, routers, save); err != nil {
+				if err := e.save(c.Context(), s, jobs, r.routers(), save); err != nil {
 					return err
 				}
 			}
-			return diffCode(c.Context(), routers, code)
+			if err := r.code(c.Context()); err != nil {
+				return err
+			}
+			if code && r.differ {
+				return shown(exitDifferences)
+			}
+			return nil
 		},
 	}
 	c.Flags().StringVar(&save, "save", "", "keep the changes in a `FILE` for apply --changes; it holds the knock, for you alone")
@@ -125,14 +127,14 @@ type comparison struct {
 }
 
 // diffTargets compares plans with an export or with every router. There are no jobs for an export.
-func diffTargets(ctx context.Context, e env, s settings, args []string, with comparison) ([]view.Router, []job, error) {
+func diffTargets(ctx context.Context, e env, s settings, args []string, with comparison, to *results) ([]job, error) {
 	session, err := sessionOf(s, with.operator)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if with.export != "" {
 		if len(args) == 0 {
-			return nil, nil, usagef("no plan: name one")
+			return nil, usagef("no plan: name one")
 		}
 		p, err := readPlan(s, args[0])
 		if err == nil {
@@ -142,32 +144,31 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 			p, err = e.resolved(ctx, p, router{})
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		r, err := readExport(e, s, with.export)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if p, err = e.unrolled(ctx, s, p, router{}, *r.Snapshot); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		routers := []view.Router{withChanges(r, p, session)}
-		e.noted(s, "prove", r.Name, p.Name, risksTaken(routers[0].Proof))
-		return routers, nil, nil
+		r = withChanges(r, p, session)
+		e.noted(s, "prove", r.Name, p.Name, risksTaken(r.Proof))
+		to.start(1)
+		to.take(ctx, 0, []view.Router{r})
+		return nil, nil
 	}
 	targets, err := e.routersOf(s)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	jobs, err := e.planned(ctx, s, targets, args)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	routers := diffRouters(ctx, e, s, jobs, session.Operators, with.looks)
-	for _, r := range routers {
-		e.noted(s, "prove", r.Name, r.Plan, risksTaken(r.Proof))
-	}
-	return routers, jobs, nil
+	diffRouters(ctx, e, s, jobs, session.Operators, with.looks, to)
+	return jobs, nil
 }
 
 // readExport reads an export instead of a router.
@@ -231,14 +232,14 @@ func planOf(jobs []job) func(router string) string {
 
 // diffRouters compares every router with its plans, and looks whether an apply with the default
 // protection would be refused, where that is asked for. A router that fails stops none.
-func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool) []view.Router {
-	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs), light: !s.keeps}
+func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool, to *results) {
+	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
 	wanted := map[string][]plans.Plan{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)
 		wanted[j.Name] = j.plans
 	}
-	return t.over(ctx, func(ctx context.Context, e env, r router) []view.Router {
+	t.over(ctx, to, func(ctx context.Context, e env, r router) []view.Router {
 		session, carrier, read := e.reach(ctx, s, r, slices.ContainsFunc(wanted[r.Name], plans.Plan.Rotates))
 		if read.Err == nil {
 			defer session.Close()
@@ -258,6 +259,7 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 			if one.Plan = p.Name; looks {
 				one = e.looked(ctx, s, session, r, one, apply.Options{Plan: p.Name})
 			}
+			e.noted(s, "prove", r.Name, p.Name, risksTaken(one.Proof))
 			out = append(out, one)
 		}
 		return out
@@ -354,83 +356,4 @@ func withChanges(r view.Router, p plans.Plan, session diff.Session) view.Router 
 		}
 	}
 	return r
-}
-
-// mostInFull is how many routers are shown step by step; of more the table says enough.
-const mostInFull = 20
-
-// showChanges writes routers in the format that was asked for.
-func showChanges(e env, s settings, command string, routers []view.Router, began time.Time) error {
-	style := e.style(s)
-	switch s.Output {
-	case "json":
-		return view.JSON(e.out, command, routers, style)
-	case "html":
-		return view.Report(e.out, e.runOf(command, routers, began), routers, whoReaches(routers), style)
-	case "csv", "markdown":
-		return view.ChangesTable(e.out, s.Output, routers, style)
-	}
-	if len(routers) <= mostInFull || s.Verbose {
-		reads := "the plan wants it"
-		switch command {
-		case "undo":
-			reads = "it was before the change"
-		case state.Removal:
-			reads = "it is to be without the plan"
-		}
-		if command == "diff" {
-			view.Changes(e.out, routers, style)
-		} else {
-			view.Applied(e.out, routers, reads, style)
-		}
-	}
-	if len(routers) < 2 {
-		return nil
-	}
-	full := len(routers) <= mostInFull || s.Verbose
-	switch {
-	case full:
-		view.Say(e.out, "\n")
-	case !full && command == "diff":
-		view.Say(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", len(routers))
-	}
-	return view.Summary(e.out, routers, !full, style)
-}
-
-// diffCode is the exit code of a diff that has been shown.
-func diffCode(ctx context.Context, routers []view.Router, differences bool) error {
-	if err := outcomeCode(ctx, routers); err != nil {
-		return err
-	}
-	if differences && slices.ContainsFunc(routers, func(r view.Router) bool { return r.Changes != nil && r.Changes.Changed() }) {
-		return shown(exitDifferences)
-	}
-	return nil
-}
-
-// outcomeCode is the exit code of outcomes: that of the one router, or 5 when some of several failed.
-func outcomeCode(ctx context.Context, routers []view.Router) error {
-	var bad []view.Router
-	for _, r := range routers {
-		if r.Err != nil {
-			bad = append(bad, r)
-		}
-	}
-	switch {
-	case len(bad) == 0:
-		return nil
-	case ctx.Err() != nil:
-		return shown(exitInterrupted)
-	case len(routers) == 1:
-		code, _ := codeOf(ctx, bad[0].Err)
-		if begun := bad[0].Result != nil && bad[0].Outcome != apply.Refused; begun && (code == exitRefused || code == exitMoved) {
-			code = exitFailed // what stood in the way, stood there in the middle
-		}
-		return shown(code)
-	case len(bad) < len(routers):
-		return shown(exitSome)
-	case !slices.ContainsFunc(bad, func(r view.Router) bool { return r.Outcome != apply.Refused }):
-		return shown(exitRefused)
-	}
-	return shown(exitSome)
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
-	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
@@ -132,17 +131,17 @@ type tour struct {
 	routers []router
 	options fleet.Options
 	verb    string // what is done, for the progress
-	// light says that of what was read of a router only its name and version are needed in the end: a thousand tables are much to hold.
-	light bool
 	// silent says that only failures are worth a line: the result shows the rest.
 	silent bool
 	// plan names the plan of a router whose turn does not come; nil where there is none.
 	plan func(router string) string
 }
 
-// over does something with each router. The results come in the order of the routers, one at least for each, also for one whose turn
-// did not come. quiet is the surroundings for one router among several.
-func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, r router) []view.Router) []view.Router {
+// over does something with each router, and hands on what becomes of it as it ends: one result at
+// least for each, also for one whose turn did not come. quiet is the surroundings for one router
+// among several.
+func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context, quiet env, r router) []view.Router) {
+	whole := ctx
 	o := t.options
 	o.Forks, o.RouterTimeout = t.pace.forks, t.pace.routerTimeout
 	if t.pace.totalTimeout > 0 {
@@ -150,7 +149,8 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 		ctx, cancel = context.WithTimeoutCause(ctx, t.pace.totalTimeout, fmt.Errorf("--total-timeout: the %s are over", t.pace.totalTimeout))
 		defer cancel()
 	}
-	results := make([][]view.Router, len(t.routers))
+	to.start(len(t.routers))
+	results := make([][]view.Router, len(t.routers)) // of those that are just ending
 	show := t.progress(results)
 	o.Observe = show.observe
 	e := t.env
@@ -167,17 +167,14 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 				r.Select = "-i " + strings.Join(t.inventories, " -i ") + " -l " + r.Name
 			}
 			r.Took = t.now().Sub(began)
-			if t.light {
-				lighten(r)
-			}
 			if ctx.Err() != nil && r.Err != nil && t.pace.routerTimeout > 0 && context.Cause(ctx) != nil {
 				r.Err = fmt.Errorf("%w (%w)", r.Err, context.Cause(ctx))
 			}
 		}
+		to.take(whole, i, results[i])
 		return verdict(results[i])
 	})
 	show.done()
-	var out []view.Router
 	for i, err := range errs {
 		if err != nil {
 			r := t.routers[i]
@@ -185,21 +182,8 @@ func (t tour) over(ctx context.Context, do func(ctx context.Context, quiet env, 
 			if t.plan != nil {
 				plan = t.plan(r.Name)
 			}
-			results[i] = []view.Router{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}}
+			to.take(whole, i, []view.Router{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}})
 		}
-		out = append(out, results[i]...)
-	}
-	return out
-}
-
-// lighten lets go of what was read of a router.
-func lighten(r *view.Router) {
-	if s := r.Snapshot; s != nil {
-		r.Divide()
-		r.Snapshot = &routeros.Snapshot{Identity: s.Identity, Version: s.Version, Board: s.Board, Arch: s.Arch}
-	}
-	if r.Result != nil {
-		r.Result.After = nil
 	}
 }
 

@@ -43,8 +43,9 @@ type branchRouter struct {
 	name, address, version string
 
 	mu     sync.Mutex
-	onJump func() // called when the switch to our chain is added
-	ill    string // what is wrong
+	onJump func()          // called when the switch to our chain is added
+	hold   <-chan struct{} // until it is closed nobody gets in
+	ill    string          // what is wrong
 	dialed int
 	before string // digest
 }
@@ -136,6 +137,9 @@ func (b *branches) add(i int) *branchRouter {
 
 // fault is what goes wrong on the wire.
 func (r *branchRouter) fault(q sim.Request) sim.Action {
+	if r.hold != nil && q.Words[0] == "/login" {
+		<-r.hold
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.onJump != nil && slices.Contains(q.Words, "=action=jump") {

@@ -300,7 +300,14 @@ func quoted(text string, at int) string {
 // badly says what is wrong with a result as what it claims to be.
 func badly(format, out string) string {
 	switch format {
-	case "json":
+	case "json", "jsonl":
+		if format == "jsonl" {
+			for line := range strings.Lines(out) {
+				if !json.Valid([]byte(line)) {
+					return "a line is no JSON: " + quoted(line, 0)
+				}
+			}
+		}
 		for d := json.NewDecoder(strings.NewReader(out)); ; {
 			var one json.RawMessage
 			switch err := d.Decode(&one); {
@@ -376,7 +383,7 @@ func TestHostile(t *testing.T) {
 			}
 		}
 	}
-	for _, format := range []string{"text", "json", "csv", "markdown", "html"} {
+	for _, format := range []string{"text", "json", "jsonl", "csv", "markdown", "html"} {
 		for _, standing := range []bool{false, true} {
 			if standing {
 				d.apply()
@@ -438,7 +445,7 @@ func (d *hostileDesk) refuse(paths []string, all map[string]drive) {
 	d.fault.Store(nil)
 	router := d.dial
 	d.dial = func(context.Context, string, string) (net.Conn, error) { return answering("!fatal", endless()), nil }
-	for _, format := range []string{"text", "json", "csv", "markdown"} {
+	for _, format := range []string{"text", "json", "jsonl", "csv", "markdown"} {
 		online(format)
 	}
 	d.dial = func(context.Context, string, string) (net.Conn, error) {

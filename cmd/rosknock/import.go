@@ -65,7 +65,7 @@ protection, read back, confirmed by a new login, journalled; rosknock undo takes
 			if err := how.show(e, s, found); err != nil {
 				return err
 			}
-			return outcomeCode(c.Context(), []view.Router{found.Router})
+			return outcomeCode(c.Context(), found.Router)
 		},
 	}
 	f := c.Flags()

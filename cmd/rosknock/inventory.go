@@ -56,24 +56,22 @@ func newInventoryList(e env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return view.Inventory(e.out, s.Output, inventoried(routers), e.style(s))
+			return written(e, s, view.InventoryOf, func(yield func(view.Inventoried) bool) {
+				for _, r := range routers {
+					if !yield(inventoried(r)) {
+						return
+					}
+				}
+			})
 		},
 	}
 }
 
-func inventoried(routers []router) []view.Inventoried {
-	out := make([]view.Inventoried, len(routers))
-	for i, r := range routers {
-		out[i] = view.Inventoried{
-			Name: r.Name, Site: r.Site, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags, Plans: r.files,
-			SSHJump: r.jump, Password: string(r.credential.Kind),
-		}
-		for name := range r.vars {
-			out[i].Vars = append(out[i].Vars, name)
-		}
-		slices.Sort(out[i].Vars)
+func inventoried(r router) view.Inventoried {
+	return view.Inventoried{
+		Name: r.Name, Site: r.Site, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags, Plans: r.files,
+		Vars: slices.Sorted(maps.Keys(r.vars)), SSHJump: r.jump, Password: string(r.credential.Kind),
 	}
-	return out
 }
 
 func newInventoryCheck(e env) *cobra.Command {
@@ -100,13 +98,11 @@ written. Certificates that are seen for the first time are asked about, or taken
 				}
 			}
 			t := tour{env: e, settings: s, routers: routers, verb: "check", silent: true}
-			results := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
+			to := e.shownBy(s, func(sink view.Sink) flow { return view.ChecksOf(sink) })
+			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
 				return []view.Router{e.checkRouter(ctx, s, r)}
 			})
-			if err := view.Checked(e.out, s.Output, results, e.style(s)); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), results)
+			return to.finish(c.Context())
 		},
 	}
 }
@@ -184,7 +180,7 @@ Name the routers of an inventory, or one that no inventory has with --router.`,
 					return err
 				}
 			}
-			return view.AcceptedTable(e.out, s.Output, accepted, e.style(s))
+			return written(e, s, view.AcceptedOf, slices.Values(accepted))
 		},
 	}
 }

@@ -171,7 +171,7 @@ func (e env) knockAll(ctx context.Context, s settings, o knockOptions, calls []c
 	if o.connect != "" && conn != nil {
 		return e.join(ctx, conn)
 	}
-	return outcomeCode(ctx, view.RoutersOfKnocks(results))
+	return outcomeCode(ctx, view.RoutersOfKnocks(results)...)
 }
 
 // silent reports whether nothing is to be said of results.

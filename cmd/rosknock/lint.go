@@ -38,15 +38,15 @@ apply does not ask lint; it asks the proof.`,
 			if err != nil {
 				return err
 			}
-			var routers []view.Router
+			routers := &results{keeps: true} // each plan is held against each
 			if export != "" || len(s.routers) > 0 || len(s.inventories) > 0 {
-				if routers, err = e.readAll(c.Context(), s, export, true); err != nil {
+				if err := e.readAll(c.Context(), s, export, true, nil, routers); err != nil {
 					return err
 				}
 			}
 			var linted []view.Linted
 			for _, name := range args {
-				l := lintPlan(name, s, routers)
+				l := lintPlan(name, s, routers.routers())
 				e.noted(s, "lint", "", name, l.Taken())
 				linted = append(linted, l)
 			}
@@ -56,7 +56,7 @@ apply does not ask lint; it asks the proof.`,
 			if err := lintCode(linted); err != nil {
 				return err
 			}
-			return outcomeCode(c.Context(), routers)
+			return routers.code(c.Context())
 		},
 	}
 	c.Flags().StringVar(&export, "export", "", "hold the plans against an export in a `FILE.rsc`")

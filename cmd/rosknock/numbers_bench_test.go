@@ -83,6 +83,7 @@ func BenchmarkNumbers(b *testing.B) {
 			f.end()
 		}
 		line = append(line, ofJournals(b)...)
+		line = append(line, ofInventories(b)...)
 		alone, rules := ofTables(b, applies)
 		line = append(line, alone...)
 		line = append(line, []string{"a fault at every sentence of an apply", "`make matrix`", "nobody locked out or let in", "", "", ""})
@@ -101,6 +102,64 @@ func BenchmarkJournal(b *testing.B) {
 	for b.Loop() {
 		fmt.Print("\n", markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, ofJournals(b)), "\n")
 	}
+}
+
+// BenchmarkInventory prints the inventory's part of [BenchmarkNumbers] alone.
+func BenchmarkInventory(b *testing.B) {
+	for b.Loop() {
+		fmt.Print("\n", markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, ofInventories(b)), "\n")
+	}
+}
+
+// ofInventories measures a command about one router of an inventory of 100,000, in one file and in
+// ten, as programs write them and as people do.
+func ofInventories(b *testing.B) [][]string {
+	b.Helper()
+	const routers = 100_000
+	head := "version: 1\ndefaults: {user: provision, password: \"command:pass show ${router}\"}\ngroups:\n"
+	for i := range 20 {
+		head += fmt.Sprintf("  region%02d: {plans: [plans/branch.yaml], tags: [edge], vars: {country: c%02d}}\n", i, i)
+	}
+	line := func(i int) string {
+		return fmt.Sprintf("  r%05d: {address: \"10.%d.%d.%d:8729\", groups: [region%02d], site: pop%d, vars: {wan: ether1, office: 198.51.100.%d}}\n", i, i>>16, i>>8&255, i&255, i%20, i%500, i%250)
+	}
+	block := func(i int) string {
+		return fmt.Sprintf("  r%05d:\n    address: 10.%d.%d.%d:8729\n    groups: [region%02d]\n    site: pop%d\n    vars:\n      wan: ether1\n      office: 198.51.100.%d # there\n\n", i, i>>16, i>>8&255, i&255, i%20, i%500, i%250)
+	}
+	var out [][]string
+	for _, way := range []struct {
+		name  string
+		files int
+		write func(int) string
+	}{{"", 1, line}, {", in ten files", 10, line}, {", over many lines", 1, block}} {
+		dir := b.TempDir()
+		args := []string{"inventory", "list", "-l", "r77777"}
+		for n := range way.files {
+			var text strings.Builder
+			text.WriteString("version: 1\nrouters:\n")
+			if n == 0 {
+				text.Reset()
+				text.WriteString(head + "routers:\n")
+			}
+			for i := n * routers / way.files; i < (n+1)*routers/way.files; i++ {
+				text.WriteString(way.write(i))
+			}
+			name := filepath.Join(dir, fmt.Sprintf("%d.yaml", n))
+			if err := os.WriteFile(name, []byte(text.String()), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			args = append(args, "-i", name)
+		}
+		c := command(b.Context(), args...)
+		if text, err := c.Output(); err != nil || !strings.Contains(string(text), "10.1.47.209:8729") {
+			b.Fatalf("%v: %s", err, text)
+		}
+		cpu := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+		out = append(out,
+			[]string{"inventory of 100,000 routers" + way.name + ", `-l` one of them: CPU", seconds(cpu), "1 s", percent(cpu.Seconds(), 1), "", ""},
+			[]string{"its memory", mebibytes(peak(c)), "150 MiB", percent(peak(c), 150), "", ""})
+	}
+	return out
 }
 
 func ruleCounts() []int { return []int{10, 100, 1000, 10_000} }

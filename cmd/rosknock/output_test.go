@@ -86,7 +86,7 @@ func TestUnwritten(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			shown := 0
-			for _, format := range []string{"text", "json", "csv", "markdown", "html"} {
+			for _, format := range []string{"text", "json", "jsonl", "csv", "markdown", "html"} {
 				whole := newUnread(t, line)
 				var all bytes.Buffer
 				code := whole.run(&all, format)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -34,5 +35,8 @@ func readFile(name string, most int64) ([]byte, error) {
 	if info.IsDir() {
 		return nil, fmt.Errorf("%s is a folder: name a file", name)
 	}
-	return io.ReadAll(io.LimitReader(file, most+1))
+	var text bytes.Buffer
+	text.Grow(int(min(info.Size(), most)) + bytes.MinRead) // a pipe has no size
+	_, err = text.ReadFrom(io.LimitReader(file, most+1))
+	return text.Bytes(), err
 }

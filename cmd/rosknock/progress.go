@@ -20,7 +20,7 @@ type progress struct {
 	mu      sync.Mutex
 	w       io.Writer
 	tour    tour
-	results [][]view.Router
+	results [][]view.Router          // of those that have not been shown
 	bar     *progressbar.ProgressBar // nil without a terminal
 	ended   int
 	failed  int
@@ -28,7 +28,8 @@ type progress struct {
 
 func (t tour) progress(results [][]view.Router) *progress {
 	p := &progress{w: t.err, tour: t, results: results}
-	if len(results) > 1 && t.errTerminal {
+	// A bar and lines of results on one screen would tear each other.
+	if len(results) > 1 && t.errTerminal && (t.Output != "jsonl" || !t.outTerminal) {
 		p.bar = progressbar.NewOptions(len(results),
 			progressbar.OptionSetWriter(t.screen), progressbar.OptionSetDescription(t.verb), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
@@ -67,6 +68,7 @@ func (p *progress) observe(e fleet.Event) {
 	switch e.Kind {
 	case fleet.Ended:
 		p.end(e)
+		p.results[e.Index] = nil
 	case fleet.Rest:
 		if e.Pause > 0 {
 			p.say("wave %d of %d begins in %s", e.Wave, e.Waves, e.Pause)

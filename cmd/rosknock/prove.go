@@ -27,22 +27,11 @@ code 4 when one is broken. Nothing is written.`,
 			if err != nil {
 				return err
 			}
-			routers, _, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator})
-			if err != nil {
+			r := e.shownBy(s, func(sink view.Sink) flow { return view.ProofsOf(sink) })
+			if _, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator}, r); err != nil {
 				return err
 			}
-			switch s.Output {
-			case "json":
-				err = view.JSON(e.out, "prove", routers, e.style(s))
-			case "csv", "markdown":
-				err = view.ProofTable(e.out, s.Output, routers, e.style(s))
-			default:
-				view.Proofs(e.out, routers, e.style(s))
-			}
-			if err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			return r.finish(c.Context())
 		},
 	}
 	exportFlags(c, &export, &operator)

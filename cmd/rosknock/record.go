@@ -232,17 +232,12 @@ func (e env) append(s settings, router string, r state.Record) {
 }
 
 // runEnded writes into the journal how a run over a fleet ended: how many of its routers had which outcome.
-func (e env) runEnded(s settings, command, run string, routers []view.Router) {
-	worst := map[string]apply.Outcome{}
-	for _, r := range routers {
-		if rank := slices.Index(ranking(), r.Outcome); rank >= slices.Index(ranking(), worst[r.Name]) {
-			worst[r.Name] = r.Outcome
-		}
-	}
-	record := state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunEnd, Run: run, Routers: len(worst), Outcomes: map[string]int{}}
+func (e env) runEnded(s settings, command, run string, of *results) {
+	record := state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunEnd, Run: run, Outcomes: map[string]int{}}
 	total := apply.Outcome("")
-	for _, o := range worst {
-		record.Outcomes[string(o)]++
+	for o, n := range of.worst {
+		record.Routers += n
+		record.Outcomes[string(o)] += n
 		if slices.Index(ranking(), o) > slices.Index(ranking(), total) {
 			total = o
 		}

@@ -71,24 +71,15 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 				return err
 			}
 			how.removes = &what
-			began := e.now()
-			routers, err := e.removePlans(c.Context(), s, args, how)
-			if err != nil {
+			r := e.changes(s, changeRun{command: state.Removal, dryRun: how.dryRun, files: files})
+			if err := e.removePlans(c.Context(), s, args, how, r); err != nil {
 				return err
 			}
-			if how.dryRun && s.Output == "text" {
-				err = showChanges(e, s, "diff", routers, began)
-			} else {
-				err = showChanges(e, s, state.Removal, routers, began)
-			}
-			if err != nil {
+			if err := r.end(); err != nil {
 				return err
 			}
-			e.wayBack(s, routers, how.dryRun)
-			if err := files.write(e, s, state.Removal, routers, began, false); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			e.wayBack(s, r, how.dryRun)
+			return r.code(c.Context())
 		},
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
@@ -115,10 +106,10 @@ func (r *removing) read(c *cobra.Command, services string) error {
 }
 
 // removePlans takes plans off the routers of the command line, the last that was put on first.
-func (e env) removePlans(ctx context.Context, s settings, args []string, how applying) ([]view.Router, error) {
+func (e env) removePlans(ctx context.Context, s settings, args []string, how applying, to *results) error {
 	routers, err := e.routersOf(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var jobs []job
 	if name := how.removes.name; name != "" {
@@ -126,7 +117,7 @@ func (e env) removePlans(ctx context.Context, s settings, args []string, how app
 			jobs = append(jobs, job{r, []plans.Plan{{Name: name}}})
 		}
 	} else if jobs, err = plannedWith(s, routers, args, func(p plans.Plan, _ router) (plans.Plan, error) { return p, nil }); err != nil {
-		return nil, err
+		return err
 	}
 	all := make([]todo, len(jobs))
 	for i, j := range jobs {
@@ -135,7 +126,7 @@ func (e env) removePlans(ctx context.Context, s settings, args []string, how app
 			all[i].work = append(all[i].work, work{plan: j.plans[len(j.plans)-1-n]})
 		}
 	}
-	return e.applyAll(ctx, s, all, how)
+	return e.applyAll(ctx, s, all, how, to)
 }
 
 // removeRouter takes a plan off one router.

@@ -222,8 +222,9 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 	if o.export == "" && !named {
 		return e.assumed(ctx, s, o, args)
 	}
-	s.keeps = true
-	routers, jobs, err := diffTargets(ctx, e, s, args, comparison{export: o.export, operator: o.operator})
+	read := &results{keeps: true}
+	jobs, err := diffTargets(ctx, e, s, args, comparison{export: o.export, operator: o.operator}, read)
+	routers := read.routers()
 	switch {
 	case err != nil:
 		return r, p, nil, err

@@ -51,18 +51,11 @@ clock, or with --accept-risk=clock-unsynchronized.`,
 				return err
 			}
 			how.rotates = true
-			began := e.now()
-			routers, err := e.applyPlans(c.Context(), s, args, how)
-			if err != nil {
+			r := e.changes(s, changeRun{command: rotation, files: files})
+			if err := e.applyPlans(c.Context(), s, args, how, r); err != nil {
 				return err
 			}
-			if err := showChanges(e, s, "rotate", routers, began); err != nil {
-				return err
-			}
-			if err := files.write(e, s, "rotate", routers, began, false); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			return r.finish(c.Context())
 		},
 	}
 	how.flags(c)

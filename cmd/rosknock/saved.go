@@ -244,17 +244,17 @@ func (e env) acceptAgain(ctx context.Context, s *settings, file string, risks []
 }
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of them that are named.
-func (e env) applySaved(ctx context.Context, s settings, file string, how applying) ([]view.Router, error) {
+func (e env) applySaved(ctx context.Context, s settings, file string, how applying, to *results) error {
 	saved, err := e.loadSaved(ctx, &s, file)
 	if err != nil {
 		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {
 			e.refusedRun(s, how.command(), err)
 		}
-		return nil, err
+		return err
 	}
 	chosen, err := e.savedRouters(s, saved, file)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	read := map[string]plans.Plan{}
 	var all []todo
@@ -264,20 +264,20 @@ func (e env) applySaved(ctx context.Context, s settings, file string, how applyi
 			continue
 		}
 		if r.credential.Kind == plans.FromCommand && len(s.inventories) == 0 && how.dryRun {
-			return nil, &codeError{code: exitRefused, err: fmt.Errorf("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)}
+			return &codeError{code: exitRefused, err: fmt.Errorf("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)}
 		}
 		text := cmp.Or(one.Plan, saved.Plan)
 		if _, known := read[text]; !known {
 			if read[text], err = e.savedPlan(ctx, r, file, text, saved.Authentic && !how.dryRun); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		all = append(all, todo{r, []work{{read[text], &one}}})
 	}
 	if len(all) == 0 {
-		return nil, usagef("--changes %s: none of its routers is named", file)
+		return usagef("--changes %s: none of its routers is named", file)
 	}
-	return e.applyAll(ctx, s, all, how)
+	return e.applyAll(ctx, s, all, how, to)
 }
 
 // savedPlan reads the plan of saved changes. Its commands run where the file is obeyed, and it is

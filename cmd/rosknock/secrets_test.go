@@ -22,7 +22,7 @@ func TestSecrets(t *testing.T) {
 	for _, args := range [][]string{
 		{"diff", "-v", "--report", file("diff.html"), "--junit", file("diff.xml"), "--metrics", file("diff.prom")},
 		{"diff", "-l", "r0000", "--save", file("saved.json")},
-		{"diff", "-o", "json"}, {"diff", "-o", "csv"}, {"diff", "-o", "markdown"}, {"diff", "-o", "html"}, {"prove", "-o", "json"}, {"audit", "-o", "json"}, {"audit", "-l", "r0001"},
+		{"diff", "-o", "json"}, {"diff", "-o", "jsonl"}, {"diff", "-o", "csv"}, {"diff", "-o", "markdown"}, {"diff", "-o", "html"}, {"prove", "-o", "json"}, {"audit", "-o", "json"}, {"audit", "-l", "r0001"},
 		{"apply", "--yes", "-v", "--timeout", "20s", "--retries", "0", "--report", file("apply.html"), "--junit", file("apply.xml"), "--metrics", file("apply.prom")},
 		{"apply", "--yes", "-l", "r0003", "--password-file", file("secret.txt")},
 		{"apply", "--yes", "-l", "r0003", "--password-command", "cat " + file("secret.txt")},

@@ -73,7 +73,7 @@ func (e env) sharing(s settings, r router) func() []string {
 		m.addresses.Do(func() {
 			m.holders = map[string][]string{}
 			inventory, _ := readInventory(s.inventories) // it was read before
-			for _, one := range inventory.Routers {
+			for one := range inventory.All() {
 				target := api.Target{Address: one.Address, Transport: api.Transport(s.pick("transport", one.Transport, s.Transport))}
 				m.holders[target.HostPort()] = append(m.holders[target.HostPort()], one.Key())
 			}
@@ -169,11 +169,12 @@ func inventoryRouters(s settings) ([]router, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(inventory.Routers) == 0 {
+	if inventory.Len() == 0 {
 		return nil, invalid(fmt.Errorf("%s: no router is in it", strings.Join(s.inventories, ", ")))
 	}
-	members := make([]fleet.Member, len(inventory.Routers))
-	for i, r := range inventory.Routers {
+	members := make([]fleet.Member, inventory.Len())
+	for i := range members {
+		r := inventory.Member(i)
 		members[i] = fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}
 	}
 	chosen, err := fleet.Select(members, s.limits)
@@ -185,7 +186,7 @@ func inventoryRouters(s settings) ([]router, error) {
 	ways := map[string]plans.InventoryRouter{}
 	var same []error
 	for _, i := range chosen {
-		one := inventory.Routers[i]
+		one := inventory.Router(i)
 		r, err := s.router(one, cas)
 		if err != nil {
 			return nil, err

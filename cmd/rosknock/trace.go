@@ -47,14 +47,14 @@ both ways are followed.`,
 			if err != nil {
 				return usagef("trace: %w", err)
 			}
-			routers, err := e.each(c.Context(), s, o.export, func(r view.Router) view.Traced { return o.trace(r, p) })
+			r := e.shownBy(s, func(sink view.Sink) flow {
+				return of[view.Traced]{view.TracesOf(sink), func(r view.Router) view.Traced { return o.trace(r, p) }}
+			})
+			err = e.readAll(c.Context(), s, o.export, false, func(r view.Router) view.Router { return o.placed(r, p) }, r)
 			if err != nil {
 				return err
 			}
-			if err := view.Traces(e.out, s.Output, routers, e.style(s)); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), view.RoutersOf(routers))
+			return r.finish(c.Context())
 		},
 	}
 	c.Flags().StringVar(&o.in, "in", "", "`INTERFACE` on which the packet arrives")
@@ -90,6 +90,17 @@ func (o traceOptions) packet(args []string) (packet.Packet, error) {
 	return p, nil
 }
 
+// placed is a router where it is known on which interface the packet arrives; else it has failed.
+func (o traceOptions) placed(r view.Router, p packet.Packet) view.Router {
+	if r.Err != nil {
+		return r
+	}
+	if _, err := interfaceOf(*r.Snapshot, o.in, p.Src); err != nil {
+		return failed(r, &codeError{code: exitUsage, err: err})
+	}
+	return r
+}
+
 // trace follows the packet through one router.
 func (o traceOptions) trace(r view.Router, p packet.Packet) view.Traced {
 	out := view.Traced{Router: r}
@@ -97,14 +108,9 @@ func (o traceOptions) trace(r view.Router, p packet.Packet) view.Traced {
 		return out
 	}
 	s := *r.Snapshot
-	in, err := interfaceOf(s, o.in, p.Src)
-	if err != nil {
-		out.Router = failed(r, &codeError{code: exitUsage, err: err})
-		return out
-	}
-	p.InInterface = in
+	p.InInterface, _ = interfaceOf(s, o.in, p.Src)
 	if !p.Dst.IsValid() {
-		p.Dst = ownAddress(s, p.Family(), in)
+		p.Dst = ownAddress(s, p.Family(), p.InInterface)
 	}
 	world, lists := packet.NewWorld(s), listed{packet.NewMemory(s, s.Clock), p.Src, o.lists}
 	out.Packet, out.Fate, out.Others = p, world.Trace(p, lists, s.Clock), world.Fates(p, lists, s.Clock)
@@ -165,28 +171,27 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 	return a == l.source && slices.Contains(l.lists, list) || l.Memory.Contains(f, list, a, at)
 }
 
-// each does something with an export, or with every router of the command line one after the other.
-func (e env) each(ctx context.Context, s settings, export string, do func(view.Router) view.Traced) ([]view.Traced, error) {
-	routers, err := e.readAll(ctx, s, export, false)
-	var out []view.Traced
-	for _, r := range routers {
-		out = append(out, do(r))
-	}
-	return out, err
-}
-
 // readAll reads an export, or every router of the command line; for plans that rotate with what sets its clock. A router that fails stops none.
-func (e env) readAll(ctx context.Context, s settings, export string, rotates bool) ([]view.Router, error) {
+// then, where it is not nil, looks at each that was read.
+func (e env) readAll(ctx context.Context, s settings, export string, rotates bool, then func(view.Router) view.Router, to *results) error {
+	if then == nil {
+		then = func(r view.Router) view.Router { return r }
+	}
 	if export != "" {
 		r, err := readExport(e, s, export)
-		return []view.Router{r}, err
+		if err != nil {
+			return err
+		}
+		to.start(1)
+		to.take(ctx, 0, []view.Router{then(r)})
+		return nil
 	}
 	targets, err := e.routersOf(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
-	return t.over(ctx, func(ctx context.Context, e env, target router) []view.Router {
+	t.over(ctx, to, func(ctx context.Context, e env, target router) []view.Router {
 		session, _, r := e.read(ctx, s, target, rotates)
 		if r.Err == nil {
 			session.Close()
@@ -194,6 +199,7 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 				view.Say(e.err, "rosknock: warning: %s: %v\n", target.Name, err)
 			}
 		}
-		return []view.Router{r}
-	}), nil
+		return []view.Router{then(r)}
+	})
+	return nil
 }

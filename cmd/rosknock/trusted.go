@@ -248,32 +248,28 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 	t := tour{env: e, settings: s, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
-	routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
+	to := e.shownBy(s, func(sink view.Sink) flow {
+		return of[view.Trusted]{view.Ledgers(sink, command), func(r view.Router) view.Trusted {
+			mu.Lock()
+			defer mu.Unlock()
+			if one, ended := found[r.Name]; ended {
+				delete(found, r.Name)
+				return one
+			}
+			return view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err} // its turn did not come
+		}}
+	})
+	t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
 		one := onLedger(ctx, e, s, r, command, source, work)
 		mu.Lock()
 		defer mu.Unlock()
 		found[r.Name] = one
+		if one.Err != nil && s.Output != "json" && s.Output != "jsonl" && len(targets) == 1 {
+			view.Say(e.err, "%s: %v\n", r.Name, one.Err)
+		}
 		return []view.Router{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
 	})
-	ledgers := make([]view.Trusted, len(routers))
-	for i, r := range routers {
-		ledgers[i] = found[r.Name]
-		if ledgers[i].Name == "" { // its turn did not come
-			ledgers[i] = view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err}
-		}
-		if r.Err != nil && s.Output != "json" && len(routers) == 1 {
-			view.Say(e.err, "%s: %v\n", r.Name, r.Err)
-		}
-	}
-	if s.Output == "json" {
-		err = view.TrustedJSON(e.out, command, ledgers)
-	} else {
-		err = view.TrustedTable(e.out, s.Output, ledgers, e.style(s))
-	}
-	if err != nil {
-		return err
-	}
-	return outcomeCode(c.Context(), routers)
+	return to.finish(c.Context())
 }
 
 // ledgerWork is what is done with a router's ledger.

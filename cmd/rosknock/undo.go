@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -65,34 +64,21 @@ and its dead-man is still armed.`,
 			if len(args) == 1 {
 				name = args[0]
 			}
-			began := e.now()
-			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo", light: !s.keeps}
-			routers := t.over(c.Context(), func(ctx context.Context, e env, r router) []view.Router {
+			to := e.changes(s, changeRun{command: "undo", dryRun: how.dryRun, files: files})
+			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo"}
+			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
 				out := e.undoRouter(ctx, s, r, name, how)
 				if !how.dryRun {
 					e.outcome(s, change{command: "undo", undoes: name}, r, out)
 				}
 				return []view.Router{out}
 			})
-			if err := showUndone(e, s, routers, began, how.dryRun); err != nil {
-				return err
-			}
-			if err := files.write(e, s, "undo", routers, began, false); err != nil {
-				return err
-			}
-			return outcomeCode(c.Context(), routers)
+			return to.finish(c.Context())
 		},
 	}
 	how.flags(c)
 	files.flags(c)
 	return c
-}
-
-func showUndone(e env, s settings, routers []view.Router, began time.Time, dryRun bool) error {
-	if dryRun && s.Output == "text" {
-		return showChanges(e, s, "diff", routers, began)
-	}
-	return showChanges(e, s, "undo", routers, began)
 }
 
 // undoRouter takes a change of one router back.

@@ -17,7 +17,7 @@ func newTrustedWatch(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow who comes and goes, as it happens",
-		Long: `Follow the trusted lists of all routers: a line for each entry that is added, renewed, removed, or runs out; with -o json a
+		Long: `Follow the trusted lists of all routers: a line for each entry that is added, renewed, removed, or runs out; with -o json or jsonl a
 JSON object on a line. A session that is lost is opened again, and what changed meanwhile is reported then. It ends with Ctrl-C, or
 after --for.`,
 		Example: `  rosknock trusted watch -i fleet.yaml
@@ -28,8 +28,8 @@ after --for.`,
 			if err != nil {
 				return err
 			}
-			if s.Output != "text" && s.Output != "json" {
-				return usagef("trusted watch: --output is text or json: a line for each change")
+			if s.Output != "text" && s.Output != "json" && s.Output != "jsonl" {
+				return usagef("trusted watch: --output is text, json or jsonl: a line for each change")
 			}
 			routers, err := e.routersOf(s)
 			if err != nil {

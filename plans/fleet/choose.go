@@ -24,10 +24,11 @@ func (m Member) matches(pattern string) bool {
 		fits, _ := path.Match(site, cmp.Or(m.Site, "-"))
 		return fits
 	}
-	return slices.ContainsFunc(slices.Concat([]string{m.Name}, m.Groups, m.Tags), func(word string) bool {
+	fits := func(word string) bool {
 		ok, _ := path.Match(pattern, word)
 		return ok
-	})
+	}
+	return fits(m.Name) || slices.ContainsFunc(m.Groups, fits) || slices.ContainsFunc(m.Tags, fits)
 }
 
 // Select chooses members by patterns: names, groups and tags, or sites with site: in front, with

@@ -17,37 +17,33 @@ type Audited struct {
 	audit.Report
 }
 
-// Audits writes audits.
-func Audits(w io.Writer, format string, audited []Audited, s Style) error {
-	switch format {
-	case "json":
-		return s.auditsJSON(w, audited)
-	case "csv", "markdown":
-		t := table{header: []string{"router", "name", "protocol", "ports", "family", "reached-by"}}
-		for _, a := range audited {
-			for _, r := range a.Reach {
-				t.rows = append(t.rows, []string{a.Name, r.Name, r.Protocol, r.Ports, r.Family.String(), reachedBy(r)})
+// AuditsOf takes audits.
+func AuditsOf(sink Sink) *Flow[Audited] {
+	return newFlow(sink, kind[Audited]{
+		command: "audit",
+		json:    func(a Audited) any { return sink.auditJSON(a) },
+		header:  []string{"router", "name", "protocol", "ports", "family", "reached-by"},
+		cells:   Audited.cells,
+		text: passages[Audited]{between: "\n", one: func(w io.Writer, a Audited) error {
+			head(w, a.Router, sink.Style)
+			if a.Err != nil {
+				Say(w, "%s\n", wrap(clean(reason(a.Err)), sink.Width, 2))
+				return nil //nolint:nilerr // the router's error is what is written
 			}
-			for _, k := range a.Knocks {
-				t.rows = append(t.rows, []string{a.Name, "knock " + k.List, "", "", k.Family.String(), knockText(k)})
-			}
-		}
-		return t.write(w, format, s.Width)
+			return a.text(w, sink.Style)
+		}},
+	})
+}
+
+func (a Audited) cells() [][]string {
+	var rows [][]string
+	for _, r := range a.Reach {
+		rows = append(rows, []string{a.Name, r.Name, r.Protocol, r.Ports, r.Family.String(), reachedBy(r)})
 	}
-	for i, a := range audited {
-		if i > 0 {
-			Say(w, "\n")
-		}
-		head(w, a.Router, s)
-		if a.Err != nil {
-			Say(w, "%s\n", wrap(clean(reason(a.Err)), s.Width, 2))
-			continue
-		}
-		if err := a.text(w, s); err != nil {
-			return err
-		}
+	for _, k := range a.Knocks {
+		rows = append(rows, []string{a.Name, "knock " + k.List, "", "", k.Family.String(), knockText(k)})
 	}
-	return nil
+	return rows
 }
 
 func (a Audited) text(w io.Writer, s Style) error {
@@ -275,35 +271,32 @@ type jsonDead struct {
 	Why  string `json:"why"`
 }
 
-func (s Style) auditsJSON(w io.Writer, audited []Audited) error {
-	out := make([]jsonAudit, len(audited))
-	for i, a := range audited {
-		j := jsonAudit{Name: a.Name, Address: a.Address, Identity: a.Identity(), Version: a.Version(), Reach: []jsonReach{}, Knocks: []jsonKnock{}, Dead: []jsonDead{}, Notes: append([]string{}, a.Notes...)}
-		if a.Err != nil {
-			j.Error = a.Err.Error()
-		}
-		j.Open = []string{}
-		for _, f := range a.Families() {
-			for _, name := range a.Open(f) {
-				j.Open = append(j.Open, name+"/"+f.String())
-			}
-		}
-		for _, r := range a.Reach {
-			j.Reach = append(j.Reach, reachJSON(r))
-		}
-		for _, k := range a.Knocks {
-			j.Knocks = append(j.Knocks, s.knockJSON(k))
-		}
-		for _, d := range a.Dead {
-			j.Dead = append(j.Dead, jsonDead{string(d.Menu), d.Rule, d.Why})
-		}
-		j.Lint = []jsonFinding{}
-		for _, f := range a.Findings {
-			j.Lint = append(j.Lint, findingJSON(f))
-		}
-		out[i] = j
+func (s Style) auditJSON(a Audited) jsonAudit {
+	j := jsonAudit{
+		Name: a.Name, Address: a.Address, Identity: a.Identity(), Version: a.Version(), Reach: []jsonReach{}, Open: []string{}, Knocks: []jsonKnock{}, Dead: []jsonDead{},
+		Lint: []jsonFinding{}, Notes: append([]string{}, a.Notes...),
 	}
-	return write(w, "audit", out)
+	if a.Err != nil {
+		j.Error = a.Err.Error()
+	}
+	for _, f := range a.Families() {
+		for _, name := range a.Open(f) {
+			j.Open = append(j.Open, name+"/"+f.String())
+		}
+	}
+	for _, r := range a.Reach {
+		j.Reach = append(j.Reach, reachJSON(r))
+	}
+	for _, k := range a.Knocks {
+		j.Knocks = append(j.Knocks, s.knockJSON(k))
+	}
+	for _, d := range a.Dead {
+		j.Dead = append(j.Dead, jsonDead{string(d.Menu), d.Rule, d.Why})
+	}
+	for _, f := range a.Findings {
+		j.Lint = append(j.Lint, findingJSON(f))
+	}
+	return j
 }
 
 func reachJSON(r audit.Reach) jsonReach {

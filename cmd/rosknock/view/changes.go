@@ -13,46 +13,35 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Changes writes what would change, router by router, each step in its order.
-// What lint says of a plan is said once.
-func Changes(w io.Writer, routers []Router, s Style) {
-	said := map[string]bool{}
-	for i, r := range routers {
-		if i > 0 {
-			Say(w, "\n")
-		}
-		if said[s.brief(r.Findings)] {
-			r.Findings = nil
-		}
-		said[s.brief(r.Findings)] = true
-		head(w, r, s)
-		if r.Note != "" {
-			Say(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
-		}
-		if r.Err != nil {
-			Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
-		}
-		if r.Changes == nil {
-			continue
-		}
-		for _, note := range r.Changes.Notes {
-			Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
-		}
-		if !r.Changes.Changed() {
-			Say(w, "  nothing to do: %s\n", r.nothing())
-			writeVerdict(w, r, s)
-			continue
-		}
-		headings := r.headings()
-		for n := range r.Changes.Steps {
-			if heading := headings[n]; heading != "" {
-				Say(w, "  %s\n", s.faint(clean(heading)))
-			}
-			writeStep(w, n, *r.Changes, s)
-		}
-		Say(w, "  %s\n", summary(*r.Changes))
-		writeVerdict(w, r, s)
+// Changes writes what would change on a router, each step in its order.
+func Changes(w io.Writer, r Router, s Style) {
+	head(w, r, s)
+	if r.Note != "" {
+		Say(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
 	}
+	if r.Err != nil {
+		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
+	}
+	if r.Changes == nil {
+		return
+	}
+	for _, note := range r.Changes.Notes {
+		Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
+	}
+	if !r.Changes.Changed() {
+		Say(w, "  nothing to do: %s\n", r.nothing())
+		writeVerdict(w, r, s)
+		return
+	}
+	headings := r.headings()
+	for n := range r.Changes.Steps {
+		if heading := headings[n]; heading != "" {
+			Say(w, "  %s\n", s.faint(clean(heading)))
+		}
+		writeStep(w, n, *r.Changes, s)
+	}
+	Say(w, "  %s\n", summary(*r.Changes))
+	writeVerdict(w, r, s)
 }
 
 // nothing says why there is nothing to do.
@@ -224,34 +213,32 @@ func summary(c diff.ChangeSet) string {
 	return fmt.Sprintf("%d to add, %d to change, %d to move, %d to remove", count(diff.Add), count(diff.Set, diff.Enable, diff.Disable), count(diff.Move), count(diff.Remove))
 }
 
-// Applied writes what became of each router; reads is what a changed one reads back as.
-func Applied(w io.Writer, routers []Router, reads string, s Style) {
-	for _, r := range routers {
-		line := visiblef("%s  %s", s.bold(short(r.Name)), s.outcome(r.Outcome))
-		if r.Note != "" {
-			line += ": " + clean(r.Note)
+// applied writes what became of a router; alone says that it is the only one.
+func (t Telling) applied(w io.Writer, r Router, alone bool, s Style) {
+	line := visiblef("%s  %s", s.bold(short(r.Name)), s.outcome(r.Outcome))
+	if r.Note != "" {
+		line += ": " + clean(r.Note)
+	}
+	Say(w, "%s\n", line+clean(tail(r, t.Reads)))
+	if r.Err != nil {
+		Say(w, "%s\n", wrap(clean(reason(r.Err)), s.Width, 2))
+	}
+	if r.Proof != nil && !r.Proof.Holds() {
+		for _, f := range r.Proof.Failures {
+			writeFailure(w, f, s)
 		}
-		Say(w, "%s\n", line+clean(tail(r, reads)))
-		if r.Err != nil {
-			Say(w, "%s\n", wrap(clean(reason(r.Err)), s.Width, 2))
+	}
+	if (r.Removes || r.Undo) && r.Changes != nil {
+		writeOpenings(w, r, s)
+		for _, note := range r.Changes.Notes {
+			Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
 		}
-		if r.Proof != nil && !r.Proof.Holds() {
-			for _, f := range r.Proof.Failures {
-				writeFailure(w, f, s)
-			}
-		}
-		if (r.Removes || r.Undo) && r.Changes != nil {
-			writeOpenings(w, r, s)
-			for _, note := range r.Changes.Notes {
-				Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
-			}
-		}
-		if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
-			Say(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
-		}
-		if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && len(routers) == 1 {
-			Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" takes it back"), s.Width, 2)))
-		}
+	}
+	if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
+		Say(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
+	}
+	if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && alone {
+		Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" takes it back"), s.Width, 2)))
 	}
 }
 

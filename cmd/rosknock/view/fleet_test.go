@@ -32,24 +32,19 @@ func fleet() []view.Router {
 func TestFleetFormats(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 15, 0, 0, time.UTC)
 	style := view.Style{Width: 80}
-	for file, write := range map[string]func(io.Writer) error{
-		"fleet.txt":  func(w io.Writer) error { return view.Summary(w, fleet(), true, style) },
-		"fleet.xml":  func(w io.Writer) error { return view.JUnit(w, "diff", fleet(), true, style) },
-		"fleet.prom": func(w io.Writer) error { return view.Metrics(w, "diff", fleet(), at, time.Minute) },
-		"inventory.txt": func(w io.Writer) error {
-			return view.Inventory(w, "text", []view.Inventoried{{Name: "r0001", Site: "pop1", Address: "192.0.2.1:8729", User: "provision", Groups: []string{"branches"}, Tags: []string{"edge"}, Plans: []string{"plans/branch.yaml"}}}, style)
-		},
-		"checked.txt": func(w io.Writer) error { return view.Checked(w, "text", fleet(), style) },
+	for file, text := range map[string][]byte{
+		"fleet.txt":  written(t, "text", style, changesOf("diff", 21), fleet()...),
+		"fleet.xml":  written(t, "text", style, junitOf, fleet()...),
+		"fleet.prom": written(t, "text", style, metricsOf(at), fleet()...),
+		"inventory.txt": written(t, "text", style, view.InventoryOf,
+			view.Inventoried{Name: "r0001", Site: "pop1", Address: "192.0.2.1:8729", User: "provision", Groups: []string{"branches"}, Tags: []string{"edge"}, Plans: []string{"plans/branch.yaml"}}),
+		"checked.txt": written(t, "text", style, view.ChecksOf, fleet()...),
 	} {
-		var b bytes.Buffer
-		if err := write(&b); err != nil {
-			t.Fatal(err)
-		}
-		golden(t, file, b.Bytes())
-		if !utf8.Valid(b.Bytes()) || strings.Contains(b.String(), "5432") {
+		golden(t, file, text)
+		if !utf8.Valid(text) || bytes.Contains(text, []byte("5432")) {
 			t.Errorf("%s: a knock, or no text", file)
 		}
-		for line := range strings.SplitSeq(b.String(), "\n") {
+		for line := range strings.SplitSeq(string(text), "\n") {
 			if strings.HasSuffix(file, ".txt") && utf8.RuneCountInString(line) > 80 {
 				t.Errorf("%s: wider than a terminal: %s", file, line)
 			}
@@ -57,12 +52,17 @@ func TestFleetFormats(t *testing.T) {
 	}
 }
 
+func junitOf(sink view.Sink) *view.Flow[view.Router] { return view.JUnitOf(sink, "diff", true) }
+
+func metricsOf(at time.Time) func(view.Sink) *view.Flow[view.Router] {
+	return func(sink view.Sink) *view.Flow[view.Router] {
+		return view.MetricsOf(sink, "diff", at, func() time.Duration { return time.Minute })
+	}
+}
+
 // TestJUnitIsXML reads the file with a reader of XML, as a CI system does: the counts are those of the cases.
 func TestJUnitIsXML(t *testing.T) {
-	var b bytes.Buffer
-	if err := view.JUnit(&b, "diff", fleet(), true, view.Style{Width: 80}); err != nil {
-		t.Fatal(err)
-	}
+	b := written(t, "text", view.Style{Width: 80}, junitOf, fleet()...)
 	var got struct {
 		Tests    int `xml:"tests,attr"`
 		Failures int `xml:"failures,attr"`
@@ -76,7 +76,7 @@ func TestJUnitIsXML(t *testing.T) {
 			} `xml:"testcase"`
 		} `xml:"testsuite"`
 	}
-	if err := xml.Unmarshal(b.Bytes(), &got); err != nil {
+	if err := xml.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
 	cases, failures, problems, skipped := 0, 0, 0, 0
@@ -101,12 +101,9 @@ func TestJUnitIsXML(t *testing.T) {
 
 // TestMetricsParse reads the file as the node exporter does.
 func TestMetricsParse(t *testing.T) {
-	var b bytes.Buffer
-	if err := view.Metrics(&b, "diff", fleet(), time.Unix(1795000000, 0), time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	b := written(t, "text", view.Style{Width: 80}, metricsOf(time.Unix(1795000000, 0)), fleet()...)
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(&b)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,8 +49,8 @@ func ImportedPlan(w io.Writer, i Imported, s Style) error {
 // Import writes what was recognised.
 func Import(w io.Writer, format string, i Imported, s Style) error {
 	switch format {
-	case "json":
-		return write(w, "import", []jsonImport{i.json(s)})
+	case "json", "jsonl":
+		return document(w, format, envelope{formatOf("import"), []jsonImport{i.json(s)}})
 	case "csv", "markdown":
 		t := table{header: []string{"router", "path", "id", "slot", "why"}}
 		for _, d := range i.Found.Doors {

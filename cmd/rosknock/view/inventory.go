@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"iter"
 	"strings"
 	"time"
 )
@@ -29,21 +30,30 @@ type jsonInventoried struct {
 	Password  string   `json:"password,omitempty"`
 }
 
-// Inventory writes the routers of an inventory.
-func Inventory(w io.Writer, format string, routers []Inventoried, s Style) error {
-	if format == "json" {
-		out := []jsonInventoried{}
-		some := func(list []string) []string { return append([]string{}, list...) }
-		for _, r := range routers {
-			out = append(out, jsonInventoried{r.Name, r.Site, r.Address, r.User, r.Transport, some(r.Groups), some(r.Tags), some(r.Plans), some(r.Vars), r.SSHJump, r.Password})
-		}
-		return write(w, "inventory-list", out)
-	}
-	t := table{header: []string{"ROUTER", "SITE", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}, whole: []string{"ROUTER", "ADDRESS"}}
-	for _, r := range routers {
-		t.rows = append(t.rows, []string{r.Name, r.Site, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")})
-	}
-	return t.write(w, format, s.Width)
+// InventoryOf takes the routers of an inventory.
+func InventoryOf(sink Sink) *Flow[Inventoried] {
+	header := []string{"ROUTER", "SITE", "ADDRESS", "USER", "GROUPS", "TAGS", "PLANS"}
+	return newFlow(sink, kind[Inventoried]{
+		command: "inventory-list",
+		json:    func(r Inventoried) any { return r.json() },
+		header:  header,
+		cells:   func(r Inventoried) [][]string { return [][]string{r.cells()} },
+		text: lines[Inventoried, []string]{
+			line: Inventoried.cells,
+			all: func(w io.Writer, all iter.Seq[[]string]) error {
+				return table{header: header, whole: []string{"ROUTER", "ADDRESS"}, kept: all}.text(w, sink.Width)
+			},
+		},
+	})
+}
+
+func (r Inventoried) json() jsonInventoried {
+	some := func(list []string) []string { return append([]string{}, list...) }
+	return jsonInventoried{r.Name, r.Site, r.Address, r.User, r.Transport, some(r.Groups), some(r.Tags), some(r.Plans), some(r.Vars), r.SSHJump, r.Password}
+}
+
+func (r Inventoried) cells() []string {
+	return []string{r.Name, r.Site, r.Address, r.User, strings.Join(r.Groups, " "), strings.Join(r.Tags, " "), strings.Join(r.Plans, " ")}
 }
 
 type jsonChecked struct {
@@ -58,34 +68,77 @@ type jsonChecked struct {
 	Error    string  `json:"error"`
 }
 
-// Checked writes which routers answered, and what they are.
-func Checked(w io.Writer, format string, routers []Router, s Style) error {
-	t := table{header: []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME"}, whole: []string{"ROUTER", "ADDRESS", "VERSION"}}
-	if format != "text" {
-		t.header = append(t.header, "SERIAL", "PROBLEM")
+// ChecksOf takes routers that were asked what they are.
+func ChecksOf(sink Sink) *Flow[Router] {
+	header := []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME", "SERIAL", "PROBLEM"}
+	return newFlow(sink, kind[Router]{
+		command: "inventory-check",
+		json:    func(r Router) any { return r.checkedJSON() },
+		header:  header,
+		cells:   func(r Router) [][]string { return [][]string{r.checkedCells()} },
+		text: lines[Router, checkedLine]{
+			line: func(r Router) checkedLine {
+				cells := r.checkedCells()
+				for i, cell := range cells {
+					cells[i] = string(short(cell))
+				}
+				return checkedLine{cells[:len(cells)-2], r.Snapshot != nil, r.why()}
+			},
+			all: func(w io.Writer, all iter.Seq[checkedLine]) error {
+				return sink.checked(w, header[:len(header)-2], all)
+			},
+		},
+	})
+}
+
+// checkedLine is what people see of a router that was asked what it is.
+type checkedLine struct {
+	Cells   []string
+	Reached bool
+	Why     string
+}
+
+func (r Router) checkedJSON() jsonChecked {
+	out := jsonChecked{Name: r.Name, Address: r.Address, Reached: r.Snapshot != nil, Version: r.Version(), Identity: r.Identity(), Seconds: r.Took.Seconds()}
+	if r.Err != nil {
+		out.Error = reason(r.Err)
 	}
-	out := []jsonChecked{}
-	reached := 0
-	for _, r := range routers {
-		problem, board, serial, took := "", "", "", ""
-		if r.Err != nil {
-			problem = reason(r.Err)
+	if r.Snapshot != nil {
+		out.Board, out.Serial = r.Snapshot.Board, r.Snapshot.Serial
+	}
+	return out
+}
+
+func (r Router) checkedCells() []string {
+	j, took := r.checkedJSON(), ""
+	if j.Reached {
+		took = r.Took.Round(time.Millisecond).String()
+	}
+	return []string{j.Name, j.Address, j.Version, j.Identity, j.Board, took, j.Serial, j.Error}
+}
+
+// checked writes which routers answered, and what they are.
+func (s Style) checked(w io.Writer, header []string, all iter.Seq[checkedLine]) error {
+	t := table{header: header, whole: []string{"ROUTER", "ADDRESS", "VERSION"}, kept: func(yield func([]string) bool) {
+		for l := range all {
+			if !yield(l.Cells) {
+				return
+			}
 		}
-		if r.Snapshot != nil {
-			reached++
-			board, serial, took = r.Snapshot.Board, r.Snapshot.Serial, r.Took.Round(time.Millisecond).String()
-		}
-		out = append(out, jsonChecked{r.Name, r.Address, r.Snapshot != nil, r.Version(), r.Identity(), board, serial, r.Took.Seconds(), problem})
-		t.rows = append(t.rows, []string{r.Name, r.Address, r.Version(), r.Identity(), board, took, serial, problem}[:len(t.header)])
-	}
-	if format == "json" {
-		return write(w, "inventory-check", out)
-	}
-	if err := t.write(w, format, s.Width); err != nil || format != "text" {
+	}}
+	if err := t.text(w, s.Width); err != nil {
 		return err
 	}
-	writeReasons(w, routers, s)
-	Say(w, "\n%d of %s answer\n", reached, Plural(len(routers), "router"))
+	routers, reached := 0, 0
+	why := reasonWriter{w: w, Style: s}
+	for l := range all {
+		if routers++; l.Reached {
+			reached++
+		}
+		why.write(l.Cells[0], l.Why)
+	}
+	why.end()
+	Say(w, "\n%d of %s answer\n", reached, Plural(routers, "router"))
 	return nil
 }
 
@@ -102,20 +155,26 @@ type jsonAccepted struct {
 	Serial string `json:"serial"`
 }
 
-// AcceptedTable writes what was forgotten of routers.
-func AcceptedTable(w io.Writer, format string, routers []Accepted, s Style) error {
-	t := table{header: []string{"ROUTER", "SITE", "FORGOTTEN SERIAL", "FORGOTTEN CERTIFICATE"}, whole: []string{"ROUTER", "FORGOTTEN SERIAL"}}
-	out := []jsonAccepted{}
-	for _, r := range routers {
-		out = append(out, jsonAccepted{r.Name, r.Site, r.Pin, r.Serial})
-		row := []string{r.Name, r.Site, r.Serial, r.Pin}
-		if format == "text" && r.Pin == "" && r.Serial == "" {
-			row[2] = "nothing was known"
-		}
-		t.rows = append(t.rows, row)
-	}
-	if format == "json" {
-		return write(w, "inventory-accept", out)
-	}
-	return t.write(w, format, s.Width)
+// AcceptedOf takes routers of which what was remembered is forgotten.
+func AcceptedOf(sink Sink) *Flow[Accepted] {
+	header := []string{"ROUTER", "SITE", "FORGOTTEN SERIAL", "FORGOTTEN CERTIFICATE"}
+	row := func(a Accepted) []string { return []string{a.Name, a.Site, a.Serial, a.Pin} }
+	return newFlow(sink, kind[Accepted]{
+		command: "inventory-accept",
+		json:    func(a Accepted) any { return jsonAccepted(a) },
+		header:  header,
+		cells:   func(a Accepted) [][]string { return [][]string{row(a)} },
+		text: lines[Accepted, []string]{
+			line: func(a Accepted) []string {
+				cells := row(a)
+				if a.Pin == "" && a.Serial == "" {
+					cells[2] = "nothing was known"
+				}
+				return cells
+			},
+			all: func(w io.Writer, all iter.Seq[[]string]) error {
+				return table{header: header, whole: []string{"ROUTER", "FORGOTTEN SERIAL"}, kept: all}.text(w, sink.Width)
+			},
+		},
+	})
 }

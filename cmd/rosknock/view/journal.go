@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/state"
@@ -15,11 +16,16 @@ import (
 
 // Journal writes records of the journal, the oldest first.
 func Journal(w io.Writer, format string, records []state.Record, s Style) error {
-	if format == "json" {
-		return encode(w, struct {
-			Format  string         `json:"format"`
-			Records []state.Record `json:"records"`
-		}{"rosknock.journal/1", append([]state.Record{}, records...)}, "  ")
+	switch format {
+	case "json":
+		return document(w, format, journalJSON{formatOf("journal"), append([]state.Record{}, records...)})
+	case "jsonl":
+		for i := range records {
+			if err := document(w, format, journalJSON{formatOf("journal"), records[i : i+1]}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	t := table{
 		header: []string{"TIME", "ROUTER", "WHAT", "PLAN", "OUTCOME", "STEPS", "ACCEPTED", "CHANGE", "RUN", "BY", "DETAIL"},
@@ -53,7 +59,7 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 	}
 	for _, name := range []string{"ACCEPTED", "RUN", "DETAIL"} { // which are mostly empty
 		at := slices.Index(t.header, name)
-		if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[at] != "" }) {
+		if !t.filled()[at] {
 			t = t.without(at)
 		}
 	}
@@ -64,10 +70,15 @@ func Journal(w io.Writer, format string, records []state.Record, s Style) error 
 		Say(w, "the journal is empty\n")
 		return nil
 	}
-	if total(t.widths()) > s.Width { // what happened comes before who did it
+	if total(t.widths(utf8.RuneCountInString)) > s.Width { // what happened comes before who did it
 		t = t.without(slices.Index(t.header, "BY"))
 	}
 	return t.write(w, format, s.Width)
+}
+
+type journalJSON struct {
+	Format  string         `json:"format"`
+	Records []state.Record `json:"records"`
 }
 
 const timeColumn = "TIME (UTC)"

@@ -55,25 +55,20 @@ type jsonChange struct {
 	Error  string            `json:"error,omitempty"`
 }
 
-// JSON writes routers of diff or apply. Masking is as in text.
-func JSON(w io.Writer, command string, routers []Router, s Style) error {
-	out := make([]jsonRouter, len(routers))
-	for i, r := range routers {
-		out[i] = s.router(r, command == "apply" || command == "undo" || command == "rotate" || command == "remove")
+// document writes a JSON document: on one line as JSON Lines, else for people too.
+func document(w io.Writer, format string, value any) error {
+	if format == "jsonl" {
+		return encode(w, value, "", "")
 	}
-	return write(w, command, out)
-}
-
-func write(w io.Writer, command string, routers any) error {
-	return encode(w, envelope{"rosknock." + command + "/1", routers}, "  ")
+	return encode(w, value, "", "  ")
 }
 
 // encode writes a value as JSON. What routers say stays what it is, with U+FFFD for what is no
 // UTF-8; characters that nobody sees are written as \u escapes, which mean the same.
-func encode(w io.Writer, value any, indent string) error {
+func encode(w io.Writer, value any, prefix, indent string) error {
 	var plain bytes.Buffer
 	e := json.NewEncoder(&plain)
-	e.SetIndent("", indent)
+	e.SetIndent(prefix, indent)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(value); err != nil {
 		return err
@@ -240,8 +235,8 @@ type jsonEvent struct {
 // TrustedEvent writes a change of a trusted list on one line, as text or as JSON.
 func TrustedEvent(w io.Writer, format, router string, event trusted.Event, s Style) error {
 	at := event.Time.UTC().Format(time.RFC3339)
-	if format == "json" {
-		return encode(w, jsonEvent{"rosknock.trusted-watch/1", at, router, string(event.What), entryJSON(event.Entry)}, "")
+	if format != "text" {
+		return encode(w, jsonEvent{"rosknock.trusted-watch/1", at, router, string(event.What), entryJSON(event.Entry)}, "", "")
 	}
 	e := event.Entry
 	line := visiblef("%s %s %s %s %s/%s %s", at, router, s.happened(event.What), e.Address, e.Plan, e.Name, e.Kind)
@@ -260,13 +255,4 @@ func (s Style) happened(what trusted.Change) visible {
 	default:
 		return s.color("33", visible(what))
 	}
-}
-
-// TrustedJSON writes the ledgers of routers.
-func TrustedJSON(w io.Writer, command string, routers []Trusted) error {
-	out := make([]jsonTrusted, len(routers))
-	for i, t := range routers {
-		out[i] = t.json()
-	}
-	return write(w, command, out)
 }

@@ -4,75 +4,146 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/apply"
 )
 
-// JUnit writes routers as test cases, for CI systems: a suite for each plan. What was refused or
+// JUnitOf takes routers as test cases, for CI systems: a suite for each plan. What was refused or
 // rolled back is a failure, what could not be carried out an error, and what was not tried is
 // skipped. With drift, a router that differs from its plan is a failure too.
-func JUnit(w io.Writer, command string, routers []Router, drift bool, s Style) error {
-	all := junitSuites{Name: "rosknock " + command}
-	at := map[string]int{}
-	for _, r := range routers {
-		i, known := at[r.Plan]
-		if !known {
-			i = len(all.Suites)
-			at[r.Plan] = i
-			all.Suites = append(all.Suites, junitSuite{Name: strings.TrimSpace("rosknock " + command + " " + r.Plan)})
+func JUnitOf(sink Sink, command string, drift bool) *Flow[Router] {
+	sink.Color, sink.Format = false, "xml"
+	return newFlow(sink, kind[Router]{text: junitText{sink.Style, command, drift}})
+}
+
+type junitText struct {
+	Style
+	command string
+	drift   bool
+}
+
+// junitLine is the case of a router, and what is counted of it.
+type junitLine struct {
+	Plan, XML                string
+	Took                     time.Duration
+	Failed, Errored, Skipped bool
+}
+
+func (j junitText) piece(_ int, results []Router) ([]byte, error) {
+	kept := make([]junitLine, len(results))
+	for i, r := range results {
+		c := j.junitCase(r, j.drift)
+		var b strings.Builder
+		e := xml.NewEncoder(&b)
+		e.Indent("    ", "  ")
+		if err := e.EncodeElement(c, xml.StartElement{Name: xml.Name{Local: "testcase"}}); err != nil {
+			return nil, err
 		}
-		suite := &all.Suites[i]
-		c := s.junitCase(r, drift)
-		suite.Cases = append(suite.Cases, c)
+		kept[i] = junitLine{r.Plan, b.String(), r.Took, c.Failure != nil, c.Error != nil, c.Skipped != nil}
+	}
+	return keep(kept)
+}
+
+func (j junitText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
+	return lines[Router, junitLine]{all: j.suites}.write(w, pieces)
+}
+
+func (j junitText) suites(w io.Writer, all iter.Seq[junitLine]) error {
+	suites := junitSuites{Name: "rosknock " + j.command}
+	var each []*junitSuite
+	byPlan := map[string]*junitSuite{}
+	for l := range all {
+		suite := byPlan[l.Plan]
+		if suite == nil {
+			suite = &junitSuite{plan: l.Plan, Name: strings.TrimSpace("rosknock " + j.command + " " + l.Plan)}
+			byPlan[l.Plan] = suite
+			each = append(each, suite)
+		}
 		suite.Tests++
-		suite.seconds += r.Took
+		suite.took += l.Took
 		switch {
-		case c.Failure != nil:
+		case l.Failed:
 			suite.Failures++
-		case c.Error != nil:
+		case l.Errored:
 			suite.Errors++
-		case c.Skipped != nil:
+		case l.Skipped:
 			suite.Skipped++
 		}
 	}
-	for i := range all.Suites {
-		all.Suites[i].Time = seconds(all.Suites[i].seconds)
-		all.Tests += all.Suites[i].Tests
-		all.Failures += all.Suites[i].Failures
-		all.Errors += all.Suites[i].Errors
+	for _, suite := range each {
+		suite.Time = seconds(suite.took)
+		suites.Tests += suite.Tests
+		suites.Failures += suite.Failures
+		suites.Errors += suite.Errors
 	}
-	if _, err := io.WriteString(w, xml.Header); err != nil {
+	head, foot, err := tags(suites)
+	if err != nil {
 		return err
 	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(all); err != nil {
+	if _, err := io.WriteString(w, xml.Header+head); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, "\n")
+	for _, suite := range each {
+		if err := suite.write(w, all); err != nil {
+			return err
+		}
+	}
+	if len(each) > 0 {
+		foot = "\n" + foot
+	}
+	_, err = io.WriteString(w, foot+"\n")
 	return err
 }
 
+// write writes a suite with its cases.
+func (s *junitSuite) write(w io.Writer, all iter.Seq[junitLine]) error {
+	head, foot, err := tags(s)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, "\n  "+head); err != nil {
+		return err
+	}
+	for l := range all {
+		if l.Plan != s.plan {
+			continue
+		}
+		if _, err := io.WriteString(w, "\n"+l.XML); err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(w, "\n  "+foot)
+	return err
+}
+
+// tags are those around what stands in an element.
+func tags(element any) (head, foot string, err error) {
+	text, err := xml.Marshal(element)
+	at := strings.LastIndex(string(text), "</")
+	return string(text[:max(at, 0)]), string(text[max(at, 0):]), err
+}
+
 type junitSuites struct {
-	XMLName  xml.Name     `xml:"testsuites"`
-	Name     string       `xml:"name,attr"`
-	Tests    int          `xml:"tests,attr"`
-	Failures int          `xml:"failures,attr"`
-	Errors   int          `xml:"errors,attr"`
-	Suites   []junitSuite `xml:"testsuite"`
+	XMLName  xml.Name `xml:"testsuites"`
+	Name     string   `xml:"name,attr"`
+	Tests    int      `xml:"tests,attr"`
+	Failures int      `xml:"failures,attr"`
+	Errors   int      `xml:"errors,attr"`
 }
 
 type junitSuite struct {
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Errors   int         `xml:"errors,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Time     string      `xml:"time,attr"`
-	Cases    []junitCase `xml:"testcase"`
-	seconds  time.Duration
+	XMLName  xml.Name `xml:"testsuite"`
+	Name     string   `xml:"name,attr"`
+	Tests    int      `xml:"tests,attr"`
+	Failures int      `xml:"failures,attr"`
+	Errors   int      `xml:"errors,attr"`
+	Skipped  int      `xml:"skipped,attr"`
+	Time     string   `xml:"time,attr"`
+	plan     string
+	took     time.Duration
 }
 
 type junitCase struct {
@@ -95,10 +166,8 @@ func (s Style) junitCase(r Router, drift bool) junitCase {
 	c := junitCase{Name: string(short(r.Name)), Class: strings.Join(append([]string{"rosknock"}, r.Groups...), "."), Time: seconds(r.Took)}
 	if r.Changes != nil && r.Changes.Changed() {
 		var b strings.Builder
-		plain := s
-		plain.Color = false
 		for n := range r.Changes.Steps {
-			writeStep(&b, n, *r.Changes, plain)
+			writeStep(&b, n, *r.Changes, s)
 		}
 		c.Out = b.String()
 	}

@@ -72,8 +72,16 @@ func Knocks(w io.Writer, format string, all []Knocked, s Style) error {
 		out = append(out, one)
 		t.rows = append(t.rows, []string{k.Name, k.Address, k.Door, fmt.Sprintf("%d of %d", k.Sent, k.Stages), open, k.Took.Round(time.Millisecond).String(), one.Error})
 	}
-	if format == "json" {
-		return write(w, "knock", out)
+	switch format {
+	case "json":
+		return document(w, format, envelope{formatOf("knock"), out})
+	case "jsonl":
+		for i := range out {
+			if err := document(w, format, envelope{formatOf("knock"), out[i : i+1]}); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return t.write(w, format, s.Width)
 }

@@ -74,8 +74,8 @@ func Problems(w io.Writer, problems plans.Problems) {
 // Lints writes what was found in plans.
 func Lints(w io.Writer, format string, linted []Linted, s Style) error {
 	switch format {
-	case "json":
-		return lintsJSON(w, linted)
+	case "json", "jsonl":
+		return lintsJSON(w, format, linted)
 	case "csv", "markdown":
 		t := table{header: []string{"file", "line", "column", "router", "id", "severity", "place", "what", "why", "remedy"}}
 		for _, j := range flat(linted) {
@@ -188,11 +188,11 @@ func flat(linted []Linted) []jsonLint {
 	return out
 }
 
-func lintsJSON(w io.Writer, linted []Linted) error {
-	return encode(w, struct {
+func lintsJSON(w io.Writer, format string, linted []Linted) error {
+	return document(w, format, struct {
 		Format   string     `json:"format"`
 		Findings []jsonLint `json:"findings"`
-	}{"rosknock.lint/1", flat(linted)}, "  ")
+	}{"rosknock.lint/1", flat(linted)})
 }
 
 type jsonFinding struct {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"iter"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,8 +12,36 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Metrics writes a run in the text format of Prometheus, for the textfile collector of its node exporter.
-func Metrics(w io.Writer, command string, routers []Router, began time.Time, took time.Duration) error {
+// MetricsOf takes the routers of a run for the text format of Prometheus, which the textfile
+// collector of its node exporter reads. took says at the end how long the run took.
+func MetricsOf(sink Sink, command string, began time.Time, took func() time.Duration) *Flow[Router] {
+	sink.Format = "prometheus"
+	return newFlow(sink, kind[Router]{text: lines[Router, metricsLine]{
+		line: func(r Router) metricsLine {
+			l := metricsLine{Name: routeros.Visible(r.Name, mostName), Plan: r.Plan, Became: string(r.Became()), Took: r.Took}
+			if r.Changes != nil {
+				l.Steps = new(len(r.Changes.Steps))
+			}
+			if r.Proof != nil {
+				l.Holds = new(r.Proof.Holds())
+			}
+			return l
+		},
+		all: func(w io.Writer, all iter.Seq[metricsLine]) error {
+			return writeMetrics(w, command, all, began, took())
+		},
+	}})
+}
+
+// metricsLine is what is measured of a router.
+type metricsLine struct {
+	Name, Plan, Became string
+	Took               time.Duration
+	Steps              *int
+	Holds              *bool
+}
+
+func writeMetrics(w io.Writer, command string, routers iter.Seq[metricsLine], began time.Time, took time.Duration) error {
 	registry := prometheus.NewRegistry()
 	m := metrics{registry, command}
 	m.gauge("rosknock_run_timestamp_seconds", "When the run began.").WithLabelValues().Set(float64(began.Unix()))
@@ -25,20 +54,19 @@ func Metrics(w io.Writer, command string, routers []Router, began time.Time, too
 	steps := m.gauge("rosknock_router_steps", "Steps from the router to its plan, as it was read: more than 0 is drift.", "router", "plan")
 	holds := m.gauge("rosknock_router_proof_holds", "Whether the proof of the steps held.", "router", "plan")
 	duration := m.gauge("rosknock_router_duration_seconds", "How long the router took.", "router")
-	for _, r := range routers {
-		name, became := routeros.Visible(r.Name, mostName), string(r.Became())
-		counts.WithLabelValues(became).Inc()
-		outcome.WithLabelValues(name, r.Plan, became).Set(1)
-		duration.WithLabelValues(name).Set(r.Took.Seconds())
-		if r.Changes != nil {
-			steps.WithLabelValues(name, r.Plan).Set(float64(len(r.Changes.Steps)))
+	for r := range routers {
+		counts.WithLabelValues(r.Became).Inc()
+		outcome.WithLabelValues(r.Name, r.Plan, r.Became).Set(1)
+		duration.WithLabelValues(r.Name).Set(r.Took.Seconds())
+		if r.Steps != nil {
+			steps.WithLabelValues(r.Name, r.Plan).Set(float64(*r.Steps))
 		}
-		if r.Proof != nil {
+		if r.Holds != nil {
 			value := 0.0
-			if r.Proof.Holds() {
+			if *r.Holds {
 				value = 1
 			}
-			holds.WithLabelValues(name, r.Plan).Set(value)
+			holds.WithLabelValues(r.Name, r.Plan).Set(value)
 		}
 	}
 	families, err := registry.Gather()

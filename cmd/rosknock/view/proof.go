@@ -114,26 +114,33 @@ func (s Style) traceWords(e proof.Packet) string {
 	return "trace " + strings.Join(words, " ")
 }
 
-// Proofs writes proofs in full: each promise, each door, each failure.
-func Proofs(w io.Writer, routers []Router, s Style) {
-	for i, r := range routers {
-		if i > 0 {
-			Say(w, "\n")
-		}
-		head(w, r, s)
-		if r.Proof == nil {
-			Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
-			continue
-		}
-		Say(w, "  %d steps, %s\n", len(r.Changes.Steps), over(*r.Proof))
-		for _, p := range proof.Promises() {
-			writePromise(w, *r.Proof, p, s)
-		}
-		for _, d := range r.Proof.Doors {
-			Say(w, "  door %s opens over %s with %d packets and not with fewer\n", d.Name, d.Family, d.Packets)
-		}
-		writeVerdict(w, r, s)
+// ProofsOf takes routers with their proofs.
+func ProofsOf(sink Sink) *Flow[Router] {
+	return newFlow(sink, kind[Router]{
+		command: "prove",
+		json:    func(r Router) any { return sink.router(r, false) },
+		header:  []string{"router", "promise", "verdict", "risk", "what", "packets"},
+		cells:   sink.proofCells,
+		text:    passages[Router]{one: sink.proofText, between: "\n"},
+	})
+}
+
+// proofText writes a proof in full: each promise, each door, each failure.
+func (s Style) proofText(w io.Writer, r Router) error {
+	head(w, r, s)
+	if r.Proof == nil {
+		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
+		return nil
 	}
+	Say(w, "  %d steps, %s\n", len(r.Changes.Steps), over(*r.Proof))
+	for _, p := range proof.Promises() {
+		writePromise(w, *r.Proof, p, s)
+	}
+	for _, d := range r.Proof.Doors {
+		Say(w, "  door %s opens over %s with %d packets and not with fewer\n", d.Name, d.Family, d.Packets)
+	}
+	writeVerdict(w, r, s)
+	return nil
 }
 
 func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {
@@ -237,24 +244,21 @@ func (s Style) failure(f proof.Failure) jsonFailure {
 	return out
 }
 
-// ProofTable writes the promises as csv or markdown, a line each.
-func ProofTable(w io.Writer, format string, routers []Router, s Style) error {
-	t := table{header: []string{"router", "promise", "verdict", "risk", "what", "packets"}}
-	for _, r := range routers {
-		if r.Proof == nil {
-			t.rows = append(t.rows, []string{r.Name, "", string(r.Outcome), "", reason(r.Err), ""})
-			continue
-		}
-		p := s.proof(r)
-		for _, promise := range p.Promises {
-			row := []string{r.Name, promise.Promise, promise.Verdict, "", promise.Why, ""}
-			for _, f := range append(p.Failures, p.Accepted...) {
-				if f.Promise == promise.Number {
-					row[3], row[4], row[5] = f.Risk, f.What, strings.Join(f.Packets, "; ")
-				}
-			}
-			t.rows = append(t.rows, row)
-		}
+// proofCells are the promises for CSV or Markdown, a row each.
+func (s Style) proofCells(r Router) [][]string {
+	if r.Proof == nil {
+		return [][]string{{r.Name, "", string(r.Outcome), "", reason(r.Err), ""}}
 	}
-	return t.write(w, format, s.Width)
+	var rows [][]string
+	p := s.proof(r)
+	for _, promise := range p.Promises {
+		row := []string{r.Name, promise.Promise, promise.Verdict, "", promise.Why, ""}
+		for _, f := range append(p.Failures, p.Accepted...) {
+			if f.Promise == promise.Number {
+				row[3], row[4], row[5] = f.Risk, f.What, strings.Join(f.Packets, "; ")
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }

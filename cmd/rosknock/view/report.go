@@ -1,7 +1,10 @@
 package view
 
 import (
+	"fmt"
 	"io"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,20 +27,68 @@ type Run struct {
 // Reachable is who reaches a router before the change and after it.
 type Reachable struct{ Before, After audit.Report }
 
-// Report writes a run as one HTML page. reach has an element for each router, nil where nothing is known.
-func Report(w io.Writer, run Run, routers []Router, reach []*Reachable, s Style) error {
-	p := page.Page{
-		Title: strings.TrimSpace(run.Command + " of " + strings.Join(run.Plans, ", ")), Command: run.Command, Plans: run.Plans, Actor: run.Actor, Tool: run.Tool,
-		Made: run.Made, Took: run.Took,
+// ReportOf takes the routers of a run for one HTML page. reach says who reaches a router, and run, at
+// the end, what the page says of the run as a whole.
+func ReportOf(sink Sink, command string, reach func(Router) *Reachable, run func(plans []string) Run) (*Flow[Router], error) {
+	l, err := page.NewLayout()
+	sink.Color = false
+	sink.Format = "html"
+	return newFlow(sink, kind[Router]{text: pageText{Style: sink.Style, layout: l, command: command, reach: reach, run: run}}), err
+}
+
+type pageText struct {
+	Style
+	layout  page.Layout
+	command string
+	reach   func(Router) *Reachable
+	run     func(plans []string) Run
+}
+
+// pageLine is what the page shows of a router.
+type pageLine struct {
+	Plan    string
+	Section page.Section
+}
+
+func (p pageText) piece(at int, results []Router) ([]byte, error) {
+	kept := make([]pageLine, len(results))
+	for i, r := range results {
+		id := fmt.Sprintf("r%d", at+1)
+		if i > 0 {
+			id += fmt.Sprintf("-%d", i+1)
+		}
+		section, err := p.layout.Section(id, p.command, p.onPage(r, p.reach(r)))
+		if err != nil {
+			return nil, err
+		}
+		kept[i] = pageLine{r.Plan, section}
 	}
-	for i, r := range routers {
-		p.Routers = append(p.Routers, s.onPage(r, reach[i]))
-	}
-	return page.Write(w, p)
+	return keep(kept)
+}
+
+func (p pageText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
+	return lines[Router, pageLine]{all: func(w io.Writer, all iter.Seq[pageLine]) error {
+		var plans []string
+		for l := range all {
+			if l.Plan != "" && !slices.Contains(plans, l.Plan) {
+				plans = append(plans, l.Plan)
+			}
+		}
+		run := p.run(plans)
+		return p.layout.Write(w, page.Page{
+			Title: strings.TrimSpace(run.Command + " of " + strings.Join(run.Plans, ", ")), Command: run.Command, Plans: run.Plans, Actor: run.Actor, Tool: run.Tool,
+			Made: run.Made, Took: run.Took,
+		}, func(yield func(page.Section) bool) {
+			for l := range all {
+				if !yield(l.Section) {
+					return
+				}
+			}
+		})
+	}}.write(w, pieces)
 }
 
 func (s Style) onPage(r Router, reach *Reachable) page.Router {
-	s.Color = false
 	out := page.Router{
 		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Groups: r.Groups, Tags: r.Tags,
 		Outcome: string(r.Became()), Took: r.Took, Proof: s.verdict(r), Reach: reachRows(reach),

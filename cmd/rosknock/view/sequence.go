@@ -39,8 +39,8 @@ func Generated(w io.Writer, format string, r Rated, s Style) error {
 // Sequences writes what knocks withstand.
 func Sequences(w io.Writer, format string, rated []Rated, s Style) error {
 	switch format {
-	case "json":
-		return s.sequencesJSON(w, rated)
+	case "json", "jsonl":
+		return s.sequencesJSON(w, format, rated)
 	case "csv", "markdown":
 		return s.sequencesTable(rated).write(w, format, s.Width)
 	}
@@ -207,7 +207,7 @@ type jsonSequence struct {
 	Weak          bool    `json:"weak"`
 }
 
-func (s Style) sequencesJSON(w io.Writer, rated []Rated) error {
+func (s Style) sequencesJSON(w io.Writer, format string, rated []Rated) error {
 	finite := func(f float64) *float64 {
 		if math.IsInf(f, 0) {
 			return nil
@@ -220,8 +220,8 @@ func (s Style) sequencesJSON(w io.Writer, rated []Rated) error {
 		out = append(out, jsonSequence{r.File, r.Door, s.stages(r.Knock), routeros.FormatDuration(r.Timeout), r.Speed, r.Decoys, st.Bits, st.ProtocolBits, st.Random, st.Quarantined,
 			finite(st.Sweeps()), finite(st.Half()), st.AscendingRow, st.DescendingRow, st.Fast, st.Weak()})
 	}
-	return encode(w, struct {
+	return document(w, format, struct {
 		Format    string         `json:"format"`
 		Sequences []jsonSequence `json:"sequences"`
-	}{"rosknock.sequence/1", out}, "  ")
+	}{"rosknock.sequence/1", out})
 }

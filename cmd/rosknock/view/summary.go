@@ -1,60 +1,192 @@
 package view
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Summary writes a fleet's routers as a table, a line each, and counts them. With reasons, it says below why routers failed or were left out.
-func Summary(w io.Writer, routers []Router, reasons bool, s Style) error {
-	t := table{header: []string{"ROUTER", "IDENTITY", "VERSION", "OUTCOME", "STEPS", "PROOF"}, whole: []string{"ROUTER", "OUTCOME", "STEPS"}}
-	var order []string
-	counts := map[string]int{}
-	for _, r := range routers {
-		became := r.Says()
-		if counts[became] == 0 {
-			order = append(order, became)
+// Telling says how changes are told to people.
+type Telling struct {
+	// Reads is what a changed router reads back as; empty of changes that would be made.
+	Reads string
+	// Routers is how many routers the run goes over.
+	Routers int
+	// Verbose tells every step of however many routers.
+	Verbose bool
+	// LeftOut is told how many routers there are when their steps are not.
+	LeftOut func(routers int)
+}
+
+// mostInFull is how many routers are shown step by step; of more the table says enough.
+const mostInFull = 20
+
+// ChangesOf takes the routers of a diff, an apply or another change.
+func ChangesOf(sink Sink, command string, how Telling) *Flow[Router] {
+	applied := command == "apply" || command == "undo" || command == "rotate" || command == "remove"
+	return newFlow(sink, kind[Router]{
+		command: command,
+		json:    func(r Router) any { return sink.router(r, applied) },
+		header:  []string{"router", "outcome", "step", "op", "path", "id", "slot", "before", "set", "error"},
+		cells:   sink.stepCells,
+		text:    changesText{how, sink.Style},
+	})
+}
+
+type changesText struct {
+	Telling
+	Style
+}
+
+// changesLine is what people see of a router.
+type changesLine struct {
+	Name, Says, Why string
+	Cells           []string
+	// Text is the router in full. What lint says of a plan is said once: Again is the text of a router
+	// that comes after another with the same Brief.
+	Brief, Text, Again string
+}
+
+// full reports whether the steps of so many routers are told.
+func (t changesText) full(routers int) bool { return routers <= mostInFull || t.Verbose }
+
+func (t changesText) piece(_ int, results []Router) ([]byte, error) {
+	kept := make([]changesLine, len(results))
+	for i, r := range results {
+		l := changesLine{Name: string(short(r.Name)), Says: r.Says(), Why: r.why()}
+		l.Cells = []string{l.Name, string(short(r.Identity())), string(short(r.Version())), l.Says, stepsText(r), proofText(r)}
+		if t.full(t.Routers) {
+			l.Brief = t.brief(r.Findings)
+			l.Text = t.inFull(r, t.Routers == 1 && len(results) == 1)
+			if r.Findings != nil {
+				r.Findings = nil
+				l.Again = t.inFull(r, false)
+			}
 		}
-		counts[became]++
-		t.rows = append(t.rows, []string{r.Name, r.Identity(), r.Version(), became, stepsText(r), proofText(r)})
+		kept[i] = l
 	}
-	for i := len(t.header) - 1; i > 0; i-- {
-		if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[i] != "" }) {
-			t = t.without(i)
+	return keep(kept)
+}
+
+func (t changesText) inFull(r Router, alone bool) string {
+	var b bytes.Buffer
+	if t.Reads == "" {
+		Changes(&b, r, t.Style)
+	} else {
+		t.applied(&b, r, alone, t.Style)
+	}
+	return b.String()
+}
+
+func (t changesText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
+	return lines[Router, changesLine]{all: t.lines}.write(w, pieces)
+}
+
+func (t changesText) lines(w io.Writer, all iter.Seq[changesLine]) error {
+	routers := 0
+	for range all {
+		routers++
+	}
+	full := t.full(t.Routers) && t.full(routers) // a router may have several results
+	if full {
+		said := map[string]bool{}
+		between := ""
+		for l := range all {
+			text := l.Text
+			if said[l.Brief] && l.Again != "" {
+				text = l.Again
+			}
+			said[l.Brief] = true
+			if _, err := io.WriteString(w, between+text); err != nil {
+				return err
+			}
+			if t.Reads == "" {
+				between = "\n"
+			}
 		}
 	}
-	if err := t.text(w, s.Width); err != nil {
+	if routers < 2 {
+		return nil
+	}
+	if full {
+		Say(w, "\n")
+	} else if t.Reads == "" {
+		t.LeftOut(routers)
+	}
+	return t.summary(w, all, routers, !full)
+}
+
+// summary writes a fleet's routers as a table, a line each, and counts them. With reasons, it says below why routers failed or were left out.
+func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int, reasons bool) error {
+	out := table{header: []string{"ROUTER", "IDENTITY", "VERSION", "OUTCOME", "STEPS", "PROOF"}, whole: []string{"ROUTER", "OUTCOME", "STEPS"}}
+	out.kept = func(yield func([]string) bool) {
+		for l := range all {
+			if !yield(l.Cells) {
+				return
+			}
+		}
+	}
+	for i, filled := range slices.Backward(out.filled()) {
+		if i > 0 && !filled {
+			out = out.without(i)
+		}
+	}
+	if err := out.text(w, t.Width); err != nil {
 		return err
 	}
-	if reasons {
-		writeReasons(w, routers, s)
+	var order []string
+	counts := map[string]int{}
+	why := reasonWriter{w: w, Style: t.Style}
+	for l := range all {
+		if counts[l.Says] == 0 {
+			order = append(order, l.Says)
+		}
+		counts[l.Says]++
+		if reasons {
+			why.write(l.Name, l.Why)
+		}
 	}
+	why.end()
 	var words []string
 	for _, o := range order {
 		words = append(words, fmt.Sprintf("%d %s", counts[o], o))
 	}
-	Say(w, "\n%s: %s\n", Plural(len(routers), "router"), strings.Join(words, ", "))
+	Say(w, "\n%s: %s\n", Plural(routers, "router"), strings.Join(words, ", "))
 	return nil
 }
 
-// writeReasons says why routers failed or were left out.
-func writeReasons(w io.Writer, routers []Router, s Style) {
-	before, after := visible("\n"), visible("")
-	for _, r := range routers {
-		why := r.Note
-		if r.Err != nil {
-			why = reason(r.Err)
-		}
-		if why != "" {
-			text := strings.TrimPrefix(string(wrap(clean(r.Name+": "+why), s.Width, 2)), "  ")
-			Say(w, "%s%s", before, visible(text))
-			before, after = "\n", "\n"
-		}
+// why is why a router failed or was left out, for people.
+func (r Router) why() string {
+	if r.Err != nil {
+		return string(clean(reason(r.Err)))
 	}
-	Say(w, "%s", after)
+	return string(clean(r.Note))
+}
+
+// reasonWriter says why routers failed or were left out.
+type reasonWriter struct {
+	w io.Writer
+	Style
+	any bool
+}
+
+func (r *reasonWriter) write(router, why string) {
+	if why == "" {
+		return
+	}
+	text := strings.TrimPrefix(string(wrap(clean(router+": "+why), r.Width, 2)), "  ")
+	Say(r.w, "\n%s", visible(text))
+	r.any = true
+}
+
+func (r *reasonWriter) end() {
+	if r.any {
+		Say(r.w, "\n")
+	}
 }
 
 func stepsText(r Router) string {

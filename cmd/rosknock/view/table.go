@@ -1,9 +1,12 @@
 package view
 
 import (
+	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
 
@@ -33,54 +37,101 @@ type Trusted struct {
 type table struct {
 	header []string
 	rows   [][]string
-	whole  []string // columns that are never cut
+	// kept yields rows that are too many to be held, after the others; it can be asked again.
+	kept  iter.Seq[[]string]
+	whole []string // columns that are never cut
+}
+
+// all yields the rows.
+func (t table) all() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for _, row := range t.rows {
+			if !yield(row) {
+				return
+			}
+		}
+		if t.kept != nil {
+			t.kept(yield)
+		}
+	}
 }
 
 // text writes the table for a terminal. Where it does not fit, columns that can be done without go, and then cells
 // are cut; whole columns, such as addresses that people copy, never are.
 func (t table) text(w io.Writer, width int) error {
-	var padded strings.Builder
-	tw := tablewriter.NewTable(&padded,
+	t = t.cleaned(mostName)
+	for _, name := range []string{"SINCE", "LIST"} {
+		if at := slices.Index(t.header, name); at >= 0 && total(t.widths(utf8.RuneCountInString)) > width {
+			t = t.without(at)
+		}
+	}
+	fitted := t.fit(width)
+	columns := tw.NewMapper[int, int]()
+	for i, n := range fitted.widths(twwidth.Width) {
+		columns.Set(i, n+gap)
+	}
+	out := tablewriter.NewTable(trimmed{w},
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders:  tw.BorderNone,
-			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
+			Borders:   tw.BorderNone,
+			Settings:  tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
+			Streaming: true,
 		})),
 		tablewriter.WithHeaderAutoFormat(tw.Off),
 		tablewriter.WithHeaderAlignment(tw.AlignLeft),
 		tablewriter.WithRowAlignment(tw.AlignLeft),
 		tablewriter.WithRowAutoWrap(tw.WrapNone),
-		tablewriter.WithPadding(tw.Padding{Left: "", Right: "  ", Overwrite: true}),
+		tablewriter.WithPadding(tw.Padding{Left: "", Right: strings.Repeat(" ", gap), Overwrite: true}),
 		tablewriter.WithTrimSpace(tw.Off),
+		tablewriter.WithStreaming(tw.StreamConfig{Enable: true}), // a row at a time
+		tablewriter.WithColumnWidths(columns),
 	)
-	t = t.cleaned(mostName)
-	for _, name := range []string{"SINCE", "LIST"} {
-		if at := slices.Index(t.header, name); at >= 0 && total(t.widths()) > width {
-			t = t.without(at)
+	if err := out.Start(); err != nil {
+		return err
+	}
+	out.Header(fitted.header)
+	for row := range fitted.all() {
+		if err := out.Append(row); err != nil {
+			return err
 		}
 	}
-	fitted := t.fit(width)
-	tw.Header(fitted.header)
-	if err := tw.Bulk(fitted.rows); err != nil {
-		return err
-	}
-	if err := tw.Render(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(padded.String()) {
-		Say(w, "%s\n", visible(strings.TrimRight(line, " \n")))
-	}
-	return nil
+	return out.Close()
 }
 
-// widths are the columns' widths in characters.
-func (t table) widths() []int {
+// trimmed takes the blanks off the ends of lines, which come whole.
+type trimmed struct{ to io.Writer }
+
+// Write implements [io.Writer].
+func (t trimmed) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		Say(t.to, "%s\n", visible(strings.TrimRight(line, " \n")))
+	}
+	return len(p), nil
+}
+
+// widths are the columns' widths, by what measures a cell.
+func (t table) widths(measure func(string) int) []int {
 	widths := make([]int, len(t.header))
-	for _, row := range append([][]string{t.header}, t.rows...) {
+	widen := func(row []string) {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			widths[i] = max(widths[i], measure(cell))
 		}
 	}
+	widen(t.header)
+	for row := range t.all() {
+		widen(row)
+	}
 	return widths
+}
+
+// filled says which columns have anything in them.
+func (t table) filled() []bool {
+	filled := make([]bool, len(t.header))
+	for row := range t.all() {
+		for i, cell := range row {
+			filled[i] = filled[i] || cell != ""
+		}
+	}
+	return filled
 }
 
 // narrowest is how far a column is cut at most.
@@ -88,7 +139,7 @@ const narrowest = 8
 
 // fit cuts cells of the widest columns until a line fits.
 func (t table) fit(width int) table {
-	widths := t.widths()
+	widths := t.widths(utf8.RuneCountInString)
 	for total(widths) > width {
 		widest := -1
 		for i, w := range widths {
@@ -111,27 +162,27 @@ func (t table) fit(width int) table {
 		}
 		return out
 	}
-	fitted := table{header: cut(t.header)}
-	for _, row := range t.rows {
-		fitted.rows = append(fitted.rows, cut(row))
-	}
+	fitted := t.each(cut)
+	fitted.header = cut(t.header)
 	return fitted
 }
 
 // without drops a column.
 func (t table) without(column int) table {
-	out := table{header: slices.Delete(slices.Clone(t.header), column, column+1), whole: t.whole}
-	for _, row := range t.rows {
-		out.rows = append(out.rows, slices.Delete(slices.Clone(row), column, column+1))
-	}
+	drop := func(row []string) []string { return slices.Delete(slices.Clone(row), column, column+1) }
+	out := t.each(drop)
+	out.header = drop(t.header)
 	return out
 }
 
-// total is the width of a line: two blanks stand behind each cell.
+// gap is how many blanks stand behind each cell.
+const gap = 2
+
+// total is the width of a line.
 func total(widths []int) int {
 	n := 0
 	for _, w := range widths {
-		n += w + 2
+		n += w + gap
 	}
 	return n
 }
@@ -142,35 +193,69 @@ const mostCell = 32_000
 
 // cleaned makes every cell visible, and cuts what is longer.
 func (t table) cleaned(most int) table {
-	return t.each(func(cell string) string { return routeros.Visible(cell, most) })
+	return t.cells(func(cell string) string { return routeros.Visible(cell, most) })
 }
 
-// each returns the table with something done to every cell below the header.
-func (t table) each(do func(string) string) table {
-	out := table{header: t.header, whole: t.whole, rows: make([][]string, len(t.rows))}
-	for i, row := range t.rows {
-		out.rows[i] = make([]string, len(row))
-		for j, cell := range row {
-			out.rows[i][j] = do(cell)
+// cells returns the table with something done to every cell below the header.
+func (t table) cells(do func(string) string) table {
+	return t.each(func(row []string) []string {
+		out := make([]string, len(row))
+		for i, cell := range row {
+			out[i] = do(cell)
+		}
+		return out
+	})
+}
+
+// each returns the table with something done to every row below the header, whenever it is asked
+// for.
+func (t table) each(do func(row []string) []string) table {
+	all := t.all()
+	return table{header: t.header, whole: t.whole, kept: func(yield func([]string) bool) {
+		for row := range all {
+			if !yield(do(row)) {
+				return
+			}
+		}
+	}}
+}
+
+// head writes what stands above the rows of CSV or Markdown.
+func (t table) head(w io.Writer, format string) error {
+	if format == "csv" {
+		return csvLine(w, t.header)
+	}
+	_, err := io.WriteString(w, markdownLine(t.header)+"|"+strings.Repeat(" --- |", len(t.header))+"\n")
+	return err
+}
+
+// body writes the rows of CSV or Markdown.
+func (t table) body(w io.Writer, format string) error {
+	if t = t.cleaned(mostCell); format == "csv" {
+		return csvLines(w, t.cells(noFormula).all())
+	}
+	for row := range t.cells(markdownCell).all() {
+		if _, err := io.WriteString(w, markdownLine(row)); err != nil {
+			return err
 		}
 	}
-	return out
+	return nil
 }
 
-// csv writes the table for spreadsheets and programs. A cell that a spreadsheet would take for a
-// formula gets an apostrophe in front, as OWASP says under "CSV injection".
-func (t table) csv(w io.Writer) error {
-	t = t.cleaned(mostCell).each(noFormula)
+// csvLines writes rows for spreadsheets and programs. A cell that a spreadsheet would take for a
+// formula has an apostrophe in front, as OWASP says under "CSV injection".
+func csvLines(w io.Writer, rows iter.Seq[[]string]) error {
 	c := csv.NewWriter(w)
-	if err := c.Write(t.header); err != nil {
-		return err
-	}
-	if err := c.WriteAll(t.rows); err != nil {
-		return err
+	for row := range rows {
+		if err := c.Write(row); err != nil {
+			return err
+		}
 	}
 	c.Flush()
 	return c.Error()
 }
+
+func csvLine(w io.Writer, row []string) error { return csvLines(w, slices.Values([][]string{row})) }
 
 // noFormula puts an apostrophe before a cell that begins as a formula does, in letters of either
 // width. Tabs and line ends, which OWASP names too, are escaped already; blanks in front are
@@ -183,18 +268,9 @@ func noFormula(cell string) string {
 	return cell
 }
 
-// markdown writes the table for a ticket or a page. Tablewriter's own renderer escapes nothing.
-func (t table) markdown(w io.Writer) error {
-	t = t.cleaned(mostCell).each(markdownCell)
-	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
-	var text strings.Builder
-	text.WriteString(line(t.header) + "|" + strings.Repeat(" --- |", len(t.header)) + "\n")
-	for _, row := range t.rows {
-		text.WriteString(line(row))
-	}
-	_, err := io.WriteString(w, text.String())
-	return err
-}
+// markdownLine is a line of a table for a ticket or a page. Tablewriter's own renderer escapes
+// nothing.
+func markdownLine(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
 
 // markdownCell escapes what is more than text in Markdown: the border of a cell, HTML, entities,
 // code, links, pictures and emphasis. So a cell shows what it says and nothing else.
@@ -205,47 +281,84 @@ func markdownCell(cell string) string {
 }
 
 func (t table) write(w io.Writer, format string, width int) error {
-	switch format {
-	case "csv":
-		return t.csv(w)
-	case "markdown":
-		return t.markdown(w)
-	default:
+	if format != "csv" && format != "markdown" {
 		return t.text(w, width)
 	}
+	var b bytes.Buffer
+	if err := errors.Join(t.head(&b, format), t.body(&b, format)); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
-// TrustedTable writes the ledgers as text, csv or markdown.
-func TrustedTable(w io.Writer, format string, routers []Trusted, s Style) error {
-	t := table{header: []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND", "CONN"}, whole: []string{"ADDRESS", "EXPIRES IN", "KIND", "CONN"}}
-	if format == "csv" {
-		t.header = []string{"router", "address", "door", "list", "since", "expires-in", "kind", "connections"}
+// Ledgers takes the trusted ledgers of routers.
+func Ledgers(sink Sink, command string) *Flow[Trusted] {
+	header := ledgerHeader()
+	if sink.Format == "csv" {
+		header = []string{"router", "address", "door", "list", "since", "expires-in", "kind", "connections"}
 	}
-	failed := 0
-	for _, r := range routers {
-		if r.Err != nil {
+	return newFlow(sink, kind[Trusted]{
+		command: command,
+		json:    func(t Trusted) any { return t.json() },
+		header:  header,
+		cells:   Trusted.cells,
+		text: lines[Trusted, ledgerLine]{
+			line: func(t Trusted) ledgerLine { return ledgerLine{t.cells(), t.Err != nil} },
+			all:  sink.ledgers,
+		},
+	})
+}
+
+func ledgerHeader() []string {
+	return []string{"ROUTER", "ADDRESS", "DOOR", "LIST", "SINCE", "EXPIRES IN", "KIND", "CONN"}
+}
+
+// ledgerLine is what people see of a ledger.
+type ledgerLine struct {
+	Rows   [][]string
+	Failed bool
+}
+
+func (t Trusted) cells() [][]string {
+	var rows [][]string
+	for _, e := range t.Entries {
+		rows = append(rows, []string{t.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind), connections(e)})
+	}
+	return rows
+}
+
+func (s Style) ledgers(w io.Writer, all iter.Seq[ledgerLine]) error {
+	t := table{header: ledgerHeader(), whole: []string{"ADDRESS", "EXPIRES IN", "KIND", "CONN"}}
+	t.kept = func(yield func([]string) bool) {
+		for l := range all {
+			for _, row := range l.Rows {
+				if !yield(row) {
+					return
+				}
+			}
+		}
+	}
+	routers, failed, entries := 0, 0, 0
+	for l := range all {
+		if routers++; l.Failed {
 			failed++
 		}
-		for _, e := range r.Entries {
-			t.rows = append(t.rows, []string{r.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind), connections(e)})
-		}
+		entries += len(l.Rows)
 	}
-	if format != "text" {
-		return t.write(w, format, s.Width)
-	}
-	if len(t.rows) == 0 {
+	if entries == 0 {
 		switch {
 		case failed == 0:
 			Say(w, "nobody is trusted\n")
-		case failed < len(routers):
-			Say(w, "nobody is trusted on the %d routers that answer\n", len(routers)-failed)
+		case failed < routers:
+			Say(w, "nobody is trusted on the %d routers that answer\n", routers-failed)
 		}
 		return nil
 	}
-	if !slices.ContainsFunc(t.rows, func(row []string) bool { return row[len(row)-1] != "" }) {
-		t = t.without(len(t.header) - 1)
+	if last := len(t.header) - 1; !t.filled()[last] {
+		t = t.without(last)
 	}
-	if len(routers) == 1 {
+	if routers == 1 {
 		t = t.without(0) // one router needs no column, and the width is dear
 	}
 	return t.text(w, s.Width)
@@ -266,22 +379,19 @@ func expires(e trusted.Entry) string {
 	return routeros.FormatDuration(e.ExpiresIn)
 }
 
-// ChangesTable writes the steps of a diff or apply as csv or markdown, a line each.
-func ChangesTable(w io.Writer, format string, routers []Router, s Style) error {
-	t := table{header: []string{"router", "outcome", "step", "op", "path", "id", "slot", "before", "set", "error"}}
-	for _, r := range routers {
-		problem := ""
-		if r.Err != nil {
-			problem = reason(r.Err)
-		}
-		if r.Changes == nil || !r.Changes.Changed() {
-			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), "", "", "", "", "", "", "", problem})
-			continue
-		}
-		for i, step := range r.Changes.Steps {
-			t.rows = append(t.rows, []string{r.Name, string(r.Outcome), fmt.Sprint(i + 1), string(step.Op), string(step.Menu), step.ID, step.Slot, step.Before,
-				strings.Join(attributes(step, s), " "), problem})
-		}
+// stepCells are the steps of a diff or apply for CSV or Markdown, a row each.
+func (s Style) stepCells(r Router) [][]string {
+	problem := ""
+	if r.Err != nil {
+		problem = reason(r.Err)
 	}
-	return t.write(w, format, s.Width)
+	if r.Changes == nil || !r.Changes.Changed() {
+		return [][]string{{r.Name, string(r.Outcome), "", "", "", "", "", "", "", problem}}
+	}
+	var rows [][]string
+	for i, step := range r.Changes.Steps {
+		rows = append(rows, []string{r.Name, string(r.Outcome), fmt.Sprint(i + 1), string(step.Op), string(step.Menu), step.ID, step.Slot, step.Before,
+			strings.Join(attributes(step, s), " "), problem})
+	}
+	return rows
 }

@@ -19,42 +19,31 @@ type Traced struct {
 	Others []packet.Fate // all that can be, the same one first
 }
 
-// RoutersOf returns the routers of traces.
-func RoutersOf(traced []Traced) []Router {
-	out := make([]Router, len(traced))
-	for i, t := range traced {
-		out[i] = t.Router
-	}
-	return out
+// TracesOf takes what becomes of a packet on each router.
+func TracesOf(sink Sink) *Flow[Traced] {
+	return newFlow(sink, kind[Traced]{
+		command: "trace",
+		json:    func(x Traced) any { return sink.traceJSON(x) },
+		header:  []string{"router", "packet", "table", "row", "id", "rule", "matched", "why"},
+		cells:   sink.traceCells,
+		text: passages[Traced]{between: "\n", one: func(w io.Writer, x Traced) error {
+			head(w, x.Router, sink.Style)
+			if x.Err != nil {
+				Say(w, "%s\n", wrap(clean(reason(x.Err)), sink.Width, 2))
+				return nil //nolint:nilerr // the router's error is what is written
+			}
+			x.text(w, sink.Style)
+			return nil
+		}},
+	})
 }
 
-// Traces writes what becomes of a packet.
-func Traces(w io.Writer, format string, traced []Traced, s Style) error {
-	switch format {
-	case "json":
-		return s.tracesJSON(w, traced)
-	case "csv", "markdown":
-		t := table{header: []string{"router", "packet", "table", "row", "id", "rule", "matched", "why"}}
-		for _, x := range traced {
-			for _, look := range x.Fate.Trail {
-				t.rows = append(t.rows, []string{x.Name, x.Packet.String(), string(look.Table), fmt.Sprint(look.Index), look.Rule.ID, s.rule(*look.Rule), fmt.Sprint(look.Matched), whyNot(look)})
-			}
-			t.rows = append(t.rows, []string{x.Name, x.Packet.String(), "", "", "", "", "", x.verdict()})
-		}
-		return t.write(w, format, s.Width)
+func (s Style) traceCells(x Traced) [][]string {
+	var rows [][]string
+	for _, look := range x.Fate.Trail {
+		rows = append(rows, []string{x.Name, x.Packet.String(), string(look.Table), fmt.Sprint(look.Index), look.Rule.ID, s.rule(*look.Rule), fmt.Sprint(look.Matched), whyNot(look)})
 	}
-	for i, x := range traced {
-		if i > 0 {
-			Say(w, "\n")
-		}
-		head(w, x.Router, s)
-		if x.Err != nil {
-			Say(w, "%s\n", wrap(clean(reason(x.Err)), s.Width, 2))
-			continue
-		}
-		x.text(w, s)
-	}
-	return nil
+	return append(rows, []string{x.Name, x.Packet.String(), "", "", "", "", "", x.verdict()})
 }
 
 func (x Traced) text(w io.Writer, s Style) {
@@ -185,28 +174,24 @@ type jsonLook struct {
 	Undecided []string `json:"undecided,omitempty"`
 }
 
-func (s Style) tracesJSON(w io.Writer, traced []Traced) error {
-	out := make([]jsonTrace, len(traced))
-	for i, x := range traced {
-		j := jsonTrace{Name: x.Name, Address: x.Address, Additions: []string{}, Trail: []jsonLook{}, Others: []string{}}
-		if out[i] = j; x.Err != nil {
-			out[i].Error = x.Err.Error()
-			continue
-		}
-		j.Packet, j.State, j.Verdict, j.Why = x.Packet.String(), x.Packet.State.String(), x.Fate.Verdict.String(), x.verdict()
-		if x.Fate.Rule != nil {
-			j.Rule, j.Table = x.Fate.Rule.ID, string(x.Fate.Table)
-		}
-		for _, a := range x.Fate.Additions {
-			j.Additions = append(j.Additions, a.List+" "+a.Timeout.String())
-		}
-		for _, look := range x.Fate.Trail {
-			j.Trail = append(j.Trail, jsonLook{string(look.Table), look.Index, look.Rule.ID, s.rule(*look.Rule), look.Matched, look.Failed, look.Undecided})
-		}
-		for _, o := range x.Others[1:] {
-			j.Others = append(j.Others, fateText(o))
-		}
-		out[i] = j
+func (s Style) traceJSON(x Traced) jsonTrace {
+	j := jsonTrace{Name: x.Name, Address: x.Address, Additions: []string{}, Trail: []jsonLook{}, Others: []string{}}
+	if x.Err != nil {
+		j.Error = x.Err.Error()
+		return j
 	}
-	return write(w, "trace", out)
+	j.Packet, j.State, j.Verdict, j.Why = x.Packet.String(), x.Packet.State.String(), x.Fate.Verdict.String(), x.verdict()
+	if x.Fate.Rule != nil {
+		j.Rule, j.Table = x.Fate.Rule.ID, string(x.Fate.Table)
+	}
+	for _, a := range x.Fate.Additions {
+		j.Additions = append(j.Additions, a.List+" "+a.Timeout.String())
+	}
+	for _, look := range x.Fate.Trail {
+		j.Trail = append(j.Trail, jsonLook{string(look.Table), look.Index, look.Rule.ID, s.rule(*look.Rule), look.Matched, look.Failed, look.Undecided})
+	}
+	for _, o := range x.Others[1:] {
+		j.Others = append(j.Others, fateText(o))
+	}
+	return j
 }

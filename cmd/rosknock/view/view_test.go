@@ -61,20 +61,11 @@ func golden(t *testing.T, name string, got []byte) {
 
 func render(t *testing.T, format string, s view.Style) []byte {
 	t.Helper()
-	var b bytes.Buffer
-	var err error
-	switch format {
-	case "text":
-		view.Changes(&b, example(), s)
-	case "json":
-		err = view.JSON(&b, "diff", example(), s)
-	default:
-		err = view.ChangesTable(&b, format, example(), s)
+	text := written(t, format, s, changesOf("diff", len(example())), example()...)
+	if format == "text" { // without the table of the fleet below
+		text = text[:bytes.LastIndex(text, []byte("\n\nROUTER"))+1]
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
+	return text
 }
 
 // TestFormats: what people and programs see, and that it is text whatever bytes a comment holds.
@@ -167,7 +158,7 @@ func prepared(t *testing.T) view.Router {
 func TestParts(t *testing.T) {
 	r := prepared(t)
 	var b bytes.Buffer
-	view.Changes(&b, []view.Router{r}, view.Style{Width: 80})
+	view.Changes(&b, r, view.Style{Width: 80})
 	if want := `r1  MikroTik, RouterOS 7.20
   first, remove what nothing uses:
    1 - remove  /ip/firewall/filter p/left *1
@@ -192,7 +183,7 @@ func TestParts(t *testing.T) {
 	one := r.Changes.Part(diff.Part{From: 1, To: 5, Met: true}, nil) // nothing to tell apart
 	r.Changes = &one
 	b.Reset()
-	if view.Changes(&b, []view.Router{r}, view.Style{Width: 80}); strings.Contains(b.String(), "first") || strings.Contains(b.String(), "confirmed") {
+	if view.Changes(&b, r, view.Style{Width: 80}); strings.Contains(b.String(), "first") || strings.Contains(b.String(), "confirmed") {
 		t.Errorf("%s", b.String())
 	}
 }
@@ -206,10 +197,7 @@ func TestIDsGiven(t *testing.T) {
 	r.Result = &apply.Result{Receipts: []apply.Receipt{
 		{Index: 0, Step: steps[0]}, {Index: 2, Step: steps[2], ID: "*8"}, {Index: 1, Step: steps[1], ID: "*9"}, {Index: 3, Step: steps[3], Err: errors.New("no")},
 	}}
-	var b bytes.Buffer
-	if err := view.JSON(&b, "apply", []view.Router{r}, view.Style{}); err != nil {
-		t.Fatal(err)
-	}
+	b := written(t, "json", view.Style{}, changesOf("apply", 1), r)
 	var out struct {
 		Routers []struct {
 			Changes []struct {
@@ -218,12 +206,12 @@ func TestIDsGiven(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(b.Bytes(), &out); err != nil {
+	if err := json.Unmarshal(b, &out); err != nil {
 		t.Fatal(err)
 	}
 	is := out.Routers[0].Changes
 	if is[1].ID != "*9" || is[2].ID != "*8" || is[3].Before != "*8" || is[3].Error != "no" || is[3].Done == nil || *is[3].Done || is[4].ID != "*9" || is[4].Done != nil {
-		t.Errorf("%s", b.Bytes())
+		t.Errorf("%s", b)
 	}
 }
 
@@ -247,20 +235,15 @@ func TestTrusted(t *testing.T) {
 	}
 	ledgers := []view.Trusted{{Name: "192.0.2.1:8729", Entries: entries}, {Name: "r2", Entries: entries[:1]}}
 	for format, file := range map[string]string{"text": "trusted.txt", "csv": "trusted.csv", "markdown": "trusted.md"} {
-		var b bytes.Buffer
-		if err := view.TrustedTable(&b, format, ledgers, view.Style{Width: 80}); err != nil {
-			t.Fatal(err)
-		}
-		golden(t, file, b.Bytes())
-		for line := range strings.SplitSeq(b.String(), "\n") {
+		text := written(t, format, view.Style{Width: 80}, ledgersOf, ledgers...)
+		golden(t, file, text)
+		for line := range strings.SplitSeq(string(text), "\n") {
 			if n := utf8.RuneCountInString(line); format == "text" && n > 80 {
 				t.Errorf("%d columns: %s", n, line)
 			}
 		}
 	}
-	var b bytes.Buffer
-	if err := view.TrustedJSON(&b, "trusted-list", ledgers); err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "trusted.json", b.Bytes())
+	golden(t, "trusted.json", written(t, "json", view.Style{}, ledgersOf, ledgers...))
 }
+
+func ledgersOf(sink view.Sink) *view.Flow[view.Trusted] { return view.Ledgers(sink, "trusted-list") }

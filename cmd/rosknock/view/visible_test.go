@@ -37,21 +37,14 @@ func TestCells(t *testing.T) {
 		{"`x` [a](b) ![c](d) *e* _f_ ~~g~~", "`x` [a](b) ![c](d) *e* _f_ ~~g~~", "\\`x\\` \\[a\\](b) !\\[c\\](d) \\*e\\* \\_f\\_ \\~\\~g\\~\\~"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var text bytes.Buffer
-			check := []view.Router{{Name: c.name, Outcome: "unchanged"}}
-			if err := view.ChangesTable(&text, "csv", check, view.Style{}); err != nil {
-				t.Fatal(err)
-			}
-			rows, err := csv.NewReader(&text).ReadAll()
+			check := view.Router{Name: c.name, Outcome: "unchanged"}
+			rows, err := csv.NewReader(bytes.NewReader(written(t, "csv", view.Style{}, changesOf("diff", 1), check))).ReadAll()
 			if err != nil || len(rows) != 2 || rows[1][0] != c.csv {
 				t.Errorf("CSV: %q, want %q, %v", rows, c.csv, err)
 			}
-			text.Reset()
-			if err := view.ChangesTable(&text, "markdown", check, view.Style{}); err != nil {
-				t.Fatal(err)
-			}
-			if want := "\n| " + c.markdown + " | unchanged |"; !strings.Contains(text.String(), want) {
-				t.Errorf("Markdown: %q, want %q", text.String(), want)
+			text := string(written(t, "markdown", view.Style{}, changesOf("diff", 1), check))
+			if want := "\n| " + c.markdown + " | unchanged |"; !strings.Contains(text, want) {
+				t.Errorf("Markdown: %q, want %q", text, want)
 			}
 		})
 	}
@@ -59,11 +52,8 @@ func TestCells(t *testing.T) {
 
 // TestLongCells: what has no end is cut in a cell, as spreadsheets take it.
 func TestLongCells(t *testing.T) {
-	var text bytes.Buffer
-	if err := view.ChangesTable(&text, "csv", []view.Router{{Name: strings.Repeat("W", 900_000)}}, view.Style{}); err != nil {
-		t.Fatal(err)
-	}
-	if n := text.Len(); n > 33_000 {
+	text := written(t, "csv", view.Style{}, changesOf("diff", 1), view.Router{Name: strings.Repeat("W", 900_000)})
+	if n := len(text); n > 33_000 {
 		t.Errorf("%d bytes", n)
 	}
 }

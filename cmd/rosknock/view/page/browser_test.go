@@ -24,8 +24,6 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"github.com/rosknock/rosknock/cmd/rosknock/view/page"
 )
 
 // tab is a page in a browser, and what went on in it.
@@ -69,7 +67,7 @@ func browser(t testing.TB) context.Context {
 }
 
 // open shows a page in a new tab of a browser, after some preparation.
-func open(browser context.Context, t testing.TB, p page.Page, before ...action) *tab {
+func open(browser context.Context, t testing.TB, p document, before ...action) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
@@ -83,7 +81,7 @@ func open(browser context.Context, t testing.TB, p page.Page, before ...action) 
 	return b
 }
 
-func save(t testing.TB, p page.Page) string {
+func save(t testing.TB, p document) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "page.html")
 	if err := os.WriteFile(file, write(t, p), 0o600); err != nil {
@@ -338,7 +336,7 @@ const sticking = `[...document.body.querySelectorAll('*')].filter(e => !e.closes
 	.map(e => e.tagName + '.' + e.className + ' ' + e.getBoundingClientRect().right + ' ' + e.textContent.slice(0, 40))`
 
 func testPhone(ctx context.Context, t *testing.T) {
-	for name, p := range map[string]page.Page{"small": small(), "hostile": hostile()} {
+	for name, p := range map[string]document{"small": small(), "hostile": hostile()} {
 		for _, mobile := range []bool{false, true} {
 			b := open(ctx, t, p, size(360, mobile))
 			b.run(do(`for (const r of document.querySelectorAll('.router')) { r.open = true; r.style.contentVisibility = 'visible'; }`))
@@ -461,7 +459,7 @@ func testShots(ctx context.Context, t *testing.T) {
 		t.Skip("ROSKNOCK_SHOTS names no folder")
 	}
 	unfold := do(`for (const id of ['r1', 'r2', 'r3']) document.getElementById(id).open = true`)
-	shot := func(name string, p page.Page, actions ...action) {
+	shot := func(name string, p document, actions ...action) {
 		b := open(ctx, t, p, actions[:2]...)
 		b.run(actions[2:]...)
 		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
@@ -496,7 +494,7 @@ func keep(t *testing.T, folder, name string, data []byte) {
 
 // BenchmarkLoad500 measures until the load event; two seconds are the aim.
 func BenchmarkLoad500(b *testing.B) {
-	t := open(browser(b), b, page.Page{})
+	t := open(browser(b), b, document{})
 	file := save(b, fleet(500, 30))
 	total := 0.0
 	for b.Loop() {

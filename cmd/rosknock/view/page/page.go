@@ -6,11 +6,13 @@ package page
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	_ "embed" // for the files below
 	"encoding/base64"
 	"html/template"
 	"io"
+	"iter"
 	"time"
 )
 
@@ -23,7 +25,6 @@ type Page struct {
 	Tool    string   // such as "rosknock v1.2.3"
 	Made    time.Time
 	Took    time.Duration
-	Routers []Router
 }
 
 // Router is what the report says about one router.
@@ -83,15 +84,39 @@ var (
 	layout string
 )
 
-// Write writes a page. The same value always gives the same bytes.
-func Write(w io.Writer, p Page) error {
+// Layout makes pages. It may be used by several goroutines.
+type Layout struct{ template *template.Template }
+
+// NewLayout returns the layout of all pages.
+func NewLayout() (Layout, error) {
 	yes := func(b *bool) bool { return *b } // a template takes any pointer for true
 	t, err := template.New("page").Funcs(template.FuncMap{"yes": yes}).Parse(layout)
-	if err != nil {
+	return Layout{t}, err
+}
+
+// Section makes the part of a page that is about one router. id names it within the page, and
+// command is the page's.
+func (l Layout) Section(id, command string, r Router) (Section, error) {
+	s := newSection(id, visibleRouter(r), line(command))
+	var b bytes.Buffer
+	err := l.template.ExecuteTemplate(&b, "section", s)
+	return Section{facts: s.Facts, HTML: b.String()}, err
+}
+
+// Write writes a page with the sections of its routers, which are asked for twice. The same values
+// always give the same bytes.
+func (l Layout) Write(w io.Writer, p Page, sections iter.Seq[Section]) error {
+	buffered := bufio.NewWriterSize(w, 64<<10) // the template writes in crumbs
+	r := newReport(visible(p), sections)
+	if err := l.template.ExecuteTemplate(buffered, "top", r); err != nil {
 		return err
 	}
-	buffered := bufio.NewWriterSize(w, 64<<10) // the template writes in crumbs
-	if err := t.Execute(buffered, newReport(visible(p))); err != nil {
+	for s := range sections {
+		if _, err := buffered.WriteString(s.HTML); err != nil {
+			return err
+		}
+	}
+	if err := l.template.ExecuteTemplate(buffered, "bottom", r); err != nil {
 		return err
 	}
 	return buffered.Flush()

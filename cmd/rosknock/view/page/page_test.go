@@ -22,7 +22,7 @@ import (
 )
 
 // small is a router of each outcome, with a step of each kind.
-func small() page.Page {
+func small() document {
 	done, undone := true, false
 	steps := []page.Step{
 		{Op: "add", Menu: "/ip/firewall/filter", Slot: "branch/admin/stage-1", Before: `"responses | only" (*5)`, Why: "the first knock of the door admin",
@@ -42,9 +42,10 @@ func small() page.Page {
 	for i := 3; i < len(broken); i++ {
 		broken[i].Done = nil
 	}
-	return page.Page{
+	return document{Page: page.Page{
 		Title: "apply of branch", Command: "apply", Plans: []string{"branch sha256:3f9a21c0"}, Actor: "noc@bastion", Tool: "rosknock v1.2.3",
 		Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Took: 12345 * time.Millisecond,
+	},
 		Routers: []page.Router{
 			{Name: "core-1", Address: "192.0.2.1:8729", Identity: "gw-core-1", Version: "7.20.1", Board: "RB5009UG+S+", Groups: []string{"core", "berlin"}, Tags: []string{"vip"},
 				Outcome: "changed", Notes: []string{"the router has no /ipv6/firewall/filter: ipv6 is skipped"}, Steps: tried,
@@ -63,8 +64,8 @@ func small() page.Page {
 }
 
 // fleet is a page of many routers with many steps each.
-func fleet(routers, steps int) page.Page {
-	p := page.Page{Title: "diff of a fleet", Command: "diff", Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Tool: "rosknock v1.2.3"}
+func fleet(routers, steps int) document {
+	p := document{Page: page.Page{Title: "diff of a fleet", Command: "diff", Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Tool: "rosknock v1.2.3"}}
 	for i := range routers {
 		r := page.Router{Name: fmt.Sprintf("branch-%d", i+1), Address: fmt.Sprintf("192.0.2.%d:8729", i%250), Identity: fmt.Sprintf("gw-%d", i+1), Version: "7.20.1", Outcome: "changed",
 			Groups: []string{fmt.Sprintf("region-%d", i%9)}, Proof: &page.Proof{Holds: true, States: steps + 1, Text: []string{"all states, over 10^14 classes of packets"}}}
@@ -94,7 +95,7 @@ func hostileTexts() []string {
 }
 
 // hostile puts each of those texts into every place.
-func hostile() page.Page {
+func hostile() document {
 	p := small()
 	for _, t := range hostileTexts() {
 		p.Title, p.Command, p.Actor, p.Tool, p.Plans = t, t, t, t, append(p.Plans, t)
@@ -118,9 +119,31 @@ func everywhere(text func() string) page.Router {
 	}
 }
 
-func write(t interface{ Fatal(...any) }, p page.Page) []byte {
+// document is a page with its routers.
+type document struct {
+	page.Page
+	Routers []page.Router
+}
+
+func (d document) write(w io.Writer) error {
+	l, err := page.NewLayout()
+	if err != nil {
+		return err
+	}
+	var sections []page.Section
+	for i, r := range d.Routers {
+		s, err := l.Section(fmt.Sprintf("r%d", i+1), d.Command, r)
+		if err != nil {
+			return err
+		}
+		sections = append(sections, s)
+	}
+	return l.Write(w, d.Page, slices.Values(sections))
+}
+
+func write(t interface{ Fatal(...any) }, p document) []byte {
 	var b bytes.Buffer
-	if err := page.Write(&b, p); err != nil {
+	if err := p.write(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -142,7 +165,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestDeterminism(t *testing.T) {
-	for name, p := range map[string]page.Page{"small": small(), "hostile": hostile(), "fleet": fleet(40, 3), "empty": {}} {
+	for name, p := range map[string]document{"small": small(), "hostile": hostile(), "fleet": fleet(40, 3), "empty": {}} {
 		first := write(t, p)
 		for range 10 {
 			if !bytes.Equal(first, write(t, p)) {
@@ -154,7 +177,7 @@ func TestDeterminism(t *testing.T) {
 
 // TestCaller sees to it that what is written is not changed on the way.
 func TestCaller(t *testing.T) {
-	p := page.Page{Routers: []page.Router{everywhere(func() string { return "a\x00b" })}}
+	p := document{Routers: []page.Router{everywhere(func() string { return "a\x00b" })}}
 	write(t, p)
 	r := p.Routers[0]
 	for _, s := range []string{r.Name, r.Groups[0], r.Steps[0].Attributes[0].Was, r.Proof.Failures[0][0], r.Reach[0].What, r.Findings[0].Text, r.Notes[0]} {
@@ -166,7 +189,7 @@ func TestCaller(t *testing.T) {
 
 func TestBrokenWriter(t *testing.T) {
 	wrong := errors.New("disk full")
-	if err := page.Write(failing{wrong}, small()); !errors.Is(err, wrong) {
+	if err := small().write(failing{wrong}); !errors.Is(err, wrong) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -227,7 +250,7 @@ func TestAnyStrings(t *testing.T) {
 			rapid.StringMatching(`[<>/"'&=! \-a-z]{0,30}`),
 		)
 		text := func() string { return strange.Draw(t, "text") }
-		p := page.Page{Title: text(), Command: text(), Actor: text(), Tool: text(), Plans: []string{text()}}
+		p := document{Page: page.Page{Title: text(), Command: text(), Actor: text(), Tool: text(), Plans: []string{text()}}}
 		for range rapid.IntRange(0, 3).Draw(t, "routers") {
 			p.Routers = append(p.Routers, everywhere(text))
 		}
@@ -291,7 +314,7 @@ func belongs(n *html.Node) error {
 // TestDiff: a diff changes nothing, so it says so.
 func TestDiff(t *testing.T) {
 	for command, want := range map[string]string{"diff": "to change", "apply": "changed"} {
-		doc := parse(t, write(t, page.Page{Command: command, Routers: []page.Router{{Name: "a", Outcome: "changed"}}}))
+		doc := parse(t, write(t, document{Page: page.Page{Command: command}, Routers: []page.Router{{Name: "a", Outcome: "changed"}}}))
 		summary := find(doc, "summary", nil)[0]
 		if got := text(summary); !strings.Contains(got, want) {
 			t.Errorf("%s: %q does not say %q", command, got, want)
@@ -313,7 +336,7 @@ func TestFailures(t *testing.T) {
 		"":                                  {Outcome: "unchanged"},
 	}
 	for want, router := range cases {
-		doc := parse(t, write(t, page.Page{Routers: []page.Router{router}}))
+		doc := parse(t, write(t, document{Routers: []page.Router{router}}))
 		section := find(doc, "section", func(n *html.Node) bool { return attribute(n, "class") == "failures" })[0]
 		rows := find(section, "td", func(n *html.Node) bool { return attribute(n, "class") == "text" })
 		if want == "" && len(rows) > 0 || want != "" && (len(rows) != 1 || text(rows[0]) != want) {
@@ -378,7 +401,7 @@ func text(n *html.Node) string {
 func BenchmarkWrite500(b *testing.B) {
 	p := fleet(500, 30)
 	for b.Loop() {
-		if err := page.Write(io.Discard, p); err != nil {
+		if err := p.write(io.Discard); err != nil {
 			b.Fatal(err)
 		}
 	}

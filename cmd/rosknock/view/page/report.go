@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"html/template"
+	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +18,8 @@ type report struct {
 	Policy           string
 	Style            template.CSS
 	Script           template.JS
-	Sections         []section
-	Failures         []section // those that need somebody to look
+	Total            int       // routers
+	Failures         []Section // those that need somebody to look, without their HTML
 	Outcomes         []count
 	Versions         []count
 	Groups, Tags     []string
@@ -29,16 +31,35 @@ type report struct {
 	Many             bool // so many routers that the browser had better not lay out all of them
 }
 
+// Section is the part of a page that is about one router, and what the rest of the page says of it.
+type Section struct {
+	facts
+	HTML string
+}
+
+// facts are what the page counts and lists.
+type facts struct {
+	ID            string // of the element
+	Name, Address string
+	Outcome       string
+	Label         string // the outcome in words
+	Version       string
+	Groups, Tags  []string
+	Problem       string // what the table of failures says
+	Steps, Done   int
+	Tried         bool // a step was
+	Proved, Holds bool
+	Accepted      int // risks by name
+}
+
 // section is a router in the page.
 type section struct {
 	Router
-	ID       string // of the element
-	Label    string // the outcome in words
+	Facts    facts
 	Search   string // what the text box looks through
 	Marks    string // groups and tags as the select names them, a line each
 	Progress string // how many steps
 	Verdict  string // of the proof
-	Problem  string // what the table of failures says
 	Duration string
 	Open     bool // the router is alone: there is nothing to unfold it from
 }
@@ -49,26 +70,29 @@ type count struct {
 	N           int
 }
 
-func newReport(p Page) report {
-	r := report{Page: p, Policy: policy(), Style: style, Script: script, Duration: duration(p.Took), Many: len(p.Routers) > 50}
+func newReport(p Page, sections iter.Seq[Section]) report {
+	r := report{Page: p, Policy: policy(), Style: style, Script: script, Duration: duration(p.Took)}
 	if !p.Made.IsZero() {
 		r.Date, r.Machine = p.Made.Format("2006-01-02 15:04:05 MST"), p.Made.Format("2006-01-02T15:04:05Z07:00")
 	}
-	outcomes, versions := map[string]int{}, map[string]int{}
+	outcomes, versions, groups, tags := map[string]int{}, map[string]int{}, map[string]bool{}, map[string]bool{}
 	done, steps, tried := 0, 0, false
-	for i, router := range p.Routers {
-		s := newSection(i, router, p.Command)
-		r.Sections = append(r.Sections, s)
-		if s.Problem != "" {
-			r.Failures = append(r.Failures, s)
+	for s := range sections {
+		if r.Total++; s.Problem != "" {
+			r.Failures = append(r.Failures, Section{facts: s.facts})
 		}
 		outcomes[s.Outcome]++
-		versions[router.Version]++
-		did, attempted := progress(router)
-		done, steps, tried = done+did, steps+len(router.Steps), tried || attempted
-		r.Groups, r.Tags = append(r.Groups, router.Groups...), append(r.Tags, router.Tags...)
-		r.countProof(router)
+		versions[s.Version]++
+		done, steps, tried = done+s.Done, steps+s.Steps, tried || s.Tried
+		for _, g := range s.Groups {
+			groups[g] = true
+		}
+		for _, t := range s.Tags {
+			tags[t] = true
+		}
+		r.count(s.facts)
 	}
+	r.Many = r.Total > 50
 	r.Steps = strconv.Itoa(steps)
 	if tried {
 		r.Steps = fmt.Sprintf("%d of %d done", done, steps)
@@ -78,41 +102,43 @@ func newReport(p Page) report {
 		r.Outcomes[i].Label = label(o.Name, p.Command)
 	}
 	r.Versions = counts(versions, func(a, b count) int { return cmp.Or(b.N-a.N, cmp.Compare(a.Name, b.Name)) })
-	r.Groups, r.Tags = distinct(r.Groups), distinct(r.Tags)
+	r.Groups, r.Tags = slices.Sorted(maps.Keys(groups)), slices.Sorted(maps.Keys(tags))
 	return r
 }
 
-func (r *report) countProof(router Router) {
-	if len(router.Steps) > 0 {
+func (r *report) count(f facts) {
+	if f.Steps > 0 {
 		r.Differ++
 	}
-	if router.Proof == nil {
-		return
+	if f.Proved {
+		r.Proofs++
+		r.Accepted += f.Accepted
 	}
-	r.Proofs++
-	r.Accepted += len(router.Proof.Accepted)
-	if router.Proof.Holds {
+	if f.Holds {
 		r.Holding++
 	}
 }
 
-func newSection(i int, r Router, command string) section {
+func newSection(id string, r Router, command string) section {
 	r.Outcome = cmp.Or(r.Outcome, "unknown")
 	done, tried := progress(r)
 	s := section{
-		Router: r, ID: fmt.Sprintf("r%d", i+1),
-		Label: label(r.Outcome, command), Progress: stepsText(done, len(r.Steps), tried && !reverted(r)), Verdict: "no proof", Problem: problem(r), Duration: duration(r.Took),
+		Router: r, Progress: stepsText(done, len(r.Steps), tried && !reverted(r)), Verdict: "no proof", Duration: duration(r.Took),
+		Facts: facts{
+			ID: id, Name: r.Name, Address: r.Address, Outcome: r.Outcome, Label: label(r.Outcome, command), Version: r.Version, Groups: r.Groups, Tags: r.Tags,
+			Problem: problem(r), Steps: len(r.Steps), Done: done, Tried: tried,
+		},
 	}
 	if reverted(r) && tried {
 		s.Progress += ", taken back"
 	}
 	if r.Proof != nil {
-		s.Verdict = "proof fails"
-		if r.Proof.Holds {
+		s.Verdict, s.Facts.Proved, s.Facts.Holds, s.Facts.Accepted = "proof fails", true, r.Proof.Holds, len(r.Proof.Accepted)
+		if s.Facts.Holds {
 			s.Verdict = "proof holds"
 		}
 	}
-	words := slices.Concat([]string{r.Name, r.Address, r.Identity}, r.Groups, r.Tags, []string{s.Problem})
+	words := slices.Concat([]string{r.Name, r.Address, r.Identity}, r.Groups, r.Tags, []string{s.Facts.Problem})
 	s.Search = strings.Join(words, "\n")
 	for _, g := range r.Groups {
 		s.Marks += "group:" + g + "\n"
@@ -202,11 +228,6 @@ func counts(of map[string]int, order func(a, b count) int) []count {
 	}
 	slices.SortFunc(out, order)
 	return out
-}
-
-func distinct(names []string) []string {
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 func duration(d time.Duration) string {

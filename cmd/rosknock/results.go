@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/state"
+)
+
+// flow is where the results of routers go as they come, to be written then or at the end.
+type flow interface {
+	Put(i int, results ...view.Router)
+	End() error
+}
+
+// results is what becomes of the routers of a run. It hands each on as it ends, and keeps what the
+// end of the run has to know: counts, and nothing of what was read.
+type results struct {
+	// begin makes the flows when it is known over how many routers the run goes.
+	begin func(routers int) ([]flow, error)
+	// keeps says that all routers are needed until the end.
+	keeps bool
+
+	flows  []flow
+	broken error
+	spools []*spool
+
+	mu       sync.Mutex
+	kept     [][]view.Router
+	total    int
+	bad      int
+	refused  int // of those that are bad
+	differ   bool
+	changed  bool
+	lastCode exitCode // of a bad one
+	worst    map[apply.Outcome]int
+}
+
+// start is called before the first router ends.
+func (r *results) start(routers int) {
+	r.worst = map[apply.Outcome]int{}
+	if r.begin != nil {
+		r.flows, r.broken = r.begin(routers)
+	}
+}
+
+// store makes a place for what is written at the end.
+func (r *results) store() view.Store {
+	s := &spool{most: mostInMemory}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spools = append(r.spools, s)
+	return s
+}
+
+// take takes all results of the router that is the i-th of the run. Several may end at once.
+func (r *results) take(ctx context.Context, i int, of []view.Router) {
+	for _, f := range r.flows {
+		f.Put(i, of...)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.keeps {
+		for len(r.kept) <= i {
+			r.kept = append(r.kept, nil)
+		}
+		r.kept[i] = of
+	}
+	var worst apply.Outcome
+	for n, one := range of {
+		r.count(ctx, one)
+		if n == 0 || slices.Index(ranking(), one.Outcome) > slices.Index(ranking(), worst) {
+			worst = one.Outcome
+		}
+	}
+	r.worst[worst]++
+}
+
+func (r *results) count(ctx context.Context, one view.Router) {
+	r.total++
+	r.differ = r.differ || one.Changes != nil && one.Changes.Changed()
+	r.changed = r.changed || one.Outcome == apply.Changed
+	if one.Err == nil {
+		return
+	}
+	if r.bad++; one.Outcome == apply.Refused {
+		r.refused++
+	}
+	r.lastCode, _ = codeOf(ctx, one.Err)
+	if begun := one.Result != nil && one.Outcome != apply.Refused; begun && (r.lastCode == exitRefused || r.lastCode == exitMoved) {
+		r.lastCode = exitFailed // what stood in the way, stood there in the middle
+	}
+}
+
+// routers are all results, in the order of the run.
+func (r *results) routers() []view.Router { return slices.Concat(r.kept...) }
+
+// end writes what was not written yet.
+func (r *results) end() error {
+	defer r.close()
+	if r.broken != nil {
+		return r.broken
+	}
+	var problems []error
+	for i, f := range r.flows {
+		if err := f.End(); err != nil {
+			if problems = append(problems, err); i == 0 {
+				break
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// close lets go of what was kept.
+func (r *results) close() {
+	for _, s := range r.spools {
+		s.close()
+	}
+}
+
+// code is the exit code of outcomes: that of the one router, or 5 when some of several failed.
+func (r *results) code(ctx context.Context) error {
+	switch {
+	case r.bad == 0:
+		return nil
+	case ctx.Err() != nil:
+		return shown(exitInterrupted)
+	case r.total == 1:
+		return shown(r.lastCode)
+	case r.bad == r.total && r.refused == r.bad:
+		return shown(exitRefused)
+	}
+	return shown(exitSome)
+}
+
+// finish ends the results and returns their code.
+func (r *results) finish(ctx context.Context) error {
+	if err := r.end(); err != nil {
+		return err
+	}
+	return r.code(ctx)
+}
+
+// outcomeCode is the exit code of results that are all there.
+func outcomeCode(ctx context.Context, routers ...view.Router) error {
+	r := &results{}
+	r.start(len(routers))
+	for i, one := range routers {
+		r.take(ctx, i, []view.Router{one})
+	}
+	return r.code(ctx)
+}
+
+// sink is where results go on standard output.
+func (e env) sink(s settings, r *results) view.Sink {
+	return view.Sink{To: e.out, Format: s.Output, Style: e.style(s), Keep: r.store}
+}
+
+// shownBy are results that one flow shows.
+func (e env) shownBy(s settings, show func(view.Sink) flow) *results {
+	r := &results{}
+	r.begin = func(int) ([]flow, error) { return []flow{show(e.sink(s, r))}, nil }
+	return r
+}
+
+// written writes results that are all there.
+func written[T any](e env, s settings, flow func(view.Sink) *view.Flow[T], all iter.Seq[T]) error {
+	r := &results{}
+	defer r.close()
+	f, i := flow(e.sink(s, r)), 0
+	for one := range all {
+		f.Put(i, one)
+		i++
+	}
+	return f.End()
+}
+
+// of is a flow of what is made of routers.
+type of[T any] struct {
+	*view.Flow[T]
+	made func(view.Router) T
+}
+
+// Put implements [flow].
+func (o of[T]) Put(i int, results ...view.Router) {
+	made := make([]T, len(results))
+	for n, r := range results {
+		made[n] = o.made(r)
+	}
+	o.Flow.Put(i, made...)
+}
+
+// run is a run of changes as it is shown.
+type changeRun struct {
+	command string
+	dryRun  bool
+	drift   bool // is a failure of a test case
+	files   artefacts
+}
+
+// changes are the results of a run of changes, on standard output and in the files that were asked
+// for.
+func (e env) changes(s settings, run changeRun) *results {
+	r, began := &results{}, e.now()
+	r.begin = func(routers int) ([]flow, error) {
+		first, err := e.changesOut(s, run, r, began, routers)
+		if err != nil {
+			return nil, err
+		}
+		files, err := run.files.flows(e, s, run, r, began)
+		return append([]flow{first}, files...), err
+	}
+	return r
+}
+
+// changesOut shows changes in the format that was asked for.
+func (e env) changesOut(s settings, run changeRun, r *results, began time.Time, routers int) (flow, error) {
+	sink := e.sink(s, r)
+	if s.Output == "html" {
+		return e.page(sink, run.command, began)
+	}
+	how := view.Telling{Routers: routers, Verbose: s.Verbose, LeftOut: func(n int) {
+		view.Say(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", n)
+	}}
+	switch {
+	case run.dryRun || run.command == "diff":
+	case run.command == "undo":
+		how.Reads = "it was before the change"
+	case run.command == state.Removal:
+		how.Reads = "it is to be without the plan"
+	default:
+		how.Reads = "the plan wants it"
+	}
+	return view.ChangesOf(sink, run.command, how), nil
+}
+
+// page is the report of a run.
+func (e env) page(sink view.Sink, command string, began time.Time) (flow, error) {
+	return view.ReportOf(sink, command, whoReaches, func(plans []string) view.Run {
+		return view.Run{Command: command, Plans: plans, Actor: actor(), Tool: "rosknock " + buildVersion(), Made: began.UTC().Truncate(time.Second), Took: e.now().Sub(began)}
+	})
+}
+
+// fileFlow is a flow into a file that is whole or not there.
+type fileFlow struct {
+	flow
+	flag string
+	file *newFile
+}
+
+// End implements [flow].
+func (f fileFlow) End() error {
+	err := f.flow.End()
+	if err = f.file.end(err); err != nil {
+		return fmt.Errorf("--%s: %w", f.flag, err)
+	}
+	return nil
+}
