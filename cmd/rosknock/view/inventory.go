@@ -107,7 +107,7 @@ func AcceptedTable(w io.Writer, format string, routers []Accepted, s Style) erro
 	t := table{header: []string{"ROUTER", "SITE", "FORGOTTEN SERIAL", "FORGOTTEN CERTIFICATE"}, whole: []string{"ROUTER", "FORGOTTEN SERIAL"}}
 	out := []jsonAccepted{}
 	for _, r := range routers {
-		out = append(out, jsonAccepted{r.Name, r.Site, r.Pin, r.Serial})
+		out = append(out, jsonAccepted(r))
 		row := []string{r.Name, r.Site, r.Serial, r.Pin}
 		if format == "text" && r.Pin == "" && r.Serial == "" {
 			row[2] = "nothing was known"
