@@ -64,7 +64,7 @@ func TestSomebodyElse(t *testing.T) {
 			back, "protection lost at step 8 of 14: safe mode is held by user bob over local now",
 		}},
 		"rolled back while it is released": {"7.20", released, 1, false, bob("/safe-mode/unroll"), exitFailed, "reverted", []string{
-			back, "somebody changed the router while the protection was released", "the plan's rules in the chain input are not as they have to be",
+			back, "somebody changed the router while the protection was released", "the plan's rules in the chain input are not as expected",
 		}},
 		"released while it is released": {"7.20", released, 1, false, bob("/safe-mode/release"), exitDone, "changed", nil},
 		"taken before the old chain is removed": {"7.20", released, 1, true, bob("/safe-mode/take"), exitFailed, "failed", []string{

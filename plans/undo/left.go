@@ -78,7 +78,7 @@ func leftInTable(menu routeros.Menu, now, before routeros.Snapshot, plan string,
 	for _, r := range slices.Concat(before.Rules[menu], now.Rules[menu]) {
 		name := r.Chain()
 		if !slices.EqualFunc(was[name], is[name], routeros.Attributes.Equal) {
-			out = append(out, fmt.Sprintf("%s: the plan's rules in the chain %s are not as they were before", menu, name))
+			out = append(out, fmt.Sprintf("%s: the plan's rules in the chain %s are not as expected", menu, name))
 			was[name], is[name] = nil, nil // reported once
 		}
 	}

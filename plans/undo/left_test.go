@@ -20,7 +20,7 @@ func TestLeftOfServices(t *testing.T) {
 		return diff.Step{Op: diff.Set, Menu: routeros.ServiceMenu, ID: "*8", Slot: "winbox", Set: routeros.MakeAttributes(pairs...)}
 	}
 	done := diff.ChangeSet{Steps: []diff.Step{set("address", wrote, "port", "8291"), set("port", "18291")}}
-	said := []string{"the service winbox is not as it was"}
+	said := []string{"the service winbox is not as it was before"}
 	for _, test := range []struct {
 		name, from, port string
 		want             []string
