@@ -6,18 +6,18 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // suspects returns the packets whose source counts as forged on the interface where they arrive: by
 // the plan, not by the entries of the list.
-func (f *table) suspects() classes.Set {
+func (f *table) suspects() space.Set {
 	if f.Bogons == nil {
-		return classes.Set{}
+		return space.Set{}
 	}
 	s := f.space
-	var sources, interfaces classes.Set
+	var sources, interfaces space.Set
 	for _, r := range f.Bogons.Ranges {
 		sources = s.Or(sources, s.Sources(r))
 	}
@@ -28,8 +28,8 @@ func (f *table) suspects() classes.Set {
 }
 
 // played are the packets that are a stage or a decoy of some door.
-func (f *table) played() classes.Set {
-	var out classes.Set
+func (f *table) played() space.Set {
+	var out space.Set
 	for _, d := range f.Doors {
 		for _, set := range slices.Concat(f.stages(d), f.packets(d.Decoys())) {
 			out = f.space.Or(out, set)
@@ -41,7 +41,7 @@ func (f *table) played() classes.Set {
 // forged: a forged packet gets no source into a list of a door. It reaches nothing that is gated,
 // and nothing because its source is trusted, unless the allow-list lets it in. The rules against
 // forged packets stop their knocks and nothing else.
-func (f *table) forged(final classes.Result) {
+func (f *table) forged(final space.Result) {
 	if f.Bogons == nil {
 		return
 	}
@@ -59,7 +59,7 @@ func (f *table) forged(final classes.Result) {
 			})
 		}
 	}
-	known := s.Or(s.Listed(f.after, compile.AllowList(f.want.Plan)), s.States(packet.Established, packet.Related))
+	known := s.Or(s.Listed(f.after, compile.AllowList(f.want.Plan)), s.States(firewall.Established, firewall.Related))
 	for _, list := range f.want.AllowInterfaces {
 		known = s.Or(known, s.InList(list))
 	}
@@ -72,7 +72,7 @@ func (f *table) forged(final classes.Result) {
 }
 
 // believed: none of the plan's rules accepts a forged packet.
-func (f *table) believed(final classes.Result, suspects classes.Set) {
+func (f *table) believed(final space.Result, suspects space.Set) {
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
 		if f.ours(&rows[i]) && rows[i].Action() == "accept" {
@@ -86,9 +86,9 @@ func (f *table) believed(final classes.Result, suspects classes.Set) {
 // overdone: except for the gate's, the plan's drops stop nothing but forged knocks. And only forged
 // sources lose their trust: a packet that returns from the chain of a door's trusted sources is
 // forged, or goes where the door doesn't lead.
-func (f *table) overdone(final classes.Result, suspects classes.Set) {
+func (f *table) overdone(final space.Result, suspects space.Set) {
 	s := f.space
-	stopped, left := s.And(suspects, f.played()), classes.Set{}
+	stopped, left := s.And(suspects, f.played()), space.Set{}
 	gated := compile.Packets(s, f.nat, f.Dropped())
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
@@ -112,9 +112,9 @@ func (f *table) overdone(final classes.Result, suspects classes.Set) {
 
 // forgedOperator: reports an operator whose own packets would count as forged, since no door would
 // open to them any more.
-func (f *table) forgedOperator(operator netip.Addr, flow classes.Set) {
+func (f *table) forgedOperator(operator netip.Addr, flow space.Set) {
 	s := f.space
-	flow = s.And(flow, s.States(packet.New)) // running connections continue, and don't show on which interface they began
+	flow = s.And(flow, s.States(firewall.New)) // running connections continue, and don't show on which interface they began
 	flow = s.And(s.Minus(flow, s.Listed(f.after, compile.AllowList(f.want.Plan))), s.And(f.suspects(), f.results[0].Accepted))
 	f.broken(Failure{
 		Promise: KeepOperator, Risk: LoseSession, After: len(f.states) - 1,

@@ -7,8 +7,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // forwards shows what is promised about services behind the router: no source is forwarded to one
@@ -29,7 +29,7 @@ func (f *table) forwards() {
 			Promise: OnlyByKnock, Risk: OpenGate, After: n,
 			What:   "a stranger would still reach the forward " + one.Name,
 			Remedy: "move the rule of the forward chain that accepts the packet below those of the plan, or narrow it",
-		}, "is forwarded by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
+		}, "is forwarded by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(firewall.New)), f.visitors(one)), f.space.Stranger())
 		f.usable(n, one)
 	}
 }
@@ -49,9 +49,9 @@ func (f *table) behind(r *routeros.Rule) bool {
 }
 
 // users are the packets of those who may use a forward.
-func (f *table) users(one compile.Forward) classes.Set {
+func (f *table) users(one compile.Forward) space.Set {
 	s := f.space
-	out := s.Or(s.States(packet.Established, packet.Related), s.Listed(f.after, compile.AllowList(f.want.Plan)))
+	out := s.Or(s.States(firewall.Established, firewall.Related), s.Listed(f.after, compile.AllowList(f.want.Plan)))
 	for _, list := range one.Trusted {
 		out = s.Or(out, s.Listed(f.after, list))
 	}
@@ -63,8 +63,8 @@ func (f *table) users(one compile.Forward) classes.Set {
 
 // visitors are the packets of those who may reach the host and port of a forward, by this forward
 // or by another one to the same place.
-func (f *table) visitors(one compile.Forward) classes.Set {
-	var out classes.Set
+func (f *table) visitors(one compile.Forward) space.Set {
+	var out space.Set
 	for _, other := range f.Forwarding.Forwards {
 		if other.Protocol == one.Protocol && other.To == one.To && other.ToPort == one.ToPort {
 			out = f.space.Or(out, f.users(other))
@@ -73,7 +73,7 @@ func (f *table) visitors(one compile.Forward) classes.Set {
 	if f.Bogons == nil {
 		return out
 	}
-	known := f.space.Or(f.space.Listed(f.after, compile.AllowList(f.want.Plan)), f.space.States(packet.Established, packet.Related))
+	known := f.space.Or(f.space.Listed(f.after, compile.AllowList(f.want.Plan)), f.space.States(firewall.Established, firewall.Related))
 	for _, list := range f.want.AllowInterfaces {
 		known = f.space.Or(known, f.space.InList(list))
 	}
@@ -81,7 +81,7 @@ func (f *table) visitors(one compile.Forward) classes.Set {
 }
 
 // reached are the packets that reach a forward's host and port in a state.
-func (f *table) reached(n int, one compile.Forward) classes.Set {
+func (f *table) reached(n int, one compile.Forward) space.Set {
 	s := f.space
 	number, _ := routeros.ParseProtocol(one.Protocol)
 	there := s.And(s.Sent(f.results[n], one.To, one.ToPort), s.Protocol(number))
@@ -93,7 +93,7 @@ func (f *table) reached(n int, one compile.Forward) classes.Set {
 func (f *table) sentOn(n int) {
 	s := f.space
 	elsewhere := s.Minus(f.results[n].Forwarded, s.NotIn(f.results[0].Forwarded, f.unfilled()...))
-	var fresh classes.Set
+	var fresh space.Set
 	for _, one := range f.Forwarding.Forwards {
 		reached, users := f.reached(n, one), f.visitors(one)
 		fresh = s.Or(fresh, s.Minus(s.Minus(reached, users), s.NotIn(f.reached(0, one), f.unfilled()...)))
@@ -117,7 +117,7 @@ func (f *table) resent(remedy string) {
 	s, last := f.space, len(f.states)-1
 	before := s.NotIn(f.results[0].Forwarded, f.unfilled()...)
 	end := s.And(s.Minus(f.results[last].Forwarded, before), f.domain)
-	f.opening("a service behind the router", s.And(end, s.States(packet.New)))
+	f.opening("a service behind the router", s.And(end, s.States(firewall.New)))
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan, other rules forward again to a host that it protected", Remedy: remedy,
@@ -134,7 +134,7 @@ func (f *table) resent(remedy string) {
 // cutOff: the plan's rules in forward stop only packets to the plan's forwards.
 func (f *table) cutOff(n int) {
 	s := f.space
-	var stopped, meant classes.Set
+	var stopped, meant space.Set
 	rows := f.states[n].Rules[f.Menu]
 	for i := range rows {
 		if f.ours(&rows[i]) && f.behind(&rows[i]) && rows[i].Action() == "drop" {
@@ -158,13 +158,13 @@ func (f *table) cutOff(n int) {
 // it.
 func (f *table) narrow(n int) {
 	s := f.space
-	var users, sent classes.Set
+	var users, sent space.Set
 	for _, one := range f.Forwarding.Forwards {
 		users = s.Or(users, s.And(f.users(one), compile.Packets(s, f.nat, []compile.Match{one.Outer()})))
 	}
 	for i, r := range f.after.Rules[f.Family.NAT()] {
 		if f.ours(&r) {
-			sent = s.Or(sent, s.And(f.results[n].Hits(f.Family.NAT(), i), s.States(packet.New)))
+			sent = s.Or(sent, s.And(f.results[n].Hits(f.Family.NAT(), i), s.States(firewall.New)))
 		}
 	}
 	f.broken(Failure{
@@ -177,7 +177,7 @@ func (f *table) narrow(n int) {
 		local, _ := c.Condition("dst-address-type")
 		sends := local.Value == "local" && !local.Negated && r.Chain() == "dstnat"
 		state, _ := c.Condition("connection-nat-state")
-		lets := state.Test == packet.NATStates{Dst: true} && !state.Negated && f.toForward(c)
+		lets := state.Test == firewall.NATStates{Dst: true} && !state.Negated && f.toForward(c)
 		mark, _ := r.Mark()
 		if !f.ours(&r) || r.Chain() != "dstnat" && !f.behind(&r) || slices.Contains([]string{"jump", "return"}, r.Action()) || sends || lets {
 			continue
@@ -192,11 +192,11 @@ func (f *table) narrow(n int) {
 
 // toForward reports whether a rule matches the host of one of the forwards, as destination or as
 // the source of answers.
-func (f *table) toForward(r *packet.Rule) bool {
+func (f *table) toForward(r *firewall.Rule) bool {
 	return slices.ContainsFunc(f.Forwarding.Forwards, func(one compile.Forward) bool {
 		host := routeros.AddressRange{First: one.To, Last: one.To}
-		to, not, _ := r.Addresses(packet.Destination)
-		from, nor, _ := r.Addresses(packet.Source)
+		to, not, _ := r.Addresses(firewall.Destination)
+		from, nor, _ := r.Addresses(firewall.Source)
 		return to == host && !not || from == host && !nor
 	})
 }
@@ -209,7 +209,7 @@ func (f *table) usable(n int, one compile.Forward) {
 	for _, list := range one.Trusted {
 		who = append(who, guest{"the list " + list, s.Listed(f.after, list)})
 	}
-	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(packet.New))
+	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(firewall.New))
 	for _, who := range f.alone(who) {
 		alone := s.And(asked, who.packets)
 		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
@@ -224,8 +224,8 @@ func (f *table) usable(n int, one compile.Forward) {
 
 // away are the packets that some rule, in some state, sends to another host, if forwards play a
 // part.
-func (f *table) away() classes.Set {
-	var out classes.Set
+func (f *table) away() space.Set {
+	var out space.Set
 	if !f.forwarding() {
 		return out
 	}
@@ -254,9 +254,9 @@ func sendsAway(r *routeros.Rule) bool {
 
 // returned are packets to the port of a forward that were forwarded before, or dropped for it, and
 // that reach the router itself in a state: at ports where none of its services listens.
-func (f *table) returned(n int) classes.Set {
+func (f *table) returned(n int) space.Set {
 	s := f.space
-	var out classes.Set
+	var out space.Set
 	for _, menu := range []routeros.Menu{f.Family.NAT(), f.Menu} {
 		rows := f.before.Rules[menu]
 		for i := range rows {
@@ -276,16 +276,16 @@ func (f *table) returned(n int) classes.Set {
 
 // forwarded reports why a source that has knocked is not forwarded by a forward, whatever the
 // answers to matchers that can't be decided; nil if it is.
-func (t trial) forwarded(in string, one compile.Forward, lists packet.Lists) error {
-	fates := t.world.Fates(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
-	sent := func(f packet.Fate) bool {
-		return f.Verdict == packet.Forwarded && f.To.Addr() == one.To && f.To.Port() == one.ToPort
+func (t trial) forwarded(in string, one compile.Forward, lists firewall.Lists) error {
+	fates := t.world.Dispositions(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
+	sent := func(f firewall.Disposition) bool {
+		return f.Verdict == firewall.Forwarded && f.To.Addr() == one.To && f.To.Port() == one.ToPort
 	}
 	if !slices.ContainsFunc(fates, sent) {
 		return fmt.Errorf("on %s a trusted source does not reach the forward %s: %s decides", in, one.Name, decidedBy(fates[0]))
 	}
 	for _, fate := range t.probes.Running(t.world, in, one, lists) {
-		if fate.Verdict != packet.Accept {
+		if fate.Verdict != firewall.Accept {
 			return fmt.Errorf("on %s a running connection of the forward %s is stopped by %s", in, one.Name, decidedBy(fate))
 		}
 	}

@@ -7,21 +7,21 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // quarantine: what a door with a quarantine promises in addition. A source in quarantine gets no
 // further. A source that touches a decoy, or a stage out of order, gets into it, and no other
 // source does. It outlasts everything that the stages remember, so a source that leaves it is at
 // the start.
-func (f *table) quarantine(d compile.Door, final classes.Result) {
+func (f *table) quarantine(d compile.Door, final space.Result) {
 	q := d.Quarantine
 	if q == nil {
 		return
 	}
 	s := f.space
 	inside := s.And(s.Listed(f.after, q.List), f.domain)
-	var seized classes.Set
+	var seized space.Set
 	for _, fill := range final.Fills {
 		switch {
 		case !fill.Source:
@@ -48,9 +48,9 @@ func (f *table) quarantine(d compile.Door, final classes.Result) {
 // due are the packets that have to get their source into a door's quarantine: of those that arrive
 // at the door's stages the ones to a stage from a source that is not in the list of the stage
 // before, and those to decoys; but none of the trusted or of the allow-list.
-func (f *table) due(d compile.Door, final classes.Result) classes.Set {
+func (f *table) due(d compile.Door, final space.Result) space.Set {
 	s := f.space
-	var touched classes.Set
+	var touched space.Set
 	for _, decoy := range f.packets(d.Quarantine.Decoys) {
 		touched = s.Or(touched, decoy)
 	}
@@ -68,7 +68,7 @@ func (f *table) due(d compile.Door, final classes.Result) classes.Set {
 
 // arriving are the packets that reach a door's stages: those that the plan's jumps send into their
 // chain.
-func (f *table) arriving(d compile.Door, final classes.Result) classes.Set {
+func (f *table) arriving(d compile.Door, final space.Result) space.Set {
 	chains := map[string]bool{}
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
@@ -76,7 +76,7 @@ func (f *table) arriving(d compile.Door, final classes.Result) classes.Set {
 			chains[rows[i].Chain()] = true
 		}
 	}
-	var out classes.Set
+	var out space.Set
 	for i := range rows {
 		if f.ours(&rows[i]) && rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
 			out = f.space.Or(out, final.Hits(f.Menu, i))
@@ -108,7 +108,7 @@ func (f *table) lasts(d compile.Door) {
 }
 
 // wrong records a broken promise about a door in the end, if there is a packet that breaks it.
-func (f *table) wrong(set classes.Set, failure Failure) {
+func (f *table) wrong(set space.Set, failure Failure) {
 	e, ok := f.space.Pick(set, f.space.Stranger())
 	if !ok {
 		return

@@ -7,8 +7,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Opening is something on the router that more sources can reach after a plan is removed, or a
@@ -67,7 +67,7 @@ func (f *table) reopens() {
 }
 
 // fresh are the packets that are accepted in a state and were not before, and that reach a service.
-func (f *table) fresh(n int) classes.Set {
+func (f *table) fresh(n int) space.Set {
 	s := f.space
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
@@ -101,7 +101,7 @@ func sameService(a, b routeros.Service) bool {
 
 // openings lists what a set of packets reaches: what the plan's own rules shut, and services that
 // are restored.
-func (f *table) openings(fresh classes.Set) {
+func (f *table) openings(fresh space.Set) {
 	said := map[string]bool{}
 	for _, m := range f.shut() {
 		what := cmp.Or(m.Protocol, "everything")
@@ -112,7 +112,7 @@ func (f *table) openings(fresh classes.Set) {
 			continue
 		}
 		said[what] = true
-		asked := f.space.And(compile.Packets(f.space, f.nat, []compile.Match{m}), f.space.States(packet.New))
+		asked := f.space.And(compile.Packets(f.space, f.nat, []compile.Match{m}), f.space.States(firewall.New))
 		f.opening(what, f.space.And(fresh, asked))
 	}
 	for i, now := range f.after.Services {
@@ -122,13 +122,13 @@ func (f *table) openings(fresh classes.Set) {
 		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
 		if then := f.before.Services[i]; !said[what] && !sameService(now, then) {
 			was, is := f.reaches(0, then), f.reaches(len(f.states)-1, now)
-			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(packet.New)))
+			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(firewall.New)))
 		}
 	}
 }
 
 // opening records what a set of packets reaches, and from where.
-func (f *table) opening(what string, set classes.Set) {
+func (f *table) opening(what string, set space.Set) {
 	s := f.space
 	e, ok := s.Pick(set, s.Stranger())
 	if !ok {
@@ -150,7 +150,7 @@ func (f *table) opening(what string, set classes.Set) {
 }
 
 // anybody reports whether a set holds packets of a source that no rule and no list names.
-func (f *table) anybody(set classes.Set) bool {
+func (f *table) anybody(set space.Set) bool {
 	stranger := compile.NewProbes(f.before, f.Family).Source
 	one := f.space.Sources(routeros.AddressRange{First: stranger, Last: stranger})
 	return !f.space.And(f.space.And(set, one), f.space.All()).Empty()

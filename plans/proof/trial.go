@@ -7,13 +7,13 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // trial plays knocks on the router's final state, packet by packet.
 type trial struct {
 	snapshot routeros.Snapshot
-	world    *packet.World
+	world    *firewall.Firewall
 	table    compile.Table
 	probes   compile.Probes
 	plan     string
@@ -82,7 +82,7 @@ func (t trial) anywhere(d compile.Door) error {
 // opens: there a knock makes a difference.
 func (t trial) telling(d compile.Door) []string {
 	all := t.interfaces()
-	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, packet.NewMemory(t.snapshot, t.at)) == nil })
+	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, firewall.NewAddressLists(t.snapshot, t.at)) == nil })
 	if len(out) == 0 {
 		return all
 	}
@@ -91,7 +91,7 @@ func (t trial) telling(d compile.Door) []string {
 
 func (t trial) knock(d compile.Door, in string) error {
 	at := t.at
-	lists := packet.NewMemory(t.snapshot, at)
+	lists := firewall.NewAddressLists(t.snapshot, at)
 	for i, stage := range d.Knock {
 		fate := t.decide(t.probes.Stage(in, stage), lists)
 		if !t.ours(fate.Additions) {
@@ -116,10 +116,10 @@ func (t trial) knock(d compile.Door, in string) error {
 
 // open reports why a source that is in some lists does not reach what a door opens; nil if it
 // reaches all of it.
-func (t trial) open(d compile.Door, in string, lists *packet.Memory) error {
+func (t trial) open(d compile.Door, in string, lists *firewall.AddressLists) error {
 	for _, m := range d.Opens {
 		for _, probe := range t.probes.To(in, m) {
-			if fate := t.decide(probe, lists); fate.Verdict != packet.Accept {
+			if fate := t.decide(probe, lists); fate.Verdict != firewall.Accept {
 				return fmt.Errorf("on %s a trusted source is stopped by %s", in, decidedBy(fate))
 			}
 		}
@@ -135,15 +135,15 @@ func (t trial) open(d compile.Door, in string, lists *packet.Memory) error {
 }
 
 // decide returns the best that can come of a packet, where matchers can't be decided.
-func (t trial) decide(p packet.Packet, lists packet.Lists) packet.Fate {
-	fates := t.world.Fates(p, lists, t.at)
+func (t trial) decide(p firewall.Packet, lists firewall.Lists) firewall.Disposition {
+	fates := t.world.Dispositions(p, lists, t.at)
 	for _, f := range fates {
-		if f.Verdict == packet.Accept && t.ours(f.Additions) {
+		if f.Verdict == firewall.Accept && t.ours(f.Additions) {
 			return f
 		}
 	}
 	for _, f := range fates {
-		if f.Verdict == packet.Accept || t.ours(f.Additions) {
+		if f.Verdict == firewall.Accept || t.ours(f.Additions) {
 			return f
 		}
 	}
@@ -151,8 +151,8 @@ func (t trial) decide(p packet.Packet, lists packet.Lists) packet.Fate {
 }
 
 // ours reports whether a rule of the plan added to a list.
-func (t trial) ours(additions []packet.Addition) bool {
-	return slices.ContainsFunc(additions, func(a packet.Addition) bool {
+func (t trial) ours(additions []firewall.Addition) bool {
+	return slices.ContainsFunc(additions, func(a firewall.Addition) bool {
 		mark, ok := a.Rule.Mark()
 		return ok && !a.Rule.Dynamic && mark.Plan == t.plan
 	})

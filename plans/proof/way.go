@@ -7,7 +7,7 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Way shows what has to hold while a change is undone, even back to a router without a plan: the
@@ -57,7 +57,7 @@ func (p *prover) stillTheirs(original routeros.Snapshot) map[routeros.Menu][]rou
 // owed are the packets that have to be accepted during the undo wherever they are accepted now. If
 // the original router's verdict about a packet can't be decided, the undo owes no more for it than
 // that router did.
-func (f *table) owed() classes.Set {
+func (f *table) owed() space.Set {
 	s, now, end := f.space, f.results[0].Accepted, f.results[len(f.results)-1].Accepted
 	if len(f.doubtful) == 0 {
 		return now
@@ -67,7 +67,7 @@ func (f *table) owed() classes.Set {
 
 // doubt says which rule may finally stop packets of the operator that are accepted now and are owed
 // nothing.
-func (f *table) doubt(flow, owed classes.Set) {
+func (f *table) doubt(flow, owed space.Set) {
 	s := f.space
 	e, ok := s.Pick(s.And(flow, s.Minus(f.results[0].Accepted, owed)))
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // Options say how an export is replayed.
@@ -210,7 +210,7 @@ func misspelt(st Statement, row routeros.Attributes) string {
 		return ""
 	}
 	for name, value := range row.All() {
-		if value != "" && name != "place-before" && name != "copy-from" && !packet.Known(name) {
+		if value != "" && name != "place-before" && name != "copy-from" && !firewall.Known(name) {
 			return "no rule has the argument " + name + ": it is misspelt, or newer than this version of rosknock"
 		}
 	}
