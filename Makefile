@@ -33,7 +33,7 @@ fuzz: ## run every fuzz target for FUZZTIME (default 20s)
 	done
 
 lab: ## hold the packet evaluator, doors and the knock against the Linux kernel (needs root)
-	ROSKNOCK_LAB=1 $(GO) test -count=1 -v -run '^TestKernel$$|^TestDoorLab$$|^TestKnockLab$$' ./routeros/packet/lab ./cmd/rosknock | grep -v '^=== '; exit $${PIPESTATUS[0]}
+	ROSKNOCK_LAB=1 $(GO) test -count=1 -v -run '^TestKernel$$|^TestDoorLab$$|^TestKnockLab$$' ./routeros/firewall/lab ./cmd/rosknock | grep -v '^=== '; exit $${PIPESTATUS[0]}
 
 # Of each kind of case every MATRIXth is tried.
 MATRIX ?= 1

@@ -17,7 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 func newDemo(e env) *cobra.Command {
@@ -155,13 +155,15 @@ func (s *story) chapters(ctx context.Context) error {
 		func() error {
 			return s.command(ctx, "Again: a second run changes nothing.", "apply", demoPlan, "--yes")
 		},
-		func() error { return s.knocks(packet.Drop, "A stranger comes from outside and tries Winbox:", false) },
-		func() error { return s.knocks(packet.Accept, "He knocks, in the right order, and tries again:", true) },
+		func() error { return s.knocks(firewall.Drop, "A stranger comes from outside and tries Winbox:", false) },
+		func() error {
+			return s.knocks(firewall.Accept, "He knocks, in the right order, and tries again:", true)
+		},
 		func() error { return s.command(ctx, "Who is trusted?", "trusted", "list") },
 		func() error {
 			return s.command(ctx, "Take it away.", "trusted", "revoke", demoStranger().String())
 		},
-		func() error { return s.knocks(packet.Drop, "The stranger tries Winbox once more:", false) },
+		func() error { return s.knocks(firewall.Drop, "The stranger tries Winbox once more:", false) },
 	}
 	if s.version == demoVersions()[len(demoVersions())-1] {
 		steps = append(steps, func() error {
@@ -210,7 +212,7 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 }
 
 // knocks lets the stranger's packets arrive at the router's firewall: the knock if asked, then one to Winbox.
-func (s *story) knocks(want packet.Verdict, what string, knock bool) error {
+func (s *story) knocks(want firewall.Verdict, what string, knock bool) error {
 	s.title("── %s", what)
 	probes := compile.NewProbes(s.router.router.Snapshot(), routeros.IPv4)
 	probes.Source = demoStranger()
@@ -230,7 +232,7 @@ func (s *story) knocks(want packet.Verdict, what string, knock bool) error {
 	return nil
 }
 
-func additions(f packet.Fate) string {
+func additions(f firewall.Fate) string {
 	var lists []string
 	for _, a := range f.Additions {
 		lists = append(lists, fmt.Sprintf("on the list %s for %s", a.List, a.Timeout))
@@ -241,7 +243,7 @@ func additions(f packet.Fate) string {
 	return strings.Join(lists, ", ")
 }
 
-func decider(f packet.Fate) string {
+func decider(f firewall.Fate) string {
 	if f.Rule == nil {
 		return "the end of the chain"
 	}

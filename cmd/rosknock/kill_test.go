@@ -22,7 +22,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -134,12 +134,12 @@ func (s *site) rules() (own, foreign string) {
 // reach says whether a stranger and the operator get to winbox and the API.
 func (s *site) reach() (stranger, operator bool) {
 	at := s.router.Snapshot()
-	world, lists := packet.NewWorld(at), packet.NewMemory(at, at.Clock)
+	world, lists := firewall.NewWorld(at), firewall.NewMemory(at, at.Clock)
 	probes := compile.NewProbes(at, routeros.IPv4)
 	probes.Source = netip.MustParseAddr("93.184.215.14")
-	stranger = world.Input(probes.New("ether1", "tcp", 8291), lists, at.Clock).Verdict == packet.Accept
+	stranger = world.Input(probes.New("ether1", "tcp", 8291), lists, at.Clock).Verdict == firewall.Accept
 	probes.Source = netip.MustParseAddr("127.0.0.1")
-	return stranger, world.Input(probes.New("bridge1", "tcp", 8728), lists, at.Clock).Verdict == packet.Accept
+	return stranger, world.Input(probes.New("bridge1", "tcp", 8728), lists, at.Clock).Verdict == firewall.Accept
 }
 
 // TestKilled: rosknock is killed at random moments of installing and of changing a plan. The router is never without its gate and never

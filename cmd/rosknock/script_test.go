@@ -26,7 +26,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
@@ -176,7 +176,7 @@ func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 		flags[words[0]] = words[1]
 		words = words[2:]
 	}
-	p, err := packet.Parse(words)
+	p, err := firewall.Parse(words)
 	ts.Check(err)
 	p.InInterface, p.SrcPort = flags["--in"], uint16(20000+rand.N(40000)) // #nosec G404 G115 -- any port that no connection has yet
 	if p.Protocol == 1 || p.Protocol == 58 {

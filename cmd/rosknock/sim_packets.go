@@ -12,7 +12,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
@@ -70,7 +70,7 @@ func arrive(r *sim.Router, words []string) (string, error) {
 }
 
 // typedPacket reads a packet with its flags.
-func typedPacket(words []string) (packet.Packet, error) {
+func typedPacket(words []string) (firewall.Packet, error) {
 	flags := map[string]string{"--in": "", "--size": ""}
 	for len(words) > 2 {
 		name := words[len(words)-2]
@@ -79,7 +79,7 @@ func typedPacket(words []string) (packet.Packet, error) {
 		}
 		flags[name], words = words[len(words)-1], words[:len(words)-2]
 	}
-	p, err := packet.Parse(words)
+	p, err := firewall.Parse(words)
 	if err != nil {
 		return p, err
 	}

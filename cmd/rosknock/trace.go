@@ -12,7 +12,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // traceOptions is what a packet is besides its words.
@@ -67,8 +67,8 @@ both ways are followed.`,
 }
 
 // packet reads the packet of the command line.
-func (o traceOptions) packet(args []string) (packet.Packet, error) {
-	p, err := packet.Parse(args)
+func (o traceOptions) packet(args []string) (firewall.Packet, error) {
+	p, err := firewall.Parse(args)
 	if err != nil {
 		return p, err
 	}
@@ -77,8 +77,8 @@ func (o traceOptions) packet(args []string) (packet.Packet, error) {
 	if at < 0 {
 		return p, fmt.Errorf("--state %q: choose one of %s", o.state, strings.Join(states, ", "))
 	}
-	if p.State = packet.State(at); p.State != packet.New && p.Protocol == 6 {
-		p.TCPFlags = packet.ACK
+	if p.State = firewall.State(at); p.State != firewall.New && p.Protocol == 6 {
+		p.TCPFlags = firewall.ACK
 	}
 	if o.size < 0 || o.size > 65535 {
 		return p, fmt.Errorf("--size %d: a number of bytes up to 65535 is expected", o.size)
@@ -91,7 +91,7 @@ func (o traceOptions) packet(args []string) (packet.Packet, error) {
 }
 
 // trace follows the packet through one router.
-func (o traceOptions) trace(r view.Router, p packet.Packet) view.Traced {
+func (o traceOptions) trace(r view.Router, p firewall.Packet) view.Traced {
 	out := view.Traced{Router: r}
 	if r.Err != nil {
 		return out
@@ -106,7 +106,7 @@ func (o traceOptions) trace(r view.Router, p packet.Packet) view.Traced {
 	if !p.Dst.IsValid() {
 		p.Dst = ownAddress(s, p.Family(), in)
 	}
-	world, lists := packet.NewWorld(s), listed{packet.NewMemory(s, s.Clock), p.Src, o.lists}
+	world, lists := firewall.NewWorld(s), listed{firewall.NewMemory(s, s.Clock), p.Src, o.lists}
 	out.Packet, out.Fate, out.Others = p, world.Trace(p, lists, s.Clock), world.Fates(p, lists, s.Clock)
 	return out
 }
@@ -155,12 +155,12 @@ func ownAddress(s routeros.Snapshot, f routeros.Family, in string) netip.Addr {
 
 // listed are a router's lists, and beyond them those in which one source is taken to be.
 type listed struct {
-	*packet.Memory
+	*firewall.Memory
 	source netip.Addr
 	lists  []string
 }
 
-// Contains implements [packet.Lists].
+// Contains implements [firewall.Lists].
 func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
 	return a == l.source && slices.Contains(l.lists, list) || l.Memory.Contains(f, list, a, at)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 func defconf(t *testing.T, version string) []byte {
@@ -85,7 +85,7 @@ func (b bench) knocks(p plans.Plan, f routeros.Family) {
 			b.router.Packet(probes.Stage("ether1", s))
 		}
 		at := b.router.Snapshot()
-		return packet.NewMemory(at, at.Clock).Contains(f, door.Trusted.List, probes.Source, at.Clock)
+		return firewall.NewMemory(at, at.Clock).Contains(f, door.Trusted.List, probes.Source, at.Clock)
 	}
 	wrong, right := "93.184.215.1", "93.184.215.2"
 	if f == routeros.IPv6 {
@@ -100,7 +100,7 @@ func (b bench) knocks(p plans.Plan, f routeros.Family) {
 		b.t.Errorf("%s: the right knock did not open the door", f)
 	}
 	probes := compile.NewProbes(b.router.Snapshot(), f)
-	for source, want := range map[string]packet.Verdict{wrong: packet.Drop, right: packet.Accept} {
+	for source, want := range map[string]firewall.Verdict{wrong: firewall.Drop, right: firewall.Accept} {
 		probes.Source = routerAddr(source)
 		ssh, _ := b.router.Snapshot().Service("ssh")
 		if got := b.router.Packet(probes.New("ether1", "tcp", ssh.Port)); got.Verdict != want {

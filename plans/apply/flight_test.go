@@ -14,7 +14,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
@@ -72,21 +72,21 @@ func partOf(t *rapid.T, states []routeros.Snapshot, c diff.ChangeSet, at, end in
 		}
 	}
 	for _, f := range routeros.Families() {
-		space := classes.New(f, classes.Cuts{}, append(slices.Clone(states[at:end+1]), part)...)
-		is := fares(space, part)
-		if !slices.ContainsFunc(states[at:end+1], func(o routeros.Snapshot) bool { return fares(space, o) == is }) {
+		classes := space.New(f, space.Cuts{}, append(slices.Clone(states[at:end+1]), part)...)
+		is := fares(classes, part)
+		if !slices.ContainsFunc(states[at:end+1], func(o routeros.Snapshot) bool { return fares(classes, o) == is }) {
 			t.Fatalf("after %s alone packets fare as in no state that was proved", done)
 		}
 	}
 }
 
 // fares is what becomes of all packets in a state.
-func fares(space *classes.Space, s routeros.Snapshot) string {
-	result := space.Walk(s)
-	fills := map[string]classes.Set{}
+func fares(classes *space.Space, s routeros.Snapshot) string {
+	result := classes.Walk(s)
+	fills := map[string]space.Set{}
 	for _, fill := range result.Fills {
 		key := fmt.Sprint(fill.List, fill.Source, fill.Timeout)
-		fills[key] = space.Or(fills[key], fill.Packets)
+		fills[key] = classes.Or(fills[key], fill.Packets)
 	}
 	return fmt.Sprint(result.Accepted, result.Forwarded, fills)
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -305,26 +305,26 @@ type reach struct{ stranger, operator string }
 
 func (p *place) reach() reach {
 	s := p.router.Snapshot()
-	world := packet.NewWorld(s)
-	lists := packet.NewMemory(s, s.Clock)
+	world := firewall.NewWorld(s)
+	lists := firewall.NewMemory(s, s.Clock)
 	to := func(source, in string) string {
 		var open []string
 		for _, name := range []string{"ssh", "winbox", "api"} {
 			service, _ := s.Service(name)
-			q := packet.Packet{
+			q := firewall.Packet{
 				Protocol: 6, Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr("203.0.113.1"), SrcPort: 40000, DstPort: service.Port,
-				InInterface: in, TCPFlags: packet.SYN, MSS: 1460, TTL: 64, Size: 60,
+				InInterface: in, TCPFlags: firewall.SYN, MSS: 1460, TTL: 64, Size: 60,
 			}
-			if world.Input(q, lists, s.Clock).Verdict == packet.Accept {
+			if world.Input(q, lists, s.Clock).Verdict == firewall.Accept {
 				open = append(open, name)
 			}
 		}
 		for _, port := range []uint16{3390, 3391, 3392} {
-			q := packet.Packet{
+			q := firewall.Packet{
 				Protocol: 6, Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr("203.0.113.1"), SrcPort: 40000, DstPort: port,
-				InInterface: in, TCPFlags: packet.SYN, MSS: 1460, TTL: 64, Size: 60,
+				InInterface: in, TCPFlags: firewall.SYN, MSS: 1460, TTL: 64, Size: 60,
 			}
-			if in == "ether1" && world.Input(q, lists, s.Clock).Verdict == packet.Forwarded {
+			if in == "ether1" && world.Input(q, lists, s.Clock).Verdict == firewall.Forwarded {
 				open = append(open, fmt.Sprint("behind-", port))
 			}
 		}

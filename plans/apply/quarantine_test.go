@@ -18,7 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -75,8 +75,8 @@ func (c *clocked) fresh() netip.Addr {
 }
 
 // send lets a source touch a stage or anything else that is written like one.
-func (c *clocked) send(from netip.Addr, in string, s plans.Stage) packet.Fate {
-	p := packet.Packet{Src: from, Dst: netip.MustParseAddr("192.168.88.1"), InInterface: in, TTL: 64, Size: 60}
+func (c *clocked) send(from netip.Addr, in string, s plans.Stage) firewall.Fate {
+	p := firewall.Packet{Src: from, Dst: netip.MustParseAddr("192.168.88.1"), InInterface: in, TTL: 64, Size: 60}
 	p.Protocol, _ = routeros.ParseProtocol(s.Protocol)
 	switch s.Protocol {
 	case "icmp":
@@ -84,7 +84,7 @@ func (c *clocked) send(from netip.Addr, in string, s plans.Stage) packet.Fate {
 		c.pings++
 		p.Size, p.ICMPType, p.SrcPort = int(s.Size), 8, c.pings
 	case "tcp":
-		p.TCPFlags = packet.SYN
+		p.TCPFlags = firewall.SYN
 		fallthrough
 	default:
 		p.SrcPort, p.DstPort = 51077, s.Port
@@ -95,7 +95,7 @@ func (c *clocked) send(from netip.Addr, in string, s plans.Stage) packet.Fate {
 // in reports whether a source is in a list now.
 func (c *clocked) in(from netip.Addr, list string) bool {
 	s := c.router.Snapshot()
-	return packet.NewMemory(s, c.now).Contains(routeros.IPv4, list, from, c.now)
+	return firewall.NewMemory(s, c.now).Contains(routeros.IPv4, list, from, c.now)
 }
 
 // lists reports whether a source is trusted at a door, and whether it is in the door's quarantine.
@@ -223,7 +223,7 @@ func TestQuarantineSpares(t *testing.T) {
 				c.now = c.now.Add(time.Second)
 			}
 		}
-		if c.in(knocker, d.QuarantineList()) || c.send(knocker, "ether1", ssh).Verdict != packet.Accept {
+		if c.in(knocker, d.QuarantineList()) || c.send(knocker, "ether1", ssh).Verdict != firewall.Accept {
 			t.Errorf("%v: a knock with copies does not open", layout)
 		}
 		c.now = c.now.Add(time.Hour)
@@ -237,20 +237,20 @@ func TestQuarantineSpares(t *testing.T) {
 			if c.in(from.who, d.QuarantineList()) {
 				t.Errorf("%v: %s is quarantined", layout, from.who)
 			}
-			if c.send(from.who, from.in, plans.Stage{Protocol: "tcp", Port: 8291}).Verdict != packet.Accept {
+			if c.send(from.who, from.in, plans.Stage{Protocol: "tcp", Port: 8291}).Verdict != firewall.Accept {
 				t.Errorf("%v: %s does not get in any more", layout, from.who)
 			}
 		}
 		// Trust does not hang on it: a quarantined source that is put on the list gets in.
 		caught := c.fresh()
 		c.send(caught, "ether1", d.Decoys[0])
-		if !c.in(caught, d.QuarantineList()) || c.send(caught, "ether1", ssh).Verdict == packet.Accept {
+		if !c.in(caught, d.QuarantineList()) || c.send(caught, "ether1", ssh).Verdict == firewall.Accept {
 			t.Errorf("%v: a decoy does nothing", layout)
 		}
 		if err := c.router.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", d.Trusted.List, "address", caught.String())); err != nil {
 			t.Fatal(err)
 		}
-		if c.send(caught, "ether1", ssh).Verdict != packet.Accept {
+		if c.send(caught, "ether1", ssh).Verdict != firewall.Accept {
 			t.Errorf("%v: quarantine takes access away", layout)
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // drawnTable draws other people's rules, lists and services.
@@ -207,8 +207,8 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 
 // monotone tries packets in every state: what gets in somewhere gets in before or in the end; before, when nothing opens.
 func (b bench) monotone(t *rapid.T, states []routeros.Snapshot, shut bool) {
-	gets := func(s routeros.Snapshot, q packet.Packet) bool {
-		if packet.NewWorld(s).Input(q, packet.NewMemory(s, s.Clock), s.Clock).Verdict != packet.Accept {
+	gets := func(s routeros.Snapshot, q firewall.Packet) bool {
+		if firewall.NewWorld(s).Input(q, firewall.NewMemory(s, s.Clock), s.Clock).Verdict != firewall.Accept {
 			return false
 		}
 		return slices.ContainsFunc(s.Services, func(v routeros.Service) bool { // and somebody is there
@@ -220,10 +220,10 @@ func (b bench) monotone(t *rapid.T, states []routeros.Snapshot, shut bool) {
 	}
 	last := states[len(states)-1]
 	for range 20 {
-		q := packet.Packet{
+		q := firewall.Packet{
 			Protocol: 6, Src: netip.MustParseAddr(rapid.SampledFrom([]string{"93.77.0.1", "10.0.0.5", "10.0.0.6", "10.0.0.7", "192.168.88.9", "93.77.77.77"}).Draw(t, "source")),
 			Dst: netip.MustParseAddr("203.0.113.1"), SrcPort: 51077, DstPort: rapid.SampledFrom([]uint16{22, 23, 2222, 8022, 22022, 8291, 21}).Draw(t, "port"),
-			InInterface: rapid.SampledFrom([]string{"ether1", "bridge"}).Draw(t, "in"), TCPFlags: packet.SYN, MSS: 1460, Size: 60, TTL: 64, State: packet.New,
+			InInterface: rapid.SampledFrom([]string{"ether1", "bridge"}).Draw(t, "in"), TCPFlags: firewall.SYN, MSS: 1460, Size: 60, TTL: 64, State: firewall.New,
 		}
 		before, end := gets(states[0], q), gets(last, q)
 		for n, s := range states {
@@ -235,7 +235,7 @@ func (b bench) monotone(t *rapid.T, states []routeros.Snapshot, shut bool) {
 }
 
 // moved reports whether a packet goes to a service that has another port in one of the states: the same people may reach it, there.
-func moved(before, now, end routeros.Snapshot, q packet.Packet) bool {
+func moved(before, now, end routeros.Snapshot, q firewall.Packet) bool {
 	return slices.ContainsFunc(now.Services, func(v routeros.Service) bool {
 		was, _ := before.Service(v.Name)
 		then, _ := end.Service(v.Name)

@@ -1,7 +1,7 @@
 // Package audit says what a router's firewall does, without any plan: who can reach its services and VPN ports,
 // which knocks it has and how much they are worth, and which of its rules do nothing.
 //
-// Every answer is computed over all packets with package classes, not read off the rules' looks.
+// Every answer is computed over all packets with package space, not read off the rules' looks.
 //
 //	report := audit.Router(snapshot)
 //
@@ -17,8 +17,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Report is what was found.
@@ -121,11 +121,11 @@ func (r Report) Families() []routeros.Family {
 type auditor struct {
 	router   routeros.Snapshot
 	family   routeros.Family
-	space    *classes.Space
-	result   classes.Result
-	nat      classes.Result
-	stranger classes.Set // packets of somebody of whom no rule knows
-	outside  classes.Set // packets that come from the internet, for all that is known
+	space    *space.Space
+	result   space.Result
+	nat      space.Result
+	stranger space.Set // packets of somebody of whom no rule knows
+	outside  space.Set // packets that come from the internet, for all that is known
 	outer    []string
 	inner    []string
 	opened   []Knock // that work
@@ -135,7 +135,7 @@ type auditor struct {
 func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 	a := &auditor{router: s, family: f}
 	probes := compile.NewProbes(s, f)
-	var cuts classes.Cuts
+	var cuts space.Cuts
 	cuts.Sources = []routeros.AddressRange{{First: probes.Source, Last: probes.Source}}
 	for _, name := range plans.VPNs() {
 		for _, m := range plans.VPNMatches(name, f) {
@@ -143,7 +143,7 @@ func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 			cuts.Ports = append(cuts.Ports, ports...)
 		}
 	}
-	a.space = classes.New(f, cuts, s)
+	a.space = space.New(f, cuts, s)
 	a.nat = compile.Translated(a.space, s)
 	a.result = a.space.Walk(s, a.looked())
 	a.stranger = a.space.And(a.space.Sources(cuts.Sources[0]), a.space.Stranger())
@@ -160,8 +160,8 @@ func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 // breaks names the rule that stops a running connection from outside, or is empty.
 func (a *auditor) breaks() string {
 	s := a.space
-	running := s.And(s.And(s.Protocol(6), s.States(packet.Established)), s.And(a.outside, a.stranger))
-	stopped := s.Minus(running, s.Or(s.Walk(a.router, running).Accepted, classes.Set{}))
+	running := s.And(s.And(s.Protocol(6), s.States(firewall.Established)), s.And(a.outside, a.stranger))
+	stopped := s.Minus(running, s.Or(s.Walk(a.router, running).Accepted, space.Set{}))
 	e, ok := s.Pick(s.And(stopped, s.All()))
 	if !ok {
 		return ""
@@ -173,9 +173,9 @@ func (a *auditor) breaks() string {
 }
 
 // looked are the packets that are followed: first ones, to services, to VPNs, and those that fill a list.
-func (a *auditor) looked() classes.Set {
+func (a *auditor) looked() space.Set {
 	s := a.space
-	var out classes.Set
+	var out space.Set
 	for _, t := range a.targets() {
 		out = s.Or(out, t.packets)
 	}
@@ -187,13 +187,13 @@ func (a *auditor) looked() classes.Set {
 			}
 		}
 	}
-	return s.And(out, s.States(packet.New))
+	return s.And(out, s.States(firewall.New))
 }
 
 // target is something that can be reached.
 type target struct {
 	Reach
-	packets classes.Set
+	packets space.Set
 }
 
 // targets are the services of the router and the ports of the VPNs.
@@ -219,8 +219,8 @@ func (a *auditor) targets() []target {
 	return out
 }
 
-func (a *auditor) answered(svc routeros.Service) classes.Set {
-	var out classes.Set
+func (a *auditor) answered(svc routeros.Service) space.Set {
+	var out space.Set
 	for _, prefix := range svc.From {
 		if r, err := routeros.ParseAddressRange(prefix); err == nil {
 			out = a.space.Or(out, a.space.Sources(r))
@@ -243,7 +243,7 @@ func (a *auditor) reach() []Reach {
 
 func (a *auditor) by(t target) []By {
 	s := a.space
-	accepted := s.Sometimes(s.And(s.And(a.result.Accepted, t.packets), s.States(packet.New)))
+	accepted := s.Sometimes(s.And(s.And(a.result.Accepted, t.packets), s.States(firewall.New)))
 	accepted, tunnelled := s.Minus(accepted, s.IPsec()), s.And(accepted, s.IPsec())
 	unlisted := s.And(accepted, s.Stranger())
 	var out []By
@@ -271,7 +271,7 @@ func (a *auditor) by(t target) []By {
 func (a *auditor) source() netip.Addr { return compile.NewProbes(a.router, a.family).Source }
 
 // interfaces lists those of some interfaces on which packets of the set arrive.
-func (a *auditor) interfaces(set classes.Set, of []string) []string {
+func (a *auditor) interfaces(set space.Set, of []string) []string {
 	var out []string
 	for _, in := range of {
 		if !a.space.And(set, a.space.In(in)).Empty() {
@@ -282,7 +282,7 @@ func (a *auditor) interfaces(set classes.Set, of []string) []string {
 }
 
 // named lists the addresses and lists by which rules let packets of a set in.
-func (a *auditor) named(t target, set classes.Set) []string {
+func (a *auditor) named(t target, set space.Set) []string {
 	var out []string
 	add := func(text string) {
 		if text != "" && !slices.Contains(out, text) {
@@ -312,7 +312,7 @@ func (a *auditor) named(t target, set classes.Set) []string {
 // sides sorts the interfaces into those behind which is the internet, and those behind which is the operator's own
 // network. An interface of which nothing is known counts as outside.
 func sides(s routeros.Snapshot, f routeros.Family, names []string) (outer, inner []string) {
-	world := packet.NewWorld(s)
+	world := firewall.NewWorld(s)
 	for _, name := range names {
 		if inside(s, f, world, name) {
 			inner = append(inner, name)
@@ -332,7 +332,7 @@ func tunnel(s routeros.Snapshot, name string) bool {
 	})
 }
 
-func inside(s routeros.Snapshot, f routeros.Family, world *packet.World, name string) bool {
+func inside(s routeros.Snapshot, f routeros.Family, world *firewall.World, name string) bool {
 	switch {
 	case world.InInterfaceList(name, "WAN"):
 		return false

@@ -4,8 +4,8 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Dead is a rule that does nothing.
@@ -19,10 +19,10 @@ type Dead struct {
 // dead finds the rules on the way to the router that no packet meets. Chains that packets to the router never enter are
 // not judged: forwarded packets may.
 func (a *auditor) dead() []Dead {
-	space := classes.New(a.family, classes.Cuts{}, a.router)
-	tracked := space.Minus(space.All(), space.States(packet.Untracked))
-	result := space.Walk(a.router, tracked)
-	if !space.Complete() || result.Incomplete {
+	classes := space.New(a.family, space.Cuts{}, a.router)
+	tracked := classes.Minus(classes.All(), classes.States(firewall.Untracked))
+	result := classes.Walk(a.router, tracked)
+	if !classes.Complete() || result.Incomplete {
 		a.notes = append(a.notes, a.family.String()+": rules that no packet meets were not looked for: the table asks too much at once")
 		return nil
 	}
@@ -32,21 +32,21 @@ func (a *auditor) dead() []Dead {
 	var out []Dead
 	for i := range rows {
 		r := &rows[i]
-		if r.Disabled() || r.Dynamic || ownTalk(space.Rule(r)) || !entered[r.Chain()] || !result.Hits(menu, i).Empty() {
+		if r.Disabled() || r.Dynamic || ownTalk(classes.Rule(r)) || !entered[r.Chain()] || !result.Hits(menu, i).Empty() {
 			continue
 		}
 		coming := tracked
 		if r.Chain() != "input" {
-			coming = entering(space, result, menu, rows, r.Chain())
+			coming = entering(classes, result, menu, rows, r.Chain())
 		}
-		out = append(out, Dead{menu, name(r), a.whyDead(space, coming, r)})
+		out = append(out, Dead{menu, name(r), a.whyDead(classes, coming, r)})
 	}
 	return out
 }
 
 // ownTalk reports whether a rule is about what the router says to itself, which no packet from outside is.
-func ownTalk(r *packet.Rule) bool {
-	for _, end := range []packet.End{packet.Source, packet.Destination} {
+func ownTalk(r *firewall.Rule) bool {
+	for _, end := range []firewall.End{firewall.Source, firewall.Destination} {
 		if a, negated, asks := r.Addresses(end); asks && !negated && a.First.IsLoopback() {
 			return true
 		}
@@ -56,25 +56,25 @@ func ownTalk(r *packet.Rule) bool {
 }
 
 // entering are the packets that jumps send into a chain.
-func entering(space *classes.Space, result classes.Result, menu routeros.Menu, rows []routeros.Rule, chain string) classes.Set {
-	var out classes.Set
+func entering(classes *space.Space, result space.Result, menu routeros.Menu, rows []routeros.Rule, chain string) space.Set {
+	var out space.Set
 	for i := range rows {
 		if rows[i].Attrs.Get("jump-target") == chain {
-			out = space.Or(out, result.Hits(menu, i))
+			out = classes.Or(out, result.Hits(menu, i))
 		}
 	}
 	return out
 }
 
-func (a *auditor) whyDead(space *classes.Space, coming classes.Set, r *routeros.Rule) string {
-	e, ok := space.Pick(space.And(space.Asks(a.router, a.family.Filter(), r), coming), space.Stranger())
+func (a *auditor) whyDead(classes *space.Space, coming space.Set, r *routeros.Rule) string {
+	e, ok := classes.Pick(classes.And(classes.Asks(a.router, a.family.Filter(), r), coming), classes.Stranger())
 	if !ok && r.Chain() != "input" {
 		return "no packet that comes into its chain matches it"
 	}
 	if !ok {
 		return "nothing that can arrive matches it"
 	}
-	fate := space.Replay(a.router, e)
+	fate := classes.Replay(a.router, e)
 	if fate.Rule == nil || fate.Rule == r {
 		return "no packet that comes into its chain matches it"
 	}

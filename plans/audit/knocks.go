@@ -7,8 +7,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Knock is a list that a source gets into by sending packets, and by which a rule lets it in.
@@ -116,13 +116,13 @@ func (a *auditor) knock(list string) Knock {
 		met = met || a.reachable(&rows[i])
 	}
 	s := a.space
-	from := s.And(s.And(a.outside, s.States(packet.New)), s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
+	from := s.And(s.And(a.outside, s.States(firewall.New)), s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
 	if a.outside.Empty() {
-		from = s.And(s.All(), s.States(packet.New))
+		from = s.And(s.All(), s.States(firewall.New))
 	}
-	ways, complete := s.Openings(classes.Search{Result: a.result, List: list, From: from})
+	ways, complete := s.Openings(space.Search{Result: a.result, List: list, From: from})
 	if len(ways) == 0 {
-		ways, complete = s.Openings(classes.Search{Result: a.result, List: list, From: s.States(packet.New)})
+		ways, complete = s.Openings(space.Search{Result: a.result, List: list, From: s.States(firewall.New)})
 	}
 	switch {
 	case !complete:
@@ -143,15 +143,15 @@ func (a *auditor) knock(list string) Knock {
 }
 
 // doubles reports whether a packet fills a list and, by a rule that asks for that list, another one.
-func (a *auditor) doubles(step classes.Step) bool {
-	var hit []classes.Fill
+func (a *auditor) doubles(step space.Step) bool {
+	var hit []space.Fill
 	for _, f := range a.result.Fills {
 		if f.Source && !a.space.And(f.Packets, step.Packets).Empty() {
 			hit = append(hit, f)
 		}
 	}
-	return slices.ContainsFunc(hit, func(first classes.Fill) bool {
-		return slices.ContainsFunc(hit, func(next classes.Fill) bool {
+	return slices.ContainsFunc(hit, func(first space.Fill) bool {
+		return slices.ContainsFunc(hit, func(next space.Fill) bool {
 			return next.Rule.Attrs.Get("src-address-list") == first.List && next.List != first.List
 		})
 	})
@@ -161,7 +161,7 @@ func (a *auditor) doubles(step classes.Step) bool {
 func (a *auditor) reachable(r *routeros.Rule) bool {
 	s := a.space
 	menu := a.family.Filter()
-	result := s.Walk(a.router, s.And(s.Asks(a.router, menu, r), s.States(packet.New)))
+	result := s.Walk(a.router, s.And(s.Asks(a.router, menu, r), s.States(firewall.New)))
 	rows := a.router.Rules[menu]
 	for i := range rows {
 		if &rows[i] == r {
@@ -179,7 +179,7 @@ func (a *auditor) blocked(list string) string {
 		if rows[i].Disabled() || rows[i].Action() != "add-src-to-address-list" || rows[i].Attrs.Get("address-list") != list {
 			continue
 		}
-		asked := a.space.And(a.space.Asks(a.router, menu, &rows[i]), a.space.States(packet.New))
+		asked := a.space.And(a.space.Asks(a.router, menu, &rows[i]), a.space.States(firewall.New))
 		e, ok := a.space.Pick(asked)
 		if !ok {
 			return ", since nothing matches " + name(&rows[i])
@@ -200,7 +200,7 @@ func name(r *routeros.Rule) string {
 }
 
 // steps turns a way into what a scanner would have to send.
-func (a *auditor) steps(way classes.Opening) (steps []sequence.Step, rules []string) {
+func (a *auditor) steps(way space.Opening) (steps []sequence.Step, rules []string) {
 	for _, s := range way.Steps {
 		step := sequence.Step{}
 		seen := a.space.Look(s.Packets)
@@ -224,7 +224,7 @@ func (a *auditor) steps(way classes.Opening) (steps []sequence.Step, rules []str
 	return steps, rules
 }
 
-func stepOf(seen classes.Seen) sequence.Step {
+func stepOf(seen space.Seen) sequence.Step {
 	switch {
 	case seen.Protocol == 1 || seen.Protocol == 58:
 		first, last := seen.Sizes[0], seen.Sizes[1]
@@ -248,8 +248,8 @@ func (a *auditor) opens(list string) (opens, open []string) {
 		if t.Disabled {
 			continue
 		}
-		reached := s.And(accepted, s.And(t.packets, s.States(packet.New)))
-		as := func(member string) classes.Set {
+		reached := s.And(accepted, s.And(t.packets, s.States(firewall.New)))
+		as := func(member string) space.Set {
 			return s.Given(reached, func(l string) bool { return l == member })
 		}
 		switch stranger := as(""); {
@@ -272,7 +272,7 @@ func (a *auditor) sendsOn(list string) []string {
 			continue
 		}
 		from := s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
-		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, r), s.Or(from, s.Member(list))), s.States(packet.New)))
+		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, r), s.Or(from, s.Member(list))), s.States(firewall.New)))
 		sent := s.Sometimes(s.And(s.And(result.Hits(menu, i), result.Forwarded), from))
 		if s.Minus(s.Given(sent, func(l string) bool { return l == list }), s.Given(sent, func(string) bool { return false })).Empty() {
 			continue
@@ -291,8 +291,8 @@ func (a *auditor) sendsOn(list string) []string {
 }
 
 // asked are the packets that the rules which accept a list ask for.
-func (a *auditor) asked(list string) classes.Set {
-	var out classes.Set
+func (a *auditor) asked(list string) space.Set {
+	var out space.Set
 	rows := a.router.Rules[a.family.Filter()]
 	for i := range rows {
 		if rows[i].Attrs.Get("src-address-list") == list && rows[i].Action() == "accept" && !rows[i].Disabled() {
@@ -316,8 +316,8 @@ func (a *auditor) letsIn(list string) bool {
 		if rows[i].Disabled() || rows[i].Attrs.Get("src-address-list") != list || rows[i].Action() != "accept" {
 			continue
 		}
-		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, &rows[i]), s.Or(a.stranger, s.Member(list))), s.States(packet.New)))
-		as := func(member string) classes.Set {
+		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, &rows[i]), s.Or(a.stranger, s.Member(list))), s.States(firewall.New)))
+		as := func(member string) space.Set {
 			return s.Given(result.Accepted, func(l string) bool { return l == member })
 		}
 		if !s.Minus(as(list), as("")).Empty() {

@@ -12,7 +12,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // TestReachAgainstPackets: what the audit says of a service is what happens to packets: a stranger from outside gets through where it
@@ -60,13 +60,13 @@ func TestReachAgainstPackets(t *testing.T) {
 func holdsReach(t *rapid.T, s routeros.Snapshot, r audit.Reach, text string) {
 	service, _ := s.Service(r.Name)
 	probes := compile.NewProbes(s, routeros.IPv4)
-	world, lists := packet.NewWorld(s), packet.NewMemory(s, s.Clock)
+	world, lists := firewall.NewWorld(s), firewall.NewMemory(s, s.Clock)
 	through := func(in, src string) bool {
 		p := probes.New(in, "tcp", service.Port)
 		if src != "" {
 			p.Src = netip.MustParseAddr(src)
 		}
-		return slices.ContainsFunc(world.Fates(p, lists, s.Clock), func(f packet.Fate) bool { return f.Verdict == packet.Accept })
+		return slices.ContainsFunc(world.Fates(p, lists, s.Clock), func(f firewall.Fate) bool { return f.Verdict == firewall.Accept })
 	}
 	is := func(who audit.Who) bool {
 		return slices.ContainsFunc(r.By, func(by audit.By) bool { return by.Who == who })

@@ -5,11 +5,11 @@ import (
 
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // strength rates a knock of which the steps are known, with the quarantine that it notes.
-func (a *auditor) strength(k *Knock, from classes.Set) sequence.Strength {
+func (a *auditor) strength(k *Knock, from space.Set) sequence.Strength {
 	k.Quarantine = a.quarantine(k.List)
 	if k.Quarantine == "" {
 		return sequence.Rate(k.Steps, sequence.DefaultRate, 0)
@@ -29,7 +29,7 @@ func (a *auditor) strength(k *Knock, from classes.Set) sequence.Strength {
 // quarantine returns a list that packets get a source into and whose members get into the list of a knock by no packet.
 func (a *auditor) quarantine(list string) string {
 	s := a.space
-	var in classes.Set
+	var in space.Set
 	for _, fill := range a.result.Fills {
 		if fill.Source && fill.List == list {
 			in = s.Or(in, fill.Packets)
@@ -45,14 +45,14 @@ func (a *auditor) quarantine(list string) string {
 
 // decoys are the packets that get a source of which nobody knows into a quarantine by one rule, whatever limits and the like answer,
 // without those that are a step of the knock.
-func (a *auditor) decoys(k *Knock, fill classes.Fill, from classes.Set) []sequence.Step {
+func (a *auditor) decoys(k *Knock, fill space.Fill, from space.Set) []sequence.Step {
 	s := a.space
 	stranger := s.And(from, s.Stranger())
 	certain := s.Minus(stranger, s.Sometimes(s.Minus(stranger, fill.Packets)))
 	var out []sequence.Step
 	for _, seen := range s.Look(certain) {
 		for _, port := range seen.Ports {
-			out = append(out, without(stepOf(classes.Seen{Protocol: seen.Protocol, Ports: routeros.Ports{port}}), k.Steps)...)
+			out = append(out, without(stepOf(space.Seen{Protocol: seen.Protocol, Ports: routeros.Ports{port}}), k.Steps)...)
 		}
 		if len(seen.Ports) == 0 {
 			out = append(out, without(stepOf(seen), k.Steps)...)

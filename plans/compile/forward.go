@@ -7,8 +7,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Forwarding is the part of a rule set that concerns services behind the router. It has rules in two tables besides those in input:
@@ -185,25 +185,25 @@ func IsBehind(plan, chain string) bool {
 func (c *compiler) forwardPlaces(t *Table) error {
 	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
 	open := c.forEverybody(bare, t.Forwarding.Forwards)
-	cuts := classes.Cuts{Ports: ports(t.Forwarding.Outer)}
+	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer)}
 	for _, d := range t.Doors { // others may ask for a list that only the plan will fill
 		cuts.Lists = append(cuts.Lists, d.Trusted)
 	}
-	space := classes.New(t.Family, cuts, bare, open)
-	var asked classes.Set
+	classes := space.New(t.Family, cuts, bare, open)
+	var asked space.Set
 	nat := c.family.NAT()
 	for i := range t.Forwarding.Forwards {
-		asked = space.Or(asked, space.And(space.Asks(open, nat, &open.Rules[nat][i]), space.States(packet.New)))
+		asked = classes.Or(asked, classes.And(classes.Asks(open, nat, &open.Rules[nat][i]), classes.States(firewall.New)))
 	}
-	taken := space.Walk(bare, asked)
+	taken := classes.Walk(bare, asked)
 	at, err := c.firstOf(bare.Rules[nat], "dstnat", func(i int) bool { return !taken.Ends(nat, i).Empty() })
 	if err != nil {
 		return err
 	}
 	t.Forwarding.NATPlace = placeBefore(bare.Rules[nat], at)
-	sent, allowed := space.Walk(open, asked), c.allowedSet(space)
+	sent, allowed := classes.Walk(open, asked), c.allowedSet(classes)
 	at, err = c.firstOf(bare.Rules[t.Menu], "forward", func(i int) bool {
-		return !space.Minus(sent.Ends(t.Menu, i), space.And(sent.Accepts(t.Menu, i), allowed)).Empty()
+		return !classes.Minus(sent.Ends(t.Menu, i), classes.And(sent.Accepts(t.Menu, i), allowed)).Empty()
 	})
 	if err != nil {
 		return err
@@ -252,7 +252,7 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 	for _, in := range table.probes.Interfaces {
 		for _, f := range forwards {
 			for _, fate := range table.probes.Running(table.world, in, f, table.lists) {
-				if fate.Verdict != packet.Accept || stopsMaybe(fate) {
+				if fate.Verdict != firewall.Accept || stopsMaybe(fate) {
 					return false
 				}
 			}
@@ -263,25 +263,25 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 
 // Running plays the packets of a forwarded connection that a stranger has open, in both directions, at the chain forward, where they have been
 // translated already.
-func (p Probes) Running(w *packet.World, in string, f Forward, lists packet.Lists) []packet.Fate {
+func (p Probes) Running(w *firewall.World, in string, f Forward, lists firewall.Lists) []firewall.Fate {
 	there := p.New(in, f.Protocol, f.ToPort)
-	there.Dst, there.State, there.DstNAT, there.TCPFlags = f.To, packet.Established, true, 0
+	there.Dst, there.State, there.DstNAT, there.TCPFlags = f.To, firewall.Established, true, 0
 	if there.Protocol == 6 {
-		there.TCPFlags = packet.ACK
+		there.TCPFlags = firewall.ACK
 	}
 	there.OutInterface, _ = w.Leaves(f.To)
 	back := there
 	back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
 	back.InInterface, back.OutInterface = there.OutInterface, in
-	walk := func(q packet.Packet) packet.Fate {
+	walk := func(q firewall.Packet) firewall.Fate {
 		return w.Walk(p.Family.Filter(), "forward", q, lists, p.router.Clock)
 	}
-	return []packet.Fate{walk(there), walk(back)}
+	return []firewall.Fate{walk(there), walk(back)}
 }
 
 // stopsMaybe reports whether a rule may stop a packet that no packet settles.
-func stopsMaybe(f packet.Fate) bool {
-	return slices.ContainsFunc(f.Undecided, func(l packet.Look) bool {
+func stopsMaybe(f firewall.Fate) bool {
+	return slices.ContainsFunc(f.Undecided, func(l firewall.Look) bool {
 		return !slices.Contains([]string{"accept", "log", "passthrough", "fasttrack-connection"}, l.Rule.Action())
 	})
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Place is where a rule set belongs in the input chain of a family's filter table: below the row
@@ -62,8 +62,8 @@ func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
 // tables are mostly about other ports.
 func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at []int) {
 	for i := range rows {
-		c := packet.Compile(&rows[i])
-		if c.Action.Effect == packet.Fills || slices.ContainsFunc(matches, func(m Match) bool { return mayMeet(c, m) }) {
+		c := firewall.Compile(&rows[i])
+		if c.Action.Effect == firewall.Fills || slices.ContainsFunc(matches, func(m Match) bool { return mayMeet(c, m) }) {
 			kept, at = append(kept, rows[i]), append(at, i)
 		}
 	}
@@ -71,11 +71,11 @@ func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at
 }
 
 // mayMeet reports whether packets of a match may meet a rule, as far as protocol and port tell.
-func mayMeet(c *packet.Rule, m Match) bool {
-	if number, err := routeros.ParseProtocol(m.Protocol); err == nil && !c.Takes(packet.FieldProtocol, int(number)) {
+func mayMeet(c *firewall.Rule, m Match) bool {
+	if number, err := routeros.ParseProtocol(m.Protocol); err == nil && !c.Takes(firewall.FieldProtocol, int(number)) {
 		return false
 	}
-	ports, asks := c.Values(packet.FieldDstPort)
+	ports, asks := c.Values(firewall.FieldDstPort)
 	return !asks || m.Ports == nil || ports.Ports().Overlaps(m.Ports)
 }
 
@@ -83,12 +83,12 @@ func mayMeet(c *packet.Rule, m Match) bool {
 func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 	rows := bare.Rules[t.Menu]
 	shut := t.Dropped()
-	space := classes.New(t.Family, classes.Cuts{Ports: ports(shut)}, bare)
-	nat := Translated(space, bare)
-	bypass := space.Minus(space.And(Packets(space, nat, shut), space.States(packet.New)), c.allowedSet(space))
-	result := space.Walk(bare, bypass)
+	classes := space.New(t.Family, space.Cuts{Ports: ports(shut)}, bare)
+	nat := Translated(classes, bare)
+	bypass := classes.Minus(classes.And(Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes))
+	result := classes.Walk(bare, bypass)
 	for i := range rows {
-		if rows[i].Chain() == "input" && !space.And(result.Accepts(t.Menu, i), bypass).Empty() {
+		if rows[i].Chain() == "input" && !classes.And(result.Accepts(t.Menu, i), bypass).Empty() {
 			return i
 		}
 	}
@@ -96,10 +96,10 @@ func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 }
 
 // allowedSet are the packets that arrive where the plan lets everybody in.
-func (c *compiler) allowedSet(space *classes.Space) classes.Set {
-	var out classes.Set
+func (c *compiler) allowedSet(classes *space.Space) space.Set {
+	var out space.Set
 	for _, list := range c.plan.Allow.InterfaceLists {
-		out = space.Or(out, space.InList(list))
+		out = classes.Or(out, classes.InList(list))
 	}
 	return out
 }
@@ -114,55 +114,55 @@ func ports(all []Match) []routeros.PortRange {
 
 // Packets returns the packets that some of the matches cover when they come to the filter. What destination NAT does with
 // them is in the result, which may be empty.
-func Packets(space *classes.Space, nat classes.Result, matches []Match) classes.Set {
-	var out classes.Set
+func Packets(classes *space.Space, nat space.Result, matches []Match) space.Set {
+	var out space.Set
 	for _, m := range matches {
-		set := space.All()
+		set := classes.All()
 		if number, err := routeros.ParseProtocol(m.Protocol); err == nil {
-			set = space.Protocol(number)
+			set = classes.Protocol(number)
 		}
 		if m.Ports != nil {
-			set = space.And(set, space.Arriving(nat, m.Ports))
+			set = classes.And(set, classes.Arriving(nat, m.Ports))
 		}
 		if m.IPsecPolicy != "" {
-			set = space.And(set, space.IPsec())
+			set = classes.And(set, classes.IPsec())
 		}
-		out = space.Or(out, set)
+		out = classes.Or(out, set)
 	}
 	return out
 }
 
 // Translated returns what destination NAT does with packets that it keeps on the router.
-func Translated(space *classes.Space, s routeros.Snapshot) classes.Result {
-	var asked []classes.Set
-	menu := space.Family.NAT()
+func Translated(classes *space.Space, s routeros.Snapshot) space.Result {
+	var asked []space.Set
+	menu := classes.Family.NAT()
 	rows := s.Rules[menu]
 	for i := range rows {
 		if !rows[i].Disabled() && rows[i].Attrs.Get("to-ports") != "" {
-			asked = append(asked, space.Asks(s, menu, &rows[i]))
+			asked = append(asked, classes.Asks(s, menu, &rows[i]))
 		}
 	}
 	if asked == nil {
-		return classes.Result{}
+		return space.Result{}
 	}
-	return space.Walk(s, asked...)
+	return classes.Walk(s, asked...)
 }
 
 // trialTable is a family's table as it would be without the plan, made ready for evaluation.
 type trialTable struct {
 	snapshot routeros.Snapshot
 	rows     []routeros.Rule
-	world    *packet.World
-	lists    packet.Lists
+	world    *firewall.World
+	lists    firewall.Lists
 	probes   Probes
 	at       time.Time
 }
 
 func newTable(bare routeros.Snapshot, f routeros.Family) trialTable {
-	return trialTable{bare, bare.Rules[f.Filter()], packet.NewWorld(bare), packet.NewMemory(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
+	return trialTable{bare, bare.Rules[f.Filter()], firewall.NewWorld(bare), firewall.NewMemory(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
 }
 
-func (t trialTable) fates(p packet.Packet) []packet.Fate { return t.world.Fates(p, t.lists, t.at) }
+func (t trialTable) fates(p firewall.Packet) []firewall.Fate { return t.world.Fates(p, t.lists, t.at) }
 
 // without returns the snapshot less the plan's own rules in one table.
 func without(s routeros.Snapshot, m routeros.Menu, plan string) routeros.Snapshot {
@@ -242,12 +242,12 @@ func aboveDynamic(r routeros.Rule) error {
 
 // obstacle is a packet, and the verdicts on it that must not come before our rules.
 type obstacle struct {
-	probe       packet.Packet
+	probe       firewall.Packet
 	alsoAccepts bool // an accept hinders too: the packet would never reach our rule
 }
 
-func (o obstacle) hinders(f packet.Fate) bool {
-	return f.Verdict != packet.Accept || o.alsoAccepts
+func (o obstacle) hinders(f firewall.Fate) bool {
+	return f.Verdict != firewall.Accept || o.alsoAccepts
 }
 
 // obstacles lists what matters on one interface. A knock has to reach the stage rules, and what is gated
@@ -256,7 +256,7 @@ func (o obstacle) hinders(f packet.Fate) bool {
 func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	p := bare.probes
 	allowed := c.allowedInterface(bare.world, in)
-	var opened, gated []packet.Packet
+	var opened, gated []firewall.Packet
 	for _, d := range t.Doors {
 		for _, m := range d.Opens {
 			opened = append(opened, p.To(in, m)...)
@@ -265,7 +265,9 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	for _, m := range slices.Concat(t.Gate, t.Forwarding.Outer) {
 		gated = append(gated, p.To(in, m)...)
 	}
-	open := !slices.ContainsFunc(opened, func(q packet.Packet) bool { return bare.world.Input(q, bare.lists, bare.at).Verdict != packet.Accept })
+	open := !slices.ContainsFunc(opened, func(q firewall.Packet) bool {
+		return bare.world.Input(q, bare.lists, bare.at).Verdict != firewall.Accept
+	})
 	if open && len(gated) == 0 {
 		return nil
 	}
@@ -286,13 +288,13 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	return out
 }
 
-func (c *compiler) allowedInterface(w *packet.World, in string) bool {
+func (c *compiler) allowedInterface(w *firewall.World, in string) bool {
 	return slices.ContainsFunc(c.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
 }
 
 // decider returns the position of the rule of input that decided, itself or through the chain that it
 // jumps to.
-func decider(f packet.Fate, menu routeros.Menu) (int, bool) {
+func decider(f firewall.Fate, menu routeros.Menu) (int, bool) {
 	if f.Rule == nil || f.Table != menu {
 		return 0, false
 	}
@@ -325,7 +327,7 @@ func establishedAt(bare trialTable, t Table, anchor int) int {
 		for _, probe := range bare.probes.Established(in) {
 			for _, fate := range bare.fates(probe) {
 				at, ok := decider(fate, t.Menu)
-				if fate.Verdict != packet.Accept || !ok || at >= anchor {
+				if fate.Verdict != firewall.Accept || !ok || at >= anchor {
 					return -1
 				}
 				last = max(last, at)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // Probes makes the packets by which a rule set is tried out on a router: those of a stranger, who is in
@@ -27,15 +27,15 @@ func NewProbes(s routeros.Snapshot, f routeros.Family) Probes {
 }
 
 // New returns a stranger's first packet to a port of the router.
-func (p Probes) New(in, protocol string, port uint16) packet.Packet {
+func (p Probes) New(in, protocol string, port uint16) firewall.Packet {
 	number, _ := routeros.ParseProtocol(protocol)
-	probe := packet.Packet{
+	probe := firewall.Packet{
 		Protocol: number, Src: p.Source, Dst: p.destination(in), InInterface: in,
-		Size: 60, TTL: 64, State: packet.New,
+		Size: 60, TTL: 64, State: firewall.New,
 	}
 	switch protocol {
 	case "tcp":
-		probe.TCPFlags, probe.SrcPort, probe.DstPort = packet.SYN, 51077, port
+		probe.TCPFlags, probe.SrcPort, probe.DstPort = firewall.SYN, 51077, port
 	case "udp":
 		probe.SrcPort, probe.DstPort = 51077, port
 	}
@@ -43,7 +43,7 @@ func (p Probes) New(in, protocol string, port uint16) packet.Packet {
 }
 
 // Stage returns the packet that plays one stage of a knock.
-func (p Probes) Stage(in string, s plans.Stage) packet.Packet {
+func (p Probes) Stage(in string, s plans.Stage) firewall.Packet {
 	if s.Protocol != "icmp" {
 		probe := p.New(in, s.Protocol, s.Port)
 		probe.Payload = []byte(s.Payload)
@@ -59,14 +59,14 @@ func (p Probes) Stage(in string, s plans.Stage) packet.Packet {
 }
 
 // To returns a stranger's first packets to what a match covers: one to each end of each port range.
-func (p Probes) To(in string, m Match) []packet.Packet {
+func (p Probes) To(in string, m Match) []firewall.Packet {
 	if m.Protocol == "" {
 		return p.everything(in)
 	}
 	if m.Ports == nil {
-		return []packet.Packet{p.tunnelled(p.New(in, m.Protocol, 0), m)}
+		return []firewall.Packet{p.tunnelled(p.New(in, m.Protocol, 0), m)}
 	}
-	var out []packet.Packet
+	var out []firewall.Packet
 	for _, r := range m.Ports {
 		out = append(out, p.tunnelled(p.New(in, m.Protocol, r.First), m))
 		if r.Last != r.First {
@@ -76,14 +76,14 @@ func (p Probes) To(in string, m Match) []packet.Packet {
 	return out
 }
 
-func (p Probes) tunnelled(probe packet.Packet, m Match) packet.Packet {
+func (p Probes) tunnelled(probe firewall.Packet, m Match) firewall.Packet {
 	probe.IPsec = m.IPsecPolicy == "in,ipsec"
 	return probe
 }
 
 // everything stands for "every port of the router" by its enabled services.
-func (p Probes) everything(in string) []packet.Packet {
-	var out []packet.Packet
+func (p Probes) everything(in string) []firewall.Packet {
+	var out []firewall.Packet
 	for _, s := range p.router.Services {
 		if !s.Dynamic && !s.Connection && !s.Disabled {
 			out = append(out, p.New(in, "tcp", s.Port))
@@ -93,11 +93,11 @@ func (p Probes) everything(in string) []packet.Packet {
 }
 
 // Established returns packets of running connections.
-func (p Probes) Established(in string) []packet.Packet {
+func (p Probes) Established(in string) []firewall.Packet {
 	tcp, udp := p.New(in, "tcp", 8729), p.New(in, "udp", 4500)
-	tcp.TCPFlags = packet.ACK
-	tcp.State, udp.State = packet.Established, packet.Established
-	return []packet.Packet{tcp, udp}
+	tcp.TCPFlags = firewall.ACK
+	tcp.State, udp.State = firewall.Established, firewall.Established
+	return []firewall.Packet{tcp, udp}
 }
 
 // destination is an address of the router, on that interface if it has one there.
@@ -145,8 +145,8 @@ func known(s routeros.Snapshot, f routeros.Family, addr netip.Addr) bool {
 		return ok && r.Contains(addr) && r != everywhere(f)
 	})
 	return listed || slices.ContainsFunc(s.Rules[f.Filter()], func(r routeros.Rule) bool {
-		c, _ := packet.ConditionOf(&r, "src-address")
-		from, asks := c.Test.(packet.Addresses)
+		c, _ := firewall.ConditionOf(&r, "src-address")
+		from, asks := c.Test.(firewall.Addresses)
 		return asks && from.Range.Contains(addr) && from.Range != everywhere(f)
 	})
 }
@@ -164,7 +164,7 @@ func interfaces(s routeros.Snapshot, f routeros.Family) []string {
 	named := map[string]bool{}
 	for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
 		for i := range s.Rules[m] {
-			if c, asks := packet.ConditionOf(&s.Rules[m][i], "in-interface"); asks {
+			if c, asks := firewall.ConditionOf(&s.Rules[m][i], "in-interface"); asks {
 				named[c.Value] = true
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // The order of a change set. What packets can't meet is separated from what they can, so that a
@@ -162,8 +162,8 @@ func wider(was, is routeros.Rule) bool {
 	if !was.Attrs.Without("dst-port", "comment").Equal(is.Attrs.Without("dst-port", "comment")) {
 		return false
 	}
-	few, asked := packet.Compile(&was).Ports()
-	many, asks := packet.Compile(&is).Ports()
+	few, asked := firewall.Compile(&was).Ports()
+	many, asks := firewall.Compile(&is).Ports()
 	if !asked || !asks {
 		return false
 	}
@@ -339,7 +339,7 @@ func asked(s routeros.Snapshot, list string) bool {
 
 func names(r routeros.Rule, list string) bool {
 	return slices.ContainsFunc([]string{"src-address-list", "dst-address-list"}, func(matcher string) bool {
-		c, asks := packet.ConditionOf(&r, matcher)
+		c, asks := firewall.ConditionOf(&r, matcher)
 		return asks && c.Value == list
 	})
 }

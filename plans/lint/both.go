@@ -9,11 +9,11 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet to the router.
-func (f *finder) foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule, c *packet.Rule)) {
+func (f *finder) foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule, c *firewall.Rule)) {
 	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
 		rows := s.Rules[menu]
 		for i := range rows {
@@ -29,14 +29,14 @@ func (f *finder) foreign(plan string, s routeros.Snapshot, family routeros.Famil
 // blacklisted: a stage lies where another rule takes note of enemies.
 func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	dropped := map[string]bool{}
-	f.foreign("", s, family, func(_ *routeros.Rule, c *packet.Rule) {
-		if list, negated, asks := c.List(packet.Source); asks && !negated && c.Action.Stops() {
+	f.foreign("", s, family, func(_ *routeros.Rule, c *firewall.Rule) {
+		if list, negated, asks := c.List(firewall.Source); asks && !negated && c.Action.Stops() {
 			dropped[list] = true
 		}
 	})
-	f.foreign("", s, family, func(_ *routeros.Rule, c *packet.Rule) {
+	f.foreign("", s, family, func(_ *routeros.Rule, c *firewall.Rule) {
 		list := c.Fill.List
-		if c.Action.Effect != packet.Fills || c.Fill.Of != packet.Source || !dropped[list] || c.Has("psd") {
+		if c.Action.Effect != firewall.Fills || c.Fill.Of != firewall.Source || !dropped[list] || c.Has("psd") {
 			return
 		}
 		for i, stage := range d.Knock {
@@ -49,24 +49,24 @@ func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.
 }
 
 // touches reports whether a rule's own matchers take a stage; a rule without ports or sizes is for everything.
-func touches(c *packet.Rule, stage plans.Stage) bool {
+func touches(c *firewall.Rule, stage plans.Stage) bool {
 	protocol, asks := c.Protocol()
 	if stage.Protocol == "icmp" {
-		return asks && slices.Contains([]uint8{1, 58}, protocol) && c.Takes(packet.FieldSize, int(stage.Size))
+		return asks && slices.Contains([]uint8{1, 58}, protocol) && c.Takes(firewall.FieldSize, int(stage.Size))
 	}
-	_, _, limited := c.Addresses(packet.Source)
-	_, negated, listed := c.List(packet.Source)
+	_, _, limited := c.Addresses(firewall.Source)
+	_, negated, listed := c.List(firewall.Source)
 	if !asks || routeros.ProtocolName(protocol) != stage.Protocol || limited || listed && !negated {
 		return false
 	}
-	_, asks = c.Values(packet.FieldDstPort)
-	return asks && c.Takes(packet.FieldDstPort, int(stage.Port))
+	_, asks = c.Values(firewall.FieldDstPort)
+	return asks && c.Takes(firewall.FieldDstPort, int(stage.Port))
 }
 
 // detected: the knock weighs as much as a port scan. A client may send each knock twice (routeros-facts § 2.2: psd is
 // weight, delay, low port weight, high port weight; low ports are those up to 1024).
 func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Family) {
-	f.foreign("", s, family, func(r *routeros.Rule, c *packet.Rule) {
+	f.foreign("", s, family, func(r *routeros.Rule, c *firewall.Rule) {
 		words := strings.Split(r.Attrs.Get("psd"), ",")
 		if len(words) != 4 {
 			return
@@ -92,9 +92,9 @@ func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Fam
 }
 
 // meets reports whether packets of a stage's protocol may match a rule.
-func meets(c *packet.Rule, stage plans.Stage) bool {
+func meets(c *firewall.Rule, stage plans.Stage) bool {
 	number, err := routeros.ParseProtocol(stage.Protocol)
-	return err == nil && c.Takes(packet.FieldProtocol, int(number))
+	return err == nil && c.Takes(firewall.FieldProtocol, int(number))
 }
 
 // shared: others use the lists of a door.
@@ -107,7 +107,7 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 		lists = append(lists, d.QuarantineList())
 	}
 	for _, list := range lists {
-		f.foreign(p.Name, s, family, func(r *routeros.Rule, c *packet.Rule) {
+		f.foreign(p.Name, s, family, func(r *routeros.Rule, c *firewall.Rule) {
 			if slices.Contains(c.Lists(), list) {
 				f.add("L27", "list "+list, "the rule "+place(family, r)+" uses a list of door "+d.Name, "what it does to the members of the list is not in the plan", "give the door a list of its own")
 			}
@@ -157,8 +157,8 @@ func (f *finder) forwarded(p plans.Plan, s routeros.Snapshot) {
 			r := &s.Rules[routeros.NAT][i]
 			c := f.rules.Of(r)
 			protocol, _ := c.Protocol()
-			_, asks := c.Values(packet.FieldDstPort)
-			if !ok || r.Disabled() || r.Action() != "dst-nat" || protocol != 6 || !asks || !c.Takes(packet.FieldDstPort, int(service.Port)) {
+			_, asks := c.Values(firewall.FieldDstPort)
+			if !ok || r.Disabled() || r.Action() != "dst-nat" || protocol != 6 || !asks || !c.Takes(firewall.FieldDstPort, int(service.Port)) {
 				continue
 			}
 			f.add("L25", "gate.services", "the port of "+name+" is forwarded by /ip/firewall/nat "+r.ID, "the gate stands in input, and forwarded packets never come there", "gate the forwarded service in the forward chain, or forward another port")

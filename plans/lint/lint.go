@@ -21,7 +21,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // Severity is how much a finding weighs.
@@ -124,7 +124,7 @@ func Rules() []Rule {
 // finder gathers findings; severities come from the table of rules.
 type finder struct {
 	found []Finding
-	rules packet.Rules
+	rules firewall.Rules
 }
 
 func (f *finder) add(id, place, what, why, remedy string) {

@@ -8,7 +8,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // largeList is how many entries make a list slow to read and to match on small routers.
@@ -94,8 +94,8 @@ func (f *finder) strength(at string, k audit.Knock) {
 func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 	rows := s.Rules[family.Filter()]
 	established := slices.IndexFunc(rows, func(r routeros.Rule) bool {
-		states, asks := f.rules.Of(&r).Values(packet.FieldState)
-		return r.Chain() == "input" && r.Action() == "accept" && !r.Disabled() && asks && states.Contain(int(packet.Established))
+		states, asks := f.rules.Of(&r).Values(firewall.FieldState)
+		return r.Chain() == "input" && r.Action() == "accept" && !r.Disabled() && asks && states.Contain(int(firewall.Established))
 	})
 	for i := range rows {
 		r := &rows[i]
@@ -110,7 +110,7 @@ func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 		if r.Action() == "reject" && outside {
 			f.add("L29", place(family, r), "the outside gets an answer", "a scanner learns that somebody is there, and forged packets make the router send", "drop instead")
 		}
-		if (r.Action() == "log" || c.Log) && !c.Has("limit") && !c.Has("dst-limit") && outside && c.Takes(packet.FieldState, int(packet.New)) {
+		if (r.Action() == "log" || c.Log) && !c.Has("limit") && !c.Has("dst-limit") && outside && c.Takes(firewall.FieldState, int(firewall.New)) {
 			f.add("L29", place(family, r), "it logs every packet from outside", "a scan fills the log, and on small routers the flash", "give it a limit")
 		}
 		if c.Has("layer7-protocol") {
@@ -147,7 +147,7 @@ func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family ro
 func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros.Family) {
 	r := &rows[i]
 	c := f.rules.Of(r)
-	if c.Action.Effect != packet.Fills || c.Fill.Of != packet.Source {
+	if c.Action.Effect != firewall.Fills || c.Fill.Of != firewall.Source {
 		return
 	}
 	list := c.Fill.List
@@ -155,7 +155,7 @@ func (f *finder) fills(rows []routeros.Rule, i, established int, family routeros
 		f.add("L30", place(family, r), "it looks at answers too, not only at new connections", "servers that answer the router get into the list", "give it connection-state=new, or move it below the accept of established")
 	}
 	penalty := slices.ContainsFunc(rows, func(o routeros.Rule) bool {
-		asked, negated, asks := f.rules.Of(&o).List(packet.Source)
+		asked, negated, asks := f.rules.Of(&o).List(firewall.Source)
 		return asks && !negated && asked == list && !o.Disabled() && f.rules.Of(&o).Action.Stops()
 	})
 	if c.Fill.Timeout.Kind != routeros.Timed {

@@ -6,17 +6,17 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // suspects returns the packets whose source is taken for forged where they arrive: by what the plan says, not by what stands in the list.
-func (f *table) suspects() classes.Set {
+func (f *table) suspects() space.Set {
 	if f.Bogons == nil {
-		return classes.Set{}
+		return space.Set{}
 	}
 	s := f.space
-	var sources, interfaces classes.Set
+	var sources, interfaces space.Set
 	for _, r := range f.Bogons.Ranges {
 		sources = s.Or(sources, s.Sources(r))
 	}
@@ -27,8 +27,8 @@ func (f *table) suspects() classes.Set {
 }
 
 // played are the packets that are a stage or a decoy of some door.
-func (f *table) played() classes.Set {
-	var out classes.Set
+func (f *table) played() space.Set {
+	var out space.Set
 	for _, d := range f.Doors {
 		for _, set := range slices.Concat(f.stages(d), f.packets(d.Decoys())) {
 			out = f.space.Or(out, set)
@@ -39,7 +39,7 @@ func (f *table) played() classes.Set {
 
 // forged: what is taken for forged gets no source into a list of a door, reaches nothing that is gated and nothing by the trust in its
 // source, unless the allow-list lets it in; and the rules for it stop its knocks and nothing else.
-func (f *table) forged(final classes.Result) {
+func (f *table) forged(final space.Result) {
 	if f.Bogons == nil {
 		return
 	}
@@ -57,7 +57,7 @@ func (f *table) forged(final classes.Result) {
 			})
 		}
 	}
-	known := s.Or(s.Listed(f.after, compile.AllowList(f.want.Plan)), s.States(packet.Established, packet.Related))
+	known := s.Or(s.Listed(f.after, compile.AllowList(f.want.Plan)), s.States(firewall.Established, firewall.Related))
 	for _, list := range f.want.AllowInterfaces {
 		known = s.Or(known, s.InList(list))
 	}
@@ -70,7 +70,7 @@ func (f *table) forged(final classes.Result) {
 }
 
 // believed: none of the plan's rules accepts what is taken for forged.
-func (f *table) believed(final classes.Result, suspects classes.Set) {
+func (f *table) believed(final space.Result, suspects space.Set) {
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
 		if f.ours(&rows[i]) && rows[i].Action() == "accept" {
@@ -83,9 +83,9 @@ func (f *table) believed(final classes.Result, suspects classes.Set) {
 
 // overdone: of the plan's drops, those besides the gate's stop nothing but knocks that are taken for forged. And trust is kept from nobody
 // else: whoever comes back from the chain of those whom a door trusts is forged, or goes where the door doesn't lead.
-func (f *table) overdone(final classes.Result, suspects classes.Set) {
+func (f *table) overdone(final space.Result, suspects space.Set) {
 	s := f.space
-	stopped, left := s.And(suspects, f.played()), classes.Set{}
+	stopped, left := s.And(suspects, f.played()), space.Set{}
 	gated := compile.Packets(s, f.nat, f.Dropped())
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
@@ -108,9 +108,9 @@ func (f *table) overdone(final classes.Result, suspects classes.Set) {
 }
 
 // forgedOperator: an operator whose own packets would be taken for forged is told so, since no door would open to him any more.
-func (f *table) forgedOperator(operator netip.Addr, flow classes.Set) {
+func (f *table) forgedOperator(operator netip.Addr, flow space.Set) {
 	s := f.space
-	flow = s.And(flow, s.States(packet.New)) // what runs goes on, and says nothing of the side it came from
+	flow = s.And(flow, s.States(firewall.New)) // what runs goes on, and says nothing of the side it came from
 	flow = s.And(s.Minus(flow, s.Listed(f.after, compile.AllowList(f.want.Plan))), s.And(f.suspects(), f.results[0].Accepted))
 	f.broken(Failure{
 		Promise: KeepOperator, Risk: LoseSession, After: len(f.states) - 1,

@@ -7,8 +7,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // forwards shows what is promised about services behind the router: nobody is sent on to one who was not before, but those to whom the plan
@@ -28,7 +28,7 @@ func (f *table) forwards() {
 			Promise: OnlyByKnock, Risk: OpenGate, After: n,
 			What:   "a stranger would still reach the forward " + one.Name,
 			Remedy: "move the rule of the forward chain that lets him through below those of the plan, or narrow it",
-		}, "is sent on by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(packet.New)), f.visitors(one)), f.space.Stranger())
+		}, "is sent on by", f.space.Minus(f.space.And(f.reached(n, one), f.space.States(firewall.New)), f.visitors(one)), f.space.Stranger())
 		f.usable(n, one)
 	}
 }
@@ -48,9 +48,9 @@ func (f *table) behind(r *routeros.Rule) bool {
 }
 
 // users are the packets of those who may use a forward.
-func (f *table) users(one compile.Forward) classes.Set {
+func (f *table) users(one compile.Forward) space.Set {
 	s := f.space
-	out := s.Or(s.States(packet.Established, packet.Related), s.Listed(f.after, compile.AllowList(f.want.Plan)))
+	out := s.Or(s.States(firewall.Established, firewall.Related), s.Listed(f.after, compile.AllowList(f.want.Plan)))
 	for _, list := range one.Trusted {
 		out = s.Or(out, s.Listed(f.after, list))
 	}
@@ -61,8 +61,8 @@ func (f *table) users(one compile.Forward) classes.Set {
 }
 
 // visitors are the packets of those who may get where a forward leads, be it by another one that leads there too.
-func (f *table) visitors(one compile.Forward) classes.Set {
-	var out classes.Set
+func (f *table) visitors(one compile.Forward) space.Set {
+	var out space.Set
 	for _, other := range f.Forwarding.Forwards {
 		if other.Protocol == one.Protocol && other.To == one.To && other.ToPort == one.ToPort {
 			out = f.space.Or(out, f.users(other))
@@ -71,7 +71,7 @@ func (f *table) visitors(one compile.Forward) classes.Set {
 	if f.Bogons == nil {
 		return out
 	}
-	known := f.space.Or(f.space.Listed(f.after, compile.AllowList(f.want.Plan)), f.space.States(packet.Established, packet.Related))
+	known := f.space.Or(f.space.Listed(f.after, compile.AllowList(f.want.Plan)), f.space.States(firewall.Established, firewall.Related))
 	for _, list := range f.want.AllowInterfaces {
 		known = f.space.Or(known, f.space.InList(list))
 	}
@@ -79,7 +79,7 @@ func (f *table) visitors(one compile.Forward) classes.Set {
 }
 
 // reached are the packets that reach a forward's host and port in a state.
-func (f *table) reached(n int, one compile.Forward) classes.Set {
+func (f *table) reached(n int, one compile.Forward) space.Set {
 	s := f.space
 	number, _ := routeros.ParseProtocol(one.Protocol)
 	there := s.And(s.Sent(f.results[n], one.To, one.ToPort), s.Protocol(number))
@@ -90,7 +90,7 @@ func (f *table) reached(n int, one compile.Forward) classes.Set {
 func (f *table) sentOn(n int) {
 	s := f.space
 	elsewhere := s.Minus(f.results[n].Forwarded, s.NotIn(f.results[0].Forwarded, f.unfilled()...))
-	var fresh classes.Set
+	var fresh space.Set
 	for _, one := range f.Forwarding.Forwards {
 		reached, users := f.reached(n, one), f.visitors(one)
 		fresh = s.Or(fresh, s.Minus(s.Minus(reached, users), s.NotIn(f.reached(0, one), f.unfilled()...)))
@@ -113,7 +113,7 @@ func (f *table) resent(remedy string) {
 	s, last := f.space, len(f.states)-1
 	before := s.NotIn(f.results[0].Forwarded, f.unfilled()...)
 	end := s.And(s.Minus(f.results[last].Forwarded, before), f.domain)
-	f.opening("what the plan shut behind the router", s.And(end, s.States(packet.New)))
+	f.opening("what the plan shut behind the router", s.And(end, s.States(firewall.New)))
 	f.broken(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan others forward again to what it shut", Remedy: remedy,
@@ -130,7 +130,7 @@ func (f *table) resent(remedy string) {
 // cutOff: the plan's rules in forward stop nothing but what goes to the plan's forwards.
 func (f *table) cutOff(n int) {
 	s := f.space
-	var stopped, meant classes.Set
+	var stopped, meant space.Set
 	rows := f.states[n].Rules[f.Menu]
 	for i := range rows {
 		if f.ours(&rows[i]) && f.behind(&rows[i]) && rows[i].Action() == "drop" {
@@ -153,13 +153,13 @@ func (f *table) cutOff(n int) {
 // rule of ours may be about it.
 func (f *table) narrow(n int) {
 	s := f.space
-	var users, sent classes.Set
+	var users, sent space.Set
 	for _, one := range f.Forwarding.Forwards {
 		users = s.Or(users, s.And(f.users(one), compile.Packets(s, f.nat, []compile.Match{one.Outer()})))
 	}
 	for i, r := range f.after.Rules[f.Family.NAT()] {
 		if f.ours(&r) {
-			sent = s.Or(sent, s.And(f.results[n].Hits(f.Family.NAT(), i), s.States(packet.New)))
+			sent = s.Or(sent, s.And(f.results[n].Hits(f.Family.NAT(), i), s.States(firewall.New)))
 		}
 	}
 	f.broken(Failure{
@@ -172,7 +172,7 @@ func (f *table) narrow(n int) {
 		local, _ := c.Condition("dst-address-type")
 		sends := local.Value == "local" && !local.Negated && r.Chain() == "dstnat"
 		state, _ := c.Condition("connection-nat-state")
-		lets := state.Test == packet.NATStates{Dst: true} && !state.Negated && f.toForward(c)
+		lets := state.Test == firewall.NATStates{Dst: true} && !state.Negated && f.toForward(c)
 		mark, _ := r.Mark()
 		if !f.ours(&r) || r.Chain() != "dstnat" && !f.behind(&r) || slices.Contains([]string{"jump", "return"}, r.Action()) || sends || lets {
 			continue
@@ -186,11 +186,11 @@ func (f *table) narrow(n int) {
 }
 
 // toForward reports whether a rule asks for the host of one of the forwards, as the one that is sent to or that answers.
-func (f *table) toForward(r *packet.Rule) bool {
+func (f *table) toForward(r *firewall.Rule) bool {
 	return slices.ContainsFunc(f.Forwarding.Forwards, func(one compile.Forward) bool {
 		host := routeros.AddressRange{First: one.To, Last: one.To}
-		to, not, _ := r.Addresses(packet.Destination)
-		from, nor, _ := r.Addresses(packet.Source)
+		to, not, _ := r.Addresses(firewall.Destination)
+		from, nor, _ := r.Addresses(firewall.Source)
 		return to == host && !not || from == host && !nor
 	})
 }
@@ -202,7 +202,7 @@ func (f *table) usable(n int, one compile.Forward) {
 	for _, list := range one.Trusted {
 		who = append(who, guest{"the list " + list, s.Listed(f.after, list)})
 	}
-	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(packet.New))
+	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(firewall.New))
 	for _, who := range f.alone(who) {
 		alone := s.And(asked, who.packets)
 		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
@@ -216,8 +216,8 @@ func (f *table) usable(n int, one compile.Forward) {
 }
 
 // away are the packets that some rule, in some state, sends elsewhere, as far as forwards play a part.
-func (f *table) away() classes.Set {
-	var out classes.Set
+func (f *table) away() space.Set {
+	var out space.Set
 	if !f.forwarding() {
 		return out
 	}
@@ -246,9 +246,9 @@ func sendsAway(r *routeros.Rule) bool {
 
 // returned are packets to the port of a forward that were sent on before, or dropped for its sake, and that come to the router itself in a
 // state: to ports where none of its services listens.
-func (f *table) returned(n int) classes.Set {
+func (f *table) returned(n int) space.Set {
 	s := f.space
-	var out classes.Set
+	var out space.Set
 	for _, menu := range []routeros.Menu{f.Family.NAT(), f.Menu} {
 		rows := f.before.Rules[menu]
 		for i := range rows {
@@ -267,16 +267,16 @@ func (f *table) returned(n int) classes.Set {
 }
 
 // forwarded reports that a source which has knocked is sent on as a forward says, for at least one answer to what can't be decided.
-func (t trial) forwarded(in string, one compile.Forward, lists packet.Lists) error {
+func (t trial) forwarded(in string, one compile.Forward, lists firewall.Lists) error {
 	fates := t.world.Fates(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
-	sent := func(f packet.Fate) bool {
-		return f.Verdict == packet.Forwarded && f.To.Addr() == one.To && f.To.Port() == one.ToPort
+	sent := func(f firewall.Fate) bool {
+		return f.Verdict == firewall.Forwarded && f.To.Addr() == one.To && f.To.Port() == one.ToPort
 	}
 	if !slices.ContainsFunc(fates, sent) {
 		return fmt.Errorf("on %s a trusted source does not reach the forward %s: %s decides", in, one.Name, decidedBy(fates[0]))
 	}
 	for _, fate := range t.probes.Running(t.world, in, one, lists) {
-		if fate.Verdict != packet.Accept {
+		if fate.Verdict != firewall.Accept {
 			return fmt.Errorf("on %s a running connection of the forward %s is stopped by %s", in, one.Name, decidedBy(fate))
 		}
 	}

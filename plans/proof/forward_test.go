@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // house is what the routers of these tests have in common.
@@ -228,16 +228,16 @@ func TestForwardPasses(t *testing.T) {
 		}
 		states := difftest.States(t, s, changes)
 		for range 20 {
-			q := packet.Packet{
+			q := firewall.Packet{
 				Protocol: 6, Src: netip.MustParseAddr(one("src", "192.168.88.77", "93.77.0.1", "198.51.100.7")), Dst: netip.MustParseAddr(one("dst", "192.168.88.10", "192.168.88.20", "93.77.0.9")),
 				SrcPort: 51077, DstPort: rapid.SampledFrom([]uint16{3389, 33890, 80}).Draw(t, "port"), InInterface: one("in", "bridge", "ether1"), OutInterface: one("out", "bridge", "ether1"),
-				Size: 60, TTL: 63, State: rapid.SampledFrom([]packet.State{packet.New, packet.Established, packet.Invalid}).Draw(t, "state"), DstNAT: rapid.Bool().Draw(t, "translated"),
+				Size: 60, TTL: 63, State: rapid.SampledFrom([]firewall.State{firewall.New, firewall.Established, firewall.Invalid}).Draw(t, "state"), DstNAT: rapid.Bool().Draw(t, "translated"),
 			}
 			if q.DstNAT && q.Dst.String() == "192.168.88.10" && q.DstPort == 3389 {
 				continue
 			}
-			verdict := func(s routeros.Snapshot) packet.Verdict {
-				return packet.NewWorld(s).Walk(routeros.Filter, "forward", q, packet.NewMemory(s, epoch), epoch).Verdict
+			verdict := func(s routeros.Snapshot) firewall.Verdict {
+				return firewall.NewWorld(s).Walk(routeros.Filter, "forward", q, firewall.NewMemory(s, epoch), epoch).Verdict
 			}
 			for n, state := range states {
 				if was, is := verdict(s), verdict(state); was != is {

@@ -14,8 +14,8 @@ import (
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // mutants are what can go wrong with one rule.
@@ -242,14 +242,14 @@ func mutated(want compile.RuleSet, at where, rule routeros.Rule) compile.RuleSet
 
 // equal reports whether two states do the same with all packets.
 func equal(f routeros.Family, a, b routeros.Snapshot) bool {
-	space := classes.New(f, classes.Cuts{}, a, b)
-	tracked := space.Minus(space.All(), space.States(packet.Untracked))
-	one, two := space.Walk(a, tracked), space.Walk(b, tracked)
-	fills := func(r classes.Result) map[string]classes.Set {
-		out := map[string]classes.Set{}
+	classes := space.New(f, space.Cuts{}, a, b)
+	tracked := classes.Minus(classes.All(), classes.States(firewall.Untracked))
+	one, two := classes.Walk(a, tracked), classes.Walk(b, tracked)
+	fills := func(r space.Result) map[string]space.Set {
+		out := map[string]space.Set{}
 		for _, fill := range r.Fills {
 			key := fmt.Sprint(fill.List, fill.Source, fill.Timeout)
-			out[key] = space.Or(out[key], fill.Packets)
+			out[key] = classes.Or(out[key], fill.Packets)
 		}
 		return out
 	}
@@ -260,6 +260,6 @@ func equal(f routeros.Family, a, b routeros.Snapshot) bool {
 		}
 	}
 	there := netip.MustParseAddr("192.168.88.10")
-	sent := func(r classes.Result) classes.Set { return space.And(r.Forwarded, space.Sent(r, there, 3389)) }
+	sent := func(r space.Result) space.Set { return classes.And(r.Forwarded, classes.Sent(r, there, 3389)) }
 	return one.Accepted == two.Accepted && one.Forwarded == two.Forwarded && sent(one) == sent(two) && len(x) == len(y)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // TestPlaces: on tables of every shape that routers have, place: auto finds a place where the proof holds; and there a stranger
@@ -70,11 +70,11 @@ func gateStands(t *testing.T, s routeros.Snapshot) {
 		stranger := probes.New(in, "tcp", 8291)
 		operator := stranger
 		operator.Src = netip.MustParseAddr("198.51.100.7")
-		world, lists := packet.NewWorld(s), packet.NewMemory(s, s.Clock)
-		if fate := world.Input(stranger, lists, s.Clock); fate.Verdict == packet.Accept {
+		world, lists := firewall.NewWorld(s), firewall.NewMemory(s, s.Clock)
+		if fate := world.Input(stranger, lists, s.Clock); fate.Verdict == firewall.Accept {
 			t.Errorf("a stranger on %s gets in by %v", in, fate.Rule)
 		}
-		if fate := world.Input(operator, lists, s.Clock); fate.Verdict != packet.Accept {
+		if fate := world.Input(operator, lists, s.Clock); fate.Verdict != firewall.Accept {
 			t.Errorf("the allow-list on %s is stopped by %v", in, fate.Rule)
 		}
 	}

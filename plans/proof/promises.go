@@ -9,14 +9,14 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // broken files a failure of which the packet is known. Its text goes on with the packet, its fate,
 // and the rule that decides it: a text is no format, for it may hold anything that stands on a
 // router or in an address.
-func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...classes.Set) {
+func (f *table) broken(which Failure, fate string, set space.Set, wishes ...space.Set) {
 	e, ok := f.space.Pick(set, wishes...)
 	if !ok {
 		return
@@ -24,14 +24,14 @@ func (f *table) broken(which Failure, fate string, set classes.Set, wishes ...cl
 	was, is := f.space.Replay(f.before, e), f.space.Replay(f.states[which.After], e)
 	which.Packets, which.Was, which.Is = []Packet{{e, f.secret(e.Packet)}}, &was, &is
 	which.What += fmt.Sprintf(": %s %s %s", f.describe(e.Packet), fate, decidedBy(is))
-	if which.Risk == Exposure && !f.want.Removes && was.Rule != nil && f.ours(was.Rule) && was.Verdict != packet.Accept {
+	if which.Risk == Exposure && !f.want.Removes && was.Rule != nil && f.ours(was.Rule) && was.Verdict != firewall.Accept {
 		which.Remedy = "keep it under gate until nothing listens there"
 	}
 	f.fail(which)
 }
 
 // describe names a packet, without its port where that is part of a knock: what is said here stands in logs.
-func (f *table) describe(p packet.Packet) string {
+func (f *table) describe(p firewall.Packet) string {
 	if f.secret(p) {
 		return maskedPacket(p)
 	}
@@ -39,7 +39,7 @@ func (f *table) describe(p packet.Packet) string {
 }
 
 // secret reports whether a packet is a stage of a door, of this plan or of another one on the router.
-func (f *table) secret(p packet.Packet) bool {
+func (f *table) secret(p firewall.Packet) bool {
 	for i := range f.after.Rules[f.Menu] {
 		r := &f.after.Rules[f.Menu][i]
 		if mark, ok := r.Mark(); ok && routeros.TellsKnock(mark.Slot) {
@@ -58,7 +58,7 @@ func (f *table) secret(p packet.Packet) bool {
 	return false
 }
 
-func decidedBy(fate packet.Fate) string {
+func decidedBy(fate firewall.Fate) string {
 	if fate.Rule == nil {
 		return "no rule at all, which accepts"
 	}
@@ -116,9 +116,9 @@ func (f *table) letInRemedy() string {
 }
 
 // memberships are the packets of sources that are in the lists in which a source is now, and in no others.
-func (f *table) memberships(a netip.Addr) classes.Set {
+func (f *table) memberships(a netip.Addr) space.Set {
 	out := f.space.All()
-	lists := packet.NewMemory(f.before, f.before.Clock)
+	lists := firewall.NewMemory(f.before, f.before.Clock)
 	for _, list := range f.space.Lists() {
 		if lists.Contains(f.Family, list, a, f.before.Clock) {
 			out = f.space.And(out, f.space.Member(list))
@@ -130,12 +130,12 @@ func (f *table) memberships(a netip.Addr) classes.Set {
 }
 
 // flow is the operator's traffic: packets of the running session, and of a new one.
-func (f *table) flow(operator netip.Addr, port uint16) classes.Set {
+func (f *table) flow(operator netip.Addr, port uint16) space.Set {
 	s := f.space
 	flow := s.And(s.Sources(routeros.AddressRange{First: operator, Last: operator}), s.Protocol(6))
 	flow = s.And(flow, s.Ports(routeros.Ports{{First: port, Last: port}}))
-	flow = s.And(flow, s.States(packet.New, packet.Established))
-	var sides classes.Set
+	flow = s.And(flow, s.States(firewall.New, firewall.Established))
+	var sides space.Set
 	for _, a := range f.before.Addresses {
 		if !a.Disabled && a.Prefix.Contains(operator) {
 			sides = s.Or(sides, s.In(a.Interface))
@@ -168,7 +168,7 @@ func (f *table) exposure() {
 
 // vacated are the packets to ports that services have left in a state: a service listened there before, so nothing else could, and
 // nothing does now.
-func (f *table) vacated(n int) classes.Set {
+func (f *table) vacated(n int) space.Set {
 	listens := func(port uint16) bool {
 		return slices.ContainsFunc(f.states[n].Services, func(s routeros.Service) bool { return s.Port == port && !s.Disabled && !s.Connection })
 	}
@@ -203,7 +203,7 @@ func (f *table) lost() {
 	}
 	gated := compile.Packets(s, f.nat, f.Dropped())
 	for n := 1; n < len(f.states); n++ {
-		var stopped classes.Set
+		var stopped space.Set
 		rows := f.states[n].Rules[f.Menu]
 		for i := range rows {
 			if f.ours(&rows[i]) && rows[i].Action() == "drop" {
@@ -244,17 +244,17 @@ func (f *table) services(n int, remedy string) {
 
 // reaches returns the packets by which a service is reached in a state: the firewall lets them in, and the service
 // answers their source (routeros-facts § 4).
-func (f *table) reaches(n int, service routeros.Service) classes.Set {
+func (f *table) reaches(n int, service routeros.Service) space.Set {
 	s := f.space
 	if service.Disabled {
-		return classes.Set{}
+		return space.Set{}
 	}
 	set := s.And(s.Protocol(6), s.Arriving(f.nat, routeros.Ports{{First: service.Port, Last: service.Port}}))
 	set = s.And(s.And(set, f.domain), f.results[n].Accepted)
 	if len(service.From) == 0 {
 		return set
 	}
-	var from classes.Set
+	var from space.Set
 	for _, prefix := range service.From {
 		if r, err := routeros.ParseAddressRange(prefix); err == nil {
 			from = s.Or(from, s.Sources(r))
@@ -268,7 +268,7 @@ func (f *table) gate() {
 	s := f.space
 	n := len(f.states) - 1
 	gated := compile.Packets(s, f.nat, f.Dropped())
-	reached := s.And(s.And(gated, s.States(packet.New)), f.results[n].Accepted)
+	reached := s.And(s.And(gated, s.States(firewall.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
 		What:   "a stranger would still reach what the gate shuts",
@@ -311,7 +311,7 @@ func (f *table) eater(menu routeros.Menu, row int) string {
 	if f.behind(r) {
 		return "" // what is sent there is not what arrives
 	}
-	meant := f.space.And(f.space.And(f.space.Asks(f.after, menu, r), f.domain), f.space.States(packet.New))
+	meant := f.space.And(f.space.And(f.space.Asks(f.after, menu, r), f.domain), f.space.States(firewall.New))
 	e, ok := f.space.Pick(meant, f.space.Stranger())
 	if !ok {
 		return ": what it asks for can't be"
@@ -320,13 +320,13 @@ func (f *table) eater(menu routeros.Menu, row int) string {
 }
 
 // maskedPacket describes a packet without its port, which may be one of a knock.
-func maskedPacket(p packet.Packet) string {
+func maskedPacket(p firewall.Packet) string {
 	return fmt.Sprintf("a packet of %s on %s", routeros.ProtocolName(p.Protocol), p.InInterface)
 }
 
 // door plays each knock on the router as it will be: on one interface at least it has to open what the door opens.
 func (f *table) door() {
-	trial := trial{snapshot: f.after, world: packet.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
+	trial := trial{snapshot: f.after, world: firewall.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
 	for _, d := range f.Doors {
 		if err := trial.door(d); err != nil {
 			f.fail(Failure{
@@ -347,7 +347,7 @@ func (f *table) allowed() {
 	}
 	for _, one := range f.alone(f.guests()) {
 		for _, m := range reach {
-			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(packet.New)))
+			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(firewall.New)))
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
 			}
@@ -368,7 +368,7 @@ func (f *table) allowed() {
 // guest is who may come in for one reason.
 type guest struct {
 	name    string
-	packets classes.Set
+	packets space.Set
 }
 
 // guests are those whom the plan lets in without a knock, in the order of the plan.
@@ -413,7 +413,7 @@ func (f *table) knocks() {
 		if f.first(i) < i {
 			continue
 		}
-		if openings, _ := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain, Bare: true}); len(openings) > 0 {
+		if openings, _ := f.space.Openings(space.Search{Result: final, List: d.Trusted, From: f.domain, Bare: true}); len(openings) > 0 {
 			f.proof.Doors = append(f.proof.Doors, Door{Name: d.Name, Family: f.Family, Packets: len(openings[0].Steps)})
 		}
 	}
@@ -447,14 +447,14 @@ func (f *table) passing(d compile.Door) {
 
 // otherWay looks for a way into the trusted list that does not contain the knock. Where doors share a list, each of
 // their knocks counts.
-func (f *table) otherWay(d compile.Door, final classes.Result) (way classes.Opening, found, complete bool) {
-	var knocks [][]classes.Set
+func (f *table) otherWay(d compile.Door, final space.Result) (way space.Opening, found, complete bool) {
+	var knocks [][]space.Set
 	for _, o := range f.sharing(d) {
 		knocks = append(knocks, f.stages(o))
 	}
-	ways, complete := f.space.Openings(classes.Search{Result: final, List: d.Trusted, From: f.domain, Knocks: knocks})
+	ways, complete := f.space.Openings(space.Search{Result: final, List: d.Trusted, From: f.domain, Knocks: knocks})
 	if len(ways) == 0 {
-		return classes.Opening{}, false, complete
+		return space.Opening{}, false, complete
 	}
 	return ways[0], true, true
 }
@@ -467,11 +467,11 @@ func (f *table) sharing(d compile.Door) []compile.Door {
 // hours: the knock of a window that is laid down ahead counts during its hours only, each of its stages. Which rule looks at the clock does not
 // matter, so it is asked of the packets that get on by them. That other hours' knocks are no way in follows, together with what otherWay
 // shows whatever the time: that each window's knock has to be played whole.
-func (f *table) hours(d compile.Door, final classes.Result) {
+func (f *table) hours(d compile.Door, final space.Result) {
 	if len(d.Hours) == 0 {
 		return
 	}
-	var during classes.Set
+	var during space.Set
 	for _, h := range d.Hours {
 		during = f.space.Or(during, f.space.During(h))
 	}
@@ -490,7 +490,7 @@ func (f *table) hours(d compile.Door, final classes.Result) {
 }
 
 // stages are the packets of a door's knock, in their order.
-func (f *table) stages(d compile.Door) []classes.Set {
+func (f *table) stages(d compile.Door) []space.Set {
 	out := f.packets(d.Knock)
 	for i, lax := range d.Lax {
 		out[i] = f.stage(d.Knock[i], lax)
@@ -499,8 +499,8 @@ func (f *table) stages(d compile.Door) []classes.Set {
 }
 
 // packets are those of stages or decoys.
-func (f *table) packets(stages []plans.Stage) []classes.Set {
-	var out []classes.Set
+func (f *table) packets(stages []plans.Stage) []space.Set {
+	var out []space.Set
 	for _, stage := range stages {
 		out = append(out, f.stage(stage, compile.Lax{}))
 	}
@@ -509,8 +509,8 @@ func (f *table) packets(stages []plans.Stage) []classes.Set {
 
 // stage are the packets of one stage. Only the first packet of a connection knocks, and of pings only a request, unless the rule that was
 // found asks for less.
-func (f *table) stage(stage plans.Stage, lax compile.Lax) classes.Set {
-	var set classes.Set
+func (f *table) stage(stage plans.Stage, lax compile.Lax) space.Set {
+	var set space.Set
 	switch {
 	case stage.Protocol != "icmp":
 		m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
@@ -526,10 +526,10 @@ func (f *table) stage(stage plans.Stage, lax compile.Lax) classes.Set {
 	if lax.AnyState {
 		return set
 	}
-	return f.space.And(set, f.space.States(packet.New))
+	return f.space.And(set, f.space.States(firewall.New))
 }
 
-func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bool) {
+func (f *table) otherWayFailure(d compile.Door, way space.Opening, complete bool) {
 	failure := Failure{
 		Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
 		What:   fmt.Sprintf("door %s: the ways into the list %s are too many to be followed", d.Name, d.Trusted),
@@ -558,7 +558,7 @@ func (f *table) otherWayFailure(d compile.Door, way classes.Opening, complete bo
 }
 
 // forGood names the stage list that holds the source of a way by an entry that never ends.
-func (f *table) forGood(d compile.Door, way classes.Opening) string {
+func (f *table) forGood(d compile.Door, way space.Opening) string {
 	var lists []string
 	for _, o := range f.sharing(d) {
 		lists = append(lists, o.StageLists...)
@@ -575,7 +575,7 @@ func (f *table) forGood(d compile.Door, way classes.Opening) string {
 }
 
 // late: a stage that comes later than the plan allows does not count.
-func (f *table) late(d compile.Door, final classes.Result) {
+func (f *table) late(d compile.Door, final space.Result) {
 	for _, fill := range final.Fills {
 		stage := slices.Contains(d.StageLists, fill.List)
 		if !fill.Source || !stage && fill.List != d.Trusted || f.space.And(fill.Packets, f.domain).Empty() {

@@ -1,7 +1,7 @@
 // Package proof shows, before the first step of a change set is sent, that every state of the router between
 // its first and its last step keeps the promises of rosknock, or finds a packet for which one does not.
 //
-// The argument is exhaustive: package classes cuts all packets at every boundary that any rule of any of
+// The argument is exhaustive: package space cuts all packets at every boundary that any rule of any of
 // the states knows, and follows all of them through each state; memberships in address lists are taken both
 // ways, and so is every matcher that a packet alone does not settle. A failure carries a packet that
 // breaks the promise, with what the evaluator makes of it before and after.
@@ -21,8 +21,8 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Promise is one of the things that are shown.
@@ -92,12 +92,12 @@ type Failure struct {
 	// Packets are the counter-example, in their order; Was and Is are what becomes of the last one before the change and
 	// then.
 	Packets []Packet
-	Was, Is *packet.Fate
+	Was, Is *firewall.Fate
 }
 
 // Packet is one packet of a counter-example.
 type Packet struct {
-	classes.Example
+	space.Example
 	// Secret says that the packet is a part of a knock, so that its port or size is not for everybody.
 	Secret bool
 }
@@ -258,23 +258,23 @@ func (p *prover) ours(r *routeros.Rule) bool {
 type table struct {
 	*prover
 	compile.Table
-	space   *classes.Space
-	results []classes.Result // of each state
-	nat     classes.Result   // what destination NAT does, which no step changes
+	space   *space.Space
+	results []space.Result // of each state
+	nat     space.Result   // what destination NAT does, which no step changes
 	after   routeros.Snapshot
-	domain  classes.Set // packets that can arrive
-	opened  classes.Set // what the plan opens, to whom it opens it
-	doors   []classes.Set
+	domain  space.Set // packets that can arrive
+	opened  space.Set // what the plan opens, to whom it opens it
+	doors   []space.Set
 }
 
 // walk follows the packets of one family through every state.
 func (p *prover) walk(t compile.Table) *table {
 	f := &table{prover: p, Table: t, after: p.states[len(p.states)-1]}
-	f.space = classes.New(t.Family, p.cuts(t), p.states...)
+	f.space = space.New(t.Family, p.cuts(t), p.states...)
 	f.nat = compile.Translated(f.space, f.after)
 	// Without tracking there would be no established and no new; where tracking is on, packets become untracked by
 	// rules only.
-	f.domain = f.space.Minus(f.space.All(), f.space.States(packet.Untracked))
+	f.domain = f.space.Minus(f.space.All(), f.space.States(firewall.Untracked))
 	f.opened = f.opens()
 	relevant := f.relevant()
 	for _, s := range p.states {
@@ -302,7 +302,7 @@ func (p *prover) family(t compile.Table) {
 
 // followed: everything could be followed.
 func (f *table) followed(remedy string) {
-	incomplete := slices.ContainsFunc(f.results, func(r classes.Result) bool { return r.Incomplete || r.Astray && f.forwarding() })
+	incomplete := slices.ContainsFunc(f.results, func(r space.Result) bool { return r.Incomplete || r.Astray && f.forwarding() })
 	if !f.space.Complete() || incomplete {
 		f.fail(Failure{
 			Promise: NoExposure, Risk: Undecidable, After: len(f.changes.Steps),
@@ -313,8 +313,8 @@ func (f *table) followed(remedy string) {
 }
 
 // cuts are the boundaries that the plan itself knows.
-func (p *prover) cuts(t compile.Table) classes.Cuts {
-	var c classes.Cuts
+func (p *prover) cuts(t compile.Table) space.Cuts {
+	var c space.Cuts
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
 	}
@@ -344,10 +344,10 @@ func (p *prover) cuts(t compile.Table) classes.Cuts {
 
 // opens returns the packets that the plan lets in: those of trusted sources to what their door opens, those of the
 // allow-list to everything gated or opened, and running connections.
-func (f *table) opens() classes.Set {
+func (f *table) opens() space.Set {
 	s := f.space
 	reach := compile.Packets(s, f.nat, slices.Concat(f.Gate, f.Forwarding.Outer))
-	out := s.States(packet.Established, packet.Related)
+	out := s.States(firewall.Established, firewall.Related)
 	for i, d := range f.Doors {
 		if first := f.first(i); first < i {
 			f.doors = append(f.doors, f.doors[first])
@@ -372,7 +372,7 @@ func (f *table) first(i int) int {
 
 // openedBy returns what the plan opens in a state: the last packet of a knock may find the door open already,
 // since its source is in the trusted list when the next rule looks.
-func (f *table) openedBy(n int) classes.Set {
+func (f *table) openedBy(n int) space.Set {
 	out := f.opened
 	for i, d := range f.Doors {
 		if f.first(i) < i {

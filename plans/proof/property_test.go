@@ -16,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
@@ -121,11 +121,11 @@ func TestProofAgainstPackets(t *testing.T) {
 	}
 }
 
-func drawnPacket(t *rapid.T) packet.Packet {
-	p := packet.Packet{
+func drawnPacket(t *rapid.T) firewall.Packet {
+	p := firewall.Packet{
 		Protocol: rapid.SampledFrom([]uint8{6, 6, 6, 17, 1}).Draw(t, "protocol"), Src: netip.MustParseAddr(rapid.SampledFrom([]string{"10.0.0.5", "10.0.0.7", "10.0.0.9", "93.77.0.1", "192.168.88.9"}).Draw(t, "src")),
 		Dst: netip.MustParseAddr("192.0.2.1"), InInterface: rapid.SampledFrom([]string{"ether1", "bridge"}).Draw(t, "in"), Size: 60, TTL: 64,
-		State: rapid.SampledFrom([]packet.State{packet.New, packet.New, packet.Established, packet.Invalid}).Draw(t, "state"),
+		State: rapid.SampledFrom([]firewall.State{firewall.New, firewall.New, firewall.Established, firewall.Invalid}).Draw(t, "state"),
 	}
 	if p.Protocol != 1 {
 		p.SrcPort, p.DstPort = 51077, rapid.SampledFrom([]uint16{22, 22, 8291, 8729, 4711, 4712, 4713, 80, 13231, 4720, 3390, 3390, 33900}).Draw(t, "port")
@@ -136,16 +136,16 @@ func drawnPacket(t *rapid.T) packet.Packet {
 }
 
 // trySingle holds one packet against promises 1 to 3 in every state.
-func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, states []routeros.Snapshot, q packet.Packet) {
+func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, states []routeros.Snapshot, q firewall.Packet) {
 	member := rapid.SampledFrom([]string{"", "", "t", "friends", "rosknock-m-a_1"}).Draw(t, "member")
 	answer := rapid.Bool().Draw(t, "answer")
-	accepted := func(s routeros.Snapshot) (bool, packet.Fate) {
-		lists := packet.NewMemory(s, epoch)
+	accepted := func(s routeros.Snapshot) (bool, firewall.Fate) {
+		lists := firewall.NewMemory(s, epoch)
 		if member != "" && fillable(s, member) {
-			lists.Apply([]packet.Addition{{Family: routeros.IPv4, List: member, Address: q.Src, Timeout: routeros.ListTimeout{Kind: routeros.NoneDynamic}}}, epoch)
+			lists.Apply([]firewall.Addition{{Family: routeros.IPv4, List: member, Address: q.Src, Timeout: routeros.ListTimeout{Kind: routeros.NoneDynamic}}}, epoch)
 		}
-		fate := packet.NewWorld(s).Decide(q, lists, epoch, func(*routeros.Rule, []string) bool { return answer })
-		return fate.Verdict == packet.Accept, fate
+		fate := firewall.NewWorld(s).Decide(q, lists, epoch, func(*routeros.Rule, []string) bool { return answer })
+		return fate.Verdict == firewall.Accept, fate
 	}
 	before, was := accepted(states[0])
 	for n, s := range states {
@@ -155,11 +155,11 @@ func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, stat
 		if after && !before && !opened {
 			t.Fatalf("after %d steps %v (%v) is let in by %v\n%s", n, q, q.State, fate.Rule, text)
 		}
-		operator := q.Src == session.Operators[0] && q.Protocol == 6 && q.DstPort == 8729 && (q.State == packet.New || q.State == packet.Established) && member == ""
+		operator := q.Src == session.Operators[0] && q.Protocol == 6 && q.DstPort == 8729 && (q.State == firewall.New || q.State == firewall.Established) && member == ""
 		if operator && before && !after {
 			t.Fatalf("after %d steps the operator is shut out by %v\n%s", n, fate.Rule, text)
 		}
-		if gated := isGated(p, q); n == len(states)-1 && after && gated && q.State == packet.New && !opened {
+		if gated := isGated(p, q); n == len(states)-1 && after && gated && q.State == firewall.New && !opened {
 			t.Fatalf("in the end %v reaches what is gated by %v\n%s", q, fate.Rule, text)
 		}
 	}
@@ -172,16 +172,16 @@ func fillable(s routeros.Snapshot, list string) bool {
 }
 
 // tryForward holds what is sent on against promises 2 and 3.
-func tryForward(t *rapid.T, text string, p plans.Plan, q packet.Packet, member string, end routeros.Snapshot, was, is packet.Fate, n int, last bool) {
-	reaches := func(f packet.Fate) bool {
-		return f.Verdict == packet.Forwarded && f.To == netip.MustParseAddrPort("192.168.88.10:3389")
+func tryForward(t *rapid.T, text string, p plans.Plan, q firewall.Packet, member string, end routeros.Snapshot, was, is firewall.Fate, n int, last bool) {
+	reaches := func(f firewall.Fate) bool {
+		return f.Verdict == firewall.Forwarded && f.To == netip.MustParseAddrPort("192.168.88.10:3389")
 	}
-	trusted := member == "t" || packet.NewMemory(end, epoch).Contains(routeros.IPv4, "t", q.Src, epoch)
+	trusted := member == "t" || firewall.NewMemory(end, epoch).Contains(routeros.IPv4, "t", q.Src, epoch)
 	if len(p.Gate.Forwards) == 0 {
 		return
 	}
 	user := trusted && p.Doors[0].OpensForward("rdp") || allows(p, q)
-	if is.Verdict == packet.Forwarded && was.Verdict != packet.Forwarded && !user {
+	if is.Verdict == firewall.Forwarded && was.Verdict != firewall.Forwarded && !user {
 		t.Fatalf("after %d steps %v is sent on to %v by %v, and was not\n%s", n, q, is.To, is.Rule, text)
 	}
 	if reaches(is) && !user && (last || !reaches(was)) {
@@ -190,39 +190,39 @@ func tryForward(t *rapid.T, text string, p plans.Plan, q packet.Packet, member s
 }
 
 // allows reports whether a packet comes from the allow-list.
-func allows(p plans.Plan, q packet.Packet) bool {
+func allows(p plans.Plan, q firewall.Packet) bool {
 	return len(p.Allow.Addresses) > 0 && q.Src == netip.MustParseAddr("10.0.0.7") || len(p.Allow.InterfaceLists) > 0 && q.InInterface == "bridge"
 }
 
 // opens reports whether the plan lets a packet in: running connections, the allow-list, and the trusted.
-func opens(p plans.Plan, q packet.Packet, member string, fate packet.Fate, s routeros.Snapshot) bool {
-	if q.State == packet.Established {
+func opens(p plans.Plan, q firewall.Packet, member string, fate firewall.Fate, s routeros.Snapshot) bool {
+	if q.State == firewall.Established {
 		return true
 	}
-	trusted := !forged(p, q) && (member == "t" || packet.NewMemory(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
-		slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" }))
+	trusted := !forged(p, q) && (member == "t" || firewall.NewMemory(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
+		slices.ContainsFunc(fate.Additions, func(a firewall.Addition) bool { return a.List == "t" }))
 	inDoor := slices.ContainsFunc(p.Doors[0].Opens, func(o plans.Target) bool { return o.Kind == plans.Everything || covers(o.Name, q) })
 	return trusted && inDoor || allows(p, q) && (inDoor || isGated(p, q))
 }
 
 // forged reports whether a packet's source is one that the plan takes for forged where it arrives.
-func forged(p plans.Plan, q packet.Packet) bool {
+func forged(p plans.Plan, q firewall.Packet) bool {
 	return p.Firewall.Bogons != nil && q.InInterface == "ether1" && (q.Src.IsPrivate() && (q.Src.As4()[3] < 8 || len(p.Firewall.Bogons.Except) == 0 || q.Src.As4()[0] != 10))
 }
 
-func covers(name string, q packet.Packet) bool {
+func covers(name string, q firewall.Packet) bool {
 	port := map[string]uint16{"ssh": 22, "winbox": 8291}[name]
 	return port != 0 && q.Protocol == 6 && q.DstPort == port || name == "wireguard" && q.Protocol == 17 && q.DstPort == 13231
 }
 
-func isGated(p plans.Plan, q packet.Packet) bool {
+func isGated(p plans.Plan, q firewall.Packet) bool {
 	return slices.ContainsFunc(append(slices.Clone(p.Gate.Services), p.Gate.VPNs...), func(name string) bool { return covers(name, q) })
 }
 
 // trySequences sends packets of one source that is in no list: it becomes trusted only by the knock.
 func trySequences(t *rapid.T, text string, p plans.Plan, s routeros.Snapshot) {
 	src := netip.MustParseAddr(rapid.SampledFrom([]string{"93.77.0.1", "10.0.0.5", "192.168.88.9"}).Draw(t, "who"))
-	lists, world, at := packet.NewMemory(s, epoch), packet.NewWorld(s), epoch
+	lists, world, at := firewall.NewMemory(s, epoch), firewall.NewWorld(s), epoch
 	if lists.Contains(routeros.IPv4, "t", src, at) {
 		return
 	}
@@ -233,14 +233,14 @@ func trySequences(t *rapid.T, text string, p plans.Plan, s routeros.Snapshot) {
 		at = at.Add(time.Duration(rapid.IntRange(0, 4).Draw(t, "later")) * time.Second)
 		fate := world.Decide(q, lists, at, func(*routeros.Rule, []string) bool { return answer })
 		quarantined := p.Doors[0].Quarantines() && lists.Contains(routeros.IPv4, "rosknock-m-a-quarantine", src, at)
-		if quarantined && slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
+		if quarantined && slices.ContainsFunc(fate.Additions, func(a firewall.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
 			t.Fatalf("%s gets on in quarantine, by %v\n%s", src, fate.Additions, text)
 		}
-		if forged(p, q) && slices.ContainsFunc(fate.Additions, func(a packet.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
+		if forged(p, q) && slices.ContainsFunc(fate.Additions, func(a firewall.Addition) bool { return a.List == "t" || strings.HasPrefix(a.List, "rosknock-m-a_") }) {
 			t.Fatalf("%s is forged and gets on, by %v\n%s", q, fate.Additions, text)
 		}
 		lists.Apply(fate.Additions, at)
-		if progress < 3 && q.State == packet.New {
+		if progress < 3 && q.State == firewall.New {
 			stage := p.Doors[0].Knock[progress]
 			if number, _ := routeros.ParseProtocol(stage.Protocol); number == q.Protocol && stage.Port == q.DstPort {
 				progress++

@@ -7,20 +7,20 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // quarantine: what a door that quarantines promises besides. Who is in the quarantine gets no further; whoever touches a stage out of
 // turn, or a decoy, gets into it, and nobody else does; and it outlasts whatever the stages remember. So whoever comes out of it is at
 // the start.
-func (f *table) quarantine(d compile.Door, final classes.Result) {
+func (f *table) quarantine(d compile.Door, final space.Result) {
 	q := d.Quarantine
 	if q == nil {
 		return
 	}
 	s := f.space
 	inside := s.And(s.Listed(f.after, q.List), f.domain)
-	var seized classes.Set
+	var seized space.Set
 	for _, fill := range final.Fills {
 		switch {
 		case !fill.Source:
@@ -46,9 +46,9 @@ func (f *table) quarantine(d compile.Door, final classes.Result) {
 
 // due are the packets that have to get their source into a door's quarantine: of those that arrive at the door's stages the ones to a
 // stage from a source that is not in the list of the stage before, and those to decoys; but none of the trusted or of the allow-list.
-func (f *table) due(d compile.Door, final classes.Result) classes.Set {
+func (f *table) due(d compile.Door, final space.Result) space.Set {
 	s := f.space
-	var touched classes.Set
+	var touched space.Set
 	for _, decoy := range f.packets(d.Quarantine.Decoys) {
 		touched = s.Or(touched, decoy)
 	}
@@ -65,7 +65,7 @@ func (f *table) due(d compile.Door, final classes.Result) classes.Set {
 }
 
 // arriving are the packets that come to a door's stages: those that the plan's jumps lead into the chain in which they stand.
-func (f *table) arriving(d compile.Door, final classes.Result) classes.Set {
+func (f *table) arriving(d compile.Door, final space.Result) space.Set {
 	chains := map[string]bool{}
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
@@ -73,7 +73,7 @@ func (f *table) arriving(d compile.Door, final classes.Result) classes.Set {
 			chains[rows[i].Chain()] = true
 		}
 	}
-	var out classes.Set
+	var out space.Set
 	for i := range rows {
 		if f.ours(&rows[i]) && rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
 			out = f.space.Or(out, final.Hits(f.Menu, i))
@@ -104,7 +104,7 @@ func (f *table) lasts(d compile.Door) {
 }
 
 // wrong files a broken promise about a door in the end, when there is a packet that breaks it.
-func (f *table) wrong(set classes.Set, failure Failure) {
+func (f *table) wrong(set space.Set, failure Failure) {
 	e, ok := f.space.Pick(set, f.space.Stranger())
 	if !ok {
 		return

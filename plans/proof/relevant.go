@@ -5,8 +5,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // relevant returns the packets about which something has to be shown. All others have the same fate in every
@@ -14,9 +14,9 @@ import (
 // order in every state. Left out are thus packets that match none of our stages and drops, now or before, come from nobody
 // who could be the operator, fill no list on which a door depends, hang on no list that the plan's rules begin to fill, and go to no service that
 // moves.
-func (f *table) relevant() []classes.Set {
+func (f *table) relevant() []space.Set {
 	s := f.space
-	sets := []classes.Set{compile.Packets(s, f.nat, f.Dropped()), f.moving(), f.untrackable(), f.away()}
+	sets := []space.Set{compile.Packets(s, f.nat, f.Dropped()), f.moving(), f.untrackable(), f.away()}
 	for _, d := range f.Doors {
 		sets = slices.Concat(sets, f.stages(d), f.packets(d.Decoys()))
 	}
@@ -57,11 +57,11 @@ func (f *table) relevant() []classes.Set {
 
 // hanging are the packets of foreign rules that ask for a list into which only the plan's rules get anybody: whether they match
 // changes with the plan.
-func (f *table) hanging() []classes.Set {
+func (f *table) hanging() []space.Set {
 	fresh := f.unfilled()
-	var sets []classes.Set
+	var sets []space.Set
 	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
-		list, _, asks := f.space.Rule(r).List(packet.Source)
+		list, _, asks := f.space.Rule(r).List(firewall.Source)
 		if !f.ours(r) && asks && slices.Contains(fresh, list) {
 			anybody := routeros.Rule{ID: r.ID, Attrs: r.Attrs.Without("src-address-list")}
 			sets = append(sets, f.space.Asks(f.after, menu, &anybody))
@@ -72,9 +72,9 @@ func (f *table) hanging() []classes.Set {
 
 // samples are packets for which it is shown that what lets them in can be reached: those to services and to what is named
 // by its port. That the rest of "everything" is let in too is never a danger: who may do that may.
-func (f *table) samples() classes.Set {
+func (f *table) samples() space.Set {
 	s := f.space
-	var out classes.Set
+	var out space.Set
 	for _, d := range f.Doors {
 		for _, m := range d.Opens {
 			if m.Protocol != "" {
@@ -89,7 +89,7 @@ func (f *table) samples() classes.Set {
 }
 
 // moving are the packets to services that change.
-func (f *table) moving() classes.Set {
+func (f *table) moving() space.Set {
 	s := f.space
 	var ports routeros.Ports
 	for i, now := range f.after.Services {
@@ -105,14 +105,14 @@ func (f *table) moving() classes.Set {
 
 // untrackable are packets that a rule takes out of connection tracking: an accept of established traffic may
 // name them too.
-func (f *table) untrackable() classes.Set {
-	var out classes.Set
+func (f *table) untrackable() space.Set {
+	var out space.Set
 	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
 		if r.Action() == "notrack" {
 			out = f.space.Or(out, f.space.Asks(f.after, menu, r))
 		}
 	})
-	return f.space.Minus(out, f.space.States(packet.Untracked))
+	return f.space.Minus(out, f.space.States(firewall.Untracked))
 }
 
 // helpers are the lists that may help somebody into a door's lists: those themselves, and those that a rule which fills
@@ -130,12 +130,12 @@ func (f *table) helpers() map[string]bool {
 		before := len(lists)
 		eachRule(f.after, f.Family, func(_ routeros.Menu, r *routeros.Rule) {
 			c := f.space.Rule(r)
-			asked, negated, asks := c.List(packet.Source)
+			asked, negated, asks := c.List(firewall.Source)
 			if !asks {
 				return
 			}
 			helps := fills(r) && lists[c.Fill.List] || negated && !fills(r)
-			if helps || c.Action.Effect == packet.Jumps || c.Action.Effect == packet.Returns {
+			if helps || c.Action.Effect == firewall.Jumps || c.Action.Effect == firewall.Returns {
 				lists[asked] = true
 			}
 		})

@@ -7,8 +7,8 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Opening is something on the router that more can reach once a plan is removed, or a change of it
@@ -67,7 +67,7 @@ func (f *table) reopens() {
 }
 
 // fresh are the packets that are accepted in a state and were not before, and that come to something.
-func (f *table) fresh(n int) classes.Set {
+func (f *table) fresh(n int) space.Set {
 	s := f.space
 	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
 	return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
@@ -100,7 +100,7 @@ func sameService(a, b routeros.Service) bool {
 }
 
 // openings lists what of a set is reached: what the plan's own rules shut, and services that come back.
-func (f *table) openings(fresh classes.Set) {
+func (f *table) openings(fresh space.Set) {
 	said := map[string]bool{}
 	for _, m := range f.shut() {
 		what := cmp.Or(m.Protocol, "everything")
@@ -111,7 +111,7 @@ func (f *table) openings(fresh classes.Set) {
 			continue
 		}
 		said[what] = true
-		asked := f.space.And(compile.Packets(f.space, f.nat, []compile.Match{m}), f.space.States(packet.New))
+		asked := f.space.And(compile.Packets(f.space, f.nat, []compile.Match{m}), f.space.States(firewall.New))
 		f.opening(what, f.space.And(fresh, asked))
 	}
 	for i, now := range f.after.Services {
@@ -121,13 +121,13 @@ func (f *table) openings(fresh classes.Set) {
 		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
 		if then := f.before.Services[i]; !said[what] && !sameService(now, then) {
 			was, is := f.reaches(0, then), f.reaches(len(f.states)-1, now)
-			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(packet.New)))
+			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(firewall.New)))
 		}
 	}
 }
 
 // opening files what of a set is reached, and from where.
-func (f *table) opening(what string, set classes.Set) {
+func (f *table) opening(what string, set space.Set) {
 	s := f.space
 	e, ok := s.Pick(set, s.Stranger())
 	if !ok {
@@ -149,7 +149,7 @@ func (f *table) opening(what string, set classes.Set) {
 }
 
 // anybody reports whether a set holds packets of a source that no rule and no list names.
-func (f *table) anybody(set classes.Set) bool {
+func (f *table) anybody(set space.Set) bool {
 	stranger := compile.NewProbes(f.before, f.Family).Source
 	one := f.space.Sources(routeros.AddressRange{First: stranger, Last: stranger})
 	return !f.space.And(f.space.And(set, one), f.space.All()).Empty()

@@ -7,13 +7,13 @@ import (
 
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // trial plays knocks on the router as it will be, packet by packet.
 type trial struct {
 	snapshot routeros.Snapshot
-	world    *packet.World
+	world    *firewall.World
 	table    compile.Table
 	probes   compile.Probes
 	plan     string
@@ -81,7 +81,7 @@ func (t trial) anywhere(d compile.Door) error {
 // Where there is none, every interface has to do.
 func (t trial) telling(d compile.Door) []string {
 	all := t.interfaces()
-	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, packet.NewMemory(t.snapshot, t.at)) == nil })
+	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, firewall.NewMemory(t.snapshot, t.at)) == nil })
 	if len(out) == 0 {
 		return all
 	}
@@ -90,7 +90,7 @@ func (t trial) telling(d compile.Door) []string {
 
 func (t trial) knock(d compile.Door, in string) error {
 	at := t.at
-	lists := packet.NewMemory(t.snapshot, at)
+	lists := firewall.NewMemory(t.snapshot, at)
 	for i, stage := range d.Knock {
 		fate := t.decide(t.probes.Stage(in, stage), lists)
 		if !t.ours(fate.Additions) {
@@ -114,10 +114,10 @@ func (t trial) knock(d compile.Door, in string) error {
 }
 
 // open reports why what a door opens is not reached by somebody who is in some lists; nil when all of it is.
-func (t trial) open(d compile.Door, in string, lists *packet.Memory) error {
+func (t trial) open(d compile.Door, in string, lists *firewall.Memory) error {
 	for _, m := range d.Opens {
 		for _, probe := range t.probes.To(in, m) {
-			if fate := t.decide(probe, lists); fate.Verdict != packet.Accept {
+			if fate := t.decide(probe, lists); fate.Verdict != firewall.Accept {
 				return fmt.Errorf("on %s a trusted source is stopped by %s", in, decidedBy(fate))
 			}
 		}
@@ -133,15 +133,15 @@ func (t trial) open(d compile.Door, in string, lists *packet.Memory) error {
 }
 
 // decide returns the best that can come of a packet, where matchers can't be decided.
-func (t trial) decide(p packet.Packet, lists packet.Lists) packet.Fate {
+func (t trial) decide(p firewall.Packet, lists firewall.Lists) firewall.Fate {
 	fates := t.world.Fates(p, lists, t.at)
 	for _, f := range fates {
-		if f.Verdict == packet.Accept && t.ours(f.Additions) {
+		if f.Verdict == firewall.Accept && t.ours(f.Additions) {
 			return f
 		}
 	}
 	for _, f := range fates {
-		if f.Verdict == packet.Accept || t.ours(f.Additions) {
+		if f.Verdict == firewall.Accept || t.ours(f.Additions) {
 			return f
 		}
 	}
@@ -149,8 +149,8 @@ func (t trial) decide(p packet.Packet, lists packet.Lists) packet.Fate {
 }
 
 // ours reports whether a rule of the plan added to a list.
-func (t trial) ours(additions []packet.Addition) bool {
-	return slices.ContainsFunc(additions, func(a packet.Addition) bool {
+func (t trial) ours(additions []firewall.Addition) bool {
+	return slices.ContainsFunc(additions, func(a firewall.Addition) bool {
 		mark, ok := a.Rule.Mark()
 		return ok && !a.Rule.Dynamic && mark.Plan == t.plan
 	})

@@ -7,7 +7,7 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/classes"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
 // Way shows of the way back from a change what has to hold on it, also back to a router without a
@@ -59,7 +59,7 @@ func (p *prover) stillTheirs(original routeros.Snapshot) map[routeros.Menu][]rou
 // owed are the packets that have to be accepted on the way wherever they are now. A way that leads
 // to a router on which nobody can say what becomes of a packet owes no more for it than that
 // router.
-func (f *table) owed() classes.Set {
+func (f *table) owed() space.Set {
 	s, now, end := f.space, f.results[0].Accepted, f.results[len(f.results)-1].Accepted
 	if len(f.doubtful) == 0 {
 		return now
@@ -69,7 +69,7 @@ func (f *table) owed() classes.Set {
 
 // doubt says which rule may stop packets of the operator in the end that are accepted now, and are
 // owed nothing.
-func (f *table) doubt(flow, owed classes.Set) {
+func (f *table) doubt(flow, owed space.Set) {
 	s := f.space
 	e, ok := s.Pick(s.And(flow, s.Minus(f.results[0].Accepted, owed)))
 	if !ok {

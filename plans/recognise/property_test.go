@@ -18,7 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // drawnKnock draws stages in short form, none twice.
@@ -241,17 +241,17 @@ func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
 // sameFates sends the same packets to two routers.
 func sameFates(t *rapid.T, before, after routeros.Snapshot, knock []string) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	worlds := []*packet.World{packet.NewWorld(before), packet.NewWorld(after)}
-	lists := []*packet.Memory{packet.NewMemory(before, at), packet.NewMemory(after, at)}
+	worlds := []*firewall.World{firewall.NewWorld(before), firewall.NewWorld(after)}
+	lists := []*firewall.Memory{firewall.NewMemory(before, at), firewall.NewMemory(after, at)}
 	sent := append(slices.Clone(knock), "tcp/22", "tcp/8291", "udp/53", "icmp/84")
 	for range 40 {
 		at = at.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "later")) * time.Second)
 		protocol, number, _ := strings.Cut(rapid.SampledFrom(sent).Draw(t, "packet"), "/")
 		n, _ := routeros.ParsePort(number)
-		q := packet.Packet{
+		q := firewall.Packet{
 			Src: netip.MustParseAddr(rapid.SampledFrom([]string{"93.77.0.1", "198.51.100.7"}).Draw(t, "src")), Dst: netip.MustParseAddr("192.168.88.1"),
 			InInterface: rapid.SampledFrom([]string{"ether1", "bridge"}).Draw(t, "in"), Size: 60, TTL: 64,
-			State: rapid.SampledFrom([]packet.State{packet.New, packet.New, packet.New, packet.Established, packet.Invalid}).Draw(t, "state"),
+			State: rapid.SampledFrom([]firewall.State{firewall.New, firewall.New, firewall.New, firewall.Established, firewall.Invalid}).Draw(t, "state"),
 		}
 		q.Protocol, _ = routeros.ParseProtocol(protocol)
 		if protocol == "icmp" {
@@ -259,13 +259,13 @@ func sameFates(t *rapid.T, before, after routeros.Snapshot, knock []string) {
 		} else {
 			q.SrcPort, q.DstPort = 51077, n
 		}
-		var fates []packet.Fate
+		var fates []firewall.Fate
 		for i := range worlds {
 			fate := worlds[i].Input(q, lists[i], at)
 			lists[i].Apply(fate.Additions, at)
 			fates = append(fates, fate)
 		}
-		id := func(f packet.Fate) string {
+		id := func(f firewall.Fate) string {
 			if f.Rule == nil {
 				return ""
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // reader reads the doors out of the filter table of one family.
@@ -210,7 +210,7 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 	}
 	slot := fmt.Sprintf("%s/stage-%d", d.Name, i+1)
 	attrs := row.Canonical()
-	stage, text := r.packet(packet.Compile(row))
+	stage, text := r.packet(firewall.Compile(row))
 	if text != "" {
 		return blame("%s", text)
 	}
@@ -252,14 +252,14 @@ func (r *reader) stage(d *Door, i, at int, last bool) *why {
 }
 
 // packet reads what packet a stage asks for, or says why a plan has no such stage.
-func (r *reader) packet(c *packet.Rule) (plans.Stage, string) {
+func (r *reader) packet(c *firewall.Rule) (plans.Stage, string) {
 	switch protocol := protocolOf(c); {
 	case c.Has("layer7-protocol"):
 		return plans.Stage{}, "it looks into packets with layer7-protocol, and a plan's payload is a text that stands anywhere in the packet (content), kept as a secret"
 	case c.Has("content"):
 		return plans.Stage{}, "it asks for a payload, which a plan only names by the place where the secret is kept: write it as a stage with payload"
 	case protocol == r.family.ICMP():
-		sizes, _ := c.Values(packet.FieldSize)
+		sizes, _ := c.Values(firewall.FieldSize)
 		if len(sizes) != 1 || sizes[0].First != sizes[0].Last || sizes[0].First < 28 {
 			return plans.Stage{}, "a stage of pings asks for one packet-size of 28 or more"
 		}
@@ -392,9 +392,9 @@ func (r *reader) opens(d *Door) *why {
 	used := map[string]bool{}
 	accept := func(at int, everything bool) {
 		row := &r.rows[at]
-		protocol := protocolOf(packet.Compile(row))
+		protocol := protocolOf(firewall.Compile(row))
 		found, text := differs(row.Canonical(), []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
-		targets, said := r.targets(packet.Compile(row))
+		targets, said := r.targets(firewall.Compile(row))
 		switch {
 		case text == "" && said != "":
 			text = said
@@ -415,7 +415,7 @@ func (r *reader) opens(d *Door) *why {
 	}
 	for _, everything := range []bool{true, false} {
 		for _, at := range all {
-			if (protocolOf(packet.Compile(&r.rows[at])) == "") == everything {
+			if (protocolOf(firewall.Compile(&r.rows[at])) == "") == everything {
 				accept(at, everything)
 			}
 		}
@@ -428,7 +428,7 @@ func (r *reader) opens(d *Door) *why {
 
 // protocolOf is the protocol for which a rule asks, as it is written where that is not one; "" for
 // none.
-func protocolOf(c *packet.Rule) string {
+func protocolOf(c *firewall.Rule) string {
 	if number, one := c.Protocol(); one {
 		return routeros.ProtocolName(number)
 	}
@@ -440,7 +440,7 @@ func protocolOf(c *packet.Rule) string {
 }
 
 // targets are what an accept opens.
-func (r *reader) targets(c *packet.Rule) ([]plans.Target, string) {
+func (r *reader) targets(c *firewall.Rule) ([]plans.Target, string) {
 	protocol := protocolOf(c)
 	if protocol == "" {
 		if c.Has("dst-port") {

@@ -9,7 +9,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // gate reads the rules that shut services for everybody: below all doors, and with nothing but a protocol and ports of services.
@@ -27,7 +27,7 @@ func (r *reader) gate() []Rule {
 			continue
 		}
 		rest := attrs.Without("chain", "action", "protocol", "dst-port", "comment")
-		c := packet.Compile(row)
+		c := firewall.Compile(row)
 		protocol, _ := c.Protocol()
 		ports, asks := c.Ports()
 		if protocol != 6 || len(rest) > 0 || !asks || len(r.shut(ports)) == 0 {
@@ -43,7 +43,7 @@ func (r *reader) gated(gate []Rule) []string {
 	if len(gate) == 0 {
 		return nil
 	}
-	ports, _ := packet.Compile(&gate[0].Rule).Ports()
+	ports, _ := firewall.Compile(&gate[0].Rule).Ports()
 	return r.shut(ports)
 }
 
@@ -133,8 +133,8 @@ func (r *reader) dropped() map[string]bool {
 	out := map[string]bool{}
 	for _, menu := range []routeros.Menu{r.family.Raw(), r.family.Filter()} {
 		for _, row := range r.router.Rules[menu] {
-			c := packet.Compile(&row)
-			if list, negated, asks := c.List(packet.Source); asks && !negated && c.Action.Stops() {
+			c := firewall.Compile(&row)
+			if list, negated, asks := c.List(firewall.Source); asks && !negated && c.Action.Stops() {
 				out[list] = true
 			}
 		}
@@ -144,7 +144,7 @@ func (r *reader) dropped() map[string]bool {
 
 // role says what a rule that the plan does not describe has to do with a knock; "" for nothing.
 func role(row routeros.Rule, lists map[string]string, chains, dropped map[string]bool) (list, text string) {
-	asked, _, _ := packet.Compile(&row).List(packet.Source)
+	asked, _, _ := firewall.Compile(&row).List(firewall.Source)
 	fills := row.Attrs.Get("address-list")
 	switch {
 	case row.Action() == "jump" && chains[row.Attrs.Get("jump-target")]:

@@ -18,7 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -100,7 +100,7 @@ func (b bench) ledger() trusted.Ledger {
 }
 
 // knock plays some stages of the first door from an address, and then a packet to Winbox.
-func (b bench) knock(source string, stages ...plans.Stage) packet.Verdict {
+func (b bench) knock(source string, stages ...plans.Stage) firewall.Verdict {
 	probes := compile.NewProbes(b.router.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr(source)
 	for _, s := range stages {
@@ -124,7 +124,7 @@ func TestLedger(t *testing.T) {
 	if len(l.Doors) != 1 || l.Doors[0].List != "trusted" || !slices.Equal(slices.Sorted(slices.Values(l.Doors[0].Stages)), []string{"port_knock_1", "port_knock_2"}) {
 		t.Fatalf("doors: %+v", l.Doors)
 	}
-	if b.knock("203.0.113.9", b.plan.Doors[0].Knock...) != packet.Accept {
+	if b.knock("203.0.113.9", b.plan.Doors[0].Knock...) != firewall.Accept {
 		t.Fatal("the knock did not open")
 	}
 	*b.now = b.now.Add(time.Hour)
@@ -208,10 +208,10 @@ func TestRevoke(t *testing.T) {
 	if err != nil || done.Entries != 3 || done.Connections == 0 || len(done.Left) > 0 {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	if b.knock("203.0.113.9", knock[2]) != packet.Drop {
+	if b.knock("203.0.113.9", knock[2]) != firewall.Drop {
 		t.Error("one more knock brought him back")
 	}
-	if b.knock("203.0.113.10") != packet.Accept {
+	if b.knock("203.0.113.10") != firewall.Accept {
 		t.Error("somebody else was shut out")
 	}
 	again, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
@@ -260,20 +260,20 @@ func TestRevokeFromQuarantine(t *testing.T) {
 			t.Fatalf("%+v", d)
 		}
 	}
-	if b.knock("203.0.113.9", slices.Concat(knock[:3], []plans.Stage{decoy, knock[3]})...) == packet.Accept {
+	if b.knock("203.0.113.9", slices.Concat(knock[:3], []plans.Stage{decoy, knock[3]})...) == firewall.Accept {
 		t.Fatal("the door opened from quarantine")
 	}
 	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
 	if err != nil || done.Entries != 4 || len(done.Left) > 0 {
 		t.Fatalf("%v, %+v", err, done)
 	}
-	if b.knock("203.0.113.9", knock[3]) == packet.Accept {
+	if b.knock("203.0.113.9", knock[3]) == firewall.Accept {
 		t.Error("one knock opens after the revocation")
 	}
 	if _, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false); err != nil {
 		t.Fatal(err)
 	}
-	if b.knock("203.0.113.9", knock...) != packet.Accept {
+	if b.knock("203.0.113.9", knock...) != firewall.Accept {
 		t.Error("the whole knock does not open after the revocation")
 	}
 }

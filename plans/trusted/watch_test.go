@@ -11,7 +11,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // TestWatch follows a router through additions by hand and by knock, a renewal, a removal, an expiry, and two sessions.
@@ -72,7 +72,7 @@ func TestWatch(t *testing.T) {
 		admin("remove", ".id", id("203.0.113.9"))
 		expect("removed 203.0.113.9 branch/admin")
 		*b.now = b.now.Add(10*time.Minute + time.Second)
-		b.router.Packet(packet.Packet{}) // the router looks at its clock
+		b.router.Packet(firewall.Packet{}) // the router looks at its clock
 		expect("expired 198.51.100.44 branch/admin")
 		admin("add", "list", "trusted", "address", "192.0.2.5")
 		expect("added 192.0.2.5 branch/admin")
@@ -141,7 +141,7 @@ func TestCount(t *testing.T) {
 		}
 	}
 	for i, source := range []string{"203.0.113.9", "203.0.113.9", "203.0.113.3"} {
-		b.router.Packet(packet.Packet{Protocol: 6, Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr("192.168.88.1"), SrcPort: uint16(40000 + i), DstPort: 8443, TCPFlags: packet.SYN, InInterface: "ether1"})
+		b.router.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr("192.168.88.1"), SrcPort: uint16(40000 + i), DstPort: 8443, TCPFlags: firewall.SYN, InInterface: "ether1"})
 	}
 	ledger, err := trusted.Read(t.Context(), b.session)
 	if err != nil {

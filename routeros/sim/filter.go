@@ -4,28 +4,28 @@ import (
 	"net/netip"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // arrives lets the first packet of an API connection pass the filter, addressed to the router's own address on the interface by
 // which it comes and to the service's port, whatever the listener is bound to.
 func (r *Router) arrives(s *session, port string) bool {
 	number, _ := routeros.ParsePort(port)
-	p := packet.Packet{
+	p := firewall.Packet{
 		Protocol: 6, Src: s.remote.Addr(), SrcPort: s.remote.Port(), Dst: r.own(s.remote.Addr()), DstPort: number,
-		InInterface: r.options.Arrival, TCPFlags: packet.SYN, MSS: 1460, TTL: 64, Size: 60,
+		InInterface: r.options.Arrival, TCPFlags: firewall.SYN, MSS: 1460, TTL: 64, Size: 60,
 	}
 	key := keyOf(p)
 	s.arrival = &key
-	return r.input(p).Verdict == packet.Accept
+	return r.input(p).Verdict == firewall.Accept
 }
 
 // passes lets a later packet of the connection pass.
 func (r *Router) passes(s *session) bool {
-	return r.input(packet.Packet{
+	return r.input(firewall.Packet{
 		Protocol: 6, Src: s.arrival.src.Addr(), SrcPort: s.arrival.src.Port(), Dst: s.arrival.dst.Addr(), DstPort: s.arrival.dst.Port(),
-		InInterface: r.options.Arrival, TCPFlags: packet.ACK, TTL: 64, Size: 100,
-	}).Verdict == packet.Accept
+		InInterface: r.options.Arrival, TCPFlags: firewall.ACK, TTL: 64, Size: 100,
+	}).Verdict == firewall.Accept
 }
 
 // own is the router's address on the arrival interface, of the family of the client.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // history prints the history, newest first: what was done, by whom, and F where it floats under a safe mode.
@@ -73,7 +73,7 @@ func TestHistory(t *testing.T) {
 		c.job("/ip firewall filter add chain=input action=add-src-to-address-list address-list=l", "=interval=1m")
 		login(t, r)
 		time.Sleep(time.Minute)
-		r.Packet(packet.Packet{Protocol: 17, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), DstPort: 53})
+		r.Packet(firewall.Packet{Protocol: 17, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), DstPort: 53})
 		if n := len(r.Snapshot().Entries[routeros.AddressList]); n != 1 {
 			t.Errorf("%d entries", n)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
@@ -285,7 +285,7 @@ func TestArrival(t *testing.T) {
 		if answers(c, add("input")...) || len(r.Snapshot().Rules[routeros.Filter]) != 1 {
 			t.Error("with everything dropped, the running connection still got through")
 		}
-		if got := r.Packet(packet.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("203.0.113.1"), InInterface: "ether1", TCPFlags: packet.SYN}); got.Verdict != packet.Drop {
+		if got := r.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("203.0.113.1"), InInterface: "ether1", TCPFlags: firewall.SYN}); got.Verdict != firewall.Drop {
 			t.Error(got.Verdict)
 		}
 	})

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // flowKey is what connection tracking knows a connection by.
@@ -14,14 +14,14 @@ type flowKey struct {
 	src, dst netip.AddrPort
 }
 
-func keyOf(p packet.Packet) flowKey {
+func keyOf(p firewall.Packet) flowKey {
 	return flowKey{p.Protocol, netip.AddrPortFrom(p.Src.Unmap(), p.SrcPort), netip.AddrPortFrom(p.Dst.Unmap(), p.DstPort)}
 }
 
 // lists answers the evaluator from the router's tables.
 type lists struct{ r *Router }
 
-// Contains implements [packet.Lists].
+// Contains implements [firewall.Lists].
 func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
 	return l.r.table(f.AddressList()).contains(list, a, at)
 }
@@ -30,22 +30,22 @@ func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Ti
 // there too. What rules add to address
 // lists is added, counters count, and a packet that is accepted opens or renews a connection: its next
 // packets are established (routeros-facts § 2.6, § 7). A state other than new is taken as given.
-func (r *Router) Packet(p packet.Packet) packet.Fate {
+func (r *Router) Packet(p firewall.Packet) firewall.Fate {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.input(p)
 }
 
-func (r *Router) input(p packet.Packet) packet.Fate {
+func (r *Router) input(p firewall.Packet) firewall.Fate {
 	now := r.expire()
 	if r.world == nil {
-		r.world = packet.NewWorld(r.snapshot(now))
+		r.world = firewall.NewWorld(r.snapshot(now))
 	}
 	key := keyOf(p)
-	if p.State == packet.New {
+	if p.State == firewall.New {
 		p.State = r.state(key, p)
 	}
-	if flow := r.flows[key]; flow != nil && p.State != packet.New {
+	if flow := r.flows[key]; flow != nil && p.State != firewall.New {
 		p.To = flow.to
 	}
 	fate := r.world.Input(p, lists{r}, r.wall(now).In(r.options.Zone)) // rules about the time of day go by the clock on the wall
@@ -56,8 +56,8 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 	for _, rule := range fate.Logged {
 		r.log("firewall,info", rule.Attrs.Get("log-prefix")+" "+rule.Chain()+": "+p.String())
 	}
-	passes := fate.Verdict == packet.Accept || fate.Verdict == packet.Forwarded
-	if passes && p.State != packet.Untracked && p.State != packet.Invalid {
+	passes := fate.Verdict == firewall.Accept || fate.Verdict == firewall.Forwarded
+	if passes && p.State != firewall.Untracked && p.State != firewall.Invalid {
 		r.track(key, fate.To, now)
 	}
 	return fate
@@ -65,18 +65,18 @@ func (r *Router) input(p packet.Packet) packet.Fate {
 
 // state is what connection tracking says of a packet without a state: established for a known
 // connection, and for TCP in mid-stream too, since loose tracking is on (routeros-facts § 7).
-func (r *Router) state(key flowKey, p packet.Packet) packet.State {
+func (r *Router) state(key flowKey, p firewall.Packet) firewall.State {
 	if r.flows[key] != nil {
-		return packet.Established
+		return firewall.Established
 	}
-	midStream := p.Protocol == 6 && p.TCPFlags&packet.ACK != 0 && p.TCPFlags&packet.SYN == 0
+	midStream := p.Protocol == 6 && p.TCPFlags&firewall.ACK != 0 && p.TCPFlags&firewall.SYN == 0
 	if midStream && !r.options.Knobs.LooseIsNew {
-		return packet.Established
+		return firewall.Established
 	}
-	return packet.New
+	return firewall.New
 }
 
-func (r *Router) countLooks(fate packet.Fate, p packet.Packet) {
+func (r *Router) countLooks(fate firewall.Fate, p firewall.Packet) {
 	for _, look := range fate.Trail {
 		t := r.table(look.Table)
 		if look.Matched && look.Index < len(t.rows) {
@@ -89,7 +89,7 @@ func (r *Router) countLooks(fate packet.Fate, p packet.Packet) {
 
 // enlist makes the entry that a rule asked for; a dynamic one that is there starts its time anew, a static
 // one stays as it is (routeros-facts § 2.6).
-func (r *Router) enlist(a packet.Addition, now time.Time) {
+func (r *Router) enlist(a firewall.Addition, now time.Time) {
 	t := r.table(a.Family.AddressList())
 	address, problem := listAddress(a.Family, a.Address.Unmap().String())
 	if problem != nil {

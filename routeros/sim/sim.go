@@ -13,7 +13,7 @@
 //	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})
 //	listener, _ := net.Listen("tcp", "127.0.0.1:0")
 //	go router.Serve(ctx, listener)
-//	fate := router.Packet(packet.Packet{Protocol: 6, Src: stranger, Dst: address, DstPort: 22, TCPFlags: packet.SYN})
+//	fate := router.Packet(firewall.Packet{Protocol: 6, Src: stranger, Dst: address, DstPort: 22, TCPFlags: firewall.SYN})
 package sim
 
 import (
@@ -22,7 +22,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // User is an account of the router.
@@ -127,7 +127,7 @@ type Router struct {
 	shift    time.Duration // of the clock on the wall
 	jumped   time.Time     // what it was last set to
 	safe     *safeMode
-	world    *packet.World // of the current tables; nil after a change
+	world    *firewall.World // of the current tables; nil after a change
 	flows    map[flowKey]*row
 	expiry   time.Time // the earliest moment at which something happens by itself; zero when nothing does
 	// suspended are scripts that wait.

@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/wire"
 )
@@ -225,10 +225,10 @@ func TestLoad(t *testing.T) {
 	if telnet, _ := got.Service("telnet"); !telnet.Disabled || len(got.Rules[routeros.Filter]) != 2 || len(got.Entries[routeros.AddressList]) != 1 {
 		t.Errorf("loaded %+v", got)
 	}
-	from := func(iface string) packet.Verdict {
-		return r.Packet(packet.Packet{Protocol: 17, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.168.88.1"), DstPort: 53, InInterface: iface}).Verdict
+	from := func(iface string) firewall.Verdict {
+		return r.Packet(firewall.Packet{Protocol: 17, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.168.88.1"), DstPort: 53, InInterface: iface}).Verdict
 	}
-	if from("ether1") != packet.Drop || from("bridge") != packet.Accept {
+	if from("ether1") != firewall.Drop || from("bridge") != firewall.Accept {
 		t.Error("the loaded firewall does not hold")
 	}
 	login(t, r).expect("!done =ret=1", "/ip/firewall/filter/print", "=count-only=", "?comment=b", "?packets=1")
@@ -363,14 +363,14 @@ func TestKnockAndExpiry(t *testing.T) {
 	c.run("/ip/firewall/filter/add", "=chain=input", "=action=add-src-to-address-list", "=address-list=open", "=address-list-timeout=1m", "=protocol=tcp", "=dst-port=888")
 	c.run("/ip/firewall/filter/add", "=chain=input", "=action=accept", "=protocol=tcp", "=dst-port=22", "=src-address-list=open")
 	c.run("/ip/firewall/filter/add", "=chain=input", "=action=drop")
-	send := func(sport, port uint16) packet.Verdict {
-		return r.Packet(packet.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: sport, DstPort: port, Size: 60, TCPFlags: packet.SYN}).Verdict
+	send := func(sport, port uint16) firewall.Verdict {
+		return r.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: sport, DstPort: port, Size: 60, TCPFlags: firewall.SYN}).Verdict
 	}
 	steps := []struct {
 		wait        time.Duration
 		sport, port uint16
-		want        packet.Verdict
-	}{{0, 1, 22, packet.Drop}, {0, 2, 888, packet.Drop}, {59 * time.Second, 3, 22, packet.Accept}, {time.Second, 4, 22, packet.Drop}, {0, 3, 22, packet.Accept}}
+		want        firewall.Verdict
+	}{{0, 1, 22, firewall.Drop}, {0, 2, 888, firewall.Drop}, {59 * time.Second, 3, 22, firewall.Accept}, {time.Second, 4, 22, firewall.Drop}, {0, 3, 22, firewall.Accept}}
 	for i, s := range steps {
 		now = now.Add(s.wait)
 		if got := send(s.sport, s.port); got != s.want {
@@ -384,7 +384,7 @@ func TestKnockAndExpiry(t *testing.T) {
 	c.expect("!done =ret=0", "/ip/firewall/address-list/print", "=count-only=")
 	c.expect("!re =.id=*1 =src-address=203.0.113.9:3 | !done", "/ip/firewall/connection/print", "=.proplist=.id,src-address")
 	c.run("/ip/firewall/connection/remove", "=.id=*1")
-	if got := send(3, 22); got != packet.Drop {
+	if got := send(3, 22); got != firewall.Drop {
 		t.Errorf("after its connection was removed: %v", got)
 	}
 }
@@ -399,26 +399,26 @@ func TestForwarding(t *testing.T) {
 	c.run("/ip/firewall/filter/add", "=chain=forward", "=action=accept", "=src-address-list=open")
 	c.run("/ip/firewall/filter/add", "=chain=forward", "=action=drop")
 	c.run("/ip/firewall/filter/add", "=chain=input", "=action=drop")
-	send := func(sport uint16) (packet.Verdict, string) {
-		fate := r.Packet(packet.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: sport, DstPort: 33890, Size: 60, TCPFlags: packet.SYN})
+	send := func(sport uint16) (firewall.Verdict, string) {
+		fate := r.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: sport, DstPort: 33890, Size: 60, TCPFlags: firewall.SYN})
 		return fate.Verdict, fmt.Sprint(fate.To)
 	}
-	expect := func(sport uint16, want packet.Verdict, to string) {
+	expect := func(sport uint16, want firewall.Verdict, to string) {
 		t.Helper()
 		if got, at := send(sport); got != want || at != to {
 			t.Errorf("%s to %s, want %s to %s", got, at, want, to)
 		}
 	}
 	const host, nowhere = "192.168.88.10:3389", "invalid AddrPort"
-	expect(1, packet.Drop, nowhere)
+	expect(1, firewall.Drop, nowhere)
 	c.run("/ip/firewall/address-list/add", "=list=open", "=address=203.0.113.9", "=timeout=1m")
-	expect(2, packet.Forwarded, host)
+	expect(2, firewall.Forwarded, host)
 	c.expect("!re =dst-address=192.0.2.1:33890 =reply-src-address=192.168.88.10:3389 | !done", "/ip/firewall/connection/print", "=.proplist=dst-address,reply-src-address")
 	now = now.Add(2 * time.Minute)
-	expect(2, packet.Forwarded, host)
-	expect(3, packet.Drop, nowhere)
+	expect(2, firewall.Forwarded, host)
+	expect(3, firewall.Drop, nowhere)
 	c.run("/ip/firewall/connection/remove", "=.id=*1")
-	expect(2, packet.Drop, nowhere)
+	expect(2, firewall.Drop, nowhere)
 }
 
 func TestSafeMode(t *testing.T) {
@@ -586,7 +586,7 @@ func TestManySessions(t *testing.T) {
 			for i := range 50 {
 				c.run(add("input", fmt.Sprintf("=comment=%d-%d", n, i))...)
 				c.run("/ip/firewall/filter/print", "=count-only=")
-				r.Packet(packet.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), DstPort: 22})
+				r.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), DstPort: 22})
 			}
 		})
 	}

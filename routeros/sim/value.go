@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // value checks what a client wrote and returns it as the router keeps it (routeros-facts § 2.3).
@@ -95,7 +95,7 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 	case "reject-with":
 		return oneOf(name, text, rejects(m))
 	case "in-interface", "out-interface", "in-bridge-port", "out-bridge-port":
-		if packet.IsInterfaceKind(bare) {
+		if firewall.IsInterfaceKind(bare) {
 			return text, nil
 		}
 		return text, r.reference(routeros.InterfaceMenu, bare, "interface")
@@ -120,21 +120,21 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 // condition checks the value of a matcher. Some are kept in their canonical form; a port list keeps
 // its written order (routeros-facts § 2.2).
 func condition(m routeros.Menu, name, text string) (string, *trap) {
-	c, _, err := packet.ReadCondition(name, text)
+	c, _, err := firewall.ReadCondition(name, text)
 	if err != nil {
 		return "", unreadable(name, err)
 	}
 	switch t := c.Test.(type) {
-	case packet.Addresses:
+	case firewall.Addresses:
 		if t.Range.Family() != m.Family() {
 			return "", invalidValue("address")
 		}
 		return routeros.Canonical(name, text), nil
-	case packet.Numbers:
-		if t.Field == packet.FieldProtocol || t.Field == packet.FieldState {
+	case firewall.Numbers:
+		if t.Field == firewall.FieldProtocol || t.Field == firewall.FieldState {
 			return routeros.Canonical(name, text), nil
 		}
-	case packet.During, packet.Is: // exports name every day: time=0s-1d,sun,mon,tue,wed,thu,fri,sat
+	case firewall.During, firewall.Is: // exports name every day: time=0s-1d,sun,mon,tue,wed,thu,fri,sat
 		return routeros.Canonical(name, text), nil
 	}
 	return text, nil
@@ -143,11 +143,11 @@ func condition(m routeros.Menu, name, text string) (string, *trap) {
 // unreadable is the router's word for a value that it does not take. It names the type of the
 // argument (routeros-facts § 1.6).
 func unreadable(name string, err error) *trap {
-	var wrong *packet.ValueError
+	var wrong *firewall.ValueError
 	switch known := errors.As(err, &wrong); {
-	case known && wrong.Reason == packet.OutOfRange:
+	case known && wrong.Reason == firewall.OutOfRange:
 		return outOfRange(name, "0", strconv.Itoa(wrong.Most))
-	case name == "tcp-flags" && known && wrong.Reason == packet.UnknownWord:
+	case name == "tcp-flags" && known && wrong.Reason == firewall.UnknownWord:
 		return noValueOf("flag")
 	case name == "tcp-flags":
 		return &trap{"ambiguous value of flag", "1"}
@@ -290,8 +290,8 @@ func whole(m routeros.Menu, attrs routeros.Attributes) *trap {
 	if !m.IsRuleTable() || !attrs.Has("src-port") && !attrs.Has("dst-port") && !attrs.Has("port") {
 		return nil
 	}
-	c, _, _ := packet.ReadCondition("protocol", attrs.Get("protocol"))
-	if t, ok := c.Test.(packet.Numbers); ok && !c.Negated && slices.ContainsFunc(packet.NeedPorts.Protocols(m.Family()), func(p uint8) bool { return t.Values.Contain(int(p)) }) {
+	c, _, _ := firewall.ReadCondition("protocol", attrs.Get("protocol"))
+	if t, ok := c.Test.(firewall.Numbers); ok && !c.Negated && slices.ContainsFunc(firewall.NeedPorts.Protocols(m.Family()), func(p uint8) bool { return t.Values.Contain(int(p)) }) {
 		return nil
 	}
 	return failure("ports can be specified if proto is tcp,udp,udp-lite,dccp,sctp")

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/proof"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // writeVerdict is the proof in one line, and the counter-example where there is one.
@@ -85,7 +85,7 @@ func writeFailure(w io.Writer, f proof.Failure, s Style) {
 	}
 }
 
-func fateText(f packet.Fate) string {
+func fateText(f firewall.Fate) string {
 	if f.Rule == nil {
 		return f.Verdict.String() + " at the end of the chain, where no rule has decided"
 	}
@@ -99,13 +99,13 @@ func (s Style) traceWords(e proof.Packet) string {
 		words = append(words[:2:2], masked)
 	}
 	words = append(words, "--in", e.Packet.InInterface)
-	if e.Packet.State != packet.New {
+	if e.Packet.State != firewall.New {
 		words = append(words, "--state", e.Packet.State.String())
 	}
 	if e.Packet.IPsec {
 		words = append(words, "--ipsec")
 	}
-	if plain, err := packet.Parse(e.Packet.Words()); err == nil && plain.Size != e.Packet.Size && (!e.Secret || s.Reveal) {
+	if plain, err := firewall.Parse(e.Packet.Words()); err == nil && plain.Size != e.Packet.Size && (!e.Secret || s.Reveal) {
 		words = append(words, "--size", strconv.Itoa(e.Packet.Size))
 	}
 	for _, list := range e.Lists {

@@ -8,15 +8,15 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/packet"
+	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // Traced is what a router makes of a packet.
 type Traced struct {
 	Router
-	Packet packet.Packet
-	Fate   packet.Fate   // with every rule that was looked at
-	Others []packet.Fate // all that can be, the same one first
+	Packet firewall.Packet
+	Fate   firewall.Fate   // with every rule that was looked at
+	Others []firewall.Fate // all that can be, the same one first
 }
 
 // RoutersOf returns the routers of traces.
@@ -87,7 +87,7 @@ func wrapWith(line visible, width, indent int) visible {
 	return visible(fmt.Sprintf("%6s ", first) + strings.TrimLeft(string(wrap(visible(rest), width, indent)), " "))
 }
 
-func questions(f packet.Fate) string {
+func questions(f firewall.Fate) string {
 	var names []string
 	for _, look := range f.Undecided {
 		names = append(names, strings.Join(look.Undecided, " and ")+" of "+look.Rule.ID)
@@ -110,7 +110,7 @@ func (s Style) rule(r routeros.Rule) string {
 }
 
 // whyNot names the matcher that did not match, and those that no packet settles.
-func whyNot(look packet.Look) string {
+func whyNot(look firewall.Look) string {
 	switch {
 	case len(look.Undecided) > 0:
 		return strings.Join(look.Undecided, " and ") + " can't be told from a packet"
@@ -126,18 +126,18 @@ func (x Traced) verdict() string {
 		return reason(x.Err)
 	}
 	switch {
-	case x.Fate.Verdict == packet.Forwarded && x.Fate.To.Port() != 0:
+	case x.Fate.Verdict == firewall.Forwarded && x.Fate.To.Port() != 0:
 		return fateText(x.Fate) + "; it goes to " + x.Fate.To.String()
-	case x.Fate.Verdict == packet.Forwarded && x.Fate.To.IsValid():
+	case x.Fate.Verdict == firewall.Forwarded && x.Fate.To.IsValid():
 		return fateText(x.Fate) + "; it goes to " + x.Fate.To.Addr().String()
-	case x.Fate.Verdict != packet.Accept:
+	case x.Fate.Verdict != firewall.Accept:
 		return fateText(x.Fate)
 	}
 	return fateText(x.Fate) + "; " + listener(*x.Snapshot, x.Packet)
 }
 
 // listener says which service would answer.
-func listener(s routeros.Snapshot, p packet.Packet) string {
+func listener(s routeros.Snapshot, p firewall.Packet) string {
 	for _, svc := range s.Services {
 		if svc.Dynamic || svc.Connection || p.Protocol != 6 || svc.Port != p.DstPort {
 			continue

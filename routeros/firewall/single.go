@@ -1,0 +1,21 @@
+package firewall
+
+import "time"
+
+// Meets holds a packet that arrives against one condition. The answer is known only where the
+// packet, the lists and the time settle it.
+func (w *World) Meets(c Condition, p Packet, lists Lists, at time.Time) (meets, known bool) {
+	return c.holds(&walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, toRouter: true})
+}
+
+// MeetsSent is [World.Meets] for a packet that destination NAT has sent away from the router.
+func (w *World) MeetsSent(c Condition, p Packet, lists Lists, at time.Time) (meets, known bool) {
+	k := &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, sent: true}
+	k.packet.OutInterface, k.leaves = w.Leaves(p.Dst)
+	return c.holds(k)
+}
+
+func (c *Condition) holds(k *walk) (meets, known bool) {
+	a := (&check{c.Test, c.Negated}).on(k)
+	return a == yes, a != unknown
+}

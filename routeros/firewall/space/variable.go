@@ -1,0 +1,103 @@
+package space
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/firewall"
+)
+
+// variable is something about a packet that is true or false.
+type variable struct {
+	kind kind
+	// name is the list, the text, the hardware address, the flag, or of a question the matcher.
+	name string
+	// Of a question: the value, or of what counts the packets of its rule, the rule.
+	value string
+	menu  routeros.Menu
+	row   string
+}
+
+// kind is what a variable says.
+type kind uint8
+
+const (
+	isFragment   kind = iota // the packet is a later fragment
+	isFromTunnel             // it came out of an IPsec tunnel
+	isSrcNAT                 // the source of its connection is translated
+	isDstNAT
+	hasFlag      // a TCP flag is set
+	carries      // a text is in the payload
+	sentBy       // a hardware address sent it
+	holdsSource  // a rule, or somebody, has put the source into a list
+	holdsTarget  // the same of the destination
+	holdsHost    // the same of the host to which destination NAT sends it
+	isAnswered   // a matcher that no packet settles matches
+	endsChain    // an action that nobody knows ends the chain
+	acceptsThere // and accepts
+)
+
+func inList(list string) variable { return variable{kind: holdsSource, name: list} }
+
+// question returns what a condition of a rule asks that no packet settles. What depends on the
+// connection or the time alone is one question for all rules that ask it; what counts packets is
+// one of each rule.
+func question(menu routeros.Menu, id string, c *firewall.Condition) variable {
+	if c.Counts {
+		return variable{kind: isAnswered, name: c.Matcher, menu: menu, row: id}
+	}
+	return variable{kind: isAnswered, name: c.Matcher, value: routeros.Canonical(c.Matcher, c.Value)}
+}
+
+// toWhich is whether a translation to one of several addresses goes to the router's own.
+func toWhich(t firewall.Translation) variable {
+	return variable{kind: isAnswered, name: "to-addresses", value: routeros.Canonical("to-addresses", t.Text)}
+}
+
+// ofAction is what an action that nobody knows does.
+func ofAction(what kind, menu routeros.Menu, id string) variable {
+	return variable{kind: what, menu: menu, row: id}
+}
+
+// open reports whether a variable is an open question.
+func (v variable) open() bool { return v.kind >= isAnswered }
+
+func (v variable) compare(o variable) int {
+	return cmp.Or(cmp.Compare(v.kind, o.kind), cmp.Compare(v.name, o.name), cmp.Compare(v.value, o.value), cmp.Compare(v.menu, o.menu), cmp.Compare(v.row, o.row))
+}
+
+// boolean returns the set where a variable is true.
+func (s *Space) boolean(v variable) ref {
+	level, ok := s.named[v]
+	if !ok {
+		level = s.levels
+		s.levels++
+		s.named[v], s.names[level] = level, v
+	}
+	return s.diagram.variable(level)
+}
+
+// variables lists the variables of some kinds, all without any, in a stable order.
+func (s *Space) variables(kinds ...kind) []variable {
+	var out []variable
+	for v := range s.named {
+		if kinds == nil || slices.Contains(kinds, v.kind) {
+			out = append(out, v)
+		}
+	}
+	slices.SortFunc(out, variable.compare)
+	return out
+}
+
+// known returns the levels of those of some variables that the space has, in rising order.
+func (s *Space) known(all ...variable) []int32 {
+	var levels []int32
+	for _, v := range all {
+		if level, ok := s.named[v]; ok {
+			levels = append(levels, level)
+		}
+	}
+	slices.Sort(levels)
+	return slices.Compact(levels)
+}
