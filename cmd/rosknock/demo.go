@@ -232,7 +232,7 @@ func (s *story) knocks(want firewall.Verdict, what string, knock bool) error {
 	return nil
 }
 
-func additions(f firewall.Fate) string {
+func additions(f firewall.Disposition) string {
 	var lists []string
 	for _, a := range f.Additions {
 		lists = append(lists, fmt.Sprintf("on the list %s for %s", a.List, a.Timeout))
@@ -243,7 +243,7 @@ func additions(f firewall.Fate) string {
 	return strings.Join(lists, ", ")
 }
 
-func decider(f firewall.Fate) string {
+func decider(f firewall.Disposition) string {
 	if f.Rule == nil {
 		return "the end of the chain"
 	}

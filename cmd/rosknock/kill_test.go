@@ -134,7 +134,7 @@ func (s *site) rules() (own, foreign string) {
 // reach says whether a stranger and the operator get to winbox and the API.
 func (s *site) reach() (stranger, operator bool) {
 	at := s.router.Snapshot()
-	world, lists := firewall.NewWorld(at), firewall.NewMemory(at, at.Clock)
+	world, lists := firewall.NewFirewall(at), firewall.NewAddressLists(at, at.Clock)
 	probes := compile.NewProbes(at, routeros.IPv4)
 	probes.Source = netip.MustParseAddr("93.184.215.14")
 	stranger = world.Input(probes.New("ether1", "tcp", 8291), lists, at.Clock).Verdict == firewall.Accept

@@ -106,8 +106,8 @@ func (o traceOptions) trace(r view.Router, p firewall.Packet) view.Traced {
 	if !p.Dst.IsValid() {
 		p.Dst = ownAddress(s, p.Family(), in)
 	}
-	world, lists := firewall.NewWorld(s), listed{firewall.NewMemory(s, s.Clock), p.Src, o.lists}
-	out.Packet, out.Fate, out.Others = p, world.Trace(p, lists, s.Clock), world.Fates(p, lists, s.Clock)
+	world, lists := firewall.NewFirewall(s), listed{firewall.NewAddressLists(s, s.Clock), p.Src, o.lists}
+	out.Packet, out.Fate, out.Others = p, world.Trace(p, lists, s.Clock), world.Dispositions(p, lists, s.Clock)
 	return out
 }
 
@@ -155,14 +155,14 @@ func ownAddress(s routeros.Snapshot, f routeros.Family, in string) netip.Addr {
 
 // listed are a router's lists, and beyond them those in which one source is taken to be.
 type listed struct {
-	*firewall.Memory
+	*firewall.AddressLists
 	source netip.Addr
 	lists  []string
 }
 
 // Contains implements [firewall.Lists].
 func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
-	return a == l.source && slices.Contains(l.lists, list) || l.Memory.Contains(f, list, a, at)
+	return a == l.source && slices.Contains(l.lists, list) || l.AddressLists.Contains(f, list, a, at)
 }
 
 // each does something with an export, or with every router of the command line one after the other.

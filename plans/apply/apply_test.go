@@ -85,7 +85,7 @@ func (b bench) knocks(p plans.Plan, f routeros.Family) {
 			b.router.Packet(probes.Stage("ether1", s))
 		}
 		at := b.router.Snapshot()
-		return firewall.NewMemory(at, at.Clock).Contains(f, door.Trusted.List, probes.Source, at.Clock)
+		return firewall.NewAddressLists(at, at.Clock).Contains(f, door.Trusted.List, probes.Source, at.Clock)
 	}
 	wrong, right := "93.184.215.1", "93.184.215.2"
 	if f == routeros.IPv6 {

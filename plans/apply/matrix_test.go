@@ -305,8 +305,8 @@ type reach struct{ stranger, operator string }
 
 func (p *place) reach() reach {
 	s := p.router.Snapshot()
-	world := firewall.NewWorld(s)
-	lists := firewall.NewMemory(s, s.Clock)
+	world := firewall.NewFirewall(s)
+	lists := firewall.NewAddressLists(s, s.Clock)
 	to := func(source, in string) string {
 		var open []string
 		for _, name := range []string{"ssh", "winbox", "api"} {

@@ -75,7 +75,7 @@ func (c *clocked) fresh() netip.Addr {
 }
 
 // send lets a source touch a stage or anything else that is written like one.
-func (c *clocked) send(from netip.Addr, in string, s plans.Stage) firewall.Fate {
+func (c *clocked) send(from netip.Addr, in string, s plans.Stage) firewall.Disposition {
 	p := firewall.Packet{Src: from, Dst: netip.MustParseAddr("192.168.88.1"), InInterface: in, TTL: 64, Size: 60}
 	p.Protocol, _ = routeros.ParseProtocol(s.Protocol)
 	switch s.Protocol {
@@ -95,7 +95,7 @@ func (c *clocked) send(from netip.Addr, in string, s plans.Stage) firewall.Fate 
 // in reports whether a source is in a list now.
 func (c *clocked) in(from netip.Addr, list string) bool {
 	s := c.router.Snapshot()
-	return firewall.NewMemory(s, c.now).Contains(routeros.IPv4, list, from, c.now)
+	return firewall.NewAddressLists(s, c.now).Contains(routeros.IPv4, list, from, c.now)
 }
 
 // lists reports whether a source is trusted at a door, and whether it is in the door's quarantine.

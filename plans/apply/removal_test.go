@@ -208,7 +208,7 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 // monotone tries packets in every state: what gets in somewhere gets in before or in the end; before, when nothing opens.
 func (b bench) monotone(t *rapid.T, states []routeros.Snapshot, shut bool) {
 	gets := func(s routeros.Snapshot, q firewall.Packet) bool {
-		if firewall.NewWorld(s).Input(q, firewall.NewMemory(s, s.Clock), s.Clock).Verdict != firewall.Accept {
+		if firewall.NewFirewall(s).Input(q, firewall.NewAddressLists(s, s.Clock), s.Clock).Verdict != firewall.Accept {
 			return false
 		}
 		return slices.ContainsFunc(s.Services, func(v routeros.Service) bool { // and somebody is there

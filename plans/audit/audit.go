@@ -312,7 +312,7 @@ func (a *auditor) named(t target, set space.Set) []string {
 // sides sorts the interfaces into those behind which is the internet, and those behind which is the operator's own
 // network. An interface of which nothing is known counts as outside.
 func sides(s routeros.Snapshot, f routeros.Family, names []string) (outer, inner []string) {
-	world := firewall.NewWorld(s)
+	world := firewall.NewFirewall(s)
 	for _, name := range names {
 		if inside(s, f, world, name) {
 			inner = append(inner, name)
@@ -332,7 +332,7 @@ func tunnel(s routeros.Snapshot, name string) bool {
 	})
 }
 
-func inside(s routeros.Snapshot, f routeros.Family, world *firewall.World, name string) bool {
+func inside(s routeros.Snapshot, f routeros.Family, world *firewall.Firewall, name string) bool {
 	switch {
 	case world.InInterfaceList(name, "WAN"):
 		return false

@@ -60,13 +60,13 @@ func TestReachAgainstPackets(t *testing.T) {
 func holdsReach(t *rapid.T, s routeros.Snapshot, r audit.Reach, text string) {
 	service, _ := s.Service(r.Name)
 	probes := compile.NewProbes(s, routeros.IPv4)
-	world, lists := firewall.NewWorld(s), firewall.NewMemory(s, s.Clock)
+	world, lists := firewall.NewFirewall(s), firewall.NewAddressLists(s, s.Clock)
 	through := func(in, src string) bool {
 		p := probes.New(in, "tcp", service.Port)
 		if src != "" {
 			p.Src = netip.MustParseAddr(src)
 		}
-		return slices.ContainsFunc(world.Fates(p, lists, s.Clock), func(f firewall.Fate) bool { return f.Verdict == firewall.Accept })
+		return slices.ContainsFunc(world.Dispositions(p, lists, s.Clock), func(f firewall.Disposition) bool { return f.Verdict == firewall.Accept })
 	}
 	is := func(who audit.Who) bool {
 		return slices.ContainsFunc(r.By, func(by audit.By) bool { return by.Who == who })

@@ -263,7 +263,7 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 
 // Running plays the packets of a forwarded connection that a stranger has open, in both directions, at the chain forward, where they have been
 // translated already.
-func (p Probes) Running(w *firewall.World, in string, f Forward, lists firewall.Lists) []firewall.Fate {
+func (p Probes) Running(w *firewall.Firewall, in string, f Forward, lists firewall.Lists) []firewall.Disposition {
 	there := p.New(in, f.Protocol, f.ToPort)
 	there.Dst, there.State, there.DstNAT, there.TCPFlags = f.To, firewall.Established, true, 0
 	if there.Protocol == 6 {
@@ -273,15 +273,15 @@ func (p Probes) Running(w *firewall.World, in string, f Forward, lists firewall.
 	back := there
 	back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
 	back.InInterface, back.OutInterface = there.OutInterface, in
-	walk := func(q firewall.Packet) firewall.Fate {
+	walk := func(q firewall.Packet) firewall.Disposition {
 		return w.Walk(p.Family.Filter(), "forward", q, lists, p.router.Clock)
 	}
-	return []firewall.Fate{walk(there), walk(back)}
+	return []firewall.Disposition{walk(there), walk(back)}
 }
 
 // stopsMaybe reports whether a rule may stop a packet that no packet settles.
-func stopsMaybe(f firewall.Fate) bool {
-	return slices.ContainsFunc(f.Undecided, func(l firewall.Look) bool {
+func stopsMaybe(f firewall.Disposition) bool {
+	return slices.ContainsFunc(f.Undecided, func(l firewall.TraceStep) bool {
 		return !slices.Contains([]string{"accept", "log", "passthrough", "fasttrack-connection"}, l.Rule.Action())
 	})
 }

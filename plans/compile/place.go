@@ -152,17 +152,19 @@ func Translated(classes *space.Space, s routeros.Snapshot) space.Result {
 type trialTable struct {
 	snapshot routeros.Snapshot
 	rows     []routeros.Rule
-	world    *firewall.World
+	world    *firewall.Firewall
 	lists    firewall.Lists
 	probes   Probes
 	at       time.Time
 }
 
 func newTable(bare routeros.Snapshot, f routeros.Family) trialTable {
-	return trialTable{bare, bare.Rules[f.Filter()], firewall.NewWorld(bare), firewall.NewMemory(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
+	return trialTable{bare, bare.Rules[f.Filter()], firewall.NewFirewall(bare), firewall.NewAddressLists(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
 }
 
-func (t trialTable) fates(p firewall.Packet) []firewall.Fate { return t.world.Fates(p, t.lists, t.at) }
+func (t trialTable) fates(p firewall.Packet) []firewall.Disposition {
+	return t.world.Dispositions(p, t.lists, t.at)
+}
 
 // without returns the snapshot less the plan's own rules in one table.
 func without(s routeros.Snapshot, m routeros.Menu, plan string) routeros.Snapshot {
@@ -246,7 +248,7 @@ type obstacle struct {
 	alsoAccepts bool // an accept hinders too: the packet would never reach our rule
 }
 
-func (o obstacle) hinders(f firewall.Fate) bool {
+func (o obstacle) hinders(f firewall.Disposition) bool {
 	return f.Verdict != firewall.Accept || o.alsoAccepts
 }
 
@@ -288,13 +290,13 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	return out
 }
 
-func (c *compiler) allowedInterface(w *firewall.World, in string) bool {
+func (c *compiler) allowedInterface(w *firewall.Firewall, in string) bool {
 	return slices.ContainsFunc(c.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
 }
 
 // decider returns the position of the rule of input that decided, itself or through the chain that it
 // jumps to.
-func decider(f firewall.Fate, menu routeros.Menu) (int, bool) {
+func decider(f firewall.Disposition, menu routeros.Menu) (int, bool) {
 	if f.Rule == nil || f.Table != menu {
 		return 0, false
 	}

@@ -268,8 +268,8 @@ func (f *table) returned(n int) space.Set {
 
 // forwarded reports that a source which has knocked is sent on as a forward says, for at least one answer to what can't be decided.
 func (t trial) forwarded(in string, one compile.Forward, lists firewall.Lists) error {
-	fates := t.world.Fates(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
-	sent := func(f firewall.Fate) bool {
+	fates := t.world.Dispositions(t.probes.New(in, one.Protocol, one.Port), lists, t.snapshot.Clock)
+	sent := func(f firewall.Disposition) bool {
 		return f.Verdict == firewall.Forwarded && f.To.Addr() == one.To && f.To.Port() == one.ToPort
 	}
 	if !slices.ContainsFunc(fates, sent) {

@@ -237,7 +237,7 @@ func TestForwardPasses(t *testing.T) {
 				continue
 			}
 			verdict := func(s routeros.Snapshot) firewall.Verdict {
-				return firewall.NewWorld(s).Walk(routeros.Filter, "forward", q, firewall.NewMemory(s, epoch), epoch).Verdict
+				return firewall.NewFirewall(s).Walk(routeros.Filter, "forward", q, firewall.NewAddressLists(s, epoch), epoch).Verdict
 			}
 			for n, state := range states {
 				if was, is := verdict(s), verdict(state); was != is {

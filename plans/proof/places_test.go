@@ -70,7 +70,7 @@ func gateStands(t *testing.T, s routeros.Snapshot) {
 		stranger := probes.New(in, "tcp", 8291)
 		operator := stranger
 		operator.Src = netip.MustParseAddr("198.51.100.7")
-		world, lists := firewall.NewWorld(s), firewall.NewMemory(s, s.Clock)
+		world, lists := firewall.NewFirewall(s), firewall.NewAddressLists(s, s.Clock)
 		if fate := world.Input(stranger, lists, s.Clock); fate.Verdict == firewall.Accept {
 			t.Errorf("a stranger on %s gets in by %v", in, fate.Rule)
 		}

@@ -58,7 +58,7 @@ func (f *table) secret(p firewall.Packet) bool {
 	return false
 }
 
-func decidedBy(fate firewall.Fate) string {
+func decidedBy(fate firewall.Disposition) string {
 	if fate.Rule == nil {
 		return "no rule at all, which accepts"
 	}
@@ -118,7 +118,7 @@ func (f *table) letInRemedy() string {
 // memberships are the packets of sources that are in the lists in which a source is now, and in no others.
 func (f *table) memberships(a netip.Addr) space.Set {
 	out := f.space.All()
-	lists := firewall.NewMemory(f.before, f.before.Clock)
+	lists := firewall.NewAddressLists(f.before, f.before.Clock)
 	for _, list := range f.space.Lists() {
 		if lists.Contains(f.Family, list, a, f.before.Clock) {
 			out = f.space.And(out, f.space.Member(list))
@@ -326,7 +326,7 @@ func maskedPacket(p firewall.Packet) string {
 
 // door plays each knock on the router as it will be: on one interface at least it has to open what the door opens.
 func (f *table) door() {
-	trial := trial{snapshot: f.after, world: firewall.NewWorld(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
+	trial := trial{snapshot: f.after, world: firewall.NewFirewall(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
 	for _, d := range f.Doors {
 		if err := trial.door(d); err != nil {
 			f.fail(Failure{

@@ -92,7 +92,7 @@ type Failure struct {
 	// Packets are the counter-example, in their order; Was and Is are what becomes of the last one before the change and
 	// then.
 	Packets []Packet
-	Was, Is *firewall.Fate
+	Was, Is *firewall.Disposition
 }
 
 // Packet is one packet of a counter-example.

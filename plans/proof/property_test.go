@@ -139,12 +139,12 @@ func drawnPacket(t *rapid.T) firewall.Packet {
 func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, states []routeros.Snapshot, q firewall.Packet) {
 	member := rapid.SampledFrom([]string{"", "", "t", "friends", "rosknock-m-a_1"}).Draw(t, "member")
 	answer := rapid.Bool().Draw(t, "answer")
-	accepted := func(s routeros.Snapshot) (bool, firewall.Fate) {
-		lists := firewall.NewMemory(s, epoch)
+	accepted := func(s routeros.Snapshot) (bool, firewall.Disposition) {
+		lists := firewall.NewAddressLists(s, epoch)
 		if member != "" && fillable(s, member) {
 			lists.Apply([]firewall.Addition{{Family: routeros.IPv4, List: member, Address: q.Src, Timeout: routeros.ListTimeout{Kind: routeros.NoneDynamic}}}, epoch)
 		}
-		fate := firewall.NewWorld(s).Decide(q, lists, epoch, func(*routeros.Rule, []string) bool { return answer })
+		fate := firewall.NewFirewall(s).Decide(q, lists, epoch, func(*routeros.Rule, []string) bool { return answer })
 		return fate.Verdict == firewall.Accept, fate
 	}
 	before, was := accepted(states[0])
@@ -172,11 +172,11 @@ func fillable(s routeros.Snapshot, list string) bool {
 }
 
 // tryForward holds what is sent on against promises 2 and 3.
-func tryForward(t *rapid.T, text string, p plans.Plan, q firewall.Packet, member string, end routeros.Snapshot, was, is firewall.Fate, n int, last bool) {
-	reaches := func(f firewall.Fate) bool {
+func tryForward(t *rapid.T, text string, p plans.Plan, q firewall.Packet, member string, end routeros.Snapshot, was, is firewall.Disposition, n int, last bool) {
+	reaches := func(f firewall.Disposition) bool {
 		return f.Verdict == firewall.Forwarded && f.To == netip.MustParseAddrPort("192.168.88.10:3389")
 	}
-	trusted := member == "t" || firewall.NewMemory(end, epoch).Contains(routeros.IPv4, "t", q.Src, epoch)
+	trusted := member == "t" || firewall.NewAddressLists(end, epoch).Contains(routeros.IPv4, "t", q.Src, epoch)
 	if len(p.Gate.Forwards) == 0 {
 		return
 	}
@@ -195,11 +195,11 @@ func allows(p plans.Plan, q firewall.Packet) bool {
 }
 
 // opens reports whether the plan lets a packet in: running connections, the allow-list, and the trusted.
-func opens(p plans.Plan, q firewall.Packet, member string, fate firewall.Fate, s routeros.Snapshot) bool {
+func opens(p plans.Plan, q firewall.Packet, member string, fate firewall.Disposition, s routeros.Snapshot) bool {
 	if q.State == firewall.Established {
 		return true
 	}
-	trusted := !forged(p, q) && (member == "t" || firewall.NewMemory(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
+	trusted := !forged(p, q) && (member == "t" || firewall.NewAddressLists(s, epoch).Contains(routeros.IPv4, "t", q.Src, epoch) ||
 		slices.ContainsFunc(fate.Additions, func(a firewall.Addition) bool { return a.List == "t" }))
 	inDoor := slices.ContainsFunc(p.Doors[0].Opens, func(o plans.Target) bool { return o.Kind == plans.Everything || covers(o.Name, q) })
 	return trusted && inDoor || allows(p, q) && (inDoor || isGated(p, q))
@@ -222,7 +222,7 @@ func isGated(p plans.Plan, q firewall.Packet) bool {
 // trySequences sends packets of one source that is in no list: it becomes trusted only by the knock.
 func trySequences(t *rapid.T, text string, p plans.Plan, s routeros.Snapshot) {
 	src := netip.MustParseAddr(rapid.SampledFrom([]string{"93.77.0.1", "10.0.0.5", "192.168.88.9"}).Draw(t, "who"))
-	lists, world, at := firewall.NewMemory(s, epoch), firewall.NewWorld(s), epoch
+	lists, world, at := firewall.NewAddressLists(s, epoch), firewall.NewFirewall(s), epoch
 	if lists.Contains(routeros.IPv4, "t", src, at) {
 		return
 	}

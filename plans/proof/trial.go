@@ -13,7 +13,7 @@ import (
 // trial plays knocks on the router as it will be, packet by packet.
 type trial struct {
 	snapshot routeros.Snapshot
-	world    *firewall.World
+	world    *firewall.Firewall
 	table    compile.Table
 	probes   compile.Probes
 	plan     string
@@ -81,7 +81,7 @@ func (t trial) anywhere(d compile.Door) error {
 // Where there is none, every interface has to do.
 func (t trial) telling(d compile.Door) []string {
 	all := t.interfaces()
-	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, firewall.NewMemory(t.snapshot, t.at)) == nil })
+	out := slices.DeleteFunc(slices.Clone(all), func(in string) bool { return t.open(d, in, firewall.NewAddressLists(t.snapshot, t.at)) == nil })
 	if len(out) == 0 {
 		return all
 	}
@@ -90,7 +90,7 @@ func (t trial) telling(d compile.Door) []string {
 
 func (t trial) knock(d compile.Door, in string) error {
 	at := t.at
-	lists := firewall.NewMemory(t.snapshot, at)
+	lists := firewall.NewAddressLists(t.snapshot, at)
 	for i, stage := range d.Knock {
 		fate := t.decide(t.probes.Stage(in, stage), lists)
 		if !t.ours(fate.Additions) {
@@ -114,7 +114,7 @@ func (t trial) knock(d compile.Door, in string) error {
 }
 
 // open reports why what a door opens is not reached by somebody who is in some lists; nil when all of it is.
-func (t trial) open(d compile.Door, in string, lists *firewall.Memory) error {
+func (t trial) open(d compile.Door, in string, lists *firewall.AddressLists) error {
 	for _, m := range d.Opens {
 		for _, probe := range t.probes.To(in, m) {
 			if fate := t.decide(probe, lists); fate.Verdict != firewall.Accept {
@@ -133,8 +133,8 @@ func (t trial) open(d compile.Door, in string, lists *firewall.Memory) error {
 }
 
 // decide returns the best that can come of a packet, where matchers can't be decided.
-func (t trial) decide(p firewall.Packet, lists firewall.Lists) firewall.Fate {
-	fates := t.world.Fates(p, lists, t.at)
+func (t trial) decide(p firewall.Packet, lists firewall.Lists) firewall.Disposition {
+	fates := t.world.Dispositions(p, lists, t.at)
 	for _, f := range fates {
 		if f.Verdict == firewall.Accept && t.ours(f.Additions) {
 			return f

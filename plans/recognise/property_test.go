@@ -241,8 +241,8 @@ func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
 // sameFates sends the same packets to two routers.
 func sameFates(t *rapid.T, before, after routeros.Snapshot, knock []string) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	worlds := []*firewall.World{firewall.NewWorld(before), firewall.NewWorld(after)}
-	lists := []*firewall.Memory{firewall.NewMemory(before, at), firewall.NewMemory(after, at)}
+	worlds := []*firewall.Firewall{firewall.NewFirewall(before), firewall.NewFirewall(after)}
+	lists := []*firewall.AddressLists{firewall.NewAddressLists(before, at), firewall.NewAddressLists(after, at)}
 	sent := append(slices.Clone(knock), "tcp/22", "tcp/8291", "udp/53", "icmp/84")
 	for range 40 {
 		at = at.Add(time.Duration(rapid.IntRange(0, 12).Draw(t, "later")) * time.Second)
@@ -259,13 +259,13 @@ func sameFates(t *rapid.T, before, after routeros.Snapshot, knock []string) {
 		} else {
 			q.SrcPort, q.DstPort = 51077, n
 		}
-		var fates []firewall.Fate
+		var fates []firewall.Disposition
 		for i := range worlds {
 			fate := worlds[i].Input(q, lists[i], at)
 			lists[i].Apply(fate.Additions, at)
 			fates = append(fates, fate)
 		}
-		id := func(f firewall.Fate) string {
+		id := func(f firewall.Disposition) string {
 			if f.Rule == nil {
 				return ""
 			}

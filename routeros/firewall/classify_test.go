@@ -113,11 +113,11 @@ func TestUnreadable(t *testing.T) {
 			}
 			s := router(t, "")
 			s.Rules[routeros.Filter] = []routeros.Rule{rule}
-			w, m := firewall.NewWorld(s), firewall.NewMemory(s, noon())
+			w, m := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon())
 			if fate := w.Input(syn(), m, noon()); fate.Verdict != firewall.Accept || len(fate.Undecided) != 1 {
 				t.Errorf("%s: %s, %d undecided", rule.Attrs, fate.Verdict, len(fate.Undecided))
 			}
-			if fates := w.Fates(syn(), m, noon()); len(fates) != 2 {
+			if fates := w.Dispositions(syn(), m, noon()); len(fates) != 2 {
 				t.Errorf("%s: %d fates", rule.Attrs, len(fates))
 			}
 		}
@@ -165,11 +165,11 @@ func TestICMPFamilies(t *testing.T) {
 	six.Src, six.Dst, six.Protocol, six.ICMPType = netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("2001:db8::1"), 58, 128
 	s := router(t, "")
 	s.Rules[routeros.Filter6] = []routeros.Rule{routeros.NewRule("chain", "input", "action", "drop", "protocol", "icmpv6", "icmp-options", "128:0-255")}
-	if fate := firewall.NewWorld(s).Input(six, nil, noon()); fate.Verdict != firewall.Drop {
+	if fate := firewall.NewFirewall(s).Input(six, nil, noon()); fate.Verdict != firewall.Drop {
 		t.Errorf("an echo request over IPv6: %s", fate.Verdict)
 	}
 	six.Protocol = 1
-	if fate := firewall.NewWorld(s).Input(six, nil, noon()); fate.Verdict != firewall.Accept {
+	if fate := firewall.NewFirewall(s).Input(six, nil, noon()); fate.Verdict != firewall.Accept {
 		t.Errorf("IPv4's ICMP over IPv6: %s", fate.Verdict)
 	}
 }
@@ -195,7 +195,7 @@ func TestTime(t *testing.T) {
 		}
 		at := noon().Add(clock.Sub(clock.Truncate(24*time.Hour)) - 12*time.Hour)
 		s := router(t, "add chain=input action=drop time="+test.value+"\nadd chain=input action=accept time=!"+test.value+"\n")
-		fate := firewall.NewWorld(s).Input(syn(), nil, at)
+		fate := firewall.NewFirewall(s).Input(syn(), nil, at)
 		got := "no"
 		switch {
 		case len(fate.Undecided) > 0:

@@ -225,7 +225,7 @@ func (t AddressTypes) routed() bool {
 }
 
 // addressType is empty for the unspecified address, which systems without an address send from.
-func (w *World) addressType(a netip.Addr, arrived bool) string {
+func (w *Firewall) addressType(a netip.Addr, arrived bool) string {
 	switch {
 	case a.IsMulticast():
 		return "multicast"

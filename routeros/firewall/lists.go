@@ -13,8 +13,8 @@ type Lists interface {
 	Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool
 }
 
-// Memory is a set of address lists that remembers what packets add to it. The zero value is empty.
-type Memory struct {
+// AddressLists is a set of address lists that remembers what packets add to it. The zero value is empty.
+type AddressLists struct {
 	lists map[listKey]*list
 }
 
@@ -53,11 +53,11 @@ func (m member) join(o member) member {
 
 func (m member) holds(at time.Time) bool { return m.until.IsZero() || at.Before(m.until) }
 
-// NewMemory returns the lists of a snapshot that was read at a moment: timed entries end when their
+// NewAddressLists returns the lists of a snapshot that was read at a moment: timed entries end when their
 // remaining time is over. Disabled entries and DNS names count for nothing; the addresses of a name
 // are rows of their own (routeros-facts § 3).
-func NewMemory(s routeros.Snapshot, at time.Time) *Memory {
-	m := &Memory{}
+func NewAddressLists(s routeros.Snapshot, at time.Time) *AddressLists {
+	m := &AddressLists{}
 	for _, f := range routeros.Families() {
 		for _, e := range s.Entries[f.AddressList()] {
 			addresses, ok := e.Range()
@@ -77,7 +77,7 @@ func NewMemory(s routeros.Snapshot, at time.Time) *Memory {
 	return m
 }
 
-func (m *Memory) list(f routeros.Family, name string) *list {
+func (m *AddressLists) list(f routeros.Family, name string) *list {
 	if m.lists == nil {
 		m.lists = map[listKey]*list{}
 	}
@@ -111,7 +111,7 @@ func (l *list) sort() {
 }
 
 // Contains implements [Lists].
-func (m *Memory) Contains(f routeros.Family, name string, a netip.Addr, at time.Time) bool {
+func (m *AddressLists) Contains(f routeros.Family, name string, a netip.Addr, at time.Time) bool {
 	l := m.lists[listKey{f, name}]
 	if l == nil {
 		return false
@@ -135,7 +135,7 @@ func (m *Memory) Contains(f routeros.Family, name string, a netip.Addr, at time.
 
 // Apply makes the additions of a packet: a new entry starts its time-out, a dynamic one that is there
 // already starts it anew and stays dynamic, a static one is left alone (routeros-facts § 2.6, § 3).
-func (m *Memory) Apply(additions []Addition, at time.Time) {
+func (m *AddressLists) Apply(additions []Addition, at time.Time) {
 	for _, a := range additions {
 		l := m.list(a.Family, a.List)
 		if e := l.hosts[a.Address]; e != nil && e.static && e.holds(at) {

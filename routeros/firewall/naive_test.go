@@ -404,7 +404,7 @@ func TestAgainstNaive(t *testing.T) {
 				s.Rules[menu] = append(s.Rules[menu], naiveRule(t, menu, chain, id))
 			}
 		}
-		world, lists, second := firewall.NewWorld(s), firewall.NewMemory(s, noon()), newNaive(s)
+		world, lists, second := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon()), newNaive(s)
 		at := noon()
 		for range 12 {
 			at = at.Add(time.Duration(rapid.IntRange(0, 40).Draw(t, "later")) * time.Second)

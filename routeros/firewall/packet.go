@@ -1,16 +1,17 @@
-// Package firewall is the RouterOS firewall as a function: a world (the rules of one router), a packet,
-// the address lists and a time go in, and the packet's fate comes out, with the rules that
+// Package firewall is the RouterOS firewall as a function: the rules of one router, a packet, the
+// address lists and a time go in, and what becomes of the packet comes out, with the rules that
 // decided.
 //
-// Everything that rosknock says about reachability rests on this one evaluator: the simulated
-// router runs on it, the place of a rule set is found with it, and a change is checked with it.
-// It never guesses. A matcher that a packet alone can't settle, such as limit or layer7-protocol, is
-// undecided, and [World.Fates] follows both answers.
+// Each row is compiled once, see [Compile]: into typed conditions, an action, what it fills and where
+// it translates to. One table says how the values of each matcher are read; this package decides the
+// conditions for one packet, package space cuts sets of packets by the same ones, and the checks and
+// the simulated router ask them, too. It never guesses: a matcher that a packet alone can't settle,
+// such as limit or layer7-protocol, is undecided, and [Firewall.Dispositions] follows both answers.
 //
-//	world := firewall.NewWorld(snapshot)
-//	lists := firewall.NewMemory(snapshot, at)
-//	fate := world.Input(p, lists, at)
-//	fmt.Println(fate.Verdict, fate.Rule)
+//	f := firewall.NewFirewall(snapshot)
+//	lists := firewall.NewAddressLists(snapshot, at)
+//	d := f.Input(p, lists, at)
+//	fmt.Println(d.Verdict, d.Rule)
 //
 // The package is pure: no clock, no socket, no file.
 package firewall
@@ -166,8 +167,8 @@ func (v Verdict) String() string {
 	return word(uint8(v), "accept", "drop", "reject", "tarpit", "forwarded")
 }
 
-// Fate is what becomes of a packet, and why.
-type Fate struct {
+// Disposition is what becomes of a packet, and why.
+type Disposition struct {
 	Verdict Verdict
 	// Rule decided; nil at the end of a built-in chain, which accepts. Table is where it stands. Of what was forwarded it is
 	// the rule that sent it there.
@@ -175,23 +176,23 @@ type Fate struct {
 	Table routeros.Menu
 	// To is where a packet was sent, whether forward let it go there or not; the zero value where nothing was, or where is not known.
 	To netip.AddrPort
-	// Trail holds the rules that were looked at, in order: those that matched, and from [World.Trace] the
+	// Trail holds the rules that were looked at, in order: those that matched, and from [Firewall.Trace] the
 	// others too.
-	Trail []Look
+	Trail []TraceStep
 	// Additions are the list entries that the packet made, in order.
 	Additions []Addition
 	// Logged are the rules that logged the packet.
 	Logged []*routeros.Rule
 	// Undecided are the rules that hung on a matcher, or on an action, that the packet alone can't settle.
-	Undecided []Look
+	Undecided []TraceStep
 	// Incomplete says that there may be other fates than those given: a walk was cut short because
-	// chains jump in circles, or [World.Fates] met more open questions than it follows. Whoever
+	// chains jump in circles, or [Firewall.Dispositions] met more open questions than it follows. Whoever
 	// wants to be sure has to refuse such an answer.
 	Incomplete bool
 }
 
-// Look is one rule that a packet was held against.
-type Look struct {
+// TraceStep is one rule that a packet was held against.
+type TraceStep struct {
 	Table   routeros.Menu
 	Index   int // position in the snapshot's table
 	Rule    *routeros.Rule

@@ -56,10 +56,10 @@ func syn() firewall.Packet {
 	}
 }
 
-func input(t testing.TB, rules string, p firewall.Packet) firewall.Fate {
+func input(t testing.TB, rules string, p firewall.Packet) firewall.Disposition {
 	t.Helper()
 	s := router(t, rules)
-	return firewall.NewWorld(s).Input(p, firewall.NewMemory(s, noon()), noon())
+	return firewall.NewFirewall(s).Input(p, firewall.NewAddressLists(s, noon()), noon())
 }
 
 // TestMatchers: each matcher with a value that fits the packet and one that does not; a ! turns both round.
@@ -112,7 +112,7 @@ func TestMatchers(t *testing.T) {
 				}
 				s := router(t, "add chain=input action=passthrough\n"+rule)
 				s.Entries[routeros.AddressList] = append(s.Entries[routeros.AddressList], routeros.ListEntry{List: "strangers", Address: "203.0.113.0/24"}, routeros.ListEntry{List: "ours", Address: "192.0.2.1"})
-				fate := firewall.NewWorld(s).Input(syn(), firewall.NewMemory(s, noon()), noon())
+				fate := firewall.NewFirewall(s).Input(syn(), firewall.NewAddressLists(s, noon()), noon())
 				if len(fate.Undecided) > 0 {
 					t.Errorf("%s is undecided", value)
 				}
@@ -166,11 +166,11 @@ func TestUndecided(t *testing.T) {
 		"src-address-type=blackhole", "in-interface=all-wireless", "tcp-mss=0-500", "no-such-matcher=1", "src-address=*2000010",
 	} {
 		s := router(t, "add chain=input action=accept protocol=tcp "+matcher+"\nadd chain=input action=drop\n")
-		w, lists, p := firewall.NewWorld(s), firewall.NewMemory(s, noon()), syn()
+		w, lists, p := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon()), syn()
 		if matcher == "in-interface=all-wireless" {
 			p.InInterface = "unheard-of"
 		}
-		fates := w.Fates(p, lists, noon())
+		fates := w.Dispositions(p, lists, noon())
 		if len(fates) != 2 || fates[0].Verdict != firewall.Drop || fates[1].Verdict != firewall.Accept || len(fates[0].Undecided) != 1 {
 			t.Errorf("%s: %d fates %+v", matcher, len(fates), fates)
 		}
@@ -184,7 +184,7 @@ func TestUndecided(t *testing.T) {
 func TestIncomplete(t *testing.T) {
 	many := strings.Repeat("add chain=input action=add-src-to-address-list address-list=x random=5\n", 12)
 	s := router(t, "add chain=input action=accept limit=1,1\n"+many+"add chain=input action=drop\n")
-	for _, f := range firewall.NewWorld(s).Fates(syn(), firewall.NewMemory(s, noon()), noon()) {
+	for _, f := range firewall.NewFirewall(s).Dispositions(syn(), firewall.NewAddressLists(s, noon()), noon()) {
 		if !f.Incomplete {
 			t.Fatal("a cut answer looks whole")
 		}
@@ -194,7 +194,7 @@ func TestIncomplete(t *testing.T) {
 		t.Error("a circle of chains looks like a table")
 	}
 	harmless := router(t, strings.Repeat("add chain=input action=log limit=1,1\n", 40)+"add chain=input action=drop\n")
-	if fates := firewall.NewWorld(harmless).Fates(syn(), firewall.NewMemory(harmless, noon()), noon()); len(fates) != 1 || fates[0].Incomplete {
+	if fates := firewall.NewFirewall(harmless).Dispositions(syn(), firewall.NewAddressLists(harmless, noon()), noon()); len(fates) != 1 || fates[0].Incomplete {
 		t.Errorf("rules that only log make %d fates", len(fates))
 	}
 }
@@ -282,7 +282,7 @@ func TestSamePass(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	s := router(t, "")
-	m := firewall.NewMemory(s, noon())
+	m := firewall.NewAddressLists(s, noon())
 	a, net, host := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("198.51.100.77"), netip.MustParseAddr("203.0.113.5")
 	has := func(list string, a netip.Addr, later time.Duration) bool {
 		return m.Contains(routeros.IPv4, list, a, noon().Add(later))
@@ -323,7 +323,7 @@ func TestManyRanges(t *testing.T) {
 			ranges = append(ranges, routeros.PrefixRange(p))
 			s.Entries[routeros.AddressList] = append(s.Entries[routeros.AddressList], routeros.ListEntry{List: "l", Address: p.String()})
 		}
-		m := firewall.NewMemory(s, noon())
+		m := firewall.NewAddressLists(s, noon())
 		a := netip.AddrFrom4([4]byte{10, 0, byte(rapid.IntRange(0, 24).Draw(t, "x")), byte(rapid.IntRange(0, 255).Draw(t, "y"))})
 		want := slices.ContainsFunc(ranges, func(r routeros.AddressRange) bool { return r.Contains(a) })
 		if got := m.Contains(routeros.IPv4, "l", a, noon()); got != want {
@@ -340,7 +340,7 @@ func TestInterfaceCircles(t *testing.T) {
 		s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{Name: n, Include: names})
 	}
 	s.ListMembers = []routeros.ListMember{{List: "c", Interface: "ether1"}}
-	if w := firewall.NewWorld(s); !w.InInterfaceList("ether1", "a") || w.InInterfaceList("ether2", "a") {
+	if w := firewall.NewFirewall(s); !w.InInterfaceList("ether1", "a") || w.InInterfaceList("ether2", "a") {
 		t.Error("a member of one of them is in all")
 	}
 }
@@ -352,7 +352,7 @@ func TestDefaultConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, _ := rsc.Read(text).Snapshot(rsc.Options{})
-	w, lists := firewall.NewWorld(s), firewall.NewMemory(s, noon())
+	w, lists := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon())
 	check := func(what string, p firewall.Packet, want firewall.Verdict) {
 		t.Helper()
 		if got := w.Input(p, lists, noon()); got.Verdict != want {
@@ -384,7 +384,7 @@ func TestDefaultConfiguration(t *testing.T) {
 // TestTrace: the trail has every rule that was looked at, and what did not match.
 func TestTrace(t *testing.T) {
 	s := router(t, "add chain=input action=accept protocol=udp\nadd chain=input action=accept src-address-list=black\nadd chain=input action=drop\nadd chain=input action=accept\n")
-	fate := firewall.NewWorld(s).Trace(syn(), firewall.NewMemory(s, noon()), noon())
+	fate := firewall.NewFirewall(s).Trace(syn(), firewall.NewAddressLists(s, noon()), noon())
 	var got []string
 	for _, look := range fate.Trail {
 		got = append(got, fmt.Sprintf("%d %v %s", look.Index, look.Matched, look.Failed))
@@ -410,13 +410,13 @@ func TestProperties(t *testing.T) {
 		for range rapid.IntRange(0, 8).Draw(t, "n") {
 			rules = append(rules, randomRule(t))
 		}
-		run := func(rules []string) (firewall.Fate, []firewall.Fate) {
+		run := func(rules []string) (firewall.Disposition, []firewall.Disposition) {
 			s, _ := rsc.Read([]byte("/interface list add name=LAN\n/ip firewall filter\n" + strings.Join(rules, ""))).Snapshot(rsc.Options{})
-			w, m := firewall.NewWorld(s), firewall.NewMemory(s, noon())
-			return w.Input(syn(), m, noon()), w.Fates(syn(), m, noon())
+			w, m := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon())
+			return w.Input(syn(), m, noon()), w.Dispositions(syn(), m, noon())
 		}
 		plain, all := run(rules)
-		if !slices.ContainsFunc(all, func(f firewall.Fate) bool {
+		if !slices.ContainsFunc(all, func(f firewall.Disposition) bool {
 			return f.Verdict == plain.Verdict && len(f.Additions) == len(plain.Additions)
 		}) {
 			t.Fatalf("%s with %d additions is not among the fates", plain.Verdict, len(plain.Additions))
@@ -438,8 +438,8 @@ func FuzzRule(f *testing.F) {
 		for _, action := range []string{"accept", "jump", "dst-nat", "add-src-to-address-list"} {
 			rule := routeros.NewRule(name1, value1, name2, value2, "chain", "input", "action", action)
 			s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: {rule}, routeros.NAT: {rule}}}
-			w := firewall.NewWorld(s)
-			if fates := w.Fates(syn(), &firewall.Memory{}, noon()); len(fates) == 0 {
+			w := firewall.NewFirewall(s)
+			if fates := w.Dispositions(syn(), &firewall.AddressLists{}, noon()); len(fates) == 0 {
 				t.Error("no fate at all")
 			}
 		}
@@ -454,7 +454,7 @@ func BenchmarkInput(b *testing.B) {
 				fmt.Fprintf(&rules, "add chain=input action=accept protocol=tcp dst-port=%d src-address=198.51.100.%d\n", 1000+i, i%256)
 			}
 			s := router(b, rules.String())
-			w, m := firewall.NewWorld(s), firewall.NewMemory(s, noon())
+			w, m := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon())
 			b.ReportAllocs()
 			for b.Loop() {
 				w.Input(syn(), m, noon())
@@ -469,7 +469,7 @@ func BenchmarkContains(b *testing.B) {
 	for i := range 50_000 {
 		s.Entries[routeros.AddressList] = append(s.Entries[routeros.AddressList], routeros.ListEntry{List: "l", Address: fmt.Sprintf("%d.%d.%d.0/24", 1+i/65536, i/256%256, i%256)})
 	}
-	m := firewall.NewMemory(s, noon())
+	m := firewall.NewAddressLists(s, noon())
 	for b.Loop() {
 		m.Contains(routeros.IPv4, "l", syn().Src, noon())
 	}

@@ -52,7 +52,7 @@ func TestNATStates(t *testing.T) {
 }
 
 // answer is what the only rule of a table, which drops, says of a packet.
-func answer(f firewall.Fate) string {
+func answer(f firewall.Disposition) string {
 	switch {
 	case len(f.Undecided) > 0:
 		return "open"
@@ -125,7 +125,7 @@ func TestUnknownAction(t *testing.T) {
 	verdicts := func(rules string) []firewall.Verdict {
 		s := router(t, rules)
 		var out []firewall.Verdict
-		for _, f := range firewall.NewWorld(s).Fates(syn(), nil, noon()) {
+		for _, f := range firewall.NewFirewall(s).Dispositions(syn(), nil, noon()) {
 			out = append(out, f.Verdict)
 		}
 		slices.Sort(out)
@@ -174,7 +174,7 @@ func TestEntries(t *testing.T) {
 		"a timed entry beside a name's address": {[]routeros.ListEntry{{List: "x", Address: "203.0.113.9", Dynamic: true, Timed: true, Timeout: time.Second}, {List: "x", Address: "203.0.113.9", Dynamic: true}}, nil, true},
 		"a name itself is no address":           {[]routeros.ListEntry{{List: "x", Address: "knock.example.com"}}, nil, false},
 	} {
-		m := firewall.NewMemory(routeros.Snapshot{Entries: map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: test.there}}, noon())
+		m := firewall.NewAddressLists(routeros.Snapshot{Entries: map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: test.there}}, noon())
 		for i, timeout := range test.adds {
 			m.Apply([]firewall.Addition{{Family: routeros.IPv4, List: "x", Address: a, Timeout: timeout}}, noon().Add(time.Duration(i)*time.Second))
 		}
@@ -194,8 +194,8 @@ func TestIPv6(t *testing.T) {
 	}
 	s.Rules[routeros.Raw6] = []routeros.Rule{routeros.NewRule("chain", "prerouting", "action", "drop", "dst-port", "23", "protocol", "tcp")}
 	s.Entries[routeros.AddressList6] = []routeros.ListEntry{{List: "black", Address: "2001:db8:bad::/48"}}
-	w, m := firewall.NewWorld(s), firewall.NewMemory(s, noon())
-	fate := func(src string, change func(*firewall.Packet)) firewall.Fate {
+	w, m := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon())
+	fate := func(src string, change func(*firewall.Packet)) firewall.Disposition {
 		p := syn()
 		p.Src, p.Dst = netip.MustParseAddr(src), netip.MustParseAddr("2001:db8::1")
 		change(&p)
@@ -225,12 +225,12 @@ func TestDynamicRules(t *testing.T) {
 	rows := s.Rules[routeros.Filter]
 	dummy := routeros.Rule{Dynamic: true, Attrs: routeros.MakeAttributes("chain", "input", "action", "passthrough", "comment", "special dummy rule to show fasttrack counters")}
 	s.Rules[routeros.Filter] = slices.Concat([]routeros.Rule{dummy}, rows)
-	if fate := firewall.NewWorld(s).Input(syn(), nil, noon()); fate.Verdict != firewall.Drop || len(fate.Undecided) > 0 {
+	if fate := firewall.NewFirewall(s).Input(syn(), nil, noon()); fate.Verdict != firewall.Drop || len(fate.Undecided) > 0 {
 		t.Errorf("behind the dummy: %s", fate.Verdict)
 	}
 	accepts := routeros.Rule{Dynamic: true, Attrs: routeros.MakeAttributes("chain", "input", "action", "accept")}
 	s.Rules[routeros.Filter] = slices.Concat([]routeros.Rule{accepts}, rows)
-	if fate := firewall.NewWorld(s).Input(syn(), nil, noon()); fate.Verdict != firewall.Accept {
+	if fate := firewall.NewFirewall(s).Input(syn(), nil, noon()); fate.Verdict != firewall.Accept {
 		t.Errorf("behind a dynamic accept: %s", fate.Verdict)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // walk is one packet on its way.
 type walk struct {
-	world    *World
+	world    *Firewall
 	packet   Packet
 	family   routeros.Family
 	lists    Lists
@@ -23,7 +23,7 @@ type walk struct {
 	// leaves is by which interface, where that is known.
 	leaves bool
 	option
-	fate  Fate
+	fate  Disposition
 	steps int // rules looked at
 }
 
@@ -70,7 +70,7 @@ func (k *walk) matches(t *table, i int) bool {
 		switch rule.checks[at].on(k) {
 		case no, absent:
 			if k.all {
-				k.fate.Trail = append(k.fate.Trail, Look{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: rule.Conditions[at].Matcher})
+				k.fate.Trail = append(k.fate.Trail, TraceStep{Table: t.menu, Index: i, Rule: &t.rows[i], Failed: rule.Conditions[at].Matcher})
 			}
 			return false
 		case unknown:
@@ -78,7 +78,7 @@ func (k *walk) matches(t *table, i int) bool {
 		}
 	}
 	matched := true
-	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Undecided: open}
+	look := TraceStep{Table: t.menu, Index: i, Rule: &t.rows[i], Undecided: open}
 	if open != nil {
 		// What only logs or counts makes no difference, so nobody is asked.
 		matched = k.oracle != nil && rule.Action.Effect != Passes && k.oracle(&t.rows[i], open)
@@ -129,7 +129,7 @@ func (k *walk) act(t *table, i, depth int) outcome {
 // mapping that no snapshot shows. It may let the packet go on, stop it or accept it, so the oracle is asked
 // twice: whether it ends the chain, and then whether it accepts.
 func (k *walk) unknown(t *table, i int) outcome {
-	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"action"}}
+	look := TraceStep{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"action"}}
 	k.fate.Undecided = append(k.fate.Undecided, look)
 	switch {
 	case k.oracle == nil || !k.oracle(&t.rows[i], look.Undecided):
@@ -187,7 +187,7 @@ func (k *walk) send(to Translation) {
 
 // stays asks whether a packet that goes to one of several addresses goes to the router's own among them.
 func (k *walk) stays(t *table, i int) bool {
-	look := Look{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"to-addresses"}}
+	look := TraceStep{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"to-addresses"}}
 	k.fate.Undecided = append(k.fate.Undecided, look)
 	return k.oracle != nil && k.oracle(look.Rule, look.Undecided)
 }

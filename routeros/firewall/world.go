@@ -11,9 +11,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// World is the firewall of one router, made ready for evaluation. What it answers never changes, and it may be used
+// Firewall is the firewall of one router, made ready for evaluation. What it answers never changes, and it may be used
 // by several goroutines. A rule is made ready when the first packet comes to it: most tables are asked about few of their chains.
-type World struct {
+type Firewall struct {
 	tables  map[routeros.Menu]*table
 	members map[string]map[string]bool // interface list → interfaces, include and exclude resolved
 	ifaces  map[string]routeros.Interface
@@ -30,9 +30,9 @@ type table struct {
 	chains map[string][]int // positions of the enabled rules of a chain
 }
 
-// NewWorld prepares the tables of a snapshot.
-func NewWorld(s routeros.Snapshot) *World {
-	w := &World{
+// NewFirewall prepares the tables of a snapshot.
+func NewFirewall(s routeros.Snapshot) *Firewall {
+	w := &Firewall{
 		tables: map[routeros.Menu]*table{}, ifaces: map[string]routeros.Interface{}, bcast: map[netip.Addr]bool{}, Own: OwnOf(s),
 	}
 	for _, i := range s.Interfaces {
@@ -79,7 +79,7 @@ func (t *table) rule(i int) *Rule {
 }
 
 // InInterfaceList reports whether an interface is in an interface list, include and exclude followed.
-func (w *World) InInterfaceList(name, list string) bool {
+func (w *Firewall) InInterfaceList(name, list string) bool {
 	switch list {
 	case "all":
 		return true
@@ -146,7 +146,7 @@ func combined(own map[string]bool, l routeros.InterfaceList, resolved map[string
 
 // Leaves returns the interface by which a packet to an address leaves, as far as the networks that are connected tell: the one of the
 // longest prefix. Where there is none, or there are two, only the routing table knows.
-func (w *World) Leaves(to netip.Addr) (name string, known bool) {
+func (w *Firewall) Leaves(to netip.Addr) (name string, known bool) {
 	longest := -1
 	for _, a := range w.nets {
 		switch bits := a.Prefix.Bits(); {
@@ -163,31 +163,31 @@ func (w *World) Leaves(to netip.Addr) (name string, known bool) {
 // Input returns the fate of a packet that is addressed to the router itself: raw prerouting, then
 // dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain where dst-nat sent
 // it elsewhere (routeros-facts § 2.6). Matchers that
-// can't be decided count as not matching; [World.Fates] follows both answers.
-func (w *World) Input(p Packet, lists Lists, at time.Time) Fate {
+// can't be decided count as not matching; [Firewall.Dispositions] follows both answers.
+func (w *Firewall) Input(p Packet, lists Lists, at time.Time) Disposition {
 	return w.run(p, lists, at, option{})
 }
 
-// Decide is [World.Input] with an oracle that settles what the packet alone does not: it is asked for
+// Decide is [Firewall.Input] with an oracle that settles what the packet alone does not: it is asked for
 // every rule that would match but for undecided matchers, and about an action that is not known: whether it
 // ends the chain, and if so, whether it accepts.
-func (w *World) Decide(p Packet, lists Lists, at time.Time, oracle func(r *routeros.Rule, matchers []string) bool) Fate {
+func (w *Firewall) Decide(p Packet, lists Lists, at time.Time, oracle func(r *routeros.Rule, matchers []string) bool) Disposition {
 	return w.run(p, lists, at, option{oracle: oracle})
 }
 
-// Trace is [World.Input] with every rule that was looked at in the trail.
-func (w *World) Trace(p Packet, lists Lists, at time.Time) Fate {
+// Trace is [Firewall.Input] with every rule that was looked at in the trail.
+func (w *Firewall) Trace(p Packet, lists Lists, at time.Time) Disposition {
 	return w.run(p, lists, at, option{all: true})
 }
 
 // mostFates bounds how many answers of undecided matchers are followed for one packet.
 const mostFates = 512
 
-// Fates returns every fate that a packet can have over all answers of the undecided matchers that it
-// meets, the one of [World.Input] first. Fates of equal verdict, rule and additions come once. Beyond 512 runs
+// Dispositions returns every fate that a packet can have over all answers of the undecided matchers that it
+// meets, the one of [Firewall.Input] first. Dispositions of equal verdict, rule and additions come once. Beyond 512 runs
 // the rest is given up: every fate is then marked as incomplete.
-func (w *World) Fates(p Packet, lists Lists, at time.Time) []Fate {
-	var fates []Fate
+func (w *Firewall) Dispositions(p Packet, lists Lists, at time.Time) []Disposition {
+	var fates []Disposition
 	answers := []bool{}
 	for range mostFates {
 		asked := 0
@@ -198,7 +198,7 @@ func (w *World) Fates(p Packet, lists Lists, at time.Time) []Fate {
 			asked++
 			return answers[asked-1]
 		}})
-		if !slices.ContainsFunc(fates, func(f Fate) bool { return f.same(fate) }) {
+		if !slices.ContainsFunc(fates, func(f Disposition) bool { return f.same(fate) }) {
 			fates = append(fates, fate)
 		}
 		answers = answers[:asked]
@@ -216,7 +216,7 @@ func (w *World) Fates(p Packet, lists Lists, at time.Time) []Fate {
 	return fates
 }
 
-func (f Fate) same(o Fate) bool {
+func (f Disposition) same(o Disposition) bool {
 	return f.Verdict == o.Verdict && f.Rule == o.Rule && slices.Equal(f.Additions, o.Additions)
 }
 
@@ -226,12 +226,12 @@ type option struct {
 }
 
 // begin sets a packet on its way. The firewall sees IPv4 addresses in IPv6 clothes as IPv4, and no zones.
-func (w *World) begin(p Packet, lists Lists, at time.Time, o option) *walk {
+func (w *Firewall) begin(p Packet, lists Lists, at time.Time, o option) *walk {
 	p.Src, p.Dst = p.Src.Unmap().WithZone(""), p.Dst.Unmap().WithZone("")
 	return &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: o}
 }
 
-func (w *World) run(p Packet, lists Lists, at time.Time, o option) Fate {
+func (w *Firewall) run(p Packet, lists Lists, at time.Time, o option) Disposition {
 	k := w.begin(p, lists, at, o)
 	k.toRouter = true
 	for _, stop := range []struct {
@@ -287,7 +287,7 @@ func (k *walk) forward() {
 }
 
 // Walk returns the fate of a packet in one chain of one table, with every rule in the trail.
-func (w *World) Walk(menu routeros.Menu, chain string, p Packet, lists Lists, at time.Time) Fate {
+func (w *Firewall) Walk(menu routeros.Menu, chain string, p Packet, lists Lists, at time.Time) Disposition {
 	k := w.begin(p, lists, at, option{all: true})
 	k.toRouter = chain == "input"
 	if t := w.tables[menu]; t != nil {

@@ -30,16 +30,16 @@ func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Ti
 // there too. What rules add to address
 // lists is added, counters count, and a packet that is accepted opens or renews a connection: its next
 // packets are established (routeros-facts § 2.6, § 7). A state other than new is taken as given.
-func (r *Router) Packet(p firewall.Packet) firewall.Fate {
+func (r *Router) Packet(p firewall.Packet) firewall.Disposition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.input(p)
 }
 
-func (r *Router) input(p firewall.Packet) firewall.Fate {
+func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	now := r.expire()
 	if r.world == nil {
-		r.world = firewall.NewWorld(r.snapshot(now))
+		r.world = firewall.NewFirewall(r.snapshot(now))
 	}
 	key := keyOf(p)
 	if p.State == firewall.New {
@@ -76,7 +76,7 @@ func (r *Router) state(key flowKey, p firewall.Packet) firewall.State {
 	return firewall.New
 }
 
-func (r *Router) countLooks(fate firewall.Fate, p firewall.Packet) {
+func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
 	for _, look := range fate.Trail {
 		t := r.table(look.Table)
 		if look.Matched && look.Index < len(t.rows) {

@@ -127,7 +127,7 @@ type Router struct {
 	shift    time.Duration // of the clock on the wall
 	jumped   time.Time     // what it was last set to
 	safe     *safeMode
-	world    *firewall.World // of the current tables; nil after a change
+	world    *firewall.Firewall // of the current tables; nil after a change
 	flows    map[flowKey]*row
 	expiry   time.Time // the earliest moment at which something happens by itself; zero when nothing does
 	// suspended are scripts that wait.

@@ -85,7 +85,7 @@ func writeFailure(w io.Writer, f proof.Failure, s Style) {
 	}
 }
 
-func fateText(f firewall.Fate) string {
+func fateText(f firewall.Disposition) string {
 	if f.Rule == nil {
 		return f.Verdict.String() + " at the end of the chain, where no rule has decided"
 	}

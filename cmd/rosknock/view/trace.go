@@ -15,8 +15,8 @@ import (
 type Traced struct {
 	Router
 	Packet firewall.Packet
-	Fate   firewall.Fate   // with every rule that was looked at
-	Others []firewall.Fate // all that can be, the same one first
+	Fate   firewall.Disposition   // with every rule that was looked at
+	Others []firewall.Disposition // all that can be, the same one first
 }
 
 // RoutersOf returns the routers of traces.
@@ -87,7 +87,7 @@ func wrapWith(line visible, width, indent int) visible {
 	return visible(fmt.Sprintf("%6s ", first) + strings.TrimLeft(string(wrap(visible(rest), width, indent)), " "))
 }
 
-func questions(f firewall.Fate) string {
+func questions(f firewall.Disposition) string {
 	var names []string
 	for _, look := range f.Undecided {
 		names = append(names, strings.Join(look.Undecided, " and ")+" of "+look.Rule.ID)
@@ -110,7 +110,7 @@ func (s Style) rule(r routeros.Rule) string {
 }
 
 // whyNot names the matcher that did not match, and those that no packet settles.
-func whyNot(look firewall.Look) string {
+func whyNot(look firewall.TraceStep) string {
 	switch {
 	case len(look.Undecided) > 0:
 		return strings.Join(look.Undecided, " and ") + " can't be told from a packet"

@@ -28,8 +28,8 @@ type round struct {
 type game struct {
 	firewall *loaded
 	snapshot routeros.Snapshot
-	world    *firewall.World
-	memory   *firewall.Memory
+	world    *firewall.Firewall
+	memory   *firewall.AddressLists
 	// looks counts how often each rule matched, by the evaluator.
 	looks map[routeros.Menu][]uint64
 	// sources are all addresses that may be in a list.
@@ -50,7 +50,7 @@ func (l *lab) play(s routeros.Snapshot, rounds ...round) (*game, error) {
 	}
 	g := &game{
 		slack:    slack + time.Since(start),
-		firewall: f, snapshot: s, world: firewall.NewWorld(s), memory: firewall.NewMemory(s, time.Now()),
+		firewall: f, snapshot: s, world: firewall.NewFirewall(s), memory: firewall.NewAddressLists(s, time.Now()),
 		looks: map[routeros.Menu][]uint64{}, sources: map[netip.Addr]bool{},
 	}
 	for _, menu := range menus(l.family) {
@@ -97,7 +97,7 @@ func (g *game) volley(shots []shot) error {
 	return nil
 }
 
-func (g *game) compareFate(s shot, fate firewall.Fate, kernel seen) {
+func (g *game) compareFate(s shot, fate firewall.Disposition, kernel seen) {
 	what := fmt.Sprintf("packet %d, %s %s (size %d, ttl %d, flags %08b, icmp %d:%d)",
 		kernel.id, s.packet.State, s.packet, s.packet.Size, s.packet.TTL, s.packet.TCPFlags, s.packet.ICMPType, s.packet.ICMPCode)
 	switch {
@@ -115,7 +115,7 @@ func (g *game) compareFate(s shot, fate firewall.Fate, kernel seen) {
 }
 
 // tracked is the state that the packet should have behind the raw table.
-func tracked(p firewall.Packet, fate firewall.Fate) firewall.State {
+func tracked(p firewall.Packet, fate firewall.Disposition) firewall.State {
 	for _, look := range fate.Trail {
 		if (look.Table == routeros.Raw || look.Table == routeros.Raw6) && look.Rule.Action() == "notrack" {
 			return firewall.Untracked
@@ -124,7 +124,7 @@ func tracked(p firewall.Packet, fate firewall.Fate) firewall.State {
 	return p.State
 }
 
-func trail(f firewall.Fate) string {
+func trail(f firewall.Disposition) string {
 	var rules []string
 	for _, look := range f.Trail {
 		rules = append(rules, fmt.Sprintf("%s %d", look.Table, look.Index))

@@ -91,7 +91,7 @@ func TestOpenings(t *testing.T) {
 
 // plays sends the packets of a way.
 func plays(s routeros.Snapshot, way space.Opening) bool {
-	world, lists := firewall.NewWorld(s), firewall.NewMemory(s, time.Time{})
+	world, lists := firewall.NewFirewall(s), firewall.NewAddressLists(s, time.Time{})
 	var src netip.Addr
 	for _, step := range way.Steps {
 		p := step.Example.Packet
@@ -103,14 +103,14 @@ func plays(s routeros.Snapshot, way space.Opening) bool {
 
 // bruteForce tries all sequences of a few packets and returns the length of the shortest that leads into list c; 0 for none.
 func bruteForce(s routeros.Snapshot, src netip.Addr, most int) int {
-	world := firewall.NewWorld(s)
+	world := firewall.NewFirewall(s)
 	type place struct{ a, b, c bool }
 	reached := []place{{}}
 	for n := 1; n <= most; n++ {
 		var next []place
 		for _, at := range reached {
 			for _, port := range []uint16{1, 2, 3, 9} {
-				lists := firewall.NewMemory(s, time.Time{})
+				lists := firewall.NewAddressLists(s, time.Time{})
 				in := func(list string, member bool) {
 					if member {
 						lists.Apply([]firewall.Addition{{Family: routeros.IPv4, List: list, Address: src}}, time.Time{})

@@ -235,13 +235,13 @@ func (s *Space) usualDestination(at int) netip.Addr {
 
 // Replay returns what package firewall makes of an example in a state of the router, with the memberships and the
 // answers that the example stands for. Its time is that of no clock, so rules that hang on the time are answered too.
-func (s *Space) Replay(state routeros.Snapshot, e Example) firewall.Fate {
+func (s *Space) Replay(state routeros.Snapshot, e Example) firewall.Disposition {
 	held := memberships{
-		base: firewall.NewMemory(permanently(state), time.Time{}), source: e.Packet.Src, lists: e.Lists,
+		base: firewall.NewAddressLists(permanently(state), time.Time{}), source: e.Packet.Src, lists: e.Lists,
 		destination: e.Packet.Dst, destinations: e.Destinations, hosts: e.Hosts,
 	}
 	ends := map[*routeros.Rule]bool{} // actions that are known to end the chain: asked next is whether they accept
-	return firewall.NewWorld(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
+	return firewall.NewFirewall(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
 		if matchers[0] != "action" {
 			return e.answer(menuOf(state, r), r.ID, s.Rule(r), matchers)
 		}
@@ -292,7 +292,7 @@ func menuOf(state routeros.Snapshot, r *routeros.Rule) routeros.Menu {
 
 // memberships are the lists of a state, and beyond them those of one source and one destination, and of any host that is neither.
 type memberships struct {
-	base                       *firewall.Memory
+	base                       *firewall.AddressLists
 	source, destination        netip.Addr
 	lists, destinations, hosts []string
 }

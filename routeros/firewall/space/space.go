@@ -63,7 +63,7 @@ type Space struct {
 	meets    map[condition]ref // what single conditions match on arrival, without their negation
 	rows     map[*routeros.Attribute]*row
 	static   map[listKey]ref
-	probe    *firewall.World
+	probe    *firewall.Firewall
 }
 
 // New returns the space of the packets that the given states of one router can tell apart. The interfaces
@@ -78,7 +78,7 @@ func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	for _, state := range states {
 		g.state(state)
 	}
-	s.probe = firewall.NewWorld(states[0])
+	s.probe = firewall.NewFirewall(states[0])
 	s.interfaces = interfaces(states[0])
 	for _, a := range states[0].Addresses {
 		if !a.Disabled && a.Prefix.Addr().Is4() == (f == routeros.IPv4) {
