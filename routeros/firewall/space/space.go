@@ -232,8 +232,10 @@ func (s *Space) Lists() []string {
 // Given returns the set for a source of which the memberships are known: it is in the lists where in says so.
 func (s *Space) Given(a Set, in func(list string) bool) Set {
 	settled := map[int32]bool{}
-	for _, v := range s.variables(holdsSource) {
-		settled[s.named[v]] = in(v.name)
+	for level, v := range s.names {
+		if v.kind == holdsSource {
+			settled[level] = in(v.name)
+		}
 	}
 	return Set{s.diagram.given(a.node, settled)}
 }
