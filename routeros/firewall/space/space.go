@@ -214,8 +214,10 @@ func (s *Space) Member(list string) Set { return Set{s.boolean(inList(list))} }
 // Stranger returns the packets whose source is in no list but those in which it is for good.
 func (s *Space) Stranger() Set {
 	out := all
-	for _, v := range s.variables(holdsSource) {
-		out = s.diagram.minus(out, s.boolean(v))
+	for level := s.levels - 1; level >= 0; level-- {
+		if v, named := s.names[level]; named && v.kind == holdsSource {
+			out = s.diagram.make(level, out, none)
+		}
 	}
 	return Set{out}
 }
