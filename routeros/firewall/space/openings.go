@@ -415,8 +415,10 @@ func (k *seeker) file(v *visitor) {
 // other.
 func (k *seeker) memberships(members uint64) map[int32]bool {
 	settled := map[int32]bool{}
-	for _, v := range k.space.variables(holdsSource) {
-		settled[k.space.named[v]] = false
+	for level, v := range k.space.names {
+		if v.kind == holdsSource {
+			settled[level] = false
+		}
 	}
 	for i, list := range k.lists {
 		if level, ok := k.space.named[inList(list)]; ok {

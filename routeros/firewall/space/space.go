@@ -214,8 +214,10 @@ func (s *Space) Member(list string) Set { return Set{s.boolean(inList(list))} }
 // Stranger returns the packets whose source is in no list but those in which it is for good.
 func (s *Space) Stranger() Set {
 	out := all
-	for _, v := range s.variables(holdsSource) {
-		out = s.diagram.minus(out, s.boolean(v))
+	for level := s.levels - 1; level >= 0; level-- {
+		if v, named := s.names[level]; named && v.kind == holdsSource {
+			out = s.diagram.make(level, out, none)
+		}
 	}
 	return Set{out}
 }
@@ -232,8 +234,10 @@ func (s *Space) Lists() []string {
 // Given returns the set for a source of which the memberships are known: it is in the lists where in says so.
 func (s *Space) Given(a Set, in func(list string) bool) Set {
 	settled := map[int32]bool{}
-	for _, v := range s.variables(holdsSource) {
-		settled[s.named[v]] = in(v.name)
+	for level, v := range s.names {
+		if v.kind == holdsSource {
+			settled[level] = in(v.name)
+		}
 	}
 	return Set{s.diagram.given(a.node, settled)}
 }

@@ -64,7 +64,13 @@ func ofAction(what kind, menu routeros.Menu, id string) variable {
 func (v variable) open() bool { return v.kind >= isAnswered }
 
 func (v variable) compare(o variable) int {
-	return cmp.Or(cmp.Compare(v.kind, o.kind), cmp.Compare(v.name, o.name), cmp.Compare(v.value, o.value), cmp.Compare(v.menu, o.menu), cmp.Compare(v.row, o.row))
+	if v.kind != o.kind {
+		return cmp.Compare(v.kind, o.kind)
+	}
+	if by := cmp.Compare(v.name, o.name); by != 0 {
+		return by
+	}
+	return cmp.Or(cmp.Compare(v.value, o.value), cmp.Compare(v.menu, o.menu), cmp.Compare(v.row, o.row))
 }
 
 // boolean returns the set where a variable is true.
