@@ -71,7 +71,7 @@ func TestBadSettings(t *testing.T) {
 		"a number without unit":   {"timeout: 5\n", nil, `such as "5s"`, exitInvalid},
 		"no YAML":                 {"timeout: [\n", nil, "yaml", exitInvalid},
 		"an unknown transport":    {"transport: telnet\n", nil, "api-ssl, api", exitUsage},
-		"an output of the future": {"", []string{"-o", "yaml"}, "text, json, csv, markdown", exitUsage},
+		"an output of the future": {"", []string{"-o", "yaml"}, "text, json, jsonl, csv, markdown", exitUsage},
 		"no time at all":          {"", []string{"--timeout", "0s"}, "more than nothing", exitUsage},
 		"half a pin":              {"", []string{"--tls-pin", "sha256:12"}, "64 hex digits", exitUsage},
 	}

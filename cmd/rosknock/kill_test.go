@@ -254,7 +254,7 @@ func eventually(try func() bool) {
 // changes nothing.
 func TestTwoMachines(t *testing.T) {
 	for version, want := range map[string]string{"7.14": "is at work since", "7.20": "safe mode is held by user admin over api"} {
-		s := newSite(t, version, 20*time.Millisecond)
+		s := newSite(t, version, 80*time.Millisecond) // so that the second begins before the first ends
 		first := s.args("apply", "first.yaml", "--yes")
 		c := exec.CommandContext(t.Context(), "rosknock", append(first, "--undo-after", "10m")...)
 		c.Env = append(os.Environ(), "ROSKNOCK_PASSWORD=secret")

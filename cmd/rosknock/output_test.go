@@ -55,6 +55,7 @@ func printing() map[string][]string {
 		"rosknock trusted revoke":    {"trusted", "revoke", "203.0.113.9", "ROUTER"},
 		"rosknock inventory list":    {"inventory", "list", "ROUTER"},
 		"rosknock inventory check":   {"inventory", "check", "ROUTER"},
+		"rosknock inventory accept":  {"inventory", "accept", "ROUTER"},
 		"rosknock inventory import":  {"inventory", "import", "hosts.ini"},
 		"rosknock journal":           {"journal"},
 		"rosknock schema":            {"schema"},

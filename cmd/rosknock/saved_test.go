@@ -154,14 +154,14 @@ func TestSavedTrust(t *testing.T) {
 		says    string
 	}{
 		{"the pin of the file", true, true, nil, nil, exitDone, true, "changed"},
-		{"and an impostor", true, true, &impostor, nil, exitFailed, false, "somebody may stand between you and the router"},
-		{"an impostor, and anything goes", true, true, &impostor, []string{"--tls-insecure"}, exitFailed, false, "somebody may stand between you and the router"},
+		{"and an impostor", true, true, &impostor, nil, exitFailed, false, "a man in the middle may intercept"},
+		{"an impostor, and anything goes", true, true, &impostor, []string{"--tls-insecure"}, exitFailed, false, "a man in the middle may intercept"},
 		{"another pin that is named", true, true, nil, []string{"--tls-pin", "sha256:" + strings.Repeat("0", 64)}, exitRefused, false, "its changes were computed over the certificate"},
 		{"the authority of the file", false, true, nil, nil, exitDone, true, "changed"},
 		{"and an impostor of another authority", false, true, &impostor, nil, exitFailed, false, "the certificate is not trusted"},
 		{"a stranger's pin", true, false, nil, accept, exitFailed, false, "the certificate is not trusted"},
 		{"a stranger's pin, and another certificate", true, false, &impostor, append(accept, "--tls-accept-new"), exitFailed, false, "and it is another one"},
-		{"a stranger's pin, another certificate, and anything goes", true, false, &impostor, append(accept, "--tls-insecure"), exitFailed, false, "somebody may stand between you and the router"},
+		{"a stranger's pin, another certificate, and anything goes", true, false, &impostor, append(accept, "--tls-insecure"), exitFailed, false, "a man in the middle may intercept"},
 		{"a stranger's authority", false, false, nil, accept, exitFailed, false, "the certificate is not trusted"},
 	} {
 		w := newWindow(t, ca)

@@ -97,7 +97,7 @@ func TestRenewed(t *testing.T) {
 		{"an authority vouches for it", first, []string{"-r", "r1.example.net", "--tls-ca", ca.file}, ""},
 		{"and for the next one", renewed, []string{"-r", "r1.example.net", "--tls-ca", ca.file}, ""},
 		{"another authority does not", renewed, []string{"-r", "r1.example.net", "--tls-ca", others.file}, "the certificate is not trusted"},
-		{"nor does it for another name", renewed, []string{"-r", "192.0.2.1", "--tls-ca", ca.file}, "reach the router by a name that its certificate is for"},
+		{"nor does it for another name", renewed, []string{"-r", "192.0.2.1", "--tls-ca", ca.file}, "connect to a name for which its certificate is valid"},
 		{"names in a certificate are text", ca.signs("evil\x1b]0;owned\x07\rFORGED.example.net"), []string{"-r", "r1.example.net", "--tls-ca", ca.file}, `evil\x1b]0;owned\x07\rFORGED`},
 		{"one that signed itself is remembered", own, []string{"-r", "192.0.2.9", "--tls-accept-new"}, ""},
 		{"and compared", impostor, []string{"-r", "192.0.2.9"}, "a man in the middle may intercept"},
@@ -107,7 +107,7 @@ func TestRenewed(t *testing.T) {
 		{"and is not remembered", own, []string{"-r", "192.0.2.10", "--tls-insecure"}, ""},
 		{"a pin that was accepted once", first, []string{"-r", "r1.example.net", "--tls-accept-new"}, ""},
 		{"is no obstacle to the authority", renewed, []string{"-r", "r1.example.net", "--tls-ca", ca.file}, ""},
-		{"and says so", renewed, []string{"-r", "r1.example.net"}, "trust that by --tls-ca instead of a pin"},
+		{"and says so", renewed, []string{"-r", "r1.example.net"}, "trust that authority with --tls-ca instead of a pin"},
 	} {
 		shown.Store(&c.shows)
 		code, said := inventoryCheck(c.args...)

@@ -165,7 +165,10 @@ func TestUndecided(t *testing.T) {
 		"connection-mark=m", "packet-mark=m", "routing-mark=m", "hotspot=auth", "tls-host=x", "per-connection-classifier=src-address:2/0",
 		"src-address-type=blackhole", "in-interface=all-wireless", "tcp-mss=0-500", "no-such-matcher=1", "src-address=*2000010",
 	} {
-		s := router(t, "add chain=input action=accept protocol=tcp "+matcher+"\nadd chain=input action=drop\n")
+		s := router(t, "add chain=input action=accept protocol=tcp\nadd chain=input action=drop\n")
+		name, value, _ := strings.Cut(matcher, "=") // as a router shows it: in an export a name that no rule has is a mistake
+		first := &s.Rules[routeros.Filter][0]
+		first.Attrs = first.Attrs.With(name, value)
 		w, lists, p := firewall.NewFirewall(s), firewall.NewAddressLists(s, noon()), syn()
 		if matcher == "in-interface=all-wireless" {
 			p.InInterface = "unheard-of"

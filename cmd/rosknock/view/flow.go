@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"strings"
 	"sync"
 )
 
@@ -159,12 +160,17 @@ func (f *Flow[T]) envelope(w io.Writer) error {
 		if len(piece) == 0 {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "%s%s%s", before, between, piece); err != nil {
+		if err := put(w, before, between, string(piece)); err != nil {
 			return err
 		}
 		before, between, end = "", jsonBetween, "\n  ]\n}\n"
 	}
-	_, err := io.WriteString(w, before+end)
+	return put(w, before, end)
+}
+
+// put writes what is fit to be written already: JSON, or text that [Say] has written.
+func put(w io.Writer, parts ...string) error {
+	_, err := w.Write([]byte(strings.Join(parts, "")))
 	return err
 }
 
@@ -193,7 +199,7 @@ func (p passages[T]) piece(_ int, results []T) ([]byte, error) {
 func (p passages[T]) write(w io.Writer, pieces iter.Seq[[]byte]) error {
 	between := ""
 	for piece := range pieces {
-		if _, err := fmt.Fprintf(w, "%s%s", between, piece); err != nil {
+		if err := put(w, between, string(piece)); err != nil {
 			return err
 		}
 		between = p.between

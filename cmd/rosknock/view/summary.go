@@ -101,7 +101,7 @@ func (t changesText) lines(w io.Writer, all iter.Seq[changesLine]) error {
 				text = l.Again
 			}
 			said[l.Brief] = true
-			if _, err := io.WriteString(w, between+text); err != nil {
+			if err := put(w, between, text); err != nil {
 				return err
 			}
 			if t.Reads == "" {
