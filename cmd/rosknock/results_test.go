@@ -194,7 +194,8 @@ func TestFleetLines(t *testing.T) {
 	for len(names) < 6 {
 		take()
 	}
-	if !slices.Equal(names[:3], []string{"r0001", "r0002", "r0003"}) || outcomes["r0005"] != "skipped" || outcomes["r0001"] != "changed" {
+	// How far the last one comes before the interrupt is left to chance: it is not begun, or refused, or rolled back.
+	if !slices.Equal(names[:3], []string{"r0001", "r0002", "r0003"}) || outcomes["r0005"] == "changed" || outcomes["r0001"] != "changed" {
 		t.Errorf("%v %v", names, outcomes)
 	}
 }

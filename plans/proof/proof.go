@@ -218,9 +218,9 @@ func (p *prover) unread() bool {
 		return false
 	}
 	shown := rows[:min(len(rows), mostUnread)]
-	texts := make([]string, len(shown))
-	for i, row := range shown {
-		texts[i] = row.String()
+	var texts []string
+	for _, row := range shown {
+		texts = append(texts, row.String())
 	}
 	if more := len(rows) - len(shown); more > 0 {
 		texts = append(texts, fmt.Sprintf("and %d more", more))

@@ -22,7 +22,7 @@ func TestUnread(t *testing.T) {
 	}{
 		{"a misspelt chain", filter + "add action=drop chian=input", 3, routeros.Filter},
 		{"a misspelt matcher", filter + "add action=drop chain=input in-inteface=ether1", 3, routeros.Filter},
-		{"a misspelt matcher that is set", filter + "set 0 conection-state=new", 3, routeros.Filter},
+		{"a misspelt matcher that is set", filter + "set 0 connection-stat=new", 3, routeros.Filter},
 		{"a misspelt command", filter + "dad action=drop chain=input", 3, "/ip/firewall/filter/dad"},
 		{"a misspelt menu", "/ip firewall fliter\nadd action=drop chain=input", 2, "/ip/firewall/fliter"},
 		{"no command", filter + "action=drop chain=input", 3, routeros.Filter},
