@@ -18,7 +18,7 @@ func TestSecrets(t *testing.T) {
 	b.order[3].ill, b.order[13].ill, b.order[4].ill, b.order[5].ill = "trap in the middle", "changed pin", "wrong password", "not enough policy"
 	b.write("secret.txt", "planted-password\n")
 	file := func(name string) string { return filepath.Join(b.dir, name) }
-	var said bytes.Buffer
+	var said, aside bytes.Buffer // results are written while others are still under way
 	for _, args := range [][]string{
 		{"diff", "-v", "--report", file("diff.html"), "--junit", file("diff.xml"), "--metrics", file("diff.prom")},
 		{"diff", "-l", "r0000", "--save", file("saved.json")},
@@ -32,10 +32,11 @@ func TestSecrets(t *testing.T) {
 	} {
 		b.out.Reset()
 		b.err.Reset()
-		e := env{out: &said, err: &said, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
+		e := env{out: &said, err: &aside, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 		}}
 		run(b.ctx, e, append(args, "-i", file("fleet.yaml"), "--state-dir", file("state"), "--timeout", "20s", "--retries", "0"))
+		_, _ = aside.WriteTo(&said)
 	}
 	tells := func(where string, text []byte, secrets ...string) {
 		for _, secret := range secrets {
