@@ -84,7 +84,8 @@ func memberOf(r InventoryRouter) InventoryMember {
 // InventoryRouter is one router with all that its groups and the defaults say of it.
 type InventoryRouter struct {
 	Name string
-	// Site is where it belongs: a customer, a place. Two sites may use the same addresses. "" is no site.
+	// Site is where it belongs: a customer, a place. Two sites may use the same addresses. "" is no
+	// site.
 	Site    string
 	Address string // host or host:port, [v6]:port
 	Groups  []string

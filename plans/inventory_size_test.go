@@ -103,8 +103,8 @@ func TestInventoryQuick(t *testing.T) {
 	}
 }
 
-// TestInventorySame: the same for inventories of several files that are written in all manners, with
-// mistakes and without.
+// TestInventorySame: the same for inventories of several files that are written in all manners,
+// with mistakes and without.
 func TestInventorySame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var texts []string

@@ -7,11 +7,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// quickYAML reads the part of YAML that long files are written in: block mappings of plain or quoted
-// keys, lists, and flow mappings and lists on one line, of scalars on one line. It makes the nodes
-// that the YAML library would make, in a tenth of the time, with their lines, and the columns of
-// what stands behind a key in a block; values are parts of the text. At whatever else it meets it
-// gives up, and the library reads the file: so it never says what is wrong.
+// quickYAML reads the part of YAML that long files are written in: block mappings of plain or
+// quoted keys, lists, and flow mappings and lists on one line, of scalars on one line. It makes the
+// nodes that the YAML library would make, in a tenth of the time, with their lines, and the columns
+// of what stands behind a key in a block; values are parts of the text. At whatever else it meets
+// it gives up, and the library reads the file: so it never says what is wrong.
 type quickYAML struct {
 	text string
 	at   int // where the next line begins
@@ -126,7 +126,8 @@ func (q *quickYAML) block(indent int) *yaml.Node {
 	return n
 }
 
-// entry reads a key, which stands in the line that was peeked, and its value; nil where it gives up.
+// entry reads a key, which stands in the line that was peeked, and its value; nil where it gives
+// up.
 func (q *quickYAML) entry(indent int, content string) (key, value *yaml.Node) {
 	key, rest := q.key(content)
 	if key == nil || rest != "" && rest[0] != ' ' {

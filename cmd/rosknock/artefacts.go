@@ -72,7 +72,7 @@ func (f *newFile) Write(p []byte) (int, error) {
 	return f.temp.Write(p)
 }
 
-// end puts the file in its place, unless something went wrong.
+// end puts the file in its place, unless something failed.
 func (f *newFile) end(err error) error {
 	if f.temp == nil {
 		return err
@@ -93,7 +93,8 @@ func replaceFile(name string, text []byte, mode fs.FileMode) error {
 	return f.end(err)
 }
 
-// whoReaches looks at who reaches a router before the change and after it; in a diff, after the change as it would be.
+// whoReaches looks at who reaches a router before the change and after it; in a diff, after the
+// change as it would be.
 func whoReaches(r view.Router) *view.Reachable {
 	if r.Snapshot == nil {
 		return nil

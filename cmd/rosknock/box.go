@@ -15,8 +15,8 @@ import (
 // known by its name: it was exchanged, or a name leads elsewhere now.
 const otherHardware = "other-hardware"
 
-// sameBox refuses a router whose serial number is another one than is remembered of it. One that
-// told none so far, or of which nothing is remembered, may be any.
+// sameBox refuses a router whose serial number is another one than is remembered of it. A
+// router that told none so far, or of which none is remembered, may be any.
 func (e env) sameBox(s settings, r router, serial string) error {
 	known, err := e.remembered(s)
 	if err != nil {

@@ -334,7 +334,8 @@ func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion 
 	return out
 }
 
-// limits offers names, groups, tags and sites of an inventory, behind what is typed already: branches,!r0
+// limits offers names, groups, tags and sites of an inventory, behind what is typed already:
+// branches,!r0
 func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completion {
 	before := typed[:strings.LastIndex(typed, ",")+1]
 	if rest := typed[len(before):]; strings.HasPrefix(rest, "!") {

@@ -288,8 +288,8 @@ func (e env) looked(ctx context.Context, s settings, session *api.Session, r rou
 	return out
 }
 
-// read logs in to a router and reads it, for plans that rotate with what sets its clock. When that fails, the error is in the result and there
-// is no session.
+// read logs in to a router and reads it, for plans that rotate with what sets its clock. When that
+// fails, the error is in the result and there is no session.
 func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, diff.Session, view.Router) {
 	out := r.shown()
 	var session *api.Session

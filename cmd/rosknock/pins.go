@@ -55,7 +55,8 @@ func (e env) remembered(s settings) (*state.Known, error) {
 // remembrance is what is remembered of a router's certificate.
 type remembrance struct {
 	place string
-	// older is the address for which an older version kept the pin; from then on it is this router's.
+	// older is the address for which an older version kept the pin; from then on it is this
+	// router's.
 	older string
 	// maybe is such a pin where several routers have that address.
 	maybe string

@@ -198,8 +198,8 @@ func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
 }
 
 // outcome writes into the journal how it ended on a router where nothing was begun: there was
-// nothing to do, it was refused, it could not be reached, the person who was asked said no. What was begun
-// has its outcome already.
+// nothing to do, it was refused, it could not be reached, the person who was asked said no. What
+// was begun has its outcome already.
 func (e env) outcome(s settings, c change, r router, out view.Router) {
 	switch {
 	case out.Change != "", out.Note != "", out.Outcome == "": // it is there, or in the run that is resumed; or nothing was to be done

@@ -153,8 +153,8 @@ func (o *lineOutput) Write(p []byte) (int, error) {
 	}
 }
 
-// TestFleetLines: with JSON Lines a router is written as it ends, before those that take longer, and
-// what was not begun is said; each line is a whole document.
+// TestFleetLines: with JSON Lines a router is written as it ends, before those that take longer,
+// and what was not begun is said; each line is a whole document.
 func TestFleetLines(t *testing.T) {
 	b := newBranches(t, 6, true)
 	others := make(chan struct{})
@@ -194,7 +194,8 @@ func TestFleetLines(t *testing.T) {
 	for len(names) < 6 {
 		take()
 	}
-	// How far the last one comes before the interrupt is left to chance: it is not begun, or refused, or rolled back.
+	// How far the last one comes before the interrupt is left to chance: it is not begun, or
+	// refused, or rolled back.
 	if !slices.Equal(names[:3], []string{"r0001", "r0002", "r0003"}) || outcomes["r0005"] == "changed" || outcomes["r0001"] != "changed" {
 		t.Errorf("%v %v", names, outcomes)
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // TestSameBytes: the same input gives the same bytes, refusals included, however often and in
-// whatever format it is looked at: some times, and with ROSKNOCK_MATRIX 20 times. Real tables are all
-// audited, and some looked at in every way, with ROSKNOCK_MATRIX all.
+// whatever format it is looked at: some times, and with ROSKNOCK_MATRIX 20 times. Real tables are
+// all audited, and some looked at in every way, with ROSKNOCK_MATRIX all.
 func TestSameBytes(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", dir)

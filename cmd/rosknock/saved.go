@@ -110,8 +110,8 @@ func (e env) save(ctx context.Context, s settings, jobs []job, routers []view.Ro
 // authorities are texts of certificate authorities, by their file, each read once.
 type authorities map[string]string
 
-// savedWay is how a router is reached, as it is kept: with the pin that is known of it, and the place
-// of its password, never the password.
+// savedWay is how a router is reached, as it is kept: with the pin that is known of it, and the
+// place of its password, never the password.
 func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter, error) {
 	one := state.SavedRouter{
 		Key: r.key(), Name: r.Name, Groups: r.Groups, Tags: r.Tags, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), SSHJump: r.jump,
@@ -147,8 +147,8 @@ func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter,
 	return one, nil
 }
 
-// loadSaved reads saved changes, and refuses those that nobody answers for: changed ones, those of a
-// stranger, and risks that only the file accepts. Nothing in the file is obeyed before.
+// loadSaved reads saved changes, and refuses those that nobody answers for: changed ones, those of
+// a stranger, and risks that only the file accepts. Nothing in the file is obeyed before.
 func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Saved, error) {
 	saved, err := state.Load(file, func(id string) (state.Key, error) { return e.keyOf(ctx, *s, id) })
 	if _, coded := errors.AsType[*codeError](err); err != nil && !coded && !exposedState(err) {

@@ -218,8 +218,8 @@ func TestSavedWay(t *testing.T) {
 	}
 }
 
-// TestSavedBox: changes are for the very box that they were computed for, also where nothing is known
-// of it and it has the same rules.
+// TestSavedBox: changes are for the very box that they were computed for, also where nothing is
+// known of it and it has the same rules.
 func TestSavedBox(t *testing.T) {
 	ca := newAuthority(t)
 	w := newWindow(t, ca)
@@ -232,8 +232,8 @@ func TestSavedBox(t *testing.T) {
 	}
 }
 
-// TestAcceptedAgain: on a terminal the risks of a file are asked for before anything is sent, and an
-// answer to that is no answer to the question whether to go on.
+// TestAcceptedAgain: on a terminal the risks of a file are asked for before anything is sent, and
+// an answer to that is no answer to the question whether to go on.
 func TestAcceptedAgain(t *testing.T) {
 	for _, c := range []struct {
 		answers string

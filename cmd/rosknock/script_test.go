@@ -269,8 +269,8 @@ func passTime(ts *testscript.TestScript, neg bool, args []string) {
 	running(ts)[args[0]].ahead.Add(int64(d))
 }
 
-// awaitText is `await FILE TEXT`: it waits until a file has a text, as what a program in the background
-// writes, and fails when that takes a minute.
+// awaitText is `await FILE TEXT`: it waits until a file has a text, as what a program in the
+// background writes, and fails when that takes a minute.
 func awaitText(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: await FILE TEXT")

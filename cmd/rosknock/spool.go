@@ -11,9 +11,9 @@ import (
 // mostInMemory is how much a spool holds before it takes a file.
 const mostInMemory = 1 << 20
 
-// spool keeps pieces of a result until the end of a run: what came last in memory, and the others in
-// a file that only this user can read, and that has no name where the system allows that. What no
-// file takes, as on a full disk, stays in memory.
+// spool keeps pieces of a result until the end of a run: what came last in memory, and the others
+// in a file that only this user can read, and that has no name where the system allows that. What
+// no file takes, as on a full disk, stays in memory.
 type spool struct {
 	most int // bytes in memory
 

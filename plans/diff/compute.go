@@ -355,9 +355,9 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 // a script of the router, and that of a chain that is built anew is one step.
 const mostInPlace = 200
 
-// pickChain chooses the group that the router shall use, and says whether it can be brought there in
-// place: by at most one step besides those of stages that are laid down ahead where packets pass, by
-// none where none do.
+// pickChain chooses the group that the router shall use, and says whether it can be brought there
+// in place: by at most one step besides those of stages that are laid down ahead where packets
+// pass, by none where none do.
 func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
 	work := func(chain string) (heavy, all int) {
 		trial := &editor{rows: e.rows, claimed: map[string]bool{}}

@@ -46,8 +46,8 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) (steps, error) {
 }
 
 // entryStep says what one wanted entry still needs. An enabled entry for the same address serves,
-// whoever made it: the router would refuse a second one (routeros-facts § 3). So one with a time-out,
-// which will not serve for long, is in the way.
+// no matter who made it: the router would refuse a second one (routeros-facts § 3). So one with a
+// time-out, which will not serve for long, is in the way.
 func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (step Step, needed bool, err error) {
 	of, _ := w.Entry.Mark()
 	slot := plan + "/" + of.Slot

@@ -47,8 +47,8 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// TestForeignSays: what is somebody else's and is not as it was is named, a sentence for each table and
-// list: the first row that is different. The plan's rows and the router's own don't count.
+// TestForeignSays: what is somebody else's and is not as it was is named, a sentence for each table
+// and list: the first row that is different. The plan's rows and the router's own don't count.
 func TestForeignSays(t *testing.T) {
 	rows := []string{"*1 input accept #first", "*2 input drop #caf\xe9", "*3 input accept [d/open]", "*4 input accept D", "*5 forward accept"}
 	list := []routeros.ListEntry{

@@ -62,8 +62,8 @@ func PartsOf(before routeros.Snapshot, c ChangeSet) ([]Part, error) {
 	return out, nil
 }
 
-// Halve divides a part that packets meet in two, or more where steps of the second half count on some
-// of it. The error, if any, is a *[MisfitError].
+// Halve divides a part that packets meet in two, or more where steps of the second half count on
+// some of it. The error, if any, is a *[MisfitError].
 func Halve(before routeros.Snapshot, c ChangeSet, p Part) ([]Part, error) {
 	states, err := States(before, c)
 	if err != nil {
@@ -73,8 +73,8 @@ func Halve(before routeros.Snapshot, c ChangeSet, p Part) ([]Part, error) {
 	return append(protected(states, c.Steps, p.From, half), protected(states, c.Steps, half, p.To)...), nil
 }
 
-// protected divides steps that packets meet into parts, so that none that closes or shuts stands with
-// what it counts on.
+// protected divides steps that packets meet into parts, so that none that closes or shuts stands
+// with what it counts on.
 func protected(states []routeros.Snapshot, steps []Step, from, to int) []Part {
 	var out []Part
 	seen := harmless

@@ -8,9 +8,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestHalve: a gate that an earlier part has added, disabled, does not go live in one part with those
-// whom it has to let through. The router would not refuse it when the part is rolled back: they would
-// be gone, and the gate live.
+// TestHalve: a gate that an earlier part has added, disabled, does not go live in one part with
+// those whom it has to let through. The router would not refuse it when the part is rolled back:
+// they would be gone, and the gate live.
 func TestHalve(t *testing.T) {
 	add := func(slot string, pairs ...string) diff.Step {
 		return diff.Step{Op: diff.Add, Menu: routeros.Filter, Slot: slot, Set: routeros.MakeAttributes(append([]string{"chain", "input"}, pairs...)...)}
@@ -35,8 +35,9 @@ func TestHalve(t *testing.T) {
 	}
 }
 
-// TestMoveOfAnAccept: an accept is not moved in front of a row that the same part has added. When that
-// is rolled back, the router takes the row that is gone for the end of the table, below every gate.
+// TestMoveOfAnAccept: an accept is not moved in front of a row that the same part has added. When
+// that is rolled back, the router takes the row that is gone for the end of the table, below every
+// gate.
 func TestMoveOfAnAccept(t *testing.T) {
 	old := routeros.Rule{ID: "*1", Attrs: routeros.MakeAttributes("chain", "input", "action", "accept", "protocol", "tcp", "dst-port", "22")}
 	before := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: {old}}}

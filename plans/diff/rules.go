@@ -141,10 +141,10 @@ func (e *editor) prepareRows(seg segment, members []chosen, ours map[string][]in
 	}
 }
 
-// choose finds for every wanted rule the row that needs the least work, and marks the largest set of
-// rows that can stay where they are: those inside the window that stand in the right order already, a
-// longest increasing run. Everything else moves, which is the fewest moves there can be. Of several
-// rows that serve one rule equally well, the run takes the one that makes it longest.
+// choose finds for every wanted rule the row that needs the least work, and marks the largest set
+// of rows that can stay where they are: those inside the window that stand in the right order
+// already, a longest increasing run. Everything else moves, which is the fewest moves there can be.
+// Of several rows that serve one rule equally well, the run takes the one that makes it longest.
 func (e *editor) choose(seg segment, rows map[string][]int) []chosen {
 	members, fitting := make([]chosen, len(seg.rules)), make([][]int, len(seg.rules))
 	low, high := e.window(seg)

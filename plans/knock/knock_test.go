@@ -37,8 +37,8 @@ func eachFamily(t *testing.T, test func(t *testing.T, host netip.Addr)) {
 	}
 }
 
-// eachFamilyAlone is [eachFamily] where nobody else's packets come, if that can be had here: a raw socket
-// hears all of them.
+// eachFamilyAlone is [eachFamily] where nobody else's packets come, if that can be had here: a raw
+// socket hears all of them.
 func eachFamilyAlone(t *testing.T, test func(t *testing.T, host netip.Addr)) {
 	eachFamily(t, func(t *testing.T, host netip.Addr) { alone(t, func() { test(t, host) }) })
 }
@@ -89,8 +89,8 @@ func ending(err error) string {
 	return fmt.Sprint(err)
 }
 
-// all returns what arrived: as many packets as are due, however long they take, and what comes right
-// behind them.
+// all returns what arrived: as many packets as are due, however long they take, and what comes
+// right behind them.
 func (d door) all(due int) []string {
 	var out []string
 	for {
@@ -149,8 +149,8 @@ func TestOpenPorts(t *testing.T) {
 	})
 }
 
-// TestClosedPorts: to be refused is no error, and ends the wait for an answer: with all their time-outs
-// these stages would take minutes.
+// TestClosedPorts: to be refused is no error, and ends the wait for an answer: with all their
+// time-outs these stages would take minutes.
 func TestClosedPorts(t *testing.T) {
 	eachFamily(t, func(t *testing.T, host netip.Addr) {
 		stage, o := closed(t, host), knock.Options{Delay: 1, Timeout: 990 * time.Millisecond}

@@ -180,8 +180,8 @@ func TestEveryAnswer(t *testing.T) {
 					}
 				}
 				stages, want = append(stages, ping(300), ping(300)), append(want, "echo 300", "echo 300")
-				// A machine that stands still for the rest of a second lets the kernel repeat a SYN: that try does
-				// not count.
+				// A machine that stands still for the rest of a second lets the kernel repeat a
+				// SYN: that try does not count.
 				for stalled := true; stalled; {
 					stalled = false
 					began := time.Now()
@@ -218,8 +218,8 @@ func connecting(t *testing.T) []string {
 	return out
 }
 
-// TestCancelWait: the end of the context ends the wait for an answer before the time-out. A machine that
-// has much to do may need some tries to show it.
+// TestCancelWait: the end of the context ends the wait for an answer before the time-out. A machine
+// that has much to do may need some tries to show it.
 func TestCancelWait(t *testing.T) {
 	onIsland(t, func(i *island) {
 		i.rule(t, nftables.ChainHookInput, viaTCP, 30000, drop)

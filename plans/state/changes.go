@@ -49,8 +49,8 @@ type SavedRouter struct {
 	Pin         string `json:"tls-pin,omitempty"`
 	Authorities string `json:"tls-ca,omitempty"`
 	SSHJump     string `json:"ssh-jump,omitempty"`
-	// Password is the place where the password is kept, as an inventory writes it; "" where that was
-	// not said.
+	// Password is the place where the password is kept, as an inventory writes it; "" where that
+	// was not said.
 	Password string `json:"password,omitempty"`
 	Identity string `json:"identity"`
 	// Serial is which box the steps were computed for, where it told.
@@ -215,8 +215,8 @@ func Save(path string, s Saved, k Key) error {
 const mostSaved = 1 << 30
 
 // Load reads a set of changes. find returns the key of an id, or the zero Key for one that is not
-// known here; then the result is not authentic. A file that was damaged, or changed without its key,
-// is an error, before anything in it is looked at.
+// known here; then the result is not authentic. A file that was damaged, or changed without its
+// key, is an error, before anything in it is looked at.
 func Load(path string, find func(id string) (Key, error)) (Saved, error) {
 	file, err := os.Open(path)
 	if err != nil {

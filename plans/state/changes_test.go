@@ -112,8 +112,8 @@ func TestSavedFile(t *testing.T) {
 	}
 }
 
-// TestEveryByte: whatever is done to one place of a file, it is refused, or, where its key's name was
-// touched, a stranger's. Nothing of it is ever taken for one's own.
+// TestEveryByte: whatever is done to one place of a file, it is refused, or, where its key's name
+// was touched, a stranger's. Nothing of it is ever taken for one's own.
 func TestEveryByte(t *testing.T) {
 	k := changesKey(t, "3f9a1c77e0b2d4589f21a6c07d3be845")
 	_, data := sealedChanges(t, k)
@@ -273,7 +273,8 @@ func TestNoKeyNoForgery(t *testing.T) {
 	})
 }
 
-// FuzzSaved: whatever a file of changes holds, it is refused or read, and never taken for one's own.
+// FuzzSaved: whatever a file of changes holds, it is refused or read, and never taken for one's
+// own.
 func FuzzSaved(f *testing.F) {
 	k, theirs := changesKey(f, "3f9a1c77e0b2d4589f21a6c07d3be845"), changesKey(f, "theirs")
 	_, data := sealedChanges(f, k)

@@ -104,8 +104,8 @@ func TestOlderBackup(t *testing.T) {
 
 func pin(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
 
-// TestKnown: pins and serial numbers are remembered by key, an older pin is one router's once it has
-// taken it over, and both are forgotten together.
+// TestKnown: pins and serial numbers are remembered by key, an older pin is one router's once it
+// has taken it over, and both are forgotten together.
 func TestKnown(t *testing.T) {
 	d := open(t)
 	file := filepath.Join(d.Path(), "known_routers")

@@ -31,7 +31,8 @@ type Known struct {
 	mu    sync.Mutex
 	known map[string]*knownRouter // by key, or address
 	taken map[string]string       // who has taken over the pin of an address
-	// read is which file was read, up to size and so many lines: of what others add only that is read.
+	// read is which file was read, up to size and so many lines: of what others add only that is
+	// read.
 	read  os.FileInfo
 	size  int64
 	lines int
@@ -186,8 +187,8 @@ func (k *Known) placed(what string, line int) (string, string) {
 }
 
 // AddPin remembers the pin of a router that is not known yet; from names the address whose older
-// line is taken over with it, and may be "". When another run was quicker, what it remembered stays,
-// and an error says so unless it is the same. Several programs may add at once.
+// line is taken over with it, and may be "". When another run was quicker, what it remembered
+// stays, and an error says so unless it is the same. Several programs may add at once.
 func (k *Known) AddPin(key, pin, from string) error {
 	pin = strings.ToLower(pin)
 	if !pinForm.MatchString(pin) || strings.ContainsAny(from, " \t\r\n") {

@@ -58,7 +58,8 @@ func (e *ExposedError) Error() string { return e.text }
 // othersWrite reports whether others than the owner can write a file, where the system tells.
 func othersWrite(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o022 != 0 }
 
-// othersRead reports whether others than the owner can do anything with a file, where the system tells.
+// othersRead reports whether others than the owner can do anything with a file, where the system
+// tells.
 func othersRead(mode fs.FileMode) bool { return runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 }
 
 // Path returns where the folder is.

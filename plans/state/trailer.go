@@ -24,8 +24,8 @@ type Key struct {
 // keyPurpose keeps the keys of saved changes apart from whatever else follows from the same secret.
 const keyPurpose = "rosknock saved changes"
 
-// NewKey makes the key that follows from a secret which several machines share. Whoever has a file
-// of changes can try secrets at leisure, so it has to be a strong one.
+// NewKey makes the key that follows from a secret which several machines share. A person who
+// has a file of changes can try secrets at leisure, so it has to be a strong one.
 func NewKey(secret []byte) (Key, error) { return deriveKey(secret, keyPurpose+", named key") }
 
 func deriveKey(secret []byte, purpose string) (Key, error) {
@@ -78,9 +78,10 @@ func (d Dir) KnownChangesKey() (Key, error) {
 	return deriveKey(secret, keyPurpose)
 }
 
-// The trailer is the end of a file of changes, in this very form: a digest of all that stands before it,
-// so that damage is told from forgery; which key it was; and what only that key gives for all that
-// stands before. What is compared are the bytes of the file, so nothing hangs on how they are read.
+// The trailer is the end of a file of changes, in this very form: a digest of all that stands
+// before it, so that damage is told from forgery; which key it was; and what only that key gives
+// for all that stands before. What is compared are the bytes of the file, so nothing hangs on how
+// they are read.
 const (
 	trailerDigest = ",\n  \"digest\": \"sha256:%x\""
 	trailerKey    = ",\n  \"key\": \"%s\""

@@ -13,7 +13,8 @@ type Lists interface {
 	Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool
 }
 
-// AddressLists is a set of address lists that remembers what packets add to it. The zero value is empty.
+// AddressLists is a set of address lists that remembers what packets add to it. The zero value is
+// empty.
 type AddressLists struct {
 	lists map[listKey]*list
 }
@@ -53,9 +54,9 @@ func (m member) join(o member) member {
 
 func (m member) holds(at time.Time) bool { return m.until.IsZero() || at.Before(m.until) }
 
-// NewAddressLists returns the lists of a snapshot that was read at a moment: timed entries end when their
-// remaining time is over. Disabled entries and DNS names count for nothing; the addresses of a name
-// are rows of their own (routeros-facts § 3).
+// NewAddressLists returns the lists of a snapshot that was read at a moment: timed entries end when
+// their remaining time is over. Disabled entries and DNS names count for nothing; the addresses of
+// a name are rows of their own (routeros-facts § 3).
 func NewAddressLists(s routeros.Snapshot, at time.Time) *AddressLists {
 	m := &AddressLists{}
 	for _, f := range routeros.Families() {

@@ -2,11 +2,12 @@
 // address lists and a time go in, and what becomes of the packet comes out, with the rules that
 // decided.
 //
-// Each row is compiled once, see [Compile]: into typed conditions, an action, what it fills and where
-// it translates to. One table says how the values of each matcher are read; this package decides the
-// conditions for one packet, package space cuts sets of packets by the same ones, and the checks and
-// the simulated router ask them, too. It never guesses: a matcher that a packet alone can't settle,
-// such as limit or layer7-protocol, is undecided, and [Firewall.Dispositions] follows both answers.
+// Each row is compiled once, see [Compile]: into typed conditions, an action, what it fills and
+// where it translates to. One table says how the values of each matcher are read; this package
+// decides the conditions for one packet, package space cuts sets of packets by the same ones, and
+// the checks and the simulated router ask them, too. It never guesses: a matcher that a packet
+// alone can't settle, such as limit or layer7-protocol, is undecided, and [Firewall.Dispositions]
+// follows both answers.
 //
 //	f := firewall.NewFirewall(snapshot)
 //	lists := firewall.NewAddressLists(snapshot, at)
@@ -176,8 +177,8 @@ type Disposition struct {
 	Table routeros.Menu
 	// To is where a packet was sent, whether forward let it go there or not; the zero value where nothing was, or where is not known.
 	To netip.AddrPort
-	// Trail holds the rules that were looked at, in order: those that matched, and from [Firewall.Trace] the
-	// others too.
+	// Trail holds the rules that were looked at, in order: those that matched, and from
+	// [Firewall.Trace] the others too.
 	Trail []TraceStep
 	// Additions are the list entries that the packet made, in order.
 	Additions []Addition
@@ -185,9 +186,9 @@ type Disposition struct {
 	Logged []*routeros.Rule
 	// Undecided are the rules that hung on a matcher, or on an action, that the packet alone can't settle.
 	Undecided []TraceStep
-	// Incomplete says that there may be other fates than those given: a walk was cut short because
-	// chains jump in circles, or [Firewall.Dispositions] met more open questions than it follows. Whoever
-	// wants to be sure has to refuse such an answer.
+	// Incomplete says that there may be other dispositions than those given: a walk was cut short because
+	// chains jump in circles, or [Firewall.Dispositions] met more open questions than it follows.
+	// A caller that has to be sure refuses such an answer.
 	Incomplete bool
 }
 

@@ -11,8 +11,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Firewall is the firewall of one router, made ready for evaluation. What it answers never changes, and it may be used
-// by several goroutines. A rule is made ready when the first packet comes to it: most tables are asked about few of their chains.
+// Firewall is the firewall of one router, made ready for evaluation. What it answers never changes,
+// and it may be used by several goroutines. A rule is made ready when the first packet comes to it:
+// most tables are asked about few of their chains.
 type Firewall struct {
 	tables  map[routeros.Menu]*table
 	members map[string]map[string]bool // interface list → interfaces, include and exclude resolved
@@ -168,9 +169,9 @@ func (w *Firewall) Input(p Packet, lists Lists, at time.Time) Disposition {
 	return w.run(p, lists, at, option{})
 }
 
-// Decide is [Firewall.Input] with an oracle that settles what the packet alone does not: it is asked for
-// every rule that would match but for undecided matchers, and about an action that is not known: whether it
-// ends the chain, and if so, whether it accepts.
+// Decide is [Firewall.Input] with an oracle that settles what the packet alone does not: it is
+// asked for every rule that would match but for undecided matchers, and about an action that is not
+// known: whether it ends the chain, and if so, whether it accepts.
 func (w *Firewall) Decide(p Packet, lists Lists, at time.Time, oracle func(r *routeros.Rule, matchers []string) bool) Disposition {
 	return w.run(p, lists, at, option{oracle: oracle})
 }
@@ -183,9 +184,10 @@ func (w *Firewall) Trace(p Packet, lists Lists, at time.Time) Disposition {
 // mostFates bounds how many answers of undecided matchers are followed for one packet.
 const mostFates = 512
 
-// Dispositions returns every fate that a packet can have over all answers of the undecided matchers that it
-// meets, the one of [Firewall.Input] first. Dispositions of equal verdict, rule and additions come once. Beyond 512 runs
-// the rest is given up: every fate is then marked as incomplete.
+// Dispositions returns every fate that a packet can have over all answers of the undecided matchers
+// that it meets, the one of [Firewall.Input] first. Dispositions of equal verdict, rule and
+// additions come once. Beyond 512 runs the rest is given up: every fate is then marked as
+// incomplete.
 func (w *Firewall) Dispositions(p Packet, lists Lists, at time.Time) []Disposition {
 	var fates []Disposition
 	answers := []bool{}

@@ -40,7 +40,8 @@ func beside() []routeros.Menu {
 	return menus
 }
 
-// namedMenu is the path of the first menu that decides and that a script names; nil if it names none.
+// namedMenu is the path of the first menu that decides and that a script names; nil if it names
+// none.
 func namedMenu(text string) []string {
 	words := " " + strings.Join(strings.Fields(strings.NewReplacer("/", " ", "{", " ", "[", " ").Replace(text)), " ") + " "
 	at, found := len(words), []string(nil)
@@ -71,8 +72,8 @@ func (e Export) common() routeros.Menu {
 	return routeros.Menu(strings.Join(path, "/"))
 }
 
-// Why entries are left out that change nothing: they say nothing new, or name no address. MikroTik's
-// own page on denial of service has a list that begins so.
+// Why entries are left out that change nothing: they say nothing new, or name no address.
+// MikroTik's own page on denial of service has a list that begins so.
 const (
 	listedAlready = "the list has this address already"
 	namesNobody   = "an entry without an address, which names nobody"

@@ -4,9 +4,9 @@
 // It is a product (`rosknock sim`) and the test bed of everything that talks to routers, so it
 // behaves as real routers were seen to behave; comments cite the section of docs/routeros-facts.md
 // on which a behaviour rests. Where the facts are silent the harder case is the default and [Knobs]
-// choose the other one. It never resolves DNS names and never sends a packet. Timed effects (expired
-// entries, the scheduler's scripts) take place at the next command, packet or snapshot, with their
-// own time; only a print with an interval runs by itself. Scripts are the language of
+// choose the other one. It never resolves DNS names and never sends a packet. Timed effects
+// (expired entries, the scheduler's scripts) take place at the next command, packet or snapshot,
+// with their own time; only a print with an interval runs by itself. Scripts are the language of
 // routeros/script.
 //
 //	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "…", Group: "full"}}})

@@ -92,8 +92,8 @@ func drawnRun(t *rapid.T) [][]view.Router {
 	return rapid.SliceOfN(rapid.SliceOfN(result, 1, 2), 0, 26).Draw(t, "run")
 }
 
-// TestFlowOrder: whatever the order in which routers end, also several at once, the same is written,
-// but by JSON Lines, which write every router as it ends.
+// TestFlowOrder: whatever the order in which routers end, also several at once, the same is
+// written, but by JSON Lines, which write every router as it ends.
 func TestFlowOrder(t *testing.T) {
 	kinds := map[string]func(w io.Writer, format string, n int) *view.Flow[view.Router]{}
 	for _, command := range []string{"diff", "apply"} {
@@ -159,8 +159,8 @@ func countTo(n int) iter.Seq[int] {
 	}
 }
 
-// TestFlowWhole: what comes piece by piece is what the encoders of the standard library write of the
-// whole: a JSON document, and a table.
+// TestFlowWhole: what comes piece by piece is what the encoders of the standard library write of
+// the whole: a JSON document, and a table.
 func TestFlowWhole(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		run := drawnRun(rt)

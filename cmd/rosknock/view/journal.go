@@ -115,7 +115,7 @@ func outcomeOf(r state.Record) string {
 }
 
 // detailOf is what else is to be known: whom it was about, what became of the routers of a run, why
-// it went wrong.
+// it failed.
 func detailOf(r state.Record) string {
 	var parts []string
 	if r.Routers > 0 {

@@ -35,7 +35,8 @@ type jsonRouter struct {
 	Proof    *jsonProof    `json:"proof"` // null where there is no change set
 	Notes    []string      `json:"notes,omitempty"`
 	Lint     []jsonFinding `json:"lint,omitempty"`
-	// Protection is what stood by during an apply, Change the name under which it can be rolled back.
+	// Protection is what stood by during an apply, Change the name under which it can be rolled
+	// back.
 	Protection string `json:"protection,omitempty"`
 	Change     string `json:"change,omitempty"`
 	Outcome    string `json:"outcome"`

@@ -27,8 +27,8 @@ type Run struct {
 // Reachable is who reaches a router before the change and after it.
 type Reachable struct{ Before, After audit.Report }
 
-// ReportOf takes the routers of a run for one HTML page. reach says who reaches a router, and run, at
-// the end, what the page says of the run as a whole.
+// ReportOf takes the routers of a run for one HTML page. reach says who reaches a router, and run,
+// at the end, what the page says of the run as a whole.
 func ReportOf(sink Sink, command string, reach func(Router) *Reachable, run func(plans []string) Run) (*Flow[Router], error) {
 	l, err := page.NewLayout()
 	sink.Color = false

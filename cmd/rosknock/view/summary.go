@@ -46,8 +46,8 @@ type changesText struct {
 type changesLine struct {
 	Name, Says, Why string
 	Cells           []string
-	// Text is the router in full. What lint says of a plan is said once: Again is the text of a router
-	// that comes after another with the same Brief.
+	// Text is the router in full. What lint says of a plan is said once: Again is the text of a
+	// router that comes after another with the same Brief.
 	Brief, Text, Again string
 }
 
@@ -120,7 +120,8 @@ func (t changesText) lines(w io.Writer, all iter.Seq[changesLine]) error {
 	return t.summary(w, all, routers, !full)
 }
 
-// summary writes a fleet's routers as a table, a line each, and counts them. With reasons, it says below why routers failed or were left out.
+// summary writes a fleet's routers as a table, a line each, and counts them. With reasons, it says
+// below why routers failed or were left out.
 func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int, reasons bool) error {
 	out := table{header: []string{"ROUTER", "IDENTITY", "VERSION", "OUTCOME", "STEPS", "PROOF"}, whole: []string{"ROUTER", "OUTCOME", "STEPS"}}
 	out.kept = func(yield func([]string) bool) {

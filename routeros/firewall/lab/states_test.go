@@ -8,8 +8,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// testStates plays flows and holds what connection tracking makes of them against what the evaluator's callers,
-// the simulator first of all, are to assume. The states stand in the shots; a difference fails the game.
+// testStates plays flows and holds what connection tracking makes of them against what the
+// evaluator's callers, the simulator first of all, are to assume. The states stand in the shots; a
+// difference fails the game.
 func (l *lab) testStates(t *testing.T) {
 	udp := func(state firewall.State, to uint16) shot {
 		s := stranger("203.0.113.1", 40000, to)

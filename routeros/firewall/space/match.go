@@ -207,7 +207,8 @@ func (c *later) plain() firewall.Condition {
 	return p
 }
 
-// listedThere returns the packets that were sent to a host which is in a list: for good, or by somebody's doing.
+// listedThere returns the packets that were sent to a host which is in a list: for good, or by
+// somebody's doing.
 func (w *walk) listedThere(host netip.Addr, list string) ref {
 	in := w.filled[listKey{list: list, away: true}]
 	if w.d.and(w.static(list, false), w.to(host)) != none {
@@ -371,7 +372,8 @@ func (s *Space) ofTypes(c *firewall.Condition, t firewall.AddressTypes, ask func
 	})
 }
 
-// asked puts a packet of each cell of an axis to the evaluator. Cells for which it does not know are open.
+// asked puts a packet of each cell of an axis to the evaluator. Cells for which it does not know
+// are open.
 func (s *Space) asked(c *firewall.Condition, a axis, cells int, ask func() ref, sample func(cell int) firewall.Packet) ref {
 	plain := *c
 	plain.Negated = false

@@ -233,8 +233,9 @@ func (s *Space) usualDestination(at int) netip.Addr {
 	return s.destination.starts[at]
 }
 
-// Replay returns what package firewall makes of an example in a state of the router, with the memberships and the
-// answers that the example stands for. Its time is that of no clock, so rules that hang on the time are answered too.
+// Replay returns what package firewall makes of an example in a state of the router, with the
+// memberships and the answers that the example stands for. Its time is that of no clock, so rules
+// that hang on the time are answered too.
 func (s *Space) Replay(state routeros.Snapshot, e Example) firewall.Disposition {
 	held := memberships{
 		base: firewall.NewAddressLists(permanently(state), time.Time{}), source: e.Packet.Src, lists: e.Lists,

@@ -1,5 +1,5 @@
-// Package space is the firewall over sets of packets: what package firewall says of one packet, it says
-// of all packets at once.
+// Package space is the firewall over sets of packets: what package firewall says of one packet, it
+// says of all packets at once.
 //
 // A [Space] knows every boundary at which the rules of some states of one router tell packets apart:
 // addresses, ports, interfaces, connection states, membership in address lists. Between the
