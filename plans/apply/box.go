@@ -3,6 +3,7 @@ package apply
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -31,19 +32,33 @@ func (r *run) another(ctx context.Context) (s Session, in bool, err error) {
 		commands = append(commands, routeros.Print(menu))
 	}
 	results, err := s.Batch(ctx, commands)
-	var serial string
 	if err == nil {
-		serial, err = api.Serial(results)
-	}
-	if want := r.options.Before.Serial; err == nil && serial != want {
-		r.elsewhere = &OtherBoxError{want, serial}
-		err = r.elsewhere
+		err = r.sameBox(results)
 	}
 	if err != nil {
 		_ = s.Close()
 		return nil, true, err
 	}
 	return s, true, nil
+}
+
+// sameBox compares the serial number that the answers tell with that of the router. Where an answer
+// failed, another number does not mean another box, and nothing is known of this one.
+func (r *run) sameBox(results []api.Result) error {
+	serial, err := api.Serial(results)
+	want := r.options.Before.Serial
+	if err != nil || serial == want {
+		return err
+	}
+	for _, result := range results {
+		_, lacks := errors.AsType[*api.UnknownMenuError](result.Err)
+		_, hides := errors.AsType[*api.PermissionError](result.Err)
+		if result.Err != nil && !lacks && !hides { // those two are answers
+			return fmt.Errorf("the router does not tell its serial number any more: %w", result.Err)
+		}
+	}
+	r.elsewhere = &OtherBoxError{want, serial}
+	return r.elsewhere
 }
 
 // strayed ends a run of which a further session led to another box: what became of the first one,

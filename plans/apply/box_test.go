@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
@@ -37,6 +39,44 @@ func TestOtherBox(t *testing.T) {
 						}
 						p.otherBox(serial, test)
 					})
+				})
+			}
+		}
+	}
+}
+
+// TestSilentBox: a router that fails to tell its serial number over a further session is not taken
+// for another box: the change is rolled back over the first session. One that never told it is
+// worked on.
+func TestSilentBox(t *testing.T) {
+	for _, version := range []string{"7.14", "7.20"} {
+		for _, serial := range []string{"", "HX1", sim.NoSerial} {
+			for _, menu := range routeros.SerialMenus() {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPlace(t, version, sim.Knobs{}, opened(version), func(o *sim.Options) { o.Serial = serial })
+					defer p.close()
+					before := own(p.router.Snapshot())
+					asked := 0
+					p.on(func(q sim.Request) sim.Action {
+						if q.Words[0] != menu.Verb("print") {
+							return sim.Action{}
+						}
+						if asked++; asked > 1 { // the first time it was answered
+							return sim.Action{Kind: sim.Trap, Message: "failure: something went wrong"}
+						}
+						return sim.Action{}
+					})
+					result := p.run(plans.Chain, "first", apply.Options{})
+					after := own(p.router.Snapshot())
+					switch {
+					case result.Outcome == apply.Changed && after != before:
+					case result.Outcome == apply.Reverted && after == before && strings.Contains(result.Err.Error(), "does not tell its serial number any more"):
+					default:
+						t.Errorf("%s, serial %q, %s: %s, %v", version, serial, menu, result.Outcome, result.Err)
+					}
+					if told := p.router.Snapshot().Serial != ""; result.Outcome == apply.Changed && told && menu == routeros.License && serial == "" {
+						t.Errorf("%s: its only number was not told, and it was believed", version)
+					}
 				})
 			}
 		}
