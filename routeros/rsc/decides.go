@@ -1,41 +1,39 @@
 package rsc
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // decides reports whether a menu decides who reaches the router. What can't be read there is never
-// passed over.
+// passed over. A menu of the firewall that there is not may be one that is misspelt.
 func decides(m routeros.Menu) bool {
-	if slices.ContainsFunc(deciding(), func(known routeros.Menu) bool { return under(m, known) }) {
+	if under(m, routeros.InterfaceLists) || under(m, routeros.ServiceMenu) {
 		return true
 	}
-	// A menu of the firewall that there is not may be one that is misspelt.
-	return (under(m, "/ip/firewall") || under(m, "/ipv6/firewall")) && !slices.ContainsFunc(beside(), func(known routeros.Menu) bool { return under(m, known) })
+	rest, four := strings.CutPrefix(string(m), "/ip/firewall")
+	rest, six := strings.CutPrefix(rest, "/ipv6/firewall")
+	if !four && !six {
+		return false
+	}
+	name, _, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
+	switch name {
+	case "mangle", "layer7-protocol", "service-port", "connection", "calea": // there they are, and not followed
+		return false
+	}
+	return true
 }
 
 func under(m, top routeros.Menu) bool {
 	return m == top || strings.HasPrefix(string(m), string(top)+"/")
 }
 
+// deciding are the menus that decide.
 func deciding() []routeros.Menu {
-	menus := []routeros.Menu{routeros.InterfaceLists, routeros.ListMembers, routeros.ServiceMenu}
+	menus := []routeros.Menu{routeros.ListMembers, routeros.InterfaceLists, routeros.ServiceMenu}
 	for _, f := range routeros.Families() {
 		menus = append(menus, f.Filter(), f.NAT(), f.Raw(), f.AddressList())
-	}
-	return menus
-}
-
-// beside are menus of the firewall that there are, and that are not followed.
-func beside() []routeros.Menu {
-	var menus []routeros.Menu
-	for _, top := range []routeros.Menu{"/ip/firewall", "/ipv6/firewall"} {
-		for _, name := range []string{"mangle", "layer7-protocol", "service-port", "connection", "calea"} {
-			menus = append(menus, top+routeros.Menu("/"+name))
-		}
 	}
 	return menus
 }
@@ -60,9 +58,14 @@ func (e Export) common() routeros.Menu {
 	if len(e.Statements) == 0 {
 		return ""
 	}
-	path := strings.Split(string(e.Statements[0].Menu), "/")
+	last := e.Statements[0].Menu
+	path := strings.Split(string(last), "/")
 	for _, st := range e.Statements {
-		other := strings.Split(string(st.Menu), "/")
+		if st.Menu == last { // as in a section with many rows
+			continue
+		}
+		last = st.Menu
+		other := strings.Split(string(last), "/")
 		same := 0
 		for same < min(len(path), len(other)) && path[same] == other[same] {
 			same++
