@@ -261,7 +261,20 @@ func syncFolder(path string) {
 func month(at time.Time) string { return at.UTC().Format("2006-01") }
 
 // openOwn opens a file that is for its owner alone. What others could have put there is refused, as ssh does.
+// A file that is exchanged at that moment, as one is when a segment is full, is opened anew.
 func openOwn(path string, flags int) (*os.File, error) {
+	for range 100 {
+		file, err := openOnce(path, flags)
+		if !errors.Is(err, errExchanged) {
+			return file, err
+		}
+	}
+	return nil, fmt.Errorf("%s %w each time it was opened: something else writes there; try again when that is stopped", path, errExchanged)
+}
+
+var errExchanged = errors.New("was exchanged")
+
+func openOnce(path string, flags int) (*os.File, error) {
 	before, err := os.Lstat(path)
 	if err == nil && !before.Mode().IsRegular() {
 		return nil, &ExposedError{fmt.Sprintf("%s is %s: put a plain file there, or take it away", path, kindOf(before.Mode()))}
@@ -277,7 +290,7 @@ func openOwn(path string, flags int) (*os.File, error) {
 	switch {
 	case err != nil:
 	case before != nil && !os.SameFile(before, opened):
-		err = fmt.Errorf("%s was exchanged while it was opened: try again", path)
+		err = errExchanged
 	case flags&os.O_RDWR != 0 && othersWrite(opened.Mode()):
 		err = &ExposedError{fmt.Sprintf("%s can be written by others (mode %04o): chmod 600 it, and look at it with rosknock journal --verify", path, opened.Mode().Perm())}
 	}
