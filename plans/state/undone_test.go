@@ -218,7 +218,7 @@ func workWith(t interface{ Fatal(...any) }, b state.Backup) {
 	states, err := diff.States(before, done)
 	must(err)
 	bare := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
-	for _, now := range []routeros.Snapshot{bare, before, states[len(states)-1]} {
+	for _, now := range []routeros.Snapshot{bare, before, numbered(states[len(states)-1])} {
 		back, err := undo.Changes(now, before, done, b.Plan)
 		must(err)
 		_, err = diff.States(now, back)
@@ -229,10 +229,30 @@ func workWith(t interface{ Fatal(...any) }, b state.Backup) {
 	must(err)
 }
 
+// numbered gives rows that a rehearsal added ids such as a router gives.
+func numbered(s routeros.Snapshot) routeros.Snapshot {
+	id := func(id string) string { return strings.Replace(id, "+", "*A", 1) }
+	rules, entries := map[routeros.Menu][]routeros.Rule{}, map[routeros.Menu][]routeros.ListEntry{}
+	for menu, rows := range s.Rules {
+		for _, r := range rows {
+			r.ID = id(r.ID)
+			rules[menu] = append(rules[menu], r)
+		}
+	}
+	for menu, rows := range s.Entries {
+		for _, e := range rows {
+			e.ID = id(e.ID)
+			entries[menu] = append(entries[menu], e)
+		}
+	}
+	s.Rules, s.Entries = rules, entries
+	return s
+}
+
 // TestSpoiltBackups: however the parts of a backup are mixed up, it is refused, or can be worked with.
 func TestSpoiltBackups(t *testing.T) {
 	d := open(t)
-	taken := 0
+	workWith(t, smallBackup())
 	rapid.Check(t, func(t *rapid.T) {
 		b := smallBackup()
 		b.Change, b.Address = "20261121-041500-3fa9", "r"
@@ -267,13 +287,9 @@ func TestSpoiltBackups(t *testing.T) {
 			t.Fatal(err)
 		}
 		if read, err := d.LoadBackup("r", b.Change); err == nil {
-			taken++
 			workWith(t, read)
 		}
 	})
-	if taken == 0 {
-		t.Error("none could be worked with")
-	}
 }
 
 // FuzzFiles: whatever a file in the state folder holds, it is read or refused, and what is read can
