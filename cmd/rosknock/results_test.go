@@ -87,7 +87,8 @@ func TestResultsHeld(t *testing.T) {
 			var read []weak.Pointer[routeros.Snapshot]
 			held := 0
 			to := madeRun(t, routers, output, files, func(i int) view.Router {
-				if runtime.GC(); i == routers-1 {
+				if i == routers-1 {
+					runtime.GC()
 					for _, p := range read {
 						if p.Value() != nil {
 							held++
