@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"iter"
 	"slices"
-	"strings"
 )
 
 // Attribute is one name=value pair of a row or of a command. Values are bytes as
@@ -123,16 +122,20 @@ func (a Attributes) Bool(name string) bool {
 
 // String prints the row as a console would, quoted where needed: chain=input comment="a b".
 func (a Attributes) String() string {
-	var b strings.Builder
+	size := 0
+	for _, x := range a {
+		size += len(x.Name) + len(x.Value) + 4
+	}
+	out := make([]byte, 0, size)
 	for i, x := range a {
 		if i > 0 {
-			b.WriteByte(' ')
+			out = append(out, ' ')
 		}
-		b.WriteString(x.Name)
-		b.WriteByte('=')
-		b.WriteString(Quote(x.Value))
+		out = append(out, x.Name...)
+		out = append(out, '=')
+		out = appendQuoted(out, x.Value)
 	}
-	return b.String()
+	return string(out)
 }
 
 // ParseBool reads yes, no, true or false. The router prints true and false and accepts

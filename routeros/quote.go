@@ -9,19 +9,21 @@ import (
 // double quotes with backslash escapes otherwise. Bytes outside printable ASCII become
 // \XX escapes, as /export writes them, so the result is always plain ASCII.
 func Quote(s string) string {
-	if s == "" {
-		return `""`
-	}
-	if strings.IndexFunc(s, needsQuote) < 0 {
+	if s != "" && strings.IndexFunc(s, needsQuote) < 0 {
 		return s
 	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for i := range len(s) {
-		b.WriteString(quoteByte(s[i]))
+	return string(appendQuoted(nil, s))
+}
+
+func appendQuoted(out []byte, s string) []byte {
+	if s != "" && strings.IndexFunc(s, needsQuote) < 0 {
+		return append(out, s...)
 	}
-	b.WriteByte('"')
-	return b.String()
+	out = append(out, '"')
+	for i := range len(s) {
+		out = appendByte(out, s[i])
+	}
+	return append(out, '"')
 }
 
 func needsQuote(r rune) bool {
@@ -32,19 +34,19 @@ func needsQuote(r rune) bool {
 	return !strings.ContainsRune("-._:,/!*@%+", r)
 }
 
-func quoteByte(c byte) string {
+func appendByte(out []byte, c byte) []byte {
 	switch c {
 	case '"', '\\', '$', '?':
-		return `\` + string(c)
+		return append(out, '\\', c)
 	case '\n':
-		return `\n`
+		return append(out, `\n`...)
 	case '\r':
-		return `\r`
+		return append(out, `\r`...)
 	case '\t':
-		return `\t`
+		return append(out, `\t`...)
 	}
 	if c < 0x20 || c >= 0x7f {
-		return fmt.Sprintf(`\%02X`, c)
+		return fmt.Appendf(out, `\%02X`, c)
 	}
-	return string(c)
+	return append(out, c)
 }

@@ -63,12 +63,12 @@ func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done diff.Chan
 func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 	menus := done.Menus()
 	for _, foreign := range []bool{true, false} {
-		now := map[routeros.Menu][]string{}
+		now := map[routeros.Menu][]diff.Row{}
 		for _, m := range menus {
 			now[m] = u.list(u.cur, m, foreign)
 		}
 		for n, state := range u.states {
-			if !slices.ContainsFunc(menus, func(m routeros.Menu) bool { return !slices.Equal(u.list(state, m, foreign), now[m]) }) {
+			if !slices.ContainsFunc(menus, func(m routeros.Menu) bool { return !slices.EqualFunc(u.list(state, m, foreign), now[m], sameRow) }) {
 				return n, true
 			}
 		}
@@ -78,25 +78,30 @@ func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 
 // list is a menu's rows in order, with their present ids: the plan's with their content, others, if
 // requested, by their ids only.
-func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []string {
-	var out []string
+func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []diff.Row {
+	var out []diff.Row
 	for _, r := range diff.Rows(s, menu) {
-		id := r.ID
-		if now, ok := u.at[key(menu, id)]; ok {
-			id = now
+		mine := menu == routeros.ServiceMenu || u.owned(r)
+		if r.Dynamic || !mine && !foreign {
+			continue
 		}
-		switch {
-		case r.Dynamic:
-		case menu == routeros.ServiceMenu || u.owned(r):
-			out = append(out, fmt.Sprintf("%s %s", id, routeros.Rule{Attrs: r.Attrs}.Canonical()))
-		case foreign:
-			out = append(out, id)
+		if now, ok := u.at[key(menu, r.ID)]; ok {
+			r.ID = now
 		}
+		if !mine {
+			r.Attrs = nil
+		}
+		out = append(out, r)
 	}
 	if !menu.IsRuleTable() {
-		slices.Sort(out)
+		slices.SortFunc(out, func(a, b diff.Row) int { return strings.Compare(a.ID, b.ID) })
 	}
 	return out
+}
+
+func sameRow(a, b diff.Row) bool {
+	return a.ID == b.ID && (slices.Equal(a.Attrs, b.Attrs) ||
+		slices.Equal(routeros.Rule{Attrs: a.Attrs}.Canonical(), routeros.Rule{Attrs: b.Attrs}.Canonical()))
 }
 
 type undoer struct {
