@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -214,7 +214,7 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 // knocks lets the stranger's packets arrive at the router's firewall: the knock if asked, then one to Winbox.
 func (s *story) knocks(want firewall.Verdict, what string, knock bool) error {
 	s.title("── %s", what)
-	probes := compile.NewProbes(s.router.router.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(s.router.router.Snapshot(), routeros.IPv4)
 	probes.Source = demoStranger()
 	if knock {
 		for i, stage := range s.plan.Doors[0].Knock {

@@ -19,8 +19,8 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -135,7 +135,7 @@ func (s *site) rules() (own, foreign string) {
 func (s *site) reach() (stranger, operator bool) {
 	at := s.router.Snapshot()
 	world, lists := firewall.NewFirewall(at), firewall.NewAddressLists(at, at.Clock)
-	probes := compile.NewProbes(at, routeros.IPv4)
+	probes := traffic.NewProbes(at, routeros.IPv4)
 	probes.Source = netip.MustParseAddr("93.184.215.14")
 	stranger = world.Input(probes.New("ether1", "tcp", 8291), lists, at.Clock).Verdict == firewall.Accept
 	probes.Source = netip.MustParseAddr("127.0.0.1")

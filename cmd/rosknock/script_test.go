@@ -24,7 +24,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/sim"
@@ -221,7 +221,7 @@ func playDerived(ts *testscript.TestScript, neg bool, args []string) {
 	_, door, _, err = e.present(context.Background(), settings{at: at}, knockOptions{identity: args[0]}, job{}, p, door)
 	ts.Check(err)
 	r := running(ts)[args[1]].router
-	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(r.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr(args[2])
 	for _, stage := range door.Knock {
 		r.Packet(probes.Stage("ether1", stage))

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -114,7 +114,7 @@ func TestVerifyKnock(t *testing.T) {
 
 // playTo lets the packets of a knock arrive.
 func playTo(r *sim.Router, stages []plans.Stage) {
-	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(r.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr("203.0.113.9")
 	for i, s := range stages {
 		q := probes.Stage("ether1", s)

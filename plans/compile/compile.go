@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -58,7 +59,7 @@ type Table struct {
 	// Doors are the plan's doors as the rules have them, for checking that they can be reached.
 	Doors []Door
 	// Gate are the matches that the gate shuts.
-	Gate []Match
+	Gate []traffic.Match
 	// Bogons are sources that are taken for forged; nil for none.
 	Bogons *Bogons
 	// Forwarding concerns services behind the router; zero in a table without any.
@@ -66,7 +67,7 @@ type Table struct {
 }
 
 // Dropped are the packets that the rules of input drop if their source is not allowed.
-func (t Table) Dropped() []Match { return append(Shut(t.Gate), t.Forwarding.Outer...) }
+func (t Table) Dropped() []traffic.Match { return append(traffic.Shut(t.Gate), t.Forwarding.Outer...) }
 
 // Chain is a part of a table's rules that stands in a chain of its own.
 type Chain struct {
@@ -79,7 +80,7 @@ type Door struct {
 	Name    string
 	Knock   []plans.Stage
 	Trusted string
-	Opens   []Match // one without protocol: everything
+	Opens   []traffic.Match // one without protocol: everything
 	// StageTimeout and For are how long the stage lists and the trusted list remember a source.
 	StageTimeout time.Duration
 	For          routeros.ListTimeout
@@ -388,11 +389,11 @@ func (c *compiler) rules(t *Table) []routeros.Rule {
 		rules = append(rules, c.trusts(t, d, t.Doors[i].Opens)...)
 	}
 	rules = append(rules, c.allows(*t)...)
-	for _, m := range Shut(t.Gate) {
-		rules = append(rules, c.rule("gate/"+m.slot(), "shut for everybody else", append([]string{"action", "drop"}, m.attributes()...)...))
+	for _, m := range traffic.Shut(t.Gate) {
+		rules = append(rules, c.rule("gate/"+m.Slot(), "shut for everybody else", append([]string{"action", "drop"}, m.Attributes()...)...))
 	}
 	for _, m := range t.Forwarding.Outer {
-		rules = append(rules, c.rule("gate/forwarded-"+m.slot(), "forwarded, and for nobody here", append([]string{"action", "drop"}, m.attributes()...)...))
+		rules = append(rules, c.rule("gate/forwarded-"+m.Slot(), "forwarded, and for nobody here", append([]string{"action", "drop"}, m.Attributes()...)...))
 	}
 	return rules
 }
@@ -471,7 +472,7 @@ func carries(s plans.Stage) []string {
 func (c *compiler) allows(t Table) []routeros.Rule {
 	reach := t.Gate
 	for _, d := range t.Doors {
-		reach = merge(append(slices.Clone(reach), d.Opens...))
+		reach = traffic.Merge(append(slices.Clone(reach), d.Opens...))
 	}
 	var rules []routeros.Rule
 	if len(c.allowed()) > 0 {
@@ -483,14 +484,14 @@ func (c *compiler) allows(t Table) []routeros.Rule {
 	return rules
 }
 
-func (c *compiler) accepts(slot, text string, reach []Match, who ...string) []routeros.Rule {
+func (c *compiler) accepts(slot, text string, reach []traffic.Match, who ...string) []routeros.Rule {
 	var rules []routeros.Rule
 	for _, m := range reach {
 		name := slot
 		if m.Protocol != "" {
-			name += "-" + m.slot()
+			name += "-" + m.Slot()
 		}
-		rules = append(rules, c.rule(name, text, slices.Concat([]string{"action", "accept"}, who, m.attributes())...))
+		rules = append(rules, c.rule(name, text, slices.Concat([]string{"action", "accept"}, who, m.Attributes())...))
 	}
 	return rules
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -204,7 +205,7 @@ func (f *table) lost() {
 	if len(f.states) == 1 {
 		return // nothing changes
 	}
-	gated := compile.Packets(s, f.nat, f.Dropped())
+	gated := traffic.Packets(s, f.nat, f.Dropped())
 	for n := 1; n < len(f.states); n++ {
 		var stopped space.Set
 		rows := f.states[n].Rules[f.Menu]
@@ -270,7 +271,7 @@ func (f *table) reaches(n int, service routeros.Service) space.Set {
 func (f *table) gate() {
 	s := f.space
 	n := len(f.states) - 1
-	gated := compile.Packets(s, f.nat, f.Dropped())
+	gated := traffic.Packets(s, f.nat, f.Dropped())
 	reached := s.And(s.And(gated, s.States(firewall.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
@@ -330,7 +331,7 @@ func maskedPacket(p firewall.Packet) string {
 // door plays each knock on the router's final state: on at least one interface it has to open what
 // the door opens.
 func (f *table) door() {
-	trial := trial{snapshot: f.after, world: firewall.NewFirewall(f.after), table: f.Table, probes: compile.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
+	trial := trial{snapshot: f.after, world: firewall.NewFirewall(f.after), table: f.Table, probes: traffic.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
 	for _, d := range f.Doors {
 		if err := trial.door(d); err != nil {
 			f.fail(Failure{
@@ -351,7 +352,7 @@ func (f *table) allowed() {
 	}
 	for _, one := range f.alone(f.guests()) {
 		for _, m := range reach {
-			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(firewall.New)))
+			asked := s.And(s.And(traffic.Packets(s, f.nat, []traffic.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(firewall.New)))
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
 			}
@@ -518,8 +519,8 @@ func (f *table) stage(stage plans.Stage, lax compile.Lax) space.Set {
 	var set space.Set
 	switch {
 	case stage.Protocol != "icmp":
-		m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
-		set = compile.Packets(f.space, f.nat, []compile.Match{m})
+		m := traffic.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
+		set = traffic.Packets(f.space, f.nat, []traffic.Match{m})
 	case lax.AnyICMP:
 		set = f.space.Pings(int(stage.Size))
 	default:

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -102,7 +103,7 @@ func (b bench) ledger() trusted.Ledger {
 
 // knock plays some stages of the first door from an address, and then a packet to Winbox.
 func (b bench) knock(source string, stages ...plans.Stage) firewall.Verdict {
-	probes := compile.NewProbes(b.router.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(b.router.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr(source)
 	for _, s := range stages {
 		b.router.Packet(probes.Stage("ether1", s))

@@ -1,11 +1,12 @@
-package compile
+// Package traffic says which packets a plan is about: a [Match] is a set of packets to the router, and
+// [Probes] makes packets of a stranger that test a rule set on it.
+package traffic
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -23,7 +24,7 @@ type Match struct {
 const mostPorts = 15
 
 // slot names the match within a mark. It reveals the protocol, never a port.
-func (m Match) slot() string {
+func (m Match) Slot() string {
 	name := m.Protocol
 	if name == "" {
 		name = "all"
@@ -38,7 +39,7 @@ func (m Match) slot() string {
 }
 
 // attributes returns the matchers as alternating names and values.
-func (m Match) attributes() []string {
+func (m Match) Attributes() []string {
 	if m.Protocol == "" {
 		return nil
 	}
@@ -52,45 +53,8 @@ func (m Match) attributes() []string {
 	return pairs
 }
 
-// matches expands targets into as few matches as possible, in a stable order.
-func (c *compiler) matches(targets []plans.Target) []Match {
-	var all []Match
-	for _, t := range targets {
-		all = append(all, c.expand(t)...)
-	}
-	return merge(all)
-}
-
-func (c *compiler) expand(t plans.Target) []Match {
-	switch t.Kind {
-	case plans.ServiceTarget:
-		port, ok := c.servicePort(t.Name)
-		if !ok {
-			c.notes = append(c.notes, fmt.Sprintf("the router has no service %s: left out", t.Name))
-			return nil
-		}
-		ports := routeros.Ports{{First: port, Last: port}}
-		if now, moving := c.moving[t.Name]; moving {
-			ports = append(ports, routeros.PortRange{First: now, Last: now})
-		}
-		return []Match{{Protocol: "tcp", Ports: ports}}
-	case plans.VPNTarget:
-		var out []Match
-		for _, m := range plans.VPNMatches(t.Name, c.family) {
-			out = append(out, Match{Protocol: m.Protocol, Ports: portsOf(m.Ports), IPsecPolicy: m.IPsecPolicy})
-		}
-		return out
-	case plans.PortTarget:
-		return []Match{{Protocol: t.Protocol, Ports: routeros.Ports{t.Port}}}
-	case plans.ForwardTarget:
-		return nil // it is behind the router
-	default:
-		return []Match{{}}
-	}
-}
-
 // portsOf reads a port list of our own tables; none stays none.
-func portsOf(list string) routeros.Ports {
+func Ports(list string) routeros.Ports {
 	if list == "" {
 		return nil
 	}
@@ -98,20 +62,9 @@ func portsOf(list string) routeros.Ports {
 	return ports
 }
 
-// servicePort is the port on which a service will listen once the plan is applied.
-func (c *compiler) servicePort(name string) (uint16, bool) {
-	for _, p := range c.plan.Services.Ports {
-		if p.Name == name {
-			return p.Port, true
-		}
-	}
-	s, ok := c.router.Service(name)
-	return s.Port, ok
-}
-
 // merge joins matches of one protocol and policy and cuts port lists that are too long for one
 // rule. Everything swallows the rest.
-func merge(all []Match) []Match {
+func Merge(all []Match) []Match {
 	if slices.ContainsFunc(all, func(m Match) bool { return m.Protocol == "" }) {
 		return []Match{{}}
 	}
@@ -127,7 +80,7 @@ func merge(all []Match) []Match {
 	}
 	var out []Match
 	for _, k := range order {
-		out = append(out, cut(Match{Protocol: k.protocol, Ports: portsOf(ports[k]), IPsecPolicy: k.policy})...)
+		out = append(out, cut(Match{Protocol: k.protocol, Ports: Ports(ports[k]), IPsecPolicy: k.policy})...)
 	}
 	return out
 }
@@ -158,5 +111,5 @@ func Shut(gate []Match) []Match {
 	for i := range bare {
 		bare[i].IPsecPolicy = ""
 	}
-	return merge(bare)
+	return Merge(bare)
 }

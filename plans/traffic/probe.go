@@ -1,4 +1,4 @@
-package compile
+package traffic
 
 import (
 	"net/netip"
@@ -99,6 +99,24 @@ func (p Probes) Established(in string) []firewall.Packet {
 	tcp.TCPFlags = firewall.ACK
 	tcp.State, udp.State = firewall.Established, firewall.Established
 	return []firewall.Packet{tcp, udp}
+}
+
+// Running plays the packets of a forwarded connection that a stranger has open, in both directions,
+// at the chain forward, where they have been translated already.
+func (p Probes) Running(w *firewall.Firewall, in, protocol string, to netip.AddrPort, lists firewall.Lists) []firewall.Disposition {
+	there := p.New(in, protocol, to.Port())
+	there.Dst, there.State, there.DstNAT, there.TCPFlags = to.Addr(), firewall.Established, true, 0
+	if there.Protocol == 6 {
+		there.TCPFlags = firewall.ACK
+	}
+	there.OutInterface, _ = w.Leaves(to.Addr())
+	back := there
+	back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
+	back.InInterface, back.OutInterface = there.OutInterface, in
+	walk := func(q firewall.Packet) firewall.Disposition {
+		return w.Walk(p.Family.Filter(), "forward", q, lists, p.router.Clock)
+	}
+	return []firewall.Disposition{walk(there), walk(back)}
 }
 
 // destination is an address of the router, on that interface if it has one there.
