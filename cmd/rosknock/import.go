@@ -12,8 +12,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -106,7 +106,7 @@ func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
 
 // recognised looks at a router that was read.
 func (i *importing) recognised(r view.Router, session change.Management) view.Imported {
-	found := view.Imported{Router: r, Found: recognise.Router(*r.Snapshot, recognise.Options{Name: i.name, Session: session})}
+	found := view.Imported{Router: r, Found: discover.Router(*r.Snapshot, discover.Options{Name: i.name, Session: session})}
 	if len(found.Found.Doors) == 0 {
 		return found
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/jump"
+	"github.com/rosknock/rosknock/routeros/sshjump"
 )
 
 // memory is what is read of the state folder once for all routers.
@@ -26,7 +26,7 @@ type memory struct {
 
 	clear, insecure, older sync.Once // warnings
 
-	ways map[string]*jump.Way // SSH hosts, by how they are written
+	ways map[string]*sshjump.Way // SSH hosts, by how they are written
 
 	journal sync.Once
 	history *state.History

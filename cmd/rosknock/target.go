@@ -21,7 +21,7 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/jump"
+	"github.com/rosknock/rosknock/routeros/sshjump"
 )
 
 // router is one router of the command line, or of an inventory.
@@ -212,7 +212,7 @@ func (r router) way() string {
 		host = a.Unmap().String()
 	}
 	words := []string{net.JoinHostPort(strings.TrimSuffix(host, "."), port)}
-	hops, _ := jump.ParseHops(r.jump) // none, or none that can be read
+	hops, _ := sshjump.ParseHops(r.jump) // none, or none that can be read
 	for _, h := range hops {
 		words = append(words, h.User+"@"+strings.ToLower(h.Address()))
 	}
@@ -255,7 +255,7 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	if out.ca = pick("tls-ca", r.TLSCA, s.TLSCA); out.ca != "" {
 		out.target.Trust.Roots, err = cas.read(out.ca)
 	}
-	if _, hops := jump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
+	if _, hops := sshjump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
 		err = invalid(fmt.Errorf("%s: --ssh-jump: %w", r.Name, hops))
 	}
 	out.remembers = out.target.Transport == api.TLS && remembered(out.target.Trust)
@@ -373,11 +373,11 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 	if way := e.memory.ways[r.jump]; way != nil {
 		return way.DialContext, nil
 	}
-	hops, err := jump.ParseHops(r.jump)
+	hops, err := sshjump.ParseHops(r.jump)
 	if err != nil {
 		return nil, invalid(fmt.Errorf("--ssh-jump: %w", err))
 	}
-	options := jump.Options{
+	options := sshjump.Options{
 		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: s.sshKnownHosts, Keys: s.sshKeys,
 		// A hop gives up before the whole connection does, so that the error can name it.
 		Timeout: s.Timeout * 3 / 4 / time.Duration(len(hops)),
@@ -388,9 +388,9 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 			return e.ask(ctx, fmt.Sprintf("passphrase of %s: ", file))
 		}
 	}
-	way := jump.Open(hops, options)
+	way := sshjump.Open(hops, options)
 	if e.memory.ways == nil {
-		e.memory.ways = map[string]*jump.Way{}
+		e.memory.ways = map[string]*sshjump.Way{}
 	}
 	e.memory.ways[r.jump] = way
 	return way.DialContext, nil

@@ -86,8 +86,8 @@ type Door struct {
 	For          routeros.ListTimeout
 	// StageLists are those of the stages before the last.
 	StageLists []string
-	// Lax says for each stage which conditions its rule lacks; nil if none lacks any.
-	Lax []Lax
+	// Relaxed says for each stage which conditions its rule lacks; nil if none lacks any.
+	Relaxed []Relaxed
 	// Hours are when the knock of a window that is installed in advance counts; none means always.
 	Hours []routeros.Hours
 	// Quarantine is nil at a door that has none.
@@ -351,7 +351,7 @@ func (c *compiler) table() (Table, error) {
 }
 
 func (c *compiler) door(d plans.Door) Door {
-	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Lax: c.lax(d), Hours: d.Hours}
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))
 	}

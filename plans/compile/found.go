@@ -9,22 +9,22 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Lax are the conditions that a stage rule as found lacks: then packets count for the stage that a
+// Relaxed are the conditions that a stage rule as found lacks: then packets count for the stage that a
 // stage of ours would not match.
-type Lax struct {
+type Relaxed struct {
 	AnyState bool // not only the first packet of a connection
 	AnyICMP  bool // not only an echo request
 }
 
-// lax says for each stage of a door which conditions its rule as found lacks; nil if none lacks
+// relaxed says for each stage of a door which conditions its rule as found lacks; nil if none lacks
 // any.
-func (c *compiler) lax(d plans.Door) []Lax {
-	out := make([]Lax, len(d.Knock))
+func (c *compiler) relaxed(d plans.Door) []Relaxed {
+	out := make([]Relaxed, len(d.Knock))
 	for i := range out {
 		r := c.plan.Firewall.Found.Rule(fmt.Sprintf("%s/stage-%d", d.Name, i+1))
-		out[i] = Lax{AnyState: r.Lacks("connection-state"), AnyICMP: r.Lacks("icmp-options")}
+		out[i] = Relaxed{AnyState: r.Lacks("connection-state"), AnyICMP: r.Lacks("icmp-options")}
 	}
-	if !slices.ContainsFunc(out, func(l Lax) bool { return l != Lax{} }) {
+	if !slices.ContainsFunc(out, func(l Relaxed) bool { return l != Relaxed{} }) {
 		return nil
 	}
 	return out

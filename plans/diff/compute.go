@@ -373,7 +373,7 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 			trial.sweepChain(seg.menu, plan, seg.chain)
 			n += len(foreignIn(e.rows, plan, seg.chain)) * 2 // a foreign rule can't be mended
 		}
-		return n + trial.heavy(), len(trial.all())
+		return n + trial.countsAsRebuild(), len(trial.all())
 	}
 	if live != "" {
 		if n, all := work(live); n <= 1 && all <= mostInPlace {

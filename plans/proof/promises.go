@@ -498,8 +498,8 @@ func (f *table) hours(d compile.Door, final space.Result) {
 // stages are the packets of a door's knock, in their order.
 func (f *table) stages(d compile.Door) []space.Set {
 	out := f.packets(d.Knock)
-	for i, lax := range d.Lax {
-		out[i] = f.stage(d.Knock[i], lax)
+	for i, relaxed := range d.Relaxed {
+		out[i] = f.stage(d.Knock[i], relaxed)
 	}
 	return out
 }
@@ -508,20 +508,20 @@ func (f *table) stages(d compile.Door) []space.Set {
 func (f *table) packets(stages []plans.Stage) []space.Set {
 	var out []space.Set
 	for _, stage := range stages {
-		out = append(out, f.stage(stage, compile.Lax{}))
+		out = append(out, f.stage(stage, compile.Relaxed{}))
 	}
 	return out
 }
 
 // stage are the packets of one stage. Only the first packet of a connection knocks, and of pings
 // only a request, unless the rule as found has fewer conditions.
-func (f *table) stage(stage plans.Stage, lax compile.Lax) space.Set {
+func (f *table) stage(stage plans.Stage, relaxed compile.Relaxed) space.Set {
 	var set space.Set
 	switch {
 	case stage.Protocol != "icmp":
 		m := traffic.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
 		set = traffic.Packets(f.space, f.nat, []traffic.Match{m})
-	case lax.AnyICMP:
+	case relaxed.AnyICMP:
 		set = f.space.Pings(int(stage.Size))
 	default:
 		set = f.space.Echo(int(stage.Size))
@@ -529,7 +529,7 @@ func (f *table) stage(stage plans.Stage, lax compile.Lax) space.Set {
 	if stage.Payload != "" {
 		set = f.space.And(set, f.space.Carrying(stage.Payload))
 	}
-	if lax.AnyState {
+	if relaxed.AnyState {
 		return set
 	}
 	return f.space.And(set, f.space.States(firewall.New))

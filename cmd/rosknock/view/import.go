@@ -7,14 +7,14 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/recognise"
+	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Imported is a router with the knocks that were recognised on it.
 type Imported struct {
 	Router
-	Found recognise.Result
+	Found discover.Result
 	// File is where the plan was written to; "" for nowhere.
 	File string
 }
@@ -97,7 +97,7 @@ func (i Imported) text(w io.Writer, s Style) {
 }
 
 // door writes what a door is and of which rules it is made.
-func (i Imported) door(w io.Writer, d recognise.Door, s Style) {
+func (i Imported) door(w io.Writer, d discover.Door, s Style) {
 	var opens []string
 	for _, t := range d.Opens {
 		opens = append(opens, t.String())
@@ -208,7 +208,7 @@ func (i Imported) json(s Style) jsonImport {
 	return out
 }
 
-func (i Imported) doorJSON(d recognise.Door, s Style) jsonImportDoor {
+func (i Imported) doorJSON(d discover.Door, s Style) jsonImportDoor {
 	out := jsonImportDoor{
 		Name: d.Name, Family: d.Family.String(), Stages: s.stages(d.Knock), StageTimeout: routeros.FormatDuration(d.StageTimeout), List: i.hide(s, d.Trusted.List),
 		For: d.Trusted.For.String(), Opens: []string{}, Rules: []jsonImportRule{},

@@ -1,4 +1,4 @@
-package recognise_test
+package discover_test
 
 import (
 	"fmt"
@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/plans/proof"
-	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
@@ -26,8 +26,8 @@ func snapshot(text []byte) routeros.Snapshot {
 	return s
 }
 
-func look(s routeros.Snapshot) recognise.Result {
-	return recognise.Router(s, recognise.Options{Name: "old"})
+func look(s routeros.Snapshot) discover.Result {
+	return discover.Router(s, discover.Options{Name: "old"})
 }
 
 // head is a router with an inside and an outside.
@@ -43,7 +43,7 @@ type failer interface {
 
 // holdAdoption holds what adopting promises: only comments change, the plan reads back the same,
 // and then there is nothing to do.
-func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Snapshot {
+func holdAdoption(t failer, s routeros.Snapshot, r discover.Result) routeros.Snapshot {
 	t.Helper()
 	after := changetest.After(t, s, r.Adoption.Changes)
 	for _, step := range r.Adoption.Changes.Steps {
@@ -81,7 +81,7 @@ func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Sn
 	if err := proof.Prove(after, want, changes, change.Management{}).Err(); err != nil {
 		t.Fatalf("the proof does not hold: %v", err)
 	}
-	for _, d := range recognise.Router(after, recognise.Options{Name: "other"}).Doors {
+	for _, d := range discover.Router(after, discover.Options{Name: "other"}).Doors {
 		if slices.Contains(p.Firewall.Families, d.Family) {
 			t.Fatalf("adopted rules are found again: %+v", d)
 		}
@@ -410,7 +410,7 @@ func TestLongKnock(t *testing.T) {
 			}
 			continue
 		}
-		if len(got.Doors) != 0 || !slices.ContainsFunc(got.Missing, func(m recognise.Missing) bool { return strings.Contains(m.Why, "more than 64 stages") }) {
+		if len(got.Doors) != 0 || !slices.ContainsFunc(got.Missing, func(m discover.Missing) bool { return strings.Contains(m.Why, "more than 64 stages") }) {
 			t.Errorf("%d stages: %d doors, %+v", n, len(got.Doors), got.Missing)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package jump
+package sshjump
 
 import (
 	"io/fs"

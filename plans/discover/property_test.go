@@ -1,4 +1,4 @@
-package recognise_test
+package discover_test
 
 import (
 	"fmt"

@@ -1,14 +1,14 @@
-// Package recognise finds hand-written knock rules, and the plan that describes them. A knock is
+// Package discover finds hand-written knock rules, and the plan that describes them. A knock is
 // what package audit calls one: a list that packets fill stage by stage, and that a rule accepts.
 // Lists of brute-force protection are no knocks. The rules that fill the lists give the doors of a
 // plan. as-found says how they differ from the rules that rosknock would write, so that the plan
 // changes nothing about how the router treats packets. Rules that a plan can't express are reported
 // one by one, and stay on the router as they are.
 //
-//	result := recognise.Router(snapshot, recognise.Options{Name: "branch"})
+//	result := discover.Router(snapshot, discover.Options{Name: "branch"})
 //	result.Plan, result.Doors, result.Missing
 //	result.Adoption.Changes   // the marks that make the rules the plan's: only comments change
-package recognise
+package discover
 
 import (
 	"fmt"

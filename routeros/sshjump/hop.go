@@ -1,4 +1,4 @@
-// Package jump reaches routers through SSH hosts, as ssh -J does.
+// Package sshjump reaches routers through SSH hosts, as ssh -J does.
 //
 // [Open] takes the hosts on the way; [Way.DialContext] logs in to them one through the other, once,
 // and then opens a forwarded TCP connection for each call over that same chain. Host keys are
@@ -7,11 +7,11 @@
 // known_hosts, never reads ~/.ssh/config, and runs no command on the hosts it passes. No error
 // shows a secret.
 //
-//	hops, err := jump.ParseHops("ann@gate.example.net,bob@10.0.0.2:2222")
-//	way := jump.Open(hops, jump.Options{AgentSocket: os.Getenv("SSH_AUTH_SOCK")})
+//	hops, err := sshjump.ParseHops("ann@gate.example.net,bob@10.0.0.2:2222")
+//	way := sshjump.Open(hops, sshjump.Options{AgentSocket: os.Getenv("SSH_AUTH_SOCK")})
 //	defer way.Close()
 //	conn, err := way.DialContext(ctx, "tcp", "192.168.88.1:8729")
-package jump
+package sshjump
 
 import (
 	"fmt"

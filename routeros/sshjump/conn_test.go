@@ -1,4 +1,4 @@
-package jump
+package sshjump
 
 import (
 	"context"
