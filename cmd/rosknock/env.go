@@ -49,7 +49,8 @@ type env struct {
 	quiet   bool // steps are not followed
 }
 
-// exitCode is what the program tells its caller. The numbers are an interface: scripts rely on them.
+// exitCode is what the program tells its caller. The numbers are an interface: scripts rely on
+// them.
 type exitCode int
 
 // The exit codes.

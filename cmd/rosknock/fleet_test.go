@@ -135,7 +135,7 @@ func (b *branches) add(i int) *branchRouter {
 	return r
 }
 
-// fault is what goes wrong on the wire.
+// fault is what fails on the wire.
 func (r *branchRouter) fault(q sim.Request) sim.Action {
 	if r.hold != nil && q.Words[0] == "/login" {
 		<-r.hold
@@ -350,7 +350,7 @@ func TestFleetStops(t *testing.T) {
 	}
 }
 
-// TestFleetInterrupted: Ctrl-C begins nothing more, and takes back what is under way or lets it end; nothing is half done.
+// TestFleetInterrupted: Ctrl-C begins nothing more, and rolls back what is under way or lets it end; nothing is half done.
 func TestFleetInterrupted(t *testing.T) {
 	b := newBranches(t, 60, true)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -21,7 +21,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 )
 
-// called runs a command line in a world without routers: whoever dials fails the test.
+// called runs a command line in a world without routers: to dial fails the test.
 func called(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer

@@ -43,7 +43,7 @@ func TestSSHJump(t *testing.T) {
 		code := run(t.Context(), e, append(args, "--state-dir", filepath.Join(dir, "state"), "--ssh-key", filepath.Join(dir, "user")))
 		return code, out.String()
 	}
-	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answer") || !strings.Contains(out, "behind") {
+	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answered") || !strings.Contains(out, "behind") {
 		d.skipWhereClosed(t)
 		t.Errorf("exit code %d\n%s", code, out)
 	}

@@ -279,7 +279,7 @@ func TestTwoMachines(t *testing.T) {
 	}
 }
 
-// TestInterrupted: Ctrl-C in the middle takes back what was done, says so, and ends with 130; a second run does it all.
+// TestInterrupted: Ctrl-C in the middle rolls back what was done, says so, and ends with 130; a second run does it all.
 func TestInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no such signal there")

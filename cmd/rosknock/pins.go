@@ -37,8 +37,8 @@ type memory struct {
 	holders   map[string][]string // keys of the inventory's routers, by address
 }
 
-// remembered reads once what the state folder remembers of routers. Nothing is where there is no
-// place for it: then a certificate has to prove itself.
+// remembered reads once what the state folder remembers of routers. Without a state folder nothing
+// is remembered, and every certificate has to prove itself.
 func (e env) remembered(s settings) (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
@@ -99,8 +99,9 @@ func (e env) keep(s settings, r router, pin, from string) error {
 	return e.memory.known.AddPin(r.key(), pin, from)
 }
 
-// introduce asks whether a certificate that was never seen is the router's, and remembers it. Without a terminal, or a no, it is an
-// error. why says what was seen before that may have been this router's.
+// introduce asks whether a certificate that was never seen is the router's, and remembers it.
+// Without a terminal, or after a no, it returns an error. why tells what was seen before that may
+// have been this router's.
 func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.UntrustedError, why error) error {
 	if why != nil {
 		view.Say(e.err, "rosknock: warning: %v\n", why)

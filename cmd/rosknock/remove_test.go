@@ -27,7 +27,7 @@ allow: {interface-lists: [LAN]}
 firewall: {families: [ipv4], layout: inline}
 `
 
-// TestGivenBack: a rule that a plan took over from somebody goes back to him with the comment that it had, bytes that are no UTF-8 included; one that does
+// TestGivenBack: a rule that a plan took over from somebody is given back to them with the comment that it had, also with bytes that are no UTF-8. One that does
 // something else by now goes with the plan. An undo takes over the one and brings back the other.
 func TestGivenBack(t *testing.T) {
 	for _, protect := range []string{"safe-mode", "dead-man"} {

@@ -147,8 +147,8 @@ func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter,
 	return one, nil
 }
 
-// loadSaved reads saved changes, and refuses those that nobody answers for: changed ones, those of
-// a stranger, and risks that only the file accepts. Nothing in the file is obeyed before.
+// loadSaved reads saved changes. It refuses files that were edited, files of unknown origin, and
+// risks that only the file accepts. Before that, nothing in the file has any effect.
 func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Saved, error) {
 	saved, err := state.Load(file, func(id string) (state.Key, error) { return e.keyOf(ctx, *s, id) })
 	if _, coded := errors.AsType[*codeError](err); err != nil && !coded && !exposedState(err) {
@@ -171,7 +171,7 @@ func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Sav
 			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it anew here, name the key that you share with them with --changes-key, "+
 				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, foreignChanges)}
 		}
-		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords don't count here\n", file, maker)
+		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords are ignored here\n", file, maker)
 	}
 	return saved, e.acceptAgain(ctx, s, file, saved.Accepted)
 }
@@ -202,7 +202,7 @@ func (e env) safeFile(file string, authentic bool) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && !authentic {
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s can be written by others (mode %04o), and nothing shows who did: look at it again, and chmod 600 it", file, info.Mode().Perm())}
+		return &codeError{code: exitRefused, err: fmt.Errorf("%s can be written by others (mode %04o), and nothing shows who did: check it again, and chmod 600 it", file, info.Mode().Perm())}
 	}
 	view.Say(e.err, "rosknock: warning: %s can be read by others, and it holds the knock: chmod 600 %s\n", file, file)
 	return nil
@@ -243,7 +243,8 @@ func (e env) acceptAgain(ctx context.Context, s *settings, file string, risks []
 	return nil
 }
 
-// applySaved carries out saved changes on the routers that they were computed for, or on those of them that are named.
+// applySaved carries out saved changes on the routers that they were computed for, or on those of
+// them that are named.
 func (e env) applySaved(ctx context.Context, s settings, file string, how applying, to *results) error {
 	saved, err := e.loadSaved(ctx, &s, file)
 	if err != nil {
@@ -330,8 +331,8 @@ func (e env) savedRouters(s settings, saved state.Saved, file string) (map[strin
 	return out, nil
 }
 
-// savedTargets are the routers of saved changes that are chosen, as they were reached then. What is
-// typed goes before that, as it goes before an inventory.
+// savedTargets returns the routers of saved changes that are chosen, as they were reached then.
+// Flags override that, as they override an inventory.
 func savedTargets(s settings, saved state.Saved, file string) ([]router, error) {
 	named := func(one state.SavedRouter) func(string) bool {
 		return func(name string) bool { return strings.HasSuffix("@"+name, "@"+one.Name) }

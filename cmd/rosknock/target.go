@@ -87,7 +87,8 @@ func (r router) shown() view.Router {
 	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
 }
 
-// routersOf reads the routers that the command line names, and how their certificates are to be trusted.
+// routersOf reads the routers that the command line names, and how their certificates are to be
+// trusted.
 func (e env) routersOf(s settings) ([]router, error) {
 	switch {
 	case len(s.routers) > 0 && len(s.inventories) > 0:
@@ -219,7 +220,8 @@ func (r router) way() string {
 	return strings.Join(words, " by ")
 }
 
-// pick returns what counts of what the inventory says and of what was typed, or is set otherwise.
+// pick returns the value of a flag that was typed, else the value of the inventory, else that of
+// the other settings.
 func (s settings) pick(flag, said, otherwise string) string {
 	if said == "" || s.typed[flag] {
 		return otherwise
@@ -227,8 +229,8 @@ func (s settings) pick(flag, said, otherwise string) string {
 	return said
 }
 
-// router puts together what the inventory and the command line say of one router. What was typed goes first, then the inventory, then
-// the environment, the settings file and the defaults.
+// router puts together what the inventory and the command line say of one router. What was typed
+// goes first, then the inventory, then the environment, the settings file and the defaults.
 func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	pick := s.pick
 	out := router{
@@ -305,7 +307,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// connect logs in to a router. A certificate that is seen for the first time is asked about, or taken with --tls-accept-new.
+// connect logs in to a router. A certificate that is seen for the first time is asked about, or
+// taken with --tls-accept-new.
 func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
 	dial, err := e.dialer(s, r)
 	if err != nil {
@@ -323,7 +326,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	options := api.Options{Dial: dial, Log: e.logger(s)}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && known.place != "" {
-		return nil, fmt.Errorf("%w; the certificate seen before stands in %s: where the router was exchanged, %s forgets it", changed, known.place, r.accepting(s))
+		return nil, fmt.Errorf("%w; the certificate seen before is kept in %s: if the router was exchanged, %s forgets it", changed, known.place, r.accepting(s))
 	}
 	if err == nil && known.older != "" {
 		_ = e.keep(s, r, target.Trust.Pin, known.older) // it is compared all the same
@@ -346,24 +349,25 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	return api.Dial(ctx, target, password, options)
 }
 
-// warnOfPath says once a run, for each of the two, that a router is reached in a way on which
-// others may read along.
+// warnOfPath warns once a run about each of two ways to reach a router on which others may read
+// along.
 func (e env) warnOfPath(r router) {
 	m := e.memory
 	switch {
 	case e.simulated:
 	case r.target.Transport == api.Plain:
 		m.clear.Do(func() {
-			view.Say(e.err, "rosknock: warning: %s is reached over the API in clear: who is on the path reads the password, and can change what is sent: use api-ssl where you can\n", r.Name)
+			view.Say(e.err, "rosknock: warning: %s is reached over the API in clear: anybody on the path can read the password and change what is sent: use api-ssl where you can\n", r.Name)
 		})
 	case r.target.Trust.Insecure:
 		m.insecure.Do(func() {
-			view.Say(e.err, "rosknock: warning: --tls-insecure: a certificate that is not known here is not checked, and who shows it reads the password: compare it once with /certificate print, and name it with --tls-pin\n")
+			view.Say(e.err, "rosknock: warning: --tls-insecure: a certificate that is not known here is not checked, so a man in the middle can read the password: compare it once with /certificate print, and name it with --tls-pin\n")
 		})
 	}
 }
 
-// dialer returns what opens connections to a router: directly, or through SSH hosts, whose connections all routers behind them share.
+// dialer returns what opens connections to a router: directly, or through SSH hosts, whose
+// connections all routers behind them share.
 func (e env) dialer(s settings, r router) (func(context.Context, string, string) (net.Conn, error), error) {
 	if r.jump == "" {
 		return e.dial, nil
@@ -422,8 +426,9 @@ func (e env) style(s settings) view.Style {
 	return view.Style{Width: e.width, Color: color, Reveal: s.Reveal}
 }
 
-// operators returns the addresses from which this session may come, as the router sees it: those of the user's
-// sessions over the API. Where the router does not tell, it is this end's own address, which NAT may change.
+// operators returns the addresses from which this session may come, as the router sees it: those of
+// the user's sessions over the API. Where the router does not tell, it is this end's own address,
+// which NAT may change.
 func operators(s routeros.Snapshot, session *api.Session, user string) []netip.Addr {
 	var found []netip.Addr
 	for _, a := range s.Active {

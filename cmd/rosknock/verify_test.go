@@ -30,7 +30,7 @@ func (a addressed) RemoteAddr() net.Addr { return tcpAddr(a.remote) }
 
 func tcpAddr(text string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)) }
 
-// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are taken back when it does not open to its
+// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are rolled back when it does not open to its
 // knock, or opens to another.
 func TestVerifyKnock(t *testing.T) {
 	const here, there = "203.0.113.9:40000", "203.0.113.1:8728"
@@ -65,7 +65,7 @@ func TestVerifyKnock(t *testing.T) {
 						routeros.NewCommand("/ip/address/add", "address", "203.0.113.1/24", "interface", "ether1")); err != nil && !strings.Contains(err.Error(), "interface") {
 						t.Fatal(err)
 					}
-					if twice && test.code == exitDone { // the operator has knocked before: his entry is renewed
+					if twice && test.code == exitDone { // the operator has knocked before: their entry is renewed
 						if err := r.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", "trusted", "address", "203.0.113.9", "timeout", "1w")); err != nil {
 							t.Fatal(err)
 						}

@@ -22,7 +22,8 @@ type Imported struct {
 // number is a run of digits, or the id of a row, which is none.
 var number = regexp.MustCompile(`\*[0-9A-F]+|[0-9]+`)
 
-// hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and comments often tell them.
+// hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and
+// comments often tell them.
 func (i Imported) hide(s Style, text string) string {
 	if s.Reveal {
 		return text
@@ -36,7 +37,8 @@ func (i Imported) hide(s Style, text string) string {
 	})
 }
 
-// ImportedPlan writes the plan that describes what was recognised, with the knock masked unless it is to be shown.
+// ImportedPlan writes the plan that describes what was recognised, with the knock masked unless it
+// is to be shown.
 func ImportedPlan(w io.Writer, i Imported, s Style) error {
 	text := i.hide(s, string(plans.Write(i.Found.Plan)))
 	if !s.Reveal {
@@ -88,7 +90,7 @@ func (i Imported) text(w io.Writer, s Style) {
 	if len(i.Found.Doors) == 0 {
 		return
 	}
-	section(w, "what is unwise about the plan", len(i.Findings), "nothing", s)
+	section(w, "findings about the plan", len(i.Findings), "nothing", s)
 	for _, f := range i.Findings {
 		f.What = i.hide(s, f.What)
 		s.finding(w, "  ", f, "")
@@ -126,7 +128,7 @@ func (i Imported) adoption(w io.Writer, s Style) {
 		}
 	}
 	if i.Change != "" {
-		say("rosknock undo " + i.Change + " takes the marks off again")
+		say("rosknock undo " + i.Change + " removes the marks again")
 	}
 }
 
@@ -135,7 +137,8 @@ type jsonImport struct {
 	Address  string `json:"address"`
 	Identity string `json:"identity"`
 	Version  string `json:"version"`
-	// Plan is the plan's text, with the knock masked unless it is to be shown; empty where there is none.
+	// Plan is the plan's text, with the knock masked unless it is to be shown; empty where there is
+	// none.
 	Plan      string           `json:"plan"`
 	File      string           `json:"file,omitempty"`
 	Doors     []jsonImportDoor `json:"doors"`
