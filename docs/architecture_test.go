@@ -37,7 +37,7 @@ func layers() map[string]layer {
 		"routeros/jump":           {ours: "routeros", theirs: "golang.org/x/crypto", impure: true},
 		"routeros/sim":            {ours: "routeros routeros/script routeros/wire routeros/firewall", impure: true},
 		"plans":                   {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
-		"plans/fleet/foreign":     {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
+		"plans/inventory/foreign": {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
 		"plans/sequence":          {ours: "plans routeros"},
 		"plans/compile":           {ours: "plans routeros routeros/firewall/space routeros/firewall"},
 		"plans/diff":              {ours: "plans plans/compile routeros routeros/firewall"},
