@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
@@ -148,7 +149,7 @@ func (e env) ended(ctx context.Context, err, unwritten error) exitCode {
 }
 
 func report(w io.Writer, err error, code exitCode) {
-	if problems, ok := errors.AsType[plans.Problems](err); ok {
+	if problems, ok := errors.AsType[form.Problems](err); ok {
 		view.Problems(w, problems)
 		return
 	}
@@ -161,7 +162,7 @@ func report(w io.Writer, err error, code exitCode) {
 // codeOf finds the exit code of an error.
 func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var coded *codeError
-	var problems plans.Problems
+	var problems form.Problems
 	var refusal *compile.RefusalError
 	var own *trusted.OwnAddressError
 	var held *state.HeldError
