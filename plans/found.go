@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -62,8 +63,8 @@ func FoundLacks() []string { return []string{"connection-state", "icmp-options"}
 
 const slotPattern = `^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9/-]*$`
 
-func slotScalar() scalar {
-	return scalar{what: "a slot", pattern: slotPattern, check: func(text string) (string, string) {
+func slotScalar() form.Scalar {
+	return form.Scalar{What: "a slot", Pattern: slotPattern, Check: func(text string) (string, string) {
 		if _, ok := routeros.FindMark(routeros.Mark{Plan: "x", Slot: text}.String()); ok && strings.Contains(text, "/") {
 			return "", ""
 		}
@@ -72,12 +73,12 @@ func slotScalar() scalar {
 }
 
 // matcherScalar is the value of a matcher, which may begin with the router's ! for "not".
-func matcherScalar() scalar {
-	return scalar{what: "a matcher's value", any: true, secret: true, check: func(text string) (string, string) {
+func matcherScalar() form.Scalar {
+	return form.Scalar{What: "a matcher's value", Any: true, Secret: true, Check: func(text string) (string, string) {
 		switch {
 		case text == "" || text == "!":
 			return "it is empty", ""
-		case len(text) > longestText:
+		case len(text) > form.LongestText:
 			return "it is longer than 100 bytes", ""
 		case text != strings.TrimSpace(text):
 			return "it begins or ends with a space", ""
@@ -88,43 +89,41 @@ func matcherScalar() scalar {
 	}}
 }
 
-func foundForm() form {
-	one := mapping(
-		field{name: "chain", about: "The chain of the rule, if it is not input. The router's own rules jump there.", value: form{scalar: textScalar("a chain")}},
-		field{name: "comment", about: "The text before the mark.", value: form{scalar: textScalar("a comment")}},
-		field{name: "with", about: "Additional matchers of the rule: " + strings.Join(FoundMatchers(), ", ") + ".",
-			value: form{kind: tableForm, names: &scalar{what: "a matcher", enum: FoundMatchers()}, items: &form{scalar: matcherScalar()}}},
-		field{name: "without", about: "Matchers that rosknock would write and that the rule lacks.", value: list(scalar{what: "a matcher", enum: FoundLacks()})},
+func foundForm() form.Form {
+	one := form.Mapping(
+		form.Field{Name: "chain", About: "The chain of the rule, if it is not input. The router's own rules jump there.", Value: form.Of(form.TextScalar("a chain"))},
+		form.Field{Name: "comment", About: "The text before the mark.", Value: form.Of(form.TextScalar("a comment"))},
+		form.Field{Name: "with", About: "Additional matchers of the rule: " + strings.Join(FoundMatchers(), ", ") + ".",
+			Value: form.Table(form.Scalar{What: "a matcher", Enum: FoundMatchers()}, form.Of(matcherScalar()))},
+		form.Field{Name: "without", About: "Matchers that rosknock would write and that the rule lacks.", Value: form.List(form.Of(form.Scalar{What: "a matcher", Enum: FoundLacks()}))},
 	)
-	f := mapping(
-		field{name: "order", about: "The rules by the slots of their marks, in their order in the table.", value: list(slotScalar())},
-		field{name: "rules", about: "How each rule differs, by the slot of its mark.",
-			value: form{kind: tableForm, names: new(slotScalar()), items: &one}},
-	)
-	f.secret = true // old list names often contain a port
-	return f
+	return form.Mapping(
+		form.Field{Name: "order", About: "The rules by the slots of their marks, in their order in the table.", Value: form.List(form.Of(slotScalar()))},
+		form.Field{Name: "rules", About: "How each rule differs, by the slot of its mark.",
+			Value: form.Table(slotScalar(), one)},
+	).Secret() // old list names often contain a port
 }
 
 // found reads how existing rules differ.
-func (w *walker) found(root *yaml.Node, f Firewall) Found {
-	n := w.child(root, "firewall", "as-found")
+func (rd *reader) found(root *yaml.Node, f Firewall) Found {
+	n := rd.Child(root, "firewall", "as-found")
 	if n == nil {
 		return Found{}
 	}
 	if f.Layout != Inline {
-		w.add(n, "rules as they were found are in input and in the router's own chains", "write layout: inline, or leave it out")
+		rd.Reject(n, "rules as they were found are in input and in the router's own chains", "write layout: inline, or leave it out")
 	}
-	if w.child(root, "firewall", "bogons") != nil {
-		w.add(n, "the drops of forged knocks have no place among rules as they were found", "remove as-found and apply, before you add bogons")
+	if rd.Child(root, "firewall", "bogons") != nil {
+		rd.Reject(n, "the drops of forged knocks have no place among rules as they were found", "remove as-found and apply, before you add bogons")
 	}
-	out := Found{Order: w.strings(n, "order")}
-	for _, e := range w.entries(n, "rules") {
-		r := FoundRule{Slot: e.key.Value, Chain: w.string(e.value, "chain"), Comment: w.string(e.value, "comment"), Without: w.strings(e.value, "without")}
-		for _, m := range w.entries(e.value, "with") {
-			if r.Lacks(m.key.Value) {
-				w.add(m.key, fmt.Sprintf("the rule can't be with and without %s", m.key.Value), "remove it from one of them")
+	out := Found{Order: rd.Texts(n, "order")}
+	for _, e := range rd.Entries(n, "rules") {
+		r := FoundRule{Slot: e.Key.Value, Chain: rd.Text(e.Value, "chain"), Comment: rd.Text(e.Value, "comment"), Without: rd.Texts(e.Value, "without")}
+		for _, m := range rd.Entries(e.Value, "with") {
+			if r.Lacks(m.Key.Value) {
+				rd.Reject(m.Key, fmt.Sprintf("the rule can't be with and without %s", m.Key.Value), "remove it from one of them")
 			}
-			r.With = r.With.With(m.key.Value, m.value.Value)
+			r.With = r.With.With(m.Key.Value, m.Value.Value)
 		}
 		out.Rules = append(out.Rules, r)
 	}
@@ -132,20 +131,20 @@ func (w *walker) found(root *yaml.Node, f Firewall) Found {
 }
 
 // compareFound finds slots of doors that the plan hasn't.
-func (w *walker) compareFound(root *yaml.Node, p Plan) {
+func (rd *reader) compareFound(root *yaml.Node, p Plan) {
 	check := func(n *yaml.Node) {
 		door, _, _ := strings.Cut(n.Value, "/")
 		known := slices.ContainsFunc(p.Doors, func(d Door) bool { return d.Name == door })
 		if !known && !slices.Contains([]string{"allow", "gate"}, door) {
-			w.add(n, fmt.Sprintf("the slot %s belongs to no door of the plan", n.Value), "remove it")
+			rd.Reject(n, fmt.Sprintf("the slot %s belongs to no door of the plan", n.Value), "remove it")
 		}
 	}
-	n := w.child(root, "firewall", "as-found")
-	for _, item := range w.items(n, "order") {
+	n := rd.Child(root, "firewall", "as-found")
+	for _, item := range rd.Items(n, "order") {
 		check(item)
 	}
-	for _, e := range w.entries(n, "rules") {
-		check(e.key)
+	for _, e := range rd.Entries(n, "rules") {
+		check(e.Key)
 	}
 }
 
@@ -154,18 +153,18 @@ func writeFound(f Found) *yaml.Node {
 	for _, r := range f.Rules {
 		with := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 		for name, value := range r.With.All() {
-			put(with, name, text(value))
+			form.Put(with, name, form.Text(value))
 		}
-		without := texts(r.Without)
+		without := form.Texts(r.Without)
 		without.Style = yaml.FlowStyle
 		var one []any
 		if r.Chain != "" {
-			one = append(one, "chain", text(r.Chain))
+			one = append(one, "chain", form.Text(r.Chain))
 		}
 		if r.Comment != "" {
-			one = append(one, "comment", text(r.Comment))
+			one = append(one, "comment", form.Text(r.Comment))
 		}
-		put(rules, r.Slot, fields(append(one, "with", with, "without", without)...))
+		form.Put(rules, r.Slot, form.Keys(append(one, "with", with, "without", without)...))
 	}
-	return fields("order", texts(f.Order), "rules", rules)
+	return form.Keys("order", form.Texts(f.Order), "rules", rules)
 }

@@ -2,8 +2,8 @@
 // back. A plan names doors (knock sequences and what they open), the gate (what is closed to
 // everybody else), the services to disable or move, and the allow-list of sources that never need
 // to knock. [Read] is strict and reports every error of a file at once, each with its line and
-// column. The package knows nothing about any router: plans/compile turns a plan into the rule set
-// for one.
+// column: the description of a plan file is here, the strict reader is plans/form. The package knows
+// nothing about any router: plans/compile turns a plan into the rule set for one.
 package plans
 
 import (

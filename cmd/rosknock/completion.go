@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/inventory/foreign"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -302,7 +303,7 @@ func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Complet
 	var out []string
 	seen := map[string]bool{}
 	for _, r := range newest(history) {
-		if bare := plans.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
+		if bare := inventory.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
 			continue
 		}
 		if r.Address != "" && !seen[r.Address] {
@@ -315,16 +316,16 @@ func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Complet
 
 // inventoryOfLine are the routers of the inventories of the command line; none where one can't be
 // read.
-func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
+func inventoryOfLine(c *cobra.Command) []inventory.Router {
 	names, _ := c.Flags().GetStringArray("inventory")
 	if len(names) == 0 {
 		return nil
 	}
-	inventory, err := readInventory(names)
+	known, err := readInventory(names)
 	if err != nil {
 		return nil
 	}
-	return slices.Collect(inventory.All())
+	return slices.Collect(known.All())
 }
 
 // routerNames offers the names of an inventory that were not typed yet.

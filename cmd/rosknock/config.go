@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
@@ -160,7 +160,7 @@ func readVars(c *cobra.Command) (map[string]string, error) {
 		if !ok {
 			return nil, usagef("--var %q: NAME=VALUE is expected", text)
 		}
-		if why := plans.CheckVariable(name, value); why != "" {
+		if why := inventory.CheckVariable(name, value); why != "" {
 			return nil, usagef("--var %s: %s", name, why)
 		}
 		vars[name] = value
@@ -228,7 +228,7 @@ func (s settings) check(outputs []string) error {
 	if s.Timeout <= 0 {
 		return usagef("--timeout %s: it must be more than 0", s.Timeout)
 	}
-	if s.TLSPin != "" && !plans.IsPin(s.TLSPin) {
+	if s.TLSPin != "" && !inventory.IsPin(s.TLSPin) {
 		return usagef("--tls-pin: a pin is sha256: and 64 hex digits")
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
@@ -149,7 +150,7 @@ func (e env) ended(ctx context.Context, err, unwritten error) exitCode {
 }
 
 func report(w io.Writer, err error, code exitCode) {
-	if problems, ok := errors.AsType[plans.Problems](err); ok {
+	if problems, ok := errors.AsType[form.Problems](err); ok {
 		view.Problems(w, problems)
 		return
 	}
@@ -162,7 +163,7 @@ func report(w io.Writer, err error, code exitCode) {
 // codeOf finds the exit code of an error.
 func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var coded *codeError
-	var problems plans.Problems
+	var problems form.Problems
 	var refusal *change.RefusalError
 	var own *trusted.OwnAddressError
 	var held *state.HeldError

@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -217,7 +218,7 @@ func (e env) planned(ctx context.Context, s settings, routers []router, args []s
 
 // plannedWith is planned with another way to look up what a plan refers to.
 func plannedWith(s settings, routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
-	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]form.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -318,9 +319,9 @@ type planReader struct {
 	texts    map[string][]byte
 	names    map[string][]string // variables by file
 	read     map[string]plans.Plan
-	failed   map[string]plans.Problems // by file and values
-	order    []plans.Problem           // each once, as it was met first
-	affected map[string][]string       // routers by problem
+	failed   map[string]form.Problems // by file and values
+	order    []form.Problem           // each once, as it was met first
+	affected map[string][]string      // routers by problem
 	resolve  func(plans.Plan, router) (plans.Plan, error)
 
 	named       bool // on the command line, not by these inventories
@@ -381,7 +382,7 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 			return plan, err
 		}
 		if p.stranger(file) {
-			problems = plans.Problems{{
+			problems = form.Problems{{
 				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it is no valid plan, and lies outside the folder of the inventory that names it, so nothing of it is shown",
 				Remedy: "rosknock lint " + file + " says what is wrong",
 			}}
@@ -401,7 +402,7 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 // problems returns the mistakes of all plans, each once. A mistake that not all routers of a plan
 // share comes with the routers concerned.
 func (p *planReader) problems() error {
-	var out plans.Problems
+	var out form.Problems
 	for _, problem := range p.order {
 		affected := p.affected[problem.String()]
 		if len(p.names[problem.File]) > 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
 )
 
 // section is a heading of the help and what stands under it, by name.
@@ -97,7 +97,7 @@ func unknownCommand(c *cobra.Command, word string) error {
 			begun = append(begun, sub.Name())
 		}
 	}
-	near, isNear := plans.Nearest(word, names)
+	near, isNear := form.Nearest(word, names)
 	hint := ""
 	switch {
 	case len(begun) > 0:
@@ -149,7 +149,7 @@ func flagHint(c *cobra.Command, unknown *pflag.NotExistError) string {
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near, ok := plans.Nearest(unknown.GetSpecifiedName(), names); ok && unknown.GetSpecifiedShortnames() == "" {
+	if near, ok := form.Nearest(unknown.GetSpecifiedName(), names); ok && unknown.GetSpecifiedShortnames() == "" {
 		return ": did you mean --" + near + "?"
 	}
 	return ""

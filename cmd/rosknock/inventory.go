@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/inventory/foreign"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -302,8 +302,8 @@ func importInventory(e env, name, format string, formats []string) error {
 	if len(list.Routers) == 0 {
 		return invalid(fmt.Errorf("%s: it holds no router that can be taken over", name))
 	}
-	text := plans.WriteInventory(draftOf(list))
-	if _, err := plans.ReadInventory(plans.InventoryFile{Name: "the inventory made of " + name, Data: text}); err != nil {
+	text := inventory.Write(draftOf(list))
+	if _, err := inventory.Read(inventory.File{Name: "the inventory made of " + name, Data: text}); err != nil {
 		view.Say(e.err, "rosknock: correct this in the inventory before you use it:\n")
 		report(e.err, err, exitInvalid)
 	}
@@ -312,8 +312,8 @@ func importInventory(e env, name, format string, formats []string) error {
 	return err
 }
 
-func draftOf(list foreign.List) plans.Draft {
-	d := plans.Draft{Groups: map[string]map[string]string{}}
+func draftOf(list foreign.List) inventory.Draft {
+	d := inventory.Draft{Groups: map[string]map[string]string{}}
 	maps.Copy(d.Groups, list.Groups)
 	for _, r := range list.Routers {
 		for _, g := range r.Groups {
@@ -321,7 +321,7 @@ func draftOf(list foreign.List) plans.Draft {
 				d.Groups[g] = map[string]string{}
 			}
 		}
-		d.Routers = append(d.Routers, plans.DraftRouter{Name: r.Name, Address: r.Address, User: r.User, Groups: r.Groups, Tags: r.Tags, Vars: r.Vars, Note: r.Note})
+		d.Routers = append(d.Routers, inventory.DraftRouter{Name: r.Name, Address: r.Address, User: r.User, Groups: r.Groups, Tags: r.Tags, Vars: r.Vars, Note: r.Note})
 	}
 	return d
 }

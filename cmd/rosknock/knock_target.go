@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -44,7 +45,7 @@ func parseEndpoint(text string) (endpoint, error) {
 // bareHost takes the brackets off an IPv6 address, and says what is wrong with a host that has no
 // port.
 func bareHost(text string) (host, why string) {
-	if why := plans.CheckHost(text); why != "" {
+	if why := inventory.CheckHost(text); why != "" {
 		return "", why
 	}
 	if _, err := netip.ParseAddr(text); err != nil && strings.Contains(text, ":") && !strings.HasSuffix(text, "]") {

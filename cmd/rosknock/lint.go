@@ -9,6 +9,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
@@ -74,7 +75,7 @@ func lintPlan(name string, s settings, routers []view.Router) view.Linted {
 		p, err = plans.ReadWith(name, data, s.vars)
 	}
 	if err != nil && !errors.As(err, &out.Problems) {
-		out.Problems = plans.Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}
+		out.Problems = form.Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}
 	}
 	if err != nil {
 		return out

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -347,7 +348,7 @@ func savedTargets(s settings, saved state.Saved, file string) ([]router, error) 
 	for _, one := range saved.Routers {
 		if len(s.routers) == 0 || slices.ContainsFunc(s.routers, named(one)) {
 			site, _, _ := strings.Cut(one.Key, "/")
-			if site == plans.NoSite {
+			if site == inventory.NoSite {
 				site = ""
 			}
 			members, there = append(members, fleet.Member{Name: one.Name, Site: site, Groups: one.Groups, Tags: one.Tags}), append(there, one)
@@ -371,11 +372,11 @@ func savedTargets(s settings, saved state.Saved, file string) ([]router, error) 
 
 func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bool, cas pools) (router, error) {
 	for _, text := range []string{one.Name, one.Address} {
-		if why := plans.CheckHost(text); why != "" {
+		if why := inventory.CheckHost(text); why != "" {
 			return router{}, invalid(fmt.Errorf("router %s: %q: %s", one.Name, text, why))
 		}
 	}
-	from := plans.InventoryRouter{Name: one.Name, Site: m.Site, Groups: one.Groups, Tags: one.Tags, Address: one.Address, User: one.User, Transport: one.Transport, SSHJump: one.SSHJump}
+	from := inventory.Router{Name: one.Name, Site: m.Site, Groups: one.Groups, Tags: one.Tags, Address: one.Address, User: one.User, Transport: one.Transport, SSHJump: one.SSHJump}
 	if authentic {
 		var err error
 		if from.Password, err = plans.ParseCredential(one.Password); one.Password != "" && err != nil {
@@ -386,7 +387,7 @@ func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bo
 	if err != nil {
 		return r, err
 	}
-	if r.id = one.Key; one.Key != from.Key() && one.Key != plans.NoSite+"/"+one.Address {
+	if r.id = one.Key; one.Key != from.Key() && one.Key != inventory.NoSite+"/"+one.Address {
 		return r, invalid(fmt.Errorf("router %s: %q is not its key", one.Name, one.Key))
 	}
 	if !authentic && r.target.Transport == api.Plain && s.Transport != string(api.Plain) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
@@ -50,7 +51,7 @@ an inventory for the routers beside it, inventory.yaml. A file that exists is ne
 			}
 			view.Say(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
 			list := filepath.Join(filepath.Dir(file), "inventory.yaml")
-			switch err := writeNew(list, plans.StarterInventory(filepath.Base(file))); {
+			switch err := writeNew(list, inventory.Starter(filepath.Base(file))); {
 			case errors.Is(err, fs.ErrExist):
 				view.Say(e.out, "%s is there already and stays as it is.\n", list)
 			case err != nil:
@@ -96,7 +97,7 @@ and check them.`,
 			switch {
 			case len(args) == 0 || args[0] == "plan":
 			case args[0] == "inventory":
-				text = plans.InventorySchema()
+				text = inventory.Schema()
 			default:
 				return usagef("schema: there is none for %q: choose plan or inventory", args[0])
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -72,8 +73,8 @@ func (e env) sharing(s settings, r router) func() []string {
 		m := e.memory
 		m.addresses.Do(func() {
 			m.holders = map[string][]string{}
-			inventory, _ := readInventory(s.inventories) // it was read before
-			for one := range inventory.All() {
+			routers, _ := readInventory(s.inventories) // it was read before
+			for one := range routers.All() {
 				target := api.Target{Address: one.Address, Transport: api.Transport(s.pick("transport", one.Transport, s.Transport))}
 				m.holders[target.HostPort()] = append(m.holders[target.HostPort()], one.Key())
 			}
@@ -110,10 +111,10 @@ func (e env) routersOf(s settings) ([]router, error) {
 		if !hasUser {
 			user, host = s.User, text
 		}
-		if why := plans.CheckHost(host); why != "" || user == "" {
+		if why := inventory.CheckHost(host); why != "" || user == "" {
 			return nil, usagef("--router %q: [user@]host[:port] is expected%s", maskedTarget(text), because(why))
 		}
-		r := plans.InventoryRouter{Name: host, Address: host, User: user, Vars: map[string]string{}}
+		r := inventory.Router{Name: host, Address: host, User: user, Vars: map[string]string{}}
 		one, err := s.router(r, pools{})
 		if err != nil {
 			return nil, err
@@ -149,16 +150,16 @@ func because(why string) string {
 }
 
 // readInventory reads the inventory's files.
-func readInventory(names []string) (plans.Inventory, error) {
-	var files []plans.InventoryFile
+func readInventory(names []string) (inventory.Inventory, error) {
+	var files []inventory.File
 	for _, name := range names {
 		data, err := readFile(name, maxInventory)
 		if err != nil {
-			return plans.Inventory{}, invalid(fmt.Errorf("--inventory: %w", err))
+			return inventory.Inventory{}, invalid(fmt.Errorf("--inventory: %w", err))
 		}
-		files = append(files, plans.InventoryFile{Name: name, Data: data})
+		files = append(files, inventory.File{Name: name, Data: data})
 	}
-	return plans.ReadInventory(files...)
+	return inventory.Read(files...)
 }
 
 // maxInventory is more than any inventory that is read: reading says that it is too large.
@@ -166,16 +167,16 @@ const maxInventory = 33 << 20
 
 // inventoryRouters returns the routers of the inventory that --limit leaves.
 func inventoryRouters(s settings) ([]router, error) {
-	inventory, err := readInventory(s.inventories)
+	known, err := readInventory(s.inventories)
 	if err != nil {
 		return nil, err
 	}
-	if inventory.Len() == 0 {
+	if known.Len() == 0 {
 		return nil, invalid(fmt.Errorf("%s: no router is in it", strings.Join(s.inventories, ", ")))
 	}
-	members := make([]fleet.Member, inventory.Len())
+	members := make([]fleet.Member, known.Len())
 	for i := range members {
-		r := inventory.Member(i)
+		r := known.Member(i)
 		members[i] = fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}
 	}
 	chosen, err := fleet.Select(members, s.limits)
@@ -184,10 +185,10 @@ func inventoryRouters(s settings) ([]router, error) {
 	}
 	cas := pools{}
 	var out []router
-	ways := map[string]plans.InventoryRouter{}
+	ways := map[string]inventory.Router{}
 	var same []error
 	for _, i := range chosen {
-		one := inventory.Router(i)
+		one := known.Router(i)
 		r, err := s.router(one, cas)
 		if err != nil {
 			return nil, err
@@ -231,7 +232,7 @@ func (s settings) pick(flag, said, otherwise string) string {
 
 // router puts together what the inventory and the command line say of one router. What was typed
 // goes first, then the inventory, then the environment, the settings file and the defaults.
-func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
+func (s settings) router(r inventory.Router, cas pools) (router, error) {
 	pick := s.pick
 	out := router{
 		Member: fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}, files: r.Plans, vars: map[string]string{}, credential: r.Password,
@@ -248,7 +249,7 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	}
 	out.id = r.Key()
 	if r.Place == "" { // of no inventory
-		out.id = plans.NoSite + "/" + out.target.HostPort()
+		out.id = inventory.NoSite + "/" + out.target.HostPort()
 	}
 	if r.Timeout > 0 && !s.typed["timeout"] {
 		out.target.Timeout = r.Timeout

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/undo"
@@ -215,7 +215,7 @@ func (e env) backupOf(s settings, r router, name string) (state.Backup, error) {
 
 // byAddress says that changes were made of a router that was named by the address of this one.
 func byAddress(history *state.History, s settings, r router) string {
-	key := plans.NoSite + "/" + r.target.HostPort()
+	key := inventory.NoSite + "/" + r.target.HostPort()
 	if records, err := history.Records(key); len(s.inventories) == 0 || err != nil || len(state.Undoable(records, key)) == 0 {
 		return ""
 	}

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
 
-	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/inventory/foreign"
 )
 
 // TestRanges: a range stands for as many hosts as arithmetic says, all of them different.

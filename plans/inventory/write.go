@@ -1,13 +1,13 @@
-package plans
+package inventory
 
 import (
-	"bytes"
 	"maps"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -26,58 +26,52 @@ type DraftRouter struct {
 	Note                      string
 }
 
-// WriteInventory prints an inventory as YAML, as [ReadInventory] reads it.
-func WriteInventory(d Draft) []byte {
+// Write prints an inventory as YAML, as [Read] reads it.
+func Write(d Draft) []byte {
 	root := &yaml.Node{Kind: yaml.MappingNode}
-	put(root, "version", integer(1))
+	form.Put(root, "version", form.Integer(1))
 	groups := &yaml.Node{Kind: yaml.MappingNode}
 	for _, name := range slices.Sorted(maps.Keys(d.Groups)) {
-		n := fields("vars", varsNode(d.Groups[name]))
+		n := form.Keys("vars", varsNode(d.Groups[name]))
 		n.Style = yaml.FlowStyle
-		groups.Content = append(groups.Content, text(name), n) // put leaves out what is empty, and a group has to be there
+		groups.Content = append(groups.Content, form.Text(name), n) // put leaves out what is empty, and a group has to be there
 	}
 	if len(groups.Content) > 0 {
-		put(root, "groups", groups)
+		form.Put(root, "groups", groups)
 	}
 	routers := &yaml.Node{Kind: yaml.MappingNode}
 	for _, r := range d.Routers {
-		n := fields("address", text(r.Address))
+		n := form.Keys("address", form.Text(r.Address))
 		if r.Site != "" {
-			put(n, "site", text(r.Site))
+			form.Put(n, "site", form.Text(r.Site))
 		}
 		if r.User != "" {
-			put(n, "user", text(r.User))
+			form.Put(n, "user", form.Text(r.User))
 		}
 		for _, list := range []struct {
 			key   string
 			words []string
 		}{{"groups", r.Groups}, {"tags", r.Tags}} {
 			if len(list.words) > 0 {
-				put(n, list.key, texts(list.words))
+				form.Put(n, list.key, form.Texts(list.words))
 			}
 		}
 		if len(r.Vars) > 0 {
-			put(n, "vars", varsNode(r.Vars))
+			form.Put(n, "vars", varsNode(r.Vars))
 		}
 		n.Style = yaml.FlowStyle
 		n.LineComment = comment(r.Note)
-		put(routers, r.Name, n)
+		form.Put(routers, r.Name, n)
 	}
-	put(root, "routers", routers)
-	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	// A tree of plain nodes always encodes, and a buffer takes every write.
-	_ = e.Encode(root)
-	_ = e.Close()
-	return b.Bytes()
+	form.Put(root, "routers", routers)
+	return form.Encode(root)
 }
 
 // varsNode prints variables as text, so that 010 stays what it is.
 func varsNode(vars map[string]string) *yaml.Node {
 	n := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
-		put(n, name, text(vars[name]))
+		form.Put(n, name, form.Text(vars[name]))
 	}
 	return n
 }

@@ -1,4 +1,4 @@
-package plans
+package form
 
 import (
 	"strings"
@@ -7,12 +7,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// quickYAML reads the part of YAML that long files are written in: block mappings of plain or
+// QuickYAML reads the part of YAML that long files are written in: block mappings of plain or
 // quoted keys, lists, and flow mappings and lists on one line, of scalars on one line. It makes the
 // nodes that the YAML library would make, in a tenth of the time, with their lines, and the columns
 // of what stands behind a key in a block; values are parts of the text. At whatever else it meets
 // it gives up, and the library reads the file: so it never says what is wrong.
-type quickYAML struct {
+type QuickYAML struct {
 	text string
 	at   int // where the next line begins
 	line int // its number, from 1
@@ -25,9 +25,9 @@ type quickYAML struct {
 	content string
 }
 
-// newQuickYAML returns a reader of a text; false where the text holds characters that may mean more
+// NewQuickYAML returns a reader of a text; false where the text holds characters that may mean more
 // to YAML than themselves.
-func newQuickYAML(text string) (*quickYAML, bool) {
+func NewQuickYAML(text string) (*QuickYAML, bool) {
 	for i := 0; i < len(text); {
 		if c := text[i]; c < utf8.RuneSelf {
 			if c < ' ' && c != '\n' || c == 0x7f {
@@ -42,18 +42,24 @@ func newQuickYAML(text string) (*quickYAML, bool) {
 		}
 		i += size
 	}
-	return quickYAMLAt(text, 0, 1), true
+	return QuickYAMLAt(text, 0, 1), true
 }
 
-// quickYAMLAt returns a reader that begins in the middle of a text, where a line begins.
-func quickYAMLAt(text string, at, line int) *quickYAML {
-	return &quickYAML{text: text, at: at, line: line, peeked: -1}
+// QuickYAMLAt returns a reader that begins in the middle of a text, where a line begins.
+func QuickYAMLAt(text string, at, line int) *QuickYAML {
+	return &QuickYAML{text: text, at: at, line: line, peeked: -1}
 }
 
-// reset lets go of the nodes made since used was what it is told.
-func (q *quickYAML) reset(used int) { q.used = used }
+// Place returns where the next line begins, in bytes, and its number, from 1.
+func (q *QuickYAML) Place() (at, line int) { return q.at, q.line }
 
-func (q *quickYAML) node(k yaml.Kind, tag, value string, style yaml.Style, line int) *yaml.Node {
+// Mark returns what [QuickYAML.Reset] goes back to.
+func (q *QuickYAML) Mark() int { return q.used }
+
+// Reset lets go of the nodes made since a mark: they are used again for those to come.
+func (q *QuickYAML) Reset(mark int) { q.used = mark }
+
+func (q *QuickYAML) node(k yaml.Kind, tag, value string, style yaml.Style, line int) *yaml.Node {
 	if q.used == len(q.pool) {
 		chunk := make([]yaml.Node, min(8+len(q.pool), 256))
 		for i := range chunk {
@@ -66,9 +72,9 @@ func (q *quickYAML) node(k yaml.Kind, tag, value string, style yaml.Style, line 
 	return n
 }
 
-// peek returns the next line that holds anything, from its first character on, and how far that is
+// Peek returns the next line that holds anything, from its first character on, and how far that is
 // indented; -1 at the end of the text.
-func (q *quickYAML) peek() (indent int, content string) {
+func (q *QuickYAML) Peek() (indent int, content string) {
 	if q.peeked == q.at {
 		return q.indent, q.content
 	}
@@ -84,29 +90,29 @@ func (q *quickYAML) peek() (indent int, content string) {
 			q.peeked, q.indent, q.content = q.at, indent, line[indent:]
 			return indent, line[indent:]
 		}
-		q.skip(len(line))
+		q.Skip(len(line))
 	}
 	return -1, ""
 }
 
-// skip goes on behind a line of so many bytes.
-func (q *quickYAML) skip(length int) {
+// Skip goes on behind a line of so many bytes.
+func (q *QuickYAML) Skip(length int) {
 	q.at += length + 1
 	q.line++
 }
 
-// mapping reads the entries of a block mapping and hands each on. It returns false where it gives
+// Mapping reads the entries of a block mapping and hands each on. It returns false where it gives
 // up, or visit does.
-func (q *quickYAML) mapping(indent int, visit func(key, value *yaml.Node) bool) bool {
+func (q *QuickYAML) Mapping(indent int, visit func(key, value *yaml.Node) bool) bool {
 	for {
-		in, content := q.peek()
+		in, content := q.Peek()
 		switch {
 		case in < indent:
 			return true
 		case in > indent:
 			return false
 		}
-		key, value := q.entry(indent, content)
+		key, value := q.Entry(indent, content)
 		if value == nil || !visit(key, value) {
 			return false
 		}
@@ -114,10 +120,10 @@ func (q *quickYAML) mapping(indent int, visit func(key, value *yaml.Node) bool) 
 }
 
 // block reads a block mapping as a node; nil where it gives up.
-func (q *quickYAML) block(indent int) *yaml.Node {
+func (q *QuickYAML) block(indent int) *yaml.Node {
 	n := q.node(yaml.MappingNode, "!!map", "", 0, q.line)
 	n.Column = indent + 1
-	if !q.mapping(indent, func(key, value *yaml.Node) bool {
+	if !q.Mapping(indent, func(key, value *yaml.Node) bool {
 		n.Content = append(n.Content, key, value)
 		return true
 	}) {
@@ -126,24 +132,24 @@ func (q *quickYAML) block(indent int) *yaml.Node {
 	return n
 }
 
-// entry reads a key, which stands in the line that was peeked, and its value; nil where it gives
+// Entry reads a key, which stands in the line that was peeked, and its value; nil where it gives
 // up.
-func (q *quickYAML) entry(indent int, content string) (key, value *yaml.Node) {
+func (q *QuickYAML) Entry(indent int, content string) (key, value *yaml.Node) {
 	key, rest := q.key(content)
 	if key == nil || rest != "" && rest[0] != ' ' {
 		return nil, nil
 	}
 	line := q.line
-	q.skip(indent + len(content))
+	q.Skip(indent + len(content))
 	if text := strings.TrimLeft(rest, " "); text != "" && text[0] != '#' {
 		value = q.inline(text, line)
-		if in, _ := q.peek(); value == nil || in > indent { // it may go on there
+		if in, _ := q.Peek(); value == nil || in > indent { // it may go on there
 			return nil, nil
 		}
 		value.Column = indent + utf8.RuneCountInString(content[:len(content)-len(text)]) + 1
 		return key, value
 	}
-	switch in, content := q.peek(); {
+	switch in, content := q.Peek(); {
 	case in >= indent && strings.HasPrefix(content, "- "):
 		return key, q.list(in, in == indent)
 	case in > indent:
@@ -154,10 +160,10 @@ func (q *quickYAML) entry(indent int, content string) (key, value *yaml.Node) {
 
 // list reads a block list of scalars and flows; nil where it gives up. Below a key of the same
 // indentation it ends where the next key begins.
-func (q *quickYAML) list(indent int, sameAsKey bool) *yaml.Node {
+func (q *QuickYAML) list(indent int, sameAsKey bool) *yaml.Node {
 	n := q.node(yaml.SequenceNode, "!!seq", "", 0, q.line)
 	for {
-		in, content := q.peek()
+		in, content := q.Peek()
 		switch item := strings.HasPrefix(content, "- "); {
 		case in > indent, in == indent && !item && !sameAsKey:
 			return nil
@@ -165,7 +171,7 @@ func (q *quickYAML) list(indent int, sameAsKey bool) *yaml.Node {
 			return n
 		}
 		text, line := strings.TrimLeft(content[2:], " "), q.line
-		q.skip(indent + len(content))
+		q.Skip(indent + len(content))
 		if text == "" {
 			return nil
 		}
@@ -178,7 +184,7 @@ func (q *quickYAML) list(indent int, sameAsKey bool) *yaml.Node {
 }
 
 // key reads a key up to its colon and returns what stands behind.
-func (q *quickYAML) key(text string) (key *yaml.Node, rest string) {
+func (q *QuickYAML) key(text string) (key *yaml.Node, rest string) {
 	if text[0] == '"' || text[0] == '\'' {
 		key, rest = q.quoted(text, q.line)
 	} else {
@@ -203,7 +209,7 @@ func isWord(c byte) bool {
 }
 
 // inline reads a value on one line; nil where it gives up.
-func (q *quickYAML) inline(text string, line int) *yaml.Node {
+func (q *QuickYAML) inline(text string, line int) *yaml.Node {
 	var n *yaml.Node
 	var rest string
 	switch text[0] {
@@ -221,7 +227,7 @@ func (q *quickYAML) inline(text string, line int) *yaml.Node {
 }
 
 // plain reads a plain scalar of a block.
-func (q *quickYAML) plain(text string, line int) *yaml.Node {
+func (q *QuickYAML) plain(text string, line int) *yaml.Node {
 	if comment := strings.Index(text, " #"); comment >= 0 {
 		text = text[:comment]
 	}
@@ -233,7 +239,7 @@ func (q *quickYAML) plain(text string, line int) *yaml.Node {
 }
 
 // quoted reads a scalar in quotes that has no escapes in it.
-func (q *quickYAML) quoted(text string, line int) (n *yaml.Node, rest string) {
+func (q *QuickYAML) quoted(text string, line int) (n *yaml.Node, rest string) {
 	style := yaml.SingleQuotedStyle
 	if text[0] == '"' {
 		style = yaml.DoubleQuotedStyle
@@ -252,7 +258,7 @@ func (q *quickYAML) quoted(text string, line int) (n *yaml.Node, rest string) {
 const deepest = 8
 
 // flow reads a flow mapping or list and returns what stands behind it.
-func (q *quickYAML) flow(text string, line, depth int) (n *yaml.Node, rest string) {
+func (q *QuickYAML) flow(text string, line, depth int) (n *yaml.Node, rest string) {
 	closing := byte('}')
 	if text[0] == '[' {
 		n, closing = q.node(yaml.SequenceNode, "!!seq", "", yaml.FlowStyle, line), ']'
@@ -292,7 +298,7 @@ func (q *quickYAML) flow(text string, line, depth int) (n *yaml.Node, rest strin
 	}
 }
 
-func (q *quickYAML) flowValue(text string, line, depth int) (n *yaml.Node, rest string) {
+func (q *QuickYAML) flowValue(text string, line, depth int) (n *yaml.Node, rest string) {
 	switch c := text[0]; {
 	case c == '{', c == '[':
 		return q.flow(text, line, depth+1)

@@ -1,4 +1,4 @@
-package plans_test
+package inventory_test
 
 import (
 	"maps"
@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/inventory"
 )
 
 // TestWriteInventory: what is written reads back the same, whatever notes and values hold.
@@ -18,18 +18,18 @@ func TestWriteInventory(t *testing.T) {
 	vars := rapid.MapOfN(rapid.StringMatching(`[a-z][a-z0-9_-]{0,5}`), value, 0, 3)
 	rapid.Check(t, func(t *rapid.T) {
 		groups := rapid.SliceOfNDistinct(name, 1, 3, rapid.ID[string]).Draw(t, "groups")
-		d := plans.Draft{Groups: map[string]map[string]string{groups[0]: vars.Draw(t, "vars of the group")}}
+		d := inventory.Draft{Groups: map[string]map[string]string{groups[0]: vars.Draw(t, "vars of the group")}}
 		for _, g := range groups[1:] {
 			d.Groups[g] = nil
 		}
 		for _, n := range rapid.SliceOfNDistinct(name, 1, 5, rapid.ID[string]).Draw(t, "routers") {
-			d.Routers = append(d.Routers, plans.DraftRouter{
+			d.Routers = append(d.Routers, inventory.DraftRouter{
 				Name: n, Site: rapid.SampledFrom([]string{"", "pop1", "No.2"}).Draw(t, "site"), Address: rapid.SampledFrom([]string{"192.0.2.1", "r.example:8729", "2001:db8::1", "[2001:db8::1]:8729"}).Draw(t, "address"), User: value.Draw(t, "user"),
 				Groups: groups[:1], Tags: rapid.SliceOfNDistinct(name, 0, 2, rapid.ID[string]).Draw(t, "tags"), Vars: vars.Draw(t, "vars"), Note: rapid.String().Draw(t, "note"),
 			})
 		}
-		text := plans.WriteInventory(d)
-		i, err := plans.ReadInventory(plans.InventoryFile{Name: "i", Data: text})
+		text := inventory.Write(d)
+		i, err := inventory.Read(inventory.File{Name: "i", Data: text})
 		if err != nil {
 			if strings.HasPrefix(d.Routers[0].User, "!") || strings.Contains(err.Error(), "leading ! ") {
 				return // a user's name can't begin so

@@ -1,4 +1,4 @@
-package plans_test
+package inventory_test
 
 import (
 	"errors"
@@ -9,24 +9,24 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
+	"github.com/rosknock/rosknock/plans/inventory"
 )
 
-func inventory(t *testing.T, texts ...string) plans.Inventory {
+func mustRead(t *testing.T, texts ...string) inventory.Inventory {
 	t.Helper()
-	i, err := plans.ReadInventory(inventoryFiles(texts)...)
+	i, err := inventory.Read(filesOf(texts)...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return i
 }
 
-func inventoryFiles(texts []string) []plans.InventoryFile {
-	var files []plans.InventoryFile
+func filesOf(texts []string) []inventory.File {
+	var files []inventory.File
 	for n, text := range texts {
-		files = append(files, plans.InventoryFile{Name: fmt.Sprintf("dir%d/inv.yaml", n+1), Data: []byte(text)})
+		files = append(files, inventory.File{Name: fmt.Sprintf("dir%d/inv.yaml", n+1), Data: []byte(text)})
 	}
 	return files
 }
@@ -45,9 +45,9 @@ routers:
 const hexPin = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 func TestInventory(t *testing.T) {
-	i := inventory(t, fleet)
+	i := mustRead(t, fleet)
 	command := plans.Credential{Kind: plans.FromCommand, Value: "pass show ${router}"}
-	want := []plans.InventoryRouter{
+	want := []inventory.Router{
 		{Name: "r0002", Address: "192.0.2.1:8729", Groups: []string{"branches"}, Tags: []string{"edge", "all-of-us"}, Plans: []string{"dir1/plans/branch.yaml"},
 			Vars: map[string]string{"site": "de", "port": "8291", "zero": "010", "wan": "ether1"}, User: "provision", Transport: "api-ssl",
 			Password: command, TLSPin: "sha256:" + hexPin, Place: "dir1/inv.yaml:7:10"},
@@ -66,7 +66,7 @@ func TestInventory(t *testing.T) {
 // defaults'; it is part of the key. Characters that would break a key, a pattern or a file's name
 // are refused.
 func TestInventorySite(t *testing.T) {
-	i := inventory(t, `version: 1
+	i := mustRead(t, `version: 1
 defaults: {site: here}
 groups:
   acme: {site: acme}
@@ -82,11 +82,11 @@ routers:
 	if want := []string{"acme/a", "No.2/b", "here/c", "later/d"}; !slices.Equal(keys, want) {
 		t.Errorf("keys %v, want %v", keys, want)
 	}
-	if got := inventory(t, "version: 1\nrouters: {a: {address: r}}\n").Router(0).Key(); got != "-/a" {
+	if got := mustRead(t, "version: 1\nrouters: {a: {address: r}}\n").Router(0).Key(); got != "-/a" {
 		t.Errorf("without a site: %s", got)
 	}
 	for _, site := range []string{`"-"`, `""`, "a/b", `".."`, "a b", `"a:b"`, "é", strings.Repeat("x", 64), `"*"`} {
-		if _, err := plans.ReadInventory(inventoryFiles([]string{one("{address: a, site: " + site + "}")})...); err == nil {
+		if _, err := inventory.Read(filesOf([]string{one("{address: a, site: " + site + "}")})...); err == nil {
 			t.Errorf("the site %s is taken", site)
 		}
 	}
@@ -94,7 +94,7 @@ routers:
 
 // TestInventoryFiles: a later file goes before an earlier one, key by key.
 func TestInventoryFiles(t *testing.T) {
-	i := inventory(t, fleet, `version: 1
+	i := mustRead(t, fleet, `version: 1
 defaults: {user: second}
 groups:
   branches: {vars: {site: fr}, plans: [other.yaml]}
@@ -138,9 +138,9 @@ func TestInventoryMistakes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := plans.ReadInventory(inventoryFiles([]string{test.text})...)
-			var problems plans.Problems
-			if !errors.As(err, &problems) || !slices.ContainsFunc(problems, func(p plans.Problem) bool {
+			_, err := inventory.Read(filesOf([]string{test.text})...)
+			var problems form.Problems
+			if !errors.As(err, &problems) || !slices.ContainsFunc(problems, func(p form.Problem) bool {
 				return fmt.Sprintf("%d:%d", p.Line, p.Column) == test.place && strings.Contains(p.Message+": "+p.Remedy, test.message)
 			}) {
 				t.Errorf("want %s %q, got\n%v", test.place, test.message, err)
@@ -156,58 +156,14 @@ func one(router string) string {
 	return "version: 1\ngroups: {bee: {user: a}, cow: {user: b}}\ndefaults: {user: z}\nrouters:\n  r1: " + router + "\n"
 }
 
-func TestVariables(t *testing.T) {
-	text := strings.Replace(string(fixture(t, "seed.yaml")), "tcp/33333", "\"tcp/${first}\"", 1)
-	text = strings.Replace(text, "list: trusted", "list: \"${list}-x\"", 1)
-	if got := plans.Variables([]byte(text)); !slices.Equal(got, []string{"first", "list"}) {
-		t.Errorf("variables %v", got)
-	}
-	p, err := plans.ReadWith("p", []byte(text), map[string]string{"first": "4711", "list": "home"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p.Doors[0].Knock[0].Port != 4711 || p.Doors[0].Trusted.List != "home-x" {
-		t.Errorf("%+v", p.Doors[0])
-	}
-	_, err = plans.ReadWith("p", []byte(text), map[string]string{"frist": "4711", "list": "a: b, c: [d]"})
-	if err == nil || !strings.Contains(err.Error(), `did you mean "frist"`) || strings.Contains(err.Error(), "4711") {
-		t.Errorf("%v", err)
-	}
-}
-
-// TestVariableStaysText: whatever a value holds, it never becomes keys or items.
-func TestVariableStaysText(t *testing.T) {
-	text := strings.Replace(string(fixture(t, "seed.yaml")), "list: trusted", "list: \"${list}\"", 1)
-	rapid.Check(t, func(t *rapid.T) {
-		value := rapid.StringMatching(`[ -~]{1,30}`).Draw(t, "value")
-		p, err := plans.ReadWith("p", []byte(text), map[string]string{"list": value})
-		if err == nil && p.Doors[0].Trusted.List != value {
-			t.Fatalf("%q became %q", value, p.Doors[0].Trusted.List)
-		}
-	})
-}
-
-func TestCredential(t *testing.T) {
-	for _, text := range []string{"env:X", "file:/a b", "command:pass show x:y", "keyring:branch", "prompt"} {
-		if c, err := plans.ParseCredential(text); err != nil || c.String() != text {
-			t.Errorf("%s: %v, %v", text, c, err)
-		}
-	}
-	for _, text := range []string{"", "hunter2", "env:", "prompt:x", "pass:hunter2"} {
-		if _, err := plans.ParseCredential(text); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
 func TestCheckHost(t *testing.T) {
 	for _, text := range []string{"a", "192.0.2.1", "192.0.2.1:8729", "router.example:1", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:65535"} {
-		if why := plans.CheckHost(text); why != "" {
+		if why := inventory.CheckHost(text); why != "" {
 			t.Errorf("%s: %s", text, why)
 		}
 	}
 	for _, text := range []string{"", ":", ":1", "a:", "a:0", "a:65536", "a:b", "[::1", "[a]:1", "[192.0.2.1]:1", "[::1]x", "a b", "a/b", "u@h", "1:2:3", "a\x00"} {
-		if plans.CheckHost(text) == "" {
+		if inventory.CheckHost(text) == "" {
 			t.Errorf("%q is taken", text)
 		}
 	}
@@ -221,7 +177,7 @@ func FuzzInventory(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		i, err := plans.ReadInventory(plans.InventoryFile{Name: "i", Data: []byte(text)})
+		i, err := inventory.Read(inventory.File{Name: "i", Data: []byte(text)})
 		if err != nil && i.Len() > 0 {
 			t.Error("routers beside an error")
 		}
@@ -229,7 +185,7 @@ func FuzzInventory(f *testing.F) {
 			sameInFull(t, text)
 		}
 		for r := range i.All() {
-			if plans.CheckHost(r.Address) != "" {
+			if inventory.CheckHost(r.Address) != "" {
 				t.Errorf("address %q", r.Address)
 			}
 		}

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/inventory/foreign"
 )
 
 // TestAnsible compares with what Ansible itself makes of the same files.

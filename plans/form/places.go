@@ -1,23 +1,21 @@
-package plans
+package form
 
-import (
-	"go.yaml.in/yaml/v3"
-)
+import "go.yaml.in/yaml/v3"
 
-// Place is a position in a plan file; lines and columns count from 1.
+// Place is a position in a file; lines and columns count from 1, columns in characters.
 type Place struct{ Line, Column int }
 
-// Places finds the positions of the keys of a plan file, by their path: doors.admin.knock. A file
-// that is not YAML has none.
-func Places(data []byte) map[string]Place {
+// Places finds the positions of the keys of a file, by their path: doors.admin.knock. A file that
+// is not YAML, or too large, has none.
+func (d Document) Places(data []byte) map[string]Place {
 	var root yaml.Node
-	if len(data) > planKind().most || yaml.Unmarshal(data, &root) != nil {
+	if len(data) > d.MaxBytes || yaml.Unmarshal(data, &root) != nil {
 		return nil
 	}
 	places := map[string]Place{}
 	var walk func(path string, n *yaml.Node, depth int)
 	walk = func(path string, n *yaml.Node, depth int) {
-		const deepest = 8 // no key of a plan is nested deeper
+		const deepest = 8 // no key is nested deeper
 		if n.Kind != yaml.MappingNode || depth > deepest {
 			return
 		}

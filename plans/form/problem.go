@@ -1,4 +1,4 @@
-package plans
+package form
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Problem is one error in a plan file, with its place.
+// Problem is one error in a file, with its place.
 type Problem struct {
 	File         string
 	Line, Column int // from 1; columns count characters
@@ -62,7 +62,8 @@ func (ps Problems) sort() {
 // excerptWidth is how many characters of a line an excerpt shows at most.
 const excerptWidth = 100
 
-// sequenceText matches text that looks like a stage anywhere, even in a file that is not YAML.
+// sequenceText matches text that looks like a stage of a knock anywhere, even in a file that is not
+// YAML.
 var sequenceText = regexp.MustCompile(`(?i)(tcp|udp|icmp)["']?\s*[/:,]?\s*["']?[0-9]+|(port|size)["']?\s*:\s*["']?[0-9]+`)
 
 // excerpt prints a line with a caret below the column. With secret, every digit is masked.
@@ -130,12 +131,8 @@ func maskDigits(s string) string {
 	}, s)
 }
 
-// Nearest returns the word that was probably meant, if a known one is close enough. Plans use it
-// for their keys; the command line uses it too.
-func Nearest(word string, candidates []string) (string, bool) { return nearest(word, candidates) }
-
-// nearest returns the candidate closest to a word, if one is close enough.
-func nearest(word string, candidates []string) (string, bool) {
+// Nearest returns the candidate closest to a word, if one is close enough to be what was meant.
+func Nearest(word string, candidates []string) (string, bool) {
 	const longest = 40
 	best, found := "", false
 	least := max(1, min(len(word), longest)/3) + 1

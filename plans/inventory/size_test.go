@@ -1,4 +1,4 @@
-package plans_test
+package inventory_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/inventory"
 )
 
 // fleetOf is an inventory of many routers, as programs write them: a line each.
@@ -57,12 +57,12 @@ func sameInFull(t interface {
 }, texts ...string,
 ) {
 	t.Helper()
-	read := func(tail string) (plans.Inventory, error) {
-		var files []plans.InventoryFile
+	read := func(tail string) (inventory.Inventory, error) {
+		var files []inventory.File
 		for i, text := range texts {
-			files = append(files, plans.InventoryFile{Name: fmt.Sprintf("dir%d/inv.yaml", i), Data: []byte(text + tail)})
+			files = append(files, inventory.File{Name: fmt.Sprintf("dir%d/inv.yaml", i), Data: []byte(text + tail)})
 		}
-		return plans.ReadInventory(files...)
+		return inventory.Read(files...)
 	}
 	got, err := read("\n")
 	want, errInFull := read("\n#\t\n")
@@ -91,10 +91,10 @@ func sameInFull(t interface {
 func TestInventoryQuick(t *testing.T) {
 	for name, text := range waysToWrite() {
 		t.Run(name, func(t *testing.T) {
-			inventory(t, text)
+			mustRead(t, text)
 			sameInFull(t, text)
 			allocated := func(text string) float64 {
-				return testing.AllocsPerRun(5, func() { inventory(t, text) })
+				return testing.AllocsPerRun(5, func() { mustRead(t, text) })
 			}
 			if quick, full := allocated(text), allocated(text+"#\t\n"); quick > 0.5*full {
 				t.Errorf("%.0f allocations, and %.0f with the library", quick, full)
@@ -235,25 +235,25 @@ func (d writer) list(indent int, items []string) string {
 
 // BenchmarkInventory reads an inventory of 100,000 routers and builds one of them.
 func BenchmarkInventory(b *testing.B) {
-	files := map[string][]plans.InventoryFile{}
+	files := map[string][]inventory.File{}
 	text := fleetOf(100_000)
-	files["one file"] = []plans.InventoryFile{{Name: "fleet.yaml", Data: []byte(text)}}
+	files["one file"] = []inventory.File{{Name: "fleet.yaml", Data: []byte(text)}}
 	head, routers, _ := strings.Cut(text, "routers:\n")
 	for part := range slices.Chunk(slices.Collect(strings.Lines(routers)), 10_000) {
-		files["ten files"] = append(files["ten files"], plans.InventoryFile{Name: "part.yaml", Data: []byte("version: 1\nrouters:\n" + strings.Join(part, ""))})
+		files["ten files"] = append(files["ten files"], inventory.File{Name: "part.yaml", Data: []byte("version: 1\nrouters:\n" + strings.Join(part, ""))})
 	}
-	files["ten files"] = append(files["ten files"], plans.InventoryFile{Name: "head.yaml", Data: []byte(head)})
+	files["ten files"] = append(files["ten files"], inventory.File{Name: "head.yaml", Data: []byte(head)})
 	var lines strings.Builder
 	lines.WriteString(head + "routers:\n")
 	for i := range 100_000 {
 		fmt.Fprintf(&lines, "  r%06d:\n    address: 10.%d.%d.%d:8729\n    groups: [region%02d]\n    site: pop%d\n    vars:\n      office: 198.51.100.%d # there\n\n", i, i>>16, i>>8&255, i&255, i%20, i%500, i%250)
 	}
-	files["over many lines"] = []plans.InventoryFile{{Name: "fleet.yaml", Data: []byte(lines.String())}}
+	files["over many lines"] = []inventory.File{{Name: "fleet.yaml", Data: []byte(lines.String())}}
 	for name, of := range files {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				i, err := plans.ReadInventory(of...)
+				i, err := inventory.Read(of...)
 				if err != nil || i.Len() != 100_000 || i.Router(77_777).Name != "r077777" {
 					b.Fatal(err)
 				}
