@@ -10,7 +10,8 @@
 //		form.Field{Name: "version", Required: true, Value: form.Number("the version", 1, 1)},
 //		form.Field{Name: "soups", Value: form.List(form.Of(form.TextScalar("a soup"))).AtLeast(1)},
 //	)
-//	r := form.NewReader("menu.yaml", data, form.Document{What: "a menu", Plural: "menus", MaxBytes: 1 << 20})
+//	document := form.Document{What: "a menu", Plural: "menus", MaxBytes: 1 << 20}
+//	r := form.NewReader("menu.yaml", data, document)
 //	if root := r.Parse(); root != nil {
 //		r.Check(root, menu, "a menu")
 //		soups = r.Texts(root, "soups")
@@ -52,8 +53,8 @@ const (
 // Field is one key of a mapping.
 type Field struct {
 	Name string
-	// About is one sentence or more for the schema and the reference. Of a required key the message
-	// that it is missing also says it.
+	// About is one sentence or more for the schema and the reference; the message that a required
+	// key is missing ends with it.
 	About    string
 	Required bool
 	Fallback string // the default when the key is missing, as text

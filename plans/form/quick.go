@@ -7,11 +7,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// QuickYAML reads the part of YAML that long files are written in: block mappings of plain or
-// quoted keys, lists, and flow mappings and lists on one line, of scalars on one line. It makes the
-// nodes that the YAML library would make, in a tenth of the time, with their lines, and the columns
-// of what stands behind a key in a block; values are parts of the text. At whatever else it meets
-// it gives up, and the library reads the file: so it never says what is wrong.
+// QuickYAML reads the part of YAML that long files are written in: block mappings of plain
+// or quoted keys, lists, and flow mappings and lists on one line, of scalars on one line. It makes
+// the nodes that the YAML library would make, in a tenth of the time, with their lines, and the
+// columns of what follows a key in a block; values are parts of the text. At anything else it gives
+// up, and the library has to read the file: so it never says what is wrong.
 type QuickYAML struct {
 	text string
 	at   int // where the next line begins

@@ -35,7 +35,8 @@ func NewReader(file string, data []byte, d Document) *Reader {
 // File returns the name of the file.
 func (r *Reader) File() string { return r.file }
 
-// Define tells the names that the file itself gives to things, for scalars that are [Scalar.Defined].
+// Define tells the names that the file itself gives to things, for scalars that are
+// [Scalar.Defined].
 func (r *Reader) Define(names []string) { r.defined = names }
 
 // Defines reports whether the file gives a name to something.
@@ -178,8 +179,8 @@ func (r *Reader) syntax(err error) {
 	r.at(line, 1, "this is not YAML: "+strings.ReplaceAll(message, "\n", " "), remedy)
 }
 
-// plain reports YAML features with hidden effects: anchors, aliases, merge keys, tags. No file needs
-// them, and refusing them leaves no expansion to bound.
+// plain reports YAML features with hidden effects: anchors, aliases, merge keys, tags. No file
+// needs them, and refusing them leaves no expansion to bound.
 func (r *Reader) plain(n *yaml.Node) {
 	switch {
 	case n.Kind == yaml.AliasNode:

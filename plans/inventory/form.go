@@ -81,7 +81,8 @@ var (
 	pinText    = regexp.MustCompile(pinPattern)
 )
 
-// routerNameScalar is the alphabet of routers, groups and tags. It is safe in commands, file names and patterns.
+// routerNameScalar is the alphabet of routers, groups and tags. It is safe in commands, file names
+// and patterns.
 func routerNameScalar() form.Scalar {
 	return form.Scalar{What: "a name", Pattern: routerNamePattern, Check: func(text string) (string, string) {
 		if routerName.MatchString(text) {
@@ -163,7 +164,8 @@ func checkPlain(text string) (why, remedy string) {
 	return "", ""
 }
 
-// CheckVariable says what is wrong with a variable that was given otherwise than in an inventory; "" when nothing is.
+// CheckVariable says what is wrong with a variable that was given elsewhere than in an inventory;
+// "" if it is valid.
 func CheckVariable(name, value string) string {
 	if why := form.CheckVariable(name); why != "" {
 		return why

@@ -116,10 +116,11 @@ func (r Router) Key() string { return cmp.Or(r.Site, NoSite) + "/" + r.Name }
 // NoSite stands for the site of a router that has none. No site can have this name.
 const NoSite = "-"
 
-// Read reads an inventory from files, strictly, as [plans.Read] reads plans. Where a later file says something of a router, a group or
-// the defaults that an earlier one says too, the later one counts. A router's own word goes before its groups', and theirs before the
-// defaults; two groups that say different things of a router leave no answer, and are a mistake until the router says it itself. Tags
-// and the plans of several groups add up.
+// Read reads an inventory from files, strictly, as [plans.Read] reads plans; the error is
+// [form.Problems]. Where two files say something of the same key of a router, a group or the
+// defaults, the later file counts. A router's own value goes before those of its groups, and theirs
+// before the defaults. Two groups that say different things of a router are a mistake, unless the
+// router says it itself. Tags and the plans of several groups add up.
 func Read(files ...File) (Inventory, error) {
 	if q, ok := readQuickly(files); ok {
 		return Inventory{Groups: q.groupOrder, quick: q}, nil

@@ -128,6 +128,7 @@ func TestInventoryMistakes(t *testing.T) {
 		{"written twice", one("{address: a}\n  r1: {address: b}"), "6:3", "repeated"},
 		{"a written password", one("{address: a, password: hunter2}"), "5:30", "must not be written"},
 		{"a misspelt password", one("{address: a, pasword: hunter2}"), "5:20", "did you mean"},
+		{"routers twice", one("{address: a}") + "routers:\n  r2: {address: b}\n", "6:1", "repeated"},
 		{"a password as a list", one("{address: a, password: [hunter2]}"), "5:30", "a list"},
 		{"a password in a mapping", one("{address: a, password: {hunter2: hunter2}}"), "5:30", "mapping"},
 		{"an alias", one("{address: &x host}"), "5:17", "anchors"},

@@ -108,10 +108,10 @@ func (q *quickReader) read(f File, of form.Form) bool {
 			return false
 		}
 		if content == "routers:" {
-			present = append(present, "routers")
-			if !q.table(y, c, number, of) {
+			if slices.Contains(present, "routers") || !q.table(y, c, number, of) {
 				return false
 			}
+			present = append(present, "routers")
 			continue
 		}
 		key, value := y.Entry(0, content)
