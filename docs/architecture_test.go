@@ -36,6 +36,7 @@ func layers() map[string]layer {
 		"routeros/api":            {ours: "routeros routeros/wire", theirs: "github.com/go-routeros/routeros/v3", impure: true},
 		"routeros/sshjump":        {ours: "routeros", theirs: "golang.org/x/crypto", impure: true},
 		"routeros/sim":            {ours: "routeros routeros/script routeros/wire routeros/firewall", impure: true},
+		"routeros/sim/simtest":    {ours: "routeros routeros/sim", impure: true},
 		"plans/form":              {ours: "routeros", theirs: "go.yaml.in/yaml/v3"},
 		"plans":                   {ours: "plans/form routeros", theirs: "go.yaml.in/yaml/v3"},
 		"plans/inventory":         {ours: "plans plans/form routeros", theirs: "go.yaml.in/yaml/v3"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -25,6 +24,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // site is a simulated router on loopback, with a clock that can be set forward.
@@ -63,15 +63,7 @@ func newSite(t *testing.T, version string, rtt time.Duration) *site {
 	if err := s.router.Load(snapshot); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = listener.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- s.router.Serve(ctx, listener) }()
-	t.Cleanup(func() { cancel(); <-served })
+	s.address = simtest.Listen(t, s.router, nil)
 	for name, knock := range map[string]string{"first.yaml": "tcp/41873, udp/17259, tcp/52614", "second.yaml": "udp/44021, tcp/13377, udp/17260, tcp/23456"} {
 		plan := "version: 1\nname: m\ndoors:\n  a:\n    knock: [" + knock + "]\n    trusted: {list: t, for: 1h}\n    opens: [ssh]\n" +
 			"allow: {addresses: [127.0.0.1]}\ngate: {services: [ssh, winbox, api]}\nservices: {disable: [telnet]}\nfirewall: {families: [ipv4]}\n"

@@ -26,6 +26,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // yard is what all houses share: the program rosknock, and the keys of OpenSSH.
@@ -194,18 +195,9 @@ func (h *house) applied(t *testing.T) routeros.Snapshot {
 	if len(skipped) > 0 {
 		t.Fatalf("%v", skipped)
 	}
-	router := sim.New(sim.Options{Version: before.Version, NTP: "synchronized", Users: []sim.User{{Name: "admin", Group: "full", Password: "secret"}}})
-	check(t, "load", router.Load(before))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, "listen", err)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- router.Serve(ctx, l) }()
-	defer func() {
-		stop()
-		<-done
-	}()
-	c := exec.CommandContext(t.Context(), h.file("rosknock"), "apply", h.plan, "--state-dir", h.own, "--router", "admin@"+l.Addr().String(), "--transport", "api", "--yes")
+	router := simtest.New(t, sim.Options{Version: before.Version, NTP: "synchronized", Users: []sim.User{{Name: "admin", Group: "full", Password: "secret"}}}, before)
+	address := simtest.Listen(t, router, nil)
+	c := exec.CommandContext(t.Context(), h.file("rosknock"), "apply", h.plan, "--state-dir", h.own, "--router", "admin@"+address, "--transport", "api", "--yes")
 	c.Env = append(h.environ(), "ROSKNOCK_PASSWORD=secret")
 	if said := output(t, c); !strings.Contains(said, "  changed: ") {
 		t.Fatalf("apply: %s", said)
