@@ -310,6 +310,15 @@ func (a *auditor) named(t target, set space.Set) []string {
 			out = append(out, text)
 		}
 	}
+	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.Filter()} {
+		rows := a.router.Rules[menu]
+		for i := range rows {
+			list, how := favours(&rows[i])
+			if how == spares && !a.space.And(a.about(admit{menu, &rows[i], how}), set).Empty() {
+				add("list " + list)
+			}
+		}
+	}
 	rows := a.router.Rules[a.family.Filter()]
 	for i := range rows {
 		if rows[i].Action() != "accept" || a.space.And(a.space.Sometimes(a.result.Hits(a.family.Filter(), i)), set).Empty() {

@@ -90,12 +90,12 @@ func (r *reader) refuse(list string, blame why) {
 	for i := 0; i < len(lists); i++ {
 		for _, menu := range []routeros.Menu{r.family.Raw(), r.family.NAT(), r.family.Filter()} {
 			for _, row := range r.router.Rules[menu] {
-				asks := row.Attrs.Get("src-address-list")
+				asks, negated, _ := firewall.Compile(&row).List(firewall.Source)
 				if row.Disabled() || row.Attrs.Get("address-list") != lists[i] && (i > 0 || asks != list) {
 					continue
 				}
 				r.missIn(Missing{menu, row, list, blame.text, true})
-				if row.Attrs.Get("address-list") == lists[i] && asks != "" && asks[0] != '!' && !slices.Contains(lists, asks) {
+				if row.Attrs.Get("address-list") == lists[i] && asks != "" && !negated && !slices.Contains(lists, asks) {
 					lists = append(lists, asks)
 				}
 			}
@@ -423,10 +423,32 @@ func (r *reader) opens(d *Door) *why {
 			}
 		}
 	}
-	if len(d.Opens) == 0 {
-		return &why{text: "no rule for packets to the router accepts the list as a door does: doors open services, VPNs and ports of the router itself"}
+	if len(d.Opens) > 0 {
+		return nil
 	}
-	return nil
+	if menu, row := r.sparing(d.Trusted.List); row != nil {
+		return &why{menu, row, fmt.Sprintf("it lets members of %s in by stopping all others, and a door accepts its list by a rule of its own: write a plan with this knock and a gate, apply it, and then remove this rule", d.Trusted.List)}
+	}
+	return &why{text: "no rule for packets to the router accepts the list as a door does: doors open services, VPNs and ports of the router itself"}
+}
+
+// sparing is the first rule that lets the members of a list in without accepting them: it stops, or
+// leads on, all others, or it ends a chain for the members.
+func (r *reader) sparing(list string) (routeros.Menu, *routeros.Rule) {
+	for _, menu := range []routeros.Menu{r.family.Filter(), r.family.Raw()} {
+		rows := r.router.Rules[menu]
+		for i := range rows {
+			c := firewall.Compile(&rows[i])
+			of, negated, asks := c.List(firewall.Source)
+			if !asks || of != list || rows[i].Disabled() {
+				continue
+			}
+			if negated && (c.Action.Stops() || rows[i].Action() == "jump") || rows[i].Action() == "return" {
+				return menu, &rows[i]
+			}
+		}
+	}
+	return "", nil
 }
 
 // protocolOf is the protocol for which a rule asks, as it is written where that is not one; "" for
