@@ -246,7 +246,7 @@ func (r *run) stands(ctx context.Context, s Session, part change.Part, adopted [
 	}
 	if r.stand > 0 && (r.result.Outcome == Reverted || r.result.Outcome == Refused) {
 		r.result.Outcome = Failed
-		r.result.Err = fmt.Errorf("the first %d of %d steps are active and confirmed; the others were not done, or were rolled back; run it again: %w",
+		r.result.Err = fmt.Errorf("steps that are active and confirmed: the first %d of %d; the others were not done, or were rolled back; run it again: %w",
 			r.stand, len(r.all.Steps), r.result.Err)
 	}
 	return false
