@@ -45,7 +45,7 @@ type Record struct {
 	Source string `json:"source,omitempty"`
 	Door   string `json:"door,omitempty"`
 	For    string `json:"for,omitempty"`
-	// Change names the change, Undoes the one that it takes back.
+	// Change names the change, Undoes the one that it rolls back.
 	Change     string   `json:"change,omitempty"`
 	Undoes     string   `json:"undoes,omitempty"`
 	Protection string   `json:"protection,omitempty"`
@@ -91,8 +91,8 @@ const (
 	RunEnd   = "run-end"
 )
 
-// How long the texts of a record may be, in bytes: a router says its identity and what goes wrong,
-// and both may be of any length. What a removal has to put back (Touched) is kept whole.
+// How long the texts of a record may be, in bytes: a router tells its identity and what failed, and
+// both may be of any length. What a removal has to put back (Touched) is kept whole.
 const (
 	longestName  = 256
 	longestError = 4096

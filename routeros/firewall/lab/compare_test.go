@@ -132,7 +132,8 @@ func trail(f firewall.Disposition) string {
 	return "[" + strings.Join(rules, ", ") + "]"
 }
 
-// compareLists looks at who is in each list now, and who will be shortly before and after the kernel lets him go.
+// compareLists compares the members of each list now, and shortly before and after the kernel drops
+// them.
 func (g *game) compareLists() error {
 	for name := range g.firewall.lists {
 		now := time.Now()

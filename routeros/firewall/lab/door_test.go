@@ -183,7 +183,8 @@ func touch(from, stage string) error {
 	return err
 }
 
-// testQuarantine: who touches a decoy or a stage out of turn knocks in vain until his quarantine is over, and nobody else does.
+// testQuarantine: a source that touches a decoy or a stage out of turn knocks in vain until its
+// quarantine is over. All other sources are unaffected.
 func testQuarantine(t *testing.T, y yard) {
 	const list = "rosknock-lab-admin-quarantine"
 	h := y.build(t, planFor(usual, long, "stage-timeout: 2s", "wrong-knock: quarantine", decoys, "quarantine-for: 6s"))
