@@ -370,7 +370,7 @@ func (r *run) confirm(ctx context.Context) error {
 	if r.options.Dial == nil {
 		return nil
 	}
-	r.doing("logging in anew")
+	r.doing("logging in again")
 	fresh, in, err := r.another(ctx)
 	switch {
 	case err != nil && r.elsewhere != nil:

@@ -239,7 +239,7 @@ func readSaved(path string, data []byte, find func(id string) (Key, error)) (Sav
 	if !ok {
 		return Saved{}, unproved(path, data)
 	}
-	changed := fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
+	changed := fmt.Errorf("%s: the file was changed after it was saved: make it again with rosknock diff --save", path)
 	if !end.undamaged() {
 		return Saved{}, changed
 	}
@@ -270,7 +270,7 @@ func readSaved(path string, data []byte, find func(id string) (Key, error)) (Sav
 		err = s.check()
 	}
 	if err != nil {
-		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them anew with rosknock diff --save: %w", path, err)
+		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them again with rosknock diff --save: %w", path, err)
 	}
 	s.Key, s.Authentic = end.Key, key.secret != nil
 	return s, nil
@@ -283,7 +283,7 @@ func unproved(path string, data []byte) error {
 	}
 	what := "this is no file of changes as rosknock diff --save writes it, or it is cut off"
 	if err := json.Unmarshal(data, &old); err == nil && old.Format == unprovedFormat {
-		what = "an older version of rosknock wrote this file, and anybody could have changed it: make it anew with rosknock diff --save"
+		what = "an older version of rosknock wrote this file, and anybody could have changed it: make it again with rosknock diff --save"
 	}
 	return fmt.Errorf("%s: %s", path, what)
 }
