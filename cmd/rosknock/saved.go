@@ -45,7 +45,7 @@ func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) 
 	}
 	secret = strings.TrimSpace(secret) // some keyrings keep the line end
 	if sequence.CheckSecret([]byte(secret)) != nil {
-		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily found by trying: take a random one, such as what openssl rand -hex 32 prints"))
+		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily guessed: use a random one, such as the output of openssl rand -hex 32"))
 	}
 	key, err := state.NewKey([]byte(secret))
 	return key, true, err
