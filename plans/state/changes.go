@@ -59,7 +59,8 @@ type SavedRouter struct {
 	Version string `json:"version,omitempty"`
 	// Plan is the router's own plan, where it is not that of the file: variables differ.
 	Plan string `json:"plan,omitempty"`
-	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
+	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a
+	// difference can be told.
 	Snapshot string      `json:"snapshot"`
 	Rows     []Text      `json:"rows"`
 	Steps    []SavedStep `json:"steps"`
@@ -160,8 +161,9 @@ func interfaceRows(s routeros.Snapshot) []string {
 	return out
 }
 
-// Difference says what is gone and what is new between two lists of rows, at most so many lines; then how many more there are. What
-// may be part of a knock is masked: a difference is shown to people.
+// Difference says what is gone and what is new between two lists of rows, at most so many lines;
+// then how many more there are. What may be part of a knock is masked: a difference is shown to
+// people.
 func Difference(before, after []Text, most int) []string {
 	var out []string
 	for _, row := range before {

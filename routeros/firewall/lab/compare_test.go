@@ -14,8 +14,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// slack is how far the two clocks of a list entry may be apart at least: the evaluator's starts when the packet is sent,
-// the kernel's when it gets to the rule. What loading and sending took comes on top, for the machine may be busy.
+// slack is how far the two clocks of a list entry may be apart at least: the evaluator's starts
+// when the packet is sent, the kernel's when it gets to the rule. What loading and sending took
+// comes on top, for the machine may be busy.
 const slack = 300 * time.Millisecond
 
 // round is a volley and the pause before it.

@@ -105,8 +105,9 @@ func (h *house) visits(t *testing.T, when, from, to string, port int, want bool)
 	})
 }
 
-// testForward: a port that is forwarded behind dst-nat is shut before the knock, also where a rule of somebody else would forward it for everybody, open after
-// it, and shut again when the time is over; a connection that was made meanwhile stays.
+// testForward: a port that is forwarded behind dst-nat is shut before the knock, also where a rule
+// of somebody else would forward it for everybody, open after it, and shut again when the time is
+// over; a connection that was made meanwhile stays.
 func testForward(t *testing.T, y yard) {
 	plan := strings.Replace(planFor(usual, short), "opens: [ssh]", "opens: [desk]", 1)
 	plan = strings.Replace(plan, "gate: {", "gate: {forwards: [{name: desk, protocol: tcp, port: 3389, to: "+innerServer+"}], ", 1)
