@@ -445,7 +445,7 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	}
 	first := records[0]
 	if first.Command != command {
-		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", first.Run, command)
+		return "", nil, usagef("--resume %s: it is not a run of %s; rosknock journal shows what it is", first.Run, command)
 	}
 	finished, _ = state.Finished(records, first.Run)
 	return first.Run, finished, nil
