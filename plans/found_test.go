@@ -55,7 +55,7 @@ func TestFoundMistakes(t *testing.T) {
 	for _, test := range []struct{ old, new, want string }{
 		{"layout: inline", "layout: chain", "write layout: inline"},
 		{"layout: inline", "layout: inline\n  bogons: {interface-lists: [WAN]}", "remove as-found"},
-		{`["first", "second"]`, `["first"]`, "1 stage lists for a knock of 3 stages"},
+		{`["first", "second"]`, `["first"]`, "the number of stage lists (1) does not fit the stages of the knock (3)"},
 		{`["first", "second"]`, `["first", "first"]`, "repeated"},
 		{`["first", "second"]`, `["first", "secured"]`, "would be"},
 		{"admin/open: {", "other/open: {", "to no door of the plan"},

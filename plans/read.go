@@ -110,7 +110,7 @@ func (rd *reader) stageLists(d *Door, door *yaml.Node) {
 	case rd.Child(door, "knock") == nil:
 		rd.Reject(n, "a rotating door has new stage lists in each window", "write what their names begin with")
 	case len(n.Content) != len(d.Knock)-1:
-		rd.Reject(n, fmt.Sprintf("there are %d stage lists for a knock of %d stages", len(n.Content), len(d.Knock)), "write one for each stage but the last, or what their names begin with")
+		rd.Reject(n, fmt.Sprintf("the number of stage lists (%d) does not fit the stages of the knock (%d)", len(n.Content), len(d.Knock)), "write one for each stage but the last, or what their names begin with")
 	default:
 		d.StageNames = rd.Texts(door, "stage-lists")
 	}

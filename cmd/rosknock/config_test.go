@@ -37,7 +37,8 @@ func loaded(t *testing.T, file string, environment map[string]string, args ...st
 	return got, failed
 }
 
-// TestSettings: a flag weighs more than the environment, that more than the file, that more than the default.
+// TestSettings: a flag weighs more than the environment, that more than the file, that more than
+// the default.
 func TestSettings(t *testing.T) {
 	tests := []struct {
 		name, file  string

@@ -191,7 +191,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 func atMost(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > n {
-			return usagef("%s: %d arguments were given", what, len(args))
+			return usagef("%s; arguments given: %d", what, len(args))
 		}
 		return nil
 	}
@@ -201,7 +201,7 @@ func atMost(n int, what string) cobra.PositionalArgs {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("%s: %d arguments were given", what, len(args))
+			return usagef("%s; arguments given: %d", what, len(args))
 		}
 		return nil
 	}

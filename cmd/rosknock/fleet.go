@@ -383,7 +383,7 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 		}
 		if p.stranger(file) {
 			problems = form.Problems{{
-				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it is no valid plan, and lies outside the folder of the inventory that names it, so nothing of it is shown",
+				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it is not a valid plan, and lies outside the folder of the inventory that names it, so nothing of it is shown",
 				Remedy: "rosknock lint " + file + " says what is wrong",
 			}}
 		}
@@ -445,7 +445,7 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	}
 	first := records[0]
 	if first.Command != command {
-		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", first.Run, command)
+		return "", nil, usagef("--resume %s: it is not a run of %s; rosknock journal shows what it is", first.Run, command)
 	}
 	finished, _ = state.Finished(records, first.Run)
 	return first.Run, finished, nil

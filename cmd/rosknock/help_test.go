@@ -48,7 +48,8 @@ func everyCommand(c *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-// TestExamples: every command has examples, and every one of them is a command line that this program understands.
+// TestExamples: every command has examples, and every one of them is a command line that this
+// program understands.
 func TestExamples(t *testing.T) {
 	everyCommand(newRoot(env{}), func(c *cobra.Command) {
 		if c.Short == "" || c.Long == "" || c.Example == "" {
@@ -70,7 +71,8 @@ func TestExamples(t *testing.T) {
 	})
 }
 
-// understood finds the command of a command line and reads its flags and arguments, and does nothing.
+// understood finds the command of a command line and reads its flags and arguments, and does
+// nothing.
 func understood(words []string) (path string, err error) {
 	c, args, err := newRoot(env{}).Find(words[1:])
 	if err != nil {
@@ -85,7 +87,8 @@ func understood(words []string) (path string, err error) {
 	return c.CommandPath(), c.ValidateArgs(c.Flags().Args())
 }
 
-// commandLines finds rosknock's command lines in a line of shell, also one that another program is told to run.
+// commandLines finds rosknock's command lines in a line of shell, also one that another program is
+// told to run.
 func commandLines(t *testing.T, line string) [][]string {
 	t.Helper()
 	var out [][]string

@@ -32,8 +32,8 @@ func newImport(e env) *cobra.Command {
 		Short: "Write the plan that describes hand-written knock rules",
 		Long: `Find the knock rules that somebody wrote by hand on a router or in an export, and
 write the plan that describes them as they are. Rules that a plan can't describe are listed one by
-one, with the reason; they stay on the router as they are. So does everything that is no part of a
-knock. Lists of brute-force protection are no knocks.
+one, with the reason; they stay on the router as they are. So does everything that is not part of
+a knock. Lists of brute-force protection are not knocks.
 
 The plan holds the knock. --out writes it into a new file that only you can read. Without --out it
 goes to standard output, masked unless --reveal is given, and what was found goes to standard error.

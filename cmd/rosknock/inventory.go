@@ -210,7 +210,7 @@ func (e env) toAccept(s settings, names []string) ([]router, error) {
 	named := func(r router, name string) bool { return r.Name == name || r.key() == name }
 	for _, name := range names {
 		if !slices.ContainsFunc(routers, func(r router) bool { return named(r, name) }) {
-			return nil, usagef("inventory accept: no router of the inventory is called %q: groups, tags and patterns are no names", name)
+			return nil, usagef("inventory accept: no router of the inventory is called %q: groups, tags and patterns are not names", name)
 		}
 	}
 	if len(names) > 0 {

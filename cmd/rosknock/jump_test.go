@@ -23,7 +23,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
-// TestSSHJump reaches a router through two hops of a real OpenSSH, from the inventory and from the command line.
+// TestSSHJump reaches a router through two hops of a real OpenSSH, from the inventory and from the
+// command line.
 func TestSSHJump(t *testing.T) {
 	dir := t.TempDir()
 	d := newSSHDaemon(t, dir, "gate")

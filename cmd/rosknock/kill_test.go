@@ -95,7 +95,8 @@ func (s *site) rosknock(args ...string) int {
 	return run(s.t.Context(), e, s.args(args...))
 }
 
-// killed runs a command line as a program of its own and kills it after a time; it says whether it was killed before it ended.
+// killed runs a command line as a program of its own and kills it after a time; it says whether it
+// was killed before it ended.
 func (s *site) killed(after time.Duration, args ...string) bool {
 	c := exec.CommandContext(s.t.Context(), "rosknock", s.args(args...)...)
 	c.Env = append(os.Environ(), "ROSKNOCK_PASSWORD=secret")
@@ -107,8 +108,8 @@ func (s *site) killed(after time.Duration, args ...string) bool {
 	return !timer.Stop() && err != nil
 }
 
-// rules is what packets meet of the plan on the router, and everybody else's rules. Of a run that is
-// killed while it removes what nothing uses any more, rows may be left that no packet meets.
+// rules is what packets meet of the plan on the router, and everybody else's rules. Of a run that
+// is killed while it removes what nothing uses any more, rows may be left that no packet meets.
 func (s *site) rules() (own, foreign string) {
 	snapshot := s.router.Snapshot()
 	ours := change.Met(snapshot, "m")
@@ -134,8 +135,9 @@ func (s *site) reach() (stranger, operator bool) {
 	return stranger, world.Input(probes.New("bridge1", "tcp", 8728), lists, at.Clock).Verdict == firewall.Accept
 }
 
-// TestKilled: rosknock is killed at random moments of installing and of changing a plan. The router is never without its gate and never
-// without its operator, comes back by itself or by undo, and one more run converges. With ROSKNOCK_MATRIX it is 200 times.
+// TestKilled: rosknock is killed at random moments of installing and of changing a plan. The router
+// is never without its gate and never without its operator, comes back by itself or by undo, and
+// one more run converges. With ROSKNOCK_MATRIX it is 200 times.
 func TestKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("programs are killed in another way there")
@@ -184,7 +186,8 @@ func TestKilled(t *testing.T) {
 				counts["undone"]++
 			}
 			watch("undone")
-			// The connection of a program that was killed ends, and the router sees that a moment later.
+			// The connection of a program that was killed ends, and the router sees that a moment
+			// later.
 			eventually(func() bool { return len(s.router.Snapshot().Active) == 0 })
 			s.ahead.Add(int64(6 * time.Minute))
 			is, _ := s.rules()
@@ -242,8 +245,8 @@ func eventually(try func() bool) {
 	}
 }
 
-// TestTwoMachines: a run from another machine, which knows nothing of this one's lock, is told by the router who is at work, and
-// changes nothing.
+// TestTwoMachines: a run from another machine, which knows nothing of this one's lock, is told by
+// the router who is at work, and changes nothing.
 func TestTwoMachines(t *testing.T) {
 	for version, want := range map[string]string{"7.14": "is at work since", "7.20": "safe mode is held by user admin over api"} {
 		s := newSite(t, version, 80*time.Millisecond) // so that the second begins before the first ends
@@ -271,7 +274,8 @@ func TestTwoMachines(t *testing.T) {
 	}
 }
 
-// TestInterrupted: Ctrl-C in the middle rolls back what was done, says so, and ends with 130; a second run does it all.
+// TestInterrupted: Ctrl-C in the middle rolls back what was done, says so, and ends with 130; a
+// second run does it all.
 func TestInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no such signal there")

@@ -69,7 +69,7 @@ whether the door stays shut; with --days-back it then plays all of these knocks.
 func (o *knockOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.door, "door", "", "`NAME` of the door, where the plan has several")
-	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
+	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, on which rotating knocks depend; default: its name in the inventory")
 	f.StringVar(&o.then, "then", "", "wait until a `TARGET` behind the door opens: tcp/22, a service such as ssh, a forward of the plan, or host:port")
 	f.StringVar(&o.connect, "connect", "", "then connect to `HOST:PORT` and join standard input and output to it")
 	f.BoolVar(&o.ifShut, "if-shut", false, "do not knock when the target of --then or --connect is open already")
@@ -91,7 +91,7 @@ func (o *knockOptions) check(s settings) error {
 	case o.then != "" && o.connect != "":
 		return usagef("--then and --connect exclude each other: --connect waits until the door opens, too")
 	case o.ifShut && !tries:
-		return usagef("--if-shut: name what shows whether the door is open, with --then or --connect")
+		return usagef("--if-shut needs --then or --connect, which show whether the door is open")
 	case o.four && o.six:
 		return usagef("-4 and -6 exclude each other: leave both out to use either")
 	case s.typed["passes"] && (o.passes < 1 || o.passes > 100):

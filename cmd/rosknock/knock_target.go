@@ -90,7 +90,7 @@ func parseTarget(text string, p plans.Plan) (endpoint, error) {
 		}
 		return endpoint{port: service.Port}, nil
 	}
-	return endpoint{}, fmt.Errorf("it is no service; write tcp/PORT, host:port or one of %s", strings.Join(names, ", "))
+	return endpoint{}, fmt.Errorf("it is not a service; write tcp/PORT, host:port or one of %s", strings.Join(names, ", "))
 }
 
 // calls puts together which routers are knocked at, and at which of their doors. Every mistake is
@@ -149,7 +149,7 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 	case len(args) == 2:
 		host, why := bareHost(args[1])
 		if why != "" {
-			return nil, connect, usagef("%q is no host to knock at: %s", maskedTarget(args[1]), why)
+			return nil, connect, usagef("%q is not a host to knock at: %s", maskedTarget(args[1]), why)
 		}
 		return []router{bareRouter(s, host)}, connect, nil
 	case named:

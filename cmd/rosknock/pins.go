@@ -108,7 +108,7 @@ func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.U
 	}
 	if !s.TLSAcceptNew {
 		if !e.inTerminal {
-			return fmt.Errorf("%w, or take what is seen for the first time with --tls-accept-new", unknown)
+			return fmt.Errorf("%w, or accept certificates that are seen for the first time with --tls-accept-new", unknown)
 		}
 		ok, err := e.askPin(ctx, r, unknown)
 		if err != nil {

@@ -87,7 +87,7 @@ func (o *rendering) flags(c *cobra.Command) {
 	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; the undo of a script for a router goes beside it, FILE-undo.rsc")
 	f.StringVar(&o.door, "door", "", "`NAME` of the door; default: all, where the format has room for several")
 	f.StringVar(&o.host, "host", "", "`HOST` to knock at, in what a client gets; default: the router's")
-	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
+	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, on which rotating knocks depend; default: its name in the inventory")
 	f.StringVar(&o.assume, "assume", "default", "without a router, the `TABLE` to make a script for: default, MikroTik's own for homes, or empty")
 	exportFlags(c, &o.export, &o.operator)
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -110,7 +110,7 @@ func (o rendering) check(s settings, args []string) (render.Format, error) {
 	case len(args) == 0:
 		return "", usagef("no plan: name one")
 	case o.format == "":
-		return "", usagef("--format: say what to write: %s", strings.Join(formatNames(), ", "))
+		return "", usagef("--format is missing: choose one of %s", strings.Join(formatNames(), ", "))
 	case !slices.Contains(render.Formats(), format):
 		return "", usagef("--format %s: choose one of %s", o.format, strings.Join(formatNames(), ", "))
 	case s.typed["output"] && s.Output != "text":
@@ -156,7 +156,7 @@ func (e env) written(s settings, all ...artefact) error {
 		case err != nil:
 			return err
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s is no file: name one", a.file)
+			return fmt.Errorf("%s is not a file: name a file", a.file)
 		case !s.Yes:
 			return fmt.Errorf("%s is there already: name another file, or replace it with --yes", a.file)
 		}

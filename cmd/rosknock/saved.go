@@ -45,7 +45,7 @@ func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) 
 	}
 	secret = strings.TrimSpace(secret) // some keyrings keep the line end
 	if sequence.CheckSecret([]byte(secret)) != nil {
-		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily found by trying: take a random one, such as what openssl rand -hex 32 prints"))
+		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily guessed: use a random one, such as the output of openssl rand -hex 32"))
 	}
 	key, err := state.NewKey([]byte(secret))
 	return key, true, err
@@ -163,13 +163,13 @@ func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Sav
 	}
 	for _, risk := range saved.Accepted {
 		if !slices.Contains(risks(), risk) {
-			return saved, invalid(fmt.Errorf("%s: it accepts %q, and there is no such risk: make it anew with rosknock diff --save", file, risk))
+			return saved, invalid(fmt.Errorf("%s: it accepts %q, and there is no such risk: make it again with rosknock diff --save", file, risk))
 		}
 	}
 	if s.foreign = !saved.Authentic; s.foreign {
 		maker := fmt.Sprintf("by %s at %s UTC, as it says itself, and with the key %s, which is not known here", saved.Actor, saved.Time.UTC().Format(time.DateTime), saved.Key)
 		if !s.accepts(foreignChanges) {
-			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it anew here, name the key that you share with them with --changes-key, "+
+			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it again here, name the key that you share with them with --changes-key, "+
 				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, foreignChanges)}
 		}
 		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords are ignored here\n", file, maker)
@@ -320,9 +320,9 @@ func (e env) savedRouters(s settings, saved state.Saved, file string) (map[strin
 		}
 		switch was := one.Address; {
 		case r.target.HostPort() != was:
-			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them anew", r.Name, r.target.HostPort(), was))
+			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them again", r.Name, r.target.HostPort(), was))
 		case r.key() != one.Key:
-			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them anew", r.Name, r.key(), one.Key))
+			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them again", r.Name, r.key(), one.Key))
 		}
 		if r, err = e.savedTrust(s, r, one, saved.Authentic); err != nil {
 			return nil, err
@@ -421,7 +421,7 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 	switch {
 	case here != "" && !strings.EqualFold(here, one.Pin):
 		return r, &codeError{code: exitRefused, err: fmt.Errorf("%s: its changes were computed over the certificate %s, and known here is %s (%s): "+
-			"compare with /certificate print on the router, and make the changes anew", r.Name, one.Pin, here, place)}
+			"compare with /certificate print on the router, and make the changes again", r.Name, one.Pin, here, place)}
 	case !authentic && r.target.Trust.Insecure && r.target.Trust.Pin == "" && here == "":
 		r.target.Trust.Pin, r.remembers = one.Pin, false // less than anything
 	case !authentic:
@@ -441,7 +441,7 @@ func unmoved(r view.Router, saved *state.SavedRouter) error {
 	case saved == nil:
 		return nil
 	case saved.Serial != "" && saved.Serial != r.Snapshot.Serial:
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes anew",
+		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes again",
 			otherHardware, saved.Serial, cmp.Or(r.Snapshot.Serial, "not told"))}
 	case r.Snapshot.Digest() == saved.Snapshot:
 		return nil
@@ -458,5 +458,5 @@ func sameSteps(r view.Router, saved *state.SavedRouter) error {
 	if saved == nil || r.Changes == nil || reflect.DeepEqual(state.Steps(*r.Changes), saved.Steps) {
 		return nil
 	}
-	return invalid(fmt.Errorf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it anew with rosknock diff --save"))
+	return invalid(fmt.Errorf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it again with rosknock diff --save"))
 }

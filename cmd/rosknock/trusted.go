@@ -198,7 +198,7 @@ The address of your own session is refused, unless you accept the risk by its na
 		RunE: func(c *cobra.Command, args []string) error {
 			address, err := netip.ParseAddr(args[0])
 			if err != nil || address.Zone() != "" {
-				return invalid(fmt.Errorf("%q is no address", args[0]))
+				return invalid(fmt.Errorf("%q is not an address", args[0]))
 			}
 			var left atomic.Bool
 			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {

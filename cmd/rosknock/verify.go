@@ -23,7 +23,7 @@ func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier change.Man
 	return func(ctx context.Context, fresh apply.Session) error {
 		host, err := netip.ParseAddrPort(session.RemoteAddr().String())
 		if err != nil {
-			return fmt.Errorf("--verify-knock: %s is no address to knock at: %w", session.RemoteAddr(), err)
+			return fmt.Errorf("--verify-knock: %s is not an address to knock at: %w", session.RemoteAddr(), err)
 		}
 		for _, door := range p.Doors {
 			v := verification{env: e, host: host.Addr().Unmap(), door: door, who: carrier.Operators, session: fresh}

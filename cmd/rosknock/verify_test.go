@@ -30,8 +30,8 @@ func (a addressed) RemoteAddr() net.Addr { return tcpAddr(a.remote) }
 
 func tcpAddr(text string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)) }
 
-// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are rolled back when it does not open to its
-// knock, or opens to another.
+// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are
+// rolled back when it does not open to its knock, or opens to another.
 func TestVerifyKnock(t *testing.T) {
 	const here, there = "203.0.113.9:40000", "203.0.113.1:8728"
 	tests := map[string]struct {

@@ -231,10 +231,10 @@ func (l listUse) notes(s routeros.Snapshot, plan string) []string {
 			}
 		}
 		for _, list := range slices.Sorted(maps.Keys(inUse)) {
-			out = append(out, fmt.Sprintf("the %d entries of the %s list %s stay: the rule %s, which is not the plan's, uses it too", inUse[list], f, list, l.foreign[List{f, list}]))
+			out = append(out, fmt.Sprintf("the %s list %s keeps its entries (%d): the rule %s, which is not the plan's, uses it too", f, list, inUse[list], l.foreign[List{f, list}]))
 		}
 		for _, list := range slices.Sorted(maps.Keys(byHand)) {
-			out = append(out, fmt.Sprintf("%d permanent entries of the %s list %s stay: they do not carry the plan's mark; no rule asks for that list any more", byHand[list], f, list))
+			out = append(out, fmt.Sprintf("the %s list %s keeps its permanent entries (%d): they do not carry the plan's mark; no rule asks for that list any more", f, list, byHand[list]))
 		}
 	}
 	return out

@@ -73,7 +73,7 @@ func (f *table) forged(final space.Result) {
 	f.overdone(final, suspects)
 }
 
-// believed: none of the plan's rules accepts a forged packet.
+// believed: no rule of the plan accepts a forged packet.
 func (f *table) believed(final space.Result, suspects space.Set) {
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {

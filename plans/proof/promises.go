@@ -553,7 +553,7 @@ func (f *table) otherWayFailure(d compile.Door, way space.Opening, complete bool
 				}
 			}
 		}
-		failure.What = fmt.Sprintf("door %s would open without its knock: %d packets get a source into the list %s, by %s", d.Name, len(failure.Packets), d.Trusted, rule)
+		failure.What = fmt.Sprintf("door %s would open without its knock: a source gets into the list %s by %s (packets: %d)", d.Name, d.Trusted, rule, len(failure.Packets))
 		failure.Remedy = "remove that rule, or give the door a list of its own"
 		if list := f.forGood(d, way); list != "" {
 			failure.What = fmt.Sprintf("door %s would open to %s without its knock, since the list %s holds it permanently", d.Name, failure.Packets[0].Packet.Src, list)

@@ -56,7 +56,7 @@ func files(t *testing.T, d state.Dir) []string {
 	return append(full, file(d))
 }
 
-// TestLongTexts: what a router says of itself, and of what goes wrong, may be of any length and
+// TestLongTexts: what a router says of itself, and of what failed, may be of any length and
 // hold any byte: the chain stays whole, and the record is found again as the last.
 func TestLongTexts(t *testing.T) {
 	for name, text := range map[string]string{

@@ -15,13 +15,13 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestUndoable: which changes of a router there is something to take back of, and which did not come to an end.
+// TestUndoable: which changes of a router can be rolled back, and which did not come to an end.
 func TestUndoable(t *testing.T) {
 	tests := []struct{ name, journal, undoable, unfinished string }{
 		{"nothing", "", "", ""},
 		{"done", "begin a, end a changed", "a", ""},
 		{"two", "begin a, end a changed, begin b, end b changed", "b a", ""},
-		{"refused and taken back at once", "begin a, end a refused, begin b, end b reverted", "", ""},
+		{"refused and rolled back at once", "begin a, end a refused, begin b, end b reverted", "", ""},
 		{"failed, unknown and killed", "begin a, end a failed, begin b, end b unknown, begin c", "c b a", "c"},
 		{"undone", "begin a, end a changed, begin b, end b changed, begin c b, end c changed b", "a", ""},
 		{"an undo that failed", "begin a, end a changed, begin b a, end b failed a", "a", ""},

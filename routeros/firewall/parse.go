@@ -23,7 +23,7 @@ const usualPort = 51077
 // packet usually is: a TCP SYN, an ICMP echo request. All mistakes are reported at once.
 func Parse(words []string) (Packet, error) {
 	if len(words) < 2 || len(words) > 3 {
-		return Packet{}, badPacket("%d words: a protocol, a source and a destination are expected", len(words))
+		return Packet{}, badPacket("a protocol, a source and a destination are expected, three words and not %d", len(words))
 	}
 	var p Packet
 	var errs []error

@@ -151,7 +151,7 @@ func (r Rated) verdict() string {
 	}
 	text := fmt.Sprintf("no sweep by itself opens it more often than 1 time in %.0f", 1/sequence.Budget)
 	if st.Random > 0 {
-		text += "; fast ones without a pause do in time, which a quarantine stops"
+		text += "; fast sweeps without a pause open it in time, unless there is a quarantine"
 	}
 	return text
 }

@@ -104,7 +104,7 @@ func (c *collector) list() (List, error) {
 	c.byLine()
 	if c.dropped > 0 {
 		c.skipped = append(c.skipped, Skip{Place: c.file, What: "the rest",
-			Why: fmt.Sprintf("%d more things were left out and are not listed one by one", c.dropped)})
+			Why: fmt.Sprintf("left out and not listed one by one: %d more", c.dropped)})
 	}
 	out := List{Routers: c.routers, Skipped: c.skipped}
 	if len(c.groups) > 0 {

@@ -46,7 +46,7 @@ func readNetBoxJSON(c *collector, data []byte) error {
 		}
 	}
 	if page != "" {
-		c.skip(c.at(1), "other pages", fmt.Sprintf("this is one page with %d devices of more: ask NetBox with ?limit=0, or read every page", len(results)))
+		c.skip(c.at(1), "other pages", fmt.Sprintf("this page holds only some of the devices (%d): ask NetBox with ?limit=0, or read every page", len(results)))
 	}
 	return nil
 }

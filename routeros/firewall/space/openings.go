@@ -165,8 +165,9 @@ func (s *Space) parts(search Search) []Search {
 	return out
 }
 
-// closure lists what a rule hangs on that asks for some lists: those, and what the rules ask for that fill them. The sought list itself
-// is not among them: whoever is in it is there.
+// closure lists the lists that a rule depends on when it asks for some lists: those lists, and the
+// lists that the rules which fill them ask for. The sought list itself is not among them: its
+// members are in it already.
 func closure(lists []string, asked map[string][]string, sought string) []string {
 	out := slices.DeleteFunc(slices.Clone(lists), func(list string) bool { return list == sought })
 	for at := 0; at < len(out); at++ {
@@ -202,8 +203,8 @@ func (s *Space) ending(part *Search) {
 // openings is the search itself, once it was prepared.
 func (k *seeker) openings() (found []Opening, complete bool) {
 	search := k.Search
-	// For the proof, lists that only ever hinder are left out at first: whoever can't get in without them can't with
-	// them.
+	// For the proof, lists that can only hinder are left out at first: a source that can't get in
+	// without them can't get in with them.
 	hindering := k.hindering()
 	if search.Knocks != nil {
 		if found, complete = k.seek(hindering); len(found) == 0 && complete {

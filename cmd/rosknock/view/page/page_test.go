@@ -240,7 +240,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestAnyStrings: whatever the texts are, a parser reads back as many routers as there are, and no script but ours.
+// TestAnyStrings: whatever the texts are, a parser reads back as many routers as there are, and no
+// script but ours.
 func TestAnyStrings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		strange := rapid.OneOf(
