@@ -136,8 +136,9 @@ type Rotate struct {
 	User string
 }
 
-// Laid is how many windows are on the router at once if they are installed in advance, otherwise 0.
-func (r Rotate) Laid() int {
+// Provisioned is how many windows are on the router at once if they are installed in advance,
+// otherwise 0.
+func (r Rotate) Provisioned() int {
 	if r.Ahead == 0 || r.Every <= 0 {
 		return 0
 	}
@@ -235,7 +236,7 @@ type Firewall struct {
 	// Bogons, if set, are sources whose knocks don't count on some interfaces.
 	Bogons *Bogons
 	// Found says how existing rules differ that the plan describes as they are.
-	Found Found
+	AsFound AsFound
 }
 
 // Layout is how a rule set lies in the router's table.

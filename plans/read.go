@@ -270,7 +270,7 @@ func (rd *reader) firewall(root *yaml.Node) Firewall {
 	if rd.Text(root, "firewall", "layout") == Inline.String() {
 		f.Layout = Inline
 	}
-	f.Found = rd.found(root, f)
+	f.AsFound = rd.found(root, f)
 	return f
 }
 

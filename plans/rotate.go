@@ -93,7 +93,7 @@ func (rd *reader) rotate(door *yaml.Node) *Rotate {
 	}
 	if v := rd.Child(n, "ahead"); v != nil {
 		r.Ahead = map[string]time.Duration{"1d": day, "7d": 7 * day}[v.Value]
-		if r.Ahead > 0 && r.Every > 0 && (r.Ahead%r.Every != 0 || r.Laid() < 2) {
+		if r.Ahead > 0 && r.Every > 0 && (r.Ahead%r.Every != 0 || r.Provisioned() < 2) {
 			rd.Reject(v, fmt.Sprintf("windows of %s don't fill %s, so they would not repeat at the same times", routeros.FormatDuration(r.Every), v.Value), "choose an every that divides it, such as 1h")
 		}
 	}
@@ -148,7 +148,7 @@ func (rd *reader) laid(root *yaml.Node, p Plan, doors []Door) {
 	rules := 0
 	for _, d := range doors {
 		if d.Rotate != nil {
-			rules += d.Rotate.Laid() * d.Rotate.Stages * max(len(p.Firewall.Families), 1)
+			rules += d.Rotate.Provisioned() * d.Rotate.Stages * max(len(p.Firewall.Families), 1)
 		}
 	}
 	if rules <= mostLaid {

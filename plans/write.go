@@ -124,7 +124,7 @@ func writeFirewall(f Firewall) *yaml.Node {
 	for _, family := range f.Families {
 		families = append(families, family.String())
 	}
-	n := form.Keys("families", form.Texts(families), "layout", form.Text(f.Layout.String()), "as-found", writeFound(f.Found))
+	n := form.Keys("families", form.Texts(families), "layout", form.Text(f.Layout.String()), "as-found", writeFound(f.AsFound))
 	place := form.Text("auto")
 	if f.Before != "" {
 		place = form.Keys("before", form.Text(f.Before))

@@ -36,7 +36,7 @@ func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier change.Man
 	}
 }
 
-// presentDoors returns a plan without the windows that are laid down for another time than a
+// presentDoors returns a plan without the windows that are provisioned for another time than a
 // router's present one, or that are over within the minute where another is not.
 func presentDoors(p plans.Plan, clock time.Time) plans.Plan {
 	during := func(d plans.Door, at time.Time) bool {

@@ -272,7 +272,7 @@ func laidAcross(p plans.Plan, s routeros.Snapshot) string {
 		return fmt.Sprintf("the router's time zone is unknown on this machine, only its present offset %s: when daylight saving begins or ends there, run rosknock rotate", s.Clock.Format("-07:00"))
 	}
 	if _, change := s.Clock.ZoneBounds(); !change.IsZero() && change.Before(s.Clock.Add(p.Ahead()+p.Ahead())) {
-		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are laid down by the new one; if nobody lays down "+
+		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are provisioned by the new one; if nobody lays down "+
 			"others then, they come again with the knock of an hour before or after, which a client finds with --at", zone, change.Format("2006-01-02 15:04 -07:00"))
 	}
 	return ""
@@ -330,7 +330,7 @@ func (c *compiler) table() (Table, error) {
 	if t.Place, err = c.place(t); err != nil {
 		return Table{}, err
 	}
-	if !c.plan.Firewall.Found.Empty() {
+	if !c.plan.Firewall.AsFound.Empty() {
 		t.Place.Floor = "" // rules as found may be above the accept of established traffic
 	}
 	if t.Rules, err = c.asFound(c.rules(&t)); err != nil {

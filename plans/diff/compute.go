@@ -296,7 +296,7 @@ func chainGroup(want compile.RuleSet, t compile.Table, name string) []segment {
 }
 
 // groupSteps brings one of two groups of chains to what is wanted and says to which one packets shall go, by the name under which the group goes.
-// What a single step can mend, and stages that are laid down ahead, is mended in the live group; everything else is built in the other one, out of every packet's way.
+// What a single step can mend, and stages that are pre-provisioned, is mended in the live group; everything else is built in the other one, out of every packet's way.
 func groupSteps(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (all course, notes []string, target string, err error) {
 	target, mended := pickChain(e, plan, names, live, group)
 	if mended {
@@ -362,7 +362,7 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 const mostInPlace = 200
 
 // pickChain chooses the group that the router shall use, and says whether it can be brought there
-// in place: by at most one step besides those of stages that are laid down ahead where packets
+// in place: by at most one step besides those of stages that are pre-provisioned where packets
 // pass, by none where none do.
 func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
 	work := func(chain string) (heavy, all int) {

@@ -215,7 +215,7 @@ func variants(base plans.Plan, first *reader) []plans.Plan {
 					rules = append(rules, d.Rules...)
 				}
 				p.Gate.Services = first.gated(gate)
-				p.Firewall.Found = found(rules, ordered)
+				p.Firewall.AsFound = found(rules, ordered)
 				if before {
 					if p.Firewall.Before = first.comment(rules); p.Firewall.Before == "" {
 						continue
@@ -238,15 +238,15 @@ func rank(p plans.Plan) int {
 	if p.Firewall.Before != "" {
 		n += 2
 	}
-	if len(p.Firewall.Found.Order) > 0 {
+	if len(p.Firewall.AsFound.Order) > 0 {
 		n++
 	}
 	return n
 }
 
 // found describes how rules differ, and on request their order.
-func found(rules []Rule, ordered bool) plans.Found {
-	var out plans.Found
+func found(rules []Rule, ordered bool) plans.AsFound {
+	var out plans.AsFound
 	for _, r := range rules {
 		if f := r.found; f.Chain != "" || f.Comment != "" || len(f.With) > 0 || len(f.Without) > 0 {
 			f.Slot = r.Slot

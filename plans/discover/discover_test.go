@@ -372,7 +372,7 @@ func TestThenMended(t *testing.T) {
 		adopted := holdAdoption(t, s, r)
 		for _, layout := range []plans.Layout{plans.Inline, plans.Chain} {
 			p := r.Plan
-			p.Firewall.Found, p.Firewall.Layout = plans.Found{}, layout
+			p.Firewall.AsFound, p.Firewall.Layout = plans.AsFound{}, layout
 			want, err := compile.Compile(p, adopted)
 			if err != nil {
 				t.Fatal(err)

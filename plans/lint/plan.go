@@ -150,7 +150,7 @@ func enough(d plans.Door) string {
 // asFound checks stages that the plan keeps as somebody wrote them.
 func (f *finder) asFound(p plans.Plan) {
 	n := 0
-	for _, r := range p.Firewall.Found.Rules {
+	for _, r := range p.Firewall.AsFound.Rules {
 		if r.Lacks("connection-state") {
 			n++
 		}

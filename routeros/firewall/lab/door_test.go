@@ -248,7 +248,7 @@ func testAllProtocols(t *testing.T, y yard) {
 	}
 }
 
-// testAhead: of a day of knocks that is laid down on the router, that of these hours opens, and
+// testAhead: of a day of knocks that is provisioned on the router, that of these hours opens, and
 // those of others do not, though their rules stand there too.
 func testAhead(t *testing.T, y yard) {
 	plan := strings.Replace(planFor(usual, long), "knock: ["+usual+"]", "rotate: {secret: \"env:KNOCK_SECRET\", stages: 3, every: 4h, overlap: 10m, ahead: 1d}", 1)

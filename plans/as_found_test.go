@@ -25,21 +25,21 @@ firewall:
       admin/open: {comment: they have knocked}
 `
 
-// TestFound: what is said of rules that were there before is read, and printed back the same.
+// TestAsFound: what is said of rules that were there before is read, and printed back the same.
 func TestFound(t *testing.T) {
 	p, err := plans.Read("old.yaml", []byte(foundPlan))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := plans.Found{
+	want := plans.AsFound{
 		Order: []string{"admin/stage-1", "admin/stage-2", "admin/stage-3", "admin/open"},
 		Rules: []plans.FoundRule{
 			{Slot: "admin/stage-1", Chain: "pk", With: routeros.MakeAttributes("in-interface-list", "WAN", "src-address-list", "!first"), Without: []string{"connection-state"}},
 			{Slot: "admin/open", Comment: "they have knocked"},
 		},
 	}
-	if !reflect.DeepEqual(p.Firewall.Found, want) {
-		t.Errorf("%+v", p.Firewall.Found)
+	if !reflect.DeepEqual(p.Firewall.AsFound, want) {
+		t.Errorf("%+v", p.Firewall.AsFound)
 	}
 	if p.Doors[0].StageListOf(1) != "first" || p.Doors[0].StageListOf(2) != "second" {
 		t.Errorf("stage lists %v", p.Doors[0].StageNames)

@@ -12,10 +12,10 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Found says how hand-written rules differ from those that a plan compiles to, so that the plan
+// AsFound says how hand-written rules differ from those that a plan compiles to, so that the plan
 // describes the router as it is and changes nothing. Rules are named by the slot of their mark.
 // Removing a line brings that rule to the form in which rosknock writes it.
-type Found struct {
+type AsFound struct {
 	// Order lists slots in the order of their rules. All others come after, in the usual order.
 	Order []string
 	Rules []FoundRule
@@ -35,10 +35,10 @@ type FoundRule struct {
 }
 
 // Empty reports whether nothing was found that differs.
-func (f Found) Empty() bool { return len(f.Order)+len(f.Rules) == 0 }
+func (f AsFound) Empty() bool { return len(f.Order)+len(f.Rules) == 0 }
 
 // Rule returns how the rule of a slot differs; the zero value when it doesn't.
-func (f Found) Rule(slot string) FoundRule {
+func (f AsFound) Rule(slot string) FoundRule {
 	for _, r := range f.Rules {
 		if r.Slot == slot {
 			return r
@@ -105,10 +105,10 @@ func foundForm() form.Form {
 }
 
 // found reads how existing rules differ.
-func (rd *reader) found(root *yaml.Node, f Firewall) Found {
+func (rd *reader) found(root *yaml.Node, f Firewall) AsFound {
 	n := rd.Child(root, "firewall", "as-found")
 	if n == nil {
-		return Found{}
+		return AsFound{}
 	}
 	if f.Layout != Inline {
 		rd.Reject(n, "rules as they were found are in input and in the router's own chains", "write layout: inline, or leave it out")
@@ -116,7 +116,7 @@ func (rd *reader) found(root *yaml.Node, f Firewall) Found {
 	if rd.Child(root, "firewall", "bogons") != nil {
 		rd.Reject(n, "the drops of forged knocks have no place among rules as they were found", "remove as-found and apply, before you add bogons")
 	}
-	out := Found{Order: rd.Texts(n, "order")}
+	out := AsFound{Order: rd.Texts(n, "order")}
 	for _, e := range rd.Entries(n, "rules") {
 		r := FoundRule{Slot: e.Key.Value, Chain: rd.Text(e.Value, "chain"), Comment: rd.Text(e.Value, "comment"), Without: rd.Texts(e.Value, "without")}
 		for _, m := range rd.Entries(e.Value, "with") {
@@ -148,7 +148,7 @@ func (rd *reader) compareFound(root *yaml.Node, p Plan) {
 	}
 }
 
-func writeFound(f Found) *yaml.Node {
+func writeFound(f AsFound) *yaml.Node {
 	rules := &yaml.Node{Kind: yaml.MappingNode}
 	for _, r := range f.Rules {
 		with := &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}

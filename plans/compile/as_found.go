@@ -21,7 +21,7 @@ type Relaxed struct {
 func (c *compiler) relaxed(d plans.Door) []Relaxed {
 	out := make([]Relaxed, len(d.Knock))
 	for i := range out {
-		r := c.plan.Firewall.Found.Rule(fmt.Sprintf("%s/stage-%d", d.Name, i+1))
+		r := c.plan.Firewall.AsFound.Rule(fmt.Sprintf("%s/stage-%d", d.Name, i+1))
 		out[i] = Relaxed{AnyState: r.Lacks("connection-state"), AnyICMP: r.Lacks("icmp-options")}
 	}
 	if !slices.ContainsFunc(out, func(l Relaxed) bool { return l != Relaxed{} }) {
@@ -33,7 +33,7 @@ func (c *compiler) relaxed(d plans.Door) []Relaxed {
 // asFound gives rules the form and the order in which they were found. A rule in a chain of the
 // router's own has that chain; the others have none, as usual.
 func (c *compiler) asFound(rules []routeros.Rule) ([]routeros.Rule, error) {
-	found := c.plan.Firewall.Found
+	found := c.plan.Firewall.AsFound
 	if c.plan.Firewall.Layout != plans.Inline || found.Empty() {
 		return rules, nil
 	}
