@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/plans/inventory"
 )
 
-// TestGenerated fails when a generated page is not what the code says. ROSKNOCK_UPDATE=1 writes it anew.
+// TestGenerated fails when a generated page is not what the code says. ROSKNOCK_UPDATE=1 writes it
+// anew.
 func TestGenerated(t *testing.T) {
 	for name, want := range map[string][]byte{"plan.md": plans.Reference(), "inventory.md": inventory.Reference()} {
 		if os.Getenv("ROSKNOCK_UPDATE") != "" {

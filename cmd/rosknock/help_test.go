@@ -144,7 +144,8 @@ func TestHelp(t *testing.T) {
 	})
 }
 
-// TestSections: every command and every flag that all commands have stands under a heading of its own choice, each once.
+// TestSections: every command and every flag that all commands have stands under a heading of its
+// own choice, each once.
 func TestSections(t *testing.T) {
 	root := newRoot(env{})
 	for _, c := range root.Commands() {
@@ -198,7 +199,8 @@ func TestMistyped(t *testing.T) {
 	}
 }
 
-// TestManual fails when docs/commands.md is not what the commands say. ROSKNOCK_UPDATE=1 writes it anew.
+// TestManual fails when docs/commands.md is not what the commands say. ROSKNOCK_UPDATE=1 writes it
+// anew.
 func TestManual(t *testing.T) {
 	name := filepath.Join("..", "..", "docs", "commands.md")
 	_, want, _ := called(t, "manual")
@@ -213,7 +215,8 @@ func TestManual(t *testing.T) {
 	}
 }
 
-// TestManPages: each command has a page, which man shows as it was meant, and an independent reader of man pages finds no fault with it.
+// TestManPages: each command has a page, which man shows as it was meant, and an independent reader
+// of man pages finds no fault with it.
 func TestManPages(t *testing.T) {
 	dir := t.TempDir()
 	if code, _, stderr := called(t, "manual", dir); code != 0 {

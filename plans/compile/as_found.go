@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Relaxed are the conditions that a stage rule as found lacks: then packets count for the stage that a
-// stage of ours would not match.
+// Relaxed are the conditions that a stage rule as found lacks: then packets count for the stage
+// that a stage of ours would not match.
 type Relaxed struct {
 	AnyState bool // not only the first packet of a connection
 	AnyICMP  bool // not only an echo request

@@ -8,8 +8,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// TestGateByNegation: of a knock whose list lets in by stopping all others, every rule is named with
-// a reason, and none is lost.
+// TestGateByNegation: of a knock whose list lets in by stopping all others, every rule is named
+// with a reason, and none is lost.
 func TestGateByNegation(t *testing.T) {
 	const knock = "/ip firewall filter\nadd chain=input action=accept connection-state=established,related\n" +
 		"add chain=input action=add-src-to-address-list address-list=k1 address-list-timeout=20s connection-state=new protocol=tcp dst-port=10000\n" +

@@ -51,7 +51,8 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// TestTouched: services and rules that change hands are written down, rows of the plan's own are not, and a rule is known again by what it does.
+// TestTouched: services and rules that change hands are written down, rows of the plan's own are
+// not, and a rule is known again by what it does.
 func TestTouched(t *testing.T) {
 	dir, err := state.Open(t.TempDir())
 	if err != nil {

@@ -82,7 +82,8 @@ func TestLongTexts(t *testing.T) {
 	}
 }
 
-// TestLongLine: what has to be put back is kept whole, however long it is, and the line is found as the last.
+// TestLongLine: what has to be put back is kept whole, however long it is, and the line is found as
+// the last.
 func TestLongLine(t *testing.T) {
 	d := open(t)
 	add(t, d, state.Record{Address: "r", Event: state.Begin, Touched: []state.Touched{{Was: state.Text(strings.Repeat("y", 3<<20))}}}, state.Record{Address: "r"})
@@ -342,7 +343,8 @@ func listing(t *testing.T, path string) string {
 	return out.String()
 }
 
-// TestOthers: a state folder, or a journal, that others can write, and a journal that is a link, are refused.
+// TestOthers: a state folder, or a journal, that others can write, and a journal that is a link,
+// are refused.
 func TestOthers(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it has no such modes")

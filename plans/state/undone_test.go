@@ -60,8 +60,8 @@ func TestUndoable(t *testing.T) {
 	}
 }
 
-// TestBackup: what was there comes back from a backup byte for byte, comments that are not UTF-8 included, and names that are none are
-// refused.
+// TestBackup: what was there comes back from a backup byte for byte, comments that are not UTF-8
+// included, and names that are none are refused.
 func TestBackup(t *testing.T) {
 	rule := routeros.Rule{ID: "*1F", Attrs: routeros.MakeAttributes("chain", "input", "action", "drop", "comment", "\xe9quipe \"x\" [rosknock m/x]")}
 	before := routeros.Snapshot{
@@ -249,7 +249,8 @@ func numbered(s routeros.Snapshot) routeros.Snapshot {
 	return s
 }
 
-// TestSpoiltBackups: however the parts of a backup are mixed up, it is refused, or can be worked with.
+// TestSpoiltBackups: however the parts of a backup are mixed up, it is refused, or can be worked
+// with.
 func TestSpoiltBackups(t *testing.T) {
 	d := open(t)
 	workWith(t, smallBackup())

@@ -1,5 +1,5 @@
-// Package traffic says which packets a plan is about: a [Match] is a set of packets to the router, and
-// [Probes] makes packets of a stranger that test a rule set on it.
+// Package traffic says which packets a plan is about: a [Match] is a set of packets to the router,
+// and [Probes] makes packets of a stranger that test a rule set on it.
 package traffic
 
 import (

@@ -56,10 +56,10 @@ func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done change.Ch
 	}
 }
 
-// progressOf returns how far the change set has been applied: after how many steps the router would be in
-// its present state, or at least the plan's rows, if foreign rows have changed. If that matches no
-// number of steps, since somebody has edited our rows, it returns all steps, and those that were
-// not done are skipped one by one.
+// progressOf returns how far the change set has been applied: after how many steps the router would
+// be in its present state, or at least the plan's rows, if foreign rows have changed. If that
+// matches no number of steps, since somebody has edited our rows, it returns all steps, and those
+// that were not done are skipped one by one.
 func (u *undoer) progressOf(done change.ChangeSet) (steps int, exact bool) {
 	menus := done.Menus()
 	for _, foreign := range []bool{true, false} {

@@ -1,5 +1,5 @@
-// Package simtest starts simulated routers for tests: a router that holds what a snapshot shows, and
-// lines to it. All of them end with the test.
+// Package simtest starts simulated routers for tests: a router that holds what a snapshot shows,
+// and lines to it. All of them end with the test.
 //
 //	router := simtest.New(t, sim.Options{Version: v}, snapshot)
 //	session, err := api.NewSession(ctx, simtest.Pipe(t, router), "admin", "", api.Options{})
