@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -118,37 +119,52 @@ func (m *AddressLists) Contains(f routeros.Family, name string, a netip.Addr, at
 	if l == nil {
 		return false
 	}
-	if e := l.hosts[a]; e != nil && e.holds(at) {
+	for range l.covering(a, at) {
 		return true
-	}
-	end, _ := slices.BinarySearchFunc(l.ranges, a, func(r rangeMember, a netip.Addr) int {
-		if r.addresses.First.Compare(a) <= 0 {
-			return -1
-		}
-		return 1
-	})
-	for i := end - 1; i >= 0 && l.reach[i].Compare(a) >= 0; i-- {
-		if l.ranges[i].addresses.Contains(a) && l.ranges[i].holds(at) {
-			return true
-		}
 	}
 	return false
 }
 
-// Apply makes the additions of a packet: a new entry starts its time-out, a dynamic one that is
-// there already starts it anew and stays dynamic, a static one is left alone (routeros-facts § 2.6,
-// § 3).
+// covering are the entries that hold an address at a moment.
+func (l *list) covering(a netip.Addr, at time.Time) iter.Seq[*member] {
+	return func(yield func(*member) bool) {
+		if e := l.hosts[a]; e != nil && e.holds(at) && !yield(e) {
+			return
+		}
+		end, _ := slices.BinarySearchFunc(l.ranges, a, func(r rangeMember, a netip.Addr) int {
+			if r.addresses.First.Compare(a) <= 0 {
+				return -1
+			}
+			return 1
+		})
+		for i := end - 1; i >= 0 && l.reach[i].Compare(a) >= 0; i-- {
+			if r := &l.ranges[i]; r.addresses.Contains(a) && r.holds(at) && !yield(&r.member) {
+				return
+			}
+		}
+	}
+}
+
+// Apply makes the additions of a packet. Every entry that covers the address gets the time-out of
+// the rule, and stays dynamic; a static one stays as it is. Only where none covers it, a new entry
+// is made: a source inside a timed prefix extends the whole prefix (routeros-facts § 2.6, § 15.1).
+// Which of several entries the router extends is unknown; here it is all of them, so that nobody is
+// taken for gone who may still be there.
 func (m *AddressLists) Apply(additions []Addition, at time.Time) {
 	for _, a := range additions {
-		l := m.list(a.Family, a.List)
-		if e := l.hosts[a.Address]; e != nil && e.static && e.holds(at) {
-			continue
-		}
-		known := l.hosts[a.Address] != nil && l.hosts[a.Address].holds(at)
-		entry := member{static: a.Timeout.Kind == routeros.NoneStatic && !known}
+		var until time.Time
 		if a.Timeout.Kind == routeros.Timed {
-			entry.until = at.Add(a.Timeout.For)
+			until = at.Add(a.Timeout.For)
 		}
-		l.hosts[a.Address] = &entry
+		l := m.list(a.Family, a.List)
+		covered := false
+		for e := range l.covering(a.Address, at) {
+			if covered = true; !e.static {
+				e.until = until
+			}
+		}
+		if !covered {
+			l.hosts[a.Address] = &member{until: until, static: a.Timeout.Kind == routeros.NoneStatic}
+		}
 	}
 }

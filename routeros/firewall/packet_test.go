@@ -316,6 +316,45 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestCoveredAddition: an entry that covers the address is extended, and none is made (routeros-facts
+// § 15.1).
+func TestCoveredAddition(t *testing.T) {
+	inside, beside, outside := netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("203.0.113.77"), netip.MustParseAddr("198.51.100.1")
+	timed := func(address string) routeros.ListEntry {
+		return routeros.ListEntry{List: "t", Address: address, Dynamic: true, Timed: true, Timeout: time.Hour}
+	}
+	week := routeros.ListTimeout{Kind: routeros.Timed, For: 7 * 24 * time.Hour}
+	for _, test := range []struct {
+		name    string
+		entries []routeros.ListEntry
+		// who is in the list after a day, when the one inside has knocked
+		inside, beside bool
+	}{
+		{"a timed prefix goes on whole", []routeros.ListEntry{timed("203.0.113.0/24")}, true, true},
+		{"a timed range goes on whole", []routeros.ListEntry{timed("203.0.113.5-203.0.113.99")}, true, true},
+		{"of a host and a prefix both go on", []routeros.ListEntry{timed("203.0.113.9"), timed("203.0.113.0/24")}, true, true},
+		{"a host goes on alone", []routeros.ListEntry{timed("203.0.113.9"), timed("203.0.113.77")}, true, false},
+		{"a permanent prefix stays", []routeros.ListEntry{{List: "t", Address: "203.0.113.0/24"}}, true, true},
+		{"a prefix without a time becomes timed", []routeros.ListEntry{{List: "t", Address: "203.0.113.0/24", Dynamic: true}}, true, true},
+		{"a disabled prefix is none", []routeros.ListEntry{{List: "t", Address: "203.0.113.0/24", Disabled: true}}, true, false},
+		{"another prefix is none", []routeros.ListEntry{timed("198.51.100.0/24")}, true, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			m := firewall.NewAddressLists(routeros.Snapshot{Entries: map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: test.entries}}, noon())
+			m.Apply([]firewall.Addition{{Family: routeros.IPv4, List: "t", Address: inside, Timeout: week}}, noon())
+			has := func(a netip.Addr, later time.Duration) bool {
+				return m.Contains(routeros.IPv4, "t", a, noon().Add(later))
+			}
+			if has(inside, 24*time.Hour) != test.inside || has(beside, 24*time.Hour) != test.beside || has(outside, 24*time.Hour) {
+				t.Errorf("after a day: inside %v, beside %v, outside %v", has(inside, 24*time.Hour), has(beside, 24*time.Hour), has(outside, 24*time.Hour))
+			}
+			if permanent := slices.ContainsFunc(test.entries, func(e routeros.ListEntry) bool { return !e.Dynamic && !e.Disabled }); has(inside, 8*24*time.Hour) != permanent {
+				t.Error("after the week")
+			}
+		})
+	}
+}
+
 // TestManyRanges holds the index of ranges against a plain search.
 func TestManyRanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -43,7 +44,7 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	}
 	key := keyOf(p)
 	if p.State == firewall.New {
-		p.State = r.state(key, p)
+		p.State = r.state(key)
 	}
 	if flow := r.flows[key]; flow != nil && p.State != firewall.New {
 		p.To = flow.to
@@ -63,14 +64,10 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	return fate
 }
 
-// state is what connection tracking says about a packet without a state: established for a known
-// connection, and for TCP in mid-stream too, since loose tracking is on (routeros-facts § 7).
-func (r *Router) state(key flowKey, p firewall.Packet) firewall.State {
+// state is what connection tracking says about a packet: established for a known connection, else
+// new, also for TCP in mid-stream, since loose tracking picks it up (routeros-facts § 7, § 15.1).
+func (r *Router) state(key flowKey) firewall.State {
 	if r.flows[key] != nil {
-		return firewall.Established
-	}
-	midStream := p.Protocol == 6 && p.TCPFlags&firewall.ACK != 0 && p.TCPFlags&firewall.SYN == 0
-	if midStream && !r.options.Knobs.LooseIsNew {
 		return firewall.Established
 	}
 	return firewall.New
@@ -87,8 +84,9 @@ func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
 	}
 }
 
-// enlist adds the entry of a rule; an existing dynamic entry starts its time anew, a static one
-// stays as it is (routeros-facts § 2.6).
+// enlist adds the entry of a rule. Dynamic entries that cover the address start their time again,
+// prefixes too, static ones stay as they are, and with either no entry is made (routeros-facts
+// § 2.6, § 15.1).
 func (r *Router) enlist(a firewall.Addition, now time.Time) {
 	t := r.table(a.Family.AddressList())
 	address, problem := listAddress(a.Family, a.Address.Unmap().String())
@@ -99,7 +97,8 @@ func (r *Router) enlist(a firewall.Addition, now time.Time) {
 	if a.Timeout.Kind == routeros.Timed {
 		until = now.Add(a.Timeout.For)
 	}
-	if old := t.duplicate(a.List, address); old != nil {
+	covering := slices.Collect(t.covering(a.List, a.Address, now))
+	for _, old := range covering {
 		if old.dynamic {
 			renewed := *old
 			renewed.until = until
@@ -107,6 +106,8 @@ func (r *Router) enlist(a firewall.Addition, now time.Time) {
 			r.ends(until)
 			r.notify(t, &renewed, false)
 		}
+	}
+	if len(covering) > 0 {
 		return
 	}
 	w := &row{

@@ -53,9 +53,6 @@ type Knobs struct {
 	// one that the unroll removed, so that a client which still knows that id would change a
 	// foreign row.
 	FreshIDs bool
-	// LooseIsNew makes connection tracking call a TCP packet in mid-stream new; else it is
-	// established, so that removing a connection does not cut it.
-	LooseIsNew bool
 	// JobsRunAtOnce also runs a scheduler entry with an interval and no start when it is added;
 	// JobsNeverRun accepts entries and never runs them, as a device-mode without scheduler may do.
 	JobsRunAtOnce, JobsNeverRun bool

@@ -391,6 +391,46 @@ func TestKnockAndExpiry(t *testing.T) {
 	}
 }
 
+// TestCutInMidStream: the next segment of a TCP connection that was removed is new, so a gate drops
+// it (routeros-facts § 15.1).
+func TestCutInMidStream(t *testing.T) {
+	r := New(Options{})
+	c := login(t, r)
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=accept", "=connection-state=established")
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=accept", "=protocol=tcp", "=dst-port=22", "=src-address-list=open")
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=drop", "=protocol=tcp")
+	c.run("/ip/firewall/address-list/add", "=list=open", "=address=203.0.113.9")
+	send := func(flags firewall.Flags) firewall.Verdict {
+		return r.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: 50000, DstPort: 22, Size: 60, TCPFlags: flags}).Verdict
+	}
+	if send(firewall.SYN) != firewall.Accept {
+		t.Fatal("a member is not let in")
+	}
+	c.run("/ip/firewall/address-list/remove", "=.id=*1")
+	if send(firewall.ACK) != firewall.Accept {
+		t.Error("the connection ended with the entry")
+	}
+	c.run("/ip/firewall/connection/remove", "=.id=*1")
+	if send(firewall.ACK) != firewall.Drop {
+		t.Error("the connection goes on without its entry")
+	}
+}
+
+// TestKnockInsidePrefix: a knock from inside a timed prefix of the list makes no entry, and extends
+// the prefix (routeros-facts § 15.1).
+func TestKnockInsidePrefix(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := New(Options{Now: func() time.Time { return now }})
+	c := login(t, r)
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=add-src-to-address-list", "=address-list=open", "=address-list-timeout=1d", "=protocol=tcp", "=dst-port=888")
+	c.run("/ip/firewall/address-list/add", "=list=open", "=address=203.0.113.0/24", "=timeout=2h")
+	c.run("/ip/firewall/address-list/add", "=list=open", "=address=198.51.100.0/24")
+	for _, source := range []string{"203.0.113.9", "198.51.100.9", "192.0.2.9"} {
+		r.Packet(firewall.Packet{Protocol: 6, Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: 1, DstPort: 888, Size: 60, TCPFlags: firewall.SYN})
+	}
+	c.expect("!re =address=203.0.113.0/24 =timeout=1d | !re =address=198.51.100.0/24 | !re =address=192.0.2.9 =timeout=1d | !done", "/ip/firewall/address-list/print", "=.proplist=address,timeout")
+}
+
 // TestForwarding: a connection that is sent on stays so when its source is trusted no more, until
 // it is cut.
 func TestForwarding(t *testing.T) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -158,16 +159,29 @@ func (t *table) duplicate(list, address string) *row {
 
 // contains reports whether an enabled entry of the list holds the address.
 func (t *table) contains(list string, a netip.Addr, at time.Time) bool {
-	m := t.lists[list]
-	if m == nil {
-		return false
-	}
-	holds := func(w *row) bool { return !w.attrs.Bool("disabled") && !w.over(at) }
-	if slices.ContainsFunc(m.hosts[a], holds) {
+	for range t.covering(list, a, at) {
 		return true
 	}
-	return slices.ContainsFunc(m.ranges, func(w *row) bool {
-		r, err := routeros.ParseAddressRange(w.get("address"))
-		return err == nil && r.Contains(a) && holds(w)
-	})
+	return false
+}
+
+// covering are the enabled entries of a list that hold an address.
+func (t *table) covering(list string, a netip.Addr, at time.Time) iter.Seq[*row] {
+	return func(yield func(*row) bool) {
+		m := t.lists[list]
+		if m == nil {
+			return
+		}
+		holds := func(w *row) bool { return !w.attrs.Bool("disabled") && !w.over(at) }
+		for _, w := range m.hosts[a] {
+			if holds(w) && !yield(w) {
+				return
+			}
+		}
+		for _, w := range m.ranges {
+			if r, err := routeros.ParseAddressRange(w.get("address")); err == nil && r.Contains(a) && holds(w) && !yield(w) {
+				return
+			}
+		}
+	}
 }
