@@ -117,8 +117,12 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 		})
 		for _, e := range s.Entries[family.AddressList()] {
 			r, ok := e.Range()
-			if e.List == list && !e.Dynamic && !e.Disabled && ok && r.First != r.Last {
+			switch {
+			case e.List != list || e.Disabled || !ok || r.First == r.Last:
+			case !e.Dynamic:
 				f.add("L27", "list "+list, "it holds "+e.Address+" permanently", "a whole network is trusted without a knock", "remove the entry, or put it under allow.addresses")
+			default:
+				f.add("L27", "list "+list, "it holds "+e.Address+" for a time", "a knock from inside extends the whole network, not the one address: all of it stays trusted", "let single addresses in, or put the network under allow.addresses")
 			}
 		}
 	}

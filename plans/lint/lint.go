@@ -94,7 +94,7 @@ func Rules() []Rule {
 		{"L24", Refuse, "IPv6 is left open", FromBoth},
 		{"L25", Warn, "the trusted list reaches every port", FromPlan},
 		{"L26", Warn, "trust lasts long, and others may share the address", FromPlan},
-		{"L27", Warn, "a list is used by others, or holds whole networks permanently", FromBoth},
+		{"L27", Warn, "a list is used by others, or holds whole networks", FromBoth},
 		{"L28", Warn, "an entry never expires", FromPlan},
 		{"L29", Warn, "a reject or an unlimited log on the outside", FromBoth},
 		{"L30", Warn, "a rule fills a list from answers, too", FromRouter},

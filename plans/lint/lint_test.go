@@ -353,3 +353,19 @@ func TestAsFound(t *testing.T) {
 		}
 	}
 }
+
+// TestTimedNetwork: a network that is in a door's list for a time is a finding: a knock from inside
+// extends all of it. A single address is none.
+func TestTimedNetwork(t *testing.T) {
+	c := sample{}
+	for address, want := range map[string]bool{"203.0.113.0/24": true, "203.0.113.5-203.0.113.9": true, "203.0.113.5": false, "203.0.113.5/32": false} {
+		s := c.router()
+		s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {{List: "t_admin", Address: address, Dynamic: true, Timed: true, Timeout: 7200e9}}}
+		found := slices.ContainsFunc(lint.Both(c.plan(t), s), func(f lint.Finding) bool {
+			return f.ID == "L27" && strings.Contains(f.What, address)
+		})
+		if found != want {
+			t.Errorf("%s: %v", address, found)
+		}
+	}
+}
