@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -239,7 +239,7 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 			one := do(ctx, e, s, w, r, how)
 			if one.Plan = w.plan.Name; !how.dryRun {
 				known, _ := e.fingerprint(s, w.plan) // without it, a run that is resumed looks again
-				e.outcome(s, change{command: how.command(), plan: w.plan.Name, run: how.run, fingerprint: known}, r, one)
+				e.outcome(s, entry{command: how.command(), plan: w.plan.Name, run: how.run, fingerprint: known}, r, one)
 			}
 			out = append(out, one)
 			if one.Err != nil {
@@ -309,7 +309,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if !agreed {
 		return e.resumed(w, r, out, how)
 	}
-	what := change{command: how.command(), plan: p.Name, run: how.run}
+	what := entry{command: how.command(), plan: p.Name, run: how.run}
 	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
 		return refused(err)
 	}
@@ -381,7 +381,7 @@ func (e env) redial(s settings, r router) func(context.Context) (apply.Session, 
 }
 
 // wanted says what is left to do on a router that was read again.
-func wanted(after routeros.Snapshot, p plans.Plan, carrier diff.Session) error {
+func wanted(after routeros.Snapshot, p plans.Plan, carrier change.Management) error {
 	rest, err := changesFor(after, p, carrier)
 	if err != nil {
 		return fmt.Errorf("reads back in a state that is refused: %w", err)

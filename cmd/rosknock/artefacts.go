@@ -11,7 +11,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/audit"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 )
 
 // artefacts are the files that a run leaves for others to look at.
@@ -105,7 +105,7 @@ func whoReaches(r view.Router) *view.Reachable {
 	case r.Result != nil && r.Result.After != nil:
 		after = audit.Router(*r.Result.After)
 	case r.Result == nil && r.Changes != nil && r.Changes.Changed():
-		if then, err := diff.Rehearse(*r.Snapshot, *r.Changes, len(r.Changes.Steps)); err == nil { // else the proof says so
+		if then, err := change.Rehearse(*r.Snapshot, *r.Changes, len(r.Changes.Steps)); err == nil { // else the proof says so
 			after = audit.Router(then)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
@@ -50,7 +50,7 @@ func (e env) met(s settings, r router, serial string) error {
 
 // reach is [env.read] for a router that is compared or changed: one that is another box than the
 // one that is known is refused.
-func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, diff.Session, view.Router) {
+func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
 	session, carrier, out := e.read(ctx, s, r, rotates)
 	if out.Err != nil {
 		return nil, carrier, out
@@ -64,7 +64,7 @@ func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*ap
 }
 
 // begin is reach for a router that is about to be changed: which box it is, is written down.
-func (e env) begin(ctx context.Context, s settings, r router, rotates, dryRun bool) (*api.Session, diff.Session, view.Router) {
+func (e env) begin(ctx context.Context, s settings, r router, rotates, dryRun bool) (*api.Session, change.Management, view.Router) {
 	session, carrier, out := e.reach(ctx, s, r, rotates)
 	if out.Err != nil || dryRun {
 		return session, carrier, out

@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/lint"
@@ -107,8 +108,8 @@ func readVersion(c *cobra.Command) (routeros.Version, error) {
 }
 
 // sessionOf is what is known of a session that there is not: where the operator is. Without that, nothing.
-func sessionOf(s settings, operator []string) (diff.Session, error) {
-	session := diff.Session{Accepted: s.accept}
+func sessionOf(s settings, operator []string) (change.Management, error) {
+	session := change.Management{Accepted: s.accept}
 	for _, text := range operator {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
@@ -290,7 +291,7 @@ func (e env) looked(ctx context.Context, s settings, session *api.Session, r rou
 
 // read logs in to a router and reads it, for plans that rotate with what sets its clock. When that
 // fails, the error is in the result and there is no session.
-func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, diff.Session, view.Router) {
+func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
 	out := r.shown()
 	var session *api.Session
 	var snapshot routeros.Snapshot
@@ -309,10 +310,10 @@ func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api
 		return err
 	}, func(err error) bool { return !passing(err) })
 	if err != nil {
-		return nil, diff.Session{}, failed(out, err)
+		return nil, change.Management{}, failed(out, err)
 	}
 	out.Snapshot = &snapshot
-	return session, diff.Session{Service: string(r.target.Transport), Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
+	return session, change.Management{Service: string(r.target.Transport), Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
 }
 
 func failed(r view.Router, err error) view.Router {
@@ -321,16 +322,16 @@ func failed(r view.Router, err error) view.Router {
 }
 
 // changesFor is plan and snapshot to change set.
-func changesFor(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.ChangeSet, error) {
+func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
 	changes, _, err := provedChanges(s, p, session, false)
 	return changes, err
 }
 
 // provedChanges is plan and snapshot to change set, and its proof when that is wanted.
-func provedChanges(s routeros.Snapshot, p plans.Plan, session diff.Session, prove bool) (diff.ChangeSet, *proof.Proof, error) {
+func provedChanges(s routeros.Snapshot, p plans.Plan, session change.Management, prove bool) (change.ChangeSet, *proof.Proof, error) {
 	sets, err := compile.Through(p, s)
 	if err != nil {
-		return diff.ChangeSet{}, nil, err
+		return change.ChangeSet{}, nil, err
 	}
 	changes, err := diff.ComputeThrough(s, sets, session)
 	if err != nil || !prove {
@@ -340,9 +341,9 @@ func provedChanges(s routeros.Snapshot, p plans.Plan, session diff.Session, prov
 	return changes, &proved, nil
 }
 
-func withChanges(r view.Router, p plans.Plan, session diff.Session) view.Router {
+func withChanges(r view.Router, p plans.Plan, session change.Management) view.Router {
 	changes, proved, err := provedChanges(*r.Snapshot, p, session, true)
-	var refused *diff.RefusalError
+	var refused *change.RefusalError
 	switch {
 	case errors.As(err, &refused):
 		r.Outcome, r.Err = apply.Refused, err

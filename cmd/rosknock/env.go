@@ -16,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/state"
@@ -162,7 +162,7 @@ func report(w io.Writer, err error, code exitCode) {
 func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var coded *codeError
 	var problems plans.Problems
-	var refusal *compile.RefusalError
+	var refusal *change.RefusalError
 	var own *trusted.OwnAddressError
 	var held *state.HeldError
 	var exposed *state.ExposedError

@@ -11,7 +11,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
@@ -100,12 +100,12 @@ func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
 	if err != nil {
 		return view.Imported{}, err
 	}
-	found := i.recognised(r, diff.Session{Accepted: s.accept})
+	found := i.recognised(r, change.Management{Accepted: s.accept})
 	return found, i.keep(&found)
 }
 
 // recognised looks at a router that was read.
-func (i *importing) recognised(r view.Router, session diff.Session) view.Imported {
+func (i *importing) recognised(r view.Router, session change.Management) view.Imported {
 	found := view.Imported{Router: r, Found: recognise.Router(*r.Snapshot, recognise.Options{Name: i.name, Session: session})}
 	if len(found.Found.Doors) == 0 {
 		return found
@@ -114,7 +114,7 @@ func (i *importing) recognised(r view.Router, session diff.Session) view.Importe
 	found.Plan, found.Changes, found.Proof = i.name, &adoption.Changes, adoption.Proof
 	found.Findings = lint.Plan(found.Found.Plan)
 	if adoption.Clean() { // else the rules themselves would pass for somebody else's that fill the door's lists
-		if after, err := diff.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps)); err == nil {
+		if after, err := change.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps)); err == nil {
 			found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
 		}
 	}
@@ -144,7 +144,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 	}
 	r := targets[0]
 	if i.adopt {
-		defer func() { e.outcome(s, change{command: "import", plan: i.name}, r, out.Router) }()
+		defer func() { e.outcome(s, entry{command: "import", plan: i.name}, r, out.Router) }()
 		release, err := e.lock(s, r, "import "+i.name)
 		if err != nil {
 			return view.Imported{Router: view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
@@ -166,7 +166,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 }
 
 // mark adopts the rules that were found. What the router says against it is in the router's part of the result.
-func (i *importing) mark(ctx context.Context, e env, s settings, r router, session *api.Session, carrier diff.Session, found *view.Imported) error {
+func (i *importing) mark(ctx context.Context, e env, s settings, r router, session *api.Session, carrier change.Management, found *view.Imported) error {
 	refuse := func(outcome apply.Outcome, err error) { found.Outcome, found.Err = outcome, err }
 	if err := apply.Vacant(ctx, session, found.Snapshot.Version); err != nil {
 		refuse(apply.Refused, err)
@@ -186,7 +186,7 @@ func (i *importing) mark(ctx context.Context, e env, s settings, r router, sessi
 	if err := i.keep(found); err != nil {
 		return err
 	}
-	found.Router = e.recorded(s, change{command: "import", plan: i.name}, r, found.Router, func(name string) view.Router {
+	found.Router = e.recorded(s, entry{command: "import", plan: i.name}, r, found.Router, func(name string) view.Router {
 		o := i.options(r, found.Router, i.name)
 		o.Change, o.Dial = name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }

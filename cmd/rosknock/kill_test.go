@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/fixtures"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -119,7 +119,7 @@ func (s *site) killed(after time.Duration, args ...string) bool {
 // killed while it removes what nothing uses any more, rows may be left that no packet meets.
 func (s *site) rules() (own, foreign string) {
 	snapshot := s.router.Snapshot()
-	ours := diff.Met(snapshot, "m")
+	ours := change.Met(snapshot, "m")
 	var theirs []string
 	for _, r := range snapshot.Rules[routeros.Filter] {
 		if mark, ok := r.Mark(); !ok || mark.Plan != "m" {

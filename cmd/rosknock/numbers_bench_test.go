@@ -23,9 +23,10 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -53,19 +54,19 @@ func BenchmarkRouter(b *testing.B) {
 }
 
 // installedRouter is a router before and after the plan of the branches came to it.
-func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after routeros.Snapshot, session diff.Session) {
+func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after routeros.Snapshot, session change.Management) {
 	b.Helper()
 	p, err := plans.Read("branch.yaml", []byte(strings.ReplaceAll(branchPlan, "${office}", "192.168.88.5")))
 	if err != nil {
 		b.Fatal(err)
 	}
 	before, _ = rsc.Read([]byte(rules)).Snapshot(rsc.Options{})
-	session = diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.5")}}
+	session = change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.5")}}
 	first, err := changesFor(before, p, session)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return p, before, difftest.After(b, before, first), session
+	return p, before, changetest.After(b, before, first), session
 }
 
 // BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with

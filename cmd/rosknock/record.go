@@ -135,13 +135,13 @@ func (e env) remind(s settings, r router) {
 // rotation is the command of a record that moves a door to its present window.
 const rotation = "rotate"
 
-// change is what is written into the journal about a change.
-type change struct{ command, plan, undoes, run, fingerprint string }
+// entry is what is written into the journal about a change.
+type entry struct{ command, plan, undoes, run, fingerprint string }
 
 // recorded does something to a router. Before it begins, the menus that it will touch are backed up
 // and the journal says that it begins; afterwards it says how it ended. What can't be written down
 // is not begun.
-func (e env) recorded(s settings, c change, r router, out view.Router, do func(name string) view.Router) view.Router {
+func (e env) recorded(s settings, c entry, r router, out view.Router, do func(name string) view.Router) view.Router {
 	refused := func(err error) view.Router {
 		out.Outcome, out.Err = apply.Refused, err
 		return out
@@ -200,7 +200,7 @@ func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
 // outcome writes into the journal how it ended on a router where nothing was begun: there was
 // nothing to do, it was refused, it could not be reached, the person who was asked said no. What
 // was begun has its outcome already.
-func (e env) outcome(s settings, c change, r router, out view.Router) {
+func (e env) outcome(s settings, c entry, r router, out view.Router) {
 	switch {
 	case out.Change != "", out.Note != "", out.Outcome == "": // it is there, or in the run that is resumed; or nothing was to be done
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -163,7 +164,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 	if !agreed {
 		return e.resumed(w, r, out, how)
 	}
-	what := change{command: how.command(), plan: w.plan.Name, run: how.run}
+	what := entry{command: how.command(), plan: w.plan.Name, run: how.run}
 	if what.fingerprint, err = e.fingerprint(s, w.plan); err != nil {
 		return refused(out, err)
 	}
@@ -177,7 +178,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 }
 
 // removal returns what is wanted of a router without a plan, by what the journal knows of the time before it.
-func (e env) removal(s settings, p plans.Plan, session diff.Session, r router, what removing) (func(routeros.Snapshot) compile.RuleSet, error) {
+func (e env) removal(s settings, p plans.Plan, session change.Management, r router, what removing) (func(routeros.Snapshot) compile.RuleSet, error) {
 	dir, err := e.state(s)
 	if err != nil {
 		return nil, err
@@ -196,7 +197,7 @@ func (e env) removal(s settings, p plans.Plan, session diff.Session, r router, w
 }
 
 // withRemoval adds the steps that remove a plan, and their proof.
-func withRemoval(out view.Router, want compile.RuleSet, session diff.Session) view.Router {
+func withRemoval(out view.Router, want compile.RuleSet, session change.Management) view.Router {
 	changes, err := diff.Compute(*out.Snapshot, want, session)
 	if err != nil {
 		out.Outcome, out.Err = apply.Refused, err
@@ -212,7 +213,7 @@ func withRemoval(out view.Router, want compile.RuleSet, session diff.Session) vi
 }
 
 // gone says what is left of a plan on a router that was read again.
-func gone(after routeros.Snapshot, want compile.RuleSet, session diff.Session) error {
+func gone(after routeros.Snapshot, want compile.RuleSet, session change.Management) error {
 	rest, err := diff.Compute(after, want, session)
 	if err != nil {
 		return fmt.Errorf("reads back in a state that is refused: %w", err)

@@ -15,7 +15,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -202,7 +202,7 @@ The address from which this session comes is refused, unless you accept the risk
 				if err := a.begin("", ""); err != nil { // to cut somebody off can't wait for a disk
 					view.Say(a.env.err, "rosknock: warning: %s: %v\n", out.Name, err)
 				}
-				own := slices.Contains(a.settings.accept, diff.LoseSession)
+				own := slices.Contains(a.settings.accept, change.LoseSession)
 				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
 				out.Revocation = done
 				if err != nil {

@@ -69,7 +69,7 @@ and its dead-man is still armed.`,
 			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
 				out := e.undoRouter(ctx, s, r, name, how)
 				if !how.dryRun {
-					e.outcome(s, change{command: "undo", undoes: name}, r, out)
+					e.outcome(s, entry{command: "undo", undoes: name}, r, out)
 				}
 				return []view.Router{out}
 			})
@@ -123,7 +123,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	if err := proved.Err(); err != nil {
 		return refuse(err)
 	}
-	what := change{command: "undo", plan: backup.Plan, undoes: backup.Change}
+	what := entry{command: "undo", plan: backup.Plan, undoes: backup.Change}
 	switch {
 	case how.dryRun:
 		out.Outcome = apply.Skipped

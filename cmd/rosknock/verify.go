@@ -11,7 +11,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -19,7 +19,7 @@ import (
 
 // verifyKnocks plays a wrong knock and the right one at each door, and sees on the router that only the right one brings this machine
 // into the door's list.
-func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier diff.Session, r router) func(context.Context, apply.Session) error {
+func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier change.Management, r router) func(context.Context, apply.Session) error {
 	return func(ctx context.Context, fresh apply.Session) error {
 		host, err := netip.ParseAddrPort(session.RemoteAddr().String())
 		if err != nil {

@@ -12,9 +12,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -72,7 +73,7 @@ func TestAdoptionMatrix(t *testing.T) {
 		start, _ := rsc.Read([]byte(byHand)).Snapshot(rsc.Options{Version: v})
 		rules, before := rulesOf(start)
 		found := recognise.Router(start, recognise.Options{Name: "m"})
-		after := difftest.After(t, start, found.Adoption.Changes)
+		after := changetest.After(t, start, found.Adoption.Changes)
 		_, adopted := rulesOf(after)
 		sentences := 0
 		synctest.Test(t, func(t *testing.T) {
@@ -175,7 +176,7 @@ func TestAdoptionOfTables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rest, err := diff.Compute(after, want, diff.Session{}); err != nil || rest.Changed() {
+			if rest, err := diff.Compute(after, want, change.Management{}); err != nil || rest.Changed() {
 				t.Errorf("%s: left to do: %v %+v", name, err, rest.Steps)
 			}
 		})

@@ -23,7 +23,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -55,7 +55,7 @@ const (
 // Receipt is what the router answered to one step.
 type Receipt struct {
 	Index int // of the step in the change set
-	Step  diff.Step
+	Step  change.Step
 	// ID is the id that the router gave to an added row.
 	ID  string
 	Err error
@@ -66,7 +66,7 @@ type Result struct {
 	Outcome  Outcome
 	Receipts []Receipt
 	// Left are the steps that were not tried.
-	Left []diff.Step
+	Left []change.Step
 	// Protection is the protection that was used.
 	Protection Protection
 	// After is the snapshot that was read at the end, if it could be read.
@@ -131,7 +131,7 @@ func (e *LockedOutError) Unwrap() error { return e.err }
 
 // Run applies a change set. When the context ends, the step under way is still answered, and the
 // steps are rolled back.
-func Run(ctx context.Context, s Session, c diff.ChangeSet, o Options) Result {
+func Run(ctx context.Context, s Session, c change.ChangeSet, o Options) Result {
 	if !c.Changed() {
 		return Result{Outcome: Unchanged}
 	}
@@ -160,16 +160,16 @@ func misfit(err error) error {
 // run is a run under way.
 type run struct {
 	options Options
-	all     diff.ChangeSet // every step
-	parts   []diff.Part
+	all     change.ChangeSet // every step
+	parts   []change.Part
 	result  Result
 	given   map[int]string // the ids that the router gave the rows that steps have added
 	stand   int            // how many steps are active and confirmed
 
 	// Of the part that is applied under protection:
-	part      diff.Part
+	part      change.Part
 	before    routeros.Snapshot
-	changes   diff.ChangeSet
+	changes   change.ChangeSet
 	states    []routeros.Snapshot // before, between and after its steps
 	guard     guard
 	ids       []string   // of the rows that its steps have added
@@ -202,7 +202,7 @@ func (r *run) do(ctx context.Context, s Session) {
 		return
 	}
 	if len(adopted) > 0 { // this does the same as that dead-man, to the end
-		r.parts = []diff.Part{{From: 0, To: len(r.all.Steps), Met: true}}
+		r.parts = []change.Part{{From: 0, To: len(r.all.Steps), Met: true}}
 	}
 	r.before = r.options.Before
 	from := 0 // of the sweep
@@ -226,7 +226,7 @@ func (r *run) do(ctx context.Context, s Session) {
 // stands applies a part under protection, and reports whether it stands. If an earlier part stands
 // and this one was rolled back, the router is in one of the states that were proved, but neither as
 // before nor as planned.
-func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) bool {
+func (r *run) stands(ctx context.Context, s Session, part change.Part, adopted []routeros.Attributes) bool {
 	if r.dead && !r.redialled(ctx) {
 		if r.elsewhere != nil {
 			r.strayed(r.elsewhere)
@@ -254,7 +254,7 @@ func (r *run) stands(ctx context.Context, s Session, part diff.Part, adopted []r
 
 // change applies a part under protection. Once the protection is in place, the end of the context
 // leads to a rollback.
-func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []routeros.Attributes) {
+func (r *run) change(ctx context.Context, s Session, part change.Part, adopted []routeros.Attributes) {
 	r.part, r.ids, r.gone, r.met, r.confirmed = part, nil, nil, time.Time{}, false
 	if r.result.After != nil && r.stand > 0 {
 		r.before = *r.result.After
@@ -262,7 +262,7 @@ func (r *run) change(ctx context.Context, s Session, part diff.Part, adopted []r
 	r.changes = r.all.Part(part, r.given)
 	r.changes.Snapshot = r.before.Digest()
 	var err error
-	if r.states, err = diff.States(r.before, r.changes); err == nil {
+	if r.states, err = change.States(r.before, r.changes); err == nil {
 		r.guard, err = guardFor(r.options, r.before, r.changes)
 	}
 	if err != nil {
@@ -353,7 +353,7 @@ func (r *run) verify(ctx context.Context, s Session) error {
 // differences lists how a router differs from the state after the last step.
 func (r *run) differences(now routeros.Snapshot) []error {
 	var out []error
-	for _, what := range diff.Foreign(r.before, now, r.options.Plan, r.changes.Steps...) {
+	for _, what := range change.Foreign(r.before, now, r.options.Plan, r.changes.Steps...) {
 		out = append(out, errors.New(what))
 	}
 	for _, what := range undo.Left(now, r.states[len(r.states)-1], r.changes, r.options.Plan) {
@@ -417,8 +417,8 @@ func (r *run) release(ctx context.Context, s Session) {
 // partsOf are the parts of a change set, and the protections of those that packets meet, in their
 // order. A part whose undo script is too long for a router is halved: every intermediate state was
 // proved, so any of them may stand.
-func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, err error) {
-	all, err := diff.PartsOf(o.Before, c)
+func partsOf(o Options, c change.ChangeSet) (parts []change.Part, guards []guard, err error) {
+	all, err := change.PartsOf(o.Before, c)
 	if err != nil {
 		return nil, nil, misfit(err)
 	}
@@ -433,7 +433,7 @@ func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, er
 			return nil, nil, err
 		}
 		if man, ok := g.(*scheduled); ok && man.tooLong() != nil && part.To-part.From > 1 {
-			halves, err := diff.Halve(o.Before, c, part)
+			halves, err := change.Halve(o.Before, c, part)
 			if err != nil {
 				return nil, nil, misfit(err)
 			}
@@ -447,8 +447,8 @@ func partsOf(o Options, c diff.ChangeSet) (parts []diff.Part, guards []guard, er
 
 // guardOf is the protection of a part, as far as it is known beforehand: the ids of rows that
 // earlier parts add are not known yet.
-func guardOf(o Options, c diff.ChangeSet, part diff.Part) (guard, error) {
-	before, given, err := diff.After(o.Before, diff.ChangeSet{Steps: c.Steps[:part.From]})
+func guardOf(o Options, c change.ChangeSet, part change.Part) (guard, error) {
+	before, given, err := change.After(o.Before, change.ChangeSet{Steps: c.Steps[:part.From]})
 	if err != nil {
 		return nil, misfit(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -60,7 +60,7 @@ func TestVersions(t *testing.T) {
 					p := readPlan(t, name)
 					p.Firewall.Layout = layout
 					b.converged(p)
-					if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+					if d := change.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
 						t.Error(d)
 					}
 					for _, f := range routeros.Families() {
@@ -162,7 +162,7 @@ func TestDrift(t *testing.T) {
 				}
 				before := b.router.Snapshot()
 				b.converged(p)
-				if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+				if d := change.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
 					t.Error(d)
 				}
 				b.knocks(p, routeros.IPv4)
@@ -208,11 +208,11 @@ func TestChangeOfPlan(t *testing.T) {
 	switched, removed := -1, false
 	for i, step := range changes.Steps {
 		switch {
-		case step.Op == diff.Set && step.Set.Has("jump-target"):
+		case step.Op == change.Set && step.Set.Has("jump-target"):
 			switched = i
-		case step.Op == diff.Add && switched >= 0:
+		case step.Op == change.Add && switched >= 0:
 			t.Errorf("step %d adds after the switch", i)
-		case step.Op == diff.Remove:
+		case step.Op == change.Remove:
 			removed = true
 			if switched < 0 {
 				t.Errorf("step %d removes before the switch", i)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -71,7 +71,7 @@ func (r *run) exposed(cause error) error {
 	if !said {
 		cause = errors.Join(fmt.Errorf("protection lost: %w", r.gone), cause)
 	}
-	plans := func(s routeros.Snapshot) bool { return len(diff.Met(s, r.options.Plan)) > 0 }
+	plans := func(s routeros.Snapshot) bool { return len(change.Met(s, r.options.Plan)) > 0 }
 	if !r.met.IsZero() && plans(r.before) && plans(r.states[len(r.states)-1]) {
 		cause = errors.Join(cause, fmt.Errorf("for up to %s the router may have been as without the plan", max(time.Since(r.met), time.Millisecond).Round(time.Millisecond)))
 	}
@@ -90,7 +90,7 @@ func (r *run) rollBack(ctx context.Context, s Session) error {
 	if isGone {
 		r.gone = gone
 	}
-	if !isGone && len(diff.Foreign(r.before, now, r.options.Plan, r.changes.Steps...)) == 0 {
+	if !isGone && len(change.Foreign(r.before, now, r.options.Plan, r.changes.Steps...)) == 0 {
 		// Unrolling safe mode would also undo others' changes.
 		undone, err := r.guard.unroll(ctx, s, r.answered())
 		if err != nil {
@@ -150,7 +150,7 @@ func (r *run) stepBack(ctx context.Context, s Session, now routeros.Snapshot) er
 		if err != nil || !back.Changed() {
 			return err
 		}
-		states, err := diff.States(now, back)
+		states, err := change.States(now, back)
 		if err != nil {
 			return err
 		}
@@ -176,10 +176,10 @@ func (r *run) stepBack(ctx context.Context, s Session, now routeros.Snapshot) er
 
 // harmful reports whether the plan's rules treat packets otherwise than before the change.
 func (r *run) harmful(now routeros.Snapshot) bool {
-	return !slices.Equal(diff.Met(now, r.options.Plan), diff.Met(r.before, r.options.Plan)) ||
-		slices.ContainsFunc(r.changes.Steps, func(step diff.Step) bool {
-			was, _ := diff.FindRow(r.before, step.Menu, step.ID)
-			is, ok := diff.FindRow(now, step.Menu, step.ID)
+	return !slices.Equal(change.Met(now, r.options.Plan), change.Met(r.before, r.options.Plan)) ||
+		slices.ContainsFunc(r.changes.Steps, func(step change.Step) bool {
+			was, _ := change.FindRow(r.before, step.Menu, step.ID)
+			is, ok := change.FindRow(now, step.Menu, step.ID)
 			return step.Menu == routeros.ServiceMenu && ok && !was.Attrs.Equal(is.Attrs)
 		})
 }

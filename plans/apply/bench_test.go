@@ -7,7 +7,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
@@ -38,7 +38,7 @@ func BenchmarkDiff(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			s = difftest.After(b, s, c)
+			s = changetest.After(b, s, c)
 			for b.Loop() {
 				if c, err := steps(s, p); err != nil || c.Changed() {
 					b.Fatal(err, c.Steps)

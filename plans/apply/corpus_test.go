@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -60,7 +61,7 @@ func newBench(t *testing.T, version string, export []byte) bench {
 }
 
 // changes reads the router and computes what the plan would change there.
-func (b bench) changes(p plans.Plan) (routeros.Snapshot, diff.ChangeSet, error) {
+func (b bench) changes(p plans.Plan) (routeros.Snapshot, change.ChangeSet, error) {
 	b.t.Helper()
 	s, err := b.session.Snapshot(b.t.Context())
 	if err != nil {
@@ -80,7 +81,7 @@ func wanted(s routeros.Snapshot, p plans.Plan) error {
 }
 
 // compute returns a change set, with its proof.
-func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
+func compute(s routeros.Snapshot, p plans.Plan) (change.ChangeSet, error) {
 	c, err := steps(s, p)
 	if err != nil {
 		return c, err
@@ -89,16 +90,16 @@ func compute(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
 	if err != nil {
 		return c, err
 	}
-	return c, proof.Prove(s, rs, c, diff.Session{}).Err()
+	return c, proof.Prove(s, rs, c, change.Management{}).Err()
 }
 
 // steps returns a change set without a proof.
-func steps(s routeros.Snapshot, p plans.Plan) (diff.ChangeSet, error) {
+func steps(s routeros.Snapshot, p plans.Plan) (change.ChangeSet, error) {
 	rs, err := compile.Compile(p, s)
 	if err != nil {
-		return diff.ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
-	return diff.Compute(s, rs, diff.Session{})
+	return diff.Compute(s, rs, change.Management{})
 }
 
 // apply applies the plan and returns the result.
@@ -179,7 +180,7 @@ func applyTwice(t *testing.T, p plans.Plan, export []byte) apply.Outcome {
 	b := newBench(t, "7.20", export)
 	before := b.router.Snapshot()
 	result, err := b.apply(p)
-	if refused, ok := errors.AsType[*diff.RefusalError](err); ok {
+	if refused, ok := errors.AsType[*change.RefusalError](err); ok {
 		t.Logf("refused: %v", err)
 		if refused.Remedy == "" {
 			t.Errorf("refused without a remedy: %v", err)
@@ -192,7 +193,7 @@ func applyTwice(t *testing.T, p plans.Plan, export []byte) apply.Outcome {
 	if err != nil || result.Err != nil || result.Outcome != apply.Changed {
 		t.Fatalf("%v: %v, %v", result.Outcome, err, result.Err)
 	}
-	if d := diff.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
+	if d := change.Foreign(before, b.router.Snapshot(), p.Name); d != nil {
 		t.Errorf("foreign rows changed: %v", d)
 	}
 	if got, want := foreign(b.router.Snapshot(), p.Name), foreign(before, p.Name); !slices.Equal(got, want) {

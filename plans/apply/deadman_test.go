@@ -13,7 +13,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -291,7 +291,7 @@ func TestAdoptForms(t *testing.T) {
 }
 
 // cutOff is a run under a dead-man whose program was killed just before the jump went live.
-func (p *place) cutOff() (start routeros.Snapshot, c diff.ChangeSet, err error) {
+func (p *place) cutOff() (start routeros.Snapshot, c change.ChangeSet, err error) {
 	p.t.Helper()
 	p.on(func(q sim.Request) sim.Action {
 		if q.Words[0] == "/ip/firewall/filter/set" && slices.Contains(q.Words, "=disabled=no") {

@@ -10,9 +10,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -27,14 +28,14 @@ func TestPartOfAFlight(t *testing.T) {
 		s.Services = []routeros.Service{{ID: "*0", Name: "telnet", Port: 23}, {ID: "*1", Name: "ftp", Port: 21}, {ID: "*2", Name: "ssh", Port: 22}}
 		if rapid.Bool().Draw(t, "a change") {
 			if first, ok := drawnChange(t, s); ok {
-				s = difftest.After(t, s, first)
+				s = changetest.After(t, s, first)
 			}
 		}
 		c, ok := drawnChange(t, s)
 		if !ok {
 			return
 		}
-		states := difftest.States(t, s, c)
+		states := changetest.States(t, s, c)
 		joins := joining(states, c.Steps)
 		for at := 0; at < len(c.Steps); {
 			end := at + 1
@@ -54,12 +55,12 @@ func TestPartOfAFlight(t *testing.T) {
 }
 
 // partOf lets some of the steps of a flight take effect.
-func partOf(t *rapid.T, states []routeros.Snapshot, c diff.ChangeSet, at, end int) {
+func partOf(t *rapid.T, states []routeros.Snapshot, c change.ChangeSet, at, end int) {
 	part := states[at]
 	var done []string
 	for i := at; i < end; i++ {
 		if rapid.Bool().Draw(t, fmt.Sprint("step ", i)) {
-			next, err := diff.RehearseStep(part, c.Steps[i], i)
+			next, err := change.RehearseStep(part, c.Steps[i], i)
 			if err != nil { // what it depends on is missing: the router refuses it
 				continue
 			}
@@ -108,7 +109,7 @@ func drawnTable(t *rapid.T) string {
 }
 
 // drawnChange is the change to a plan, where there is one.
-func drawnChange(t *rapid.T, s routeros.Snapshot) (diff.ChangeSet, bool) {
+func drawnChange(t *rapid.T, s routeros.Snapshot) (change.ChangeSet, bool) {
 	one := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 	p, err := plans.Read("m.yaml", []byte("version: 1\nname: m\ndoors:\n  a:\n    knock: [tcp/4711, "+one("stage", "udp/4712", "udp/4722")+", tcp/4713]\n    trusted: {list: t, for: 1h}\n    opens: [ssh]\n"+
 		one("quarantine", "", "    wrong-knock: quarantine\n")+"allow: {addresses: "+one("allow", "[10.0.0.7]", "[10.0.0.7, 10.1.0.0/16, 2001:db8::7]", "[10.1.0.0/16, 10.0.0.8]")+"}\ngate: {services: [ssh]}\nservices: {disable: "+
@@ -118,8 +119,8 @@ func drawnChange(t *rapid.T, s routeros.Snapshot) (diff.ChangeSet, bool) {
 	}
 	want, err := compile.Compile(p, s)
 	if err != nil {
-		return diff.ChangeSet{}, false
+		return change.ChangeSet{}, false
 	}
-	c, err := diff.Compute(s, want, diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("10.0.0.9")}})
+	c, err := diff.Compute(s, want, change.Management{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("10.0.0.9")}})
 	return c, err == nil
 }

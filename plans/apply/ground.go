@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -15,10 +15,10 @@ import (
 // grounded says for each step whether an answer has to show, before it is sent, that all steps so
 // far are there. That is so for all steps except those that no packet meets, those that pass every
 // packet on, and services that are disabled.
-func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
+func grounded(states []routeros.Snapshot, steps []change.Step) []bool {
 	out := make([]bool, len(steps))
 	for i, step := range steps {
-		out[i] = !diff.Unmet(states[i], step) && !looks(states[i], step) && !closes(step)
+		out[i] = !change.Unmet(states[i], step) && !looks(states[i], step) && !closes(step)
 	}
 	return out
 }
@@ -28,29 +28,31 @@ func grounded(states []routeros.Snapshot, steps []diff.Step) []bool {
 // states that were proved. Steps that no packet meets may be sent together. A disabled service is
 // reached by fewer sources, whatever the rules are meanwhile. So disabling one may be sent with any
 // step before it that needs no ground, and no step that could depend on it is sent with it.
-func joining(states []routeros.Snapshot, steps []diff.Step) []bool {
+func joining(states []routeros.Snapshot, steps []change.Step) []bool {
 	out := make([]bool, len(steps))
 	grounds := grounded(states, steps)
 	for i, step := range steps {
-		unmet := func(n int) bool { return diff.Unmet(states[n], steps[n]) }
+		unmet := func(n int) bool { return change.Unmet(states[n], steps[n]) }
 		out[i] = i > 0 && (unmet(i-1) && unmet(i) || closes(step) && !grounds[i-1])
 	}
 	return out
 }
 
-func closes(step diff.Step) bool { return step.Op == diff.Disable && step.Menu == routeros.ServiceMenu }
+func closes(step change.Step) bool {
+	return step.Op == change.Disable && step.Menu == routeros.ServiceMenu
+}
 
 // looks reports whether a step only concerns a rule that passes every packet on.
-func looks(s routeros.Snapshot, step diff.Step) bool {
-	if !step.Menu.IsRuleTable() || step.Op == diff.Remove {
+func looks(s routeros.Snapshot, step change.Step) bool {
+	if !step.Menu.IsRuleTable() || step.Op == change.Remove {
 		return false
 	}
 	attrs := step.Set
-	if step.Op != diff.Add {
-		row, _ := diff.FindRow(s, step.Menu, step.ID)
+	if step.Op != change.Add {
+		row, _ := change.FindRow(s, step.Menu, step.ID)
 		attrs = row.Attrs
 	}
-	return diff.Looks(routeros.Rule{Attrs: attrs})
+	return change.Looks(routeros.Rule{Attrs: attrs})
 }
 
 // ground is what is read before a step that depends on it: the protection, and our own rows.
@@ -78,7 +80,7 @@ func (r *run) groundAt(n int) ground {
 
 // named are the queries that find rows: those in chains of ours by the chain, others by their
 // comments.
-func named(rows []diff.Row, menu routeros.Menu) []string {
+func named(rows []change.Row, menu routeros.Menu) []string {
 	var out []string
 	for _, row := range rows {
 		query := "comment=" + row.Attrs.Get("comment")
@@ -96,9 +98,9 @@ func named(rows []diff.Row, menu routeros.Menu) []string {
 }
 
 // ownRows are the plan's rows of a menu after some steps, under the ids that the router gave them.
-func (r *run) ownRows(n int, menu routeros.Menu) []diff.Row {
-	var out []diff.Row
-	for _, row := range diff.Rows(r.states[n], menu) {
+func (r *run) ownRows(n int, menu routeros.Menu) []change.Row {
+	var out []change.Row
+	for _, row := range change.Rows(r.states[n], menu) {
 		if !r.owns(row) {
 			continue
 		}
@@ -111,7 +113,7 @@ func (r *run) ownRows(n int, menu routeros.Menu) []diff.Row {
 	return out
 }
 
-func (r *run) owns(row diff.Row) bool {
+func (r *run) owns(row change.Row) bool {
 	mark, ok := routeros.FindMark(row.Attrs.Get("comment"))
 	return ok && !row.Dynamic && mark.Plan == r.options.Plan
 }
@@ -143,7 +145,7 @@ func (r *run) sameRows(n int, menu routeros.Menu, read api.Result) error {
 	if read.Err != nil {
 		return fmt.Errorf("the plan's rows in %s could not be read: %w", menu, read.Err)
 	}
-	text := func(row diff.Row) string {
+	text := func(row change.Row) string {
 		if menu.IsRuleTable() {
 			return row.ID + " " + routeros.Rule{Attrs: row.Attrs}.Canonical().String()
 		}
@@ -155,7 +157,7 @@ func (r *run) sameRows(n int, menu routeros.Menu, read api.Result) error {
 		want = append(want, text(row))
 	}
 	for _, attrs := range read.Rows {
-		if row := diff.ReadRow(menu, attrs); r.owns(row) {
+		if row := change.ReadRow(menu, attrs); r.owns(row) {
 			is = append(is, text(row))
 		}
 	}

@@ -18,9 +18,10 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -67,7 +68,7 @@ type place struct {
 	port   atomic.Int32
 	// begun and done are what an undo rolls back: the router before a change, and the change.
 	begun routeros.Snapshot
-	done  diff.ChangeSet
+	done  change.ChangeSet
 	// meddle is called before every sentence; nil means no faults. Several sessions may call it at
 	// once.
 	meddle atomic.Pointer[func(sim.Request) sim.Action]
@@ -210,13 +211,13 @@ func scenarios() []scenario {
 }
 
 // operatorAt is the operator of the matrix's runs.
-var operatorAt = diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(operator)}}
+var operatorAt = change.Management{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(operator)}}
 
 // computeVariant returns the change to a variant of the plan.
-func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, variant string) (diff.ChangeSet, error) {
+func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, variant string) (change.ChangeSet, error) {
 	want, err := wantVariant(t, s, layout, variant)
 	if err != nil {
-		return diff.ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
 	return diff.Compute(s, want, operatorAt)
 }
@@ -225,7 +226,7 @@ func computeVariant(t *testing.T, s routeros.Snapshot, layout plans.Layout, vari
 const undone = "undone"
 
 // compute returns the change to a variant of the plan, or back to the last one.
-func (p *place) compute(s routeros.Snapshot, layout plans.Layout, variant string) (diff.ChangeSet, error) {
+func (p *place) compute(s routeros.Snapshot, layout plans.Layout, variant string) (change.ChangeSet, error) {
 	if variant == undone {
 		return undo.Changes(s, p.begun, p.done, "m")
 	}
@@ -434,7 +435,7 @@ type trial struct {
 	knobs   sim.Knobs
 	start   routeros.Snapshot // where the scenario begins
 	begun   routeros.Snapshot // where the change began that it undoes, if it undoes one
-	done    diff.ChangeSet
+	done    change.ChangeSet
 }
 
 // guard is the protection that the router gets.
@@ -497,7 +498,7 @@ type expected struct {
 // met is what packets meet of the plan.
 func met(s routeros.Snapshot) string {
 	telnet, _ := s.Service("telnet")
-	return strings.Join(append(diff.Met(s, "m"), fmt.Sprint("telnet disabled: ", telnet.Disabled)), "\n")
+	return strings.Join(append(change.Met(s, "m"), fmt.Sprint("telnet disabled: ", telnet.Disabled)), "\n")
 }
 
 // clean runs the scenario without a fault.
@@ -511,7 +512,7 @@ func (tr trial) clean(t *testing.T) (e expected) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, state := range difftest.States(t, start, c) {
+		for _, state := range changetest.States(t, start, c) {
 			e.proved = append(e.proved, met(state))
 		}
 		p.on(func(sim.Request) sim.Action { e.sentences++; return sim.Action{} })

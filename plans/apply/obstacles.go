@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -36,7 +36,7 @@ func ReadObstacles(ctx context.Context, s Session, v routeros.Version, login str
 
 // Refusal is the error with which [Run] would refuse a change set, in the same words; nil if no
 // obstacle is known. The options are those of the run.
-func (b Obstacles) Refusal(c diff.ChangeSet, o Options) error {
+func (b Obstacles) Refusal(c change.ChangeSet, o Options) error {
 	if !c.Changed() {
 		return nil
 	}

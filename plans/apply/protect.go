@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -69,7 +69,7 @@ type guard interface {
 }
 
 // guardFor chooses the protection of a change that starts from a snapshot.
-func guardFor(o Options, before routeros.Snapshot, c diff.ChangeSet) (guard, error) {
+func guardFor(o Options, before routeros.Snapshot, c change.ChangeSet) (guard, error) {
 	switch o.Protect {
 	case SafeMode:
 		return &safeMode{steps: len(c.Steps), login: o.Login}, nil

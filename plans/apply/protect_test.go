@@ -12,7 +12,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -83,9 +83,9 @@ func TestShutOut(t *testing.T) {
 					rule := func(comment string) routeros.Attributes {
 						return routeros.MakeAttributes("chain", "input", "action", "drop", "src-address", operator, "comment", comment+" [rosknock m/x]")
 					}
-					c := diff.ChangeSet{Snapshot: before.Digest(), Steps: []diff.Step{
-						{Op: diff.Add, Menu: routeros.Filter, Slot: "m/x", Before: "*1", Set: rule("one")},
-						{Op: diff.Add, Menu: routeros.Filter, Slot: "m/x", Before: "*1", Set: rule("two")},
+					c := change.ChangeSet{Snapshot: before.Digest(), Steps: []change.Step{
+						{Op: change.Add, Menu: routeros.Filter, Slot: "m/x", Before: "*1", Set: rule("one")},
+						{Op: change.Add, Menu: routeros.Filter, Slot: "m/x", Before: "*1", Set: rule("two")},
 					}}
 					start := time.Now()
 					result := apply.Run(t.Context(), s, c, apply.Options{Before: before, Plan: "m", Protect: protect, Dial: p.dial, Owner: "alice"})
@@ -299,10 +299,10 @@ func TestTooMany(t *testing.T) {
 		p := newPlace(t, "7.20", sim.Knobs{}, opened("7.20"))
 		defer p.close()
 		s, before := p.read(t.Context())
-		c := diff.ChangeSet{Snapshot: before.Digest()}
+		c := change.ChangeSet{Snapshot: before.Digest()}
 		for i := range 81 {
-			c.Steps = append(c.Steps, diff.Step{
-				Op: diff.Add, Menu: routeros.Filter, Slot: "m/x", Set: routeros.MakeAttributes("chain", "ours", "action", "accept", "comment", fmt.Sprintf("%d [rosknock m/x%d]", i, i)),
+			c.Steps = append(c.Steps, change.Step{
+				Op: change.Add, Menu: routeros.Filter, Slot: "m/x", Set: routeros.MakeAttributes("chain", "ours", "action", "accept", "comment", fmt.Sprintf("%d [rosknock m/x%d]", i, i)),
 			})
 		}
 		asked := apply.Run(t.Context(), s, c, apply.Options{Before: before, Plan: "m", Protect: apply.SafeMode})

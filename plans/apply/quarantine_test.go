@@ -13,9 +13,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -46,14 +47,14 @@ func newClocked(t *testing.T, version string, p plans.Plan) *clocked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := diff.Compute(s, want, diff.Session{})
+	c, err := diff.Compute(s, want, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := proof.Prove(s, want, c, diff.Session{}).Err(); err != nil {
+	if err := proof.Prove(s, want, c, change.Management{}).Err(); err != nil {
 		t.Fatal(err)
 	}
-	s = difftest.After(t, s, c)
+	s = changetest.After(t, s, c)
 	for menu, rows := range s.Rules {
 		s.Rules[menu] = slices.Clone(rows)
 		for i := range rows {

@@ -11,9 +11,10 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
@@ -159,11 +160,11 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 		t.Fatal(err)
 	}
 	want := remove.RuleSet(p, now, o)
-	c, err := diff.Compute(now, want, diff.Session{})
+	c, err := diff.Compute(now, want, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	proved := proof.Prove(now, want, c, diff.Session{Accepted: []string{proof.Exposure}})
+	proved := proof.Prove(now, want, c, change.Management{Accepted: []string{proof.Exposure}})
 	if passing := func(f proof.Failure) bool {
 		return f.Risk == proof.Passing && slices.ContainsFunc(want.Services, func(w compile.Service) bool { return w.WantFrom })
 	}; slices.ContainsFunc(proved.Failures, passing) {
@@ -172,10 +173,10 @@ func (b bench) remove(t *rapid.T, p plans.Plan, o remove.Options) {
 	if !proved.Holds() {
 		t.Fatalf("%+v\n%+v", proved.Failures, c.Steps)
 	}
-	b.monotone(t, difftest.States(t, now, c), len(proved.Accepted) == 0)
+	b.monotone(t, changetest.States(t, now, c), len(proved.Accepted) == 0)
 	lists := diff.OwnLists(now, want)
 	result := apply.Run(ctx, b.session, c, apply.Options{Before: now, Plan: p.Name, Wanted: func(after routeros.Snapshot) error {
-		rest, err := diff.Compute(after, remove.RuleSet(p, after, o), diff.Session{})
+		rest, err := diff.Compute(after, remove.RuleSet(p, after, o), change.Management{})
 		if err == nil && rest.Changed() {
 			err = fmt.Errorf("left to do: %+v", rest.Steps)
 		}

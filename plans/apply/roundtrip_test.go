@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -93,7 +94,7 @@ func TestRoundTrip(t *testing.T) {
 
 // reasonOf is a refusal without the details of one router.
 func reasonOf(err error) string {
-	if refused, ok := errors.AsType[*diff.RefusalError](err); ok {
+	if refused, ok := errors.AsType[*change.RefusalError](err); ok {
 		return refused.Risk
 	}
 	return regexp.MustCompile(`[0-9]+`).ReplaceAllString(err.Error(), "N")
@@ -164,7 +165,7 @@ func (b bench) read() routeros.Snapshot {
 }
 
 // carry applies a proved change set, or says why it was refused.
-func (b bench) carry(now routeros.Snapshot, c diff.ChangeSet, plan string, wanted func(routeros.Snapshot) error) error {
+func (b bench) carry(now routeros.Snapshot, c change.ChangeSet, plan string, wanted func(routeros.Snapshot) error) error {
 	b.t.Helper()
 	result := apply.Run(b.t.Context(), b.session, c, apply.Options{Before: now, Plan: plan, Wanted: wanted})
 	switch {
@@ -178,20 +179,20 @@ func (b bench) carry(now routeros.Snapshot, c diff.ChangeSet, plan string, wante
 }
 
 // put applies the plan to the router, and keeps what undo needs.
-func (b bench) put(p plans.Plan, dir state.Dir) (diff.ChangeSet, state.Backup, error) {
+func (b bench) put(p plans.Plan, dir state.Dir) (change.ChangeSet, state.Backup, error) {
 	b.t.Helper()
-	changes := func(s routeros.Snapshot) (diff.ChangeSet, compile.RuleSet, error) {
+	changes := func(s routeros.Snapshot) (change.ChangeSet, compile.RuleSet, error) {
 		sets, err := compile.Through(p, s)
 		if err != nil {
-			return diff.ChangeSet{}, compile.RuleSet{}, err
+			return change.ChangeSet{}, compile.RuleSet{}, err
 		}
-		c, err := diff.ComputeThrough(s, sets, diff.Session{})
+		c, err := diff.ComputeThrough(s, sets, change.Management{})
 		return c, sets[len(sets)-1], err
 	}
 	now := b.read()
 	c, want, err := changes(now)
 	if err == nil {
-		err = proof.Prove(now, want, c, diff.Session{}).Err()
+		err = proof.Prove(now, want, c, change.Management{}).Err()
 	}
 	if err != nil {
 		return c, state.Backup{}, err
@@ -226,7 +227,7 @@ func (b bench) wayBack(backup state.Backup) error {
 	if err != nil {
 		return err
 	}
-	if err := proof.Way(now, before, backup.Plan, back, diff.Session{}).Err(); err != nil {
+	if err := proof.Way(now, before, backup.Plan, back, change.Management{}).Err(); err != nil {
 		return err
 	}
 	return b.carry(now, back, backup.Plan, func(after routeros.Snapshot) error {
@@ -238,7 +239,7 @@ func (b bench) wayBack(backup state.Backup) error {
 }
 
 // without removes the plan, with what the journal would know about the state before it.
-func (b bench) without(p plans.Plan, before routeros.Snapshot, done diff.ChangeSet, dir state.Dir) error {
+func (b bench) without(p plans.Plan, before routeros.Snapshot, done change.ChangeSet, dir state.Dir) error {
 	b.t.Helper()
 	touched, err := dir.Touched(before, done, p.Name)
 	if err != nil {
@@ -248,7 +249,7 @@ func (b bench) without(p plans.Plan, before routeros.Snapshot, done diff.ChangeS
 	want := func(s routeros.Snapshot) compile.RuleSet {
 		return remove.RuleSet(p, s, remove.Options{Origin: state.Origin(records, "r", p.Name)})
 	}
-	session := diff.Session{Accepted: []string{proof.Exposure}} // that is what a removal is for
+	session := change.Management{Accepted: []string{proof.Exposure}} // that is what a removal is for
 	now := b.read()
 	c, err := diff.Compute(now, want(now), session)
 	if err == nil {

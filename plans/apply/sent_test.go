@@ -10,8 +10,9 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -54,7 +55,7 @@ func TestSent(t *testing.T) {
 		if err := shown.Err(); err != nil {
 			rt.Skip(err)
 		}
-		if states := difftest.States(rt, before, c); shown.States != len(states) {
+		if states := changetest.States(rt, before, c); shown.States != len(states) {
 			rt.Fatalf("the proof is about %d of %d states", shown.States, len(states))
 		}
 		p.sends(rt, s, before, c)
@@ -91,9 +92,9 @@ func (p *place) drift(t *rapid.T) {
 }
 
 // sends applies a change, and compares the router's states with those of the change.
-func (p *place) sends(t *rapid.T, s apply.Session, before routeros.Snapshot, c diff.ChangeSet) {
+func (p *place) sends(t *rapid.T, s apply.Session, before routeros.Snapshot, c change.ChangeSet) {
 	var want, is []string
-	for _, state := range difftest.States(t, before, c) {
+	for _, state := range changetest.States(t, before, c) {
 		want = append(want, look(state))
 	}
 	wrote := true

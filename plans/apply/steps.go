@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -67,7 +67,7 @@ func (r *run) received(w *walker) {
 // walker sends steps in their order and knows the ids of the rows that they have added.
 type walker struct {
 	session  Session
-	steps    []diff.Step
+	steps    []change.Step
 	joins    []bool // which may go with the one before
 	number   int    // of the first step, in a change set of all
 	all      int
@@ -109,7 +109,7 @@ func (w *walker) flight(ctx context.Context, also []routeros.Command) ([]api.Res
 	}
 	for i, result := range results[:len(commands)] {
 		err := result.Err
-		if err == nil && w.steps[from+i].Op == diff.Add && result.Ret == "" {
+		if err == nil && w.steps[from+i].Op == change.Add && result.Ret == "" {
 			err = errors.New("the router added a row but did not say which")
 		}
 		if err := w.receive(from+i, result.Ret, err); err != nil {
@@ -121,7 +121,7 @@ func (w *walker) flight(ctx context.Context, also []routeros.Command) ([]api.Res
 
 // refers reports whether a step names a row that step n or a later one adds: it has to wait for the
 // answer.
-func refers(step diff.Step, n int) bool {
+func refers(step change.Step, n int) bool {
 	for _, id := range []string{step.ID, step.Before} {
 		var of int
 		if _, err := fmt.Sscanf(id, "+%d", &of); err == nil && of >= n {
@@ -145,7 +145,7 @@ func (w *walker) receive(i int, id string, err error) error {
 
 // command returns the command of a step, with the ids of added rows filled in. The anchor of a move
 // is checked right before.
-func (w *walker) command(ctx context.Context, step diff.Step) (routeros.Command, error) {
+func (w *walker) command(ctx context.Context, step change.Step) (routeros.Command, error) {
 	for _, id := range []*string{&step.ID, &step.Before} {
 		var of int
 		if !strings.HasPrefix(*id, "+") {
@@ -156,7 +156,7 @@ func (w *walker) command(ctx context.Context, step diff.Step) (routeros.Command,
 		}
 		*id = w.ids[of]
 	}
-	if step.Op == diff.Move {
+	if step.Op == change.Move {
 		if err := present(ctx, w.session, step); err != nil {
 			return routeros.Command{}, err
 		}
@@ -166,7 +166,7 @@ func (w *walker) command(ctx context.Context, step diff.Step) (routeros.Command,
 
 // present makes sure that the anchor of a move is still there. If it has vanished, the router moves
 // the row to the end of the table and reports success (routeros-facts § 2.4).
-func present(ctx context.Context, s Session, step diff.Step) error {
+func present(ctx context.Context, s Session, step change.Step) error {
 	if step.Before == "" {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -20,7 +20,7 @@ import (
 
 // clear removes the rows that an earlier run has left in chains that are to be built; false ends
 // the run.
-func (r *run) clear(ctx context.Context, s Session, part diff.Part) bool {
+func (r *run) clear(ctx context.Context, s Session, part change.Part) bool {
 	r.doing("removing unused rules")
 	begun := false
 	now, results, err := s.SnapshotWith(ctx, vacancy(r.options.Before.Version)...)
@@ -161,11 +161,11 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 		var flight []routeros.Command
 		sent := map[int]int{} // the positions of the sent steps in the batch
 		for i := at; i < end; i++ {
-			row, there := diff.FindRow(now, steps[i].Menu, steps[i].ID)
+			row, there := change.FindRow(now, steps[i].Menu, steps[i].ID)
 			if !there || !r.owns(row) {
 				continue
 			}
-			if !diff.Unmet(now, steps[i]) {
+			if !change.Unmet(now, steps[i]) {
 				return &HeldError{fmt.Sprintf("packets meet %s again: somebody else is changing this router", steps[i].Slot), "look at the router with diff"}
 			}
 			command, err := Command(steps[i])
@@ -207,7 +207,7 @@ type idle struct {
 
 // idleness reads the rows that steps remove, and every rule that could send packets to them or
 // match their list.
-func idleness(steps []diff.Step) idle {
+func idleness(steps []change.Step) idle {
 	queries := map[routeros.Menu][]string{}
 	ask := func(menu routeros.Menu, query string) {
 		if !slices.Contains(queries[menu], query) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/sequence"
@@ -60,12 +61,12 @@ func TestSweep(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := compile.Removal("day", s)
-			c, err := diff.Compute(s, want, diff.Session{})
+			c, err := diff.Compute(s, want, change.Management{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			o := apply.Options{Before: s, Plan: "day", Wanted: func(after routeros.Snapshot) error {
-				if rest, err := diff.Compute(after, want, diff.Session{}); err != nil || rest.Changed() {
+				if rest, err := diff.Compute(after, want, change.Management{}); err != nil || rest.Changed() {
 					return errors.New("something is left")
 				}
 				return nil
@@ -79,7 +80,7 @@ func TestSweep(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c, err = diff.Compute(s, want, diff.Session{}); err != nil {
+			if c, err = diff.Compute(s, want, change.Management{}); err != nil {
 				t.Fatal(err)
 			}
 			o.Before = s
@@ -90,7 +91,7 @@ func TestSweep(t *testing.T) {
 			if s, err = b.session.Snapshot(t.Context()); err != nil || jumps(s) {
 				t.Fatal("what packets meet was brought back", err)
 			}
-			if c, err = diff.Compute(s, want, diff.Session{}); err != nil || !c.Changed() {
+			if c, err = diff.Compute(s, want, change.Management{}); err != nil || !c.Changed() {
 				t.Fatal(err)
 			}
 			o.Before = s
@@ -137,9 +138,9 @@ func (d dying) Batch(ctx context.Context, commands []routeros.Command) ([]api.Re
 	return d.Session.Batch(ctx, commands)
 }
 
-func removals(c diff.ChangeSet) (out []diff.Step) {
+func removals(c change.ChangeSet) (out []change.Step) {
 	for _, step := range c.Steps {
-		if step.Op == diff.Remove && step.Menu.IsRuleTable() {
+		if step.Op == change.Remove && step.Menu.IsRuleTable() {
 			out = append(out, step)
 		}
 	}

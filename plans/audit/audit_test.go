@@ -11,9 +11,10 @@ import (
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -224,11 +225,11 @@ func TestOwnQuarantine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := diff.Compute(s, want, diff.Session{})
+		c, err := diff.Compute(s, want, change.Management{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		report := audit.Router(difftest.After(t, s, c))
+		report := audit.Router(changetest.After(t, s, c))
 		if len(report.Knocks) != 2 || len(report.Dead) > 0 {
 			t.Fatalf("%v: %+v, dead %+v", layout, report.Knocks, report.Dead)
 		}

@@ -3,9 +3,9 @@ package compile
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -19,15 +19,6 @@ type Bogons struct {
 // BogonList returns the name of the address list that holds a plan's bogons.
 func BogonList(plan string) string { return "rosknock-" + plan + "-bogons" }
 
-// forgedSlot begins the slot of a rule that drops forged knocks.
-const forgedSlot = "bogons/knock-"
-
-// IsForged reports whether a rule with this slot is about forged sources alone: it drops their
-// knocks, or keeps trust from them.
-func IsForged(slot string) bool {
-	return strings.HasPrefix(slot, forgedSlot) || strings.Contains(slot, "/forged-")
-}
-
 // bogons returns the sources that count as forged for the family's rules, or nil for none.
 func (c *compiler) bogons() (*Bogons, error) {
 	from := c.plan.Firewall.Bogons
@@ -37,7 +28,7 @@ func (c *compiler) bogons() (*Bogons, error) {
 	}
 	for _, list := range from.InterfaceLists {
 		if !c.router.HasInterfaceList(list) {
-			return nil, &RefusalError{
+			return nil, &change.RefusalError{
 				Risk: "missing-interface-list", What: fmt.Sprintf("the plan names the interface list %q for bogons, which the router doesn't have", list),
 				Remedy: "create it on the router, or remove it from firewall.bogons",
 			}
@@ -56,7 +47,7 @@ func (c *compiler) forged(b *Bogons) []routeros.Rule {
 	var rules []routeros.Rule
 	for i, list := range b.InterfaceLists {
 		for _, k := range c.knocks() {
-			rules = append(rules, c.rule(fmt.Sprintf("%s%d-%s", forgedSlot, i+1, k.slot), "knocks from forged sources", slices.Concat(
+			rules = append(rules, c.rule(fmt.Sprintf("%s%d-%s", change.ForgedSlot, i+1, k.slot), "knocks from forged sources", slices.Concat(
 				[]string{"action", "drop", "in-interface-list", list, "src-address-list", b.List}, k.match, []string{"connection-state", "new"})...))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -82,7 +83,7 @@ func TestBogonsElsewhere(t *testing.T) {
 	p := plan(t, "hygiene.yaml")
 	p.Firewall.Bogons.InterfaceLists = []string{"UPLINK"}
 	_, err := compile.Compile(p, defconf(t))
-	if refused, ok := errors.AsType[*compile.RefusalError](err); !ok || refused.Risk != "missing-interface-list" || !strings.Contains(refused.What, `"UPLINK"`) {
+	if refused, ok := errors.AsType[*change.RefusalError](err); !ok || refused.Risk != "missing-interface-list" || !strings.Contains(refused.What, `"UPLINK"`) {
 		t.Errorf("%v", err)
 	}
 	p.Firewall.Bogons = &plans.Bogons{InterfaceLists: []string{"UPLINK"}, Except: (&plans.Bogons{}).Ranges(routeros.IPv4)}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -124,22 +125,6 @@ type Service struct {
 	WantFrom bool
 }
 
-// RefusalError says why a plan can't be applied to this router. Exit code 4.
-type RefusalError struct {
-	// Risk is the name under which the refusal is known, such as lose-session.
-	Risk string
-	// What is wrong, and what the operator can do about it.
-	What, Remedy string
-}
-
-// Error implements error: what, then the remedy.
-func (e *RefusalError) Error() string {
-	if e.Remedy == "" {
-		return e.What
-	}
-	return e.What + ": " + e.Remedy
-}
-
 // AllowList returns the name of the address list that holds a plan's allow-list.
 func AllowList(plan string) string { return "rosknock-" + plan + "-allow" }
 
@@ -207,10 +192,10 @@ func movingServices(p plans.Plan, s routeros.Snapshot) map[string]uint16 {
 // compileWith compiles a plan; services that are moving are covered on their present ports too.
 func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (RuleSet, error) {
 	if p.Rotates() {
-		return RuleSet{}, &RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time for which to derive them"}
+		return RuleSet{}, &change.RefusalError{Risk: "no-window", What: "the plan's knocks change with time, and no time was given", Remedy: "name the time for which to derive them"}
 	}
 	if p.Unresolved() {
-		return RuleSet{}, &RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
+		return RuleSet{}, &change.RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
 	}
 	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
 	for _, f := range p.Firewall.Families {
@@ -228,7 +213,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 		rs.Notes = append(rs.Notes, c.notes...)
 	}
 	if len(rs.Tables) == 0 {
-		return RuleSet{}, &RefusalError{
+		return RuleSet{}, &change.RefusalError{
 			Risk: "no-table", What: "the router has none of the plan's address families",
 			Remedy: "name another family under firewall.families, or enable the package on the router",
 		}
@@ -318,7 +303,7 @@ func (c *compiler) table() (Table, error) {
 	t := Table{Family: c.family, Menu: c.family.Filter()}
 	for _, list := range c.plan.Allow.InterfaceLists {
 		if !c.router.HasInterfaceList(list) {
-			return Table{}, &RefusalError{
+			return Table{}, &change.RefusalError{
 				Risk: "missing-interface-list", What: fmt.Sprintf("the plan allows the interface list %q, which the router doesn't have", list),
 				Remedy: "create it on the router, or remove it from allow.interface-lists",
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -142,7 +143,7 @@ func TestNamedPlace(t *testing.T) {
 	} {
 		p.Firewall.Before = comment
 		_, err := compile.Compile(p, defconf(t))
-		var refused *compile.RefusalError
+		var refused *change.RefusalError
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%q: %v", comment, err)
@@ -299,7 +300,7 @@ func TestDecoyInUse(t *testing.T) {
 		}
 	}
 	_, err := compile.Compile(plan(t, "quarantine.yaml"), s)
-	if refused, ok := errors.AsType[*compile.RefusalError](err); !ok || refused.Risk != "decoy-in-use" || refused.Remedy == "" || strings.Contains(err.Error(), "37250") {
+	if refused, ok := errors.AsType[*change.RefusalError](err); !ok || refused.Risk != "decoy-in-use" || refused.Remedy == "" || strings.Contains(err.Error(), "37250") {
 		t.Errorf("%v", err)
 	}
 }

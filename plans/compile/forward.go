@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -86,20 +87,20 @@ func (c *compiler) forwardIsFree(f plans.Forward) error {
 		if s.Dynamic || s.Connection || s.Disabled || slices.Contains(c.plan.Services.Disable, s.Name) || f.Protocol != "tcp" || port != f.Port {
 			continue
 		}
-		return &RefusalError{
+		return &change.RefusalError{
 			Risk: "forward-in-use", What: fmt.Sprintf("the port of forward %s is that of the router's service %s", f.Name, s.Name),
 			Remedy: "choose another port, or disable or move the service",
 		}
 	}
 	own := func(a routeros.InterfaceAddress) bool { return !a.Disabled && a.Prefix.Addr() == f.To }
 	if slices.ContainsFunc(c.router.Addresses, own) {
-		return &RefusalError{
+		return &change.RefusalError{
 			Risk: "forward-to-router", What: fmt.Sprintf("forward %s leads to the router itself", f.Name),
 			Remedy: "name the service under gate.services, or under opens as " + f.Protocol + "/PORT",
 		}
 	}
 	if !c.router.HasMenu(c.family.NAT()) {
-		return &RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "remove the forwards from the plan"}
+		return &change.RefusalError{Risk: "no-table", What: fmt.Sprintf("the router has no %s, which forwards need", c.family.NAT()), Remedy: "remove the forwards from the plan"}
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -147,7 +148,7 @@ func TestForwardRefusals(t *testing.T) {
 		p.Gate.Forwards = slices.Clone(p.Gate.Forwards)
 		test.change(&p, &s)
 		_, err := compile.Compile(p, s)
-		refused, ok := errors.AsType[*compile.RefusalError](err)
+		refused, ok := errors.AsType[*change.RefusalError](err)
 		if ok != (test.risk != "") || ok && (refused.Risk != test.risk || refused.Remedy == "") || err != nil && !ok {
 			t.Errorf("%s: %v", name, err)
 		}

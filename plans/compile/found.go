@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -65,7 +66,7 @@ func patch(r routeros.Rule, mark routeros.Mark, found plans.FoundRule) (routeros
 	r.Attrs = r.Attrs.Without(found.Without...)
 	for name, value := range found.With.All() {
 		if r.Attrs.Has(name) {
-			return r, &RefusalError{
+			return r, &change.RefusalError{
 				Risk: "as-found", What: fmt.Sprintf("the rule %s has its own %s already", mark.Slot, name),
 				Remedy: "take it out of firewall.as-found",
 			}

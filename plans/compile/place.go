@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -189,7 +190,7 @@ func named(rows []routeros.Rule, comment string) (int, error) {
 			continue
 		}
 		if at >= 0 {
-			return 0, &RefusalError{
+			return 0, &change.RefusalError{
 				Risk: "no-place", What: fmt.Sprintf("two rules in input carry the comment %q: %s and %s", comment, rows[at].ID, r.ID),
 				Remedy: "give one of them another comment, or use place: auto",
 			}
@@ -197,7 +198,7 @@ func named(rows []routeros.Rule, comment string) (int, error) {
 		at = i
 	}
 	if at < 0 {
-		return 0, &RefusalError{
+		return 0, &change.RefusalError{
 			Risk: "no-place", What: fmt.Sprintf("no rule in input carries the comment %q", comment),
 			Remedy: "correct firewall.place in the plan, or use place: auto",
 		}
@@ -236,7 +237,7 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 }
 
 func aboveDynamic(r routeros.Rule) error {
-	return &RefusalError{
+	return &change.RefusalError{
 		Risk: "no-place", What: fmt.Sprintf("the rules would have to be above %s, which the router made itself", r.Describe()),
 		Remedy: "RouterOS allows no rule before a dynamic rule; disable the feature that makes it",
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -71,7 +72,7 @@ func decoysAreFree(t Table) error {
 				return decoy.Port != 0 && m.Protocol == decoy.Protocol && m.Ports.Contains(decoy.Port)
 			}
 			if slices.ContainsFunc(used, taken) {
-				return &RefusalError{
+				return &change.RefusalError{
 					Risk: "decoy-in-use", What: fmt.Sprintf("decoy %d of door %s is a port that the plan opens or gates on this router", i+1, d.Name),
 					Remedy: "choose another decoy",
 				}

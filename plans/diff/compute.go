@@ -1,3 +1,8 @@
+// Package diff finds the fewest steps that bring a router from a snapshot to a rule set, in an
+// order in which every state between two steps is safe.
+//
+// The result is a [change.ChangeSet]. Nothing in here talks to a router. Foreign rules are pinned
+// members of the desired order, so no step ever names one except as the anchor of a placement.
 package diff
 
 import (
@@ -5,50 +10,51 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Compute returns the fewest steps that bring the router of the snapshot to the rule set. The
-// error, if any, is a *[RefusalError].
-func Compute(s routeros.Snapshot, want compile.RuleSet, session Session) (ChangeSet, error) {
+// error, if any, is a *[change.RefusalError].
+func Compute(s routeros.Snapshot, want compile.RuleSet, session change.Management) (change.ChangeSet, error) {
 	c, err := compute(s, want, session)
 	if err != nil {
-		return ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
 	c.Snapshot, c.Plan = s.Digest(), want.PlanDigest
 	return c, nil
 }
 
 // Left returns what [Compute] has to do yet.
-func Left(s routeros.Snapshot, want compile.RuleSet, session Session) ([]Step, error) {
+func Left(s routeros.Snapshot, want compile.RuleSet, session change.Management) ([]change.Step, error) {
 	c, err := compute(s, want, session)
 	return c.Steps, err
 }
 
 // compute is [Compute] without saying of what.
-func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (ChangeSet, error) {
-	c := ChangeSet{Notes: slices.Clone(want.Notes)}
-	if err := session.guard(s, want); err != nil {
-		return ChangeSet{}, err
+func compute(s routeros.Snapshot, want compile.RuleSet, session change.Management) (change.ChangeSet, error) {
+	c := change.ChangeSet{Notes: slices.Clone(want.Notes)}
+	if err := guard(session, s, want); err != nil {
+		return change.ChangeSet{}, err
 	}
 	if want.Removes {
 		return removalOf(s, want, c)
 	}
 	entries, err := entrySteps(s, want)
 	if err != nil {
-		return ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
-	var prepare, anchors, build, met []Step
+	var prepare, anchors, build, met []change.Step
 	for _, t := range want.Tables {
 		table, notes, err := tableSteps(s, want, t)
 		if err != nil {
-			return ChangeSet{}, err
+			return change.ChangeSet{}, err
 		}
 		prepare = append(prepare, table.prepare...)
 		for _, step := range table.build { // one answer tells the ids of the anchors of all tables
 			to := &build
-			if step.Op == Add && step.ID != "" {
+			if step.Op == change.Add && step.ID != "" {
 				to = &anchors
 			}
 			*to = append(*to, step)
@@ -61,29 +67,29 @@ func compute(s routeros.Snapshot, want compile.RuleSet, session Session) (Change
 }
 
 // arranged is a change set with steps in their final order.
-func arranged(s routeros.Snapshot, c ChangeSet, steps []Step) (ChangeSet, error) {
+func arranged(s routeros.Snapshot, c change.ChangeSet, steps []change.Step) (change.ChangeSet, error) {
 	var err error
-	c.Steps, err = Arrange(s, steps)
+	c.Steps, err = change.Arrange(s, steps)
 	return c, err
 }
 
 // ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the other, as compile.Through gives them. From
 // the first to the last only ports change, in place, so that no row is added and goes again within one change. Where that is not
 // enough, the last is gone to straight away, and the proof says whether that will do.
-func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session) (ChangeSet, error) {
+func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session change.Management) (change.ChangeSet, error) {
 	last := sets[len(sets)-1]
 	if len(sets) == 2 {
 		c, err := Compute(s, sets[0], session)
 		if err != nil {
-			return ChangeSet{}, err
+			return change.ChangeSet{}, err
 		}
-		now, err := Rehearse(s, c, len(c.Steps))
+		now, err := change.Rehearse(s, c, len(c.Steps))
 		if err != nil {
-			return ChangeSet{}, err
+			return change.ChangeSet{}, err
 		}
 		c.Steps = append(c.Steps, narrowing(now, last)...)
-		if now, err = Rehearse(s, c, len(c.Steps)); err != nil {
-			return ChangeSet{}, err
+		if now, err = change.Rehearse(s, c, len(c.Steps)); err != nil {
+			return change.ChangeSet{}, err
 		}
 		if rest, err := Left(now, last, session); err == nil && len(rest) == 0 {
 			c.Plan = last.PlanDigest
@@ -94,8 +100,8 @@ func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session Session
 }
 
 // narrowing lists the steps that give the plan's rows the ports that they are to have in the end.
-func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
-	var open, shut []Step
+func narrowing(s routeros.Snapshot, want compile.RuleSet) []change.Step {
+	var open, shut []change.Step
 	for _, t := range want.Tables {
 		ports := map[string]string{}
 		rules := slices.Clone(t.Rules)
@@ -108,17 +114,17 @@ func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
 			}
 		}
 		for _, r := range s.Rules[t.Menu] {
-			mark, ours := owned(r, want.Plan)
+			mark, ours := change.Owned(r, want.Plan)
 			wanted, ok := ports[mark.Slot]
 			if !ours || !ok || routeros.Canonical("dst-port", wanted) == routeros.Canonical("dst-port", r.Attrs.Get("dst-port")) {
 				continue
 			}
 			to := &open
-			if shuts(r) {
+			if change.Shuts(r) {
 				to = &shut
 			}
-			*to = append(*to, Step{
-				Op: Set, Menu: t.Menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Set: routeros.MakeAttributes("dst-port", wanted),
+			*to = append(*to, change.Step{
+				Op: change.Set, Menu: t.Menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Set: routeros.MakeAttributes("dst-port", wanted),
 				Was: r.Attrs.Only("dst-port"), Why: "let go of the port that the service has left",
 			})
 		}
@@ -128,9 +134,9 @@ func narrowing(s routeros.Snapshot, want compile.RuleSet) []Step {
 
 // course is how the rules of one table get there: rows that are disabled, chains that are built
 // where no packet comes, and what packets meet.
-type course struct{ prepare, build, met []Step }
+type course struct{ prepare, build, met []change.Step }
 
-func (c course) all() []Step { return slices.Concat(c.prepare, c.build, c.met) }
+func (c course) all() []change.Step { return slices.Concat(c.prepare, c.build, c.met) }
 
 // edited adds what an editor has filed.
 func (c *course) edited(e *editor) {
@@ -268,7 +274,7 @@ func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input 
 
 // natSteps brings the rules of destination NAT to what is wanted, after those of the filter: who is sent on is let through by then, and
 // nobody else is. None lets in anybody but those whom it names.
-func natSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) []Step {
+func natSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) []change.Step {
 	f, menu := t.Forwarding, t.Family.NAT()
 	e := &editor{rows: s.Rules[menu], claimed: map[string]bool{}}
 	if len(f.NAT) > 0 {
@@ -328,7 +334,7 @@ func leaving(e *editor, plan, live, target string, group func(name string) []seg
 // sayWhy gives the reason of the steps that switch to another chain.
 func (e *editor) sayWhy() {
 	for i := range e.open {
-		if e.open[i].Op == Set && e.open[i].Set.Has("jump-target") {
+		if e.open[i].Op == change.Set && e.open[i].Set.Has("jump-target") {
 			e.open[i].Why = "switch to the new chain"
 		}
 	}
@@ -343,7 +349,7 @@ func jumpRule(plan, target string) routeros.Rule {
 // enable it at any moment.
 func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string {
 	for _, r := range rows {
-		mark, ok := owned(r, plan)
+		mark, ok := change.Owned(r, plan)
 		if ok && mark.Slot == slot && r.Action() == "jump" && slices.Contains(names[:], r.Attrs.Get("jump-target")) {
 			return r.Attrs.Get("jump-target")
 		}
@@ -392,14 +398,14 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 // stands or into which somebody else jumps.
 func vacate(e *editor, plan, chain string) error {
 	if foreign := foreignIn(e.rows, plan, chain); len(foreign) > 0 {
-		return &RefusalError{
+		return &change.RefusalError{
 			Risk: "foreign-rule", What: fmt.Sprintf("the rule %s stands in our chain %s", foreign[0].Describe(), chain),
 			Remedy: "move it to a chain of your own, or remove it",
 		}
 	}
 	for _, r := range e.rows {
-		if _, ours := owned(r, plan); !ours && r.Attrs.Get("jump-target") == chain {
-			return &RefusalError{
+		if _, ours := change.Owned(r, plan); !ours && r.Attrs.Get("jump-target") == chain {
+			return &change.RefusalError{
 				Risk: "foreign-rule", What: fmt.Sprintf("the rule %s jumps into our chain %s", r.Describe(), chain),
 				Remedy: "remove that jump; rosknock makes its own",
 			}
@@ -409,10 +415,10 @@ func vacate(e *editor, plan, chain string) error {
 }
 
 // leftovers files the removal of leftovers in a chain that is about to be built.
-func leftovers(e *editor, seg segment) []Step {
-	var all []Step
+func leftovers(e *editor, seg segment) []change.Step {
+	var all []change.Step
 	for _, r := range e.rows {
-		if mark, ok := owned(r, seg.plan); ok && r.Chain() == seg.chain {
+		if mark, ok := change.Owned(r, seg.plan); ok && r.Chain() == seg.chain {
 			e.claimed[r.ID] = true
 			all = append(all, removal(seg.menu, r, mark, "left over"))
 		}
@@ -424,13 +430,13 @@ func leftovers(e *editor, seg segment) []Step {
 // one change the last row is added first, and every other one is put before it, in order. When
 // somebody rolls back what was done so far, that row is gone, and the router refuses the rest: so a
 // chain is whole or not there, never half.
-func (e *editor) buildChains(chains []segment) []Step {
-	var all []Step
+func (e *editor) buildChains(chains []segment) []change.Step {
+	var all []change.Step
 	for _, seg := range chains {
 		for _, want := range seg.rules {
 			mark, _ := want.Mark()
-			all = append(all, Step{
-				Op: Add, Menu: seg.menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain",
+			all = append(all, change.Step{
+				Op: change.Add, Menu: seg.menu, Slot: mark.Plan + "/" + mark.Slot, Set: want.Attrs, Why: "build the chain",
 				Before: e.base, BeforeText: "the last rule of what is built",
 			})
 		}
@@ -450,7 +456,7 @@ func (e *editor) buildChains(chains []segment) []Step {
 // sweepChain is [editor.sweep] for the rows of one chain.
 func (e *editor) sweepChain(menu routeros.Menu, plan, chain string) {
 	for _, r := range e.rows {
-		if mark, ok := owned(r, plan); ok && !e.claimed[r.ID] && r.Chain() == chain {
+		if mark, ok := change.Owned(r, plan); ok && !e.claimed[r.ID] && r.Chain() == chain {
 			e.claimed[r.ID] = true
 			e.remove(removal(menu, r, mark, "not in the plan, or twice"), r)
 		}
@@ -461,7 +467,7 @@ func (e *editor) sweepChain(menu routeros.Menu, plan, chain string) {
 func foreignIn(rows []routeros.Rule, plan, chain string) []routeros.Rule {
 	var out []routeros.Rule
 	for _, r := range rows {
-		if _, ours := owned(r, plan); !ours && r.Chain() == chain {
+		if _, ours := change.Owned(r, plan); !ours && r.Chain() == chain {
 			out = append(out, r)
 		}
 	}

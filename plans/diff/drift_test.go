@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
@@ -15,7 +17,7 @@ import (
 func door(layout plans.Layout) compile.RuleSet {
 	return compile.RuleSet{Plan: "p", PlanDigest: "p1", Layout: layout, Tables: []compile.Table{{
 		Family: routeros.IPv4, Menu: routeros.Filter, Place: compile.Place{Floor: "*1", Anchor: "*9"},
-		Rules: rules(
+		Rules: changetest.Rules(
 			"- add-src-to-address-list address-list=l address-list-timeout=1m protocol=udp dst-port=7 [d/stage-1]",
 			"- accept protocol=tcp dst-port=22 src-address-list=l [d/open]",
 			"- drop protocol=tcp dst-port=22 [gate/tcp]"),
@@ -157,9 +159,9 @@ func TestDrift(t *testing.T) {
 			if test.drift != nil {
 				rows = test.drift(rows)
 			}
-			s := filter(rows...)
+			s := changetest.Filter(rows...)
 			c := converges(t, s, door(test.layout))
-			expect(t, "steps", written(c.Steps), test.want)
+			changetest.Expect(t, "steps", changetest.Written(c.Steps), test.want)
 		})
 	}
 }
@@ -200,30 +202,30 @@ func id(row string) string { return row[:2] }
 
 // converges computes a change set and checks what holds of every one: foreign rows stay as they are
 // in every state, and when all is done nothing is left to do.
-func converges(t *testing.T, s routeros.Snapshot, want compile.RuleSet) diff.ChangeSet {
+func converges(t *testing.T, s routeros.Snapshot, want compile.RuleSet) change.ChangeSet {
 	t.Helper()
-	c, err := diff.Compute(s, want, diff.Session{})
+	c, err := diff.Compute(s, want, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c.Snapshot != s.Digest() || c.Plan != want.PlanDigest {
 		t.Errorf("the change set starts from %q for %q", c.Snapshot, c.Plan)
 	}
-	states, err := diff.States(s, c)
+	states, err := change.States(s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, state := range states {
-		if d := diff.Foreign(s, state, "p", c.Steps...); d != nil {
+		if d := change.Foreign(s, state, "p", c.Steps...); d != nil {
 			t.Errorf("after %d steps: %v", i, d)
 		}
 	}
-	end, _, err := diff.After(s, c)
+	end, _, err := change.After(s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rest, err := diff.Left(end, want, diff.Session{}); err != nil || len(rest) > 0 {
-		t.Errorf("there is something left to do (%v):\n%s", err, listed(written(rest)))
+	if rest, err := diff.Left(end, want, change.Management{}); err != nil || len(rest) > 0 {
+		t.Errorf("there is something left to do (%v):\n%s", err, changetest.Listed(changetest.Written(rest)))
 	}
 	return c
 }

@@ -3,12 +3,13 @@ package diff
 import (
 	"fmt"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // entrySteps compares the entries of the plan's own lists: the allow-list, and that of bogons.
-// Additions come before every rule, removals after. The error, if any, is a *[RefusalError].
+// Additions come before every rule, removals after. The error, if any, is a *[change.RefusalError].
 func entrySteps(s routeros.Snapshot, want compile.RuleSet) (steps, error) {
 	var out steps
 	wanted := map[routeros.Menu]map[string]bool{}
@@ -37,8 +38,8 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) (steps, error) {
 				seen[e.Key()] = true
 				continue
 			}
-			out.removeOpen = append(out.removeOpen, Step{
-				Op: Remove, Menu: menu, ID: e.ID, Slot: mark.Plan + "/" + mark.Slot, Was: e.Attributes(), Why: "not in the plan, or twice",
+			out.removeOpen = append(out.removeOpen, change.Step{
+				Op: change.Remove, Menu: menu, ID: e.ID, Slot: mark.Plan + "/" + mark.Slot, Was: e.Attributes(), Why: "not in the plan, or twice",
 			})
 		}
 	}
@@ -48,7 +49,7 @@ func entrySteps(s routeros.Snapshot, want compile.RuleSet) (steps, error) {
 // entryStep says what one wanted entry still needs. An enabled entry for the same address serves,
 // no matter who made it: the router would refuse a second one (routeros-facts § 3). So one with a
 // time-out, which will not serve for long, is in the way.
-func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (step Step, needed bool, err error) {
+func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (step change.Step, needed bool, err error) {
 	of, _ := w.Entry.Mark()
 	slot := plan + "/" + of.Slot
 	var disabled *routeros.ListEntry
@@ -58,30 +59,30 @@ func entryStep(rows []routeros.ListEntry, w compile.Entry, plan string) (step St
 		}
 		switch {
 		case !e.Disabled && e.Timed:
-			return Step{}, false, &RefusalError{
+			return change.Step{}, false, &change.RefusalError{
 				Risk: "timed-entry", What: fmt.Sprintf("%s is in %s %s for a time only (%s), where the plan wants it for good", w.Entry.Address, w.Menu, w.Entry.List, e.ID),
 				Remedy: "remove that entry, or wait until its time is over: the router takes no second one",
 			}
 		case !e.Disabled:
-			return Step{}, false, nil
+			return change.Step{}, false, nil
 		}
 		if mark, ours := e.Mark(); ours && mark.Plan == plan && !e.Dynamic && disabled == nil {
 			disabled = &rows[i]
 		}
 	}
 	if disabled != nil {
-		return Step{
-			Op: Enable, Menu: w.Menu, ID: disabled.ID, Slot: slot, Why: "disabled",
+		return change.Step{
+			Op: change.Enable, Menu: w.Menu, ID: disabled.ID, Slot: slot, Why: "disabled",
 			Set: routeros.MakeAttributes("disabled", "false"), Was: routeros.MakeAttributes("disabled", "true"),
 		}, true, nil
 	}
-	return Step{Op: Add, Menu: w.Menu, Slot: slot, Set: w.Entry.Attributes(), Why: "missing"}, true, nil
+	return change.Step{Op: change.Add, Menu: w.Menu, Slot: slot, Set: w.Entry.Attributes(), Why: "missing"}, true, nil
 }
 
 // serviceSteps compares /ip/service. Rows are chosen by id among the static ones: a name alone may
 // hit one of the rows that 7.19 and later list for every connection (routeros-facts § 4).
-func serviceSteps(s routeros.Snapshot, want compile.RuleSet, notes *[]string) []Step {
-	var out []Step
+func serviceSteps(s routeros.Snapshot, want compile.RuleSet, notes *[]string) []change.Step {
+	var out []change.Step
 	for _, w := range want.Services {
 		row, ok := s.Service(w.Name)
 		if !ok {
@@ -92,9 +93,9 @@ func serviceSteps(s routeros.Snapshot, want compile.RuleSet, notes *[]string) []
 		if len(set) == 0 {
 			continue
 		}
-		step := Step{Op: Set, Menu: routeros.ServiceMenu, ID: row.ID, Slot: w.Name, Set: set, Was: was, Why: "the plan's services"}
+		step := change.Step{Op: change.Set, Menu: routeros.ServiceMenu, ID: row.ID, Slot: w.Name, Set: set, Was: was, Why: "the plan's services"}
 		if len(set) == 1 && set.Get("disabled") == "true" {
-			step.Op = Disable
+			step.Op = change.Disable
 		}
 		out = append(out, step)
 	}

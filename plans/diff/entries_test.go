@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
@@ -23,7 +25,7 @@ func TestEntries(t *testing.T) {
 		{Menu: routeros.AddressList6, Entry: entry("", "2001:db8::/64")},
 	}}
 	const missing = `add /ip/firewall/address-list address=192.0.2.1 comment="x [rosknock p/allow]" list=allow`
-	change := func(f func(*routeros.ListEntry)) []routeros.ListEntry {
+	changed := func(f func(*routeros.ListEntry)) []routeros.ListEntry {
 		e := entry("*1", "192.0.2.1")
 		f(&e)
 		return []routeros.ListEntry{e}
@@ -38,22 +40,22 @@ func TestEntries(t *testing.T) {
 		{"missing", nil, []string{missing}},
 		{"another address", []routeros.ListEntry{entry("*1", "192.0.2.2")}, []string{missing, "remove /ip/firewall/address-list *1"}},
 		{"twice", []routeros.ListEntry{entry("*1", "192.0.2.1"), entry("*2", "192.0.2.1")}, []string{"remove /ip/firewall/address-list *2"}},
-		{"disabled", change(func(e *routeros.ListEntry) { e.Disabled = true }), []string{"enable /ip/firewall/address-list *1"}},
-		{"disabled and twice", append(change(func(e *routeros.ListEntry) { e.Disabled = true }), entry("*2", "192.0.2.1")), []string{"remove /ip/firewall/address-list *2"}},
-		{"disabled, with a time-out", change(func(e *routeros.ListEntry) { e.Disabled, e.Dynamic, e.Timed, e.Timeout = true, true, true, 60e9 }), []string{missing}},
-		{"of another list", change(func(e *routeros.ListEntry) { e.List = "allow2" }), []string{missing, "remove /ip/firewall/address-list *1"}},
-		{"somebody else's, who needs it too", change(func(e *routeros.ListEntry) { e.Comment = "mine" }), nil},
-		{"somebody else's, disabled", change(func(e *routeros.ListEntry) { e.Comment, e.Disabled = "mine", true }), []string{missing}},
-		{"another plan's", change(func(e *routeros.ListEntry) { e.Comment, e.Address = "x [rosknock q/allow]", "192.0.2.2" }), []string{missing}},
+		{"disabled", changed(func(e *routeros.ListEntry) { e.Disabled = true }), []string{"enable /ip/firewall/address-list *1"}},
+		{"disabled and twice", append(changed(func(e *routeros.ListEntry) { e.Disabled = true }), entry("*2", "192.0.2.1")), []string{"remove /ip/firewall/address-list *2"}},
+		{"disabled, with a time-out", changed(func(e *routeros.ListEntry) { e.Disabled, e.Dynamic, e.Timed, e.Timeout = true, true, true, 60e9 }), []string{missing}},
+		{"of another list", changed(func(e *routeros.ListEntry) { e.List = "allow2" }), []string{missing, "remove /ip/firewall/address-list *1"}},
+		{"somebody else's, who needs it too", changed(func(e *routeros.ListEntry) { e.Comment = "mine" }), nil},
+		{"somebody else's, disabled", changed(func(e *routeros.ListEntry) { e.Comment, e.Disabled = "mine", true }), []string{missing}},
+		{"another plan's", changed(func(e *routeros.ListEntry) { e.Comment, e.Address = "x [rosknock q/allow]", "192.0.2.2" }), []string{missing}},
 	} {
 		s := routeros.Snapshot{Entries: map[routeros.Menu][]routeros.ListEntry{
 			routeros.AddressList: test.rows, routeros.AddressList6: {entry("*1", "2001:db8::/64")},
 		}}
-		c, err := diff.Compute(s, want, diff.Session{})
+		c, err := diff.Compute(s, want, change.Management{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		expect(t, test.name, written(c.Steps), test.want)
+		changetest.Expect(t, test.name, changetest.Written(c.Steps), test.want)
 	}
 }
 
@@ -65,7 +67,7 @@ func TestTimedEntry(t *testing.T) {
 		e := entry("*1", "192.0.2.1/32")
 		e.Comment, e.Dynamic, e.Timed, e.Timeout = comment, true, true, 60e9
 		s := routeros.Snapshot{Entries: map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {e}}}
-		_, err := diff.Compute(s, compile.RuleSet{Plan: "p", Entries: []compile.Entry{{Menu: routeros.AddressList, Entry: entry("", "192.0.2.1")}}}, diff.Session{})
+		_, err := diff.Compute(s, compile.RuleSet{Plan: "p", Entries: []compile.Entry{{Menu: routeros.AddressList, Entry: entry("", "192.0.2.1")}}}, change.Management{})
 		refusal := refuses(err)
 		if refusal == nil || refusal.Risk != "timed-entry" || !strings.Contains(refusal.Error(), "/ip/firewall/address-list allow for a time only (*1)") || refusal.Remedy == "" {
 			t.Errorf("with the comment %q: %v", comment, err)
@@ -76,13 +78,13 @@ func TestTimedEntry(t *testing.T) {
 // TestEntriesAround: an address is in its list before a rule that packets meet asks for it, and is
 // removed after every rule.
 func TestEntriesAround(t *testing.T) {
-	s := filter("*1 input accept src-address-list=allow [d/open]")
+	s := changetest.Filter("*1 input accept src-address-list=allow [d/open]")
 	s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {entry("*1", "192.0.2.1")}}
 	want := compile.RuleSet{Plan: "p", Entries: []compile.Entry{{Menu: routeros.AddressList, Entry: entry("", "192.0.2.2")}}, Tables: []compile.Table{{
-		Family: routeros.IPv4, Menu: routeros.Filter, Rules: rules("- accept src-address-list=allow protocol=tcp [d/open]", "- drop protocol=tcp [gate/tcp]"),
+		Family: routeros.IPv4, Menu: routeros.Filter, Rules: changetest.Rules("- accept src-address-list=allow protocol=tcp [d/open]", "- drop protocol=tcp [gate/tcp]"),
 	}}}
 	c := converges(t, s, want)
-	expect(t, "steps", written(c.Steps), []string{
+	changetest.Expect(t, "steps", changetest.Written(c.Steps), []string{
 		"add input jump disabled=true jump-target=rosknock-p-a #knock_rules_of_plan_p [jump] at the end",
 		`add /ip/firewall/address-list address=192.0.2.2 comment="x [rosknock p/allow]" list=allow`,
 		"add rosknock-p-a drop protocol=tcp [gate/tcp] at the end",
@@ -117,11 +119,11 @@ func TestServices(t *testing.T) {
 		{"all of it", compile.Service{Name: "ssh", Disabled: &yes, Port: &port, WantFrom: true}, []string{`set service *3 available-from="" disabled=true port=2222`}},
 		{"a service that is not there", compile.Service{Name: "reverse-proxy", Disabled: &yes}, nil},
 	} {
-		c, err := diff.Compute(routeros.Snapshot{Services: rows}, compile.RuleSet{Plan: "p", Services: []compile.Service{test.want}}, diff.Session{})
+		c, err := diff.Compute(routeros.Snapshot{Services: rows}, compile.RuleSet{Plan: "p", Services: []compile.Service{test.want}}, change.Management{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		expect(t, test.name, written(c.Steps), test.steps)
+		changetest.Expect(t, test.name, changetest.Written(c.Steps), test.steps)
 		for _, step := range c.Steps {
 			for name := range step.Set.All() {
 				if !step.Was.Has(name) {
@@ -142,23 +144,23 @@ func TestSession(t *testing.T) {
 	here := []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8")}
 	for _, test := range []struct {
 		name    string
-		session diff.Session
+		session change.Management
 		want    compile.Service
 		removes bool
 		refused string
 	}{
-		{"switched off", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", Disabled: &yes}, false, "the plan disables the service api"},
-		{"moved", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", Port: &port}, false, "to another port"},
-		{"limited to others", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true, From: []string{"192.0.2.7"}}, false, "(192.0.2.7 or 192.0.2.8)"},
-		{"limited, and nobody knows from where", diff.Session{Service: "api"}, compile.Service{Name: "api", WantFrom: true, From: []string{"192.0.2.0/24"}}, false, "(unknown)"},
-		{"limited to something that can't be read", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true, From: []string{"x"}}, false, "limits the service"},
-		{"limited to here", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true, From: []string{"198.51.100.0/24", "192.0.2.0/28"}}, false, ""},
-		{"opened to everybody", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true}, false, ""},
-		{"left on", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", Disabled: &no}, false, ""},
-		{"another service", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "ssh", Disabled: &yes}, false, ""},
-		{"no session", diff.Session{}, compile.Service{Name: "api", Disabled: &yes}, false, ""},
-		{"accepted", diff.Session{Service: "api", Operators: here, Accepted: []string{"other", diff.LoseSession}}, compile.Service{Name: "api", Disabled: &yes}, false, ""},
-		{"as it was before the plan", diff.Session{Service: "api", Operators: here}, compile.Service{Name: "api", Disabled: &yes}, true, "leave it out of --restore-services"},
+		{"switched off", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", Disabled: &yes}, false, "the plan disables the service api"},
+		{"moved", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", Port: &port}, false, "to another port"},
+		{"limited to others", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true, From: []string{"192.0.2.7"}}, false, "(192.0.2.7 or 192.0.2.8)"},
+		{"limited, and nobody knows from where", change.Management{Service: "api"}, compile.Service{Name: "api", WantFrom: true, From: []string{"192.0.2.0/24"}}, false, "(unknown)"},
+		{"limited to something that can't be read", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true, From: []string{"x"}}, false, "limits the service"},
+		{"limited to here", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true, From: []string{"198.51.100.0/24", "192.0.2.0/28"}}, false, ""},
+		{"opened to everybody", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", WantFrom: true}, false, ""},
+		{"left on", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", Disabled: &no}, false, ""},
+		{"another service", change.Management{Service: "api", Operators: here}, compile.Service{Name: "ssh", Disabled: &yes}, false, ""},
+		{"no session", change.Management{}, compile.Service{Name: "api", Disabled: &yes}, false, ""},
+		{"accepted", change.Management{Service: "api", Operators: here, Accepted: []string{"other", change.LoseSession}}, compile.Service{Name: "api", Disabled: &yes}, false, ""},
+		{"as it was before the plan", change.Management{Service: "api", Operators: here}, compile.Service{Name: "api", Disabled: &yes}, true, "leave it out of --restore-services"},
 	} {
 		s := routeros.Snapshot{Services: []routeros.Service{
 			{ID: "*3", Name: "ssh", Port: 22, FromName: "address"},
@@ -172,7 +174,7 @@ func TestSession(t *testing.T) {
 			continue
 		}
 		refusal := refuses(err)
-		if refusal == nil || refusal.Risk != diff.LoseSession || !strings.Contains(refusal.Error(), test.refused) || !strings.Contains(refusal.Remedy, "--accept-risk=lose-session") {
+		if refusal == nil || refusal.Risk != change.LoseSession || !strings.Contains(refusal.Error(), test.refused) || !strings.Contains(refusal.Remedy, "--accept-risk=lose-session") {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
@@ -55,8 +57,8 @@ func spelledOut(word string) (routeros.Snapshot, compile.RuleSet) {
 		}
 		rows = append(rows, id+" "+row(letter))
 	}
-	want := rules("-"+strings.TrimPrefix(row('A'), "input"), "-"+strings.TrimPrefix(row('B'), "input"), "-"+strings.TrimPrefix(row('G'), "input"))
-	return filter(rows...), compile.RuleSet{Plan: "p", Layout: plans.Inline, Tables: []compile.Table{{
+	want := changetest.Rules("-"+strings.TrimPrefix(row('A'), "input"), "-"+strings.TrimPrefix(row('B'), "input"), "-"+strings.TrimPrefix(row('G'), "input"))
+	return changetest.Filter(rows...), compile.RuleSet{Plan: "p", Layout: plans.Inline, Tables: []compile.Table{{
 		Family: routeros.IPv4, Menu: routeros.Filter, Rules: want, Place: place,
 	}}}
 }
@@ -137,7 +139,7 @@ func TestFewestSteps(t *testing.T) {
 		}
 		for word, fewest := range free {
 			s, want := spelledOut(word)
-			c, err := diff.Compute(s, want, diff.Session{})
+			c, err := diff.Compute(s, want, change.Management{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +148,7 @@ func TestFewestSteps(t *testing.T) {
 				reasons = 1 + wrong // to go live, and other comments
 			}
 			if got := len(c.Steps); got != safe[word]+reasons || wrong == 0 && reasons == 0 && got != fewest {
-				t.Fatalf("%s: %d steps, %d are enough, and %d for the safe order:\n%s", word, got, fewest, safe[word]+reasons, listed(written(c.Steps)))
+				t.Fatalf("%s: %d steps, %d are enough, and %d for the safe order:\n%s", word, got, fewest, safe[word]+reasons, changetest.Listed(changetest.Written(c.Steps)))
 			}
 		}
 	}
@@ -160,7 +162,7 @@ func TestFewestKeepOthers(t *testing.T) {
 		c := converges(t, s, want)
 		for _, step := range c.Steps {
 			if i := slices.IndexFunc(s.Rules[routeros.Filter], func(r routeros.Rule) bool { return r.ID == step.ID }); i >= 0 && strings.ContainsRune("FXZ", rune(word[i])) {
-				t.Errorf("%s: %s", word, spellStep(step))
+				t.Errorf("%s: %s", word, changetest.SpellStep(step))
 			}
 		}
 	}

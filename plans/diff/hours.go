@@ -3,6 +3,7 @@ package diff
 import (
 	"slices"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -14,7 +15,7 @@ func (e *editor) heavy() int {
 	n := 0
 	for _, step := range e.met() {
 		row := step.Set
-		if at := slices.IndexFunc(e.rows, func(r routeros.Rule) bool { return r.ID == step.ID }); step.Op != Add && at >= 0 {
+		if at := slices.IndexFunc(e.rows, func(r routeros.Rule) bool { return r.ID == step.ID }); step.Op != change.Add && at >= 0 {
 			row = e.rows[at].Attrs
 		}
 		if !row.Has("time") || row.Get("action") == "drop" {

@@ -6,14 +6,16 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // refuses is the refusal that an error is; nil for another, or none.
-func refuses(err error) *diff.RefusalError {
-	var refusal *diff.RefusalError
+func refuses(err error) *change.RefusalError {
+	var refusal *change.RefusalError
 	errors.As(err, &refusal)
 	return refusal
 }
@@ -33,8 +35,8 @@ func TestForeignInOurChain(t *testing.T) {
 		{"a rule in the chain that is left", append(atRest(plans.Chain), "*A rosknock-p-a accept #mine"), "", `the rule "mine" (*A) stands in our chain rosknock-p-a, which is about to be left: move it where you want it`},
 		{"a rule in the idle chain, which is not needed", append(atRest(plans.Chain), "*A rosknock-p-b accept #mine"), "", ""},
 	} {
-		s := filter(test.rows...)
-		c, err := diff.Compute(s, door(plans.Chain), diff.Session{})
+		s := changetest.Filter(test.rows...)
+		c, err := diff.Compute(s, door(plans.Chain), change.Management{})
 		refusal := refuses(err)
 		switch {
 		case test.refused != "" && (refusal == nil || refusal.Risk != "foreign-rule" || !strings.Contains(refusal.What, test.refused) || refusal.Remedy == ""):
@@ -47,16 +49,16 @@ func TestForeignInOurChain(t *testing.T) {
 		}
 	}
 	inline := door(plans.Inline)
-	inline.Tables[0].Chains = []compile.Chain{{Name: "x", Rules: rules("- accept [x/open]")}}
-	inline.Tables[0].Rules = append(inline.Tables[0].Rules, rule("- jump jump-target=x [x/jump]"))
-	s := filter(append(atRest(plans.Inline), "*A rosknock-p-c-x accept #mine")...)
-	if _, err := diff.Compute(s, inline, diff.Session{}); refuses(err) == nil {
+	inline.Tables[0].Chains = []compile.Chain{{Name: "x", Rules: changetest.Rules("- accept [x/open]")}}
+	inline.Tables[0].Rules = append(inline.Tables[0].Rules, changetest.Rule("- jump jump-target=x [x/jump]"))
+	s := changetest.Filter(append(atRest(plans.Inline), "*A rosknock-p-c-x accept #mine")...)
+	if _, err := diff.Compute(s, inline, change.Management{}); refuses(err) == nil {
 		t.Errorf("a door's own chain: %v", err)
 	}
 	forward := door(plans.Chain)
-	forward.Tables[0].Forwarding.Filter = rules("- accept [d/forward]")
-	s = filter(append(atRest(plans.Chain), "*A rosknock-p.forward-a accept #mine")...)
-	if _, err := diff.Compute(s, forward, diff.Session{}); refuses(err) == nil {
+	forward.Tables[0].Forwarding.Filter = changetest.Rules("- accept [d/forward]")
+	s = changetest.Filter(append(atRest(plans.Chain), "*A rosknock-p.forward-a accept #mine")...)
+	if _, err := diff.Compute(s, forward, change.Management{}); refuses(err) == nil {
 		t.Errorf("a chain of forwards: %v", err)
 	}
 }
@@ -68,7 +70,7 @@ func TestThrough(t *testing.T) {
 	gated := func(ports string) compile.RuleSet {
 		want := door(plans.Inline)
 		want.PlanDigest = "at " + ports
-		want.Tables[0].Rules = rules(
+		want.Tables[0].Rules = changetest.Rules(
 			"- accept protocol=tcp dst-port="+ports+" src-address-list=l [d/open]",
 			"- drop protocol=tcp dst-port="+ports+" [gate/tcp]")
 		return want
@@ -78,13 +80,13 @@ func TestThrough(t *testing.T) {
 	moving.Services = []compile.Service{{Name: "ssh", Port: &port}}
 	both := gated("22,2222")
 	both.Services = moving.Services
-	s := filter("*1 input accept connection-state=established", "*3 input accept protocol=tcp dst-port=22 src-address-list=l [d/open]", "*4 input drop protocol=tcp dst-port=22 [gate/tcp]", "*9 input drop in-interface-list=!LAN")
+	s := changetest.Filter("*1 input accept connection-state=established", "*3 input accept protocol=tcp dst-port=22 src-address-list=l [d/open]", "*4 input drop protocol=tcp dst-port=22 [gate/tcp]", "*9 input drop in-interface-list=!LAN")
 	s.Services = []routeros.Service{{ID: "*7", Name: "ssh", Port: 22, FromName: "address"}}
-	c, err := diff.ComputeThrough(s, []compile.RuleSet{both, moving}, diff.Session{})
+	c, err := diff.ComputeThrough(s, []compile.RuleSet{both, moving}, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "steps", written(c.Steps), []string{
+	changetest.Expect(t, "steps", changetest.Written(c.Steps), []string{
 		`set *4 comment="(old) [rosknock p/gate/tcp]"`,
 		"add input drop disabled=true dst-port=22,2222 protocol=tcp [gate/tcp] before *9",
 		"set *3 dst-port=22,2222",
@@ -97,25 +99,25 @@ func TestThrough(t *testing.T) {
 	if c.Plan != "at 2222" || c.Snapshot != s.Digest() {
 		t.Errorf("from %q to %q", c.Snapshot, c.Plan)
 	}
-	end, _, err := diff.After(s, c)
+	end, _, err := change.After(s, c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rest, err := diff.Left(end, moving, diff.Session{}); err != nil || len(rest) > 0 {
-		t.Errorf("%v, there is something left to do: %v", err, written(rest))
+	if rest, err := diff.Left(end, moving, change.Management{}); err != nil || len(rest) > 0 {
+		t.Errorf("%v, there is something left to do: %v", err, changetest.Written(rest))
 	}
-	moving.Tables[0].Rules = append(moving.Tables[0].Rules, rule("- drop protocol=udp dst-port=9 [gate/udp]"))
-	straight, err := diff.ComputeThrough(s, []compile.RuleSet{both, moving}, diff.Session{})
+	moving.Tables[0].Rules = append(moving.Tables[0].Rules, changetest.Rule("- drop protocol=udp dst-port=9 [gate/udp]"))
+	straight, err := diff.ComputeThrough(s, []compile.RuleSet{both, moving}, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := diff.Compute(s, moving, diff.Session{})
+	one, err := diff.Compute(s, moving, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "straight away", written(straight.Steps), written(one.Steps))
+	changetest.Expect(t, "straight away", changetest.Written(straight.Steps), changetest.Written(one.Steps))
 	for _, sets := range [][]compile.RuleSet{{both, moving}, {moving}} {
-		session := diff.Session{Service: "ssh"}
+		session := change.Management{Service: "ssh"}
 		if _, err := diff.ComputeThrough(s, sets, session); refuses(err) == nil {
 			t.Errorf("the service of the session is moved: %v", err)
 		}
@@ -126,8 +128,8 @@ func TestThrough(t *testing.T) {
 func TestElsewhere(t *testing.T) {
 	want := compile.RuleSet{Plan: "p", Layout: plans.Inline, Tables: []compile.Table{{
 		Family: routeros.IPv4, Menu: routeros.Filter,
-		Rules: rules("- accept protocol=tcp [d/open]", "guest accept protocol=udp [e/one]", "guest accept protocol=gre [e/two]", "other drop [gate/tcp]"),
+		Rules: changetest.Rules("- accept protocol=tcp [d/open]", "guest accept protocol=udp [e/one]", "guest accept protocol=gre [e/two]", "other drop [gate/tcp]"),
 	}}}
-	c := converges(t, filter("*1 guest accept protocol=gre [e/two]", "*2 other drop [gate/tcp]"), want)
-	expect(t, "steps", written(c.Steps), []string{"add input accept protocol=tcp [d/open] at the end", "add guest accept protocol=udp [e/one] before *1"})
+	c := converges(t, changetest.Filter("*1 guest accept protocol=gre [e/two]", "*2 other drop [gate/tcp]"), want)
+	changetest.Expect(t, "steps", changetest.Written(c.Steps), []string{"add input accept protocol=tcp [d/open] at the end", "add guest accept protocol=udp [e/one] before *1"})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -14,13 +15,13 @@ import (
 // it can. Services that move go first, while the plan still shuts their present port; then the rules, those that shut before those
 // that let in, so that nobody who may pass is stopped meanwhile; last the services that open. A jump into a chain of the plan takes the whole
 // chain away in one step.
-func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) (ChangeSet, error) {
-	var opening []Step
+func removalOf(s routeros.Snapshot, want compile.RuleSet, c change.ChangeSet) (change.ChangeSet, error) {
+	var opening []change.Step
 	for _, step := range serviceSteps(s, want, &c.Notes) {
 		first, last := phases(s, step)
 		c.Steps, opening = append(c.Steps, first...), append(opening, last...)
 	}
-	var letIn, rest, returned []Step
+	var letIn, rest, returned []change.Step
 	for _, menu := range ruleTables(s) {
 		e := &editor{rows: s.Rules[menu], claimed: map[string]bool{}}
 		returned = append(returned, e.giveBack(menu, want)...)
@@ -36,7 +37,7 @@ func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) (ChangeSe
 	lists := listsOf(s, want)
 	entries, err := entrySteps(s, want)
 	if err != nil {
-		return ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
 	for _, step := range entries.removeOpen {
 		if users := lists.foreign[List{step.Menu.Family(), step.Was.Get("list")}]; users == "" {
@@ -45,7 +46,7 @@ func removalOf(s routeros.Snapshot, want compile.RuleSet, c ChangeSet) (ChangeSe
 	}
 	c.Steps = append(c.Steps, opening...)
 	for i := range c.Steps {
-		if c.Steps[i].Op == Remove || c.Steps[i].Op == Disable && c.Steps[i].Menu.IsRuleTable() {
+		if c.Steps[i].Op == change.Remove || c.Steps[i].Op == change.Disable && c.Steps[i].Menu.IsRuleTable() {
 			c.Steps[i].Why = "the plan is removed"
 		}
 	}
@@ -66,10 +67,10 @@ func ruleTables(s routeros.Snapshot) []routeros.Menu {
 
 // phases splits the step of a service into what moves or closes it and what opens it: switching on, and answering more sources. A service that
 // is to answer others than now goes over to them while the plan still shuts it.
-func phases(s routeros.Snapshot, step Step) (first, last []Step) {
+func phases(s routeros.Snapshot, step change.Step) (first, last []change.Step) {
 	at := slices.IndexFunc(s.Services, func(row routeros.Service) bool { return row.ID == step.ID })
 	row := s.Services[at]
-	step.Op, step.Why = Set, "as it was before the plan"
+	step.Op, step.Why = change.Set, "as it was before the plan"
 	early, late := step, step
 	early.Set, late.Set, early.Was, late.Was = nil, nil, nil, nil
 	for name, value := range step.Set.All() {
@@ -80,9 +81,9 @@ func phases(s routeros.Snapshot, step Step) (first, last []Step) {
 		}
 		to.Set, to.Was = to.Set.With(name, value), to.Was.With(name, step.Was.Get(name))
 	}
-	for _, one := range []*Step{&early, &late} {
+	for _, one := range []*change.Step{&early, &late} {
 		if disabled, ok := one.Set.Lookup("disabled"); ok && len(one.Set) == 1 {
-			one.Op = map[string]Op{"true": Disable, "false": Enable}[disabled]
+			one.Op = map[string]change.Op{"true": change.Disable, "false": change.Enable}[disabled]
 		}
 	}
 	if len(early.Set) > 0 {
@@ -114,20 +115,20 @@ func together(from []string, r routeros.AddressRange) bool {
 }
 
 // giveBack files the steps that take the plan's mark off rows that were somebody's before.
-func (e *editor) giveBack(menu routeros.Menu, want compile.RuleSet) []Step {
-	var out []Step
+func (e *editor) giveBack(menu routeros.Menu, want compile.RuleSet) []change.Step {
+	var out []change.Step
 	for _, back := range want.Returned {
 		at := slices.IndexFunc(e.rows, func(r routeros.Rule) bool { return r.ID == back.ID })
 		if back.Menu != menu || at < 0 {
 			continue
 		}
-		mark, ours := owned(e.rows[at], want.Plan)
-		if !ours || marked(back.Comment, want.Plan) {
+		mark, ours := change.Owned(e.rows[at], want.Plan)
+		if !ours || change.Marked(back.Comment, want.Plan) {
 			continue
 		}
 		e.claimed[back.ID] = true
-		out = append(out, Step{
-			Op: Set, Menu: menu, ID: back.ID, Slot: mark.Plan + "/" + mark.Slot, Why: "given back: it was there before the plan",
+		out = append(out, change.Step{
+			Op: change.Set, Menu: menu, ID: back.ID, Slot: mark.Plan + "/" + mark.Slot, Why: "given back: it was there before the plan",
 			Set: routeros.MakeAttributes("comment", back.Comment), Was: routeros.MakeAttributes("comment", e.rows[at].Comment()),
 		})
 	}
@@ -139,12 +140,12 @@ func (e *editor) stranded(plan string) []string {
 	var notes, seen []string
 	for _, r := range e.rows {
 		target := r.Attrs.Get("jump-target")
-		if _, ours := owned(r, plan); !ours || target == "" || slices.Contains(seen, target) {
+		if _, ours := change.Owned(r, plan); !ours || target == "" || slices.Contains(seen, target) {
 			continue
 		}
 		seen = append(seen, target)
 		if !slices.ContainsFunc(e.rows, func(o routeros.Rule) bool {
-			_, ours := owned(o, plan)
+			_, ours := change.Owned(o, plan)
 			return !ours && o.Attrs.Get("jump-target") == target
 		}) {
 			notes = append(notes, foreignNotes(e.rows, plan, target)...)
@@ -154,10 +155,10 @@ func (e *editor) stranded(plan string) []string {
 }
 
 // translations files the removal of the plan's rules that send packets elsewhere.
-func (e *editor) translations(menu routeros.Menu, plan string) []Step {
-	var out []Step
+func (e *editor) translations(menu routeros.Menu, plan string) []change.Step {
+	var out []change.Step
 	for _, r := range e.rows {
-		mark, ours := owned(r, plan)
+		mark, ours := change.Owned(r, plan)
 		if ours && !e.claimed[r.ID] && slices.Contains([]string{"dst-nat", "redirect", "netmap"}, r.Action()) {
 			e.claimed[r.ID] = true
 			out = append(out, removal(menu, r, mark, ""))
@@ -196,7 +197,7 @@ func listsOf(s routeros.Snapshot, want compile.RuleSet) listUse {
 	for _, menu := range ruleTables(s) {
 		for _, r := range s.Rules[menu] {
 			back := slices.ContainsFunc(want.Returned, func(b compile.Returned) bool { return b.Menu == menu && b.ID == r.ID })
-			if _, ours := owned(r, want.Plan); ours && !back {
+			if _, ours := change.Owned(r, want.Plan); ours && !back {
 				k := List{menu.Family(), r.Attrs.Get("address-list")}
 				if strings.HasPrefix(r.Action(), "add-") && k.Name != "" && !slices.Contains(out.filled, k) {
 					out.filled = append(out.filled, k)

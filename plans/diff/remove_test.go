@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
@@ -33,12 +35,12 @@ func TestRemove(t *testing.T) {
 		}, []string{"disable *1", "disable *4", "remove *1", "remove *4", "remove *2", "remove *3"}},
 		{"other plans' rows", []string{"*1 input drop [gate/tcp]", "*2 input drop [gate/tcp@q]", "*3 input drop D [gate/tcp]"}, []string{"remove *1"}},
 	} {
-		s := filter(test.rows...)
+		s := changetest.Filter(test.rows...)
 		c := converges(t, s, gone())
-		expect(t, test.name, written(c.Steps), test.want)
+		changetest.Expect(t, test.name, changetest.Written(c.Steps), test.want)
 		for _, step := range c.Steps {
 			if step.Why != "the plan is removed" {
-				t.Errorf("%s: %s, since %s", test.name, spellStep(step), step.Why)
+				t.Errorf("%s: %s, since %s", test.name, changetest.SpellStep(step), step.Why)
 			}
 		}
 	}
@@ -47,12 +49,12 @@ func TestRemove(t *testing.T) {
 // TestRemoveEverywhere: translations go before what lets their packets pass, raw rules with the
 // rest, and list entries behind all rules.
 func TestRemoveEverywhere(t *testing.T) {
-	s := filter("*1 forward accept [d/forward]", "*2 forward drop [gate/forward]")
-	s.Rules[routeros.NAT] = router(routeros.NAT, "*1 dstnat accept [d/no-nat]", "*2 dstnat dst-nat [d/forward]", "*3 dstnat dst-nat #mine").Rules[routeros.NAT]
-	s.Rules[routeros.Raw] = router(routeros.Raw, "*1 prerouting drop [bogons/x]").Rules[routeros.Raw]
+	s := changetest.Filter("*1 forward accept [d/forward]", "*2 forward drop [gate/forward]")
+	s.Rules[routeros.NAT] = changetest.Router(routeros.NAT, "*1 dstnat accept [d/no-nat]", "*2 dstnat dst-nat [d/forward]", "*3 dstnat dst-nat #mine").Rules[routeros.NAT]
+	s.Rules[routeros.Raw] = changetest.Router(routeros.Raw, "*1 prerouting drop [bogons/x]").Rules[routeros.Raw]
 	s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {entry("*1", "192.0.2.1"), {ID: "*2", List: "allow", Address: "192.0.2.2"}}}
 	c := converges(t, s, gone())
-	expect(t, "steps", written(c.Steps), []string{
+	changetest.Expect(t, "steps", changetest.Written(c.Steps), []string{
 		"remove /ip/firewall/nat *2",
 		"remove *2",
 		"remove /ip/firewall/nat *1",
@@ -71,11 +73,11 @@ func TestGivenBack(t *testing.T) {
 		{Menu: routeros.Filter, ID: "*1", Comment: "mine"}, {Menu: routeros.Filter, ID: "*2", Comment: "theirs"}, {Menu: routeros.Filter, ID: "*9", Comment: "lost"},
 		{Menu: routeros.NAT, ID: "*3", Comment: "of another menu"}, {Menu: routeros.Filter, ID: "*4", Comment: "still [rosknock p/x]"},
 	}
-	s := filter("*1 input accept #mine [a]", "*2 input accept [b@q]", "*3 input accept [c]", "*4 input accept [d]")
+	s := changetest.Filter("*1 input accept #mine [a]", "*2 input accept [b@q]", "*3 input accept [c]", "*4 input accept [d]")
 	c := converges(t, s, want)
-	expect(t, "steps", written(c.Steps), []string{"set *1 comment=mine", "remove *3", "remove *4"})
+	changetest.Expect(t, "steps", changetest.Written(c.Steps), []string{"set *1 comment=mine", "remove *3", "remove *4"})
 	back := c.Steps[0]
-	if !diff.HandsOver(back, "p") || back.Was.Get("comment") != "mine [rosknock p/a]" || back.Why == "the plan is removed" {
+	if !change.HandsOver(back, "p") || back.Was.Get("comment") != "mine [rosknock p/a]" || back.Why == "the plan is removed" {
 		t.Errorf("given back by %+v", back)
 	}
 }
@@ -101,15 +103,15 @@ func TestServicesBack(t *testing.T) {
 		{"for some of them and others", routeros.Service{From: []string{"192.0.2.0/28", "198.51.100.0/24"}}, compile.Service{WantFrom: true, From: []string{"192.0.2.0/24"}}, []string{"set service *3 address=192.0.2.0/24", "remove *1"}},
 		{"for what can't be read", routeros.Service{From: []string{"x"}}, compile.Service{WantFrom: true, From: []string{"192.0.2.0/24"}}, []string{"set service *3 address=192.0.2.0/24", "remove *1"}},
 	} {
-		s := filter("*1 input drop protocol=tcp [gate/tcp]")
+		s := changetest.Filter("*1 input drop protocol=tcp [gate/tcp]")
 		test.row.ID, test.row.Name, test.row.FromName = "*3", "ssh", "address"
 		test.want.Name = "ssh"
 		s.Services = []routeros.Service{test.row}
 		c := converges(t, s, gone(test.want))
-		expect(t, test.name, written(c.Steps), test.then)
+		changetest.Expect(t, test.name, changetest.Written(c.Steps), test.then)
 		for _, step := range c.Steps {
 			if step.Menu == routeros.ServiceMenu && step.Why != "as it was before the plan" {
-				t.Errorf("%s: %s, since %s", test.name, spellStep(step), step.Why)
+				t.Errorf("%s: %s, since %s", test.name, changetest.SpellStep(step), step.Why)
 			}
 		}
 	}
@@ -117,7 +119,7 @@ func TestServicesBack(t *testing.T) {
 
 // TestListsLeft: what is said of lists that stay, and which lists mean nothing to anybody any more.
 func TestListsLeft(t *testing.T) {
-	s := filter(
+	s := changetest.Filter(
 		"*1 input add-src-to-address-list address-list=trusted [d/stage-1]",
 		"*2 input add-src-to-address-list address-list=shared [e/stage-1]",
 		"*3 input add-src-to-address-list address-list=shared [f/stage-1]",
@@ -135,18 +137,18 @@ func TestListsLeft(t *testing.T) {
 	want := gone()
 	want.Returned = []compile.Returned{{Menu: routeros.Filter, ID: "*5", Comment: "mine"}}
 	c := converges(t, s, want)
-	expect(t, "notes", c.Notes, []string{
+	changetest.Expect(t, "notes", c.Notes, []string{
 		`the 1 entries of the ipv4 list shared stay: the rule "mine" (*4), which is not the plan's, uses it too`,
 		"2 permanent entries of the ipv4 list trusted stay: they do not carry the plan's mark; no rule asks for that list any more",
 	})
-	if got := written(c.Steps); !slices.Contains(got, "remove /ip/firewall/address-list *5") {
+	if got := changetest.Written(c.Steps); !slices.Contains(got, "remove /ip/firewall/address-list *5") {
 		t.Errorf("the plan's own entry stays: %v", got)
 	}
 	if got, own := diff.OwnLists(s, want), []diff.List{{Family: routeros.IPv4, Name: "trusted"}}; !slices.Equal(got, own) {
 		t.Errorf("lists %v, want %v", got, own)
 	}
 	s.Rules[routeros.Filter][3].Attrs = s.Rules[routeros.Filter][3].Attrs.With("src-address-list", "allow")
-	if got := written(converges(t, s, want).Steps); slices.Contains(got, "remove /ip/firewall/address-list *5") {
+	if got := changetest.Written(converges(t, s, want).Steps); slices.Contains(got, "remove /ip/firewall/address-list *5") {
 		t.Errorf("an entry of a list that another rule asks for is removed: %v", got)
 	}
 }
@@ -155,11 +157,11 @@ func TestListsLeft(t *testing.T) {
 // to them any more.
 func TestStranded(t *testing.T) {
 	rows := append(atRest(plans.Chain), "*A rosknock-p-a accept #mine")
-	c := converges(t, filter(rows...), gone())
+	c := converges(t, changetest.Filter(rows...), gone())
 	if len(c.Notes) != 1 || !strings.HasPrefix(c.Notes[0], `the rule "mine" (*A) stands in our chain rosknock-p-a`) {
 		t.Errorf("notes %q", c.Notes)
 	}
-	c = converges(t, filter(append(rows, "*B guest jump jump-target=rosknock-p-a #theirs")...), gone())
+	c = converges(t, changetest.Filter(append(rows, "*B guest jump jump-target=rosknock-p-a #theirs")...), gone())
 	if len(c.Notes) != 0 {
 		t.Errorf("packets still come there: %q", c.Notes)
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -34,44 +34,31 @@ type editor struct {
 // in or only looks at it, then what shuts it out, and what is removed goes last, drops before
 // accepts.
 type steps struct {
-	prepare, open, shut, removeShut, removeOpen []Step
+	prepare, open, shut, removeShut, removeOpen []change.Step
 }
 
-func (s steps) all() []Step { return slices.Concat(s.prepare, s.met()) }
+func (s steps) all() []change.Step { return slices.Concat(s.prepare, s.met()) }
 
 // met are the steps that packets meet.
-func (s steps) met() []Step {
+func (s steps) met() []change.Step {
 	return slices.Concat(s.open, s.shut, s.removeShut, s.removeOpen)
 }
 
 // change files a step that adds, sets or moves a rule.
-func (s *steps) change(step Step, rule routeros.Rule) {
-	if shuts(rule) {
+func (s *steps) change(step change.Step, rule routeros.Rule) {
+	if change.Shuts(rule) {
 		s.shut = append(s.shut, step)
 		return
 	}
 	s.open = append(s.open, step)
 }
 
-func (s *steps) remove(step Step, rule routeros.Rule) {
-	if shuts(rule) {
+func (s *steps) remove(step change.Step, rule routeros.Rule) {
+	if change.Shuts(rule) {
 		s.removeShut = append(s.removeShut, step)
 		return
 	}
 	s.removeOpen = append(s.removeOpen, step)
-}
-
-// shuts reports whether a rule stops what was let in before. The drop of forged knocks does not: nobody waits for them, and it belongs above
-// the stages.
-func shuts(r routeros.Rule) bool {
-	if mark, _ := r.Mark(); compile.IsForged(mark.Slot) {
-		return false
-	}
-	switch r.Action() {
-	case "drop", "reject", "tarpit":
-		return !r.Disabled()
-	}
-	return false
 }
 
 // chosen is a wanted rule with the row that serves it, if there is one.
@@ -97,19 +84,19 @@ func (e *editor) lay(seg segment) {
 		}
 		switch {
 		case m.prepared != "":
-			e.change(Step{
-				Op: Enable, Menu: seg.menu, ID: m.prepared, Slot: m.slot, Why: "goes live",
+			e.change(change.Step{
+				Op: change.Enable, Menu: seg.menu, ID: m.prepared, Slot: m.slot, Why: "goes live",
 				Set: routeros.MakeAttributes("disabled", "false"), Was: routeros.MakeAttributes("disabled", "true"),
 			}, m.want)
 		case m.row == nil:
 			e.rename(seg, m, ours[m.slot])
-			e.change(Step{
-				Op: Add, Menu: seg.menu, Slot: m.slot, Before: before.id, BeforeText: before.text,
+			e.change(change.Step{
+				Op: change.Add, Menu: seg.menu, Slot: m.slot, Before: before.id, BeforeText: before.text,
 				Set: m.want.Attrs, Why: "missing",
 			}, m.want)
 		case !m.kept:
-			e.change(Step{
-				Op: Move, Menu: seg.menu, ID: m.row.ID, Slot: m.slot, Before: before.id, BeforeText: before.text,
+			e.change(change.Step{
+				Op: change.Move, Menu: seg.menu, ID: m.row.ID, Slot: m.slot, Before: before.id, BeforeText: before.text,
 				Why: "out of place",
 			}, m.want)
 		}
@@ -125,14 +112,14 @@ func (e *editor) lay(seg segment) {
 func (e *editor) prepareRows(seg segment, members []chosen, ours map[string][]int) {
 	refs := make([]string, len(members))
 	for i, m := range members {
-		if m.row != nil || !shuts(m.want) && m.want.Action() != "jump" {
+		if m.row != nil || !change.Shuts(m.want) && m.want.Action() != "jump" {
 			continue
 		}
 		e.rename(seg, m, ours[m.slot])
 		before := nextKept(members[i+1:], seg) // those that are added here come in their order before the next that is there
 		refs[i] = fmt.Sprintf("+%s %s %s %s %d", seg.menu, seg.chain, seg.anchor, m.slot, i)
-		e.prepare = append(e.prepare, Step{
-			Op: Add, Menu: seg.menu, ID: refs[i], Slot: m.slot, Before: before.id, BeforeText: before.text,
+		e.prepare = append(e.prepare, change.Step{
+			Op: change.Add, Menu: seg.menu, ID: refs[i], Slot: m.slot, Before: before.id, BeforeText: before.text,
 			Set: m.want.Attrs.With("disabled", "true"), Why: "missing",
 		})
 	}
@@ -201,25 +188,19 @@ func (e *editor) fitting(want routeros.Rule, rows []int) []int {
 // row is replaced: one that is added for it vanishes with what lets others in, should all be rolled
 // back, and one that was there before does not.
 func stopsMore(row, want routeros.Rule) bool {
-	return shuts(want) && !row.Disabled() && !row.SameMeaning(want)
+	return change.Shuts(want) && !row.Disabled() && !row.SameMeaning(want)
 }
 
 // ours lists the positions of the plan's own rows in the segment's chain, by slot.
 func (e *editor) ours(seg segment) map[string][]int {
 	rows := map[string][]int{}
 	for at, r := range e.rows {
-		if mark, ok := owned(r, seg.plan); ok && r.Chain() == seg.chain {
+		if mark, ok := change.Owned(r, seg.plan); ok && r.Chain() == seg.chain {
 			slot := mark.Plan + "/" + mark.Slot
 			rows[slot] = append(rows[slot], at)
 		}
 	}
 	return rows
-}
-
-// owned returns the mark of a row that belongs to the plan. Dynamic rows are never ours.
-func owned(r routeros.Rule, plan string) (routeros.Mark, bool) {
-	mark, ok := r.Mark()
-	return mark, ok && !r.Dynamic && mark.Plan == plan
 }
 
 // surplus lists the attributes that the row has, by meaning, and the wanted rule has not.
@@ -280,8 +261,8 @@ func (e *editor) rename(seg segment, m chosen, slot []int) {
 		}
 		comment := mark.Comment(strings.TrimSpace(strings.TrimSuffix(r.Comment(), mark.String()) + old))
 		old += " (old)" // of several, each gets a comment of its own
-		e.prepare = append(e.prepare, Step{
-			Op: Set, Menu: seg.menu, ID: r.ID, Slot: m.slot, Why: "replaced by the next",
+		e.prepare = append(e.prepare, change.Step{
+			Op: change.Set, Menu: seg.menu, ID: r.ID, Slot: m.slot, Why: "replaced by the next",
 			Set: routeros.MakeAttributes("comment", comment), Was: routeros.MakeAttributes("comment", r.Comment()),
 		})
 		e.rows = slices.Clone(e.rows)
@@ -295,9 +276,9 @@ func (e *editor) edit(menu routeros.Menu, m chosen) {
 		return
 	}
 	set, was := difference(*m.row, m.want)
-	step := Step{Op: Set, Menu: menu, ID: m.row.ID, Slot: m.slot, Set: set, Was: was, Why: "edited"}
+	step := change.Step{Op: change.Set, Menu: menu, ID: m.row.ID, Slot: m.slot, Set: set, Was: was, Why: "edited"}
 	if m.row.Disabled() && len(set) == 1 && set.Has("disabled") {
-		step.Op, step.Why = Enable, "disabled"
+		step.Op, step.Why = change.Enable, "disabled"
 	}
 	e.change(step, m.want)
 }
@@ -319,9 +300,9 @@ func difference(row, want routeros.Rule) (set, was routeros.Attributes) {
 
 // sweep files the removal of every row with the plan's mark that serves nothing.
 func (e *editor) sweep(menu routeros.Menu, plan string) {
-	var jumps, inner []Step
+	var jumps, inner []change.Step
 	for _, r := range e.rows {
-		mark, ok := owned(r, plan)
+		mark, ok := change.Owned(r, plan)
 		if !ok || e.claimed[r.ID] {
 			continue
 		}
@@ -330,8 +311,8 @@ func (e *editor) sweep(menu routeros.Menu, plan string) {
 		if r.Action() == "jump" { // what it leads to goes in one step, and then nobody sees the rest go
 			if r.Chain() == "input" || r.Chain() == "forward" {
 				if !r.Disabled() {
-					jumps = append(jumps, Step{
-						Op: Disable, Menu: menu, ID: r.ID, Slot: step.Slot, Why: step.Why,
+					jumps = append(jumps, change.Step{
+						Op: change.Disable, Menu: menu, ID: r.ID, Slot: step.Slot, Why: step.Why,
 						Set: routeros.MakeAttributes("disabled", "true"), Was: routeros.MakeAttributes("disabled", "false"),
 					})
 					step.Was = step.Was.With("disabled", "true")
@@ -347,8 +328,8 @@ func (e *editor) sweep(menu routeros.Menu, plan string) {
 	e.removeShut = slices.Concat(jumps, inner, e.removeShut)
 }
 
-func removal(menu routeros.Menu, r routeros.Rule, mark routeros.Mark, why string) Step {
-	return Step{Op: Remove, Menu: menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Was: r.Attrs, Why: why}
+func removal(menu routeros.Menu, r routeros.Rule, mark routeros.Mark, why string) change.Step {
+	return change.Step{Op: change.Remove, Menu: menu, ID: r.ID, Slot: mark.Plan + "/" + mark.Slot, Was: r.Attrs, Why: why}
 }
 
 // longestIncreasing returns the indices of a longest strictly increasing run of values, in

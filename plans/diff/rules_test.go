@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -94,7 +95,7 @@ func drift(t *rapid.T, s routeros.Snapshot) routeros.Snapshot {
 	for range rapid.IntRange(0, 6).Draw(t, "drifts") {
 		var ours []int
 		for i, r := range rows {
-			if _, ok := owned(r, "p"); ok {
+			if _, ok := change.Owned(r, "p"); ok {
 				ours = append(ours, i)
 			}
 		}
@@ -175,12 +176,12 @@ func TestNATSteps(t *testing.T) {
 			f.NATPlace.Floor = ""
 			s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.NAT: rows}}
 			want := compile.RuleSet{Plan: "p", Tables: []compile.Table{{Family: routeros.IPv4, Menu: routeros.Filter, Forwarding: f}}}
-			steps := number(natSteps(s, want, want.Tables[0]))
-			after, err := Rehearse(s, ChangeSet{Steps: steps}, len(steps))
+			steps := change.Number(natSteps(s, want, want.Tables[0]))
+			after, err := change.Rehearse(s, change.ChangeSet{Steps: steps}, len(steps))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := Foreign(s, after, "p"); d != nil {
+			if d := change.Foreign(s, after, "p"); d != nil {
 				t.Fatal(d)
 			}
 			rows = slices.Clone(after.Rules[routeros.NAT])
@@ -190,7 +191,7 @@ func TestNATSteps(t *testing.T) {
 				if rows[i].ID[0] == '+' {
 					rows[i].ID = fresh(rows)
 				}
-				if _, ok := owned(rows[i], "p"); ok {
+				if _, ok := change.Owned(rows[i], "p"); ok {
 					ours, last = append(ours, rows[i]), i
 				}
 				if rows[i].ID == f.NATPlace.Anchor {
@@ -211,7 +212,7 @@ func TestNATSteps(t *testing.T) {
 func place(t *rapid.T, rows []routeros.Rule, chain string) compile.Place {
 	var input []routeros.Rule
 	for _, r := range rows {
-		if _, ours := owned(r, "p"); !ours && !r.Dynamic && r.Chain() == chain {
+		if _, ours := change.Owned(r, "p"); !ours && !r.Dynamic && r.Chain() == chain {
 			input = append(input, r)
 		}
 	}
@@ -253,18 +254,18 @@ func converge(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) routeros.Sn
 		t.Fatal(err)
 	}
 	for _, step := range steps {
-		if step.Op != Add && step.ID[0] != '+' && !ownedID(s, step.ID) {
+		if step.Op != change.Add && step.ID[0] != '+' && !ownedID(s, step.ID) {
 			t.Fatalf("%s names the foreign row %s", step.Op, step.ID)
 		}
 	}
 	after := s
 	for i := range steps {
 		apart(t, after, steps[i])
-		if after, err = RehearseStep(after, steps[i], i); err != nil {
+		if after, err = change.RehearseStep(after, steps[i], i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if d := Foreign(s, after, "p"); d != nil {
+	if d := change.Foreign(s, after, "p"); d != nil {
 		t.Fatal(d)
 	}
 	rest, err := arrangedTable(renumber(after), want)
@@ -275,17 +276,17 @@ func converge(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) routeros.Sn
 	return after
 }
 
-func arrangedTable(s routeros.Snapshot, want compile.RuleSet) ([]Step, error) {
+func arrangedTable(s routeros.Snapshot, want compile.RuleSet) ([]change.Step, error) {
 	all, _, err := tableSteps(s, want, want.Tables[0])
 	if err != nil {
 		return nil, err
 	}
-	return Arrange(s, all.all())
+	return change.Arrange(s, all.all())
 }
 
 func ownedID(s routeros.Snapshot, id string) bool {
 	return slices.ContainsFunc(s.Rules[routeros.Filter], func(r routeros.Rule) bool {
-		_, ok := owned(r, "p")
+		_, ok := change.Owned(r, "p")
 		return ok && r.ID == id
 	})
 }
@@ -315,7 +316,7 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 		case table.Place.Anchor:
 			anchor = i
 		}
-		if mark, ok := owned(r, "p"); ok && mark.Slot == "jump" && want.Layout == plans.Chain {
+		if mark, ok := change.Owned(r, "p"); ok && mark.Slot == "jump" && want.Layout == plans.Chain {
 			chain = r.Attrs.Get("jump-target")
 			if i <= floor || i >= anchor {
 				t.Fatalf("the jump stands at %d, outside %d to %d", i, floor, anchor)
@@ -325,7 +326,7 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 	got, targets := map[string][]routeros.Rule{}, map[string]string{}
 	total, passing := 0, "forward"
 	for i, r := range rows {
-		mark, ok := owned(r, "p")
+		mark, ok := change.Owned(r, "p")
 		if !ok || mark.Slot == "jump" {
 			continue
 		}
@@ -364,7 +365,7 @@ func inOrder(t *rapid.T, s routeros.Snapshot, want compile.RuleSet) {
 }
 
 // apart checks that a step which is one of several to build a chain touches none that packets see.
-func apart(t *rapid.T, s routeros.Snapshot, step Step) {
+func apart(t *rapid.T, s routeros.Snapshot, step change.Step) {
 	if step.Why != "build the chain" && step.Why != "left over" {
 		return
 	}
@@ -392,7 +393,7 @@ func TestFewestMoves(t *testing.T) {
 	}
 	rows = append(rows[1:], rows[0])
 	steps, err := arrangedTable(routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: rows}}, want)
-	if err != nil || len(steps) != 1 || steps[0].Op != Move || steps[0].ID != "*1" || steps[0].Before != "*2" {
+	if err != nil || len(steps) != 1 || steps[0].Op != change.Move || steps[0].ID != "*1" || steps[0].Before != "*2" {
 		t.Fatalf("%v, %+v", err, steps)
 	}
 }
@@ -401,12 +402,12 @@ func TestFewestMoves(t *testing.T) {
 // what names a row.
 func TestRehearseNothing(t *testing.T) {
 	for _, menu := range []routeros.Menu{routeros.Filter, routeros.AddressList} {
-		add := Step{Op: Add, Menu: menu, Set: routeros.MakeAttributes("list", "l", "address", "192.0.2.1", "chain", "input")}
-		after, err := RehearseStep(routeros.Snapshot{}, add, 0)
-		if _, there := FindRow(after, menu, "+0"); err != nil || !there {
+		add := change.Step{Op: change.Add, Menu: menu, Set: routeros.MakeAttributes("list", "l", "address", "192.0.2.1", "chain", "input")}
+		after, err := change.RehearseStep(routeros.Snapshot{}, add, 0)
+		if _, there := change.FindRow(after, menu, "+0"); err != nil || !there {
 			t.Errorf("%s: %v, %v", menu, after, err)
 		}
-		if _, err := RehearseStep(routeros.Snapshot{}, Step{Op: Remove, Menu: menu, ID: "*1"}, 0); err == nil {
+		if _, err := change.RehearseStep(routeros.Snapshot{}, change.Step{Op: change.Remove, Menu: menu, ID: "*1"}, 0); err == nil {
 			t.Errorf("%s: a row that is not there was removed", menu)
 		}
 	}

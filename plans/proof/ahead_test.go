@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -60,18 +61,18 @@ func TestAhead(t *testing.T) {
 			s := fixture(t, "no-drop.rsc")
 			s.Clock = time.Date(2026, 11, 21, 10, 15, 0, 0, zone)
 			want := laidDown(t, p, s)
-			got, changes := proved(t, s, want, diff.Session{})
+			got, changes := proved(t, s, want, change.Management{})
 			if !got.Holds() || len(got.Doors) != 1 || got.Doors[0].Packets != 4 {
 				t.Fatalf("%v, %+v", got.Err(), got.Doors)
 			}
 			unkept(t, s, want)
 			for n := range 15 {
-				s = difftest.After(t, s, changes)
+				s = changetest.After(t, s, changes)
 				if again := laidDown(t, p, s); n > 0 && len(steps(t, s, again)) > 0 {
 					t.Fatalf("at %s: left to do: %v", s.Clock, steps(t, s, again)[0])
 				}
 				s.Clock = s.Clock.Add(2 * time.Hour)
-				got, changes = proved(t, s, laidDown(t, p, s), diff.Session{})
+				got, changes = proved(t, s, laidDown(t, p, s), change.Management{})
 				if !got.Holds() {
 					t.Fatalf("at %s: %v", s.Clock, got.Err())
 				}
@@ -96,7 +97,7 @@ func TestAheadForged(t *testing.T) {
 		s := fixture(t, "defconf.rsc")
 		s.Clock = time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC)
 		want := laidDown(t, aheadPlan(t, layout, 4*time.Hour, 24*time.Hour, ", bogons: {interface-lists: [WAN]}"), s)
-		got, changes := proved(t, s, want, diff.Session{})
+		got, changes := proved(t, s, want, change.Management{})
 		if !got.Holds() {
 			t.Fatalf("%s: %v", layout, got.Err())
 		}
@@ -106,25 +107,25 @@ func TestAheadForged(t *testing.T) {
 				continue
 			}
 			found = true
-			if got, _ := proved(t, s, mutated(want, at, routeros.Rule{}), diff.Session{}); got.Holds() {
+			if got, _ := proved(t, s, mutated(want, at, routeros.Rule{}), change.Management{}); got.Holds() {
 				t.Errorf("%s: it holds without %v", layout, r.Attrs)
 			}
 		}
 		if !found {
 			t.Errorf("%s: no rule is about forged sources", layout)
 		}
-		s = difftest.After(t, s, changes)
+		s = changetest.After(t, s, changes)
 		s.Clock = s.Clock.Add(4 * time.Hour)
 		want = laidDown(t, aheadPlan(t, layout, 4*time.Hour, 24*time.Hour, ", bogons: {interface-lists: [WAN]}"), s)
-		if got, changes = proved(t, s, want, diff.Session{}); !got.Holds() || len(changes.Steps) > 12 {
+		if got, changes = proved(t, s, want, change.Management{}); !got.Holds() || len(changes.Steps) > 12 {
 			t.Errorf("%s, the next window: %d steps, %v", layout, len(changes.Steps), got.Err())
 		}
 	}
 }
 
-func steps(t *testing.T, s routeros.Snapshot, want compile.RuleSet) []diff.Step {
+func steps(t *testing.T, s routeros.Snapshot, want compile.RuleSet) []change.Step {
 	t.Helper()
-	changes, err := diff.Compute(s, want, diff.Session{})
+	changes, err := diff.Compute(s, want, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +158,7 @@ func unkept(t *testing.T, s routeros.Snapshot, want compile.RuleSet) {
 			if other.Attrs != nil && other.Attrs.Get("time") == r.Attrs.Get("time") && name == "longer" {
 				continue
 			}
-			if got, _ := proved(t, s, mutated(want, at, other), diff.Session{}); got.Kept(proof.OnlyByKnock) && got.Kept(proof.NotVoid) {
+			if got, _ := proved(t, s, mutated(want, at, other), change.Management{}); got.Kept(proof.OnlyByKnock) && got.Kept(proof.NotVoid) {
 				t.Errorf("%s: it holds for %s: %v", name, mark.Slot, other.Attrs)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -35,7 +36,7 @@ func BenchmarkProve(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.5")}}
+				session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.5")}}
 				changes, err := diff.Compute(s, rules, session)
 				if err != nil {
 					b.Fatal(err)
@@ -87,13 +88,13 @@ func BenchmarkAhead(b *testing.B) {
 	s.Clock = time.Date(2026, 11, 21, 10, 15, 0, 0, time.UTC)
 	for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
 		want := laidDown(b, aheadPlan(b, layout, 2*time.Hour, 7*24*time.Hour), s)
-		changes, err := diff.Compute(s, want, diff.Session{})
+		changes, err := diff.Compute(s, want, change.Management{})
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Run(layout.String(), func(b *testing.B) {
 			for b.Loop() {
-				if p := proof.Prove(s, want, changes, diff.Session{}); !p.Holds() {
+				if p := proof.Prove(s, want, changes, change.Management{}); !p.Holds() {
 					b.Fatal(p.Err())
 				}
 			}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -97,11 +98,11 @@ func (f *table) overdone(final space.Result, suspects space.Set) {
 		}
 		hits := s.And(final.Hits(f.Menu, i), f.domain)
 		switch mark, _ := rows[i].Mark(); {
-		case rows[i].Action() == "drop" && compile.IsForged(mark.Slot):
+		case rows[i].Action() == "drop" && change.IsForged(mark.Slot):
 			left = s.Or(left, s.Minus(hits, stopped))
 		case rows[i].Action() == "drop":
 			left = s.Or(left, s.Minus(hits, gated))
-		case rows[i].Action() == "return" && compile.IsForged(mark.Slot):
+		case rows[i].Action() == "return" && change.IsForged(mark.Slot):
 			left = s.Or(left, s.Minus(hits, suspects))
 		}
 	}

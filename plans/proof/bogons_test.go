@@ -8,8 +8,8 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -56,16 +56,16 @@ func TestForgedNeedsEachRule(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if good, _ := proved(t, s, want, diff.Session{}); good.Err() != nil {
+		if good, _ := proved(t, s, want, change.Management{}); good.Err() != nil {
 			t.Fatalf("%v: %v", layout, good.Err())
 		}
 		tried := 0
 		for at, rule := range places(want) {
-			if mark, _ := rule.Mark(); !compile.IsForged(mark.Slot) {
+			if mark, _ := rule.Mark(); !change.IsForged(mark.Slot) {
 				continue
 			}
 			tried++
-			bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), diff.Session{})
+			bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), change.Management{})
 			if !slices.ContainsFunc(bad.Failures, func(f proof.Failure) bool { return f.Risk == proof.Forged }) {
 				t.Errorf("%v, %s: %v", layout, rule.Comment(), bad.Err())
 			}
@@ -92,7 +92,7 @@ func TestForgedList(t *testing.T) {
 		}
 		less := want
 		less.Entries = slices.Delete(slices.Clone(want.Entries), i, i+1)
-		bad, _ := proved(t, s, less, diff.Session{})
+		bad, _ := proved(t, s, less, change.Management{})
 		if found := slices.ContainsFunc(bad.Failures, func(f proof.Failure) bool { return f.Risk == proof.Forged }); found == slices.Contains(unseen, e.Entry.Address) {
 			t.Errorf("without %s: %v", e.Entry.Address, bad.Err())
 		}
@@ -103,7 +103,7 @@ func TestForgedList(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := router(string(text) + "/ip firewall address-list\n" + line + "\n")
-		if bad, _ := proved(t, s, want, diff.Session{}); bad.Err() == nil || !strings.Contains(bad.Err().Error(), "not forged") {
+		if bad, _ := proved(t, s, want, change.Management{}); bad.Err() == nil || !strings.Contains(bad.Err().Error(), "not forged") {
 			t.Errorf("%s: %v", line, bad.Err())
 		}
 	}
@@ -130,7 +130,7 @@ func TestForgedOperator(t *testing.T) {
 	}
 	for _, test := range tests {
 		p := plan(t, test.allow+"firewall: {families: [ipv4], bogons: {interface-lists: [WAN]"+test.bogons+"}}\n")
-		_, err := compute(s, p, diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(test.operator)}, Accepted: test.accepted})
+		_, err := compute(s, p, change.Management{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(test.operator)}, Accepted: test.accepted})
 		if (err != nil) != test.refused || err != nil && (!strings.Contains(err.Error(), test.operator) || !strings.Contains(err.Error(), "except")) {
 			t.Errorf("%s: %v", test.name, err)
 		}

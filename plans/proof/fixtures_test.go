@@ -8,8 +8,8 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -62,7 +62,7 @@ func withoutDrops(s routeros.Snapshot) routeros.Snapshot {
 // neededRules says of each rule of a plan, on a router, whether the proof fails without it.
 func neededRules(t *testing.T, s routeros.Snapshot, p plans.Plan) map[string]bool {
 	t.Helper()
-	session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.20")}}
+	session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.20")}}
 	want, err := compile.Compile(p, s)
 	if err != nil {
 		t.Fatal(err)

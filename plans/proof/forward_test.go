@@ -11,9 +11,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -64,8 +65,8 @@ func forwardPlan(t fataler, layout plans.Layout) plans.Plan {
 	return p
 }
 
-func operated() diff.Session {
-	return diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+func operated() change.Management {
+	return change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
 }
 
 // TestForwardMutants: when any rule of a forward is removed or weakened, the proof fails, unless it
@@ -98,7 +99,7 @@ func TestForwardMutants(t *testing.T) {
 					tried++
 					switch {
 					case !bad.Holds():
-					case equal(routeros.IPv4, difftest.After(t, s, changes), difftest.After(t, s, wrong)):
+					case equal(routeros.IPv4, changetest.After(t, s, changes), changetest.After(t, s, wrong)):
 						same++
 					default:
 						t.Errorf("%s, %v, %s: %s, and the proof holds", name, layout, mark.Slot, change)
@@ -186,7 +187,7 @@ func TestForwardForged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if good, _ := proved(t, s, want, diff.Session{}); good.Err() != nil {
+		if good, _ := proved(t, s, want, change.Management{}); good.Err() != nil {
 			t.Fatalf("%v: the good one fails: %v", layout, good.Err())
 		}
 		tried := 0
@@ -196,7 +197,7 @@ func TestForwardForged(t *testing.T) {
 				continue
 			}
 			tried++
-			if bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), diff.Session{}); bad.Holds() || !strings.Contains(fmt.Sprint(bad.Failures), "forged") {
+			if bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), change.Management{}); bad.Holds() || !strings.Contains(fmt.Sprint(bad.Failures), "forged") {
 				t.Errorf("%v: without %s: %v", layout, mark.Slot, bad.Err())
 			}
 		}
@@ -229,7 +230,7 @@ func TestForwardPasses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		states := difftest.States(t, s, changes)
+		states := changetest.States(t, s, changes)
 		for range 20 {
 			q := firewall.Packet{
 				Protocol: 6, Src: netip.MustParseAddr(one("src", "192.168.88.77", "93.77.0.1", "198.51.100.7")), Dst: netip.MustParseAddr(one("dst", "192.168.88.10", "192.168.88.20", "93.77.0.9")),
@@ -287,7 +288,7 @@ func TestForwardGoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, changes := proved(t, s, want, operated())
-		with := difftest.After(t, s, changes)
+		with := changetest.After(t, s, changes)
 		p.Gate.Forwards, p.Doors = nil, slices.Clone(p.Doors)
 		p.Doors[0].Opens = []plans.Target{{Kind: plans.ServiceTarget, Name: "winbox"}}
 		if want, err = compile.Compile(p, with); err != nil {
@@ -297,7 +298,7 @@ func TestForwardGoes(t *testing.T) {
 		if err := gone.Err(); err == nil || !strings.Contains(err.Error(), "forwarded that was not forwarded before") {
 			t.Errorf("%v: strangers get to the host again by the rules of others, and nothing is said: %v", layout, err)
 		}
-		after := difftest.After(t, with, changes)
+		after := changetest.After(t, with, changes)
 		for _, menu := range []routeros.Menu{routeros.NAT, routeros.Filter} {
 			for _, r := range after.Rules[menu] {
 				if strings.Contains(r.Comment(), "forward-rdp") || strings.Contains(r.Comment(), "jump-forward") {

@@ -5,9 +5,10 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -20,13 +21,13 @@ func TestMovedService(t *testing.T) {
 		t.Run(layout.String(), func(t *testing.T) {
 			p := gatedPlan(t, layout, "")
 			s := fixture(t, "no-drop.rsc")
-			session := diff.Session{}
+			session := change.Management{}
 			want, err := compile.Compile(p, s)
 			if err != nil {
 				t.Fatal(err)
 			}
 			_, first := proved(t, s, want, session)
-			s = difftest.After(t, s, first)
+			s = changetest.After(t, s, first)
 			p.Services.Ports = append(p.Services.Ports, plans.ServicePort{Name: "winbox", Port: 18291})
 			sets, err := compile.Through(p, s)
 			if err != nil || len(sets) != 2 {
@@ -47,7 +48,7 @@ func TestMovedService(t *testing.T) {
 			if got := proof.Prove(s, at, changes, session); !got.Holds() {
 				t.Errorf("%v", got.Err())
 			}
-			after := difftest.After(t, s, changes)
+			after := changetest.After(t, s, changes)
 			again, err := compile.Through(p, after)
 			if err != nil || len(again) != 1 {
 				t.Fatalf("after it, %d rule sets, %v", len(again), err)
@@ -65,7 +66,7 @@ func TestMovedService(t *testing.T) {
 				if err == nil {
 					err = proof.Prove(s, at, changes, session).Err()
 				}
-				if _, refused := errors.AsType[*compile.RefusalError](err); !refused {
+				if _, refused := errors.AsType[*change.RefusalError](err); !refused {
 					t.Errorf("without %s nothing is wrong: %v", r.Attrs.Get("comment"), err)
 				}
 			}

@@ -9,9 +9,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -72,7 +73,7 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+	session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
 	good, changes := proved(t, s, want, session)
 	if err := good.Err(); err != nil {
 		t.Fatalf("%s: the good one fails: %v", name, err)
@@ -89,7 +90,7 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 			tried++
 			switch {
 			case !result.Holds():
-			case equal(want.Tables[at.table].Family, difftest.After(t, s, changes), difftest.After(t, s, wrong)):
+			case equal(want.Tables[at.table].Family, changetest.After(t, s, changes), changetest.After(t, s, wrong)):
 				if same++; change == "removed" {
 					t.Errorf("%s: %s does nothing", name, mark.Slot)
 				}
@@ -152,7 +153,7 @@ func TestQuarantineMutants(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+		session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
 		if good, _ := proved(t, s, want, session); good.Err() != nil || len(good.Doors) != 2 || good.Doors[0].Packets != 4 {
 			t.Fatalf("%v: the good one fails: %v, %+v", layout, good.Err(), good.Doors)
 		}
@@ -212,7 +213,7 @@ firewall: {families: [ipv4], layout: `+layout.String()+`}
 	return p
 }
 
-func proved(t *testing.T, s routeros.Snapshot, want compile.RuleSet, session diff.Session) (proof.Proof, diff.ChangeSet) {
+func proved(t *testing.T, s routeros.Snapshot, want compile.RuleSet, session change.Management) (proof.Proof, change.ChangeSet) {
 	t.Helper()
 	changes, err := diff.Compute(s, want, session)
 	if err != nil {

@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -20,7 +20,7 @@ func TestPayload(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, _ := proved(t, s, want, diff.Session{}); !got.Holds() {
+		if got, _ := proved(t, s, want, change.Management{}); !got.Holds() {
 			t.Errorf("%s: %v", layout, got.Err())
 		}
 		found := 0
@@ -30,7 +30,7 @@ func TestPayload(t *testing.T) {
 			}
 			found++
 			for _, other := range []routeros.Rule{{Attrs: r.Attrs.Without("content")}, {Attrs: r.Attrs.With("content", "c0ffee")}, {Attrs: r.Attrs.With("content", "another")}} {
-				if got, _ := proved(t, s, mutated(want, at, other), diff.Session{}); got.Holds() {
+				if got, _ := proved(t, s, mutated(want, at, other), change.Management{}); got.Holds() {
 					t.Errorf("%s: it holds with %s", layout, other.Attrs)
 				}
 			}

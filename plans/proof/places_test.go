@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -48,7 +49,7 @@ func TestPlaces(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+				session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
 				changes, err := diff.Compute(s, want, session)
 				if err != nil {
 					t.Fatal(err)
@@ -56,7 +57,7 @@ func TestPlaces(t *testing.T) {
 				if err := proof.Prove(s, want, changes, session).Err(); err != nil {
 					t.Fatal(err)
 				}
-				gateStands(t, difftest.After(t, s, changes))
+				gateStands(t, changetest.After(t, s, changes))
 			})
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
@@ -107,7 +108,7 @@ type Packet struct {
 
 // The names of the risks.
 const (
-	LoseSession = diff.LoseSession
+	LoseSession = change.LoseSession
 	Exposure    = "exposure"
 	OpenGate    = "open-gate"
 	OtherWay    = "other-way"
@@ -129,13 +130,13 @@ func Risks() []string {
 func (p Proof) Holds() bool { return len(p.Failures) == 0 }
 
 // Err returns nil when the proof holds, and otherwise the first failure as a
-// *[compile.RefusalError].
+// *[change.RefusalError].
 func (p Proof) Err() error {
 	if p.Holds() {
 		return nil
 	}
 	f := p.Failures[0]
-	return &compile.RefusalError{Risk: f.Risk, What: f.What, Remedy: f.WayOut()}
+	return &change.RefusalError{Risk: f.Risk, What: f.What, Remedy: f.WayOut()}
 }
 
 // WayOut returns what can be done about a failure: the remedy, and the name of the risk where it is
@@ -157,8 +158,8 @@ func (p Proof) Kept(which Promise) bool {
 type prover struct {
 	before  routeros.Snapshot
 	want    compile.RuleSet
-	changes diff.ChangeSet
-	session diff.Session
+	changes change.ChangeSet
+	session change.Management
 	states  []routeros.Snapshot
 	// doubtful are foreign rules whose effect could not be decided even before the plan, or before
 	// the change that is rolled back.
@@ -169,7 +170,7 @@ type prover struct {
 
 // Prove shows that the change set, carried out on the router of the snapshot, keeps the promises in
 // every state, or how it does not.
-func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) Proof {
+func Prove(before routeros.Snapshot, want compile.RuleSet, changes change.ChangeSet, session change.Management) Proof {
 	p := newProver(before, want, changes, session)
 	if p.misfit() || p.unread() {
 		return p.proof
@@ -189,9 +190,9 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSe
 	return p.proof
 }
 
-func newProver(before routeros.Snapshot, want compile.RuleSet, changes diff.ChangeSet, session diff.Session) *prover {
+func newProver(before routeros.Snapshot, want compile.RuleSet, changes change.ChangeSet, session change.Management) *prover {
 	p := &prover{before: before, want: want, changes: changes, session: session}
-	p.states, p.unfit = diff.States(before, changes)
+	p.states, p.unfit = change.States(before, changes)
 	p.proof.States = len(p.states)
 	if len(session.Operators) == 0 || session.Service == "" {
 		p.unasked(KeepOperator, "the operator's address is unknown: name yours with --operator")
@@ -279,16 +280,16 @@ func (p *prover) fail(f Failure) {
 // other rows are the same in the end.
 func (p *prover) foreign() {
 	for i, step := range p.changes.Steps {
-		if step.Menu.IsRuleTable() && step.ID != "" && !p.owned(p.states[i], step) && !diff.HandsOver(step, p.want.Plan) {
+		if step.Menu.IsRuleTable() && step.ID != "" && !p.owned(p.states[i], step) && !change.HandsOver(step, p.want.Plan) {
 			p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: i + 1, What: fmt.Sprintf("step %d changes the rule %s, which is not the plan's", i+1, step.ID), Remedy: "this is a bug in rosknock: please report it"})
 		}
 	}
-	for _, what := range diff.Foreign(p.before, p.states[len(p.states)-1], p.want.Plan, p.changes.Steps...) {
+	for _, what := range change.Foreign(p.before, p.states[len(p.states)-1], p.want.Plan, p.changes.Steps...) {
 		p.fail(Failure{Promise: KeepForeign, Risk: ForeignRule, After: len(p.changes.Steps), What: what, Remedy: "this is a bug in rosknock: please report it"})
 	}
 }
 
-func (p *prover) owned(s routeros.Snapshot, step diff.Step) bool {
+func (p *prover) owned(s routeros.Snapshot, step change.Step) bool {
 	return slices.ContainsFunc(s.Rules[step.Menu], func(r routeros.Rule) bool { return r.ID == step.ID && p.ours(&r) })
 }
 

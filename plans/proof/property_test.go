@@ -11,9 +11,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -100,7 +101,7 @@ func TestProofAgainstPackets(t *testing.T) {
 		if err != nil {
 			return
 		}
-		session := diff.Session{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("10.0.0.9")}}
+		session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("10.0.0.9")}}
 		changes, err := diff.Compute(s, want, session)
 		if err != nil {
 			return
@@ -110,7 +111,7 @@ func TestProofAgainstPackets(t *testing.T) {
 			return
 		}
 		held++
-		states := difftest.States(t, s, changes)
+		states := changetest.States(t, s, changes)
 		for range 30 {
 			trySingle(t, text, p, session, states, drawnPacket(t))
 		}
@@ -137,7 +138,7 @@ func drawnPacket(t *rapid.T) firewall.Packet {
 }
 
 // trySingle checks one packet against promises 1 to 3 in every state.
-func trySingle(t *rapid.T, text string, p plans.Plan, session diff.Session, states []routeros.Snapshot, q firewall.Packet) {
+func trySingle(t *rapid.T, text string, p plans.Plan, session change.Management, states []routeros.Snapshot, q firewall.Packet) {
 	member := rapid.SampledFrom([]string{"", "", "t", "friends", "rosknock-m-a_1"}).Draw(t, "member")
 	answer := rapid.Bool().Draw(t, "answer")
 	accepted := func(s routeros.Snapshot) (bool, firewall.Disposition) {

@@ -9,9 +9,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -45,10 +46,10 @@ func plan(t *testing.T, more string) plans.Plan {
 	return p
 }
 
-func compute(s routeros.Snapshot, p plans.Plan, session diff.Session) (diff.ChangeSet, error) {
+func compute(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
 	rules, err := compile.Compile(p, s)
 	if err != nil {
-		return diff.ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
 	c, err := diff.Compute(s, rules, session)
 	if err != nil {
@@ -98,12 +99,12 @@ func TestRefusals(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			p := plan(t, test.more)
-			session := diff.Session{Service: "api"}
+			session := change.Management{Service: "api"}
 			if test.operator.IsValid() {
 				session.Operators = []netip.Addr{test.operator}
 			}
 			_, err := compute(table(test.rules), p, session)
-			refused, ok := errors.AsType[*diff.RefusalError](err)
+			refused, ok := errors.AsType[*change.RefusalError](err)
 			switch {
 			case test.risk == "" && err != nil:
 				t.Fatal(err)
@@ -114,8 +115,8 @@ func TestRefusals(t *testing.T) {
 			case refused.Risk != test.risk || !strings.Contains(refused.What, test.what) || refused.Remedy == "":
 				t.Errorf("%s: %v", refused.Risk, err)
 			}
-			session.Accepted = []string{diff.LoseSession}
-			if _, err := compute(table(test.rules), p, session); test.risk == diff.LoseSession && err != nil {
+			session.Accepted = []string{change.LoseSession}
+			if _, err := compute(table(test.rules), p, session); test.risk == change.LoseSession && err != nil {
 				t.Errorf("accepted by name, and refused: %v", err)
 			}
 		})
@@ -128,18 +129,18 @@ func TestEveryPlace(t *testing.T) {
 	s := table(established + "add chain=input action=drop in-interface-list=!LAN\n")
 	p := plan(t, "gate: {services: [api]}\nallow: {addresses: [192.168.88.5]}\n")
 	allowed, other := netip.MustParseAddr("192.168.88.5"), netip.MustParseAddr("192.168.88.6")
-	if _, err := compute(s, p, diff.Session{Service: "api", Operators: []netip.Addr{allowed}}); err != nil {
+	if _, err := compute(s, p, change.Management{Service: "api", Operators: []netip.Addr{allowed}}); err != nil {
 		t.Errorf("allowed, and refused: %v", err)
 	}
-	_, err := compute(s, p, diff.Session{Service: "api", Operators: []netip.Addr{allowed, other}})
-	if _, refused := errors.AsType[*diff.RefusalError](err); !refused || !strings.Contains(err.Error(), other.String()) {
+	_, err := compute(s, p, change.Management{Service: "api", Operators: []netip.Addr{allowed, other}})
+	if _, refused := errors.AsType[*change.RefusalError](err); !refused || !strings.Contains(err.Error(), other.String()) {
 		t.Errorf("the second place: %v", err)
 	}
 }
 
 // TestNoGateIsSaid: if the router drops nothing of what a door opens, a note says so.
 func TestNoGateIsSaid(t *testing.T) {
-	c, err := compute(table(established), plan(t, ""), diff.Session{})
+	c, err := compute(table(established), plan(t, ""), change.Management{})
 	if err != nil || !slices.ContainsFunc(c.Notes, func(n string) bool { return strings.Contains(n, "nobody needs to knock") }) {
 		t.Errorf("%v, %q", err, c.Notes)
 	}
@@ -151,11 +152,11 @@ func TestOpensBeforeItShuts(t *testing.T) {
 	for _, layout := range []string{"chain", "inline"} {
 		p := plan(t, "gate: {services: [ssh]}\nallow: {interface-lists: [LAN], addresses: [198.51.100.7]}\nfirewall: {families: [ipv4], layout: "+layout+"}\n")
 		before := table(established + "add chain=input action=drop\n")
-		c, err := compute(before, p, diff.Session{})
+		c, err := compute(before, p, change.Management{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		states := difftest.States(t, before, c)
+		states := changetest.States(t, before, c)
 		last := len(states) - 1
 		accepts := func(s routeros.Snapshot) (n int) {
 			for _, r := range s.Rules[routeros.Filter] {
@@ -167,7 +168,7 @@ func TestOpensBeforeItShuts(t *testing.T) {
 		}
 		lives := 0
 		for i, s := range states {
-			met := diff.Met(s, p.Name)
+			met := change.Met(s, p.Name)
 			live := slices.ContainsFunc(met, func(row string) bool { return strings.Contains(row, "action=drop") })
 			if live && accepts(s) < accepts(states[last]) {
 				t.Errorf("%s: after step %d a gate is live, and some of those are missing whom it has to let through", layout, i)
@@ -179,7 +180,7 @@ func TestOpensBeforeItShuts(t *testing.T) {
 		if lives != 1 {
 			t.Errorf("%s: a gate is live in %d of %d states, want the last only", layout, lives, len(states))
 		}
-		if step := c.Steps[last-1]; layout == "chain" && (step.Op != diff.Enable || !strings.HasSuffix(step.Slot, "/jump")) {
+		if step := c.Steps[last-1]; layout == "chain" && (step.Op != change.Enable || !strings.HasSuffix(step.Slot, "/jump")) {
 			t.Errorf("the jump does not go live last: %s %s", step.Op, step.Slot)
 		}
 	}

@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -19,11 +20,11 @@ import (
 func installedOn(t *testing.T, table, plan string) routeros.Snapshot {
 	t.Helper()
 	s, c := changeTo(t, table, plan)
-	return difftest.After(t, s, c)
+	return changetest.After(t, s, c)
 }
 
 // changeTo is a router without a plan, and the change that puts it there.
-func changeTo(t *testing.T, table, plan string) (routeros.Snapshot, diff.ChangeSet) {
+func changeTo(t *testing.T, table, plan string) (routeros.Snapshot, change.ChangeSet) {
 	t.Helper()
 	s, _ := rsc.Read([]byte(table)).Snapshot(rsc.Options{})
 	p, err := plans.Read("m.yaml", []byte(plan))
@@ -34,7 +35,7 @@ func changeTo(t *testing.T, table, plan string) (routeros.Snapshot, diff.ChangeS
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := diff.Compute(s, want, diff.Session{})
+	c, err := diff.Compute(s, want, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,16 +61,16 @@ add action=accept chain=input connection-state=established,related,untracked
 // TestRemovalProof: the proof finds and reports what a removal opens. What it opens only in
 // between, and a lockout of the operator, are separate risks.
 func TestRemovalProof(t *testing.T) {
-	session := diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.10")}}
-	last := func(c diff.ChangeSet, slot string) diff.ChangeSet { // the step comes last
-		is := func(s diff.Step) bool { return s.Slot == slot }
+	session := change.Management{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.10")}}
+	last := func(c change.ChangeSet, slot string) change.ChangeSet { // the step comes last
+		is := func(s change.Step) bool { return s.Slot == slot }
 		at := slices.IndexFunc(c.Steps, is)
 		c.Steps = append(slices.Delete(slices.Clone(c.Steps), at, at+1), c.Steps[at])
 		return c
 	}
 	for name, tt := range map[string]struct {
 		more   string
-		change func(diff.ChangeSet) diff.ChangeSet
+		change func(change.ChangeSet) change.ChangeSet
 		risks  []string
 		opens  string
 	}{
@@ -85,18 +86,18 @@ func TestRemovalProof(t *testing.T) {
 		"all is shut behind, but for the operator": {more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n"},
 		"the operator is in by the allow-list":     {more: "add action=drop chain=input\n", risks: []string{proof.LoseSession}},
 		"the drop goes last": {
-			more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n", change: func(c diff.ChangeSet) diff.ChangeSet { return last(c, "m/gate/tcp") }, risks: []string{proof.LoseSession},
+			more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n", change: func(c change.ChangeSet) change.ChangeSet { return last(c, "m/gate/tcp") }, risks: []string{proof.LoseSession},
 		},
 		"a service goes over to others too late": {
-			change: func(c diff.ChangeSet) diff.ChangeSet { return last(c, "winbox") }, risks: []string{proof.Exposure, proof.Passing}, opens: "tcp/8291",
+			change: func(c change.ChangeSet) change.ChangeSet { return last(c, "winbox") }, risks: []string{proof.Exposure, proof.Passing}, opens: "tcp/8291",
 		},
 		"a step is missing": {
-			more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n", change: func(c diff.ChangeSet) diff.ChangeSet { c.Steps = c.Steps[:len(c.Steps)-1]; return c }, risks: []string{proof.VoidRule},
+			more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n", change: func(c change.ChangeSet) change.ChangeSet { c.Steps = c.Steps[:len(c.Steps)-1]; return c }, risks: []string{proof.VoidRule},
 		},
 		"a step too many": {
 			more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n", risks: []string{proof.ForeignRule},
-			change: func(c diff.ChangeSet) diff.ChangeSet {
-				c.Steps = append(slices.Clone(c.Steps), diff.Step{Op: diff.Remove, Menu: routeros.Filter, ID: "*1", Slot: "m/x"})
+			change: func(c change.ChangeSet) change.ChangeSet {
+				c.Steps = append(slices.Clone(c.Steps), change.Step{Op: change.Remove, Menu: routeros.Filter, ID: "*1", Slot: "m/x"})
 				return c
 			},
 		},

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -34,14 +34,14 @@ func TestRotation(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, changes := proved(t, s, want, diff.Session{})
+				got, changes := proved(t, s, want, change.Management{})
 				if !got.Holds() {
 					t.Fatalf("at %s: %v", at, got.Err())
 				}
 				if n == 0 {
 					losing(t, s, want)
 				}
-				s = difftest.After(t, s, changes)
+				s = changetest.After(t, s, changes)
 				at = at.Add(25 * time.Minute)
 			}
 		})
@@ -63,7 +63,7 @@ func losing(t *testing.T, s routeros.Snapshot, want compile.RuleSet) {
 			broken = append(broken, routeros.Rule{Attrs: r.Attrs.Without("src-address-list")})
 		}
 		for _, other := range broken {
-			if got, _ := proved(t, s, mutated(want, at, other), diff.Session{}); got.Kept(proof.OnlyByKnock) && got.Kept(proof.NotVoid) {
+			if got, _ := proved(t, s, mutated(want, at, other), change.Management{}); got.Kept(proof.OnlyByKnock) && got.Kept(proof.NotVoid) {
 				t.Errorf("it holds without what %s needs: %v", mark.Slot, other.Attrs)
 			}
 		}

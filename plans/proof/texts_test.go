@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -37,7 +38,7 @@ func TestAnyText(t *testing.T) {
 			"services: {disable: [telnet], ports: {ssh: 2222}}\nfirewall: {bogons: {interface-lists: [\"%s %d %!v 100% LAN\"]}}\n",
 		} {
 			s := router(rules)
-			session := diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(operator)}}
+			session := change.Management{Service: "api", Operators: []netip.Addr{netip.MustParseAddr(operator)}}
 			p := plan(t, more)
 			want, err := compile.Compile(p, s)
 			if err != nil {

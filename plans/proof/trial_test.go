@@ -6,8 +6,8 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -31,7 +31,7 @@ func TestAllowedInterfacesProveNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if good, _ := proved(t, s, want, diff.Session{}); good.Err() != nil {
+			if good, _ := proved(t, s, want, change.Management{}); good.Err() != nil {
 				t.Fatalf("%s, %v: %v", name, layout, good.Err())
 			}
 			tried := 0
@@ -41,7 +41,7 @@ func TestAllowedInterfacesProveNothing(t *testing.T) {
 					continue
 				}
 				tried++
-				if bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), diff.Session{}); bad.Holds() {
+				if bad, _ := proved(t, s, mutated(want, at, routeros.Rule{}), change.Management{}); bad.Holds() {
 					t.Errorf("%s, %v: without %s in table %d the proof holds", name, layout, mark.Slot, at.table)
 				}
 			}

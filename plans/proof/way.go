@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
@@ -16,7 +16,7 @@ import (
 // something has failed. The router is in its present state; original is its state before the
 // change. If a single packet does not decide a rule, its effect on the operator's packets was
 // already unknown before the change. It is no worse after the undo, so it is no reason to refuse.
-func Way(now, original routeros.Snapshot, plan string, changes diff.ChangeSet, session diff.Session) Proof {
+func Way(now, original routeros.Snapshot, plan string, changes change.ChangeSet, session change.Management) Proof {
 	p := newProver(now, compile.Removal(plan, now), changes, session)
 	if p.misfit() {
 		return p.proof

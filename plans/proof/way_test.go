@@ -7,9 +7,10 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -35,7 +36,7 @@ add address=203.0.113.1/24 interface=ether1
 		plan   = "version: 1\nname: m\ndoors:\n  a:\n    knock: [tcp/4711, udp/4712, tcp/4713]\n    trusted: {list: t, for: 1h}\n    opens: [api]\nallow: {addresses: [192.168.88.10]}\n" +
 			"gate: {services: [api]}\nfirewall: {families: [ipv4], layout: chain}\n"
 	)
-	operator := diff.Session{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.10")}}
+	operator := change.Management{Service: "api", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.10")}}
 	// since is what somebody does to the router after the change.
 	added := func(s *routeros.Snapshot) {
 		rule := routeros.NewRule("chain", "input", "action", "drop", "protocol", "tcp", "connection-limit", "100,32")
@@ -79,7 +80,7 @@ add address=203.0.113.1/24 interface=ether1
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		now := difftest.After(t, before, done)
+		now := changetest.After(t, before, done)
 		if test.since != nil {
 			test.since(&now)
 		}
@@ -101,12 +102,12 @@ add address=203.0.113.1/24 interface=ether1
 // TestWaySaysWhatItOpens: a stranger who gets in again is reported, and not a reason to refuse.
 func TestWaySaysWhatItOpens(t *testing.T) {
 	before, done := changeTo(t, twoSides, gating)
-	now := difftest.After(t, before, done)
+	now := changetest.After(t, before, done)
 	back, err := undo.Changes(now, before, done, "m")
 	if err != nil {
 		t.Fatal(err)
 	}
-	way := proof.Way(now, before, "m", back, diff.Session{})
+	way := proof.Way(now, before, "m", back, change.Management{})
 	var said []string
 	for _, o := range way.Opens {
 		if !slices.Contains(said, o.String()) { // of either family
@@ -118,7 +119,7 @@ func TestWaySaysWhatItOpens(t *testing.T) {
 		t.Errorf("%s: %v", got, way.Err())
 	}
 	// The other way round nothing opens.
-	if forth := proof.Way(before, now, "m", done, diff.Session{}); len(forth.Opens) > 0 {
+	if forth := proof.Way(before, now, "m", done, change.Management{}); len(forth.Opens) > 0 {
 		t.Errorf("%+v", forth.Opens)
 	}
 }

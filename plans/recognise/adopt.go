@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -16,10 +17,10 @@ import (
 type Adoption struct {
 	// Changes give rules their marks: each step sets one comment. What the router does with packets
 	// does not depend on it.
-	Changes diff.ChangeSet
+	Changes change.ChangeSet
 	// Rest is what diff would still change afterwards, and Proof is the proof of the plan on the
 	// resulting router.
-	Rest  diff.ChangeSet
+	Rest  change.ChangeSet
 	Proof *proof.Proof
 	// Err is why nothing can be adopted: the plan is wrong, or can't be carried out on this router.
 	Err error
@@ -51,15 +52,15 @@ func (a Adoption) Why() []string {
 }
 
 // left describes a step that would still be left after adopting.
-func left(step diff.Step) string {
+func left(step change.Step) string {
 	switch {
-	case step.Op == diff.Add && strings.HasSuffix(step.Slot, "/established"):
+	case step.Op == change.Add && strings.HasSuffix(step.Slot, "/established"):
 		return "the router has no accept of established traffic above the rules, so rosknock would put one there: add one, and import again"
-	case step.Op == diff.Add:
+	case step.Op == change.Add:
 		return fmt.Sprintf("no rule on the router means the same as %s, which the plan has", step.Slot)
-	case step.Op == diff.Remove:
+	case step.Op == change.Remove:
 		return fmt.Sprintf("the router has %s of a plan of this name already: choose another name", step.Slot)
-	case step.Op == diff.Move:
+	case step.Op == change.Move:
 		return fmt.Sprintf("the rule for %s would have to move above %s", step.Slot, step.BeforeText)
 	}
 	return fmt.Sprintf("the rule for %s would have to be changed (%s)", step.Slot, step.Op)
@@ -67,7 +68,7 @@ func left(step diff.Step) string {
 
 // Adopt finds, for each rule of a plan, the router's row without a mark that means the same, and
 // gives it the plan's mark.
-func Adopt(p plans.Plan, s routeros.Snapshot, session diff.Session) Adoption {
+func Adopt(p plans.Plan, s routeros.Snapshot, session change.Management) Adoption {
 	var a Adoption
 	if _, err := plans.Read("the plan", plans.Write(p)); err != nil {
 		a.Err = fmt.Errorf("the rules make no plan: %w", err)
@@ -78,11 +79,11 @@ func Adopt(p plans.Plan, s routeros.Snapshot, session diff.Session) Adoption {
 		a.Err = err
 		return a
 	}
-	a.Changes = diff.ChangeSet{Snapshot: s.Digest(), Plan: want.PlanDigest}
+	a.Changes = change.ChangeSet{Snapshot: s.Digest(), Plan: want.PlanDigest}
 	for _, t := range want.Tables {
 		a.Changes.Steps = append(a.Changes.Steps, marks(t, s.Rules[t.Menu])...)
 	}
-	after, err := diff.Rehearse(s, a.Changes, len(a.Changes.Steps))
+	after, err := change.Rehearse(s, a.Changes, len(a.Changes.Steps))
 	if err == nil {
 		want, err = compile.Compile(p, after)
 	}
@@ -99,8 +100,8 @@ func Adopt(p plans.Plan, s routeros.Snapshot, session diff.Session) Adoption {
 }
 
 // marks are the steps that give the rows of a table their marks.
-func marks(t compile.Table, rows []routeros.Rule) []diff.Step {
-	var out []diff.Step
+func marks(t compile.Table, rows []routeros.Rule) []change.Step {
+	var out []change.Step
 	taken := map[string]bool{}
 	for _, want := range t.Rules {
 		if want.Chain() == "" {
@@ -116,8 +117,8 @@ func marks(t compile.Table, rows []routeros.Rule) []diff.Step {
 		row := rows[at]
 		taken[row.ID] = true
 		mark, _ := want.Mark()
-		out = append(out, diff.Step{
-			Op: diff.Set, Menu: t.Menu, ID: row.ID, Slot: mark.Plan + "/" + mark.Slot, Why: "adopted",
+		out = append(out, change.Step{
+			Op: change.Set, Menu: t.Menu, ID: row.ID, Slot: mark.Plan + "/" + mark.Slot, Why: "adopted",
 			Set: routeros.MakeAttributes("comment", want.Comment()), Was: routeros.MakeAttributes("comment", row.Comment()),
 		})
 	}

@@ -12,9 +12,10 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -92,11 +93,11 @@ func TestOwnRulesComeBack(t *testing.T) {
 		if err != nil {
 			return
 		}
-		changes, err := diff.Compute(s, want, diff.Session{})
+		changes, err := diff.Compute(s, want, change.Management{})
 		if err != nil {
 			return
 		}
-		bare := stripped(renumbered(difftest.After(t, s, changes)))
+		bare := stripped(renumbered(changetest.After(t, s, changes)))
 		all++
 		r := look(bare)
 		if !r.Adoption.Clean() {
@@ -221,17 +222,17 @@ func TestByHand(t *testing.T) {
 
 // givenBack holds that an adoption can be rolled back however far it came, by steps that the proof
 // lets pass.
-func givenBack(t *rapid.T, before routeros.Snapshot, c diff.ChangeSet) {
+func givenBack(t *rapid.T, before routeros.Snapshot, c change.ChangeSet) {
 	came := rapid.IntRange(0, len(c.Steps)).Draw(t, "came")
-	now := difftest.States(t, before, c)[came]
+	now := changetest.States(t, before, c)[came]
 	back, err := undo.Changes(now, before, c, "old")
 	if err != nil || len(back.Steps) != came {
 		t.Fatalf("%d steps back after %d: %+v", len(back.Steps), came, back.Steps)
 	}
-	if err := proof.Way(now, before, "old", back, diff.Session{}).Err(); err != nil {
+	if err := proof.Way(now, before, "old", back, change.Management{}).Err(); err != nil {
 		t.Fatalf("the way back: %v", err)
 	}
-	then := difftest.After(t, now, back)
+	then := changetest.After(t, now, back)
 	if left := undo.Left(then, before, c, "old"); len(left) > 0 {
 		t.Fatalf("left: %q", left)
 	}

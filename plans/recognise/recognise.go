@@ -19,7 +19,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -28,7 +28,7 @@ type Options struct {
 	// Name is that of the plan.
 	Name string
 	// Session describes the connection over which rules would be adopted, as for a change.
-	Session diff.Session
+	Session change.Management
 }
 
 // Result is what was recognised on one router.

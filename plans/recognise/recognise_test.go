@@ -11,9 +11,10 @@ import (
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
@@ -44,9 +45,9 @@ type failer interface {
 // and then there is nothing to do.
 func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Snapshot {
 	t.Helper()
-	after := difftest.After(t, s, r.Adoption.Changes)
+	after := changetest.After(t, s, r.Adoption.Changes)
 	for _, step := range r.Adoption.Changes.Steps {
-		if step.Op != diff.Set || len(step.Set) != 1 || !step.Set.Has("comment") {
+		if step.Op != change.Set || len(step.Set) != 1 || !step.Set.Has("comment") {
 			t.Fatalf("adopting does more than to write a comment: %+v", step)
 		}
 		mark, ok := routeros.FindMark(step.Set.Get("comment"))
@@ -73,11 +74,11 @@ func holdAdoption(t failer, s routeros.Snapshot, r recognise.Result) routeros.Sn
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	changes, err := diff.Compute(after, want, diff.Session{})
+	changes, err := diff.Compute(after, want, change.Management{})
 	if err != nil || changes.Changed() {
 		t.Fatalf("diff is not empty: %v %+v\n%s", err, changes.Steps, plans.Write(p))
 	}
-	if err := proof.Prove(after, want, changes, diff.Session{}).Err(); err != nil {
+	if err := proof.Prove(after, want, changes, change.Management{}).Err(); err != nil {
 		t.Fatalf("the proof does not hold: %v", err)
 	}
 	for _, d := range recognise.Router(after, recognise.Options{Name: "other"}).Doors {
@@ -376,11 +377,11 @@ func TestThenMended(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			changes, err := diff.Compute(adopted, want, diff.Session{})
+			changes, err := diff.Compute(adopted, want, change.Management{})
 			if err != nil || !changes.Changed() {
 				t.Fatalf("%s, %s: %v, %d steps", name, layout, err, len(changes.Steps))
 			}
-			if err := proof.Prove(adopted, want, changes, diff.Session{}).Err(); err != nil {
+			if err := proof.Prove(adopted, want, changes, change.Management{}).Err(); err != nil {
 				t.Errorf("%s, %s: %v", name, layout, err)
 			}
 		}

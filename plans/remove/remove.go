@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros"
@@ -50,7 +51,7 @@ type Options struct {
 	Services []compile.Service
 	// Fingerprint shows whether a rule is still the same; without it no rule is handed back.
 	Fingerprint func(routeros.Rule) string
-	Session     diff.Session
+	Session     change.Management
 }
 
 // RuleSet returns the desired state of the snapshot's router: nothing of the plan, and services and
@@ -60,7 +61,7 @@ func RuleSet(p plans.Plan, s routeros.Snapshot, o Options) compile.RuleSet {
 	want := compile.Removal(p.Name, s)
 	want.Services = slices.Clone(o.Services)
 	for _, w := range o.Origin.before(s, o.Services, &want.Notes) {
-		if err := o.Session.Keeps(s, w); err != nil && !slices.Contains(o.Session.Accepted, diff.LoseSession) {
+		if err := diff.Keeps(o.Session, s, w); err != nil && !slices.Contains(o.Session.Accepted, change.LoseSession) {
 			want.Notes = append(want.Notes, fmt.Sprintf("the service %s stays as it is, since it carries this session: restore it over another service, with --restore-services %s", w.Name, strings.Join(texts(w), ",")))
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/remove"
@@ -103,7 +104,7 @@ func steps(t *testing.T, s routeros.Snapshot, o remove.Options) (lines []string,
 	}
 	for _, step := range c.Steps {
 		line := strings.Join([]string{string(step.Op), step.Slot}, " ")
-		if step.Op != diff.Remove {
+		if step.Op != change.Remove {
 			line += " " + step.Set.String()
 		}
 		lines = append(lines, line)
@@ -159,7 +160,7 @@ func TestRuleSet(t *testing.T) {
 		"the session is never cut": {
 			options: remove.Options{
 				Origin:  remove.Origin{Known: true, Services: []remove.Service{{Name: "ssh", What: "port", Was: "22", Is: "2222"}}},
-				Session: diff.Session{Service: "ssh", Operators: []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
+				Session: change.Management{Service: "ssh", Operators: []netip.Addr{netip.MustParseAddr("10.0.0.9")}},
 			},
 			steps: removal, says: []string{"ssh stays as it is, since it carries this session", "--restore-services ssh=22"},
 		},

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/script"
@@ -65,7 +65,7 @@ func (t track) touched() []routeros.Menu {
 // strings and patterns would each interpret in their own way.
 func (t track) marks(menu routeros.Menu, plan string) check {
 	n := 0
-	for _, r := range diff.Rows(t.states[0], menu) {
+	for _, r := range change.Rows(t.states[0], menu) {
 		if strings.Contains(r.Attrs.Get("comment"), "[rosknock "+plan+"/") {
 			n++
 		}
@@ -82,7 +82,7 @@ func (t track) chains(menu routeros.Menu) []string {
 	var out []string
 	for i, step := range t.steps {
 		chain := step.Set.Get("chain")
-		if step.Op != diff.Add {
+		if step.Op != change.Add {
 			chain = attributesOf(t.states[i], menu, step.ID).Get("chain")
 		}
 		if step.Menu == menu && !slices.Contains(out, chain) {
@@ -94,8 +94,8 @@ func (t track) chains(menu routeros.Menu) []string {
 
 // chain counts a chain's static rules, all of them and those with the same comment and action.
 func (t track) chain(menu routeros.Menu, chain string) []check {
-	var rules []diff.Row
-	for _, r := range diff.Rows(t.states[0], menu) {
+	var rules []change.Row
+	for _, r := range change.Rows(t.states[0], menu) {
 		if r.Attrs.Get("chain") == chain && !r.Dynamic {
 			rules = append(rules, r)
 		}
@@ -110,10 +110,10 @@ func (t track) chain(menu routeros.Menu, chain string) []check {
 // likeOne counts the rules of a chain with the comment and action of a given rule. A rule that was
 // added without an action accepts, and is printed without one (routeros-facts § 2.3). Whether a
 // find for accept matches it is unknown, so both results are accepted.
-func likeOne(menu routeros.Menu, rules []diff.Row, r diff.Row) []check {
-	named := slices.DeleteFunc(slices.Clone(rules), func(o diff.Row) bool { return !alike(o, r, "comment") })
-	like := slices.DeleteFunc(slices.Clone(named), func(o diff.Row) bool { return !alike(o, r, "action") })
-	bare := slices.DeleteFunc(slices.Clone(named), func(o diff.Row) bool { return o.Attrs.Has("action") })
+func likeOne(menu routeros.Menu, rules []change.Row, r change.Row) []check {
+	named := slices.DeleteFunc(slices.Clone(rules), func(o change.Row) bool { return !alike(o, r, "comment") })
+	like := slices.DeleteFunc(slices.Clone(named), func(o change.Row) bool { return !alike(o, r, "action") })
+	bare := slices.DeleteFunc(slices.Clone(named), func(o change.Row) bool { return o.Attrs.Has("action") })
 	text := undo.Conditions(menu, r.Attrs) + " dynamic=no"
 	what := func(n int) string {
 		return fmt.Sprintf("the chain %s of %s does not hold %s as before", r.Attrs.Get("chain"), menu, described(r, n))
@@ -131,7 +131,7 @@ func likeOne(menu routeros.Menu, rules []diff.Row, r diff.Row) []check {
 }
 
 // described names the rules in a message of the router.
-func described(r diff.Row, n int) string {
+func described(r change.Row, n int) string {
 	what := "without a comment"
 	if comment := r.Attrs.Get("comment"); comment != "" {
 		what = "\"" + comment + "\""
@@ -150,7 +150,7 @@ func (t track) named() ([]check, error) {
 	var out []check
 	for _, step := range t.steps {
 		for _, id := range []string{step.ID, step.Before} {
-			if _, there := diff.FindRow(t.states[0], step.Menu, id); !there || step.Menu == routeros.ServiceMenu {
+			if _, there := change.FindRow(t.states[0], step.Menu, id); !there || step.Menu == routeros.ServiceMenu {
 				continue
 			}
 			text, err := name(t.states[0], step.Menu, id)
@@ -181,7 +181,7 @@ func (t track) lists() []check {
 func (t track) services() []check {
 	var out []check
 	for i, step := range t.steps {
-		r, ok := diff.FindRow(t.states[0], routeros.ServiceMenu, step.ID)
+		r, ok := change.FindRow(t.states[0], routeros.ServiceMenu, step.ID)
 		if step.Menu != routeros.ServiceMenu || !ok {
 			continue
 		}

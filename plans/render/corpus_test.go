@@ -9,7 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/render"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -69,7 +69,7 @@ func scriptFor(t *testing.T, p plans.Plan, export []byte) string {
 	}
 	i := render.Import{Plan: p.Name, Router: "r", Before: s, Changes: c}
 	there, err := i.Script()
-	if _, ok := errors.AsType[*diff.RefusalError](err); ok {
+	if _, ok := errors.AsType[*change.RefusalError](err); ok {
 		t.Log(err)
 		return "a twin"
 	}

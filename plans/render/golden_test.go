@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/render"
@@ -30,12 +31,12 @@ func fixture(t *testing.T, plan, router string) (plans.Plan, routeros.Snapshot) 
 	return readPlan(t, string(text)), s
 }
 
-func changesFor(p plans.Plan, s routeros.Snapshot) (diff.ChangeSet, error) {
+func changesFor(p plans.Plan, s routeros.Snapshot) (change.ChangeSet, error) {
 	rs, err := compile.Compile(p, s)
 	if err != nil {
-		return diff.ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
-	return diff.Compute(s, rs, diff.Session{})
+	return diff.Compute(s, rs, change.Management{})
 }
 
 // TestGolden holds artefacts against those that were looked at. ROSKNOCK_UPDATE=1 writes them anew.
@@ -93,7 +94,7 @@ func TestTwins(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := render.Import{Plan: "p", Router: "r", Before: s, Changes: c}.Script()
-		refused, ok := errors.AsType[*diff.RefusalError](err)
+		refused, ok := errors.AsType[*change.RefusalError](err)
 		if ok != (want == "") || ok && !strings.Contains(refused.Error(), "has an identical twin, so no script can name it: give it a comment of its own") || !strings.Contains(text, want) {
 			t.Errorf("%s\n%v\n%s", table, err, text)
 		}

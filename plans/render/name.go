@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/script"
@@ -15,7 +15,7 @@ import (
 // more attributes as necessary. Positions and ids differ on the next router, or after the next
 // reboot.
 func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
-	r, ok := diff.FindRow(s, menu, id)
+	r, ok := change.FindRow(s, menu, id)
 	if !ok {
 		return "", fmt.Errorf("a step names a row of %s that is not there", menu)
 	}
@@ -27,22 +27,22 @@ func name(s routeros.Snapshot, menu routeros.Menu, id string) (string, error) {
 		keys = []string{"chain", "comment"}
 	}
 	text := undo.Conditions(menu, r.Attrs)
-	left := slices.DeleteFunc(diff.Rows(s, menu), func(o diff.Row) bool { return !alike(o, r, keys...) })
-	if slices.ContainsFunc(left, func(o diff.Row) bool { return o.Dynamic }) && !r.Dynamic {
+	left := slices.DeleteFunc(change.Rows(s, menu), func(o change.Row) bool { return !alike(o, r, keys...) })
+	if slices.ContainsFunc(left, func(o change.Row) bool { return o.Dynamic }) && !r.Dynamic {
 		text += " dynamic=no"
-		left = slices.DeleteFunc(left, func(o diff.Row) bool { return o.Dynamic })
+		left = slices.DeleteFunc(left, func(o change.Row) bool { return o.Dynamic })
 	}
 	for _, a := range telling(r.Attrs.Without(keys...)) {
 		if len(left) == 1 {
 			break
 		}
-		fewer := slices.DeleteFunc(slices.Clone(left), func(o diff.Row) bool { return !alike(o, r, a.Name) })
+		fewer := slices.DeleteFunc(slices.Clone(left), func(o change.Row) bool { return !alike(o, r, a.Name) })
 		if len(fewer) < len(left) {
 			text, left = text+" "+a.Name+"="+script.Quoted(a.Value), fewer
 		}
 	}
 	if len(left) != 1 {
-		return "", &diff.RefusalError{
+		return "", &change.RefusalError{
 			Risk: "no-name", What: fmt.Sprintf("the rule %s has an identical twin, so no script can name it", routeros.Rule{ID: r.ID, Attrs: r.Attrs}.Describe()),
 			Remedy: "give it a comment of its own, remove the twin, or use rosknock apply",
 		}
@@ -59,13 +59,13 @@ func telling(a routeros.Attributes) []routeros.Attribute {
 	return append(slices.Clone(a.Only(first...)), a.Without(first...)...)
 }
 
-func alike(a, b diff.Row, names ...string) bool {
+func alike(a, b change.Row, names ...string) bool {
 	return !slices.ContainsFunc(names, func(name string) bool { return a.Attrs.Get(name) != b.Attrs.Get(name) })
 }
 
 // serviceName names a service: from 7.19 on there are rows of the same name for every connection
 // (routeros-facts § 4).
-func serviceName(v routeros.Version, r diff.Row) string {
+func serviceName(v routeros.Version, r change.Row) string {
 	text := "find name=" + script.Quoted(r.Attrs.Get("name"))
 	if v.AtLeast(7, 19) {
 		text += " dynamic=no"
@@ -74,7 +74,7 @@ func serviceName(v routeros.Version, r diff.Row) string {
 }
 
 // command prints a step; s is the state before it.
-func command(s routeros.Snapshot, step diff.Step) (string, error) {
+func command(s routeros.Snapshot, step change.Step) (string, error) {
 	menu := script.Path(step.Menu)
 	place := ""
 	if step.Before != "" {
@@ -84,7 +84,7 @@ func command(s routeros.Snapshot, step diff.Step) (string, error) {
 		}
 		place = "[" + anchor + "]"
 	}
-	if step.Op == diff.Add {
+	if step.Op == change.Add {
 		text := menu + " add" + assigned(step.Set)
 		if place != "" {
 			text += " place-before=" + place
@@ -97,16 +97,16 @@ func command(s routeros.Snapshot, step diff.Step) (string, error) {
 	}
 	row = "[" + row + "]"
 	switch {
-	case step.Op == diff.Remove:
+	case step.Op == change.Remove:
 		return menu + " remove " + row, nil
-	case step.Op == diff.Move && place != "":
+	case step.Op == change.Move && place != "":
 		return menu + " move " + row + " destination=" + place, nil
-	case step.Op == diff.Move:
+	case step.Op == change.Move:
 		return menu + " move " + row, nil
 	case len(step.Set) == 1 && step.Set[0].Value == "" && step.Menu.IsRuleTable() && step.Set[0].Name != "comment":
 		return menu + " unset " + row + " value-name=" + step.Set[0].Name, nil
 	}
-	return menu + " set " + row + assigned(diff.Written(step)), nil
+	return menu + " set " + row + assigned(change.Written(step)), nil
 }
 
 // assigned prints attributes with chain and action first, as people read rules.

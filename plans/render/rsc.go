@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/script"
 )
@@ -14,7 +14,7 @@ type Import struct {
 	Plan    string
 	Router  string // the router, as text
 	Before  routeros.Snapshot
-	Changes diff.ChangeSet
+	Changes change.ChangeSet
 	// Remarks are further lines for the head of the script: what it assumes, and the result of the
 	// proof.
 	Remarks []string
@@ -24,7 +24,7 @@ type Import struct {
 // Script returns the script that does what apply does: the same commands in the same order, with
 // rows named by their attributes. First it checks whether the router is still as it was when the
 // change set was made; if not, it does nothing. If a command fails, it rolls back the commands
-// before it. The error is a [diff.RefusalError] if a row can't be named.
+// before it. The error is a [change.RefusalError] if a row can't be named.
 func (i Import) Script() (string, error) {
 	head := []string{
 		fmt.Sprintf("The plan %s of rosknock as a script for %s: %s.", i.Plan, i.Router, steps(len(i.Changes.Steps))),

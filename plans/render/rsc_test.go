@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/render"
@@ -91,7 +92,7 @@ func newBench(t tester, version routeros.Version, s routeros.Snapshot) bench {
 }
 
 // compute returns what leads to a plan, or away from it.
-func compute(t *rapid.T, s routeros.Snapshot, p plans.Plan, removal bool) diff.ChangeSet {
+func compute(t *rapid.T, s routeros.Snapshot, p plans.Plan, removal bool) change.ChangeSet {
 	sets := []compile.RuleSet{compile.Removal(p.Name, s)}
 	if !removal {
 		var err error
@@ -99,7 +100,7 @@ func compute(t *rapid.T, s routeros.Snapshot, p plans.Plan, removal bool) diff.C
 			t.Fatal(err)
 		}
 	}
-	c, err := diff.ComputeThrough(s, sets, diff.Session{})
+	c, err := diff.ComputeThrough(s, sets, change.Management{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func compute(t *rapid.T, s routeros.Snapshot, p plans.Plan, removal bool) diff.C
 }
 
 // apply carries the steps out as rosknock apply does, by id.
-func (b bench) apply(c diff.ChangeSet) {
+func (b bench) apply(c change.ChangeSet) {
 	b.t.Helper()
 	added := map[string]string{}
 	for i, step := range c.Steps {
@@ -224,7 +225,7 @@ func (d drawn) scripts(t *rapid.T) (there, back string) {
 	if err == nil {
 		back, err = d.of.UndoScript()
 	}
-	if refused, ok := errors.AsType[*diff.RefusalError](err); ok && strings.Contains(refused.What, "twin") {
+	if refused, ok := errors.AsType[*change.RefusalError](err); ok && strings.Contains(refused.What, "twin") {
 		t.Skip(refused.What)
 	}
 	if err != nil {
@@ -262,15 +263,15 @@ func TestImport(t *testing.T) {
 
 // added reports whether a change leaves more rows or fewer, which a second run would see. One that
 // puts a row in another's place may be done twice, and is then the same.
-func added(c diff.ChangeSet) bool {
+func added(c change.ChangeSet) bool {
 	more := 0
 	for _, s := range c.Steps {
 		switch s.Op {
-		case diff.Add:
+		case change.Add:
 			more++
-		case diff.Remove:
+		case change.Remove:
 			more--
-		case diff.Set, diff.Move, diff.Enable, diff.Disable:
+		case change.Set, change.Move, change.Enable, change.Disable:
 		}
 	}
 	return more != 0
@@ -307,7 +308,7 @@ func TestStops(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := draw(t)
 		there, _ := d.scripts(t)
-		if len(d.of.Changes.Steps) == 0 || !slices.ContainsFunc(d.of.Changes.Steps, func(s diff.Step) bool { return s.Menu == routeros.Filter && s.Set.Get("chain") == "input" }) {
+		if len(d.of.Changes.Steps) == 0 || !slices.ContainsFunc(d.of.Changes.Steps, func(s change.Step) bool { return s.Menu == routeros.Filter && s.Set.Get("chain") == "input" }) {
 			t.Skip("nothing is put into input")
 		}
 		b := newBench(t, d.version, d.before)

@@ -3,18 +3,18 @@ package render
 import (
 	"slices"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // track is a change with every intermediate state: steps[i] leads from states[i] to states[i+1].
 type track struct {
 	states []routeros.Snapshot
-	steps  []diff.Step
+	steps  []change.Step
 }
 
-func newTrack(before routeros.Snapshot, c diff.ChangeSet) (track, error) {
-	states, err := diff.States(before, c)
+func newTrack(before routeros.Snapshot, c change.ChangeSet) (track, error) {
+	states, err := change.States(before, c)
 	return track{states, c.Steps}, err
 }
 
@@ -36,26 +36,26 @@ func (t track) back() (track, error) {
 func (t track) inverse(i int) (track, error) {
 	was, is, step := t.states[i], t.states[i+1], t.steps[i]
 	out := track{states: []routeros.Snapshot{is}}
-	one := diff.Step{Menu: step.Menu, ID: step.ID, Slot: step.Slot, Why: "undo"}
+	one := change.Step{Menu: step.Menu, ID: step.ID, Slot: step.Slot, Why: "undo"}
 	switch step.Op {
-	case diff.Add:
-		one.Op, one.ID = diff.Remove, added(was, is, step.Menu)
+	case change.Add:
+		one.Op, one.ID = change.Remove, added(was, is, step.Menu)
 		out.steps = append(out.steps, one)
-	case diff.Remove:
-		one.Op, one.ID, one.Set, one.Before = diff.Add, "", attributesOf(was, step.Menu, step.ID), behind(was, step.Menu, step.ID)
+	case change.Remove:
+		one.Op, one.ID, one.Set, one.Before = change.Add, "", attributesOf(was, step.Menu, step.ID), behind(was, step.Menu, step.ID)
 		out.steps = append(out.steps, one)
-	case diff.Move:
-		one.Op, one.Before = diff.Move, behind(was, step.Menu, step.ID)
+	case change.Move:
+		one.Op, one.Before = change.Move, behind(was, step.Menu, step.ID)
 		out.steps = append(out.steps, one)
-	case diff.Set, diff.Enable, diff.Disable:
-		out.steps = append(out.steps, setBack(one, attributesOf(was, step.Menu, step.ID), diff.Written(step))...)
+	case change.Set, change.Enable, change.Disable:
+		out.steps = append(out.steps, setBack(one, attributesOf(was, step.Menu, step.ID), change.Written(step))...)
 	}
 	for n, s := range out.steps {
 		if n == len(out.steps)-1 {
 			out.states = append(out.states, was)
 			break
 		}
-		next, err := diff.RehearseStep(out.states[n], s, n)
+		next, err := change.RehearseStep(out.states[n], s, n)
 		if err != nil {
 			return out, err
 		}
@@ -66,9 +66,9 @@ func (t track) inverse(i int) (track, error) {
 
 // setBack gives a row its old values. An attribute that a rule did not have is unset by a step of
 // its own.
-func setBack(one diff.Step, old, written routeros.Attributes) []diff.Step {
-	one.Op = diff.Set
-	var out []diff.Step
+func setBack(one change.Step, old, written routeros.Attributes) []change.Step {
+	one.Op = change.Set
+	var out []change.Step
 	var values routeros.Attributes
 	for name := range written.All() {
 		value, had := old.Lookup(name)
@@ -91,14 +91,14 @@ func setBack(one diff.Step, old, written routeros.Attributes) []diff.Step {
 }
 
 func attributesOf(s routeros.Snapshot, menu routeros.Menu, id string) routeros.Attributes {
-	r, _ := diff.FindRow(s, menu, id)
+	r, _ := change.FindRow(s, menu, id)
 	return r.Attrs
 }
 
 // added is the id of the row that one state has and the one before it has not.
 func added(was, is routeros.Snapshot, menu routeros.Menu) string {
-	for _, r := range diff.Rows(is, menu) {
-		if _, there := diff.FindRow(was, menu, r.ID); !there {
+	for _, r := range change.Rows(is, menu) {
+		if _, there := change.FindRow(was, menu, r.ID); !there {
 			return r.ID
 		}
 	}
@@ -110,8 +110,8 @@ func behind(s routeros.Snapshot, menu routeros.Menu, id string) string {
 	if !menu.IsRuleTable() {
 		return ""
 	}
-	rows := diff.Rows(s, menu)
-	at := slices.IndexFunc(rows, func(r diff.Row) bool { return r.ID == id })
+	rows := change.Rows(s, menu)
+	at := slices.IndexFunc(rows, func(r change.Row) bool { return r.ID == id })
 	for _, next := range rows[at+1:] {
 		if !next.Dynamic {
 			return next.ID

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -56,7 +56,7 @@ func NewChange(at time.Time) string {
 var changeName = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$`)
 
 // NewBackup makes a backup of the menus that a change set touches.
-func NewBackup(before routeros.Snapshot, c diff.ChangeSet) Backup {
+func NewBackup(before routeros.Snapshot, c change.ChangeSet) Backup {
 	b := Backup{Format: backupFormat, Identity: before.Identity, Version: before.Version.String(), Steps: Steps(c)}
 	var menus []routeros.Menu
 	for _, step := range c.Steps {
@@ -123,11 +123,11 @@ func (b Backup) Before() routeros.Snapshot {
 }
 
 // Changes returns the steps of the change.
-func (b Backup) Changes() diff.ChangeSet {
-	var c diff.ChangeSet
+func (b Backup) Changes() change.ChangeSet {
+	var c change.ChangeSet
 	for _, s := range b.Steps {
-		c.Steps = append(c.Steps, diff.Step{
-			Op: diff.Op(s.Op), Menu: routeros.Menu(s.Path), ID: s.ID, Slot: s.Slot, Before: s.Before, Set: fromRow(s.Set), Was: fromRow(s.Was),
+		c.Steps = append(c.Steps, change.Step{
+			Op: change.Op(s.Op), Menu: routeros.Menu(s.Path), ID: s.ID, Slot: s.Slot, Before: s.Before, Set: fromRow(s.Set), Was: fromRow(s.Was),
 		})
 	}
 	return c

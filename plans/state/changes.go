@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -85,7 +85,7 @@ const (
 )
 
 // Steps turns the steps of a change set into what is saved of them.
-func Steps(c diff.ChangeSet) []SavedStep {
+func Steps(c change.ChangeSet) []SavedStep {
 	out := make([]SavedStep, len(c.Steps))
 	for i, s := range c.Steps {
 		out[i] = SavedStep{Op: string(s.Op), Path: string(s.Menu), ID: s.ID, Slot: s.Slot, Before: s.Before, Set: attributes(s.Set), Was: attributes(s.Was)}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -125,19 +125,19 @@ func (c *checker) steps(steps []SavedStep) {
 }
 
 func (c *checker) step(what string, i int, menu routeros.Menu, s SavedStep) {
-	op := diff.Op(s.Op)
-	if op != diff.Add {
+	op := change.Op(s.Op)
+	if op != change.Add {
 		c.names(what, menu, s.ID)
 	}
 	if s.Before != "" {
 		c.names(what, menu, s.Before)
 	}
-	if s.Before != "" && (!menu.IsRuleTable() || op != diff.Add && op != diff.Move) {
+	if s.Before != "" && (!menu.IsRuleTable() || op != change.Add && op != change.Move) {
 		c.say("%s has a place before %q, which only a rule has that is added or moved", what, s.Before)
 	}
 	service := menu == routeros.ServiceMenu
 	switch op {
-	case diff.Add:
+	case change.Add:
 		switch {
 		case s.ID != "":
 			c.say("%s adds a row that has the id %q already", what, s.ID)
@@ -147,7 +147,7 @@ func (c *checker) step(what string, i int, menu routeros.Menu, s SavedStep) {
 			c.row(menu, what, fromRow(s.Set))
 		}
 		c.rows[menu][fmt.Sprintf("+%d", i)] = true
-	case diff.Remove:
+	case change.Remove:
 		if service {
 			c.say("%s removes a service", what)
 		}
@@ -156,13 +156,13 @@ func (c *checker) step(what string, i int, menu routeros.Menu, s SavedStep) {
 			c.gone[menu] = map[string]bool{}
 		}
 		c.gone[menu][s.ID] = true
-	case diff.Move:
+	case change.Move:
 		if !menu.IsRuleTable() || s.ID == s.Before {
 			c.say("%s moves a row of %s before %q", what, menu, s.Before)
 		}
-	case diff.Set:
+	case change.Set:
 		c.set(what, menu, s.Set)
-	case diff.Enable, diff.Disable:
+	case change.Enable, change.Disable:
 	default:
 		c.say("%s is to %q, which nothing can do", what, s.Op)
 	}

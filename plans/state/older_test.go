@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -82,7 +82,7 @@ func TestOlderRecords(t *testing.T) {
 // folder had upper-case letters.
 func TestOlderBackup(t *testing.T) {
 	d := open(t)
-	b := state.NewBackup(routeros.Snapshot{}, diff.ChangeSet{})
+	b := state.NewBackup(routeros.Snapshot{}, change.ChangeSet{})
 	b.Change, b.Address, b.Plan = "20261121-041500-3fa9", "GW.example:8729", "m"
 	if err := d.SaveBackup(b); err != nil {
 		t.Fatal(err)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -24,13 +24,13 @@ type Touched struct {
 
 // Touched lists what a change set of a plan does to what is not the plan's own. Steps of one change that do something to the same thing come
 // in their order.
-func (d Dir) Touched(before routeros.Snapshot, c diff.ChangeSet, plan string) ([]Touched, error) {
+func (d Dir) Touched(before routeros.Snapshot, c change.ChangeSet, plan string) ([]Touched, error) {
 	var out []Touched
 	for _, step := range c.Steps {
 		switch {
 		case step.Menu == routeros.ServiceMenu:
 			out = append(out, touchedService(step)...)
-		case diff.HandsOver(step, plan) && step.Menu.IsRuleTable():
+		case change.HandsOver(step, plan) && step.Menu.IsRuleTable():
 			at := slices.IndexFunc(before.Rules[step.Menu], func(r routeros.Rule) bool { return r.ID == step.ID })
 			if mark, ours := routeros.FindMark(step.Set.Get("comment")); at < 0 || !ours || mark.Plan != plan {
 				continue // it is given back
@@ -48,9 +48,9 @@ func (d Dir) Touched(before routeros.Snapshot, c diff.ChangeSet, plan string) ([
 	return out, nil
 }
 
-func touchedService(step diff.Step) []Touched {
+func touchedService(step change.Step) []Touched {
 	var out []Touched
-	for name, value := range diff.Written(step).All() {
+	for name, value := range change.Written(step).All() {
 		what := name
 		if name != "disabled" && name != "port" {
 			what = "from" // address, or available-from since 7.24 (routeros-facts § 4)

@@ -4,7 +4,7 @@ import (
 	"reflect"
 	"testing"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -60,14 +60,14 @@ func TestTouched(t *testing.T) {
 	rule := routeros.Rule{ID: "*1", Attrs: routeros.MakeAttributes("chain", "input", "action", "drop", "comment", "my \xe9 own")}
 	before := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: {rule}}}
 	taken := routeros.Mark{Plan: "m", Slot: "gate/tcp"}.Comment("my \xe9 own")
-	comment := func(was, is string) diff.Step {
-		return diff.Step{Op: diff.Set, Menu: routeros.Filter, ID: "*1", Was: routeros.MakeAttributes("comment", was), Set: routeros.MakeAttributes("comment", is)}
+	comment := func(was, is string) change.Step {
+		return change.Step{Op: change.Set, Menu: routeros.Filter, ID: "*1", Was: routeros.MakeAttributes("comment", was), Set: routeros.MakeAttributes("comment", is)}
 	}
-	c := diff.ChangeSet{Steps: []diff.Step{
-		{Op: diff.Add, Menu: routeros.Filter, Set: routeros.MakeAttributes("comment", "[rosknock m/jump]")},
+	c := change.ChangeSet{Steps: []change.Step{
+		{Op: change.Add, Menu: routeros.Filter, Set: routeros.MakeAttributes("comment", "[rosknock m/jump]")},
 		comment("my \xe9 own", taken), comment(taken, "[rosknock m/gate/tcp]"),
-		{Op: diff.Disable, Menu: routeros.ServiceMenu, Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true"), Was: routeros.MakeAttributes("disabled", "false")},
-		{Op: diff.Set, Menu: routeros.ServiceMenu, Slot: "ssh", Set: routeros.MakeAttributes("available-from", "10.0.0.0/8", "port", "2222"), Was: routeros.MakeAttributes("available-from", "", "port", "22")},
+		{Op: change.Disable, Menu: routeros.ServiceMenu, Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true"), Was: routeros.MakeAttributes("disabled", "false")},
+		{Op: change.Set, Menu: routeros.ServiceMenu, Slot: "ssh", Set: routeros.MakeAttributes("available-from", "10.0.0.0/8", "port", "2222"), Was: routeros.MakeAttributes("available-from", "", "port", "22")},
 	}}
 	got, err := dir.Touched(before, c, "m")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -175,7 +175,7 @@ func TestBackupsEnd(t *testing.T) {
 	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	var names []string
 	for n := range 105 {
-		b := state.NewBackup(routeros.Snapshot{}, diff.ChangeSet{})
+		b := state.NewBackup(routeros.Snapshot{}, change.ChangeSet{})
 		b.Change, b.Address, b.Plan = state.NewChange(at.Add(time.Duration(n)*time.Hour)), "192.0.2.1:8729", "m"
 		if err := dir.SaveBackup(b); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
@@ -70,10 +70,10 @@ func TestBackup(t *testing.T) {
 		Entries:  map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {{ID: "*3", List: "l", Address: "192.0.2.1", Comment: "\xff"}, {ID: "*4", List: "l", Address: "192.0.2.2", Dynamic: true}}},
 		Services: []routeros.Service{{ID: "*0", Name: "telnet", Port: 23, FromName: "available-from", From: []string{"10.0.0.0/8"}}},
 	}
-	changes := diff.ChangeSet{Steps: []diff.Step{
-		{Op: diff.Remove, Menu: routeros.Filter, ID: "*1F", Slot: "m/x", Was: rule.Attrs},
-		{Op: diff.Add, Menu: routeros.AddressList, Slot: "m/allow", Set: routeros.MakeAttributes("list", "l", "address", "192.0.2.3")},
-		{Op: diff.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true")},
+	changes := change.ChangeSet{Steps: []change.Step{
+		{Op: change.Remove, Menu: routeros.Filter, ID: "*1F", Slot: "m/x", Was: rule.Attrs},
+		{Op: change.Add, Menu: routeros.AddressList, Slot: "m/allow", Set: routeros.MakeAttributes("list", "l", "address", "192.0.2.3")},
+		{Op: change.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true")},
 	}}
 	d := open(t)
 	b := state.NewBackup(before, changes)
@@ -124,12 +124,12 @@ func TestInconsistentBackup(t *testing.T) {
 		Services: []routeros.Service{{ID: "*0", Name: "telnet", Port: 23, FromName: "address"}},
 	}
 	sound := func() state.Backup {
-		b := state.NewBackup(before, diff.ChangeSet{Steps: []diff.Step{
-			{Op: diff.Add, Menu: routeros.Filter, Slot: "m/y", Before: "*1F", Set: routeros.MakeAttributes("chain", "input", "comment", "[rosknock m/y]")},
-			{Op: diff.Move, Menu: routeros.Filter, Slot: "m/x", ID: "*1F", Before: "+0"},
-			{Op: diff.Remove, Menu: routeros.Filter, ID: "*1F", Slot: "m/x", Was: rule.Attrs},
-			{Op: diff.Disable, Menu: routeros.AddressList, ID: "*3", Slot: "m/allow"},
-			{Op: diff.Set, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("port", "24", "address", "10.0.0.0/8")},
+		b := state.NewBackup(before, change.ChangeSet{Steps: []change.Step{
+			{Op: change.Add, Menu: routeros.Filter, Slot: "m/y", Before: "*1F", Set: routeros.MakeAttributes("chain", "input", "comment", "[rosknock m/y]")},
+			{Op: change.Move, Menu: routeros.Filter, Slot: "m/x", ID: "*1F", Before: "+0"},
+			{Op: change.Remove, Menu: routeros.Filter, ID: "*1F", Slot: "m/x", Was: rule.Attrs},
+			{Op: change.Disable, Menu: routeros.AddressList, ID: "*3", Slot: "m/allow"},
+			{Op: change.Set, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("port", "24", "address", "10.0.0.0/8")},
 		}})
 		b.Change, b.Address, b.Plan = "20261121-041500-3fa9", "r", "m"
 		return b
@@ -196,12 +196,12 @@ func smallBackup() state.Backup {
 		Rules:    map[routeros.Menu][]routeros.Rule{routeros.Filter: {rule}},
 		Services: []routeros.Service{{ID: "*0", Name: "telnet", Port: 23, FromName: "address"}},
 	}
-	b := state.NewBackup(before, diff.ChangeSet{Steps: []diff.Step{
-		{Op: diff.Add, Menu: routeros.Filter, Before: "*1", Set: routeros.MakeAttributes("chain", "input", "comment", "[rosknock m/y]")},
-		{Op: diff.Set, Menu: routeros.Filter, ID: "+0", Set: routeros.MakeAttributes("protocol", "tcp")},
-		{Op: diff.Move, Menu: routeros.Filter, ID: "*1", Before: "+0"},
-		{Op: diff.Remove, Menu: routeros.Filter, ID: "*1", Was: rule.Attrs},
-		{Op: diff.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet"},
+	b := state.NewBackup(before, change.ChangeSet{Steps: []change.Step{
+		{Op: change.Add, Menu: routeros.Filter, Before: "*1", Set: routeros.MakeAttributes("chain", "input", "comment", "[rosknock m/y]")},
+		{Op: change.Set, Menu: routeros.Filter, ID: "+0", Set: routeros.MakeAttributes("protocol", "tcp")},
+		{Op: change.Move, Menu: routeros.Filter, ID: "*1", Before: "+0"},
+		{Op: change.Remove, Menu: routeros.Filter, ID: "*1", Was: rule.Attrs},
+		{Op: change.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet"},
 	}})
 	b.Plan = "m"
 	return b
@@ -215,13 +215,13 @@ func workWith(t interface{ Fatal(...any) }, b state.Backup) {
 		}
 	}
 	before, done := undo.Carried(routeros.Snapshot{}, b.Before(), b.Changes())
-	states, err := diff.States(before, done)
+	states, err := change.States(before, done)
 	must(err)
 	bare := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for _, now := range []routeros.Snapshot{bare, before, numbered(states[len(states)-1])} {
 		back, err := undo.Changes(now, before, done, b.Plan)
 		must(err)
-		_, err = diff.States(now, back)
+		_, err = change.States(now, back)
 		must(err)
 		_ = undo.Left(now, before, done, b.Plan)
 	}

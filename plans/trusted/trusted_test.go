@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/trusted"
@@ -81,7 +82,7 @@ func (b *bench) carry(name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	changes, err := diff.Compute(s, rules, diff.Session{})
+	changes, err := diff.Compute(s, rules, change.Management{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

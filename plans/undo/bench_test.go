@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -34,11 +35,11 @@ func BenchmarkUndo(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		c, err := diff.Compute(s, want, diff.Session{})
+		c, err := diff.Compute(s, want, change.Management{})
 		if err != nil {
 			b.Fatal(err)
 		}
-		after, err := diff.Rehearse(s, c, len(c.Steps))
+		after, err := change.Rehearse(s, c, len(c.Steps))
 		if err != nil {
 			b.Fatal(err)
 		}

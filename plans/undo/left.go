@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -12,9 +12,9 @@ import (
 // list entries and the services that it touched differ from their state before. Ids don't count,
 // since a restored row has a new one. If nobody else has changed anything, the place of each row
 // among foreign rows counts too.
-func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []string {
+func Left(now, before routeros.Snapshot, done change.ChangeSet, plan string) []string {
 	now = within(now, before)
-	alone := len(diff.Foreign(before, now, plan)) == 0
+	alone := len(change.Foreign(before, now, plan)) == 0
 	var out []string
 	for _, f := range routeros.Families() {
 		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
@@ -30,16 +30,16 @@ func Left(now, before routeros.Snapshot, done diff.ChangeSet, plan string) []str
 
 // leftOfServices names the services that still have a value which the change set wrote. Values that
 // somebody else has written since stay, and are not named.
-func leftOfServices(now, before routeros.Snapshot, done diff.ChangeSet) []string {
+func leftOfServices(now, before routeros.Snapshot, done change.ChangeSet) []string {
 	var out []string
 	for _, step := range done.Steps {
 		if step.Menu != routeros.ServiceMenu {
 			continue
 		}
-		was, _ := diff.FindRow(before, step.Menu, step.ID)
-		is, ok := diff.FindRow(now, step.Menu, step.ID)
+		was, _ := change.FindRow(before, step.Menu, step.ID)
+		is, ok := change.FindRow(now, step.Menu, step.ID)
 		text := fmt.Sprintf("the service %s is not as it was before", step.Slot)
-		if ok && !slices.Contains(out, text) && keeps(is.Attrs, was.Attrs, diff.Written(step)) {
+		if ok && !slices.Contains(out, text) && keeps(is.Attrs, was.Attrs, change.Written(step)) {
 			out = append(out, text)
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/undo"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -16,10 +16,10 @@ func TestLeftOfServices(t *testing.T) {
 	with := func(from, port string) routeros.Snapshot {
 		return routeros.Snapshot{Services: []routeros.Service{routeros.ReadService(routeros.MakeAttributes(".id", "*8", "name", "winbox", "port", port, "address", from))}}
 	}
-	set := func(pairs ...string) diff.Step {
-		return diff.Step{Op: diff.Set, Menu: routeros.ServiceMenu, ID: "*8", Slot: "winbox", Set: routeros.MakeAttributes(pairs...)}
+	set := func(pairs ...string) change.Step {
+		return change.Step{Op: change.Set, Menu: routeros.ServiceMenu, ID: "*8", Slot: "winbox", Set: routeros.MakeAttributes(pairs...)}
 	}
-	done := diff.ChangeSet{Steps: []diff.Step{set("address", wrote, "port", "8291"), set("port", "18291")}}
+	done := change.ChangeSet{Steps: []change.Step{set("address", wrote, "port", "8291"), set("port", "18291")}}
 	said := []string{"the service winbox is not as it was before"}
 	for _, test := range []struct {
 		name, from, port string

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -13,8 +13,8 @@ import (
 // (routeros-facts § 11): then the old ids would name other rows. If a menu is as it was after some
 // of the steps, row by row in its order, each row is found by its place. Otherwise, or if the steps
 // don't fit the backup, the ids are used as they are.
-func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
-	states, err := diff.States(before, done)
+func renumbered(now, before routeros.Snapshot, done change.ChangeSet) (routeros.Snapshot, change.ChangeSet) {
+	states, err := change.States(before, done)
 	if err != nil {
 		return before, done
 	}
@@ -58,14 +58,14 @@ func renumbered(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Sn
 // settled returns the present id of each original row, if the rows are those of one of the states
 // under other ids; nothing if the ids are unchanged. Rows that the steps have removed get an id
 // that no row has.
-func settled(rows []diff.Row, states []routeros.Snapshot, menu routeros.Menu) map[string]string {
+func settled(rows []change.Row, states []routeros.Snapshot, menu routeros.Menu) map[string]string {
 	for _, state := range slices.Backward(states) {
 		then := static(state, menu)
-		if !slices.EqualFunc(then, rows, func(a, b diff.Row) bool { return routeros.Rule{Attrs: a.Attrs}.Same(routeros.Rule{Attrs: b.Attrs}) }) {
+		if !slices.EqualFunc(then, rows, func(a, b change.Row) bool { return routeros.Rule{Attrs: a.Attrs}.Same(routeros.Rule{Attrs: b.Attrs}) }) {
 			continue
 		}
 		out, other := map[string]string{}, false
-		for _, r := range diff.Rows(states[0], menu) {
+		for _, r := range change.Rows(states[0], menu) {
 			out[r.ID] = "gone " + r.ID
 		}
 		for i, r := range then {
@@ -83,6 +83,6 @@ func settled(rows []diff.Row, states []routeros.Snapshot, menu routeros.Menu) ma
 }
 
 // static lists the rows of a menu that somebody has made.
-func static(s routeros.Snapshot, menu routeros.Menu) []diff.Row {
-	return slices.DeleteFunc(diff.Rows(s, menu), func(r diff.Row) bool { return r.Dynamic })
+func static(s routeros.Snapshot, menu routeros.Menu) []change.Row {
+	return slices.DeleteFunc(change.Rows(s, menu), func(r change.Row) bool { return r.Dynamic })
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/script"
 )
@@ -20,7 +20,7 @@ import (
 // The language is the part that routeros/script knows, and the simulated router runs; paths are
 // written with blanks: RouterOS 6 requires them and 7 accepts them. The error, if any, is a
 // *[diff.MisfitError].
-func Script(before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) (string, error) {
+func Script(before routeros.Snapshot, done change.ChangeSet, plan string, entries []string) (string, error) {
 	w, err := newWriter(before, done)
 	if err != nil {
 		return "", err
@@ -47,7 +47,7 @@ func (w *writer) write(plan string, entries []string) string {
 		failed = func(i int) string { return fmt.Sprintf("rosknock: step %d stays", i+1) }
 	}
 	for i, step := range slices.Backward(w.done.Steps) {
-		if chain := step.Set.Get("chain"); step.Op == diff.Add && w.fresh(step.Menu, chain) {
+		if chain := step.Set.Get("chain"); step.Op == change.Add && w.fresh(step.Menu, chain) {
 			if !w.anyAfter(i, step.Menu, chain) {
 				w.line(`:do {%s remove [find chain=%s]} on-error={:log error %s}`, script.Path(step.Menu), script.Quoted(chain), script.Quoted(fmt.Sprintf("rosknock: the chain %s could not be removed", chain)))
 			}
@@ -75,8 +75,8 @@ func (w *writer) write(plan string, entries []string) string {
 
 // unmet reports whether a step removes a row of a chain of ours that no packet ever reaches: for
 // packets the row makes no difference.
-func (w *writer) unmet(step diff.Step) bool {
-	if step.Op != diff.Remove || !step.Menu.IsRuleTable() || !strings.HasPrefix(step.Was.Get("chain"), "rosknock-") {
+func (w *writer) unmet(step change.Step) bool {
+	if step.Op != change.Remove || !step.Menu.IsRuleTable() || !strings.HasPrefix(step.Was.Get("chain"), "rosknock-") {
 		return false
 	}
 	if w.met[step.Menu] == nil {
@@ -126,15 +126,15 @@ func (w *writer) fresh(menu routeros.Menu, chain string) bool {
 
 // anyAfter reports whether a later step adds to a chain: that step is rolled back first.
 func (w *writer) anyAfter(i int, menu routeros.Menu, chain string) bool {
-	return slices.ContainsFunc(w.done.Steps[i+1:], func(s diff.Step) bool {
-		return s.Op == diff.Add && s.Menu == menu && s.Set.Get("chain") == chain
+	return slices.ContainsFunc(w.done.Steps[i+1:], func(s change.Step) bool {
+		return s.Op == change.Add && s.Menu == menu && s.Set.Get("chain") == chain
 	})
 }
 
 type writer struct {
 	b      strings.Builder
 	brief  bool
-	done   diff.ChangeSet
+	done   change.ChangeSet
 	states []routeros.Snapshot
 	own    map[routeros.Menu][][]routeros.Rule // the marked rules of each state
 	met    map[routeros.Menu]map[string]bool   // chains into which packets come in some state
@@ -142,8 +142,8 @@ type writer struct {
 	doubles map[routeros.Menu]map[string]bool
 }
 
-func newWriter(before routeros.Snapshot, done diff.ChangeSet) (*writer, error) {
-	states, err := diff.States(before, done)
+func newWriter(before routeros.Snapshot, done change.ChangeSet) (*writer, error) {
+	states, err := change.States(before, done)
 	if err != nil {
 		return nil, err
 	}
@@ -165,10 +165,10 @@ func (w *writer) line(format string, args ...any) {
 }
 
 // undo returns the commands that undo one step; was is the state before it.
-func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
+func (w *writer) undo(was routeros.Snapshot, step change.Step) []string {
 	menu := script.Path(step.Menu)
 	switch step.Op {
-	case diff.Add:
+	case change.Add:
 		remove := fmt.Sprintf("%s remove [%s]", menu, Conditions(step.Menu, step.Set))
 		for _, renamed := range w.renamed(was, step) {
 			guarded := ""
@@ -182,21 +182,21 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 			remove = guarded
 		}
 		return []string{remove}
-	case diff.Remove:
+	case change.Remove:
 		return []string{w.addAgain(was, step)}
-	case diff.Move:
+	case change.Move:
 		return []string{w.moveBack(was, step)}
 	}
-	old, ok := diff.FindRow(was, step.Menu, step.ID)
+	old, ok := change.FindRow(was, step.Menu, step.ID)
 	if !ok {
 		return nil
 	}
 	changed := old
-	changed.Attrs = old.Attrs.Merge(diff.Written(step))
+	changed.Attrs = old.Attrs.Merge(change.Written(step))
 	rows := w.refer(step.Menu, changed)
 	var out []string
 	values, comment := "", " comment="+routeros.Quote(old.Attrs.Get("comment"))
-	for name := range diff.Written(step).All() {
+	for name := range change.Written(step).All() {
 		value, had := old.Attrs.Lookup(name)
 		switch {
 		case name == "disabled":
@@ -222,7 +222,7 @@ func (w *writer) undo(was routeros.Snapshot, step diff.Step) []string {
 
 // ifReplaced guards commands for a row that the change set added in place of another. As long as
 // the old row exists, the comment belongs to it, and the new row was never added.
-func (w *writer) ifReplaced(step diff.Step, r diff.Row, commands []string) []string {
+func (w *writer) ifReplaced(step change.Step, r change.Row, commands []string) []string {
 	if !strings.HasPrefix(step.ID, "+") || !step.Menu.IsRuleTable() {
 		return commands
 	}
@@ -240,15 +240,15 @@ func (w *writer) ifReplaced(step diff.Step, r diff.Row, commands []string) []str
 // renamed finds the rows to which earlier steps gave another comment, so that the added row could
 // have theirs. Until that is done for all of them, the comment names an old row, and nothing has
 // been added.
-func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
+func (w *writer) renamed(was routeros.Snapshot, step change.Step) [][]string {
 	var out [][]string
 	for i, earlier := range w.done.Steps {
-		row, ok := diff.FindRow(w.states[i], earlier.Menu, earlier.ID)
+		row, ok := change.FindRow(w.states[i], earlier.Menu, earlier.ID)
 		named, comments := earlier.Set.Lookup("comment")
-		if !ok || !comments || earlier.Op != diff.Set || earlier.Menu != step.Menu || row.Attrs.Get("chain") != step.Set.Get("chain") || row.Attrs.Get("comment") != step.Set.Get("comment") {
+		if !ok || !comments || earlier.Op != change.Set || earlier.Menu != step.Menu || row.Attrs.Get("chain") != step.Set.Get("chain") || row.Attrs.Get("comment") != step.Set.Get("comment") {
 			continue
 		}
-		if _, there := diff.FindRow(was, earlier.Menu, earlier.ID); there {
+		if _, there := change.FindRow(was, earlier.Menu, earlier.ID); there {
 			names := []string{Conditions(step.Menu, row.Attrs.With("comment", named))}
 			if w.twice(step.Menu, row) {
 				names = append(names, Conditions(step.Menu, row.Attrs.With("comment", tagged(row))))
@@ -262,13 +262,13 @@ func (w *writer) renamed(was routeros.Snapshot, step diff.Step) [][]string {
 // stays reports whether a row exists from before the change set until after it, so that its id
 // names it all the time.
 func (w *writer) stays(menu routeros.Menu, id string) bool {
-	return !strings.HasPrefix(id, "+") && !slices.ContainsFunc(w.done.Steps, func(s diff.Step) bool {
-		return s.Op == diff.Remove && s.Menu == menu && s.ID == id
+	return !strings.HasPrefix(id, "+") && !slices.ContainsFunc(w.done.Steps, func(s change.Step) bool {
+		return s.Op == change.Remove && s.Menu == menu && s.ID == id
 	})
 }
 
 // refer names a row in a command, in the forms that have to be tried one after the other.
-func (w *writer) refer(menu routeros.Menu, r diff.Row) []string {
+func (w *writer) refer(menu routeros.Menu, r change.Row) []string {
 	switch {
 	case w.stays(menu, r.ID):
 		return []string{r.ID}
@@ -283,7 +283,7 @@ func (w *writer) refer(menu routeros.Menu, r diff.Row) []string {
 // twice reports whether a row that comes or goes shares its chain and comment with another at some
 // time: somebody has copied a rule of ours. It is restored with a temporary comment, and gets its
 // old one at the end.
-func (w *writer) twice(menu routeros.Menu, r diff.Row) bool {
+func (w *writer) twice(menu routeros.Menu, r change.Row) bool {
 	if !menu.IsRuleTable() {
 		return false
 	}
@@ -312,7 +312,7 @@ func doubles(states [][]routeros.Rule) map[string]bool {
 }
 
 // tagged is the temporary comment of such a row.
-func tagged(r diff.Row) string {
+func tagged(r change.Row) string {
 	mark, _ := routeros.FindMark(r.Attrs.Get("comment"))
 	return mark.Comment("(back " + strings.TrimPrefix(r.ID, "*") + ")")
 }
@@ -321,11 +321,11 @@ func tagged(r diff.Row) string {
 func (w *writer) untag() []string {
 	var out []string
 	for i, step := range w.done.Steps {
-		r, ok := diff.FindRow(w.states[i], step.Menu, step.ID)
-		if step.Op != diff.Remove || !ok || !w.twice(step.Menu, r) {
+		r, ok := change.FindRow(w.states[i], step.Menu, step.ID)
+		if step.Op != change.Remove || !ok || !w.twice(step.Menu, r) {
 			continue
 		}
-		first, _ := diff.FindRow(w.states[0], step.Menu, step.ID)
+		first, _ := change.FindRow(w.states[0], step.Menu, step.ID)
 		out = append(out, fmt.Sprintf("%s set [%s] comment=%s", script.Path(step.Menu), Conditions(step.Menu, r.Attrs.With("comment", tagged(r))), routeros.Quote(first.Attrs.Get("comment"))))
 	}
 	return out
@@ -354,9 +354,9 @@ func printed(menu routeros.Menu, address string) string {
 
 // addAgain restores a removed row, unless it exists: with its old id if it was never removed, or
 // restored by a run of this script that a reboot interrupted.
-func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
+func (w *writer) addAgain(was routeros.Snapshot, step change.Step) string {
 	menu := script.Path(step.Menu)
-	old, _ := diff.FindRow(was, step.Menu, step.ID)
+	old, _ := change.FindRow(was, step.Menu, step.ID)
 	double := w.twice(step.Menu, old)
 	back := old.Attrs
 	if double {
@@ -372,7 +372,7 @@ func (w *writer) addAgain(was routeros.Snapshot, step diff.Step) string {
 		add = fmt.Sprintf(":do {%s get %s chain; %s place-before=%s} on-error={%s}", menu, anchor, plain, anchor, add)
 	}
 	live := ""
-	if diff.Prepared(was, diff.Step{Op: diff.Add, Menu: step.Menu, Set: back}) != nil { // an interrupted undo may have left it disabled
+	if change.Prepared(was, change.Step{Op: change.Add, Menu: step.Menu, Set: back}) != nil { // an interrupted undo may have left it disabled
 		live = fmt.Sprintf(" else={%s set [%s] disabled=no}", menu, Conditions(step.Menu, back))
 	}
 	add = fmt.Sprintf(":if ([:len [%s %s]] = 0) do={%s}%s", menu, Conditions(step.Menu, back), add, live)
@@ -395,13 +395,13 @@ func first(a routeros.Attributes, names ...string) []routeros.Attribute {
 const mostAnchors = 3
 
 // anchors are the next rows of the chain after a row of a state, as commands name them.
-func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
+func (w *writer) anchors(was routeros.Snapshot, step change.Step) []string {
 	rows := was.Rules[step.Menu]
 	at := slices.IndexFunc(rows, func(r routeros.Rule) bool { return r.ID == step.ID })
 	var out []string
 	for _, next := range rows[at+1:] {
 		if next.Chain() == rows[at].Chain() && !next.Dynamic && len(out) < mostAnchors {
-			out = append(out, w.refer(step.Menu, diff.Row{ID: next.ID, Attrs: next.Attrs})...)
+			out = append(out, w.refer(step.Menu, change.Row{ID: next.ID, Attrs: next.Attrs})...)
 		}
 	}
 	return out
@@ -409,9 +409,9 @@ func (w *writer) anchors(was routeros.Snapshot, step diff.Step) []string {
 
 // moveBack puts a row before the next existing one of its chain. The router treats a vanished
 // anchor as the end of the table (routeros-facts § 2.4), so each is looked up first.
-func (w *writer) moveBack(was routeros.Snapshot, step diff.Step) string {
+func (w *writer) moveBack(was routeros.Snapshot, step change.Step) string {
 	menu := script.Path(step.Menu)
-	old, _ := diff.FindRow(was, step.Menu, step.ID)
+	old, _ := change.FindRow(was, step.Menu, step.ID)
 	row := w.refer(step.Menu, old)[0] // a row that moves stays, or goes later and was there until then
 	return w.moveTo(menu, row, w.anchors(was, step))
 }
@@ -433,9 +433,9 @@ func (w *writer) order(plan string) []string {
 	before := w.states[0]
 	var settled []string
 	for i, step := range w.done.Steps {
-		moved, _ := diff.FindRow(w.states[i], step.Menu, step.ID)
+		moved, _ := change.FindRow(w.states[i], step.Menu, step.ID)
 		chain := moved.Attrs.Get("chain")
-		if step.Op != diff.Move || slices.Contains(settled, key(step.Menu, chain)) {
+		if step.Op != change.Move || slices.Contains(settled, key(step.Menu, chain)) {
 			continue
 		}
 		settled = append(settled, key(step.Menu, chain))
@@ -444,8 +444,8 @@ func (w *writer) order(plan string) []string {
 			if !ours || r.Dynamic || mark.Plan != plan || r.Chain() != chain {
 				continue
 			}
-			at := diff.Step{Menu: step.Menu, ID: r.ID}
-			for _, ref := range w.refer(step.Menu, diff.Row{ID: r.ID, Attrs: r.Attrs}) {
+			at := change.Step{Menu: step.Menu, ID: r.ID}
+			for _, ref := range w.refer(step.Menu, change.Row{ID: r.ID, Attrs: r.Attrs}) {
 				out = append(out, w.moveTo(script.Path(step.Menu), ref, w.anchors(before, at)))
 			}
 		}

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -23,10 +23,10 @@ import (
 // meanwhile. Steps may name a row that an earlier one of them adds, as +N (see [diff.Step]). The
 // notes say what can't be rolled back. The error, if any, is a *[diff.MisfitError]: the change set
 // is not one of before.
-func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (diff.ChangeSet, error) {
-	states, err := diff.States(before, done)
+func Changes(now, before routeros.Snapshot, done change.ChangeSet, plan string) (change.ChangeSet, error) {
+	states, err := change.States(before, done)
 	if err != nil {
-		return diff.ChangeSet{}, err
+		return change.ChangeSet{}, err
 	}
 	u := newUndoer(now, states, done, plan)
 	u.recogniseAdded(before, done)
@@ -43,16 +43,16 @@ func Changes(now, before routeros.Snapshot, done diff.ChangeSet, plan string) (d
 		u.takeBack(u.states[i], step, i)
 	}
 	if u.misfit != nil {
-		return diff.ChangeSet{}, u.misfit
+		return change.ChangeSet{}, u.misfit
 	}
-	u.out.Steps, err = diff.Arrange(now, u.out.Steps)
+	u.out.Steps, err = change.Arrange(now, u.out.Steps)
 	return u.out, err
 }
 
-func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done diff.ChangeSet, plan string) *undoer {
+func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done change.ChangeSet, plan string) *undoer {
 	return &undoer{
 		plan: plan, cur: now, states: states, at: map[string]string{}, handed: handed(done, plan),
-		out: diff.ChangeSet{Snapshot: now.Digest(), Plan: done.Plan},
+		out: change.ChangeSet{Snapshot: now.Digest(), Plan: done.Plan},
 	}
 }
 
@@ -60,10 +60,10 @@ func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done diff.Chan
 // its present state, or at least the plan's rows, if foreign rows have changed. If that matches no
 // number of steps, since somebody has edited our rows, it returns all steps, and those that were
 // not done are skipped one by one.
-func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
+func (u *undoer) came(done change.ChangeSet) (steps int, exact bool) {
 	menus := done.Menus()
 	for _, foreign := range []bool{true, false} {
-		now := map[routeros.Menu][]diff.Row{}
+		now := map[routeros.Menu][]change.Row{}
 		for _, m := range menus {
 			now[m] = u.list(u.cur, m, foreign)
 		}
@@ -78,9 +78,9 @@ func (u *undoer) came(done diff.ChangeSet) (steps int, exact bool) {
 
 // list is a menu's rows in order, with their present ids: the plan's with their content, others, if
 // requested, by their ids only.
-func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []diff.Row {
-	var out []diff.Row
-	for _, r := range diff.Rows(s, menu) {
+func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []change.Row {
+	var out []change.Row
+	for _, r := range change.Rows(s, menu) {
 		mine := menu == routeros.ServiceMenu || u.owned(r)
 		if r.Dynamic || !mine && !foreign {
 			continue
@@ -94,12 +94,12 @@ func (u *undoer) list(s routeros.Snapshot, menu routeros.Menu, foreign bool) []d
 		out = append(out, r)
 	}
 	if !menu.IsRuleTable() {
-		slices.SortFunc(out, func(a, b diff.Row) int { return strings.Compare(a.ID, b.ID) })
+		slices.SortFunc(out, func(a, b change.Row) int { return strings.Compare(a.ID, b.ID) })
 	}
 	return out
 }
 
-func sameRow(a, b diff.Row) bool {
+func sameRow(a, b change.Row) bool {
 	return a.ID == b.ID && (slices.Equal(a.Attrs, b.Attrs) ||
 		slices.Equal(routeros.Rule{Attrs: a.Attrs}.Canonical(), routeros.Rule{Attrs: b.Attrs}.Canonical()))
 }
@@ -112,7 +112,7 @@ type undoer struct {
 	at     map[string]string
 	handed map[string]string // see [handed]
 	exact  bool              // the router is as in one of the states
-	out    diff.ChangeSet
+	out    change.ChangeSet
 	misfit error
 }
 
@@ -124,13 +124,13 @@ func added(i int) string { return fmt.Sprintf("+%d", i) }
 // recogniseReturned finds rows that steps removed and that an interrupted undo has restored
 // already, under other ids. Of identical rows, those that were removed last were restored first,
 // and they are in their old order.
-func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet) {
-	var seen []diff.Step
+func (u *undoer) recogniseReturned(before routeros.Snapshot, done change.ChangeSet) {
+	var seen []change.Step
 	for _, step := range slices.Backward(done.Steps) {
-		like := func(other diff.Step) bool {
-			return other.Op == diff.Remove && other.Menu == step.Menu && !hasRow(u.cur, other.Menu, other.ID) && alike(diff.Row{Attrs: other.Was}, step.Was, step.Menu)
+		like := func(other change.Step) bool {
+			return other.Op == change.Remove && other.Menu == step.Menu && !hasRow(u.cur, other.Menu, other.ID) && alike(change.Row{Attrs: other.Was}, step.Was, step.Menu)
 		}
-		if step.Op != diff.Remove || !like(step) || slices.ContainsFunc(seen, like) {
+		if step.Op != change.Remove || !like(step) || slices.ContainsFunc(seen, like) {
 			continue
 		}
 		seen = append(seen, step)
@@ -147,7 +147,7 @@ func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet
 			}
 		}
 		gone = gone[:min(len(gone), len(back))]
-		all := diff.Rows(before, step.Menu)
+		all := change.Rows(before, step.Menu)
 		slices.SortFunc(gone, func(a, b string) int { return position(all, a) - position(all, b) })
 		for i, id := range gone {
 			u.at[key(step.Menu, id)] = back[i]
@@ -155,20 +155,20 @@ func (u *undoer) recogniseReturned(before routeros.Snapshot, done diff.ChangeSet
 	}
 }
 
-func position(rows []diff.Row, id string) int {
-	return slices.IndexFunc(rows, func(r diff.Row) bool { return r.ID == id })
+func position(rows []change.Row, id string) int {
+	return slices.IndexFunc(rows, func(r change.Row) bool { return r.ID == id })
 }
 
-func (u *undoer) recogniseAdded(before routeros.Snapshot, done diff.ChangeSet) {
+func (u *undoer) recogniseAdded(before routeros.Snapshot, done change.ChangeSet) {
 	for i, step := range done.Steps {
-		if step.Op == diff.Add {
+		if step.Op == change.Add {
 			u.recognise(before, step, i)
 		}
 	}
 }
 
 // recognise finds the row that a step added: of the same place in the plan and the same chain.
-func (u *undoer) recognise(before routeros.Snapshot, step diff.Step, i int) {
+func (u *undoer) recognise(before routeros.Snapshot, step change.Step, i int) {
 	best := ""
 	for _, row := range u.fresh(before, step.Menu) {
 		if samePlace(row, step) && (best == "" || sameContent(row, step)) {
@@ -182,9 +182,9 @@ func (u *undoer) recognise(before routeros.Snapshot, step diff.Step, i int) {
 
 // fresh lists the plan's rows of a menu that did not exist before and are not assigned to a step
 // yet.
-func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []diff.Row {
-	var out []diff.Row
-	for _, r := range diff.Rows(u.cur, menu) {
+func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []change.Row {
+	var out []change.Row
+	for _, r := range change.Rows(u.cur, menu) {
 		if u.owned(r) && !hasRow(before, menu, r.ID) && !u.claimed(menu, r.ID) {
 			out = append(out, r)
 		}
@@ -202,19 +202,19 @@ func (u *undoer) claimed(menu routeros.Menu, id string) bool {
 }
 
 // current returns the row of cur that a row of the states has become.
-func (u *undoer) current(menu routeros.Menu, id string) (diff.Row, bool) {
+func (u *undoer) current(menu routeros.Menu, id string) (change.Row, bool) {
 	now, ok := u.at[key(menu, id)]
 	switch {
 	case ok:
 		id = now
 	case strings.HasPrefix(id, "+"): // a step that was never done; such an id of cur is that of a row that comes back
-		return diff.Row{}, false
+		return change.Row{}, false
 	}
-	return diff.FindRow(u.cur, menu, id)
+	return change.FindRow(u.cur, menu, id)
 }
 
 // mine is current for a row that is to be changed: it has to be the plan's still.
-func (u *undoer) mine(menu routeros.Menu, id string) (diff.Row, bool) {
+func (u *undoer) mine(menu routeros.Menu, id string) (change.Row, bool) {
 	r, ok := u.current(menu, id)
 	comment, gave := u.handed[key(menu, id)]
 	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.Attrs.Get("comment"))
@@ -222,48 +222,48 @@ func (u *undoer) mine(menu routeros.Menu, id string) (diff.Row, bool) {
 
 // handed lists the rows that a change set hands back to others, by the comment that they then have.
 // Its undo takes them over again.
-func handed(c diff.ChangeSet, plan string) map[string]string {
+func handed(c change.ChangeSet, plan string) map[string]string {
 	out := map[string]string{}
 	for _, step := range c.Steps {
-		if mark, ok := routeros.FindMark(step.Was.Get("comment")); ok && mark.Plan == plan && diff.HandsOver(step, plan) {
+		if mark, ok := routeros.FindMark(step.Was.Get("comment")); ok && mark.Plan == plan && change.HandsOver(step, plan) {
 			out[key(step.Menu, step.ID)] = step.Set.Get("comment")
 		}
 	}
 	return out
 }
 
-func (u *undoer) owned(r diff.Row) bool {
+func (u *undoer) owned(r change.Row) bool {
 	mark, ok := routeros.FindMark(r.Attrs.Get("comment"))
 	return ok && !r.Dynamic && mark.Plan == u.plan
 }
 
-func (u *undoer) step(s diff.Step) {
+func (u *undoer) step(s change.Step) {
 	if u.misfit != nil {
 		return
 	}
 	u.out.Steps = append(u.out.Steps, s)
-	u.cur, u.misfit = diff.RehearseStep(u.cur, s, len(u.out.Steps)-1)
+	u.cur, u.misfit = change.RehearseStep(u.cur, s, len(u.out.Steps)-1)
 }
 
 // takeBack undoes one step; was is the state before it.
-func (u *undoer) takeBack(was routeros.Snapshot, step diff.Step, i int) {
-	back := diff.Step{Menu: step.Menu, Slot: step.Slot, Why: "undo"}
+func (u *undoer) takeBack(was routeros.Snapshot, step change.Step, i int) {
+	back := change.Step{Menu: step.Menu, Slot: step.Slot, Why: "undo"}
 	switch step.Op {
-	case diff.Add:
+	case change.Add:
 		if r, ok := u.mine(step.Menu, added(i)); ok {
-			back.Op, back.ID, back.Was = diff.Remove, r.ID, r.Attrs
+			back.Op, back.ID, back.Was = change.Remove, r.ID, r.Attrs
 			u.step(back)
 		}
-	case diff.Remove:
+	case change.Remove:
 		if r, ok := u.current(step.Menu, step.ID); ok {
 			u.goLive(r, step, back)
 			return
 		}
-		back.Op, back.Set = diff.Add, step.Was
+		back.Op, back.Set = change.Add, step.Was
 		back.Before, back.BeforeText = u.place(was, step.Menu, step.ID)
 		id := added(len(u.out.Steps))
 		u.at[key(step.Menu, step.ID)] = id
-		if live := diff.Prepared(u.cur, back); live != nil { // as when it was first put there
+		if live := change.Prepared(u.cur, back); live != nil { // as when it was first put there
 			back.Set = back.Set.With("disabled", "true")
 			u.step(back)
 			live.ID = id
@@ -271,23 +271,23 @@ func (u *undoer) takeBack(was routeros.Snapshot, step diff.Step, i int) {
 			return
 		}
 		u.step(back)
-	case diff.Move:
+	case change.Move:
 		u.moveBack(was, step, back)
-	case diff.Set, diff.Enable, diff.Disable:
+	case change.Set, change.Enable, change.Disable:
 		u.setBack(was, step, back)
 	}
 }
 
 // goLive enables a row that an interrupted undo has restored disabled.
-func (u *undoer) goLive(r diff.Row, step, back diff.Step) {
+func (u *undoer) goLive(r change.Row, step, back change.Step) {
 	if r.ID != step.ID && r.Attrs.Bool("disabled") && !step.Was.Bool("disabled") {
-		back.Op, back.ID = diff.Enable, r.ID
+		back.Op, back.ID = change.Enable, r.ID
 		back.Set, back.Was = routeros.MakeAttributes("disabled", "false"), routeros.MakeAttributes("disabled", "true")
 		u.step(back)
 	}
 }
 
-func (u *undoer) moveBack(was routeros.Snapshot, step, back diff.Step) {
+func (u *undoer) moveBack(was routeros.Snapshot, step, back change.Step) {
 	r, ok := u.mine(step.Menu, step.ID)
 	if !ok {
 		return
@@ -296,21 +296,21 @@ func (u *undoer) moveBack(was routeros.Snapshot, step, back diff.Step) {
 	if before == r.ID || u.follower(step.Menu, r.ID) == before {
 		return // it is in its old place
 	}
-	back.Op, back.ID, back.Before, back.BeforeText = diff.Move, r.ID, before, text
+	back.Op, back.ID, back.Before, back.BeforeText = change.Move, r.ID, before, text
 	u.step(back)
 }
 
 // setBack gives attributes their old values. A service that somebody has changed since is left as
 // it is: they may depend on it to log in.
-func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
+func (u *undoer) setBack(was routeros.Snapshot, step, back change.Step) {
 	r, ok := u.mine(step.Menu, step.ID)
 	if !ok {
 		return
 	}
-	old, _ := diff.FindRow(was, step.Menu, step.ID)
+	old, _ := change.FindRow(was, step.Menu, step.ID)
 	back.ID = r.ID
 	var values, gone routeros.Attributes
-	for name, value := range diff.Written(step).All() {
+	for name, value := range change.Written(step).All() {
 		current, before := routeros.Canonical(name, r.Attrs.Get(name)), old.Attrs.Get(name)
 		switch {
 		case current == routeros.Canonical(name, before), name == "disabled" && r.Attrs.Bool(name) == old.Attrs.Bool(name):
@@ -326,15 +326,15 @@ func (u *undoer) setBack(was routeros.Snapshot, step, back diff.Step) {
 	}
 	if len(values) > 0 {
 		set := back
-		set.Op, set.Set, set.Was = diff.Set, values, r.Attrs.Only(names(values)...)
+		set.Op, set.Set, set.Was = change.Set, values, r.Attrs.Only(names(values)...)
 		if disabled, ok := values.Lookup("disabled"); ok && len(values) == 1 {
-			set.Op = map[string]diff.Op{"true": diff.Disable, "false": diff.Enable}[disabled]
+			set.Op = map[string]change.Op{"true": change.Disable, "false": change.Enable}[disabled]
 		}
 		u.step(set)
 	}
 	for name := range gone.All() { // an attribute that did not exist is unset by a command of its own
 		unset := back
-		unset.Op, unset.Set, unset.Was = diff.Set, routeros.MakeAttributes(name, ""), r.Attrs.Only(name)
+		unset.Op, unset.Set, unset.Was = change.Set, routeros.MakeAttributes(name, ""), r.Attrs.Only(name)
 		u.step(unset)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/undo"
@@ -76,7 +77,7 @@ func drawPlan(t *rapid.T, label string) plans.Plan {
 }
 
 // changes computes what leads to a plan, or away from it.
-func (b bench) changes(p plans.Plan, removal bool) diff.ChangeSet {
+func (b bench) changes(p plans.Plan, removal bool) change.ChangeSet {
 	s := b.router.Snapshot()
 	sets := []compile.RuleSet{b.removal(p.Name, s)}
 	if !removal {
@@ -85,7 +86,7 @@ func (b bench) changes(p plans.Plan, removal bool) diff.ChangeSet {
 			b.t.Fatal(err)
 		}
 	}
-	c, err := diff.ComputeThrough(s, sets, diff.Session{})
+	c, err := diff.ComputeThrough(s, sets, change.Management{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -109,14 +110,14 @@ func (b bench) removal(plan string, s routeros.Snapshot) compile.RuleSet {
 }
 
 // carryOut does the first steps of a change set; +N is the row that step N added.
-func (b bench) carryOut(c diff.ChangeSet, steps int) {
+func (b bench) carryOut(c change.ChangeSet, steps int) {
 	b.t.Helper()
 	b.carry(c, 0, steps, map[string]string{}, false)
 }
 
 // carry does some steps of a change set; added are the ids of rows that earlier ones have added.
 // What the router refuses is left out where that may be.
-func (b bench) carry(c diff.ChangeSet, from, to int, added map[string]string, mayRefuse bool) {
+func (b bench) carry(c change.ChangeSet, from, to int, added map[string]string, mayRefuse bool) {
 	b.t.Helper()
 	for i, step := range c.Steps[:to] {
 		if i < from {
@@ -132,7 +133,7 @@ func (b bench) carry(c diff.ChangeSet, from, to int, added map[string]string, ma
 			b.t.Fatal(err)
 		}
 		was := ids(b.router.Snapshot(), step.Menu)
-		if mayRefuse && step.Op == diff.Move && step.Before != "" && !slices.Contains(was, step.Before) {
+		if mayRefuse && step.Op == change.Move && step.Before != "" && !slices.Contains(was, step.Before) {
 			continue // it is looked for right before
 		}
 		if err := b.router.Admin(command); err != nil {
@@ -236,7 +237,7 @@ func (b bench) spoil() {
 }
 
 // setUp draws a router with or without the plan, a change, and how far it came.
-func setUp(t *rapid.T) (b bench, before routeros.Snapshot, c diff.ChangeSet, steps int) {
+func setUp(t *rapid.T) (b bench, before routeros.Snapshot, c change.ChangeSet, steps int) {
 	b = newBench(t)
 	if rapid.IntRange(0, 3).Draw(t, "installed") > 0 {
 		first := b.changes(drawPlan(t, "first"), false)
@@ -356,8 +357,8 @@ func copied(s routeros.Snapshot) bool {
 }
 
 // readded: a row that was removed and came back has another id, under which it can't be known.
-func readded(c diff.ChangeSet) bool {
-	return slices.ContainsFunc(c.Steps, func(s diff.Step) bool { return s.Op == diff.Remove })
+func readded(c change.ChangeSet) bool {
+	return slices.ContainsFunc(c.Steps, func(s change.Step) bool { return s.Op == change.Remove })
 }
 
 // TestScript: however far a change came, the router's own script leads back to where it began, and
@@ -417,7 +418,7 @@ func TestScriptInterrupted(t *testing.T) {
 func TestForeignDrift(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b, before, c, steps := setUp(t)
-		if slices.ContainsFunc(c.Steps, func(s diff.Step) bool { return diff.HandsOver(s, "m") }) {
+		if slices.ContainsFunc(c.Steps, func(s change.Step) bool { return change.HandsOver(s, "m") }) {
 			t.Skip("a rule that changes hands is ours or theirs, as one looks at it")
 		}
 		text := scriptOf(t, before, c, "m", []string{"rosknock-dead-man"})
@@ -482,7 +483,7 @@ type failing interface {
 	Fatal(...any)
 }
 
-func changes(t failing, now, before routeros.Snapshot, done diff.ChangeSet, plan string) diff.ChangeSet {
+func changes(t failing, now, before routeros.Snapshot, done change.ChangeSet, plan string) change.ChangeSet {
 	t.Helper()
 	c, err := undo.Changes(now, before, done, plan)
 	if err != nil {
@@ -491,7 +492,7 @@ func changes(t failing, now, before routeros.Snapshot, done diff.ChangeSet, plan
 	return c
 }
 
-func scriptOf(t failing, before routeros.Snapshot, done diff.ChangeSet, plan string, entries []string) string {
+func scriptOf(t failing, before routeros.Snapshot, done change.ChangeSet, plan string, entries []string) string {
 	t.Helper()
 	text, err := undo.Script(before, done, plan, entries)
 	if err != nil {

@@ -4,14 +4,14 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Carried translates a backup, the rows before a change set and its steps, to the router's present
 // version and the present ids of its rows. After an upgrade a service names its sources in another
 // attribute, and rules have lost some attributes.
-func Carried(now, before routeros.Snapshot, done diff.ChangeSet) (routeros.Snapshot, diff.ChangeSet) {
+func Carried(now, before routeros.Snapshot, done change.ChangeSet) (routeros.Snapshot, change.ChangeSet) {
 	name := fromName(now)
 	before.Services = slices.Clone(before.Services)
 	for i := range before.Services {

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -68,7 +68,7 @@ func (r *Router) Divide() {
 	if r.Snapshot == nil || r.Changes == nil || r.Parts != nil {
 		return
 	}
-	if parts, err := diff.PartsOf(*r.Snapshot, *r.Changes); err == nil {
+	if parts, err := change.PartsOf(*r.Snapshot, *r.Changes); err == nil {
 		r.Parts = parts
 	}
 }
@@ -97,14 +97,14 @@ func (r Router) headings() map[int]string {
 }
 
 // writeStep prints a step: what is done to which place of the plan, then the attributes.
-func writeStep(w io.Writer, n int, c diff.ChangeSet, s Style) {
+func writeStep(w io.Writer, n int, c change.ChangeSet, s Style) {
 	step := c.Steps[n]
 	line := visiblef("%4d %s %s %s", n+1, s.op(step.Op), step.Menu, s.bold(short(step.Slot)))
 	if row := rowOf(step); row != "" {
 		line += " " + short(row)
 	}
 	Say(w, "%s\n", line)
-	if step.Op != diff.Enable && step.Op != diff.Disable && step.Op != diff.Remove {
+	if step.Op != change.Enable && step.Op != change.Disable && step.Op != change.Remove {
 		var words []visible
 		for _, word := range attributes(step, s) {
 			words = append(words, clean(word))
@@ -121,7 +121,7 @@ func writeStep(w io.Writer, n int, c diff.ChangeSet, s Style) {
 }
 
 // attributes lists what a step writes, with the old value where there was one.
-func attributes(step diff.Step, s Style) []string {
+func attributes(step change.Step, s Style) []string {
 	var words []string
 	for _, name := range order(step.Set) {
 		value := routeros.Quote(s.Value(step.Slot, name, step.Set.Get(name)))
@@ -131,7 +131,7 @@ func attributes(step diff.Step, s Style) []string {
 			value = `"` + s.Value(step.Slot, name, step.Set.Get(name)) + `"`
 		}
 		word := name + "=" + value
-		if old, had := step.Was.Lookup(name); had && step.Op == diff.Set {
+		if old, had := step.Was.Lookup(name); had && step.Op == change.Set {
 			word += " (was " + cmp.Or(s.Value(step.Slot, name, old), `""`) + ")"
 		}
 		words = append(words, word)
@@ -170,14 +170,14 @@ func adder(id string) int {
 }
 
 // rowOf names the row that a step changes, as people find it.
-func rowOf(step diff.Step) string {
+func rowOf(step change.Step) string {
 	if n := adder(step.ID); n > 0 {
 		return fmt.Sprintf("(of step %d)", n)
 	}
 	return step.ID
 }
 
-func place(step diff.Step) string {
+func place(step change.Step) string {
 	if n := adder(step.Before); n > 0 {
 		return fmt.Sprintf("before the rule of step %d", n)
 	}
@@ -188,11 +188,11 @@ func place(step diff.Step) string {
 }
 
 // waits says of a row that is added disabled from which step on it does something.
-func waits(c diff.ChangeSet, n int) string {
-	if c.Steps[n].Op != diff.Add || !c.Steps[n].Set.Bool("disabled") {
+func waits(c change.ChangeSet, n int) string {
+	if c.Steps[n].Op != change.Add || !c.Steps[n].Set.Bool("disabled") {
 		return ""
 	}
-	at := slices.IndexFunc(c.Steps, func(step diff.Step) bool { return step.Op == diff.Enable && adder(step.ID) == n+1 })
+	at := slices.IndexFunc(c.Steps, func(step change.Step) bool { return step.Op == change.Enable && adder(step.ID) == n+1 })
 	if at < 0 {
 		return ""
 	}
@@ -200,8 +200,8 @@ func waits(c diff.ChangeSet, n int) string {
 }
 
 // summary counts the steps: 6 to add, 1 to change, 0 to move, 0 to remove.
-func summary(c diff.ChangeSet) string {
-	count := func(ops ...diff.Op) int {
+func summary(c change.ChangeSet) string {
+	count := func(ops ...change.Op) int {
 		n := 0
 		for _, step := range c.Steps {
 			if slices.Contains(ops, step.Op) {
@@ -210,7 +210,7 @@ func summary(c diff.ChangeSet) string {
 		}
 		return n
 	}
-	return fmt.Sprintf("%d to add, %d to change, %d to move, %d to remove", count(diff.Add), count(diff.Set, diff.Enable, diff.Disable), count(diff.Move), count(diff.Remove))
+	return fmt.Sprintf("%d to add, %d to change, %d to move, %d to remove", count(change.Add), count(change.Set, change.Enable, change.Disable), count(change.Move), count(change.Remove))
 }
 
 // applied writes what became of a router; alone says that it is the only one.

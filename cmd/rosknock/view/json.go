@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -122,19 +122,19 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 		out.Outcome = string(wouldBe(out.Changed))
 	}
 	for i, step := range r.Changes.Steps {
-		change := s.change(step)
-		change.ID, change.Before = r.given(change.ID), r.given(change.Before)
+		row := s.change(step)
+		row.ID, row.Before = r.given(row.ID), r.given(row.Before)
 		if receipt, tried := r.receipt(i); tried {
 			ok := receipt.Err == nil
-			change.Done = &ok
-			if step.Op == diff.Add && ok {
-				change.ID = receipt.ID
+			row.Done = &ok
+			if step.Op == change.Add && ok {
+				row.ID = receipt.ID
 			}
 			if !ok {
-				change.Error = receipt.Err.Error()
+				row.Error = receipt.Err.Error()
 			}
 		}
-		out.Changes = append(out.Changes, change)
+		out.Changes = append(out.Changes, row)
 	}
 	return out
 }
@@ -158,7 +158,7 @@ func wouldBe(changed bool) apply.Outcome {
 	return apply.Unchanged
 }
 
-func (s Style) change(step diff.Step) jsonChange {
+func (s Style) change(step change.Step) jsonChange {
 	return jsonChange{
 		Op: string(step.Op), Path: string(step.Menu), ID: step.ID, Slot: step.Slot, Before: step.Before,
 		Set: s.attributes(step.Slot, step.Set), Was: s.attributes(step.Slot, step.Was), Why: step.Why,

@@ -11,7 +11,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view/page"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/audit"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 )
 
 // Run is what a report says about a run as a whole.
@@ -121,7 +121,7 @@ func (s Style) onPage(r Router, reach *Reachable) page.Router {
 	return out
 }
 
-func (s Style) stepOnPage(r Router, i int, step diff.Step) page.Step {
+func (s Style) stepOnPage(r Router, i int, step change.Step) page.Step {
 	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Slot, ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
 	if text := waits(*r.Changes, i); text != "" {
 		out.Why = strings.TrimPrefix(out.Why+"; "+text, "; ")
@@ -129,7 +129,7 @@ func (s Style) stepOnPage(r Router, i int, step diff.Step) page.Step {
 	for _, name := range order(step.Set) {
 		was, had := step.Was.Lookup(name)
 		out.Attributes = append(out.Attributes, page.Attribute{
-			Name: name, Value: s.Value(step.Slot, name, step.Set.Get(name)), Was: s.Value(step.Slot, name, was), HadWas: had && step.Op == diff.Set,
+			Name: name, Value: s.Value(step.Slot, name, step.Set.Get(name)), Was: s.Value(step.Slot, name, was), HadWas: had && step.Op == change.Set,
 		})
 	}
 	if receipt, tried := r.receipt(i); tried {

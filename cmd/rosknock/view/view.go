@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
@@ -32,8 +32,8 @@ type Router struct {
 	Tags     []string
 	Plan     string             // the name of the plan
 	Snapshot *routeros.Snapshot // nil when it could not be read
-	Changes  *diff.ChangeSet    // nil when there is none
-	Parts    []diff.Part        // of the change set; nil where [Router.Divide] has not looked
+	Changes  *change.ChangeSet  // nil when there is none
+	Parts    []change.Part      // of the change set; nil where [Router.Divide] has not looked
 	Proof    *proof.Proof       // of the change set; nil when there is none
 	Findings []lint.Finding     // what is unwise about the plan on this router
 	Result   *apply.Result      // of an apply or an undo
@@ -117,17 +117,17 @@ func (s Style) bold(text visible) visible  { return s.color("1", text) }
 func (s Style) faint(text visible) visible { return s.color("2", text) }
 
 // op colours the sign of a step: green adds, red removes, yellow changes.
-func (s Style) op(op diff.Op) visible {
+func (s Style) op(op change.Op) visible {
 	switch op {
-	case diff.Add:
+	case change.Add:
 		return s.color("32", "+ add    ")
-	case diff.Remove:
+	case change.Remove:
 		return s.color("31", "- remove ")
-	case diff.Move:
+	case change.Move:
 		return s.color("36", "> move   ")
-	case diff.Enable:
+	case change.Enable:
 		return s.color("33", "~ enable ")
-	case diff.Disable:
+	case change.Disable:
 		return s.color("33", "~ disable")
 	default:
 		return s.color("33", "~ set    ")

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -24,22 +24,22 @@ import (
 func example() []view.Router {
 	stage := routeros.MakeAttributes("chain", "rosknock-p-a", "action", "add-src-to-address-list", "protocol", "tcp", "dst-port", "54321",
 		"address-list", "l_1", "address-list-timeout", "1m", "comment", "knock 1 of 3 at door d [rosknock p/d/stage-1]")
-	changes := diff.ChangeSet{
+	changes := change.ChangeSet{
 		Notes: []string{"the router has no /ipv6/firewall/filter: ipv6 is skipped"},
-		Steps: []diff.Step{
-			{Op: diff.Add, Menu: routeros.Filter, Slot: "p/d/stage-1", Set: stage, Before: "*5", BeforeText: `"r` + "\uFFFD" + `ponses | only" (*5)`},
-			{Op: diff.Set, Menu: routeros.Filter, ID: "*9", Slot: "p/d/stage-2", Set: routeros.MakeAttributes("dst-port", "54322"), Was: routeros.MakeAttributes("dst-port", "54323")},
-			{Op: diff.Set, Menu: routeros.Filter, ID: "*A", Slot: "p/jump", Set: routeros.MakeAttributes("jump-target", "rosknock-p-b"), Was: routeros.MakeAttributes("jump-target", "rosknock-p-a")},
-			{Op: diff.Move, Menu: routeros.Filter, ID: "*B", Slot: "p/d/open", Before: "*5", BeforeText: `"final" (*5)`},
-			{Op: diff.Enable, Menu: routeros.AddressList, ID: "*1", Slot: "p/allow", Set: routeros.MakeAttributes("disabled", "false")},
-			{Op: diff.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true")},
-			{Op: diff.Remove, Menu: routeros.Filter, ID: "*C", Slot: "p/d/stage-3", Was: stage.With("comment", "caf\xe9 [rosknock p/d/stage-3]")},
+		Steps: []change.Step{
+			{Op: change.Add, Menu: routeros.Filter, Slot: "p/d/stage-1", Set: stage, Before: "*5", BeforeText: `"r` + "\uFFFD" + `ponses | only" (*5)`},
+			{Op: change.Set, Menu: routeros.Filter, ID: "*9", Slot: "p/d/stage-2", Set: routeros.MakeAttributes("dst-port", "54322"), Was: routeros.MakeAttributes("dst-port", "54323")},
+			{Op: change.Set, Menu: routeros.Filter, ID: "*A", Slot: "p/jump", Set: routeros.MakeAttributes("jump-target", "rosknock-p-b"), Was: routeros.MakeAttributes("jump-target", "rosknock-p-a")},
+			{Op: change.Move, Menu: routeros.Filter, ID: "*B", Slot: "p/d/open", Before: "*5", BeforeText: `"final" (*5)`},
+			{Op: change.Enable, Menu: routeros.AddressList, ID: "*1", Slot: "p/allow", Set: routeros.MakeAttributes("disabled", "false")},
+			{Op: change.Disable, Menu: routeros.ServiceMenu, ID: "*0", Slot: "telnet", Set: routeros.MakeAttributes("disabled", "true")},
+			{Op: change.Remove, Menu: routeros.Filter, ID: "*C", Slot: "p/d/stage-3", Was: stage.With("comment", "caf\xe9 [rosknock p/d/stage-3]")},
 		},
 	}
 	snapshot := routeros.Snapshot{Identity: "caf\xe9", Version: routeros.Version{Major: 7, Minor: 20, Patch: 1}, Board: "RB5009UG+S+"}
 	return []view.Router{
 		{Name: "192.0.2.1", Address: "192.0.2.1:8729", Snapshot: &snapshot, Changes: &changes},
-		{Name: "192.0.2.2", Address: "192.0.2.2:8729", Snapshot: &snapshot, Changes: &diff.ChangeSet{}},
+		{Name: "192.0.2.2", Address: "192.0.2.2:8729", Snapshot: &snapshot, Changes: &change.ChangeSet{}},
 		{Name: "192.0.2.3", Address: "192.0.2.3:8729", Outcome: apply.Failed, Err: errors.New("192.0.2.3:8729: connection refused: enable the service api-ssl on the router")},
 	}
 }
@@ -140,15 +140,15 @@ func prepared(t *testing.T) view.Router {
 	}
 	rows := snapshot.Rules[routeros.Filter]
 	on, off := routeros.MakeAttributes("disabled", "false"), routeros.MakeAttributes("disabled", "true")
-	changes := diff.ChangeSet{Steps: []diff.Step{
-		{Op: diff.Remove, Menu: routeros.Filter, ID: rows[0].ID, Slot: "p/left", Was: rows[0].Attrs},
-		{Op: diff.Add, Menu: routeros.Filter, Slot: "p/jump", Set: routeros.MakeAttributes("chain", "input", "action", "jump", "disabled", "true", "jump-target", "rosknock-p-a")},
-		{Op: diff.Add, Menu: routeros.Filter, Slot: "p/gate", Set: routeros.MakeAttributes("chain", "rosknock-p-a", "action", "drop")},
-		{Op: diff.Add, Menu: routeros.Filter, Slot: "p/open", Set: routeros.MakeAttributes("chain", "rosknock-p-a", "action", "accept"), Before: "+2", BeforeText: "a rule"},
-		{Op: diff.Enable, Menu: routeros.Filter, ID: "+1", Slot: "p/jump", Set: on, Was: off},
-		{Op: diff.Disable, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Set: off, Was: on},
-		{Op: diff.Remove, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Was: rows[1].Attrs.With("disabled", "true")},
-		{Op: diff.Remove, Menu: routeros.Filter, ID: rows[2].ID, Slot: "p/gate", Was: rows[2].Attrs},
+	changes := change.ChangeSet{Steps: []change.Step{
+		{Op: change.Remove, Menu: routeros.Filter, ID: rows[0].ID, Slot: "p/left", Was: rows[0].Attrs},
+		{Op: change.Add, Menu: routeros.Filter, Slot: "p/jump", Set: routeros.MakeAttributes("chain", "input", "action", "jump", "disabled", "true", "jump-target", "rosknock-p-a")},
+		{Op: change.Add, Menu: routeros.Filter, Slot: "p/gate", Set: routeros.MakeAttributes("chain", "rosknock-p-a", "action", "drop")},
+		{Op: change.Add, Menu: routeros.Filter, Slot: "p/open", Set: routeros.MakeAttributes("chain", "rosknock-p-a", "action", "accept"), Before: "+2", BeforeText: "a rule"},
+		{Op: change.Enable, Menu: routeros.Filter, ID: "+1", Slot: "p/jump", Set: on, Was: off},
+		{Op: change.Disable, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Set: off, Was: on},
+		{Op: change.Remove, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Was: rows[1].Attrs.With("disabled", "true")},
+		{Op: change.Remove, Menu: routeros.Filter, ID: rows[2].ID, Slot: "p/gate", Was: rows[2].Attrs},
 	}}
 	return view.Router{Name: "r1", Snapshot: &snapshot, Changes: &changes}
 }
@@ -180,7 +180,7 @@ func TestParts(t *testing.T) {
 `; b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)
 	}
-	one := r.Changes.Part(diff.Part{From: 1, To: 5, Met: true}, nil) // nothing to tell apart
+	one := r.Changes.Part(change.Part{From: 1, To: 5, Met: true}, nil) // nothing to tell apart
 	r.Changes = &one
 	b.Reset()
 	if view.Changes(&b, r, view.Style{Width: 80}); strings.Contains(b.String(), "first") || strings.Contains(b.String(), "confirmed") {

@@ -10,9 +10,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -67,8 +68,8 @@ func planned(t *testing.T, router, name string) (routeros.Snapshot, plans.Plan, 
 	if err != nil {
 		return before, plan, err
 	}
-	changes, err := diff.Compute(before, rules, diff.Session{})
-	return difftest.After(t, before, changes), plan, err
+	changes, err := diff.Compute(before, rules, change.Management{})
+	return changetest.After(t, before, changes), plan, err
 }
 
 // testPlans plays knocks, right and wrong, at the seed's plan in both layouts. The last knock itself is

@@ -11,9 +11,10 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/diff/difftest"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
@@ -44,7 +45,7 @@ func (l *lab) testForwards(t *testing.T) {
 		before := table(t, beside)
 		rules, err := compile.Compile(p, before)
 		check(t, "compile", err)
-		changes, err := diff.Compute(before, rules, diff.Session{})
+		changes, err := diff.Compute(before, rules, change.Management{})
 		check(t, "diff", err)
 		t.Run(layout.String(), func(t *testing.T) {
 			drop, on := firewall.Drop, firewall.Forwarded
@@ -59,7 +60,7 @@ func (l *lab) testForwards(t *testing.T) {
 			shots = append(shots, knocks("203.0.113.10", 42000, 33890, 13389)...)
 			shots = append(shots, knocks("198.51.100.7", 43000, 33890)...)
 			shots = append(shots, onBridge(knocks("192.168.88.77", 44000, 33890))...)
-			g := l.agree(t, difftest.After(t, before, changes), round{shots: shots})
+			g := l.agree(t, changetest.After(t, before, changes), round{shots: shots})
 			want := []firewall.Verdict{drop, drop, on, drop, drop, drop, drop, drop, on, on, drop, drop, on, on}
 			if !slices.Equal(g.verdicts, want) {
 				t.Errorf("got %v, want %v", g.verdicts, want)

@@ -1,16 +1,16 @@
-// Package diff finds the fewest steps that bring a router from a snapshot to a rule set, in an
-// order in which every state between two steps is safe.
+// Package change is the value that rosknock computes, prints, saves, proves, applies and undoes: a
+// [ChangeSet], its steps, and what they make of a snapshot.
 //
-// The result is a [ChangeSet]: a value that can be printed, saved, proved, applied and undone, and
-// that carries the digest of the snapshot that it was computed from. Nothing in here talks to a
-// router. Foreign rules are pinned members of the desired order, so no step ever names one
-// except as the anchor of a placement.
-package diff
+// A change set carries the digest of the snapshot that it was computed from. [Rehearse] carries it
+// out on a copy, [Arrange] puts steps into an order in which every state between two of them is
+// safe, [PartsOf] finds the parts that go under a protection of their own, and [Foreign] says what a
+// change made of other people's rows. Package diff computes change sets. Nothing in here talks to a
+// router.
+package change
 
 import (
 	"slices"
 
-	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -78,10 +78,6 @@ func (c ChangeSet) Menus() []routeros.Menu {
 	}
 	return menus
 }
-
-// RefusalError says why no change set is given: carrying the plan out on this router would be
-// wrong. Exit code 4.
-type RefusalError = compile.RefusalError
 
 // Part returns the steps of a part as a change set of its own. Rows that they add are named anew, and
 // those of earlier steps by the ids that the router has given them since. The digest of where it

@@ -1,9 +1,9 @@
-package diff_test
+package change_test
 
 import (
 	"testing"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -11,7 +11,7 @@ import (
 func TestRows(t *testing.T) {
 	s := three()
 	for menu, want := range map[routeros.Menu]int{routeros.Filter: 3, routeros.NAT: 0, routeros.AddressList: 2, routeros.AddressList6: 0, routeros.ServiceMenu: 2} {
-		if got := diff.Rows(s, menu); len(got) != want {
+		if got := change.Rows(s, menu); len(got) != want {
 			t.Errorf("%s: %d rows, want %d", menu, len(got), want)
 		}
 	}
@@ -29,7 +29,7 @@ func TestRows(t *testing.T) {
 		{routeros.AddressList6, "*2", false, "", ""},
 		{routeros.ServiceMenu, "*7", true, "address", "10.0.0.0/8"},
 	} {
-		row, there := diff.FindRow(s, test.menu, test.id)
+		row, there := change.FindRow(s, test.menu, test.id)
 		if there != test.there || row.Attrs.Get(test.name) != test.value {
 			t.Errorf("%s %s: %+v, %v", test.menu, test.id, row, there)
 		}
@@ -42,11 +42,11 @@ func TestRows(t *testing.T) {
 // TestReadRow: a row of a print, as each kind of menu has it.
 func TestReadRow(t *testing.T) {
 	printed := routeros.MakeAttributes(".id", "*5", "chain", "input", "dynamic", "true", "bytes", "7", "list", "l")
-	rule := diff.ReadRow(routeros.Filter, printed)
+	rule := change.ReadRow(routeros.Filter, printed)
 	if rule.ID != "*5" || !rule.Dynamic || rule.Attrs.Has("bytes") || rule.Attrs.Has(".id") {
 		t.Errorf("%+v", rule)
 	}
-	if entry := diff.ReadRow(routeros.AddressList, printed); entry.ID != "*5" || !entry.Dynamic || !entry.Attrs.Equal(printed) {
+	if entry := change.ReadRow(routeros.AddressList, printed); entry.ID != "*5" || !entry.Dynamic || !entry.Attrs.Equal(printed) {
 		t.Errorf("%+v", entry)
 	}
 }

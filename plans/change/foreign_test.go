@@ -1,10 +1,11 @@
-package diff_test
+package change_test
 
 import (
 	"slices"
 	"testing"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -37,11 +38,11 @@ func TestForeign(t *testing.T) {
 		{"another row", other, false},
 		{"others in another order", swapped, false},
 	} {
-		adopts := diff.Step{Op: diff.Set, Menu: routeros.Filter, ID: "*2", Set: routeros.MakeAttributes("comment", mark), Was: routeros.MakeAttributes("comment", "theirs")}
-		if d := diff.Foreign(plain, test.is, "p", adopts); (d == nil) != test.same {
+		adopts := change.Step{Op: change.Set, Menu: routeros.Filter, ID: "*2", Set: routeros.MakeAttributes("comment", mark), Was: routeros.MakeAttributes("comment", "theirs")}
+		if d := change.Foreign(plain, test.is, "p", adopts); (d == nil) != test.same {
 			t.Errorf("%s: %q", test.name, d)
 		}
-		if d := diff.Foreign(plain, test.is, "p"); (d == nil) != (test.name == "as it was") {
+		if d := change.Foreign(plain, test.is, "p"); (d == nil) != (test.name == "as it was") {
 			t.Errorf("%s, without a step: %q", test.name, d)
 		}
 	}
@@ -56,7 +57,7 @@ func TestForeignSays(t *testing.T) {
 		{ID: "*3", List: "l", Address: "192.0.2.3", Dynamic: true}, {ID: "*4", List: "l", Address: "192.0.2.4", Comment: "[rosknock q/allow]"},
 	}
 	router := func(list []routeros.ListEntry, rows ...string) routeros.Snapshot {
-		s := filter(rows...)
+		s := changetest.Filter(rows...)
 		s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: list}
 		return s
 	}
@@ -71,12 +72,12 @@ func TestForeignSays(t *testing.T) {
 		{"the plan's and the router's rows are others", router(slices.Delete(slices.Clone(list), 1, 3), "*1 input accept #first", "*9 input drop [gate/tcp]", "*2 input drop #caf\xe9", "*5 forward accept"), nil},
 		{"a rule is gone", router(list, rows[:4]...), []string{"/ip/firewall/filter: action=accept chain=forward (*5), which is not rosknock's, is gone"}},
 		{"a rule is new", router(list, append(slices.Clone(rows), "*6 forward drop #new")...), []string{`/ip/firewall/filter: "new" (*6), which is not rosknock's, is new`}},
-		{"a rule was removed and added again", router(list, instead("*5", "*7 forward accept")(slices.Clone(rows))...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=accept chain=forward (*7), and neither is rosknock's"}},
-		{"a rule is another", router(list, instead("*5", "*5 forward drop")(slices.Clone(rows))...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=drop chain=forward (*5), and neither is rosknock's"}},
+		{"a rule was removed and added again", router(list, append(slices.Clone(rows[:4]), "*7 forward accept")...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=accept chain=forward (*7), and neither is rosknock's"}},
+		{"a rule is another", router(list, append(slices.Clone(rows[:4]), "*5 forward drop")...), []string{"/ip/firewall/filter: where action=accept chain=forward (*5) stood there is now action=drop chain=forward (*5), and neither is rosknock's"}},
 		{"an entry is gone", router(list[:3], rows...), []string{"/ip/firewall/address-list: l 192.0.2.4, which is not rosknock's, is gone"}},
 		{"an entry is another", router(disabled, rows...), []string{"/ip/firewall/address-list: where l 192.0.2.1 stood there is now l 192.0.2.1, and neither is rosknock's"}},
 		{"all of it", router(nil), []string{`/ip/firewall/filter: "first" (*1), which is not rosknock's, is gone`, "/ip/firewall/address-list: l 192.0.2.1, which is not rosknock's, is gone"}},
 	} {
-		expect(t, test.name, diff.Foreign(router(list, rows...), test.is, "p"), test.want)
+		changetest.Expect(t, test.name, change.Foreign(router(list, rows...), test.is, "p"), test.want)
 	}
 }

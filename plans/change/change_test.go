@@ -1,4 +1,4 @@
-package diff_test
+package change_test
 
 import (
 	"fmt"
@@ -7,17 +7,18 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // TestChangeSet: what a change set says of itself.
 func TestChangeSet(t *testing.T) {
-	none := diff.ChangeSet{Notes: []string{"nothing to do here"}}
+	none := change.ChangeSet{Notes: []string{"nothing to do here"}}
 	if none.Changed() || none.Menus() != nil {
 		t.Error("no step is a change")
 	}
-	c := diff.ChangeSet{Steps: []diff.Step{{Menu: routeros.AddressList}, {Menu: routeros.Filter}, {Menu: routeros.AddressList}, {Menu: routeros.ServiceMenu}}}
+	c := change.ChangeSet{Steps: []change.Step{{Menu: routeros.AddressList}, {Menu: routeros.Filter}, {Menu: routeros.AddressList}, {Menu: routeros.ServiceMenu}}}
 	if want := []routeros.Menu{routeros.AddressList, routeros.Filter, routeros.ServiceMenu}; !c.Changed() || !slices.Equal(c.Menus(), want) {
 		t.Errorf("%v, want %v", c.Menus(), want)
 	}
@@ -26,11 +27,11 @@ func TestChangeSet(t *testing.T) {
 // TestWritten: enabling and disabling write one attribute, everything else what it says.
 func TestWritten(t *testing.T) {
 	set := routeros.MakeAttributes("dst-port", "22")
-	for op, want := range map[diff.Op]routeros.Attributes{
-		diff.Enable: routeros.MakeAttributes("disabled", "false"), diff.Disable: routeros.MakeAttributes("disabled", "true"),
-		diff.Set: set, diff.Add: set,
+	for op, want := range map[change.Op]routeros.Attributes{
+		change.Enable: routeros.MakeAttributes("disabled", "false"), change.Disable: routeros.MakeAttributes("disabled", "true"),
+		change.Set: set, change.Add: set,
 	} {
-		if got := diff.Written(diff.Step{Op: op, Set: set}); !got.Equal(want) {
+		if got := change.Written(change.Step{Op: op, Set: set}); !got.Equal(want) {
 			t.Errorf("%s writes %s, want %s", op, got, want)
 		}
 	}
@@ -40,22 +41,22 @@ func TestWritten(t *testing.T) {
 // router gave them. Carried out one after the other the parts do what the whole does.
 func TestPart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := filter("*1 input accept", "*2 input drop", "*3 forward accept")
-		c := diff.ChangeSet{Plan: "p1", Snapshot: s.Digest(), Notes: []string{"n"}}
+		s := changetest.Filter("*1 input accept", "*2 input drop", "*3 forward accept")
+		c := change.ChangeSet{Plan: "p1", Snapshot: s.Digest(), Notes: []string{"n"}}
 		names := []string{"*1", "*2", "*3"}
 		for i := range rapid.IntRange(1, 8).Draw(t, "steps") {
 			id := rapid.SampledFrom(names).Draw(t, "row")
 			switch rapid.IntRange(0, 3).Draw(t, "op") {
 			case 0, 1:
-				c.Steps = append(c.Steps, diff.Step{Op: diff.Add, Menu: routeros.Filter, Before: id, Set: rule(fmt.Sprintf("input log log-prefix=%d", i)).Attrs})
+				c.Steps = append(c.Steps, change.Step{Op: change.Add, Menu: routeros.Filter, Before: id, Set: changetest.Rule(fmt.Sprintf("input log log-prefix=%d", i)).Attrs})
 				names = append(names, fmt.Sprintf("+%d", i))
 			case 2:
-				c.Steps = append(c.Steps, diff.Step{Op: diff.Set, Menu: routeros.Filter, ID: id, Set: routeros.MakeAttributes("dst-port", fmt.Sprint(i))})
+				c.Steps = append(c.Steps, change.Step{Op: change.Set, Menu: routeros.Filter, ID: id, Set: routeros.MakeAttributes("dst-port", fmt.Sprint(i))})
 			default:
-				c.Steps = append(c.Steps, diff.Step{Op: diff.Disable, Menu: routeros.Filter, ID: id})
+				c.Steps = append(c.Steps, change.Step{Op: change.Disable, Menu: routeros.Filter, ID: id})
 			}
 		}
-		whole, err := diff.Rehearse(s, c, len(c.Steps))
+		whole, err := change.Rehearse(s, c, len(c.Steps))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,11 +64,11 @@ func TestPart(t *testing.T) {
 		now, from := s, 0
 		for from < len(c.Steps) {
 			to := rapid.IntRange(from+1, len(c.Steps)).Draw(t, "to")
-			part := c.Part(diff.Part{From: from, To: to}, given)
+			part := c.Part(change.Part{From: from, To: to}, given)
 			if part.Snapshot != "" || part.Plan != "p1" || len(part.Steps) != to-from {
 				t.Fatalf("%+v", part)
 			}
-			next, ids, err := diff.After(now, part)
+			next, ids, err := change.After(now, part)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package diff
+package change
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func foreignRules(rows []routeros.Rule, plan string, handed map[string]handing) 
 	for i := range rows {
 		r := &rows[i]
 		h, passed := handed[r.ID]
-		if _, ours := owned(*r, plan); r.Dynamic || ours && !passed {
+		if _, ours := Owned(*r, plan); r.Dynamic || ours && !passed {
 			continue
 		}
 		attrs := r.Attrs
@@ -80,10 +80,10 @@ func HandsOver(step Step, plan string) bool {
 	if step.Op != Set || !step.Menu.IsRuleTable() || len(step.Set) != 1 || !step.Set.Has("comment") {
 		return false
 	}
-	return marked(step.Was.Get("comment"), plan) != marked(step.Set.Get("comment"), plan)
+	return Marked(step.Was.Get("comment"), plan) != Marked(step.Set.Get("comment"), plan)
 }
 
-func marked(comment, plan string) bool {
+func Marked(comment, plan string) bool {
 	mark, ok := routeros.FindMark(comment)
 	return ok && mark.Plan == plan
 }

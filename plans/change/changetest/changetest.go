@@ -1,8 +1,9 @@
-// Package difftest follows change sets in tests, where steps always fit their router.
-package difftest
+// Package changetest follows change sets in tests, where steps always fit their router, and reads and
+// writes rules and steps as text.
+package changetest
 
 import (
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -14,9 +15,9 @@ type Failing interface {
 
 // After is a router after all steps of a change set, with ids of the router's own for the rows that
 // were added. The test fails where the steps do not fit it.
-func After(t Failing, before routeros.Snapshot, c diff.ChangeSet) routeros.Snapshot {
+func After(t Failing, before routeros.Snapshot, c change.ChangeSet) routeros.Snapshot {
 	t.Helper()
-	after, _, err := diff.After(before, c)
+	after, _, err := change.After(before, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,9 +26,9 @@ func After(t Failing, before routeros.Snapshot, c diff.ChangeSet) routeros.Snaps
 
 // States are the states of a router before, between and after the steps of a change set. The test
 // fails where they do not fit it.
-func States(t Failing, before routeros.Snapshot, c diff.ChangeSet) []routeros.Snapshot {
+func States(t Failing, before routeros.Snapshot, c change.ChangeSet) []routeros.Snapshot {
 	t.Helper()
-	states, err := diff.States(before, c)
+	states, err := change.States(before, c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,47 +1,46 @@
-package diff_test
+package changetest
 
 import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 
-	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// The tests of this package write rules and steps as text, so that they can be read:
+// Tests write rules and steps as text, so that they can be read:
 //
 //	*5 input drop protocol=tcp dst-port=22 [gate/tcp]
 //
 // is the row *5 of the filter, which carries the mark of the plan p for the slot gate/tcp; [x@q] is
 // a mark of the plan q, #a_text is the text "a text" of a comment, and D makes a row dynamic.
 
-// filter is a router with these rows in its IPv4 filter.
-func filter(lines ...string) routeros.Snapshot { return router(routeros.Filter, lines...) }
+// Filter is a router with these rows in its IPv4 filter.
+func Filter(lines ...string) routeros.Snapshot { return Router(routeros.Filter, lines...) }
 
-// router is one with these rows in one of its tables.
-func router(menu routeros.Menu, lines ...string) routeros.Snapshot {
+// Router is one with these rows in one of its tables.
+func Router(menu routeros.Menu, lines ...string) routeros.Snapshot {
 	rows := make([]routeros.Rule, len(lines))
 	for i, line := range lines {
 		id, rest, _ := strings.Cut(line, " ")
-		rows[i] = rule(rest)
+		rows[i] = Rule(rest)
 		rows[i].ID = id
 	}
 	return routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{menu: rows}}
 }
 
-// rules are wanted rules, which have no id.
-func rules(lines ...string) []routeros.Rule {
+// Rules are wanted rules, which have no id.
+func Rules(lines ...string) []routeros.Rule {
 	out := make([]routeros.Rule, len(lines))
 	for i, line := range lines {
-		out[i] = rule(line)
+		out[i] = Rule(line)
 	}
 	return out
 }
 
-// rule reads a rule: its chain, or - for none, its action, and everything else.
-func rule(line string) routeros.Rule {
+// Rule reads a rule: its chain, or - for none, its action, and everything else.
+func Rule(line string) routeros.Rule {
 	words := strings.Fields(line)
 	var r routeros.Rule
 	pairs := []string{"action", words[1]}
@@ -75,8 +74,8 @@ func rule(line string) routeros.Rule {
 	return r
 }
 
-// spell writes a rule in the form that [rule] reads.
-func spell(r routeros.Rule) string {
+// Spell writes a rule in the form that [Rule] reads.
+func Spell(r routeros.Rule) string {
 	var words []string
 	if r.ID != "" {
 		words = append(words, r.ID)
@@ -100,20 +99,21 @@ func spell(r routeros.Rule) string {
 	return strings.Join(words, " ")
 }
 
-// written are the steps of a change set, one text each:
+// Written are the steps of a change set, one text each:
 //
 //	add input drop dst-port=22 [gate/tcp] before *6
 //	set *5 dst-port=22
 //	move *5 before *6
-func written(steps []diff.Step) []string {
+func Written(steps []change.Step) []string {
 	out := make([]string, len(steps))
 	for i, step := range steps {
-		out[i] = spellStep(step)
+		out[i] = SpellStep(step)
 	}
 	return out
 }
 
-func spellStep(step diff.Step) string {
+// SpellStep writes a step as [Written] does.
+func SpellStep(step change.Step) string {
 	text := string(step.Op)
 	switch step.Menu {
 	case routeros.Filter:
@@ -123,11 +123,11 @@ func spellStep(step diff.Step) string {
 		text += " " + string(step.Menu)
 	}
 	switch {
-	case step.Op == diff.Add && step.Menu.IsRuleTable():
-		text += " " + spell(routeros.Rule{Attrs: step.Set})
-	case step.Op == diff.Add:
+	case step.Op == change.Add && step.Menu.IsRuleTable():
+		text += " " + Spell(routeros.Rule{Attrs: step.Set})
+	case step.Op == change.Add:
 		text += " " + step.Set.String()
-	case step.Op == diff.Set:
+	case step.Op == change.Set:
 		text += " " + step.ID + " " + step.Set.String()
 	default:
 		text += " " + step.ID
@@ -135,30 +135,34 @@ func spellStep(step diff.Step) string {
 	switch {
 	case step.Before != "":
 		text += " before " + step.Before
-	case step.Menu.IsRuleTable() && (step.Op == diff.Add || step.Op == diff.Move):
+	case step.Menu.IsRuleTable() && (step.Op == change.Add || step.Op == change.Move):
 		text += " at the end"
 	}
 	return text
 }
 
-// lines are the rows of a router's filter as text.
-func lines(s routeros.Snapshot) []string {
+// Lines are the rows of a router's filter as text.
+func Lines(s routeros.Snapshot) []string {
 	var out []string
 	for _, r := range s.Rules[routeros.Filter] {
-		out = append(out, spell(r))
+		out = append(out, Spell(r))
 	}
 	return out
 }
 
-// expect compares lists of texts.
-func expect(t *testing.T, what string, got, want []string) {
+// Expect compares lists of texts.
+func Expect(t interface {
+	Helper()
+	Errorf(format string, args ...any)
+}, what string, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Errorf("%s:\n%swant\n%s", what, listed(got), listed(want))
+		t.Errorf("%s:\n%swant\n%s", what, Listed(got), Listed(want))
 	}
 }
 
-func listed(texts []string) string {
+// Listed writes texts below each other.
+func Listed(texts []string) string {
 	var b strings.Builder
 	for _, text := range texts {
 		fmt.Fprintf(&b, "\t%s\n", text)

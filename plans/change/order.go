@@ -1,4 +1,4 @@
-package diff
+package change
 
 import (
 	"fmt"
@@ -129,19 +129,19 @@ func riskOf(start, s routeros.Snapshot, step Step) risk {
 	case Looks(was) && Looks(is):
 		return harmless
 	case step.Op == Set && wider(was, is):
-		if shuts(is) {
+		if Shuts(is) {
 			return shutting
 		}
 	case step.Op == Remove || step.Op == Disable || step.Op == Set && !wider(is, was):
 		if was.Action() == "accept" {
 			return closing
 		}
-		if step.Op == Set && shuts(is) {
+		if step.Op == Set && Shuts(is) {
 			return shutting
 		}
 	case (step.Op == Set || step.Op == Move) && was.Action() == "accept":
 		return closing // the router moves it to the end of the table when the row before which it belongs is gone
-	case (step.Op == Enable || step.Op == Move) && shuts(is):
+	case (step.Op == Enable || step.Op == Move) && Shuts(is):
 		return shutting
 	}
 	return refused
@@ -175,7 +175,7 @@ func wider(was, is routeros.Rule) bool {
 // Arrange puts the steps of a change set into their parts. Within a part they keep their order. The
 // error, if any, is a *[MisfitError].
 func Arrange(before routeros.Snapshot, steps []Step) ([]Step, error) {
-	steps = number(steps)
+	steps = Number(steps)
 	states, err := States(before, ChangeSet{Steps: steps})
 	if err != nil {
 		return nil, err
@@ -214,7 +214,7 @@ func permuted(steps []Step, order []int) []Step {
 
 // number gives the rows that steps add their names for good. Until then an Add bears a name of its
 // own as its ID.
-func number(steps []Step) []Step {
+func Number(steps []Step) []Step {
 	ids := map[string]string{}
 	for i, step := range steps {
 		if step.Op == Add && step.ID != "" {
@@ -348,7 +348,7 @@ func names(r routeros.Rule, list string) bool {
 // packets or leads them elsewhere, where packets come. It is nil for what may be added as it is.
 func Prepared(s routeros.Snapshot, step Step) *Step {
 	r := routeros.Rule{Attrs: step.Set}
-	if step.Op != Add || !step.Menu.IsRuleTable() || r.Disabled() || !shuts(r) && r.Action() != "jump" || !Reached(s.Rules[step.Menu])[r.Chain()] {
+	if step.Op != Add || !step.Menu.IsRuleTable() || r.Disabled() || !Shuts(r) && r.Action() != "jump" || !Reached(s.Rules[step.Menu])[r.Chain()] {
 		return nil
 	}
 	return &Step{
@@ -365,7 +365,7 @@ func Met(s routeros.Snapshot, plan string) []string {
 		for _, menu := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
 			reached := Reached(s.Rules[menu])
 			for _, r := range s.Rules[menu] {
-				if _, ours := owned(r, plan); ours && reached[r.Chain()] && !r.Disabled() {
+				if _, ours := Owned(r, plan); ours && reached[r.Chain()] && !r.Disabled() {
 					out = append(out, fmt.Sprintf("%s %s", menu, r.Canonical().Without("comment", "disabled")))
 				}
 			}
