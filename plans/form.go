@@ -64,10 +64,13 @@ func planForm() form {
 			value: form{kind: tableForm, names: new(nameScalar()), items: new(doorForm()), least: 1}},
 		field{name: "allow", about: "Sources that never need to knock.", value: mapping(
 			field{name: "addresses", about: "Permanent addresses and prefixes.", value: list(addressScalar())},
-			field{name: "interface-lists", about: "Interface lists of the router.", value: list(textScalar("an interface list"))})},
+			field{name: "interface-lists", about: "Interface lists of the router.", value: list(textScalar("an interface list"))},
+			field{name: "interfaces", about: "Single interfaces of the router, such as that of a VPN.", value: list(textScalar("an interface"))},
+			field{name: "address-lists", about: "Address lists of somebody else, taken as they are.", value: list(textScalar("an address list"))})},
 		field{name: "gate", about: "Services that are closed to everybody who is neither allowed nor trusted.", value: mapping(
 			field{name: "services", about: "Services of /ip/service.", value: list(serviceScalar())},
-			field{name: "vpns", about: "VPNs, with all their protocols and ports.", value: list(vpnScalar())},
+			field{name: "vpns", about: "VPNs, with all their protocols and ports, as they run on the router. Where the router does not tell a port, name it.", value: form{kind: listForm, items: new(vpnForm())}},
+			field{name: "ports", about: "What has no name, as tcp/8443 or udp/5000-5010.", value: list(portScalar())},
 			field{name: "forwards", about: "Services behind the router that are reached through a port of it, by destination NAT.", value: forwardsForm()})},
 		field{name: "services", about: "The desired state of /ip/service.", value: servicesForm()},
 		field{name: "firewall", about: "Where the rules go, and in which form.", value: firewallForm()},
@@ -100,6 +103,8 @@ func doorForm() form {
 		field{name: "log", about: "Logging of finished knocks.", value: mapping(
 			field{name: "prefix", required: true, about: "What each line begins with.", value: form{scalar: textScalar("a prefix")}},
 			field{name: "limit", fallback: "10/1m", about: "The most lines per time.", value: form{scalar: limitScalar()}})},
+		field{name: "on", about: "Interface lists of the router on which the door has to open. By default every interface by which strangers come in: those with a default route or a masquerade.",
+			value: form{kind: listForm, items: &form{scalar: textScalar("an interface list")}, least: 1}},
 		field{name: "rotate", about: "A knock that changes with time, in place of a fixed one.", value: rotateForm()},
 	)
 	f.one = []string{"knock", "rotate"}
@@ -143,6 +148,15 @@ func payloadForm() form {
 		value: form{scalar: credentialScalar("the payload"), private: true}})
 	f.private = true
 	return f
+}
+
+// vpnForm is a name, or a name with the port that the router does not tell.
+func vpnForm() form {
+	long := mapping(
+		field{name: "name", required: true, about: "Its name.", value: form{scalar: vpnScalar()}},
+		field{name: "port", required: true, about: "The port on which it listens; of wireguard, openvpn and sstp.", value: number("a port", 1, 65535)},
+	)
+	return form{kind: choiceForm, scalar: vpnScalar(), long: &long}
 }
 
 func servicesForm() form {

@@ -109,8 +109,11 @@ func (w *walker) build(root *yaml.Node) Plan {
 		p.Doors = append(p.Doors, w.door(p.Name, e))
 	}
 	p.Allow = Allow{Addresses: w.ranges(p.Firewall.Families, root, "allow", "addresses"),
-		InterfaceLists: w.strings(root, "allow", "interface-lists")}
-	p.Gate = Gate{Services: w.strings(root, "gate", "services"), VPNs: w.strings(root, "gate", "vpns"), Forwards: w.forwards(root)}
+		InterfaceLists: w.strings(root, "allow", "interface-lists"), Interfaces: w.strings(root, "allow", "interfaces"),
+		AddressLists: w.strings(root, "allow", "address-lists")}
+	p.Gate = Gate{Services: w.strings(root, "gate", "services"), Forwards: w.forwards(root)}
+	w.gateVPNs(root, &p.Gate)
+	w.gatePorts(root, &p.Gate)
 	p.Services = w.services(root)
 	w.compareDoors(root, p)
 	w.compareFound(root, p)
@@ -128,6 +131,7 @@ func (w *walker) door(plan string, e entry) Door {
 		Knock:     w.knock(e.value),
 		Opens:     w.opens(e.value),
 		Log:       w.log(e.value),
+		On:        w.strings(e.value, "on"),
 	}
 	if n := w.child(e.value, "stage-timeout"); n != nil {
 		d.StageTimeout, _ = routeros.ParseDuration(n.Value)
@@ -253,6 +257,36 @@ func (w *walker) opens(door *yaml.Node) []Target {
 		return []Target{{Kind: Everything}}
 	}
 	return out
+}
+
+// gateVPNs reads either form of a VPN.
+func (w *walker) gateVPNs(root *yaml.Node, g *Gate) {
+	for _, n := range w.items(root, "gate", "vpns") {
+		if n.Kind == yaml.ScalarNode {
+			g.VPNs = append(g.VPNs, n.Value)
+			continue
+		}
+		name := w.string(n, "name")
+		switch {
+		case name == "":
+			continue
+		case slices.Contains(g.VPNs, name):
+			w.add(n, fmt.Sprintf("%q is repeated", name), "leave it out")
+		case !MovesPort(name):
+			w.add(n, fmt.Sprintf("%s has no port that can be named", name), "write its name alone")
+		}
+		port, _ := strconv.ParseUint(w.string(n, "port"), 10, 16)
+		g.VPNs, g.VPNPorts = append(g.VPNs, name), append(g.VPNPorts, VPNPort{name, uint16(port)})
+	}
+}
+
+func (w *walker) gatePorts(root *yaml.Node, g *Gate) {
+	for _, n := range w.items(root, "gate", "ports") {
+		protocol, ports, _ := strings.Cut(n.Value, "/")
+		if t, why, _ := parsePortTarget(protocol, ports); why == "" {
+			g.Ports = append(g.Ports, t)
+		}
+	}
 }
 
 func (w *walker) log(door *yaml.Node) *Log {

@@ -180,6 +180,19 @@ func targetScalar() scalar {
 		}}
 }
 
+// portScalar is a protocol with a port or a range of ports.
+func portScalar() scalar {
+	return scalar{what: "a protocol with a port", pattern: `^(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$`,
+		check: func(text string) (string, string) {
+			protocol, ports, ok := strings.Cut(text, "/")
+			if !ok {
+				return "it names no protocol", "write tcp/… or udp/…"
+			}
+			_, why, remedy := parsePortTarget(protocol, ports)
+			return why, remedy
+		}}
+}
+
 // parseTarget reads an item of opens.
 func parseTarget(text string) (t Target, why, remedy string) {
 	if protocol, ports, ok := strings.Cut(text, "/"); ok {

@@ -22,8 +22,9 @@ func Write(p Plan) []byte {
 		put(doors, d.Name, writeDoor(p.Name, d))
 	}
 	put(root, "doors", doors)
-	put(root, "allow", fields("addresses", ranges(p.Allow.Addresses), "interface-lists", texts(p.Allow.InterfaceLists)))
-	put(root, "gate", fields("services", texts(p.Gate.Services), "vpns", texts(p.Gate.VPNs), "forwards", writeForwards(p.Gate.Forwards)))
+	put(root, "allow", fields("addresses", ranges(p.Allow.Addresses), "interface-lists", texts(p.Allow.InterfaceLists),
+		"interfaces", texts(p.Allow.Interfaces), "address-lists", texts(p.Allow.AddressLists)))
+	put(root, "gate", fields("services", texts(p.Gate.Services), "vpns", writeVPNs(p.Gate), "ports", writeTargets(p.Gate.Ports), "forwards", writeForwards(p.Gate.Forwards)))
 	put(root, "services", writeServices(p.Services))
 	put(root, "firewall", writeFirewall(p.Firewall))
 	var b bytes.Buffer
@@ -36,13 +37,9 @@ func Write(p Plan) []byte {
 }
 
 func writeDoor(plan string, d Door) *yaml.Node {
-	var opens []string
 	knock := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, s := range d.Knock {
 		knock.Content = append(knock.Content, writeStage(s))
-	}
-	for _, t := range d.Opens {
-		opens = append(opens, t.String())
 	}
 	n := fields("rotate", writeRotate(d.Rotate), "knock", knock, "stage-timeout", text(routeros.FormatDuration(d.StageTimeout)))
 	switch {
@@ -54,11 +51,32 @@ func writeDoor(plan string, d Door) *yaml.Node {
 	trusted := fields("list", text(d.Trusted.List), "for", text(d.Trusted.For.String()))
 	trusted.Style = yaml.FlowStyle
 	put(n, "trusted", trusted)
-	put(n, "opens", texts(opens))
+	put(n, "opens", writeTargets(d.Opens))
+	put(n, "on", texts(d.On))
 	writeQuarantine(n, d)
 	if d.Log != nil {
 		limit := fmt.Sprintf("%d/%s", d.Log.Count, routeros.FormatDuration(d.Log.Per))
 		put(n, "log", fields("prefix", text(d.Log.Prefix), "limit", text(limit)))
+	}
+	return n
+}
+
+func writeTargets(list []Target) *yaml.Node {
+	var names []string
+	for _, t := range list {
+		names = append(names, t.String())
+	}
+	return texts(names)
+}
+
+func writeVPNs(g Gate) *yaml.Node {
+	n := texts(g.VPNs)
+	for i, name := range g.VPNs {
+		at := slices.IndexFunc(g.VPNPorts, func(p VPNPort) bool { return p.Name == name })
+		if at >= 0 {
+			n.Content[i] = fields("name", text(name), "port", integer(int(g.VPNPorts[at].Port)))
+			n.Content[i].Style = yaml.FlowStyle
+		}
 	}
 	return n
 }
