@@ -75,11 +75,7 @@ func (c *compiler) expand(t plans.Target) []Match {
 		}
 		return []Match{{Protocol: "tcp", Ports: ports}}
 	case plans.VPNTarget:
-		var out []Match
-		for _, m := range plans.VPNMatches(t.Name, c.family) {
-			out = append(out, Match{Protocol: m.Protocol, Ports: portsOf(m.Ports), IPsecPolicy: m.IPsecPolicy})
-		}
-		return out
+		return c.vpn(t.Name)
 	case plans.PortTarget:
 		return []Match{{Protocol: t.Protocol, Ports: routeros.Ports{t.Port}}}
 	case plans.ForwardTarget:

@@ -1,0 +1,257 @@
+package proof
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/firewall"
+	"github.com/rosknock/rosknock/routeros/firewall/space"
+)
+
+// TrackingOff is the name of the failure that nobody can accept: without connection tracking no
+// packet is new or established.
+const TrackingOff = "tracking-off"
+
+// untracked: where connections are not tracked, no knock and no accept of established traffic works
+// (routeros-facts § 15.1).
+func (p *prover) untracked() bool {
+	if p.before.Tracking != routeros.TrackingOff || p.want.Removes {
+		return false
+	}
+	p.proof.Failures = append(p.proof.Failures, Failure{
+		Promise: NotVoid, Risk: TrackingOff,
+		What:   "connection tracking is switched off: no packet is new, so no knock counts and no door opens",
+		Remedy: "switch it on with /ip firewall connection tracking set enabled=auto",
+	})
+	for _, promise := range []Promise{KeepOperator, NoExposure, OnlyByKnock} {
+		p.unasked(promise, "connection tracking is switched off")
+	}
+	return true
+}
+
+// door plays each knock on the router's final state, on every interface on which the door has to
+// open. Others on which it does not are named.
+func (f *table) door() {
+	for _, d := range f.Doors {
+		outer, others := f.play(d, d.Outer), f.play(d, f.elsewhere(d))
+		why := cmp.Or(outer.why, others.why, outer.same, others.same)
+		switch {
+		case why != nil && len(outer.opens)+len(others.opens) == 0:
+			f.fail(Failure{
+				Promise: NotVoid, Risk: VoidDoor, After: len(f.states) - 1,
+				What:   fmt.Sprintf("door %s would not open to a knock: %s", d.Name, why),
+				Remedy: "move that rule, or name the place with firewall.place",
+			})
+		case len(outer.shut) > 0 && !d.AsFound:
+			f.fail(Failure{
+				Promise: NotVoid, Risk: DoorShut, After: len(f.states) - 1,
+				What:   fmt.Sprintf("door %s would not open on %s, where strangers come in: %s", d.Name, strings.Join(outer.shut, ", "), outer.why),
+				Remedy: fmt.Sprintf("move or narrow that rule, or name the interface lists on which the door has to open, with doors.%s.on", d.Name),
+			})
+		case len(outer.shut)+len(others.shut) > 0:
+			f.note(fmt.Sprintf("over %s door %s does not open on %s", f.Family, d.Name, strings.Join(append(outer.shut, others.shut...), ", ")))
+		}
+	}
+}
+
+func (f *table) note(text string) {
+	if !slices.Contains(f.proof.Notes, text) {
+		f.proof.Notes = append(f.proof.Notes, text)
+	}
+}
+
+// tried is what came of a door's knock on some interfaces, of those on which it makes a difference.
+type tried struct {
+	opens, shut []string
+	same        error // why it does not open on an interface where that makes no difference
+	why         error // why it does not open on the first of shut
+}
+
+func (f *table) play(d compile.Door, interfaces []string) tried {
+	state := compile.WithUnseen(f.after, interfaces)
+	t := trial{snapshot: state, world: firewall.NewFirewall(state), table: f.Table, probes: compile.NewProbes(state, f.Family), plan: f.want.Plan}
+	var out tried
+	for _, in := range interfaces {
+		switch differs, err := t.door(d, in); {
+		case err == nil:
+			out.opens = append(out.opens, in)
+		case !differs:
+			out.same = cmp.Or(out.same, err)
+		default:
+			out.shut, out.why = append(out.shut, in), cmp.Or(out.why, err)
+		}
+	}
+	return out
+}
+
+// elsewhere are the interfaces on which a door need not open, and on which a knock makes a
+// difference.
+func (f *table) elsewhere(d compile.Door) []string {
+	world := firewall.NewFirewall(f.after)
+	var out []string
+	for _, in := range append(compile.NewProbes(f.after, f.Family).Interfaces, firewall.AnyOther) {
+		inside := slices.Contains(f.want.Allowed.Interfaces, in) ||
+			slices.ContainsFunc(f.want.Allowed.InterfaceLists, func(list string) bool { return world.InInterfaceList(in, list) })
+		if !inside && !slices.Contains(d.Outer, in) {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// Override is a rule of somebody else that accepts named sources, and that the gate makes void for
+// them.
+type Override struct {
+	Family routeros.Family
+	Rule   string // its id
+	Who    string // the sources that it names
+	What   string // what they reach by it, such as ssh
+	Allow  string // the key of the plan that lets them in, with its value; "" where none does
+	// Present says that there are such sources now; an interface list may be empty until somebody
+	// dials in.
+	Present bool
+}
+
+// String says what changes for these sources.
+func (o Override) String() string {
+	reach, knock := "reaches", "would have to knock"
+	if !o.Present {
+		reach, knock = "of which nobody is there now, would reach", "will have to knock"
+	}
+	text := fmt.Sprintf("%s %s %s by %s today and %s", o.Who, reach, o.What, o.Rule, knock)
+	if o.Allow != "" {
+		text += ": " + o.Allow + " lets them in"
+	}
+	return text
+}
+
+// overrides: an accept of others that names its sources is not made void unseen.
+func (f *table) overrides() {
+	if len(f.states) == 1 {
+		return
+	}
+	var present []string
+	rows := f.states[0].Rules[f.Menu]
+	for i := range rows {
+		r := &rows[i]
+		if f.ours(r) || r.Disabled() || r.Action() != "accept" && r.Chain() != "input" {
+			continue
+		}
+		o, names := f.override(r, f.overridden(r, i))
+		if !names {
+			continue
+		}
+		f.proof.Overrides = append(f.proof.Overrides, o)
+		if o.Present {
+			present = append(present, o.String())
+			continue
+		}
+		f.note(o.String())
+	}
+	if present != nil {
+		f.fail(Failure{
+			Promise: OnlyByKnock, Risk: Overrides, After: len(f.states) - 1,
+			What:   "the gate would stand above rules that let in certain sources: " + strings.Join(present, "; "),
+			Remedy: "let them in with these keys of the plan, or let them knock",
+		})
+	}
+}
+
+// overridden are the first packets to what is gated that a rule lets in now and that would be
+// stopped in the end. Strangers are none of the sources that a rule names, if it only names where
+// they come in.
+func (f *table) overridden(r *routeros.Rule, row int) space.Set {
+	s := f.space
+	now := f.results[0].Hits(f.Menu, row)
+	if r.Action() != "accept" {
+		now = f.results[0].Accepts(f.Menu, row)
+	}
+	gated := s.And(compile.Packets(s, f.nat, f.Dropped()), s.States(firewall.New))
+	lost := s.Minus(s.Minus(s.And(s.And(now, gated), f.domain), f.results[len(f.results)-1].Accepted), f.opened)
+	c := s.Rule(r)
+	if !asksFor(c, "src-address") && !asksFor(c, "src-address-list") && !asksFor(c, "src-mac-address") {
+		for _, d := range f.Doors {
+			if slices.Contains(d.Outer, firewall.AnyOther) {
+				continue // where strangers come in is not known
+			}
+			for _, in := range d.Outer {
+				lost = s.Minus(lost, s.In(in))
+			}
+		}
+	}
+	return lost
+}
+
+func asksFor(r *firewall.Rule, matcher string) bool {
+	return slices.ContainsFunc(r.Conditions, func(c firewall.Condition) bool { return c.Matcher == matcher })
+}
+
+// override describes what a rule loses; ok is false where it loses nothing, or names no source.
+func (f *table) override(r *routeros.Rule, lost space.Set) (o Override, ok bool) {
+	s := f.space
+	if s.And(lost, s.All()).Empty() {
+		return Override{}, false
+	}
+	seen := s.Minus(lost, s.Unseen())
+	o = Override{Family: f.Family, Rule: r.Describe(), Present: !s.And(seen, s.All()).Empty(), What: f.gatedNames(lost)}
+	c := s.Rule(r)
+	for _, by := range []struct{ matcher, who, key string }{
+		{"src-address-list", "the address list ", "allow.address-lists"}, {"src-address", "", "allow.addresses"},
+		{"in-interface", "", "allow.interfaces"}, {"in-interface-list", "the interface list ", "allow.interface-lists"},
+		{"src-mac-address", "", ""},
+	} {
+		for _, asked := range c.Conditions {
+			if asked.Matcher != by.matcher || o.Who != "" {
+				continue
+			}
+			o.Who = by.who + asked.Value
+			if asked.Negated {
+				o.Who = "all but " + o.Who
+			} else if by.key != "" && !firewall.IsInterfaceKind(asked.Value) {
+				o.Allow = by.key + ": [" + asked.Value + "]"
+			}
+			if by.matcher == "src-address-list" && !asked.Negated {
+				o.Present = o.Present && f.inhabited(asked.Value)
+			}
+		}
+	}
+	return o, o.Who != ""
+}
+
+// inhabited reports whether anybody is in an address list now.
+func (f *table) inhabited(list string) bool {
+	return slices.ContainsFunc(f.before.Entries[f.Family.AddressList()], func(e routeros.ListEntry) bool { return e.List == list && !e.Disabled })
+}
+
+// gatedNames lists what is gated of a set of packets.
+func (f *table) gatedNames(set space.Set) string {
+	var out []string
+	for _, m := range compile.Shut(f.Gate) {
+		single := compile.Match{Protocol: m.Protocol, Ports: m.Ports}
+		ports := m.Ports
+		if ports == nil {
+			ports = routeros.Ports{{}}
+		}
+		for _, p := range ports {
+			if single.Ports = nil; m.Ports != nil {
+				single.Ports = routeros.Ports{p}
+			}
+			if f.space.And(f.space.And(set, compile.Packets(f.space, f.nat, []compile.Match{single})), f.space.All()).Empty() {
+				continue
+			}
+			name := strings.Trim(f.listening(single), " ()")
+			if name == "" {
+				name = strings.TrimSuffix(m.Protocol+"/"+single.Ports.String(), "/")
+			}
+			out = append(out, name)
+		}
+	}
+	if out == nil {
+		return "what is gated"
+	}
+	return strings.Join(out, ", ")
+}
