@@ -200,7 +200,7 @@ func IsBehind(plan, chain string) bool {
 func (c *compiler) forwardPlaces(t *Table) error {
 	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
 	open := c.forEverybody(bare, t.Forwarding.Forwards)
-	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer), Open: true}
+	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer), Asked: c.plan.Allow.AddressLists, Sources: c.allowed(), Open: true}
 	for _, d := range t.Doors { // foreign rules may match a list that only the plan will fill
 		cuts.Lists = append(cuts.Lists, d.Trusted)
 	}

@@ -85,7 +85,7 @@ func mayMeet(c *firewall.Rule, m Match) bool {
 func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 	rows := bare.Rules[t.Menu]
 	shut := t.Dropped()
-	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: c.allowed(), Lists: c.plan.Allow.AddressLists, Open: true}, bare)
+	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: c.allowed(), Asked: c.plan.Allow.AddressLists, Open: true}, bare)
 	nat := Translated(classes, bare)
 	bypass := classes.Minus(classes.And(Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes, bare))
 	result := classes.Walk(bare, bypass)

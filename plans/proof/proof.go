@@ -364,7 +364,7 @@ func (f *table) followed(remedy string) {
 
 // cuts are the boundaries that the plan itself knows.
 func (p *prover) cuts(t compile.Table) space.Cuts {
-	c := space.Cuts{Open: true, Lists: slices.Clone(p.want.Allowed.AddressLists)}
+	c := space.Cuts{Open: true, Asked: p.want.Allowed.AddressLists}
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
 	}

@@ -40,7 +40,7 @@ func (f *table) door() {
 		outer, others := f.play(d, d.Outer), f.play(d, f.elsewhere(d))
 		why := cmp.Or(outer.why, others.why, outer.same, others.same)
 		switch {
-		case why != nil && len(outer.opens)+len(others.opens) == 0:
+		case why != nil && len(outer.opens)+len(others.opens) == 0 && (d.AsFound || len(outer.shut) == 0 || slices.Contains(d.Outer, firewall.AnyOther)):
 			f.fail(Failure{
 				Promise: NotVoid, Risk: VoidDoor, After: len(f.states) - 1,
 				What:   fmt.Sprintf("door %s would not open to a knock: %s", d.Name, why),
@@ -118,11 +118,10 @@ type Override struct {
 
 // String says what changes for these sources.
 func (o Override) String() string {
-	reach, knock := "reaches", "would have to knock"
+	text := fmt.Sprintf("%s reaches %s by %s today and would have to knock", o.Who, o.What, o.Rule)
 	if !o.Present {
-		reach, knock = "of which nobody is there now, would reach", "will have to knock"
+		text = fmt.Sprintf("nobody is in %s now; a client that joins it would reach %s by %s today, and will have to knock", o.Who, o.What, o.Rule)
 	}
-	text := fmt.Sprintf("%s %s %s by %s today and %s", o.Who, reach, o.What, o.Rule, knock)
 	if o.Allow != "" {
 		text += ": " + o.Allow + " lets them in"
 	}
@@ -186,8 +185,9 @@ func (f *table) overridden(r *routeros.Rule, row int) space.Set {
 	return lost
 }
 
+// asksFor reports whether a rule names a source: all but some names none.
 func asksFor(r *firewall.Rule, matcher string) bool {
-	return slices.ContainsFunc(r.Conditions, func(c firewall.Condition) bool { return c.Matcher == matcher })
+	return slices.ContainsFunc(r.Conditions, func(c firewall.Condition) bool { return c.Matcher == matcher && !c.Negated })
 }
 
 // override describes what a rule loses; ok is false where it loses nothing, or names no source.
@@ -205,16 +205,17 @@ func (f *table) override(r *routeros.Rule, lost space.Set) (o Override, ok bool)
 		{"src-mac-address", "", ""},
 	} {
 		for _, asked := range c.Conditions {
-			if asked.Matcher != by.matcher || o.Who != "" {
+			where := strings.HasPrefix(by.matcher, "in-")
+			if asked.Matcher != by.matcher || o.Who != "" || asked.Negated && !where {
 				continue
 			}
-			o.Who = by.who + asked.Value
-			if asked.Negated {
-				o.Who = "all but " + o.Who
-			} else if by.key != "" && !firewall.IsInterfaceKind(asked.Value) {
+			switch o.Who = by.who + asked.Value; {
+			case asked.Negated:
+				o.Who = "whatever comes in by another interface than " + asked.Value
+			case by.key != "" && !firewall.IsInterfaceKind(asked.Value):
 				o.Allow = by.key + ": [" + asked.Value + "]"
 			}
-			if by.matcher == "src-address-list" && !asked.Negated {
+			if by.matcher == "src-address-list" {
 				o.Present = o.Present && f.inhabited(asked.Value)
 			}
 		}

@@ -38,6 +38,7 @@ type Cuts struct {
 	Ports   []routeros.PortRange    // destination ports
 	Sizes   []int                   // whole packets
 	Lists   []string                // address lists of which a source may be a member
+	Asked   []string                // address lists that the caller asks for, with the members that they have
 	// Open adds one interface that the router does not show, of which nothing is known: it may be in
 	// any interface list.
 	Open bool
