@@ -36,8 +36,9 @@ func (p *prover) untracked() bool {
 // door plays each knock on the router's final state, on every interface on which the door has to
 // open. Others on which it does not are named.
 func (f *table) door() {
+	t := f.trial()
 	for _, d := range f.Doors {
-		outer, others := f.play(d, d.Outer), f.play(d, f.elsewhere(d))
+		outer, others := t.play(d, d.Outer), t.play(d, f.elsewhere(t, d))
 		why := cmp.Or(outer.why, others.why, outer.same, others.same)
 		switch {
 		case why != nil && len(outer.opens)+len(others.opens) == 0 && (d.AsFound || len(outer.shut) == 0 || slices.Contains(d.Outer, firewall.AnyOther)):
@@ -71,9 +72,7 @@ type tried struct {
 	why         error // why it does not open on the first of shut
 }
 
-func (f *table) play(d compile.Door, interfaces []string) tried {
-	state := compile.WithUnseen(f.after, interfaces)
-	t := trial{snapshot: state, world: firewall.NewFirewall(state), table: f.Table, probes: compile.NewProbes(state, f.Family), plan: f.want.Plan}
+func (t trial) play(d compile.Door, interfaces []string) tried {
 	var out tried
 	for _, in := range interfaces {
 		switch differs, err := t.door(d, in); {
@@ -88,14 +87,28 @@ func (f *table) play(d compile.Door, interfaces []string) tried {
 	return out
 }
 
-// elsewhere are the interfaces on which a door need not open, and on which a knock makes a
-// difference.
-func (f *table) elsewhere(d compile.Door) []string {
-	world := firewall.NewFirewall(f.after)
+// trial is the router's final state, with the interfaces that it does not show and on which a door
+// has to open.
+func (f *table) trial() trial {
+	var outer []string
+	for _, d := range f.Doors {
+		for _, name := range d.Outer {
+			if compile.Unseen(name) && !slices.Contains(outer, name) {
+				outer = append(outer, name)
+			}
+		}
+	}
+	state := compile.WithUnseen(f.after, outer)
+	return trial{snapshot: state, world: firewall.NewFirewall(state), table: f.Table, probes: compile.NewProbes(state, f.Family), plan: f.want.Plan}
+}
+
+// elsewhere are the interfaces on which a door need not open, and on which somebody may have to
+// knock.
+func (f *table) elsewhere(t trial, d compile.Door) []string {
 	var out []string
-	for _, in := range append(compile.NewProbes(f.after, f.Family).Interfaces, firewall.AnyOther) {
+	for _, in := range append(slices.Clone(t.probes.Interfaces), firewall.AnyOther) {
 		inside := slices.Contains(f.want.Allowed.Interfaces, in) ||
-			slices.ContainsFunc(f.want.Allowed.InterfaceLists, func(list string) bool { return world.InInterfaceList(in, list) })
+			slices.ContainsFunc(f.want.Allowed.InterfaceLists, func(list string) bool { return t.world.InInterfaceList(in, list) })
 		if !inside && !slices.Contains(d.Outer, in) {
 			out = append(out, in)
 		}
@@ -133,14 +146,21 @@ func (f *table) overrides() {
 	if len(f.states) == 1 {
 		return
 	}
+	s := f.space
 	var present []string
+	gated := s.And(s.And(compile.Packets(s, f.nat, f.Dropped()), s.States(firewall.New)), f.domain)
+	lost := s.Minus(s.Minus(s.And(gated, f.results[0].Accepted), f.results[len(f.results)-1].Accepted), f.opened)
+	if lost.Empty() {
+		return
+	}
+	inside := s.Minus(lost, f.outer())
 	rows := f.states[0].Rules[f.Menu]
 	for i := range rows {
 		r := &rows[i]
 		if f.ours(r) || r.Disabled() || r.Action() != "accept" && r.Chain() != "input" {
 			continue
 		}
-		o, names := f.override(r, f.overridden(r, i))
+		o, names := f.override(r, f.overridden(i, lost, inside))
 		if !names {
 			continue
 		}
@@ -160,29 +180,33 @@ func (f *table) overrides() {
 	}
 }
 
-// overridden are the first packets to what is gated that a rule lets in now and that would be
-// stopped in the end. Strangers are none of the sources that a rule names, if it only names where
-// they come in.
-func (f *table) overridden(r *routeros.Rule, row int) space.Set {
-	s := f.space
+// overridden are those of some packets that a rule lets in now. Where it only names by what they
+// come in, those from outside are strangers, and no sources that it names.
+func (f *table) overridden(row int, lost, inside space.Set) space.Set {
+	r := &f.states[0].Rules[f.Menu][row]
 	now := f.results[0].Hits(f.Menu, row)
 	if r.Action() != "accept" {
 		now = f.results[0].Accepts(f.Menu, row)
 	}
-	gated := s.And(compile.Packets(s, f.nat, f.Dropped()), s.States(firewall.New))
-	lost := s.Minus(s.Minus(s.And(s.And(now, gated), f.domain), f.results[len(f.results)-1].Accepted), f.opened)
-	c := s.Rule(r)
+	c := f.space.Rule(r)
 	if !asksFor(c, "src-address") && !asksFor(c, "src-address-list") && !asksFor(c, "src-mac-address") {
-		for _, d := range f.Doors {
-			if slices.Contains(d.Outer, firewall.AnyOther) {
-				continue // where strangers come in is not known
-			}
-			for _, in := range d.Outer {
-				lost = s.Minus(lost, s.In(in))
-			}
+		lost = inside
+	}
+	return f.space.And(now, lost)
+}
+
+// outer are the packets from outside, where that is known.
+func (f *table) outer() space.Set {
+	var out space.Set
+	for _, d := range f.Doors {
+		if slices.Contains(d.Outer, firewall.AnyOther) {
+			continue
+		}
+		for _, in := range d.Outer {
+			out = f.space.Or(out, f.space.In(in))
 		}
 	}
-	return lost
+	return out
 }
 
 // asksFor reports whether a rule names a source: all but some names none.

@@ -15,7 +15,7 @@ import (
 )
 
 // site gates ssh and winbox for all but the LAN.
-func site(t *testing.T, more string) plans.Plan {
+func site(t testing.TB, more string) plans.Plan {
 	t.Helper()
 	text := `version: 1
 name: site
@@ -234,7 +234,8 @@ func BenchmarkDialIns(b *testing.B) {
 		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: name, Type: "l2tp-in", Dynamic: true})
 		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: "VPN", Interface: name, Dynamic: true})
 	}
-	p := plans.Plan{Name: "m", Gate: plans.Gate{Services: []string{"ssh", "winbox"}}, Allow: plans.Allow{InterfaceLists: []string{"LAN", "VPN"}}, Firewall: plans.Firewall{Families: []routeros.Family{routeros.IPv4}}}
+	p := site(b, "lists interface-lists: [LAN, VPN]")
+	p.Firewall.Families = []routeros.Family{routeros.IPv4}
 	for b.Loop() {
 		want, err := compile.Compile(p, s)
 		if err != nil {
