@@ -1,2 +1,3 @@
-// Package docs holds the documentation and the tests that keep it and the architecture true. It has no code.
+// Package docs holds the documentation and the tests that keep it and the architecture true. It has
+// no code.
 package docs

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestLinks fails when a page points to a file that is not there, or to a heading that a page does not have.
+// TestLinks fails when a page points to a file that is not there, or to a heading that a page does
+// not have.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
 	check := func(file string) {

@@ -159,7 +159,8 @@ func free(all []box, row, x, wide int) int {
 	return slices.MinFunc(edges, func(a, b int) int { return cmp.Compare(max(a-x, x-a), max(b-x, x-b)) })
 }
 
-// TestPicture holds the picture and the table of packages to the map of layers. ROSKNOCK_UPDATE=1 draws it anew.
+// TestPicture holds the picture and the table of packages to the map of layers. ROSKNOCK_UPDATE=1
+// draws it anew.
 func TestPicture(t *testing.T) {
 	want := picture()
 	if os.Getenv("ROSKNOCK_UPDATE") != "" {

@@ -115,45 +115,45 @@ func halves(p netip.Prefix) (low, high netip.Prefix) {
 }
 
 // bogons reads firewall.bogons.
-func (w *walker) bogons(root *yaml.Node, families []routeros.Family) *Bogons {
-	n := w.child(root, "firewall", "bogons")
+func (rd *reader) bogons(root *yaml.Node, families []routeros.Family) *Bogons {
+	n := rd.Child(root, "firewall", "bogons")
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
 	return &Bogons{
-		InterfaceLists: w.strings(n, "interface-lists"),
-		Except:         w.ranges(families, n, "except"), Also: w.ranges(families, n, "also"),
+		InterfaceLists: rd.Texts(n, "interface-lists"),
+		Except:         rd.ranges(families, n, "except"), Also: rd.ranges(families, n, "also"),
 	}
 }
 
 // compareBogons finds entries of firewall.bogons that have no effect, or contradict each other or
 // the allow-list.
-func (w *walker) compareBogons(root *yaml.Node, p Plan) {
+func (rd *reader) compareBogons(root *yaml.Node, p Plan) {
 	if p.Firewall.Bogons == nil {
 		return
 	}
-	n := w.child(root, "firewall", "bogons")
-	for _, item := range w.items(n, "interface-lists") {
+	n := rd.Child(root, "firewall", "bogons")
+	for _, item := range rd.Items(n, "interface-lists") {
 		if slices.Contains(p.Allow.InterfaceLists, item.Value) {
-			w.add(item, fmt.Sprintf("the interface list %q is allowed without a knock, whatever the source", item.Value), "remove it from allow.interface-lists, or from here")
+			rd.Reject(item, fmt.Sprintf("the interface list %q is allowed without a knock, whatever the source", item.Value), "remove it from allow.interface-lists, or from here")
 		}
 	}
 	var plain Bogons
-	w.eachRange(n, "except", func(item *yaml.Node, r routeros.AddressRange) {
+	rd.eachRange(n, "except", func(item *yaml.Node, r routeros.AddressRange) {
 		if !slices.ContainsFunc(plain.Ranges(r.Family()), r.Overlaps) {
-			w.add(item, fmt.Sprintf("%q is not reserved: its packets don't count as forged anyway", item.Value), "leave it out")
+			rd.Reject(item, fmt.Sprintf("%q is not reserved: its packets don't count as forged anyway", item.Value), "leave it out")
 		}
 	})
-	w.eachRange(n, "also", func(item *yaml.Node, r routeros.AddressRange) {
+	rd.eachRange(n, "also", func(item *yaml.Node, r routeros.AddressRange) {
 		covers := func(o routeros.AddressRange) bool { return o.Contains(r.First) && o.Contains(r.Last) }
 		prefix, _ := r.Prefix()
 		switch {
 		case prefix.Bits() < shortestAlso(r.Family()):
-			w.add(item, fmt.Sprintf("%q is too large a part of the internet to be reserved", item.Value), fmt.Sprintf("write prefixes of at least /%d", shortestAlso(r.Family())))
+			rd.Reject(item, fmt.Sprintf("%q is too large a part of the internet to be reserved", item.Value), fmt.Sprintf("write prefixes of at least /%d", shortestAlso(r.Family())))
 		case slices.ContainsFunc(p.Firewall.Bogons.Except, r.Overlaps):
-			w.add(item, fmt.Sprintf("%q is excepted, too", item.Value), "remove it from one of them")
+			rd.Reject(item, fmt.Sprintf("%q is excepted, too", item.Value), "remove it from one of them")
 		case slices.ContainsFunc(plain.Ranges(r.Family()), covers):
-			w.add(item, fmt.Sprintf("%q is reserved already", item.Value), "leave it out")
+			rd.Reject(item, fmt.Sprintf("%q is reserved already", item.Value), "leave it out")
 		}
 	})
 }
@@ -167,8 +167,8 @@ func shortestAlso(f routeros.Family) int {
 }
 
 // eachRange visits the usable addresses and prefixes of a list.
-func (w *walker) eachRange(n *yaml.Node, name string, visit func(*yaml.Node, routeros.AddressRange)) {
-	for _, item := range w.items(n, name) {
+func (rd *reader) eachRange(n *yaml.Node, name string, visit func(*yaml.Node, routeros.AddressRange)) {
+	for _, item := range rd.Items(n, name) {
 		if r, err := routeros.ParseAddressRange(item.Value); err == nil {
 			visit(item, r)
 		}

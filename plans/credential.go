@@ -3,6 +3,8 @@ package plans
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rosknock/rosknock/plans/form"
 )
 
 // Credential says where a secret is kept. It never holds the secret itself.
@@ -54,9 +56,11 @@ func ParseCredential(text string) (Credential, error) {
 
 var errLiteral = fmt.Errorf("a secret must not be written here: say where it is kept")
 
-func credentialScalar(of string) scalar {
-	return scalar{what: "a place where " + of + " is kept", secret: true, pattern: `^(prompt|(env|file|command|keyring): *[^ ].*)$`,
-		check: func(text string) (string, string) {
+// CredentialScalar is a credential in a file. of says what is kept there: "the password". What is
+// written is never quoted in a message.
+func CredentialScalar(of string) form.Scalar {
+	return form.Scalar{What: "a place where " + of + " is kept", Secret: true, Pattern: `^(prompt|(env|file|command|keyring): *[^ ].*)$`,
+		Check: func(text string) (string, string) {
 			if _, err := ParseCredential(text); err != nil {
 				return err.Error(), "write env:NAME, file:PATH, command:LINE, keyring:NAME or prompt"
 			}

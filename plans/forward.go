@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -31,20 +32,20 @@ func (d Door) OpensForward(name string) bool {
 	})
 }
 
-func forwardsForm() form {
-	item := mapping(
-		field{name: "name", required: true, about: "Its name, for opens.", value: form{scalar: nameScalar()}},
-		field{name: "protocol", required: true, about: "tcp or udp.", value: form{scalar: scalar{what: "a protocol", enum: []string{"tcp", "udp"}}}},
-		field{name: "port", required: true, about: "The port of the router.", value: number("a port", 1, 65535)},
-		field{name: "to", required: true, about: "The IPv4 address of the host behind the router.", value: form{scalar: forwardedScalar()}},
-		field{name: "to-port", about: "The port of that host. Without it, that of the router.", value: number("a port", 1, 65535)},
+func forwardsForm() form.Form {
+	item := form.Mapping(
+		form.Field{Name: "name", Required: true, About: "Its name, for opens.", Value: form.Of(nameScalar())},
+		form.Field{Name: "protocol", Required: true, About: "tcp or udp.", Value: form.Of(form.Scalar{What: "a protocol", Enum: []string{"tcp", "udp"}})},
+		form.Field{Name: "port", Required: true, About: "The port of the router.", Value: form.Number("a port", 1, 65535)},
+		form.Field{Name: "to", Required: true, About: "The IPv4 address of the host behind the router.", Value: form.Of(forwardedScalar())},
+		form.Field{Name: "to-port", About: "The port of that host. Without it, that of the router.", Value: form.Number("a port", 1, 65535)},
 	)
-	return form{kind: listForm, items: &item, least: 1}
+	return form.List(item).AtLeast(1)
 }
 
 // forwardedScalar is the address of one host behind the router.
-func forwardedScalar() scalar {
-	return scalar{what: "the address of a host", pattern: `^[0-9.]+$`, check: func(text string) (why, remedy string) {
+func forwardedScalar() form.Scalar {
+	return form.Scalar{What: "the address of a host", Pattern: `^[0-9.]+$`, Check: func(text string) (why, remedy string) {
 		a, err := netip.ParseAddr(text)
 		switch {
 		case err != nil:
@@ -59,23 +60,23 @@ func forwardedScalar() scalar {
 }
 
 // forwardNames lists the names of forwards, before the plan is checked: a door may open them.
-func (w *walker) forwardNames(root *yaml.Node) []string {
+func (rd *reader) forwardNames(root *yaml.Node) []string {
 	var names []string
-	for _, n := range w.items(root, "gate", "forwards") {
-		if name := w.string(n, "name"); name != "" {
+	for _, n := range rd.Items(root, "gate", "forwards") {
+		if name := rd.Text(n, "name"); name != "" {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-func (w *walker) forwards(root *yaml.Node) []Forward {
+func (rd *reader) forwards(root *yaml.Node) []Forward {
 	var out []Forward
-	for _, n := range w.items(root, "gate", "forwards") {
-		f := Forward{Name: w.string(n, "name"), Protocol: w.string(n, "protocol"), Port: portOf(w.string(n, "port"))}
-		f.To, _ = netip.ParseAddr(w.string(n, "to"))
-		if f.ToPort = f.Port; hasKey(n, "to-port") {
-			f.ToPort = portOf(w.string(n, "to-port"))
+	for _, n := range rd.Items(root, "gate", "forwards") {
+		f := Forward{Name: rd.Text(n, "name"), Protocol: rd.Text(n, "protocol"), Port: portOf(rd.Text(n, "port"))}
+		f.To, _ = netip.ParseAddr(rd.Text(n, "to"))
+		if f.ToPort = f.Port; form.HasKey(n, "to-port") {
+			f.ToPort = portOf(rd.Text(n, "to-port"))
 		}
 		out = append(out, f)
 	}
@@ -88,38 +89,38 @@ func portOf(text string) uint16 {
 }
 
 // compareForwards finds forwards whose names or ports are already in use.
-func (w *walker) compareForwards(root *yaml.Node, p Plan) {
+func (rd *reader) compareForwards(root *yaml.Node, p Plan) {
 	if len(p.Gate.Forwards) > 0 && !slices.Contains(p.Firewall.Families, routeros.IPv4) {
-		n := w.child(root, "gate", "forwards")
-		w.add(n, "forwards are of IPv4, which firewall.families leaves out", "add the family, or leave the forwards out")
+		n := rd.Child(root, "gate", "forwards")
+		rd.Reject(n, "forwards are of IPv4, which firewall.families leaves out", "add the family, or leave the forwards out")
 		return
 	}
-	for i, n := range w.items(root, "gate", "forwards") {
+	for i, n := range rd.Items(root, "gate", "forwards") {
 		f := p.Gate.Forwards[i]
-		if place := w.child(n, "name"); place != nil {
-			w.forwardName(place, p.Gate.Forwards[:i])
+		if place := rd.Child(n, "name"); place != nil {
+			rd.forwardName(place, p.Gate.Forwards[:i])
 		}
-		place := w.child(n, "port")
+		place := rd.Child(n, "port")
 		if place == nil || f.Port == 0 {
 			continue
 		}
 		if use, secret := p.takes(f, p.Gate.Forwards[:i]); use != "" {
 			if secret {
-				w.hide(place)
+				rd.Hide(place)
 			}
-			w.add(place, "the port of forward "+f.Name+" is "+use, "choose another port: what is forwarded never comes to the router itself")
+			rd.Reject(place, "the port of forward "+f.Name+" is "+use, "choose another port: what is forwarded never comes to the router itself")
 		}
 	}
 }
 
-func (w *walker) forwardName(n *yaml.Node, before []Forward) {
+func (rd *reader) forwardName(n *yaml.Node, before []Forward) {
 	switch t, why, _ := parseTarget(n.Value); {
 	case why == "" && t.Kind == Everything:
-		w.add(n, `"everything" names no forward`, "choose another name")
+		rd.Reject(n, `"everything" names no forward`, "choose another name")
 	case why == "":
-		w.add(n, fmt.Sprintf("%q is the name of a service or VPN", n.Value), "choose another name")
+		rd.Reject(n, fmt.Sprintf("%q is the name of a service or VPN", n.Value), "choose another name")
 	case slices.ContainsFunc(before, func(f Forward) bool { return f.Name == n.Value }):
-		w.add(n, fmt.Sprintf("forward %q is repeated", n.Value), "give each its own name")
+		rd.Reject(n, fmt.Sprintf("forward %q is repeated", n.Value), "give each its own name")
 	}
 }
 
@@ -154,9 +155,9 @@ func (p Plan) takes(f Forward, before []Forward) (use string, secret bool) {
 func writeForwards(forwards []Forward) *yaml.Node {
 	list := &yaml.Node{Kind: yaml.SequenceNode}
 	for _, f := range forwards {
-		n := fields("name", text(f.Name), "protocol", text(f.Protocol), "port", integer(int(f.Port)), "to", text(f.To.String()))
+		n := form.Keys("name", form.Text(f.Name), "protocol", form.Text(f.Protocol), "port", form.Integer(int(f.Port)), "to", form.Text(f.To.String()))
 		if f.ToPort != f.Port {
-			put(n, "to-port", integer(int(f.ToPort)))
+			form.Put(n, "to-port", form.Integer(int(f.ToPort)))
 		}
 		n.Style = yaml.FlowStyle
 		list.Content = append(list.Content, n)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
 )
 
 // manyStages is a knock of so many stages in short form, none like the one before.
@@ -35,7 +36,7 @@ func TestMostStages(t *testing.T) {
 	} {
 		text := "version: 1\nname: x\ndoors:\n  a:\n    knock:" + c.knock + "\n    trusted: {list: t, for: 1h}\n"
 		_, err := plans.Read("x.yaml", []byte(text))
-		problems, _ := errors.AsType[plans.Problems](err)
+		problems, _ := errors.AsType[form.Problems](err)
 		if c.line == 0 && err == nil {
 			continue
 		}

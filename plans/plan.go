@@ -2,8 +2,8 @@
 // back. A plan names doors (knock sequences and what they open), the gate (what is closed to
 // everybody else), the services to disable or move, and the allow-list of sources that never need
 // to knock. [Read] is strict and reports every error of a file at once, each with its line and
-// column. The package knows nothing about any router: plans/compile turns a plan into the rule set
-// for one.
+// column: the description of a plan file is here, the strict reader is plans/form. The package knows
+// nothing about any router: plans/compile turns a plan into the rule set for one.
 package plans
 
 import (
@@ -139,8 +139,9 @@ type Rotate struct {
 	User string
 }
 
-// Laid is how many windows are on the router at once if they are installed in advance, otherwise 0.
-func (r Rotate) Laid() int {
+// Provisioned is how many windows are on the router at once if they are installed in advance,
+// otherwise 0.
+func (r Rotate) Provisioned() int {
 	if r.Ahead == 0 || r.Every <= 0 {
 		return 0
 	}
@@ -251,7 +252,7 @@ type Firewall struct {
 	// Bogons, if set, are sources whose knocks don't count on some interfaces.
 	Bogons *Bogons
 	// Found says how existing rules differ that the plan describes as they are.
-	Found Found
+	AsFound AsFound
 }
 
 // Layout is how a rule set lies in the router's table.

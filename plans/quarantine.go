@@ -6,50 +6,51 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // quarantine reads how a door handles wrong knocks.
-func (w *walker) quarantine(d *Door, n *yaml.Node) {
-	if w.string(n, "wrong-knock") == Quarantine.String() {
+func (rd *reader) quarantine(d *Door, n *yaml.Node) {
+	if rd.Text(n, "wrong-knock") == Quarantine.String() {
 		d.WrongKnock = Quarantine
-		w.inTurn(w.child(n, "knock"))
+		rd.inTurn(rd.Child(n, "knock"))
 	}
-	d.Decoys = w.decoys(n)
-	given := w.child(n, "quarantine-for")
+	d.Decoys = rd.decoys(n)
+	given := rd.Child(n, "quarantine-for")
 	if !d.Quarantines() {
-		if given != nil && !hasKey(n, "decoys") {
-			w.add(given, "nothing at this door leads into a quarantine", "add wrong-knock: quarantine, or leave it out")
+		if given != nil && !form.HasKey(n, "decoys") {
+			rd.Reject(given, "nothing at this door leads into a quarantine", "add wrong-knock: quarantine, or leave it out")
 		}
 		return
 	}
 	d.QuarantineFor = min(max(DefaultQuarantine, 2*d.StageTimeout), routeros.MaxListTimeout)
-	place := w.child(n, "stage-timeout")
+	place := rd.Child(n, "stage-timeout")
 	if given != nil {
 		d.QuarantineFor, _ = routeros.ParseDuration(given.Value)
 		place = given
 	}
 	if d.QuarantineFor <= d.StageTimeout && place != nil {
-		w.add(place, "the quarantine would end before a stage forgets the source",
+		rd.Reject(place, "the quarantine would end before a stage forgets the source",
 			"make quarantine-for longer than stage-timeout, which is "+routeros.FormatDuration(d.StageTimeout))
 	}
 }
 
 // inTurn refuses repeated stages: with one list, a rule can't tell which of them a packet is meant
 // for, and so not whether it is out of order.
-func (w *walker) inTurn(knock *yaml.Node) {
+func (rd *reader) inTurn(knock *yaml.Node) {
 	if knock == nil || knock.Kind != yaml.SequenceNode {
 		return
 	}
 	seen := map[Stage]int{}
 	for i, n := range knock.Content {
-		s := w.stage(n)
+		s := rd.stage(n)
 		before, again := seen[s]
 		if s == (Stage{}) {
 			continue
 		}
 		if again && before < i-1 { // a direct repetition is reported already
-			w.add(n, fmt.Sprintf("this stage is stage %d again, and with wrong-knock: quarantine the router can't tell which of them is out of order", before+1),
+			rd.Reject(n, fmt.Sprintf("this stage is stage %d again, and with wrong-knock: quarantine the router can't tell which of them is out of order", before+1),
 				"write another, or leave wrong-knock out")
 		}
 		seen[s] = i
@@ -57,19 +58,19 @@ func (w *walker) inTurn(knock *yaml.Node) {
 }
 
 // decoys reads a door's decoys.
-func (w *walker) decoys(door *yaml.Node) []Stage {
-	list := w.child(door, "decoys")
+func (rd *reader) decoys(door *yaml.Node) []Stage {
+	list := rd.Child(door, "decoys")
 	if list == nil || list.Kind != yaml.SequenceNode {
 		return nil
 	}
 	var out []Stage
 	for _, n := range list.Content {
-		s := w.stage(n)
+		s := rd.stage(n)
 		if s == (Stage{}) {
 			continue
 		}
 		if slices.Contains(out, s) {
-			w.add(n, "this decoy is repeated", "remove it")
+			rd.Reject(n, "this decoy is repeated", "remove it")
 			continue
 		}
 		out = append(out, s)
@@ -79,19 +80,19 @@ func (w *walker) decoys(door *yaml.Node) []Stage {
 
 // compareDecoys finds decoys that clients have a reason to touch: a stage of any door, and gated or
 // opened ports.
-func (w *walker) compareDecoys(root *yaml.Node, p Plan) {
-	for i, e := range w.entries(root, "doors") {
-		list := w.child(e.value, "decoys")
+func (rd *reader) compareDecoys(root *yaml.Node, p Plan) {
+	for i, e := range rd.Entries(root, "doors") {
+		list := rd.Child(e.Value, "decoys")
 		if list == nil || list.Kind != yaml.SequenceNode || i >= len(p.Doors) {
 			continue
 		}
 		for _, n := range list.Content {
-			s := w.stage(n)
+			s := rd.stage(n)
 			if s == (Stage{}) {
 				continue
 			}
 			if use := p.uses(s); use != "" {
-				w.add(n, "this decoy is "+use, "clients with a reason to go there would be quarantined: choose another")
+				rd.Reject(n, "this decoy is "+use, "clients with a reason to go there would be quarantined: choose another")
 			}
 		}
 	}

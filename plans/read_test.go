@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -180,7 +181,7 @@ func TestMistakes(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := plans.Read("p.yaml", []byte(test.text))
-			problems, ok := errors.AsType[plans.Problems](err)
+			problems, ok := errors.AsType[form.Problems](err)
 			if !ok || len(problems) == 0 {
 				t.Fatalf("%v", err)
 			}
@@ -200,7 +201,7 @@ func TestMistakes(t *testing.T) {
 func TestAllAtOnce(t *testing.T) {
 	text := door("knok: [tcp/1000]\nstage-timeout: 10\ntrusted: {list: t, for: 1h}\nopens: [winbx]") + "gate: {vpns: [wiregard]}\nservices: {disable: [telnt]}\n"
 	_, err := plans.Read("p.yaml", []byte(text))
-	problems, _ := errors.AsType[plans.Problems](err)
+	problems, _ := errors.AsType[form.Problems](err)
 	if len(problems) < 6 {
 		t.Errorf("%d problems:\n%v", len(problems), err)
 	}
@@ -383,7 +384,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := plans.Read("p.yaml", data)
 		if err != nil {
-			if problems, ok := errors.AsType[plans.Problems](err); !ok || len(problems) == 0 {
+			if problems, ok := errors.AsType[form.Problems](err); !ok || len(problems) == 0 {
 				t.Fatalf("%T", err)
 			}
 			return

@@ -66,7 +66,7 @@ func checkPayload(text string, s Stage) error {
 	const largestHeaders = 40 + 8
 	switch {
 	case len(text) < ShortestPayload || len(text) > LongestPayload:
-		return fmt.Errorf("it has %d characters: choose %d to %d", len(text), ShortestPayload, LongestPayload)
+		return fmt.Errorf("its length in characters is %d: choose %d to %d", len(text), ShortestPayload, LongestPayload)
 	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return errors.New("it holds a character that is not printable ASCII, or a space: choose letters and digits")
 	case s.Protocol == "icmp" && int(s.Size) < largestHeaders+len(text):

@@ -21,8 +21,8 @@ func TestResolve(t *testing.T) {
 	}
 	tests := []struct{ word, ring, want string }{
 		{"twelve-chars", "another-word", ""},
-		{"short", "another-word", "stage 1: it has 5 characters"},
-		{"twelve-chars", strings.Repeat("x", 101), "stage 2: it has 101 characters"},
+		{"short", "another-word", "stage 1: its length in characters is 5"},
+		{"twelve-chars", strings.Repeat("x", 101), "stage 2: its length in characters is 101"},
 		{"with a space", "another-word", "stage 1: it holds a character"},
 		{"twelve-chars", "", "stage 2: not there"},
 		{"twelve-chars", strings.Repeat("y", 99), ""},

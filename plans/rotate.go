@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -27,8 +28,8 @@ const day = 24 * time.Hour
 // script.
 const mostLaid = 500
 
-func portsScalar() scalar {
-	return scalar{what: "a range of ports", pattern: `^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$`, check: func(text string) (string, string) {
+func portsScalar() form.Scalar {
+	return form.Scalar{What: "a range of ports", Pattern: `^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$`, Check: func(text string) (string, string) {
 		_, why, remedy := parsePortRange(text)
 		return why, remedy
 	}}
@@ -53,34 +54,34 @@ func parsePortRange(text string) (r routeros.PortRange, why, remedy string) {
 }
 
 // rotate reads how the knock of a door changes with time.
-func (w *walker) rotate(door *yaml.Node) *Rotate {
-	n := w.child(door, "rotate")
+func (rd *reader) rotate(door *yaml.Node) *Rotate {
+	n := rd.Child(door, "rotate")
 	if n == nil {
 		return nil
 	}
 	for _, other := range []string{"wrong-knock", "decoys", "quarantine-for"} {
-		given := w.child(door, other)
+		given := rd.Child(door, other)
 		if given == nil || other == "wrong-knock" && given.Value == Ignore.String() {
 			continue
 		}
-		w.add(given, "a rotating door has no "+other+": while two knocks are valid, a stage of one is out of order for the other", "leave it out")
+		rd.Reject(given, "a rotating door has no "+other+": while two knocks are valid, a stage of one is out of order for the other", "leave it out")
 	}
 	r := &Rotate{Stages: defaultRotateStages, Ports: routeros.PortRange{First: 10000, Last: 60000}, Every: defaultRotateEvery, Overlap: defaultRotateOverlap}
-	r.Secret, _ = ParseCredential(w.string(n, "secret"))
-	r.User = w.string(n, "user")
-	if hasKey(n, "users") && hasKey(n, "user") {
-		w.add(n, "the door has users, and a user of its own", "leave one of them out")
+	r.Secret, _ = ParseCredential(rd.Text(n, "secret"))
+	r.User = rd.Text(n, "user")
+	if form.HasKey(n, "users") && form.HasKey(n, "user") {
+		rd.Reject(n, "the door has users, and a user of its own", "leave one of them out")
 	}
-	if v := w.child(n, "payload"); v != nil {
+	if v := rd.Child(n, "payload"); v != nil {
 		r.Payload, _ = strconv.Atoi(v.Value)
 	}
-	if v := w.child(n, "stages"); v != nil {
+	if v := rd.Child(n, "stages"); v != nil {
 		r.Stages, _ = strconv.Atoi(v.Value)
 	}
-	if v := w.child(n, "ports"); v != nil {
+	if v := rd.Child(n, "ports"); v != nil {
 		r.Ports, _, _ = parsePortRange(v.Value)
 	}
-	every, overlap := w.child(n, "every"), w.child(n, "overlap")
+	every, overlap := rd.Child(n, "every"), rd.Child(n, "overlap")
 	if every != nil {
 		r.Every, _ = routeros.ParseDuration(every.Value)
 	}
@@ -88,12 +89,12 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 		r.Overlap, _ = routeros.ParseDuration(overlap.Value)
 	}
 	if every != nil && (r.Every%time.Minute != 0 || r.Every > longestWindow) {
-		w.add(every, "a window is whole minutes, and 7d at most", "write 1h")
+		rd.Reject(every, "a window is whole minutes, and 7d at most", "write 1h")
 	}
-	if v := w.child(n, "ahead"); v != nil {
+	if v := rd.Child(n, "ahead"); v != nil {
 		r.Ahead = map[string]time.Duration{"1d": day, "7d": 7 * day}[v.Value]
-		if r.Ahead > 0 && r.Every > 0 && (r.Ahead%r.Every != 0 || r.Laid() < 2) {
-			w.add(v, fmt.Sprintf("windows of %s don't fill %s, so they would not repeat at the same times", routeros.FormatDuration(r.Every), v.Value), "choose an every that divides it, such as 1h")
+		if r.Ahead > 0 && r.Every > 0 && (r.Ahead%r.Every != 0 || r.Provisioned() < 2) {
+			rd.Reject(v, fmt.Sprintf("windows of %s don't fill %s, so they would not repeat at the same times", routeros.FormatDuration(r.Every), v.Value), "choose an every that divides it, such as 1h")
 		}
 	}
 	if 2*r.Overlap >= r.Every {
@@ -103,39 +104,39 @@ func (w *walker) rotate(door *yaml.Node) *Rotate {
 		} else if every != nil {
 			place = every
 		}
-		w.add(place, "the overlap is half of a window or more", "make overlap shorter, or every longer")
+		rd.Reject(place, "the overlap is half of a window or more", "make overlap shorter, or every longer")
 	}
 	return r
 }
 
 // people makes a door for each user of a rotating door. Names and lists have to stay apart from
 // those of the other doors.
-func (w *walker) people(root *yaml.Node, p Plan) []Door {
+func (rd *reader) people(root *yaml.Node, p Plan) []Door {
 	var out []Door
 	names, lists := map[string]bool{}, map[string]bool{}
-	for i, e := range w.entries(root, "doors") {
-		users := w.entries(e.value, "rotate", "users")
+	for i, e := range rd.Entries(root, "doors") {
+		users := rd.Entries(e.Value, "rotate", "users")
 		if len(users) == 0 {
 			out = append(out, p.Doors[i])
 		}
 		for _, u := range users {
 			d := p.Doors[i]
-			d.Name += "-" + u.key.Value
-			d.Trusted.List += "-" + u.key.Value
-			d.StageList += "-" + u.key.Value
+			d.Name += "-" + u.Key.Value
+			d.Trusted.List += "-" + u.Key.Value
+			d.StageList += "-" + u.Key.Value
 			if d.Rotate != nil {
 				one := *d.Rotate
-				one.User = u.key.Value
-				one.Secret, _ = ParseCredential(u.value.Value)
+				one.User = u.Key.Value
+				one.Secret, _ = ParseCredential(u.Value.Value)
 				d.Rotate = &one
 			}
 			out = append(out, d)
 		}
 	}
-	w.laid(root, p, out)
+	rd.laid(root, p, out)
 	for _, d := range out {
 		if names[d.Name] || lists[d.Trusted.List] && slices.ContainsFunc(out, func(o Door) bool { return o.Trusted.List == d.Trusted.List && o.Rotate != nil && o.Rotate.User != "" }) {
-			w.at(root.Line, root.Column, fmt.Sprintf("two doors would be %s, with the list %s: that of a person, and another", d.Name, d.Trusted.List), "give one of them another name")
+			rd.Note(root, fmt.Sprintf("two doors would be %s, with the list %s: that of a person, and another", d.Name, d.Trusted.List), "give one of them another name")
 		}
 		names[d.Name], lists[d.Trusted.List] = true, true
 	}
@@ -143,19 +144,19 @@ func (w *walker) people(root *yaml.Node, p Plan) []Door {
 }
 
 // laid refuses more stages than a router should evaluate.
-func (w *walker) laid(root *yaml.Node, p Plan, doors []Door) {
+func (rd *reader) laid(root *yaml.Node, p Plan, doors []Door) {
 	rules := 0
 	for _, d := range doors {
 		if d.Rotate != nil {
-			rules += d.Rotate.Laid() * d.Rotate.Stages * max(len(p.Firewall.Families), 1)
+			rules += d.Rotate.Provisioned() * d.Rotate.Stages * max(len(p.Firewall.Families), 1)
 		}
 	}
 	if rules <= mostLaid {
 		return
 	}
-	for _, e := range w.entries(root, "doors") {
-		if v := w.child(e.value, "rotate", "ahead"); v != nil {
-			w.add(v, fmt.Sprintf("%d rules would be installed, and %d are the most for a router", rules, mostLaid), "make every longer, or use ahead: 1d, fewer stages, fewer users or one address family")
+	for _, e := range rd.Entries(root, "doors") {
+		if v := rd.Child(e.Value, "rotate", "ahead"); v != nil {
+			rd.Reject(v, fmt.Sprintf("%d rules would be installed, and %d are the most for a router", rules, mostLaid), "make every longer, or use ahead: 1d, fewer stages, fewer users or one address family")
 			return
 		}
 	}

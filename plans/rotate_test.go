@@ -23,7 +23,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("%v\n%s", err, plans.Write(p))
 	}
 	p, err = plans.Read("p.yaml", []byte(door("rotate: {secret: \"env:X\", every: 4h, ahead: 7d}\ntrusted: {list: t, for: 1h}")))
-	if err != nil || p.Ahead() != 7*24*time.Hour || p.Doors[0].Rotate.Laid() != 42 {
+	if err != nil || p.Ahead() != 7*24*time.Hour || p.Doors[0].Rotate.Provisioned() != 42 {
 		t.Errorf("%v, %+v", err, p.Doors[0].Rotate)
 	}
 	if again, err = plans.Read("p.yaml", plans.Write(p)); err != nil || *again.Doors[0].Rotate != *p.Doors[0].Rotate {

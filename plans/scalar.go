@@ -5,26 +5,20 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
-	"unicode"
 
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 const (
 	namePattern    = `^[a-z0-9-]{1,24}$`
-	numberPattern  = `^(0|[1-9][0-9]{0,9})$`
-	longestText    = 100
 	defaultLogRate = "10/1m"
 )
 
-var (
-	nameText   = regexp.MustCompile(namePattern)
-	numberText = regexp.MustCompile(numberPattern)
-)
+var nameText = regexp.MustCompile(namePattern)
 
-func nameScalar() scalar {
-	return scalar{what: "a name", pattern: namePattern, check: func(text string) (string, string) { return CheckName(text), "" }}
+func nameScalar() form.Scalar {
+	return form.Scalar{What: "a name", Pattern: namePattern, Check: func(text string) (string, string) { return CheckName(text), "" }}
 }
 
 // CheckName says what is wrong with the name of a plan or a door; empty if it is valid.
@@ -35,28 +29,8 @@ func CheckName(text string) string {
 	return "names are made of a-z, 0-9 and -, at most 24 of them"
 }
 
-// textScalar is text that the router keeps unchanged. Control characters and line breaks would let
-// a name look like another one.
-func textScalar(what string) scalar {
-	return scalar{what: what, pattern: `^[^!\s]([^\t\r\n]*[^\s])?$`, check: func(text string) (string, string) {
-		switch {
-		case text == "":
-			return "it is empty", ""
-		case len(text) > longestText:
-			return "it is longer than 100 bytes", ""
-		case text != strings.TrimSpace(text):
-			return "it begins or ends with a space", ""
-		case text[0] == '!':
-			return "the router reads a leading ! as \"not\"", ""
-		case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
-			return "it holds a character that can't be printed", ""
-		}
-		return "", ""
-	}}
-}
-
-func addressScalar() scalar {
-	return scalar{what: "an address or prefix", pattern: `^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$`, check: checkAddress}
+func addressScalar() form.Scalar {
+	return form.Scalar{What: "an address or prefix", Pattern: `^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$`, Check: checkAddress}
 }
 
 func checkAddress(text string) (why, remedy string) {
@@ -84,53 +58,31 @@ func checkAddress(text string) (why, remedy string) {
 	return "", ""
 }
 
-func durationScalar() scalar {
-	return scalar{what: "a time", pattern: `^[0-9]+[0-9wdhms:]*$`, check: checkDuration}
-}
-
-func checkDuration(text string) (why, remedy string) {
-	if numberText.MatchString(text) {
-		return "it has no unit", "write " + text + "s for seconds"
-	}
-	d, err := routeros.ParseDuration(text)
-	switch {
-	case err != nil:
-		return "it is not a time of the router", "write 10s, 1m30s or 7d"
-	case d <= 0:
-		return "it must be more than zero", "write 10s or more"
-	case d > routeros.MaxListTimeout:
-		return "the router accepts at most " + routeros.FormatDuration(routeros.MaxListTimeout), ""
-	case d%time.Second != 0:
-		return "the router's lists count whole seconds", ""
-	}
-	return "", ""
-}
-
-func timeoutScalar() scalar {
-	return scalar{what: "a time", pattern: `^([0-9]+[0-9wdhms:]*|none-dynamic|none-static)$`,
-		hints: []string{"none-dynamic", "none-static"},
-		check: func(text string) (string, string) {
+func timeoutScalar() form.Scalar {
+	return form.Scalar{What: "a time", Pattern: `^([0-9]+[0-9wdhms:]*|none-dynamic|none-static)$`,
+		Hints: []string{"none-dynamic", "none-static"},
+		Check: func(text string) (string, string) {
 			if text == "none-dynamic" || text == "none-static" {
 				return "", ""
 			}
-			return checkDuration(text)
+			return form.CheckDuration(text)
 		}}
 }
 
-func limitScalar() scalar {
-	return scalar{what: "a limit", pattern: `^[1-9][0-9]*/[0-9]+[0-9wdhms:]*$`, check: func(text string) (string, string) {
+func limitScalar() form.Scalar {
+	return form.Scalar{What: "a limit", Pattern: `^[1-9][0-9]*/[0-9]+[0-9wdhms:]*$`, Check: func(text string) (string, string) {
 		count, per, ok := strings.Cut(text, "/")
 		n, err := strconv.Atoi(count)
-		if !ok || err != nil || !numberText.MatchString(count) || n < 1 {
+		if !ok || err != nil || !form.IsNumber(count) || n < 1 {
 			return "it is not a count and a time", "write " + defaultLogRate
 		}
-		return checkDuration(per)
+		return form.CheckDuration(per)
 	}}
 }
 
-func stageScalar() scalar {
-	return scalar{what: "a stage", pattern: `^(tcp|udp|icmp)/[1-9][0-9]{0,4}$`, secret: true,
-		check: func(text string) (string, string) {
+func stageScalar() form.Scalar {
+	return form.Scalar{What: "a stage", Pattern: `^(tcp|udp|icmp)/[1-9][0-9]{0,4}$`, Secret: true,
+		Check: func(text string) (string, string) {
 			_, why, remedy := parseStage(text)
 			return why, remedy
 		}}
@@ -148,13 +100,13 @@ func parseStage(text string) (s Stage, why, remedy string) {
 		return Stage{Protocol: protocol, Port: port}, why, ""
 	case "icmp":
 		n, err := strconv.Atoi(value)
-		if err != nil || !numberText.MatchString(value) || n < 28 || n > 65535 {
+		if err != nil || !form.IsNumber(value) || n < 28 || n > 65535 {
 			return s, "the size of an icmp stage is 28 to 65535 bytes, IP header included, without leading zeros", ""
 		}
 		return Stage{Protocol: protocol, Size: uint16(n)}, "", "" // #nosec G115 -- at most 65535
 	}
-	if near, ok := nearest(protocol, []string{"tcp", "udp", "icmp"}); ok {
-		return s, "its protocol is unknown", didYouMean(near)
+	if near, ok := form.Nearest(protocol, []string{"tcp", "udp", "icmp"}); ok {
+		return s, "its protocol is unknown", form.DidYouMean(near)
 	}
 	return s, "its protocol is unknown", "write tcp, udp or icmp"
 }
@@ -170,20 +122,20 @@ func parsePort(text string) (port uint16, why string) {
 	return port, ""
 }
 
-func targetScalar() scalar {
-	words := append([]string{"everything"}, append(serviceScalar().enum, VPNs()...)...)
-	return scalar{what: "something to open", hints: words, forward: true,
-		pattern: `^(` + strings.Join(words, "|") + `|(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?|[a-z0-9-]{1,24})$`,
-		check: func(text string) (string, string) {
+func targetScalar() form.Scalar {
+	words := append([]string{"everything"}, append(serviceScalar().Enum, VPNs()...)...)
+	return form.Scalar{What: "something to open", Hints: words, Defined: true,
+		Pattern: `^(` + strings.Join(words, "|") + `|(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?|[a-z0-9-]{1,24})$`,
+		Check: func(text string) (string, string) {
 			_, why, remedy := parseTarget(text)
 			return why, remedy
 		}}
 }
 
 // portScalar is a protocol with a port or a range of ports.
-func portScalar() scalar {
-	return scalar{what: "a protocol with a port", pattern: `^(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$`,
-		check: func(text string) (string, string) {
+func portScalar() form.Scalar {
+	return form.Scalar{What: "a protocol with a port", Pattern: `^(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$`,
+		Check: func(text string) (string, string) {
 			protocol, ports, ok := strings.Cut(text, "/")
 			if !ok {
 				return "it names no protocol", "write tcp/… or udp/…"
@@ -230,5 +182,3 @@ func parsePortTarget(protocol, ports string) (t Target, why, remedy string) {
 	}
 	return Target{Kind: PortTarget, Protocol: protocol, Port: routeros.PortRange{First: first, Last: last}}, "", ""
 }
-
-func didYouMean(word string) string { return "did you mean " + strconv.Quote(word) + "?" }

@@ -40,8 +40,8 @@ type applying struct {
 func (a *applying) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.dryRun, "dry-run", false, "show the steps and stop there")
-	f.StringVar(&a.protect, "protect", string(apply.Auto), "what takes the changes back when nobody can: `auto`, safe-mode, dead-man or none")
-	f.DurationVar(&a.after, "undo-after", apply.DefaultDelay, "after what `TIME` a dead-man takes the changes back")
+	f.StringVar(&a.protect, "protect", string(apply.Auto), "what rolls the changes back when nobody can: `auto`, safe-mode, dead-man or none")
+	f.DurationVar(&a.after, "undo-after", apply.DefaultDelay, "`TIME` after which a dead-man rolls the changes back")
 	a.rollout.flags(c)
 }
 
@@ -68,7 +68,7 @@ func (a *applying) check(e env, s settings, command string) error {
 		return usagef("--undo-after %s: from 5s to 24h", a.after)
 	}
 	if a.protect == string(apply.None) && !slices.Contains(s.accept, apply.Unprotected) {
-		return &codeError{code: exitRefused, err: fmt.Errorf("without protection nothing brings the router back when a change shuts everybody out: if you can get at it otherwise, name the risk with --accept-risk=%s", apply.Unprotected)}
+		return &codeError{code: exitRefused, err: fmt.Errorf("without protection nothing rolls the router back when a change shuts everybody out: if you can reach it in another way, accept the risk with --accept-risk=%s", apply.Unprotected)}
 	}
 	return nil
 }
@@ -80,26 +80,32 @@ func newApply(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply [PLAN] | apply --changes FILE",
 		Short: "Bring routers to the plan",
-		Long: `Read each router, show what has to change, ask, and carry it out, so that nobody is shut out whatever fails.
+		Long: `Read each router, show what has to change, ask, and carry it out. Nobody is shut out,
+whatever fails.
 
-Before the first step the router is told to come back by itself: RouterOS 7.18 and later are put into safe mode, older ones get a
-dead-man, an entry in their scheduler that takes the changes back after --undo-after, also after a reboot. Then come the steps. The router is
-read again and compared, a new connection has to log in, and only then is the protection given up. With --verify-knock the right
-knock of each door is played from here and must open it, after a wrong one that must not.
+Before the first step, the router is set up to roll back by itself. RouterOS 7.18 and later use safe
+mode. Older versions get a dead-man: an entry in the router's scheduler that rolls the changes back
+after --undo-after, also after a reboot. Then the steps are carried out. The router is read again
+and compared, and a new connection has to log in. Only then is the protection removed. With
+--verify-knock, rosknock knocks at each door from here: first a wrong knock, which must not open the
+door, then the right one, which must.
 
-If anything goes wrong, a difference, a refusal, a lost answer, Ctrl-C, what was done is taken back, and the outcome says so. rosknock undo
-takes back a change later. A second run changes nothing.
+When anything fails (a difference, a refusal, a lost answer, Ctrl-C), what was done is rolled back,
+and the outcome says so. rosknock undo rolls back a change later. A second run changes nothing.
 
-A terminal that goes away (SIGHUP, as when an SSH session drops) and SIGTERM are like Ctrl-C; under nohup the run goes on. A second Ctrl-C ends
-rosknock at once and leaves the way back to the router. Closed output ends nothing: the run comes to its end, and the exit code is 1.
+SIGTERM and a lost terminal (SIGHUP, as when an SSH session drops) work like Ctrl-C; under nohup the
+run goes on. A second Ctrl-C ends rosknock at once and leaves the rollback to the router. Closed
+output stops nothing: the run goes on to its end, and the exit code is 1.
 
-Over a fleet, --waves begins with a few routers, --max-fail ends a run that goes wrong, and --window keeps it within a maintenance window. When
-a router can't be reached any more after its change, nothing else is begun. A run that stopped goes on with --resume.
+Over a fleet, --waves begins with a few routers, --max-fail stops a run with too many failures, and
+--window keeps it within a maintenance window. When a router can't be reached after its change,
+nothing else is begun. --resume continues a run that stopped.
 
-With --changes, what diff --save kept is carried out, on the routers that it was computed for, if each is still exactly as it
-was then; one that changed meanwhile is refused with exit code 6 and the difference. A file that was changed itself is refused, and so is one
-that was made elsewhere, unless its key is shared (--changes-key) or the risk is accepted by name (--accept-risk=foreign-changes). Risks
-that were accepted when it was made have to be accepted again.
+--changes carries out what diff --save kept, on the routers that it was computed for. Each router
+must still be exactly as it was then; a router that changed meanwhile is refused with exit code 6
+and the difference. A file that was edited is refused. So is a file that was made elsewhere, unless
+its key is shared (--changes-key) or you accept the risk by name (--accept-risk=foreign-changes).
+Risks that were accepted when the file was made have to be accepted again.
 
 Without a terminal to ask on, --yes is needed.`,
 		Example: `  rosknock apply branch.yaml -r admin@192.0.2.1
@@ -142,7 +148,7 @@ Without a terminal to ask on, --yes is needed.`,
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
 	changesKeyFlag(c)
-	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: routers are read again, and left out where nothing is left to do")
+	c.Flags().StringVar(&how.rollout.resume, "resume", "", "continue a `RUN` that stopped, or the last one; routers on which nothing is left to do are skipped")
 	c.Flags().BoolVar(&how.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
 	how.flags(c)
 	files.flags(c)
@@ -163,7 +169,7 @@ func (e env) wayBack(s settings, of *results, dryRun bool) {
 			words = append(words, target.flag, v)
 		}
 	}
-	view.Say(e.err, "%s takes it back\n", strings.Join(words, " "))
+	view.Say(e.err, "%s rolls it back\n", strings.Join(words, " "))
 }
 
 // applyPlans carries out plans on the routers of the command line.
@@ -189,13 +195,13 @@ func (e env) applyPlans(ctx context.Context, s settings, args []string, how appl
 	return e.applyAll(ctx, s, todo, how, to)
 }
 
-// todo is what is to be carried out on one router.
+// todo is what is to be done on one router.
 type todo struct {
 	router
 	work []work
 }
 
-// work is one plan. With saved changes, they have to be the ones that are computed when its turn comes.
+// work is one plan. Saved changes must equal those that are computed when its turn comes.
 type work struct {
 	plan  plans.Plan
 	saved *state.SavedRouter
@@ -254,8 +260,8 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	return nil
 }
 
-// resumed is a router that the run that is resumed had come to already, after it was read again:
-// where nothing is left to do, it says what that run has done.
+// resumed completes a router that the resumed run had reached before, and that was read again.
+// Where nothing is left to do, its note says what that run did.
 func (e env) resumed(w work, r router, out view.Router, how applying) view.Router {
 	record, ok := how.done[r.key()+" "+w.plan.Name]
 	if !ok || out.Outcome != apply.Unchanged {
@@ -276,7 +282,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
 	}
 	if how.verify && r.jump != "" {
-		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of them out"))
+		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of the two out"))
 	}
 	if !how.dryRun {
 		release, err := e.lock(s, r, "apply "+p.Name)
@@ -325,12 +331,13 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	})
 }
 
-// agreed tells whether the steps of a router are to be carried out: there are some, nobody else is at work on it, and whoever is asked says yes. Else
-// the router has its outcome.
+// agreed reports whether the steps of a router are to be carried out: there are some, nobody else
+// is changing the router, and the person who is asked says yes. Otherwise the router has its
+// outcome.
 func (e env) agreed(ctx context.Context, s settings, session *api.Session, out view.Router, p plans.Plan, r router, how applying) (view.Router, bool) {
 	if (out.Err != nil || out.Changes.Changed() && !s.Yes) && !how.dryRun {
-		// In the middle of somebody else's change a router reads strangely: that is said rather than what comes of it. Where nobody is asked
-		// first, the run looks itself, right away.
+		// While somebody else changes a router, it reads strangely. So say that, rather than what
+		// comes of it. Where nobody is asked first, the run itself checks right away.
 		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
 			out.Outcome, out.Err = apply.Refused, err
 		}
@@ -387,7 +394,7 @@ func wanted(after routeros.Snapshot, p plans.Plan, carrier change.Management) er
 		return fmt.Errorf("reads back in a state that is refused: %w", err)
 	}
 	if n := len(rest.Steps); n > 0 {
-		return fmt.Errorf("reads back with %d differences, the first: %s %s", n, rest.Steps[0].Op, rest.Steps[0].Slot)
+		return fmt.Errorf("reads back with %s, the first: %s %s", view.Plural(n, "difference"), rest.Steps[0].Op, rest.Steps[0].Slot)
 	}
 	return nil
 }

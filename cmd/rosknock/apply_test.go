@@ -28,8 +28,8 @@ func (a *answer) Read(p []byte) (int, error) {
 	return a.text.Read(p)
 }
 
-// TestChangedWhileAsking: a router that somebody else changes while the question stands gets nothing sent, and the exit
-// code says why; one that nobody touched is brought to the plan.
+// TestChangedWhileAsking: a router that somebody else changes while the question stands gets
+// nothing sent, and the exit code says why; one that nobody touched is brought to the plan.
 func TestChangedWhileAsking(t *testing.T) {
 	text, err := fixtures.Plan("seed.yaml")
 	if err != nil {

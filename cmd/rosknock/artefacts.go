@@ -48,7 +48,8 @@ func (a artefacts) flows(e env, s settings, run changeRun, r *results, began tim
 	return out, err
 }
 
-// Who may read a file that is written whole: whoever collects it, for it holds no secret, or its owner alone.
+// Who may read a file that is written whole: everybody, where it holds no secret, or its owner
+// alone.
 const (
 	forOthers fs.FileMode = 0o644
 	forOwner  fs.FileMode = 0o600

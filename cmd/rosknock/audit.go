@@ -13,12 +13,12 @@ func newAudit(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who can reach what on a router, and what its knocks are worth",
-		Long: `Look at a router without any plan: who can reach each service and VPN (anyone, the LAN, an allow-list, whoever
-has knocked, nobody), which knocks its rules make and how they withstand a scan, which rules do nothing, and what
-is unwise. Nothing is written.
+		Long: `Look at a router without any plan, and show: who can reach each service and VPN
+(anyone, the LAN, an allow-list, those who have knocked, nobody); which knocks its rules make and
+how they withstand a scan; which rules do nothing; and other weaknesses. Nothing is written.
 
-An interface counts as the LAN when it is in the list LAN or has a private address and is not in WAN; one of which nothing is
-known counts as outside.`,
+An interface counts as the LAN when it is in the list LAN, or has a private address and is not in
+the list WAN. An interface that nothing is known about counts as outside.`,
 		Example: `  rosknock audit -r admin@192.0.2.1
   rosknock audit --export router.rsc -o json`,
 		Args: exactly(0, "audit takes no argument"),

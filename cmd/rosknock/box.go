@@ -11,12 +11,12 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// otherHardware is the name of the refusal of a router that is another box than the one that is
-// known by its name: it was exchanged, or a name leads elsewhere now.
+// otherHardware names the refusal of a router that is another box than the one remembered under its
+// name: the router was exchanged, or the name leads elsewhere now.
 const otherHardware = "other-hardware"
 
-// sameBox refuses a router whose serial number is another one than is remembered of it. A
-// router that told none so far, or of which none is remembered, may be any.
+// sameBox refuses a router whose serial number differs from the remembered one. Where the router
+// shows none, or none is remembered, any box passes.
 func (e env) sameBox(s settings, r router, serial string) error {
 	known, err := e.remembered(s)
 	if err != nil {
@@ -26,7 +26,7 @@ func (e env) sameBox(s settings, r router, serial string) error {
 	if was == "" || was == serial {
 		return nil
 	}
-	return &codeError{code: exitRefused, err: fmt.Errorf("%s: this is another box: its serial number is %s, and %s is known by %s (%s): find out why; where it was exchanged: %s",
+	return &codeError{code: exitRefused, err: fmt.Errorf("%s: this is another box: its serial number is %s, but %s is remembered with %s (%s): find out why; if it was exchanged: %s",
 		otherHardware, cmp.Or(serial, "not told"), r.key(), was, place, r.accepting(s))}
 }
 
@@ -38,7 +38,7 @@ func (e env) met(s settings, r router, serial string) error {
 	}
 	if was, _ := known.Serial(r.key()); serial == "" || was != "" {
 		if serial == "" && s.Verbose {
-			view.Say(e.err, "%s: it tells no serial number, so another box in its place would be known by its certificate alone\n", r.Name)
+			view.Say(e.err, "%s: it shows no serial number, so only its certificate tells whether another box is in its place\n", r.Name)
 		}
 		return nil
 	}
@@ -48,8 +48,8 @@ func (e env) met(s settings, r router, serial string) error {
 	return known.AddSerial(r.key(), serial)
 }
 
-// reach is [env.read] for a router that is compared or changed: one that is another box than the
-// one that is known is refused.
+// reach is [env.read] for a router that is compared or changed. It refuses another box than the
+// known one.
 func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
 	session, carrier, out := e.read(ctx, s, r, rotates)
 	if out.Err != nil {
@@ -63,7 +63,8 @@ func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*ap
 	return session, carrier, out
 }
 
-// begin is reach for a router that is about to be changed: which box it is, is written down.
+// begin is reach for a router that is about to be changed. It also writes down which box the router
+// is.
 func (e env) begin(ctx context.Context, s settings, r router, rotates, dryRun bool) (*api.Session, change.Management, view.Router) {
 	session, carrier, out := e.reach(ctx, s, r, rotates)
 	if out.Err != nil || dryRun {

@@ -24,8 +24,8 @@ func commandsOf(p plans.Plan) []string {
 }
 
 // mayRun asks before the commands of a plan run for a command that needs no router. Such a plan may
-// be anybody's: who looks at one that came by mail, or with a pull request, has not agreed to run
-// what stands in it.
+// come from anybody, by mail or with a pull request: to look at it is no consent to run what it
+// says.
 func (e env) mayRun(ctx context.Context, s settings, p plans.Plan) error {
 	if s.accepts(planCommands) {
 		return nil

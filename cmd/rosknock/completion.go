@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/inventory/foreign"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -23,9 +24,10 @@ func newCompletion(e env) *cobra.Command {
 	shells := []string{"bash", "zsh", "fish", "powershell"}
 	c := &cobra.Command{
 		Use:   "completion SHELL",
-		Short: "Print what makes a shell complete rosknock's words",
-		Long: `Print a script for bash, zsh, fish or powershell, which lets Tab complete commands, flags, plans, the routers and groups of an inventory,
-doors and changes. Nothing is asked of any router. The packages bring these scripts along.
+		Short: "Generate shell completion",
+		Long: `Print a script for bash, zsh, fish or powershell. With it, Tab completes commands,
+flags, plans, the routers and groups of an inventory, doors and changes. No router is contacted. The
+packages include these scripts.
 
 For one session:
 
@@ -34,7 +36,7 @@ For one session:
   fish        rosknock completion fish | source
   powershell  rosknock completion powershell | Out-String | Invoke-Expression
 
-To keep it, write what is printed to where the shell looks:
+To keep it, write the output to where the shell looks:
 
   bash        ~/.local/share/bash-completion/completions/rosknock
   zsh         a folder of $fpath, as _rosknock
@@ -65,12 +67,13 @@ To keep it, write what is printed to where the shell looks:
 			return usagef("completion: there is none for %q: choose %s", args[0], either(shells))
 		},
 	}
-	c.Flags().BoolVar(&bare, "no-descriptions", false, "complete words without saying what they mean")
+	c.Flags().BoolVar(&bare, "no-descriptions", false, "complete words without descriptions")
 	return c
 }
 
-// setCompletion says for every argument and flag of the tree what may follow. Completion reads plans, inventories and the journal of this
-// machine; it never asks a router, makes no file, and has nothing to offer rather than an error.
+// setCompletion sets for every argument and flag of the tree what may follow. Completion reads
+// plans, inventories and the journal of this machine. It never contacts a router and makes no file.
+// On an error it offers nothing.
 func setCompletion(c *cobra.Command, e env) {
 	if c.ValidArgsFunction == nil && c.ValidArgs == nil {
 		c.ValidArgsFunction = e.arguments(c)
@@ -132,7 +135,7 @@ func (e env) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 		"transport":   words("api-ssl\tthe API over TLS", "api\tthe API in clear"),
 		"output":      outputs,
 		"color":       words("auto", "always", "never"),
-		"protect":     words("auto\tsafe mode, or a dead-man before RouterOS 7.18", "safe-mode\tthe router takes back what no session confirmed", "dead-man\tan entry in the router's scheduler takes it back", "none\tnothing does"),
+		"protect":     words("auto\tsafe mode, or a dead-man before RouterOS 7.18", "safe-mode\tthe router rolls back what no session confirmed", "dead-man\tan entry in the router's scheduler rolls it back", "none\tnothing rolls it back"),
 		"state":       words("new", "established", "related", "invalid", "untracked"),
 		"device-mode": words("advanced", "home\tthe scheduler is off"),
 		"waves":       words("1,10%,100%"),
@@ -153,8 +156,8 @@ func (e env) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 	return offered(o)
 }
 
-// offered makes a completion of an offer: what begins with what is typed, and no files. A word that goes on, such as NAME=, gets no
-// blank behind it.
+// offered makes a completion of an offer: words that begin with what is typed, and no files. A word
+// that continues, such as NAME=, gets no blank after it.
 func offered(o offer) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var out []cobra.Completion
@@ -174,7 +177,7 @@ func offered(o offer) cobra.CompletionFunc {
 	}
 }
 
-// activeHelp is how cobra marks what is said to whoever completes, rather than offered.
+// activeHelp is how cobra marks a message to the person, which is no word to complete.
 const activeHelp = "_activeHelp_ "
 
 // first completes the first argument only.
@@ -257,7 +260,7 @@ func interfaces(*cobra.Command, []string, string) []cobra.Completion {
 	return out
 }
 
-// mostSeen is how far back completion looks: it has to be there at once.
+// mostSeen is how many records completion looks back: it must answer at once.
 const mostSeen = 4000
 
 // journalled is the journal of this machine, and the settings of the command line. Nothing is made
@@ -290,7 +293,8 @@ func newest(history *state.History) []state.Record {
 	return records
 }
 
-// routersSeen offers the routers that were changed from here. Those of an inventory are chosen with --limit.
+// routersSeen offers the routers that were changed from here. Those of an inventory are chosen with
+// --limit.
 func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 	history, s := e.journalled(c)
 	if len(s.inventories) > 0 && c.Name() != "journal" {
@@ -299,7 +303,7 @@ func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Complet
 	var out []string
 	seen := map[string]bool{}
 	for _, r := range newest(history) {
-		if bare := plans.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
+		if bare := inventory.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
 			continue
 		}
 		if r.Address != "" && !seen[r.Address] {
@@ -310,17 +314,18 @@ func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Complet
 	return out
 }
 
-// inventoryOfLine are the routers of the inventories of the command line; none where one can't be read.
-func inventoryOfLine(c *cobra.Command) []plans.InventoryRouter {
+// inventoryOfLine are the routers of the inventories of the command line; none where one can't be
+// read.
+func inventoryOfLine(c *cobra.Command) []inventory.Router {
 	names, _ := c.Flags().GetStringArray("inventory")
 	if len(names) == 0 {
 		return nil
 	}
-	inventory, err := readInventory(names)
+	known, err := readInventory(names)
 	if err != nil {
 		return nil
 	}
-	return slices.Collect(inventory.All())
+	return slices.Collect(known.All())
 }
 
 // routerNames offers the names of an inventory that were not typed yet.
@@ -367,7 +372,8 @@ func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completi
 	return append(groups, names...)
 }
 
-// plansOf are the plans that a command line is about: the one that it names, or those of its inventory, each once.
+// plansOf are the plans that a command line is about: the one that it names, or those of its
+// inventory, each once.
 func (e env) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
 	given, err := readVars(c)
 	if err != nil {
@@ -438,7 +444,7 @@ func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 	out := []cobra.Completion{state.LastRun}
 	for _, r := range newest(history) {
 		if r.Event == state.RunBegin {
-			out = append(out, completed(r.Run, fmt.Sprintf("%s over %d routers, %s", r.Command, r.Routers, r.Time.Format(time.DateTime))))
+			out = append(out, completed(r.Run, fmt.Sprintf("%s, routers: %d, %s", r.Command, r.Routers, r.Time.Format(time.DateTime))))
 		}
 	}
 	return out
@@ -473,7 +479,7 @@ func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion
 	return out
 }
 
-// mostMeaning is how many characters are said of what a word means.
+// mostMeaning is how many characters of the meaning of a word are shown.
 const mostMeaning = 200
 
 // completed is a word that may follow, with what it means.

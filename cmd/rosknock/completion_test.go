@@ -14,7 +14,8 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 )
 
-// offers completes the last word of a command line, as a shell does. Nothing may be said on standard error besides the directive.
+// offers completes the last word of a command line, as a shell does. Nothing may be said on
+// standard error besides the directive.
 func offers(t *testing.T, line ...string) (words []string, directive string) {
 	t.Helper()
 	code, stdout, stderr := called(t, append([]string{"__complete"}, line...)...)
@@ -175,7 +176,8 @@ func entries(t *testing.T) []string {
 	return out
 }
 
-// TestCompletionEverywhere: every flag of every command completes something, or nothing, without an error and without dialling.
+// TestCompletionEverywhere: every flag of every command completes something, or nothing, without an
+// error and without dialling.
 func TestCompletionEverywhere(t *testing.T) {
 	desk(t)
 	everyCommand(newRoot(env{getenv: os.Getenv, dial: nil}), func(c *cobra.Command) {

@@ -17,15 +17,15 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// settings is what a flag, the environment (ROSKNOCK_…), the settings file or a default may say, in that
-// order of weight.
+// settings holds what flags, the environment (ROSKNOCK_…), the settings file and the defaults say.
+// The first of them that says something wins.
 type settings struct {
 	User            string        `mapstructure:"user"`
 	Transport       string        `mapstructure:"transport"`
@@ -63,35 +63,35 @@ type settings struct {
 
 func globalFlags(f *pflag.FlagSet) {
 	f.StringArrayP("router", "r", nil, "router to talk to, `[user@]host[:port]`; may be repeated")
-	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers; may be repeated, and later ones count")
-	f.StringArrayP("limit", "l", nil, "only routers that fit a `PATTERN`: names, groups, tags, site:NAME, with * ? [a-z], !not, several with commas")
+	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers; may be repeated; later files override earlier ones")
+	f.StringArrayP("limit", "l", nil, "only routers that match a `PATTERN`: names, groups, tags, site:NAME, with * ? [a-z], !not, several with commas")
 	f.StringArray("var", nil, "value of a variable in plans, `NAME=VALUE`; may be repeated")
 	f.String("at", "", "the `TIME` for which knocks that rotate are derived, such as 2026-11-21T04:15:00Z; default: now")
 	paceFlags(f)
 	f.String("user", "admin", "user to log in as, where --router names none")
 	f.String("transport", "api-ssl", "`api-ssl`, or api for the API in clear")
-	f.String("password-file", "", "read the password from a `FILE` that only you can read; from an empty one, no password")
+	f.String("password-file", "", "read the password from a `FILE` that only you can read; an empty file means no password")
 	f.String("password-command", "", "read the password from what a `COMMAND` prints")
 	f.String("tls-pin", "", "`sha256:HEX` of the router's certificate, its fingerprint in /certificate print")
 	f.String("tls-ca", "", "`FILE` with the authorities that may sign routers' certificates, and renew them")
-	f.Bool("tls-insecure", false, "take any certificate that is not known here: who stands in between reads the password")
-	f.Bool("tls-accept-new", false, "remember the certificates of routers that are seen for the first time, without asking")
+	f.Bool("tls-insecure", false, "skip the check of certificates that are not known here (a man in the middle can read the password)")
+	f.Bool("tls-accept-new", false, "accept and remember certificates that are seen for the first time, without asking")
 	f.String("ssh-jump", "", "go through SSH hosts, `[user@]host[:port]`, several with commas")
 	f.StringArray("ssh-key", nil, "private key `FILE` for them; default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa")
 	f.StringArray("ssh-known-hosts", nil, "`FILE` with their keys; default: ~/.ssh/known_hosts and the system's")
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
 	f.StringP("output", "o", "text", "`text`, json, jsonl (a line for each router as it ends), csv or markdown; of changes also html")
 	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
-	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's place for state")
-	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's place for settings")
+	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's folder for state")
+	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's folder for settings")
 	f.BoolP("verbose", "v", false, "log every command, without secrets, to standard error")
 	f.Bool("yes", false, "do it without asking")
 	f.Bool("reveal", false, "show knock sequences")
-	f.StringArray("accept-risk", nil, "go on in spite of a risk, by its `NAME`; may be repeated")
+	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`; may be repeated")
 }
 
-// load reads the settings for a command. Viper is used with a private instance, and without key delimiter,
-// so that host names with dots stay whole; a key that nobody knows is an error.
+// load reads the settings for a command. Viper is used with a private instance, and without key
+// delimiter, so that host names with dots stay whole. An unknown key is an error.
 func load(c *cobra.Command, e env) (settings, error) {
 	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
 	v.SetEnvPrefix("ROSKNOCK")
@@ -160,7 +160,7 @@ func readVars(c *cobra.Command) (map[string]string, error) {
 		if !ok {
 			return nil, usagef("--var %q: NAME=VALUE is expected", text)
 		}
-		if why := plans.CheckVariable(name, value); why != "" {
+		if why := inventory.CheckVariable(name, value); why != "" {
 			return nil, usagef("--var %s: %s", name, why)
 		}
 		vars[name] = value
@@ -178,7 +178,8 @@ func bareDuration(from, to reflect.Type, v any) (any, error) {
 	return v, nil
 }
 
-// settingsFile returns the settings file and its text; the one in the default place need not be there.
+// settingsFile returns the settings file and its text; the one in the default place need not be
+// there.
 func settingsFile(c *cobra.Command, e env) (name string, text []byte, err error) {
 	name, _ = c.Flags().GetString("config")
 	if name == "" {
@@ -222,12 +223,12 @@ func (s settings) check(outputs []string) error {
 		}
 	}
 	if name, _, secret := strings.Cut(s.User, ":"); secret {
-		return usagef("--user %s:•••••: a password stands behind the colon: leave it out, give it by ROSKNOCK_PASSWORD or --password-file, and change it", name)
+		return usagef("--user %s:•••••: a password follows the colon: leave it out, give it by ROSKNOCK_PASSWORD or --password-file, and change it", name)
 	}
 	if s.Timeout <= 0 {
-		return usagef("--timeout %s: it has to be more than nothing", s.Timeout)
+		return usagef("--timeout %s: it must be more than 0", s.Timeout)
 	}
-	if s.TLSPin != "" && !plans.IsPin(s.TLSPin) {
+	if s.TLSPin != "" && !inventory.IsPin(s.TLSPin) {
 		return usagef("--tls-pin: a pin is sha256: and 64 hex digits")
 	}
 	return nil

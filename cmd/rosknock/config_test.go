@@ -37,7 +37,8 @@ func loaded(t *testing.T, file string, environment map[string]string, args ...st
 	return got, failed
 }
 
-// TestSettings: a flag weighs more than the environment, that more than the file, that more than the default.
+// TestSettings: a flag weighs more than the environment, that more than the file, that more than
+// the default.
 func TestSettings(t *testing.T) {
 	tests := []struct {
 		name, file  string
@@ -72,7 +73,7 @@ func TestBadSettings(t *testing.T) {
 		"no YAML":                 {"timeout: [\n", nil, "yaml", exitInvalid},
 		"an unknown transport":    {"transport: telnet\n", nil, "api-ssl, api", exitUsage},
 		"an output of the future": {"", []string{"-o", "yaml"}, "text, json, jsonl, csv, markdown", exitUsage},
-		"no time at all":          {"", []string{"--timeout", "0s"}, "more than nothing", exitUsage},
+		"no time at all":          {"", []string{"--timeout", "0s"}, "more than 0", exitUsage},
 		"half a pin":              {"", []string{"--tls-pin", "sha256:12"}, "64 hex digits", exitUsage},
 	}
 	for name, test := range tests {

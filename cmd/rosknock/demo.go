@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -24,8 +24,9 @@ func newDemo(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole story on simulated routers",
-		Long: `Start simulated routers of three RouterOS versions with MikroTik's default configuration, put a plan on them,
-knock, look who is trusted, and revoke; then do it to a dozen of them at once. Every command that you see is carried out.`,
+		Long: `Start simulated routers of three RouterOS versions with MikroTik's default
+configuration. Put a plan on them, knock, see who is trusted, and revoke. Then do the same on a
+dozen of them at once. Every command that you see is carried out.`,
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -62,7 +63,7 @@ func demo(ctx context.Context, e env, color bool) error {
 		return err
 	}
 	tell := narrator{env: e, color: color}
-	tell.say("A plan: three knocks open the router to whoever made them, for a week;\ntelnet, www and ftp go off. This is %s:\n", demoPlan)
+	tell.say("A plan: three knocks open the router to the address that made them, for a week;\ntelnet, www and ftp go off. This is %s:\n", demoPlan)
 	tell.quote(withoutComments(string(text)))
 	for _, version := range demoVersions() {
 		story := story{narrator: tell, plan: p, file: filepath.Join(dir, demoPlan), version: version}
@@ -73,7 +74,7 @@ func demo(ctx context.Context, e env, color bool) error {
 	if err := tellFleet(ctx, tell, dir, demoPlan); err != nil {
 		return fmt.Errorf("the fleet: %w", err)
 	}
-	tell.say("\nThat was rosknock on %s. Nothing is left of it.", strings.Join(demoVersions(), ", "))
+	tell.say("\nThat was rosknock on %s. It leaves nothing behind.", strings.Join(demoVersions(), ", "))
 	return nil
 }
 
@@ -157,7 +158,7 @@ func (s *story) chapters(ctx context.Context) error {
 		},
 		func() error { return s.knocks(firewall.Drop, "A stranger comes from outside and tries Winbox:", false) },
 		func() error {
-			return s.knocks(firewall.Accept, "He knocks, in the right order, and tries again:", true)
+			return s.knocks(firewall.Accept, "They knock, in the right order, and try again:", true)
 		},
 		func() error { return s.command(ctx, "Who is trusted?", "trusted", "list") },
 		func() error {
@@ -211,10 +212,11 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 	return nil
 }
 
-// knocks lets the stranger's packets arrive at the router's firewall: the knock if asked, then one to Winbox.
+// knocks lets the stranger's packets arrive at the router's firewall: the knock if asked, then one
+// to Winbox.
 func (s *story) knocks(want firewall.Verdict, what string, knock bool) error {
 	s.title("── %s", what)
-	probes := compile.NewProbes(s.router.router.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(s.router.router.Snapshot(), routeros.IPv4)
 	probes.Source = demoStranger()
 	if knock {
 		for i, stage := range s.plan.Doors[0].Knock {

@@ -55,7 +55,7 @@ func tellFleet(ctx context.Context, tell narrator, dir, plan string) error {
 	}{
 		{"Who answers?", exitSome, []string{"inventory", "check"}},
 		{"One router first, then a quarter of them, then the rest.", exitSome, []string{"apply", "--yes", "--waves", "1,25%,100%"}},
-		{"Is any of the northern ones not as its plan wants it? That is the check for drift.", exitDone, []string{"diff", "--exit-code", "-l", "north"}},
+		{"Does any northern router differ from its plan? This is the check for drift.", exitDone, []string{"diff", "--exit-code", "-l", "north"}},
 		{"Who is trusted anywhere?", exitSome, []string{"trusted", "list"}},
 	} {
 		if err := tell.fleetCommand(ctx, dir, chapter.what, chapter.code, chapter.args...); err != nil {

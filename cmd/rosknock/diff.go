@@ -32,7 +32,16 @@ func newDiff(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff [PLAN]",
 		Short: "Show what would change, in order",
-		Long:  "Read the routers, compare them with the plan, and show the steps that apply would take. Nothing is written.\n\nWhere apply would be refused, diff says so in the same words, with exit code 4: because the proof fails, because somebody else is at work on the router, or because its device-mode or the user's rights do not allow what the protection needs. diff assumes the default protection; apply --dry-run looks with the one that is named.\n\nThe plan of the command line goes before those of the inventory. Over a fleet, diff --exit-code is the check for drift.",
+		Long: `Read the routers, compare them with the plan, and show the steps that apply would
+take. Nothing is written.
+
+Where apply would refuse, diff says so in the same words, with exit code 4: the proof fails, or
+somebody else is changing the router, or the router's device-mode or the user's rights do not allow
+what the protection needs. diff assumes the default protection; apply --dry-run checks the one that
+you name.
+
+A plan on the command line replaces the plans of the inventory. Over a fleet, diff --exit-code is
+the check for drift.`,
 		Example: `  rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock diff branch.yaml -r 192.0.2.1 -r 192.0.2.2 --exit-code -o json
   rosknock diff branch.yaml --export router.rsc
@@ -67,7 +76,7 @@ func newDiff(e env) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVar(&save, "save", "", "keep the changes in a `FILE` for apply --changes; it holds the knock, for you alone")
+	c.Flags().StringVar(&save, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
 	changesKeyFlag(c)
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
 	exportFlags(c, &export, &operator)
@@ -77,7 +86,7 @@ func newDiff(e env) *cobra.Command {
 
 // changesKeyFlag is of the commands that save changes and carry them out.
 func changesKeyFlag(c *cobra.Command) {
-	c.Flags().String("changes-key", "", "key that saved changes are made and checked with, kept at a `PLACE`: file:PATH, env:NAME, keyring:NAME or command:LINE; default: that of the state folder")
+	c.Flags().String("changes-key", "", "`PLACE` of the key that protects saved changes: file:PATH, env:NAME, keyring:NAME or command:LINE; default: the key of the state folder")
 }
 
 // exportFlags are those of the commands that also work on an export.
@@ -85,16 +94,16 @@ func exportFlags(c *cobra.Command, export *string, operator *[]string) {
 	c.Flags().StringVar(export, "export", "", "look at an export in a `FILE.rsc` instead of a router")
 	versionFlag(c)
 	if operator != nil {
-		c.Flags().StringArrayVar(operator, "operator", nil, "your own `ADDRESS` as the router sees it, whose way in has to stay; may be repeated")
+		c.Flags().StringArrayVar(operator, "operator", nil, "your own `ADDRESS` as the router sees it, which must stay let in; may be repeated")
 	}
 }
 
 // versionFlag is for the commands that read an export.
 func versionFlag(c *cobra.Command) {
-	c.Flags().String("ros-version", "", "the `VERSION` of RouterOS that an export comes from, where it names none, such as 7.20")
+	c.Flags().String("ros-version", "", "the RouterOS `VERSION` of an export that names none, such as 7.20")
 }
 
-// readVersion reads what is said of an export's version; zero is nothing.
+// readVersion reads --ros-version. It returns the zero version where the flag is not given.
 func readVersion(c *cobra.Command) (routeros.Version, error) {
 	text, _ := c.Flags().GetString("ros-version")
 	if text == "" {
@@ -107,7 +116,8 @@ func readVersion(c *cobra.Command) (routeros.Version, error) {
 	return v, nil
 }
 
-// sessionOf is what is known of a session that there is not: where the operator is. Without that, nothing.
+// sessionOf returns the management session assumed for an export: where the operators are. Without
+// --operator it is empty.
 func sessionOf(s settings, operator []string) (change.Management, error) {
 	session := change.Management{Accepted: s.accept}
 	for _, text := range operator {
@@ -186,15 +196,15 @@ func readExport(e env, s settings, name string) (view.Router, error) {
 	}
 	read := rsc.Read(data)
 	if len(read.Statements) == 0 {
-		return view.Router{}, invalid(fmt.Errorf("%s: no command of an export is in it", name))
+		return view.Router{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
 	}
 	if read.HasVersion && s.rosVersion != (routeros.Version{}) && read.Version != s.rosVersion {
-		return view.Router{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, and --ros-version %s: leave the flag out", name, read.Version, s.rosVersion))
+		return view.Router{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, s.rosVersion))
 	}
 	snapshot, skipped := read.Snapshot(rsc.Options{Version: s.rosVersion})
 	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
 	if snapshot.VersionAssumed {
-		view.Say(e.err, "rosknock: %s does not name the version of RouterOS: it is read as one of %s; --ros-version says which it is\n", name, snapshot.Version)
+		view.Say(e.err, "rosknock: %s does not name its RouterOS version, so it is read as %s; --ros-version sets another\n", name, snapshot.Version)
 	}
 	return view.Router{Name: name, Snapshot: &snapshot}, nil
 }
@@ -202,8 +212,8 @@ func readExport(e env, s settings, name string) (view.Router, error) {
 // maxExport is the largest export that is read: real ones reach a few MiB with long address lists.
 const maxExport = 64 << 20
 
-// reportSkipped says what of an export was left out: what decides who reaches the router line by
-// line, all else as a number, unless more is asked for.
+// reportSkipped reports what was left out of an export. It shows each line that decides who reaches
+// the router. Of all others it shows the number, unless more is asked for.
 func reportSkipped(w io.Writer, s settings, name string, skipped []rsc.Skip) {
 	slices.SortStableFunc(skipped, func(a, b rsc.Skip) int { return cmp.Compare(a.Line, b.Line) })
 	others := 0
@@ -231,8 +241,8 @@ func planOf(jobs []job) func(router string) string {
 	return func(router string) string { return names[router] }
 }
 
-// diffRouters compares every router with its plans, and looks whether an apply with the default
-// protection would be refused, where that is asked for. A router that fails stops none.
+// diffRouters compares every router with its plans. Where asked for, it also checks whether an
+// apply with the default protection would be refused. A router that fails does not stop the others.
 func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool, to *results) {
 	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
 	wanted := map[string][]plans.Plan{}
@@ -267,8 +277,8 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 	})
 }
 
-// looked is a router that would refuse to have its steps carried out, with the words that it has
-// for that; the others are as they were. It costs a round trip where there are steps.
+// looked completes a router on which apply would be refused, with the words of that refusal. Other
+// routers stay as they were. It costs a round trip where there are steps.
 func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out view.Router, o apply.Options) view.Router {
 	if out.Err != nil || !out.Changes.Changed() {
 		return out
@@ -289,8 +299,8 @@ func (e env) looked(ctx context.Context, s settings, session *api.Session, r rou
 	return out
 }
 
-// read logs in to a router and reads it, for plans that rotate with what sets its clock. When that
-// fails, the error is in the result and there is no session.
+// read logs in to a router and reads it; for plans that rotate it also reads what sets the clock.
+// When that fails, the error is in the result and there is no session.
 func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
 	out := r.shown()
 	var session *api.Session
@@ -321,13 +331,14 @@ func failed(r view.Router, err error) view.Router {
 	return r
 }
 
-// changesFor is plan and snapshot to change set.
+// changesFor computes the change set from a plan and a snapshot.
 func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
 	changes, _, err := provedChanges(s, p, session, false)
 	return changes, err
 }
 
-// provedChanges is plan and snapshot to change set, and its proof when that is wanted.
+// provedChanges computes the change set from a plan and a snapshot, and its proof when that is
+// wanted.
 func provedChanges(s routeros.Snapshot, p plans.Plan, session change.Management, prove bool) (change.ChangeSet, *proof.Proof, error) {
 	sets, err := compile.Through(p, s)
 	if err != nil {

@@ -19,11 +19,14 @@ import (
 	"time"
 )
 
-// TestDocs runs what README and tutorial tell people to type, and compares what comes out with what they print.
+// TestDocs runs what README and tutorial tell people to type, and compares what comes out with what
+// they print.
 //
-// In a block marked console, a line that begins with $ is a command, one that begins with > is typed at the simulated router that runs, and
-// the others are what they print. … stands for any text in a line, and alone in a line for any lines. Names of changes, times and fingerprints differ
-// from run to run. In a block marked sh every line is a command. `rosknock sim` runs on until the next one, or the end of the page.
+// In a block marked console, a line that begins with $ is a command, one that begins with > is
+// typed at the simulated router that runs, and the others are what they print. … stands for any
+// text in a line, and alone in a line for any lines. Names of changes, times and fingerprints
+// differ from run to run. In a block marked sh every line is a command. `rosknock sim` runs on
+// until the next one, or the end of the page.
 func TestDocs(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the pages are written for a POSIX shell")
@@ -120,8 +123,8 @@ func absolute(t *testing.T, path string) string {
 	return found
 }
 
-// freePorts finds ports that nobody uses for those of 127.0.0.1 that a page names, with as many digits, so that tables stay as wide.
-// Pages that run side by side look in different places.
+// freePorts finds ports that nobody uses for those of 127.0.0.1 that a page names, with as many
+// digits, so that tables stay as wide. Pages that run side by side look in different places.
 func freePorts(t *testing.T, page string, nth int) map[string]string {
 	ports := map[string]string{}
 	offset := os.Getpid()%500*3 + nth*1500
@@ -319,7 +322,8 @@ func (s *screen) clear() {
 	s.all.Reset()
 }
 
-// TestHowTos: every command line of rosknock's on the other pages is one that this program understands.
+// TestHowTos: every command line of rosknock's on the other pages is one that this program
+// understands.
 func TestHowTos(t *testing.T) {
 	found := 0
 	err := filepath.WalkDir("../../docs", func(file string, _ os.DirEntry, err error) error {

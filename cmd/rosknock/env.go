@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
@@ -49,7 +50,8 @@ type env struct {
 	quiet   bool // steps are not followed
 }
 
-// exitCode is what the program tells its caller. The numbers are an interface: scripts rely on them.
+// exitCode is what the program tells its caller. The numbers are an interface: scripts rely on
+// them.
 type exitCode int
 
 // The exit codes.
@@ -148,7 +150,7 @@ func (e env) ended(ctx context.Context, err, unwritten error) exitCode {
 }
 
 func report(w io.Writer, err error, code exitCode) {
-	if problems, ok := errors.AsType[plans.Problems](err); ok {
+	if problems, ok := errors.AsType[form.Problems](err); ok {
 		view.Problems(w, problems)
 		return
 	}
@@ -161,7 +163,7 @@ func report(w io.Writer, err error, code exitCode) {
 // codeOf finds the exit code of an error.
 func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var coded *codeError
-	var problems plans.Problems
+	var problems form.Problems
 	var refusal *change.RefusalError
 	var own *trusted.OwnAddressError
 	var held *state.HeldError
@@ -189,7 +191,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 func atMost(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) > n {
-			return usagef("%s: %d arguments were given", what, len(args))
+			return usagef("%s; arguments given: %d", what, len(args))
 		}
 		return nil
 	}
@@ -199,7 +201,7 @@ func atMost(n int, what string) cobra.PositionalArgs {
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usagef("%s: %d arguments were given", what, len(args))
+			return usagef("%s; arguments given: %d", what, len(args))
 		}
 		return nil
 	}

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// farListener puts its connections at the end of a long line: what they send arrives a round trip later, each flight by itself, and so
-// does the connection. A client counts its round trips as on a real line, TLS included.
+// farListener puts its connections at the end of a long line: what they send arrives a round trip
+// later, each flight by itself, and so does the connection. A client counts its round trips as on a
+// real line, TLS included.
 type farListener struct {
 	net.Listener
 	rtt time.Duration

@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -33,9 +34,9 @@ type pace struct {
 
 func paceFlags(f *pflag.FlagSet) {
 	f.Int("forks", 32, "how many routers at once")
-	f.Int("retries", 1, "how often a router that gives no answer is tried again, when there are several; what writes is never tried again")
-	f.Duration("router-timeout", 0, "`TIME` for each router, after which what was begun is taken back; 0 for none")
-	f.Duration("total-timeout", 0, "`TIME` for all routers, after which nothing more is begun and what is under way is taken back; 0 for none")
+	f.Int("retries", 1, "how often a router that does not answer is tried again, when there are several; writes are never repeated")
+	f.Duration("router-timeout", 0, "`TIME` for each router; an unfinished change is rolled back then; 0 for none")
+	f.Duration("total-timeout", 0, "`TIME` for all routers; then nothing more is begun, and unfinished changes are rolled back; 0 for none")
 }
 
 func readPace(c *cobra.Command) (pace, error) {
@@ -52,12 +53,13 @@ func readPace(c *cobra.Command) (pace, error) {
 	case p.retries < 0 || p.retries > 20:
 		return p, usagef("--retries %d: from 0 to 20", p.retries)
 	case p.routerTimeout < 0 || p.totalTimeout < 0:
-		return p, usagef("--router-timeout and --total-timeout are no less than 0")
+		return p, usagef("--router-timeout and --total-timeout must not be negative")
 	}
 	return p, nil
 }
 
-// backoff is how a router that gives no answer is tried again. Who waits for one router wants to know at once.
+// backoff is how a router that does not answer is tried again. For one router there is no retry by
+// default: the person who waits wants to know at once.
 func (p pace) backoff(routers int) fleet.Backoff {
 	if routers < 2 && !p.retriesTyped {
 		return fleet.Backoff{}
@@ -65,8 +67,8 @@ func (p pace) backoff(routers int) fleet.Backoff {
 	return fleet.Backoff{Retries: p.retries, First: 2 * time.Second}
 }
 
-// passing reports whether an error may be gone at the next try: silence and hanging up. A wrong password, a certificate, a refusal by the
-// router are not.
+// passing reports whether the next try may succeed: after silence or a closed connection. It may
+// not after a wrong password, a wrong certificate or a refusal by the router.
 func passing(err error) bool {
 	var late *api.TimeoutError
 	var lost *api.LostError
@@ -94,7 +96,7 @@ func (r *rollout) flags(c *cobra.Command) {
 	f.StringVar(&r.waves, "waves", "", "routers wave by wave, such as `1,10%,100%`; the last size repeats")
 	f.DurationVar(&r.pause, "pause", 0, "`TIME` between two waves")
 	f.StringVar(&r.maxFail, "max-fail", "", "stop when more than `N` or N% of the routers failed")
-	f.StringVar(&r.window, "window", "", "begin nothing outside a maintenance window, such as `\"Sat 02:00-04:00 Europe/Berlin\"`, or what may be taken back after it")
+	f.StringVar(&r.window, "window", "", "begin no change outside a maintenance window, such as `\"Sat 02:00-04:00 Europe/Berlin\"`, and none that may be rolled back after it")
 }
 
 // options are those of a run of changes. lasting is how long after its beginning a change may still
@@ -108,7 +110,7 @@ func (r rollout) options(e env, lasting time.Duration) (fleet.Options, error) {
 		}
 	}
 	if o.Pause = r.pause; r.pause < 0 || r.pause > 0 && r.waves == "" {
-		return o, usagef("--pause %s: it stands between the waves of --waves", r.pause)
+		return o, usagef("--pause %s: it is a pause between waves, so it needs --waves", r.pause)
 	}
 	if o.MaxFail, err = fleet.ParseLimit(r.maxFail); err != nil {
 		return o, usagef("--max-fail: %w", err)
@@ -137,9 +139,9 @@ type tour struct {
 	plan func(router string) string
 }
 
-// over does something with each router, and hands on what becomes of it as it ends: one result at
-// least for each, also for one whose turn did not come. quiet is the surroundings for one router
-// among several.
+// over does something with each router, and passes on its results as it ends. Each router has one
+// result at least, also one whose turn never came. quiet is the environment for one router among
+// several.
 func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context, quiet env, r router) []view.Router) {
 	whole := ctx
 	o := t.options
@@ -208,15 +210,15 @@ type job struct {
 	plans []plans.Plan
 }
 
-// planned gives each router its plans: the one of the command line, or else those of the inventory, with the variables filled in. All mistakes
-// of all plans come at once, each once.
+// planned gives each router its plans: the one of the command line, or else those of the inventory,
+// with the variables filled in. It returns all mistakes of all plans at once, each once.
 func (e env) planned(ctx context.Context, s settings, routers []router, args []string) ([]job, error) {
 	return plannedWith(s, routers, args, func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) })
 }
 
 // plannedWith is planned with another way to look up what a plan refers to.
 func plannedWith(s settings, routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
-	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]plans.Problems{}, affected: map[string][]string{}}
+	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]form.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -252,7 +254,8 @@ func plannedWith(s settings, routers []router, args []string, resolve func(plans
 	return out, nil
 }
 
-// resolved looks up the payloads of a plan, and refuses secrets of its rotating doors that are easily found.
+// resolved looks up the payloads of a plan, and refuses secrets of its rotating doors that are
+// easily found.
 func (e env) resolved(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
 	out, err := e.found(ctx, p, r)
 	if err != nil {
@@ -272,13 +275,14 @@ func (e env) found(ctx context.Context, p plans.Plan, r router) (plans.Plan, err
 	if err != nil {
 		return p, invalid(err)
 	}
-	// A secret that can't be found, or is too short, is known before the first router is asked for its name.
+	// A secret that can't be found, or is too short, is known before the first router is asked for
+	// its name.
 	_, err = e.derived(ctx, p, r, "anybody", func(sequence.Schedule) []int64 { return []int64{0} })
 	return out, err
 }
 
-// foundWeak is found for who has to get in with what the routers know now: a secret that holds too
-// little is only warned of.
+// foundWeak is found for a person who has to get in with what the routers know now: a weak secret
+// is only warned of.
 func (e env) foundWeak(ctx context.Context, p plans.Plan, r router) (plans.Plan, error) {
 	out, err := e.found(ctx, p, r)
 	for _, d := range p.Doors {
@@ -289,7 +293,7 @@ func (e env) foundWeak(ctx context.Context, p plans.Plan, r router) (plans.Plan,
 	return out, err
 }
 
-// strong looks at the secret from which the knocks of a door follow.
+// strong checks the secret from which the knocks of a door follow.
 func (e env) strong(ctx context.Context, d plans.Door, r router) error {
 	if d.Rotate == nil {
 		return nil
@@ -315,18 +319,18 @@ type planReader struct {
 	texts    map[string][]byte
 	names    map[string][]string // variables by file
 	read     map[string]plans.Plan
-	failed   map[string]plans.Problems // by file and values
-	order    []plans.Problem           // each once, as it was met first
-	affected map[string][]string       // routers by problem
+	failed   map[string]form.Problems // by file and values
+	order    []form.Problem           // each once, as it was met first
+	affected map[string][]string      // routers by problem
 	resolve  func(plans.Plan, router) (plans.Plan, error)
 
 	named       bool // on the command line, not by these inventories
 	inventories []string
 }
 
-// stranger reports whether a file is named by an inventory and stands outside of the folders of all
-// of them. An inventory may be another's work, and so the way to have a file shown that is not
-// theirs.
+// stranger reports whether a file is named by an inventory but lies outside the folders of all
+// inventories. Somebody else may have written the inventory, and want to be shown a file that is
+// not theirs.
 func (p *planReader) stranger(file string) bool {
 	return !p.named && !slices.ContainsFunc(p.inventories, func(name string) bool {
 		folder, err := realPath(filepath.Dir(name))
@@ -378,8 +382,8 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 			return plan, err
 		}
 		if p.stranger(file) {
-			problems = plans.Problems{{
-				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it can't be read as a plan, and stands outside the folder of the inventory that names it, so nothing of it is shown",
+			problems = form.Problems{{
+				File: file, Line: problems[0].Line, Column: problems[0].Column, Message: "it is not a valid plan, and lies outside the folder of the inventory that names it, so nothing of it is shown",
 				Remedy: "rosknock lint " + file + " says what is wrong",
 			}}
 		}
@@ -395,9 +399,10 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 	return plans.Plan{}, nil
 }
 
-// problems are those of all plans, each once, with the routers that it concerns where it is not all of a plan's.
+// problems returns the mistakes of all plans, each once. A mistake that not all routers of a plan
+// share comes with the routers concerned.
 func (p *planReader) problems() error {
-	var out plans.Problems
+	var out form.Problems
 	for _, problem := range p.order {
 		affected := p.affected[problem.String()]
 		if len(p.names[problem.File]) > 0 {
@@ -411,8 +416,9 @@ func (p *planReader) problems() error {
 	return out
 }
 
-// begun opens a run of changes over a fleet in the journal and returns its name; when one is resumed, it returns what that run has finished.
-// A change of one router of the command line is no run.
+// begun opens a run of changes over a fleet in the journal and returns its name; when one is
+// resumed, it returns what that run has finished. A change of one router of the command line is no
+// run.
 func (e env) begun(s settings, command string, r rollout, n int) (run string, finished map[string]state.Record, err error) {
 	if r.resume == "" && len(s.inventories) == 0 && n < 2 {
 		return "", nil, nil
@@ -423,7 +429,7 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	}
 	if r.resume == "" {
 		run = state.NewRun(e.now())
-		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s goes on\n", run, run)
+		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s continues it\n", run, run)
 		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
 	}
 	history, err := dir.History()
@@ -439,7 +445,7 @@ func (e env) begun(s settings, command string, r rollout, n int) (run string, fi
 	}
 	first := records[0]
 	if first.Command != command {
-		return "", nil, usagef("--resume %s: it is no run of %s; rosknock journal shows what it is", first.Run, command)
+		return "", nil, usagef("--resume %s: it is not a run of %s; rosknock journal shows what it is", first.Run, command)
 	}
 	finished, _ = state.Finished(records, first.Run)
 	return first.Run, finished, nil

@@ -33,9 +33,10 @@ func sixtyRules() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// BenchmarkFleet measures a fleet as its operator sees it: rosknock and the simulated routers are programs of their own, over TLS on
-// loopback, with 60 rules a router and a round trip of 50 ms. It reports wall and CPU time and the peak of memory of rosknock alone. Run it with
-// -benchtime 1x: each round provisions a new fleet.
+// BenchmarkFleet measures a fleet as its operator sees it: rosknock and the simulated routers are
+// programs of their own, over TLS on loopback, with 60 rules a router and a round trip of 50 ms. It
+// reports wall and CPU time and the peak of memory of rosknock alone. Run it with -benchtime 1x:
+// each round provisions a new fleet.
 func BenchmarkFleet(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		for _, forks := range []int{32, 128} {

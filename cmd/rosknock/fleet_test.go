@@ -25,7 +25,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/sim"
 )
 
-// branches is a fleet of simulated routers that are reached without a network, and the folder with its files.
+// branches is a fleet of simulated routers that are reached without a network, and the folder with
+// its files.
 type branches struct {
 	t           testing.TB
 	dir         string
@@ -135,7 +136,7 @@ func (b *branches) add(i int) *branchRouter {
 	return r
 }
 
-// fault is what goes wrong on the wire.
+// fault is what fails on the wire.
 func (r *branchRouter) fault(q sim.Request) sim.Action {
 	if r.hold != nil && q.Words[0] == "/login" {
 		<-r.hold
@@ -211,7 +212,8 @@ func (b *branches) rosknock(args ...string) int {
 	return code
 }
 
-// noSecrets: neither the password nor the knock are in anything that was said. Digits within a digest are nobody's port.
+// noSecrets: neither the password nor the knock are in anything that was said. Digits within a
+// digest are nobody's port.
 func (b *branches) noSecrets() {
 	b.t.Helper()
 	for _, secret := range []string{"planted-password", "41873", "17259", "52614"} {
@@ -245,7 +247,8 @@ func (b *branches) results() []routerJSON {
 	return out.Routers
 }
 
-// TestFleet provisions 300 routers of six versions, a tenth of which fail in six ways; then what failed is mended, and the run resumed.
+// TestFleet provisions 300 routers of six versions, a tenth of which fail in six ways; then what
+// failed is mended, and the run resumed.
 func TestFleet(t *testing.T) {
 	b := newBranches(t, 300, false)
 	if code := b.rosknock("apply", "--yes", "-o", "json", "--timeout", "6s", "--retries", "0"); code != int(exitSome) {
@@ -350,7 +353,8 @@ func TestFleetStops(t *testing.T) {
 	}
 }
 
-// TestFleetInterrupted: Ctrl-C begins nothing more, and takes back what is under way or lets it end; nothing is half done.
+// TestFleetInterrupted: Ctrl-C begins nothing more, and rolls back what is under way or lets it
+// end; nothing is half done.
 func TestFleetInterrupted(t *testing.T) {
 	b := newBranches(t, 60, true)
 	ctx, cancel := context.WithCancel(t.Context())

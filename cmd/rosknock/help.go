@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
 )
 
 // section is a heading of the help and what stands under it, by name.
@@ -21,7 +21,7 @@ type section struct {
 	names []string
 }
 
-// commandSections is how the commands are told apart, in the order of somebody's first days with them.
+// commandSections groups the commands, in the order in which a new user meets them.
 func commandSections() []section {
 	return []section{
 		{"Write and check plans", []string{"init", "import", "lint", "sequence", "render"}},
@@ -34,7 +34,7 @@ func commandSections() []section {
 	}
 }
 
-// flagSections is how the flags of every command are told apart.
+// flagSections groups the flags of every command.
 func flagSections() []section {
 	return []section{
 		{"Which routers", []string{"router", "inventory", "limit"}},
@@ -45,10 +45,10 @@ func flagSections() []section {
 	}
 }
 
-// helpColumns is what any terminal shows.
+// helpColumns is a width that every terminal has.
 const helpColumns = 80
 
-// fitHelp fits the tree out with its help: commands and flags in sections, and a word for who mistyped one.
+// fitHelp gives the tree its help: commands and flags in sections, and hints for mistyped words.
 func fitHelp(root *cobra.Command) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { view.Help(c.OutOrStdout(), manual(c), helpColumns) })
 	root.SetHelpCommand(newHelp())
@@ -66,8 +66,9 @@ func fitHelp(root *cobra.Command) {
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "Say what a command does and takes",
-		Long:  "Say what a command does, how it is called and which flags it takes, as COMMAND --help does.",
+		Short: "Show help for a command",
+		Long: `Show what a command does, how it is called and which flags it takes, as COMMAND
+--help does.`,
 		Example: `  rosknock help apply
   rosknock help trusted revoke`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -83,7 +84,8 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// unknownCommand says that there is no such command below another, and which one may have been meant.
+// unknownCommand says that there is no such command below another, and which one may have been
+// meant.
 func unknownCommand(c *cobra.Command, word string) error {
 	var names, begun []string
 	for _, sub := range c.Commands() {
@@ -95,7 +97,7 @@ func unknownCommand(c *cobra.Command, word string) error {
 			begun = append(begun, sub.Name())
 		}
 	}
-	near, isNear := plans.Nearest(word, names)
+	near, isNear := form.Nearest(word, names)
 	hint := ""
 	switch {
 	case len(begun) > 0:
@@ -125,7 +127,8 @@ func either(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// flagError says what is wrong with a flag, and which one may have been meant. A command that was mistyped is what is wrong first.
+// flagError says what is wrong with a flag, and which one may have been meant. A mistyped command
+// is reported first.
 func flagError(c *cobra.Command, err error) error {
 	if words := c.Flags().Args(); len(words) > 0 && c.HasSubCommands() {
 		if err := c.RunE(c, words); err != nil {
@@ -146,18 +149,19 @@ func flagHint(c *cobra.Command, unknown *pflag.NotExistError) string {
 	}
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near, ok := plans.Nearest(unknown.GetSpecifiedName(), names); ok && unknown.GetSpecifiedShortnames() == "" {
+	if near, ok := form.Nearest(unknown.GetSpecifiedName(), names); ok && unknown.GetSpecifiedShortnames() == "" {
 		return ": did you mean --" + near + "?"
 	}
 	return ""
 }
 
-// newManual writes what packages bring along. It is for those who make them.
+// newManual writes the manual pages for those who build packages.
 func newManual(e env) *cobra.Command {
 	return &cobra.Command{
-		Use:    "manual [DIR]",
-		Short:  "Print the command manual, or write the man pages",
-		Long:   "Print the manual of all commands in Markdown. With DIR the pages for man are written into that folder instead.",
+		Use:   "manual [DIR]",
+		Short: "Print the command manual, or write the man pages",
+		Long: `Print the manual of all commands in Markdown. With DIR, write the man pages into
+that folder instead.`,
 		Hidden: true,
 		Example: `  rosknock manual > docs/commands.md
   rosknock manual dist/man1`,
@@ -209,7 +213,8 @@ func usageLines(c *cobra.Command) []string {
 	return out
 }
 
-// commandGroups are the commands below another; only the program's own are many enough for sections.
+// commandGroups are the commands below another; only the program's own are many enough for
+// sections.
 func commandGroups(c *cobra.Command) []view.CommandGroup {
 	sections := []section{{title: "Commands"}}
 	if !c.HasParent() {
@@ -253,7 +258,7 @@ func sharedFlags(root *cobra.Command) []view.FlagGroup {
 		out[at].Flags = appendFlag(out[at].Flags, f)
 	})
 	last := &out[len(out)-1].Flags
-	*last = append(*last, view.Flag{Letter: "h", Name: "help", Usage: "say what a command does and takes"})
+	*last = append(*last, view.Flag{Letter: "h", Name: "help", Usage: "show help for a command"})
 	for i, s := range sections {
 		slices.SortStableFunc(out[i].Flags, func(a, b view.Flag) int { return slices.Index(s.names, a.Name) - slices.Index(s.names, b.Name) })
 	}

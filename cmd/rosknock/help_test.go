@@ -21,7 +21,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 )
 
-// called runs a command line in a world without routers: whoever dials fails the test.
+// called runs a command line in a world without routers: to dial fails the test.
 func called(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -48,7 +48,8 @@ func everyCommand(c *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-// TestExamples: every command has examples, and every one of them is a command line that this program understands.
+// TestExamples: every command has examples, and every one of them is a command line that this
+// program understands.
 func TestExamples(t *testing.T) {
 	everyCommand(newRoot(env{}), func(c *cobra.Command) {
 		if c.Short == "" || c.Long == "" || c.Example == "" {
@@ -70,7 +71,8 @@ func TestExamples(t *testing.T) {
 	})
 }
 
-// understood finds the command of a command line and reads its flags and arguments, and does nothing.
+// understood finds the command of a command line and reads its flags and arguments, and does
+// nothing.
 func understood(words []string) (path string, err error) {
 	c, args, err := newRoot(env{}).Find(words[1:])
 	if err != nil {
@@ -85,7 +87,8 @@ func understood(words []string) (path string, err error) {
 	return c.CommandPath(), c.ValidateArgs(c.Flags().Args())
 }
 
-// commandLines finds rosknock's command lines in a line of shell, also one that another program is told to run.
+// commandLines finds rosknock's command lines in a line of shell, also one that another program is
+// told to run.
 func commandLines(t *testing.T, line string) [][]string {
 	t.Helper()
 	var out [][]string
@@ -141,7 +144,8 @@ func TestHelp(t *testing.T) {
 	})
 }
 
-// TestSections: every command and every flag that all commands have stands under a heading of its own choice, each once.
+// TestSections: every command and every flag that all commands have stands under a heading of its
+// own choice, each once.
 func TestSections(t *testing.T) {
 	root := newRoot(env{})
 	for _, c := range root.Commands() {
@@ -195,7 +199,8 @@ func TestMistyped(t *testing.T) {
 	}
 }
 
-// TestManual fails when docs/commands.md is not what the commands say. ROSKNOCK_UPDATE=1 writes it anew.
+// TestManual fails when docs/commands.md is not what the commands say. ROSKNOCK_UPDATE=1 writes it
+// anew.
 func TestManual(t *testing.T) {
 	name := filepath.Join("..", "..", "docs", "commands.md")
 	_, want, _ := called(t, "manual")
@@ -210,7 +215,8 @@ func TestManual(t *testing.T) {
 	}
 }
 
-// TestManPages: each command has a page, which man shows as it was meant, and an independent reader of man pages finds no fault with it.
+// TestManPages: each command has a page, which man shows as it was meant, and an independent reader
+// of man pages finds no fault with it.
 func TestManPages(t *testing.T) {
 	dir := t.TempDir()
 	if code, _, stderr := called(t, "manual", dir); code != 0 {

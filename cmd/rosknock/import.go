@@ -12,8 +12,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/plans/recognise"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -30,16 +30,18 @@ func newImport(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import",
 		Short: "Write the plan that describes hand-written knock rules",
-		Long: `Find the knock rules that somebody wrote by hand on a router or in an export, and write the plan that describes them as they are. What
-a plan can't say is listed, rule by rule, with the reason; it stays on the router as it is, and so does everything that is no part of a knock.
-Lists of brute-force protection are no knocks.
+		Long: `Find the knock rules that somebody wrote by hand on a router or in an export, and
+write the plan that describes them as they are. Rules that a plan can't describe are listed one by
+one, with the reason; they stay on the router as they are. So does everything that is not part of
+a knock. Lists of brute-force protection are not knocks.
 
-The plan holds the knock: --out writes it into a file that only you can read and that was not there before. Without --out it goes to standard
-output, masked unless --reveal is given, and what was found goes to standard error.
+The plan holds the knock. --out writes it into a new file that only you can read. Without --out it
+goes to standard output, masked unless --reveal is given, and what was found goes to standard error.
 
-With --adopt the rules become the plan's: each gets the plan's mark in its comment, and nothing else on the router changes, so that
-diff finds nothing to do afterwards. That is refused where it would not be so, with the reason. It is carried out as apply does it: under
-protection, read back, confirmed by a new login, journalled; rosknock undo takes the marks off again.`,
+With --adopt the rules become the plan's: each gets the plan's mark in its comment, and nothing else
+on the router changes. diff finds nothing to do afterwards. Where that is not possible, it is
+refused with the reason. It is carried out as apply does it: under protection, read back, confirmed
+by a new login, journalled. rosknock undo removes the marks.`,
 		Example: `  rosknock import -r admin@192.0.2.1
   rosknock import --export router.rsc --name branch --out branch.yaml
   rosknock import -r admin@192.0.2.1 --name branch --out branch.yaml --adopt
@@ -70,10 +72,10 @@ protection, read back, confirmed by a new login, journalled; rosknock undo takes
 	}
 	f := c.Flags()
 	f.StringVar(&how.name, "name", "imported", "`NAME` of the plan; it stands in the comment of every rule that is adopted")
-	f.StringVar(&how.out, "out", "", "write the plan into a `FILE` that is not there yet, for you alone")
+	f.StringVar(&how.out, "out", "", "write the plan into a new `FILE` that only you can read")
 	f.BoolVar(&how.adopt, "adopt", false, "mark the rules as the plan's, in their comments")
-	f.StringVar(&how.protect, "protect", string(apply.Auto), "what takes the marks back when nobody can: `auto`, safe-mode, dead-man or none")
-	f.DurationVar(&how.after, "undo-after", apply.DefaultDelay, "after what `TIME` a dead-man takes the marks back")
+	f.StringVar(&how.protect, "protect", string(apply.Auto), "what removes the marks when nobody can: `auto`, safe-mode, dead-man or none")
+	f.DurationVar(&how.after, "undo-after", apply.DefaultDelay, "`TIME` after which a dead-man removes the marks")
 	exportFlags(c, &how.export, nil)
 	return c
 }
@@ -87,7 +89,7 @@ func (i *importing) check(e env, s settings) error {
 	case !i.adopt:
 		return nil
 	case i.export != "":
-		return usagef("--adopt marks rules on a router, and an export is none: name a router with --router")
+		return usagef("--adopt marks rules on a router, not in an export: name a router with --router")
 	case i.out == "":
 		return usagef("--adopt needs the plan to be kept: name a file for it with --out")
 	}
@@ -106,7 +108,7 @@ func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
 
 // recognised looks at a router that was read.
 func (i *importing) recognised(r view.Router, session change.Management) view.Imported {
-	found := view.Imported{Router: r, Found: recognise.Router(*r.Snapshot, recognise.Options{Name: i.name, Session: session})}
+	found := view.Imported{Router: r, Found: discover.Router(*r.Snapshot, discover.Options{Name: i.name, Session: session})}
 	if len(found.Found.Doors) == 0 {
 		return found
 	}
@@ -165,7 +167,7 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 	return found, err
 }
 
-// mark adopts the rules that were found. What the router says against it is in the router's part of the result.
+// mark adopts the rules that were found. The reasons against it go into the result of the router.
 func (i *importing) mark(ctx context.Context, e env, s settings, r router, session *api.Session, carrier change.Management, found *view.Imported) error {
 	refuse := func(outcome apply.Outcome, err error) { found.Outcome, found.Err = outcome, err }
 	if err := apply.Vacant(ctx, session, found.Snapshot.Version); err != nil {

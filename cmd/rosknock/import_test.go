@@ -18,8 +18,9 @@ import (
 // stageNumber finds the port or size of a rule that fills a list of a knock.
 var stageNumber = regexp.MustCompile(`address-list=(\S+) .*(?:dst-port|packet-size)=([0-9]+)`)
 
-// TestImportTellsNothing: in no format anything is said of the ports and sizes of a knock, not by the names of lists and the comments that
-// people give their rules either; and the plan's file is for its owner alone.
+// TestImportTellsNothing: in no format anything is said of the ports and sizes of a knock, not by
+// the names of lists and the comments that people give their rules either; and the plan's file is
+// for its owner alone.
 func TestImportTellsNothing(t *testing.T) {
 	wild, err := fs.Glob(os.DirFS("../../fixtures/routers"), "wild/*.rsc")
 	if err != nil || len(wild) < 10 {

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/fleet/foreign"
+	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/inventory/foreign"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -23,8 +23,9 @@ func newInventory(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inventory",
 		Short: "List, check, accept and import the routers of a fleet",
-		Long: `An inventory names the routers of a fleet, with groups, tags, plans and the variables of plans. It says where passwords are
-kept, and never holds one. docs/inventory.md describes every key.`,
+		Long: `An inventory names the routers of a fleet, with groups, tags, plans and the variables
+of plans. It says where passwords are kept, and never holds one. docs/inventory.md describes every
+key.`,
 		Example: `  rosknock inventory list -i fleet.yaml -l branches
   rosknock inventory check -i fleet.yaml
   rosknock inventory import hosts.ini > fleet.yaml`,
@@ -42,9 +43,10 @@ kept, and never holds one. docs/inventory.md describes every key.`,
 
 func newInventoryList(e env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "list",
-		Short:   "List the routers, with what the groups and defaults add",
-		Long:    "List the routers of an inventory with what holds for each of them. No router is contacted, and values of variables are not shown.",
+		Use:   "list",
+		Short: "List the routers, with what the groups and defaults add",
+		Long: `List the routers of an inventory with everything that applies to each. No router
+is contacted, and values of variables are not shown.`,
 		Example: "  rosknock inventory list -i fleet.yaml -l 'branches,!lab' -o csv",
 		Args:    exactly(0, "inventory list takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -77,9 +79,10 @@ func inventoried(r router) view.Inventoried {
 func newInventoryCheck(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Log in to every router, and say which answer",
-		Long: `Read the inventory and its plans, log in to every router, and say what each is: version, identity, board, serial number, and how long it took. Nothing is
-written. Certificates that are seen for the first time are asked about, or taken with --tls-accept-new.`,
+		Short: "Log in to every router, and show which ones answer",
+		Long: `Read the inventory and its plans, and log in to every router. Show for each its
+version, identity, board and serial number, and how long it took. Nothing is written. rosknock asks
+about certificates that it sees for the first time, or takes them with --tls-accept-new.`,
 		Example: "  rosknock inventory check -i fleet.yaml --tls-accept-new",
 		Args:    exactly(0, "inventory check takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -154,14 +157,15 @@ func newInventoryAccept(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "accept NAME...",
 		Short: "Forget the certificate and the serial number of routers that were exchanged",
-		Long: `Forget what is remembered of routers so that another box in their place is noticed: the certificate and the serial number, both
-together. What a router shows next is new then: its certificate is asked about, or taken with --tls-accept-new, and the next apply remembers
-its serial number.
+		Long: `Forget how rosknock recognises a router: its certificate and its serial number, both
+together. What the router shows next is new then: rosknock asks about its certificate, or takes it
+with --tls-accept-new, and the next apply remembers its serial number.
 
-rosknock refuses a router whose serial number is another one than before (other-hardware, exit code 4): it was exchanged, a backup router took its
-address over, or the name leads to another customer's router. Find out which before you accept it. No router is contacted.
+rosknock refuses a router whose serial number has changed (other-hardware, exit code 4). Either the
+router was exchanged, or a backup router took over its address, or the name leads to another
+customer's router. Find out which before you accept it. No router is contacted.
 
-Name the routers of an inventory, or one that no inventory has with --router.`,
+Name routers of the inventory. For a router that is in no inventory, use --router.`,
 		Example: `  rosknock inventory accept r0001 -i fleet.yaml
   rosknock inventory accept -r 192.0.2.1`,
 		Args: cobra.ArbitraryArgs,
@@ -185,14 +189,14 @@ Name the routers of an inventory, or one that no inventory has with --router.`,
 	}
 }
 
-// toAccept are the routers whose names were typed. Patterns are none: to forget them all has to be
-// meant.
+// toAccept returns the routers whose names were typed. It takes no patterns, so that nobody forgets
+// all routers by mistake.
 func (e env) toAccept(s settings, names []string) ([]router, error) {
 	switch {
 	case len(s.limits) > 0:
 		return nil, usagef("inventory accept takes the names of routers, no --limit")
 	case len(names) > 0 && len(s.inventories) == 0:
-		return nil, usagef("inventory accept: %s is a name of an inventory: name that with --inventory, or a router by its address with --router", names[0])
+		return nil, usagef("inventory accept: %s is a name in an inventory: name the inventory with --inventory, or the router by its address with --router", names[0])
 	case len(names) == 0 && len(s.inventories) > 0:
 		return nil, usagef("inventory accept: name the routers, such as: rosknock inventory accept r0001 -i %s", s.inventories[0])
 	}
@@ -206,7 +210,7 @@ func (e env) toAccept(s settings, names []string) ([]router, error) {
 	named := func(r router, name string) bool { return r.Name == name || r.key() == name }
 	for _, name := range names {
 		if !slices.ContainsFunc(routers, func(r router) bool { return named(r, name) }) {
-			return nil, usagef("inventory accept: no router of the inventory is called %q: groups, tags and patterns are no names", name)
+			return nil, usagef("inventory accept: no router of the inventory is called %q: groups, tags and patterns are not names", name)
 		}
 	}
 	if len(names) > 0 {
@@ -259,8 +263,10 @@ func newInventoryImport(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Make an inventory from another program's list",
-		Long: `Read the routers that another program knows and print an inventory: an Ansible inventory as INI or YAML, a table as CSV, the devices of
-NetBox as CSV or JSON, an address book of WinBox. What can't be taken over is said, with its place. Passwords never are.`,
+		Long: `Read the routers that another program knows and print an inventory. The list may be
+an Ansible inventory (INI or YAML), a table (CSV), the devices of NetBox (CSV or JSON), or an
+address book of WinBox. What can't be taken over is reported with its place. Passwords are never
+taken over.`,
 		Example: `  rosknock inventory import hosts.ini > fleet.yaml
   rosknock inventory import devices.csv --format netbox-csv > fleet.yaml`,
 		Args: exactly(1, "inventory import takes one file"),
@@ -294,20 +300,20 @@ func importInventory(e env, name, format string, formats []string) error {
 		view.Say(e.err, "left out: %s\n", skip)
 	}
 	if len(list.Routers) == 0 {
-		return invalid(fmt.Errorf("%s: no router is in it that could be taken over", name))
+		return invalid(fmt.Errorf("%s: it holds no router that can be taken over", name))
 	}
-	text := plans.WriteInventory(draftOf(list))
-	if _, err := plans.ReadInventory(plans.InventoryFile{Name: "the inventory made of " + name, Data: text}); err != nil {
-		view.Say(e.err, "rosknock: put this right in the inventory before you use it:\n")
+	text := inventory.Write(draftOf(list))
+	if _, err := inventory.Read(inventory.File{Name: "the inventory made of " + name, Data: text}); err != nil {
+		view.Say(e.err, "rosknock: correct this in the inventory before you use it:\n")
 		report(e.err, err, exitInvalid)
 	}
-	view.Say(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "thing"))
+	view.Say(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "entry"))
 	_, err = e.out.Write(text)
 	return err
 }
 
-func draftOf(list foreign.List) plans.Draft {
-	d := plans.Draft{Groups: map[string]map[string]string{}}
+func draftOf(list foreign.List) inventory.Draft {
+	d := inventory.Draft{Groups: map[string]map[string]string{}}
 	maps.Copy(d.Groups, list.Groups)
 	for _, r := range list.Routers {
 		for _, g := range r.Groups {
@@ -315,7 +321,7 @@ func draftOf(list foreign.List) plans.Draft {
 				d.Groups[g] = map[string]string{}
 			}
 		}
-		d.Routers = append(d.Routers, plans.DraftRouter{Name: r.Name, Address: r.Address, User: r.User, Groups: r.Groups, Tags: r.Tags, Vars: r.Vars, Note: r.Note})
+		d.Routers = append(d.Routers, inventory.DraftRouter{Name: r.Name, Address: r.Address, User: r.User, Groups: r.Groups, Tags: r.Tags, Vars: r.Vars, Note: r.Note})
 	}
 	return d
 }

@@ -20,12 +20,15 @@ func newJournal(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "journal",
 		Short: "Show what was done to which router, by whom",
-		Long: `Show the journal: each change with its outcome, also those that were refused or failed, who was trusted by hand and who was
-revoked, and each risk that was accepted. It is kept in the state folder of this machine and user, which need not be writable.
+		Long: `Show the journal: each change with its outcome, also those that were refused or
+failed; who was trusted by hand, and who was revoked; and each risk that was accepted. The journal
+is kept in the state folder of this machine and user. Reading it needs no right to write there.
 
-The newest 20 are shown, the newest last. --all shows everything, --since what is not older than a time. Times are in UTC.
+The newest 20 records are shown, the newest last. --all shows everything, --since what is not older
+than a time. Times are in UTC.
 
-Each record carries the hash of the one before; --verify reads all of them and says whether one was changed, taken out or put in.`,
+Each record carries the hash of the one before. --verify reads all records and tells whether one was
+changed, removed or inserted.`,
 		Example: `  rosknock journal
   rosknock journal --since 12h
   rosknock journal --since "2026-11-21 22:00" -o csv
@@ -47,7 +50,7 @@ Each record carries the hash of the one before; --verify reads all of them and s
 				if err != nil {
 					return err
 				}
-				view.Say(e.out, "%d records, the chain is whole\n", n)
+				view.Say(e.out, "%s, the chain is whole\n", view.Plural(n, "record"))
 				return nil
 			}
 			which.routers = s.routers
@@ -64,7 +67,7 @@ Each record carries the hash of the one before; --verify reads all of them and s
 				return err
 			}
 			if more {
-				view.Say(e.err, "these are the newest %d; --all shows everything, --since 7d what is not older than that\n", newestShown)
+				view.Say(e.err, "these are the newest %d; --all shows everything, --since 7d those of the last 7 days\n", newestShown)
 			}
 			return nil
 		},
@@ -72,7 +75,7 @@ Each record carries the hash of the one before; --verify reads all of them and s
 	c.Flags().StringVar(&which.run, "run", "", "only one `RUN` over a fleet, or the last")
 	c.Flags().StringVar(&which.since, "since", "", "only what is not older than a `TIME`: 12h, 7d, 2026-11-21 or \"2026-11-21 22:00\"")
 	c.Flags().BoolVar(&which.all, "all", false, "everything, not only the newest 20")
-	c.Flags().BoolVar(&verify, "verify", false, "say whether the chain of hashes is whole; exit code 1 when it is not")
+	c.Flags().BoolVar(&verify, "verify", false, "check that the chain of hashes is whole; exit code 1 when it is not")
 	return c
 }
 
@@ -133,10 +136,10 @@ func (w selection) of(history *state.History) (records []state.Record, more bool
 	return records, more, err
 }
 
-// oldInARow is after how many records that are too old it is not looked any further.
+// oldInARow is the number of records in a row that are too old, after which the search ends.
 const oldInARow = 10_000
 
-// takes reports whether a record is of the time and the routers that are asked for.
+// takes reports whether a record belongs to the wanted time and routers.
 func (w selection) takes(r state.Record, names []string) bool {
 	if r.Time.Before(w.from) {
 		return false

@@ -20,35 +20,29 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
-// TestSSHJump reaches a router through two hops of a real OpenSSH, from the inventory and from the command line.
+// TestSSHJump reaches a router through two hops of a real OpenSSH, from the inventory and from the
+// command line.
 func TestSSHJump(t *testing.T) {
 	dir := t.TempDir()
 	d := newSSHDaemon(t, dir, "gate")
 	known, hop := d.known, d.hop
-	router := sim.New(sim.Options{Identity: "behind", Users: []sim.User{{Name: "admin", Password: "x"}}})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error)
-	go func() { served <- router.Serve(ctx, listener) }()
-	t.Cleanup(func() { cancel(); <-served })
-	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q, ssh-jump: %q}\n", hop+","+hop, listener.Addr(), listener.Addr(), hop))
+	address := simtest.Listen(t, sim.New(sim.Options{Identity: "behind", Users: []sim.User{{Name: "admin", Password: "x"}}}), nil)
+	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q, ssh-jump: %q}\n", hop+","+hop, address, address, hop))
 	rosknock := func(args ...string) (int, string) {
 		var out bytes.Buffer
 		e := env{out: &out, err: &out, width: 100, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
 		code := run(t.Context(), e, append(args, "--state-dir", filepath.Join(dir, "state"), "--ssh-key", filepath.Join(dir, "user")))
 		return code, out.String()
 	}
-	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answer") || !strings.Contains(out, "behind") {
+	if code, out := rosknock("inventory", "check", "-i", filepath.Join(dir, "fleet.yaml"), "--ssh-known-hosts", known); code != 0 || !strings.Contains(out, "2 of 2 routers answered") || !strings.Contains(out, "behind") {
 		d.skipWhereClosed(t)
 		t.Errorf("exit code %d\n%s", code, out)
 	}
 	writeTest(t, filepath.Join(dir, "nobody"), "")
-	code, out := rosknock("inventory", "check", "-o", "json", "-r", listener.Addr().String(), "--transport", "api", "--ssh-jump", hop, "--ssh-known-hosts", filepath.Join(dir, "nobody"))
+	code, out := rosknock("inventory", "check", "-o", "json", "-r", address, "--transport", "api", "--ssh-jump", hop, "--ssh-known-hosts", filepath.Join(dir, "nobody"))
 	if code != int(exitFailed) || !strings.Contains(out, "SHA256:") {
 		t.Errorf("an unknown host: exit code %d\n%s", code, out)
 	}

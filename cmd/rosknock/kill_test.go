@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -19,12 +18,13 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // site is a simulated router on loopback, with a clock that can be set forward.
@@ -63,15 +63,7 @@ func newSite(t *testing.T, version string, rtt time.Duration) *site {
 	if err := s.router.Load(snapshot); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = listener.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- s.router.Serve(ctx, listener) }()
-	t.Cleanup(func() { cancel(); <-served })
+	s.address = simtest.Listen(t, s.router, nil)
 	for name, knock := range map[string]string{"first.yaml": "tcp/41873, udp/17259, tcp/52614", "second.yaml": "udp/44021, tcp/13377, udp/17260, tcp/23456"} {
 		plan := "version: 1\nname: m\ndoors:\n  a:\n    knock: [" + knock + "]\n    trusted: {list: t, for: 1h}\n    opens: [ssh]\n" +
 			"allow: {addresses: [127.0.0.1]}\ngate: {services: [ssh, winbox, api]}\nservices: {disable: [telnet]}\nfirewall: {families: [ipv4]}\n"
@@ -103,7 +95,8 @@ func (s *site) rosknock(args ...string) int {
 	return run(s.t.Context(), e, s.args(args...))
 }
 
-// killed runs a command line as a program of its own and kills it after a time; it says whether it was killed before it ended.
+// killed runs a command line as a program of its own and kills it after a time; it says whether it
+// was killed before it ended.
 func (s *site) killed(after time.Duration, args ...string) bool {
 	c := exec.CommandContext(s.t.Context(), "rosknock", s.args(args...)...)
 	c.Env = append(os.Environ(), "ROSKNOCK_PASSWORD=secret")
@@ -115,8 +108,8 @@ func (s *site) killed(after time.Duration, args ...string) bool {
 	return !timer.Stop() && err != nil
 }
 
-// rules is what packets meet of the plan on the router, and everybody else's rules. Of a run that is
-// killed while it removes what nothing uses any more, rows may be left that no packet meets.
+// rules is what packets meet of the plan on the router, and everybody else's rules. Of a run that
+// is killed while it removes what nothing uses any more, rows may be left that no packet meets.
 func (s *site) rules() (own, foreign string) {
 	snapshot := s.router.Snapshot()
 	ours := change.Met(snapshot, "m")
@@ -135,15 +128,16 @@ func (s *site) rules() (own, foreign string) {
 func (s *site) reach() (stranger, operator bool) {
 	at := s.router.Snapshot()
 	world, lists := firewall.NewFirewall(at), firewall.NewAddressLists(at, at.Clock)
-	probes := compile.NewProbes(at, routeros.IPv4)
+	probes := traffic.NewProbes(at, routeros.IPv4)
 	probes.Source = netip.MustParseAddr("93.184.215.14")
 	stranger = world.Input(probes.New("ether1", "tcp", 8291), lists, at.Clock).Verdict == firewall.Accept
 	probes.Source = netip.MustParseAddr("127.0.0.1")
 	return stranger, world.Input(probes.New("bridge1", "tcp", 8728), lists, at.Clock).Verdict == firewall.Accept
 }
 
-// TestKilled: rosknock is killed at random moments of installing and of changing a plan. The router is never without its gate and never
-// without its operator, comes back by itself or by undo, and one more run converges. With ROSKNOCK_MATRIX it is 200 times.
+// TestKilled: rosknock is killed at random moments of installing and of changing a plan. The router
+// is never without its gate and never without its operator, comes back by itself or by undo, and
+// one more run converges. With ROSKNOCK_MATRIX it is 200 times.
 func TestKilled(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("programs are killed in another way there")
@@ -192,7 +186,8 @@ func TestKilled(t *testing.T) {
 				counts["undone"]++
 			}
 			watch("undone")
-			// The connection of a program that was killed ends, and the router sees that a moment later.
+			// The connection of a program that was killed ends, and the router sees that a moment
+			// later.
 			eventually(func() bool { return len(s.router.Snapshot().Active) == 0 })
 			s.ahead.Add(int64(6 * time.Minute))
 			is, _ := s.rules()
@@ -250,8 +245,8 @@ func eventually(try func() bool) {
 	}
 }
 
-// TestTwoMachines: a run from another machine, which knows nothing of this one's lock, is told by the router who is at work, and
-// changes nothing.
+// TestTwoMachines: a run from another machine, which knows nothing of this one's lock, is told by
+// the router who is at work, and changes nothing.
 func TestTwoMachines(t *testing.T) {
 	for version, want := range map[string]string{"7.14": "is at work since", "7.20": "safe mode is held by user admin over api"} {
 		s := newSite(t, version, 80*time.Millisecond) // so that the second begins before the first ends
@@ -279,7 +274,8 @@ func TestTwoMachines(t *testing.T) {
 	}
 }
 
-// TestInterrupted: Ctrl-C in the middle takes back what was done, says so, and ends with 130; a second run does it all.
+// TestInterrupted: Ctrl-C in the middle rolls back what was done, says so, and ends with 130; a
+// second run does it all.
 func TestInterrupted(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no such signal there")

@@ -30,16 +30,18 @@ func newKnock(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "knock [PLAN] [HOST]",
 		Short: "Knock at a door, and say whether it opened",
-		Long: `Play the knock of a door, one packet for each stage, from this machine. The router is HOST, or that of --router, or those that
---inventory and --limit leave, one after the other; with --connect alone it is the host to connect to.
+		Long: `Play the knock of a door from this machine, one packet for each stage. The router is
+HOST, or the one of --router, or one after the other those that --inventory and --limit select. With
+--connect alone it is the host to connect to.
 
-A knock is never answered. With --then a TCP port behind the door is tried afterwards, and when it stays shut the
-knock is played again (--passes). With --connect standard input and output become that connection, for ssh's ProxyCommand;
-messages go to standard error.
+A knock is never answered. With --then, a TCP port behind the door is tried afterwards; while it
+stays shut, the knock is played again (--passes). With --connect, standard input and output become
+that connection, for ssh's ProxyCommand; messages go to standard error.
 
-Where knocks are laid down on the router ahead (rotate.ahead), and nobody has laid down others since, those of a day or a week ago come again. When
-the door stays shut, the knock of that time is tried too; --days-back goes back further. Without --then or --connect nobody knows whether it stays
-shut, and with --days-back all of them are played.`,
+Some plans lay knocks on the router in advance (rotate.ahead). When nobody has laid new ones since,
+the knocks of a day or a week ago are valid again. When the door stays shut, the knock of that time
+is tried too; --days-back goes back further. Without --then or --connect, rosknock can't tell
+whether the door stays shut; with --days-back it then plays all of these knocks.`,
 		Example: `  rosknock knock branch.yaml 192.0.2.1
   rosknock knock branch.yaml --door admin 192.0.2.1 --then ssh
   rosknock knock branch.yaml -i fleet.yaml -l branches --then winbox -o json
@@ -67,12 +69,12 @@ shut, and with --days-back all of them are played.`,
 func (o *knockOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.door, "door", "", "`NAME` of the door, where the plan has several")
-	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
+	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, on which rotating knocks depend; default: its name in the inventory")
 	f.StringVar(&o.then, "then", "", "wait until a `TARGET` behind the door opens: tcp/22, a service such as ssh, a forward of the plan, or host:port")
 	f.StringVar(&o.connect, "connect", "", "then connect to `HOST:PORT` and join standard input and output to it")
-	f.BoolVar(&o.ifShut, "if-shut", false, "leave the knock out when what --then or --connect names is open already")
+	f.BoolVar(&o.ifShut, "if-shut", false, "do not knock when the target of --then or --connect is open already")
 	f.IntVar(&o.passes, "passes", 0, "play the knock up to `N` times while the door stays shut (default 1; with --then or --connect 3)")
-	f.IntVar(&o.daysBack, "days-back", 0, "of knocks that are laid down ahead, play also those of the same hour up to `N` days ago (default: one round, while the door stays shut)")
+	f.IntVar(&o.daysBack, "days-back", 0, "of knocks laid in advance, also play those of the same hour up to `N` days ago (default: one round, while the door stays shut)")
 	f.DurationVar(&o.thenWait, "then-wait", 3*time.Second, "`TIME` that the door may take to open after each pass")
 	f.DurationVar(&o.delay, "delay", knock.DefaultDelay, "`TIME` between two stages")
 	f.DurationVar(&o.stageWait, "stage-wait", knock.DefaultTimeout, "`TIME` that a tcp stage waits for an answer, less than a second")
@@ -89,19 +91,19 @@ func (o *knockOptions) check(s settings) error {
 	case o.then != "" && o.connect != "":
 		return usagef("--then and --connect exclude each other: --connect waits until the door opens, too")
 	case o.ifShut && !tries:
-		return usagef("--if-shut: name what shows whether the door is open, with --then or --connect")
+		return usagef("--if-shut needs --then or --connect, which show whether the door is open")
 	case o.four && o.six:
-		return usagef("-4 and -6 exclude each other: leave both out to use what there is")
+		return usagef("-4 and -6 exclude each other: leave both out to use either")
 	case s.typed["passes"] && (o.passes < 1 || o.passes > 100):
 		return usagef("--passes %d: from 1 to 100", o.passes)
 	case o.daysBack < 0 || o.daysBack > 366:
 		return usagef("--days-back %d: from 0 to 366", o.daysBack)
 	case o.thenWait <= 0:
-		return usagef("--then-wait %s: it has to be more than nothing", o.thenWait)
+		return usagef("--then-wait %s: it must be more than 0", o.thenWait)
 	case o.delay <= 0:
-		return usagef("--delay %s: it has to be more than nothing", o.delay)
+		return usagef("--delay %s: it must be more than 0", o.delay)
 	case o.stageWait <= 0 || o.stageWait >= time.Second:
-		return usagef("--stage-wait %s: more than nothing and less than 1s, after which the system would send the packet again", o.stageWait)
+		return usagef("--stage-wait %s: it must be more than 0 and less than 1s, after which the system would send the packet again", o.stageWait)
 	case s.typed["ssh-jump"] && s.SSHJump != "":
 		return usagef("a knock can't go through SSH hosts: leave --ssh-jump out, or run rosknock on the last of them")
 	}
@@ -135,7 +137,7 @@ type call struct {
 	plan plans.Plan
 	door plans.Door
 	try  endpoint
-	// before are the door as it was so many rounds ago, where its knocks are laid down ahead.
+	// before holds the door as it was in earlier rounds, where its knocks are laid in advance.
 	before []plans.Door
 }
 
@@ -174,7 +176,7 @@ func (e env) knockAll(ctx context.Context, s settings, o knockOptions, calls []c
 	return outcomeCode(ctx, view.RoutersOfKnocks(results)...)
 }
 
-// silent reports whether nothing is to be said of results.
+// silent reports whether results are not shown.
 func (o knockOptions) silent(results ...view.Knocked) bool {
 	return o.quiet && o.connect != "" && !slices.ContainsFunc(results, func(k view.Knocked) bool { return k.Err != nil })
 }
@@ -214,7 +216,8 @@ func (e env) knockOne(ctx context.Context, s settings, o knockOptions, c call, a
 	return out, result.Conn
 }
 
-// overFamilies visits the first address, and the next one when this machine has no way to it. What it returns is of the last visit.
+// overFamilies visits the first address, and the next one when this machine has no way to it. What
+// it returns is of the last visit.
 func overFamilies(addresses []netip.Addr, visit func(netip.Addr) (knock.Result, error)) (address netip.Addr, result knock.Result, err error) {
 	for _, address = range addresses {
 		result, err = visit(address)
@@ -232,8 +235,9 @@ func passes(n int) string {
 	return fmt.Sprintf("%d passes", n)
 }
 
-// visits knocks at one address of a router: with the knock that is valid now, and while the door stays shut with those of earlier rounds. Where
-// nothing is tried they are played one after the other.
+// visits knocks at one address of a router: with the knock that is valid now, and while the door
+// stays shut with those of earlier rounds. Where nothing is tried they are played one after the
+// other.
 func (e env) visits(ctx context.Context, s settings, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
 	rounds := 1
 	if len(c.before) > 0 { // first each of them once
@@ -260,7 +264,7 @@ func (e env) visits(ctx context.Context, s settings, o knockOptions, c call, add
 	return total, err
 }
 
-// ago says when knocks that are laid down ahead were meant for, so many rounds back.
+// ago says for when knocks that were laid in advance were meant, some rounds back.
 func ago(rounds int, r plans.Rotate) string {
 	days := rounds * int(r.Ahead/(24*time.Hour))
 	if days == 1 {
@@ -291,8 +295,8 @@ func (e env) visit(ctx context.Context, s settings, o knockOptions, c call, addr
 	return v.Make(ctx)
 }
 
-// behind is the address of what is tried: the one that is knocked at, or that of another host in the same family, for the router
-// trusts an address of one family only.
+// behind is the address of what is tried: the one that is knocked at, or that of another host in
+// the same family, for the router trusts an address of one family only.
 func (e env) behind(ctx context.Context, s settings, c call, address netip.Addr) (netip.Addr, error) {
 	if c.try.host == "" || c.try.host == c.host {
 		return address, nil

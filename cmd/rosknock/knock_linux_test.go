@@ -22,8 +22,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gate is a router made of the Linux kernel: nftables rules written by hand for a door of three knocks, before a port at which somebody
-// listens, in a namespace of its own. A client in another namespace has a cable to it. Neither has a name; both vanish with the process.
+// gate is a router made of the Linux kernel: nftables rules written by hand for a door of three
+// knocks, before a port at which somebody listens, in a namespace of its own. A client in another
+// namespace has a cable to it. Neither has a name; both vanish with the process.
 type gate struct {
 	t            *testing.T
 	client, gate netns.NsHandle
@@ -82,8 +83,9 @@ func newGate(t *testing.T, address netip.Addr, client string) *gate {
 	return g
 }
 
-// connected waits until the cable carries packets, which over IPv6 takes the kernel about two seconds: until a port at which nobody is, and
-// that no rule knows, refuses a connection. What is sent before may be lost without a word, and is no matter of the knock.
+// connected waits until the cable carries packets, which over IPv6 takes the kernel about two
+// seconds: until a port at which nobody is, and that no rule knows, refuses a connection. What is
+// sent before may be lost without a word, and is no matter of the knock.
 func (g *gate) connected() {
 	nobody := netip.AddrPortFrom(g.address, 9).String()
 	var err error
@@ -113,8 +115,8 @@ func plug(t *testing.T, name, address string) {
 	check(t, netlink.LinkSetUp(link))
 }
 
-// within runs a function in a namespace, on a thread that goes nowhere else meanwhile. Sockets and programs stay in the namespace in
-// which they were opened.
+// within runs a function in a namespace, on a thread that goes nowhere else meanwhile. Sockets and
+// programs stay in the namespace in which they were opened.
 func (g *gate) within(ns netns.NsHandle, f func()) {
 	g.t.Helper()
 	runtime.LockOSThread()
@@ -131,8 +133,8 @@ func (g *gate) within(ns netns.NsHandle, f func()) {
 	f()
 }
 
-// fortify writes the rules: later stages above earlier ones, the port behind the door for who is trusted, and nobody else. Above all,
-// each knock is counted.
+// fortify writes the rules: later stages above earlier ones, the port behind the door for who is
+// trusted, and nobody else. Above all, each knock is counted.
 func (g *gate) fortify() {
 	var err error
 	g.nft, err = nftables.New()
@@ -227,8 +229,8 @@ func (g *gate) rosknock(args ...string) (code exitCode, said string) {
 	return exitCode(c.ProcessState.ExitCode()), out.String()
 }
 
-// TestKnockLab: a door of the Linux kernel opens to its knock and not to the knock backwards, and each stage is one packet, silent as the
-// ports are.
+// TestKnockLab: a door of the Linux kernel opens to its knock and not to the knock backwards, and
+// each stage is one packet, silent as the ports are.
 func TestKnockLab(t *testing.T) {
 	if os.Getenv("ROSKNOCK_LAB") == "" {
 		t.Skip("the lab runs only when asked for: make lab, or ROSKNOCK_LAB=1")
@@ -272,7 +274,8 @@ func TestKnockLab(t *testing.T) {
 	}
 }
 
-// TestConnectSocket: standard input and output may be one socket, as some programs that start proxies make it. Its halves end one by one.
+// TestConnectSocket: standard input and output may be one socket, as some programs that start
+// proxies make it. Its halves end one by one.
 func TestConnectSocket(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	check(t, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -26,7 +27,8 @@ type endpoint struct {
 	port uint16
 }
 
-// parseEndpoint reads host:port. ssh's %h:%p puts no brackets around an IPv6 address; the last colon parts it then.
+// parseEndpoint reads host:port. ssh's %h:%p puts no brackets around an IPv6 address; the last
+// colon parts it then.
 func parseEndpoint(text string) (endpoint, error) {
 	host, number, ok := cutLast(text, ":")
 	port, err := routeros.ParsePort(number)
@@ -40,9 +42,10 @@ func parseEndpoint(text string) (endpoint, error) {
 	return endpoint{host, port}, nil
 }
 
-// bareHost takes the brackets off an IPv6 address, and says what is wrong with a host that has no port.
+// bareHost takes the brackets off an IPv6 address, and says what is wrong with a host that has no
+// port.
 func bareHost(text string) (host, why string) {
-	if why := plans.CheckHost(text); why != "" {
+	if why := inventory.CheckHost(text); why != "" {
 		return "", why
 	}
 	if _, err := netip.ParseAddr(text); err != nil && strings.Contains(text, ":") && !strings.HasSuffix(text, "]") {
@@ -87,10 +90,11 @@ func parseTarget(text string, p plans.Plan) (endpoint, error) {
 		}
 		return endpoint{port: service.Port}, nil
 	}
-	return endpoint{}, fmt.Errorf("it is no service; write tcp/PORT, host:port or one of %s", strings.Join(names, ", "))
+	return endpoint{}, fmt.Errorf("it is not a service; write tcp/PORT, host:port or one of %s", strings.Join(names, ", "))
 }
 
-// calls puts together which routers are knocked at, and at which of their doors. Every mistake is found before the first packet.
+// calls puts together which routers are knocked at, and at which of their doors. Every mistake is
+// found before the first packet.
 func (e env) calls(ctx context.Context, s settings, o knockOptions, args []string) ([]call, error) {
 	routers, connect, err := e.knocked(s, o, args)
 	if err != nil {
@@ -145,7 +149,7 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 	case len(args) == 2:
 		host, why := bareHost(args[1])
 		if why != "" {
-			return nil, connect, usagef("%q is no host to knock at: %s", maskedTarget(args[1]), why)
+			return nil, connect, usagef("%q is not a host to knock at: %s", maskedTarget(args[1]), why)
 		}
 		return []router{bareRouter(s, host)}, connect, nil
 	case named:
@@ -159,7 +163,7 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 	return nil, connect, usagef("no host: knock takes a plan and a host, or --router, or --inventory")
 }
 
-// bareRouter is a router of which nothing but the host is known.
+// bareRouter is a router that is known by its host only.
 func bareRouter(s settings, host string) router {
 	r := router{Member: fleet.Member{Name: host}, vars: s.vars}
 	r.target.Address = host
@@ -174,8 +178,8 @@ func hostOf(r router) string {
 	return r.target.Address
 }
 
-// present derives the knock of the present window for a door that rotates, and those that stand in its place so many rounds after nobody has
-// laid down others.
+// present derives the knock of the present window for a door that rotates. It also derives the
+// knocks of earlier rounds, which stay on the router when nobody lays new ones.
 func (e env) present(ctx context.Context, s settings, o knockOptions, j job, p plans.Plan, d plans.Door) (plans.Plan, plans.Door, []plans.Door, error) {
 	back, err := roundsBack(o, d)
 	if err != nil || d.Rotate == nil {
@@ -202,13 +206,13 @@ func (e env) present(ctx context.Context, s settings, o knockOptions, j job, p p
 	return p, doors[0], doors[1:], nil
 }
 
-// roundsBack is how many rounds of knocks that are laid down ahead are gone back: as --days-back says, and else one where it shows whether the
-// door opens.
+// roundsBack is how many earlier rounds are tried of knocks that were laid in advance: as many as
+// --days-back says, else one where it can be seen whether the door opens.
 func roundsBack(o knockOptions, d plans.Door) (int, error) {
 	switch {
 	case d.Rotate == nil || d.Rotate.Ahead == 0:
 		if o.daysBack > 0 {
-			return 0, usagef("--days-back: the knocks of door %s are not laid down ahead, and those of other days open nothing: leave it out", d.Name)
+			return 0, usagef("--days-back: the knocks of door %s are not laid in advance, and those of other days open nothing: leave it out", d.Name)
 		}
 		return 0, nil
 	case o.daysBack >= 0:
@@ -298,7 +302,8 @@ func (e env) lookup(ctx context.Context, s settings, host string) ([]netip.Addr,
 	return found, nil
 }
 
-// chooseAddresses leaves the first address of each family that may be used: by the flags, by the source, and by the plan.
+// chooseAddresses leaves the first address of each family that may be used: by the flags, by the
+// source, and by the plan.
 func chooseAddresses(host string, found []netip.Addr, o knockOptions, families []routeros.Family) ([]netip.Addr, error) {
 	source, _ := netip.ParseAddr(o.source)
 	var out, left []netip.Addr

@@ -41,7 +41,8 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
-// TestEndpoints: every host and port comes back as it went in, with brackets and, as ssh writes it, without.
+// TestEndpoints: every host and port comes back as it went in, with brackets and, as ssh writes it,
+// without.
 func TestEndpoints(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		port := rapid.Uint16Range(1, 65535).Draw(t, "port")
@@ -59,8 +60,9 @@ func TestEndpoints(t *testing.T) {
 	})
 }
 
-// TestChooseAddresses: at most one address of each family is left, in the order of the system, and only of a family that is asked for, that
-// the source has, and that the plan has; and one is left whenever there is one.
+// TestChooseAddresses: at most one address of each family is left, in the order of the system, and
+// only of a family that is asked for, that the source has, and that the plan has; and one is left
+// whenever there is one.
 func TestChooseAddresses(t *testing.T) {
 	pool := []netip.Addr{
 		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"),
@@ -122,7 +124,8 @@ func TestChooseDoor(t *testing.T) {
 	}
 }
 
-// TestOverFamilies: the other family is tried when there is no way over the first one, and only then.
+// TestOverFamilies: the other family is tried when there is no way over the first one, and only
+// then.
 func TestOverFamilies(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("its errors have other numbers")

@@ -9,6 +9,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
@@ -17,13 +18,14 @@ func newLint(e env) *cobra.Command {
 	var export string
 	c := &cobra.Command{
 		Use:   "lint PLAN...",
-		Short: "Check plans: mistakes, and what is unwise",
-		Long: `Read plans, report every mistake in them with its place, and what is unwise about them: knocks that a scan opens,
-stages too short for a mobile network, names that tell the secret. With --router or --export the plans are also held
-against a router: lists that others use, blacklists on the way, IPv6 left open.
+		Short: "Check plans for mistakes and weaknesses",
+		Long: `Read plans and report every mistake with its place. Report weaknesses, too: knocks
+that a scan opens, stages too short for a mobile network, names that give the secret away. With
+--router or --export the plans are also checked against a router: lists that others use, blacklists
+on the way, IPv6 left open.
 
-Exit code 3 when a plan has a mistake, 4 when a finding of severity refuse is not accepted by its id with --accept-risk.
-apply does not ask lint; it asks the proof.`,
+Exit code 3 when a plan has a mistake, 4 when a finding of severity refuse is not accepted by its id
+with --accept-risk. apply does not run lint; it relies on the proof.`,
 		Example: `  rosknock lint branch.yaml
   rosknock lint branch.yaml --export router.rsc
   rosknock lint plans/*.yaml -o json --accept-risk=L20`,
@@ -59,7 +61,7 @@ apply does not ask lint; it asks the proof.`,
 			return routers.code(c.Context())
 		},
 	}
-	c.Flags().StringVar(&export, "export", "", "hold the plans against an export in a `FILE.rsc`")
+	c.Flags().StringVar(&export, "export", "", "check the plans against an export in a `FILE.rsc`")
 	versionFlag(c)
 	return c
 }
@@ -73,7 +75,7 @@ func lintPlan(name string, s settings, routers []view.Router) view.Linted {
 		p, err = plans.ReadWith(name, data, s.vars)
 	}
 	if err != nil && !errors.As(err, &out.Problems) {
-		out.Problems = plans.Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}
+		out.Problems = form.Problems{{File: name, Line: 1, Column: 1, Message: err.Error()}}
 	}
 	if err != nil {
 		return out

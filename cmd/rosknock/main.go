@@ -1,7 +1,8 @@
 // Command rosknock puts port knocking on MikroTik routers and keeps it there.
 //
-// The package is the rim of the program: it reads flags, settings, files and secrets, opens connections,
-// and hands values to the packages that decide. Every command is options, one call, one view.
+// The package is the rim of the program: it reads flags, settings, files and secrets, opens
+// connections, and hands values to the packages that decide. Every command is options, one call,
+// one view.
 package main
 
 import (

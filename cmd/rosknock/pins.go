@@ -10,7 +10,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/jump"
+	"github.com/rosknock/rosknock/routeros/sshjump"
 )
 
 // memory is what is read of the state folder once for all routers.
@@ -26,7 +26,7 @@ type memory struct {
 
 	clear, insecure, older sync.Once // warnings
 
-	ways map[string]*jump.Way // SSH hosts, by how they are written
+	ways map[string]*sshjump.Way // SSH hosts, by how they are written
 
 	journal sync.Once
 	history *state.History
@@ -37,8 +37,8 @@ type memory struct {
 	holders   map[string][]string // keys of the inventory's routers, by address
 }
 
-// remembered reads once what the state folder remembers of routers. Nothing is where there is no
-// place for it: then a certificate has to prove itself.
+// remembered reads once what the state folder remembers of routers. Without a state folder nothing
+// is remembered, and every certificate has to prove itself.
 func (e env) remembered(s settings) (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
@@ -99,15 +99,16 @@ func (e env) keep(s settings, r router, pin, from string) error {
 	return e.memory.known.AddPin(r.key(), pin, from)
 }
 
-// introduce asks whether a certificate that was never seen is the router's, and remembers it. Without a terminal, or a no, it is an
-// error. why says what was seen before that may have been this router's.
+// introduce asks whether a certificate that was never seen is the router's, and remembers it.
+// Without a terminal, or after a no, it returns an error. why tells what was seen before that may
+// have been this router's.
 func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.UntrustedError, why error) error {
 	if why != nil {
 		view.Say(e.err, "rosknock: warning: %v\n", why)
 	}
 	if !s.TLSAcceptNew {
 		if !e.inTerminal {
-			return fmt.Errorf("%w, or take what is seen for the first time with --tls-accept-new", unknown)
+			return fmt.Errorf("%w, or accept certificates that are seen for the first time with --tls-accept-new", unknown)
 		}
 		ok, err := e.askPin(ctx, r, unknown)
 		if err != nil {

@@ -10,11 +10,12 @@ import (
 	"syscall"
 )
 
-// join joins standard input and output to a connection, until both have ended: an end of one direction is passed on, and the other goes
-// on. When a person types, the connection's end is the end.
+// join joins standard input and output to a connection, until both have ended: an end of one
+// direction is passed on, and the other goes on. When a person types, the connection's end is the
+// end.
 //
-// An interruption and a reader who is gone end it without a word: so ssh ends its ProxyCommand when
-// it is done (SIGHUP, and its ends of the pipes are closed), and a person has pressed Ctrl-C.
+// An interruption, or a reader that is gone, ends it without a message. ssh ends its ProxyCommand
+// that way (SIGHUP, and closed pipes), and a person presses Ctrl-C.
 func (e env) join(ctx context.Context, conn *net.TCPConn) error {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
@@ -51,8 +52,8 @@ func (e env) join(ctx context.Context, conn *net.TCPConn) error {
 	}
 }
 
-// sendAll sends what is read, and then the end of it. What the other end does not want any more is no error; a connection that broke shows
-// where it is read.
+// sendAll sends what is read, and then the end of the stream. It is no error when the other end
+// takes no more. A connection that broke is noticed where it is read.
 func sendAll(conn *net.TCPConn, in io.Reader) {
 	_, _ = io.Copy(onlyWriter{conn}, in)
 	_ = conn.CloseWrite()
@@ -61,7 +62,7 @@ func sendAll(conn *net.TCPConn, in io.Reader) {
 // onlyWriter hides everything but Write: what is read is written at once and whole.
 type onlyWriter struct{ io.Writer }
 
-// closeOut tells whoever reads standard output that nothing more comes.
+// closeOut tells the reader of standard output that nothing more comes.
 func closeOut(out io.Writer) error {
 	file, ok := out.(*os.File)
 	if !ok {

@@ -107,7 +107,8 @@ func writes(t *testing.T, to io.Writer, text string) {
 	check(t, err)
 }
 
-// TestConnectBytes: each byte goes through at once, both ways, while nothing else is on standard output.
+// TestConnectBytes: each byte goes through at once, both ways, while nothing else is on standard
+// output.
 func TestConnectBytes(t *testing.T) {
 	j := newJoined(t)
 	for _, b := range []string{"a", "\x00", "\xff\r\n", "\x04"} {
@@ -123,7 +124,8 @@ func TestConnectBytes(t *testing.T) {
 	j.ends(exitDone)
 }
 
-// TestConnectClientFirst: the end of standard input is passed on, and what comes after it from the other side still arrives.
+// TestConnectClientFirst: the end of standard input is passed on, and what comes after it from the
+// other side still arrives.
 func TestConnectClientFirst(t *testing.T) {
 	j := newJoined(t)
 	writes(t, j.in, "question")
@@ -136,7 +138,8 @@ func TestConnectClientFirst(t *testing.T) {
 	j.ends(exitDone)
 }
 
-// TestConnectServerFirst: the end of the connection is passed on, and what is typed after it still arrives.
+// TestConnectServerFirst: the end of the connection is passed on, and what is typed after it still
+// arrives.
 func TestConnectServerFirst(t *testing.T) {
 	j := newJoined(t)
 	writes(t, j.server, "greeting")

@@ -12,7 +12,8 @@ import (
 // maxPlan is more than any plan that is read: reading says that it is too large.
 const maxPlan = 2 << 20
 
-// readPlan reads a plan file, for no router in particular. More than a plan can be is not read at all.
+// readPlan reads a plan file, for no router in particular. More than a plan can be is not read at
+// all.
 func readPlan(s settings, name string) (plans.Plan, error) {
 	data, err := readFile(name, maxPlan)
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 	"github.com/rosknock/rosknock/plans/fleet"
 )
 
-// progress follows a tour on standard error: a bar with counts and the time left on a terminal, a line for each router otherwise. For one
-// router it shows nothing of its own. It is also where messages of the routers go meanwhile, so that neither tears the other.
+// progress follows a tour on standard error: a bar with counts and the time left on a terminal, a
+// line for each router otherwise. For one router it shows nothing of its own. It is also where
+// messages of the routers go meanwhile, so that neither tears the other.
 type progress struct {
 	mu      sync.Mutex
 	w       io.Writer

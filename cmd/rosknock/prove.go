@@ -11,14 +11,16 @@ func newProve(e env) *cobra.Command {
 	var operator []string
 	c := &cobra.Command{
 		Use:   "prove [PLAN]",
-		Short: "Show that every state of a change is safe, or how it is not",
-		Long: `Compute the steps that apply would take, and show for the router before, between and after them that the
-promises hold: your own session stays accepted; nobody reaches what he could not; what is gated opens to the
-allow-list and after a knock only; what is not rosknock's stays; every rule of the plan can be reached.
+		Short: "Prove that every state of a change is safe, or show how it is not",
+		Long: `Compute the steps that apply would take. Check the router before, between and after
+them for these promises: the operator's own session stays accepted; no source reaches what it could
+not reach before; gated services open only to the allow-list or after a complete knock; rules, lists
+and services of others stay as they were; every rule of the plan can be reached.
 
-All packets are followed, cut at every boundary that a rule knows, with list memberships and matchers that no packet
-settles taken both ways. A broken promise is shown with a packet that breaks it, in the words that trace takes. Exit
-code 4 when one is broken. Nothing is written.`,
+Every intermediate state is checked against every class of packet. Packets are divided at each
+boundary that a rule knows. Where a packet alone does not decide, as with list memberships and with
+matchers such as limit, both ways are followed. A broken promise is shown with a packet that breaks
+it, written as rosknock trace takes it. Exit code 4 when a promise is broken. Nothing is written.`,
 		Example: `  rosknock prove branch.yaml -r admin@192.0.2.1
   rosknock prove branch.yaml --export router.rsc --operator 198.51.100.7`,
 		Args: atMost(1, "prove takes one plan"),

@@ -87,7 +87,8 @@ func (e env) journal(dir state.Dir) (*state.History, error) {
 	return m.history, m.historyErr
 }
 
-// recordsOf is what the journal says of a router. What is wrong with it is said where it counts.
+// recordsOf returns what the journal says of a router. A broken journal is reported where it
+// matters.
 func (e env) recordsOf(s settings, dir state.Dir, r router) []state.Record {
 	history, err := e.journal(dir)
 	if err != nil {
@@ -97,8 +98,8 @@ func (e env) recordsOf(s settings, dir state.Dir, r router) []state.Record {
 	return records
 }
 
-// takeOver writes down that what an older version has written of a router's address is the router's
-// own from now on, where it is.
+// takeOver writes down that records which an older version kept under a router's address belong to
+// the router from now on.
 func (e env) takeOver(dir state.Dir, ref state.Ref) error {
 	history, err := e.journal(dir)
 	if err != nil {
@@ -111,8 +112,8 @@ func (e env) takeOver(dir state.Dir, ref state.Ref) error {
 	return dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: "take over", Event: state.TakeOver, Router: ref.Name, Address: ref.Address, TakenBy: ref.Key})
 }
 
-// remind says that an earlier run on the router did not come to its end, and that there are records
-// of which nobody knows whether they are the router's.
+// remind says that an earlier run on the router was not finished, or that it is not known whether
+// some records are about this router.
 func (e env) remind(s settings, r router) {
 	dir, err := e.state(s)
 	if err != nil {
@@ -127,7 +128,7 @@ func (e env) remind(s settings, r router) {
 		e.memory.older.Do(func() { view.Say(e.err, "rosknock: warning: %v\n", shared) }) // the first of many
 	}
 	for _, left := range state.Unfinished(records, r.key()) {
-		view.Say(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has taken it back, or what it left is put right now\n", r.Name, left.Change, left.Plan, left.Actor)
+		view.Say(e.err, "rosknock: %s: the change %s of the plan %s was begun by %s and did not end; the router has rolled it back, or this run puts right what it left\n", r.Name, left.Change, left.Plan, left.Actor)
 		return // the last one is enough
 	}
 }
@@ -219,8 +220,8 @@ func (e env) outcome(s settings, c entry, r router, out view.Router) {
 	e.append(s, r.Name, record)
 }
 
-// append writes into the journal what can't be helped any more if it can't be written. Where there
-// is no place for it, that was said before.
+// append writes a record into the journal. A failure can only be reported now; a missing state
+// folder was reported before.
 func (e env) append(s settings, router string, r state.Record) {
 	dir, err := e.state(s)
 	if err != nil {
@@ -231,7 +232,8 @@ func (e env) append(s settings, router string, r state.Record) {
 	}
 }
 
-// runEnded writes into the journal how a run over a fleet ended: how many of its routers had which outcome.
+// runEnded writes into the journal how a run over a fleet ended: how many of its routers had which
+// outcome.
 func (e env) runEnded(s settings, command, run string, of *results) {
 	record := state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunEnd, Run: run, Outcomes: map[string]int{}}
 	total := apply.Outcome("")
@@ -246,7 +248,7 @@ func (e env) runEnded(s settings, command, run string, of *results) {
 	e.append(s, run, record)
 }
 
-// ranking are the outcomes, that which needs somebody's eyes most the last.
+// ranking lists the outcomes. The one that needs attention most comes last.
 func ranking() []apply.Outcome {
 	return []apply.Outcome{apply.Unchanged, apply.Changed, apply.Skipped, apply.Refused, apply.Reverted, apply.Failed, apply.Unknown}
 }
@@ -256,7 +258,7 @@ func (e env) refusedRun(s settings, command string, err error) {
 	e.append(s, command, state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.End, Outcome: string(apply.Refused), Error: err.Error()})
 }
 
-// accepted are the risks that are taken: those that the proof found, that of going without
+// accepted lists the risks that were accepted: those that the proof found, that of going without
 // protection, and that of changes that were made elsewhere.
 func accepted(p *proof.Proof, s settings) []string {
 	out := risksTaken(p)
@@ -307,8 +309,8 @@ func (e env) act(s settings, r router, command, source string) *act {
 	}}
 }
 
-// begin writes down what is about to be done. Who is trusted has to be written down; a revocation
-// goes on without.
+// begin writes down what is about to be done. Nobody is trusted without a record; a revocation goes
+// on without one.
 func (a *act) begin(door, lasting string) error {
 	a.record.Door, a.record.For = door, lasting
 	a.record.Time, a.record.Event = a.env.now(), state.Begin

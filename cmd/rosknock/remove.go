@@ -35,16 +35,20 @@ func newRemove(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove [PLAN] | remove --name NAME",
 		Short: "Take everything of a plan off routers",
-		Long: `Take a plan off routers: its rules in every table, its allow-list, and whoever is in its lists. Rules and lists of others stay as they are;
-other plans too. Of the plan file the name is what counts, so no secret of it is looked up, and --name does without the file.
+		Long: `Take a plan off routers: its rules in every table, its allow-list, and every entry in
+its lists. Rules and lists of others stay as they are, and so do other plans. Only the name in the
+plan file counts, so none of its secrets is looked up; --name works without the file.
 
-What the gate has shut is open again then. What that is, and to whom, is said before anything is sent, and has to be accepted by
-name, --accept-risk=exposure; it is not asked for where rules of your own shut the same. The change goes the way of every other: shown,
-proved in every state, asked about, protected, confirmed, journalled. What makes the router more open comes last, and you stay in.
+What the gate shut is open again then. Before anything is sent, rosknock says what that is and who
+reaches it. You have to accept this by name, with --accept-risk=exposure, unless rules of your own
+shut the same. The change goes the way of every other: shown, proved in every state, asked about,
+protected, confirmed, journalled. The steps that make the router more open come last, and you stay
+in.
 
-Services that the plan has switched off, moved or limited become what they were before it came, if the journal of this machine has seen it
-come; so do rules that it took over from you. What the journal does not know stays, and is named. --restore-services says it for
-those: NAME=on, off, a port, a prefix or anywhere, several with commas; it goes before the journal.
+Services that the plan switched off, moved or limited become what they were before the plan, if the
+journal of this machine recorded its first apply. So do rules that the plan took over from you. What
+the journal does not know stays, and is named. --restore-services sets it for those services:
+NAME=on, off, a port, a prefix or anywhere, several with commas. It overrides the journal.
 
 rosknock undo brings the plan back, but not who was trusted. A second run changes nothing.`,
 		Example: `  rosknock remove branch.yaml -r admin@192.0.2.1 --dry-run
@@ -85,7 +89,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
 	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE`, several with commas: on, off, a port, a prefix or anywhere")
-	c.Flags().StringVar(&how.rollout.resume, "resume", "", "go on with a `RUN` that stopped, or the last: routers are read again, and left out where nothing is left to do")
+	c.Flags().StringVar(&how.rollout.resume, "resume", "", "continue a `RUN` that stopped, or the last one; routers on which nothing is left to do are skipped")
 	how.flags(c)
 	files.flags(c)
 	return c
@@ -177,7 +181,8 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 	})
 }
 
-// removal returns what is wanted of a router without a plan, by what the journal knows of the time before it.
+// removal returns what a router should be without a plan, by what the journal knows of the time
+// before the plan.
 func (e env) removal(s settings, p plans.Plan, session change.Management, r router, what removing) (func(routeros.Snapshot) compile.RuleSet, error) {
 	dir, err := e.state(s)
 	if err != nil {
@@ -219,13 +224,13 @@ func gone(after routeros.Snapshot, want compile.RuleSet, session change.Manageme
 		return fmt.Errorf("reads back in a state that is refused: %w", err)
 	}
 	if n := len(rest.Steps); n > 0 {
-		return fmt.Errorf("reads back with %d steps left, the first: %s %s", n, rest.Steps[0].Op, rest.Steps[0].Slot)
+		return fmt.Errorf("reads back with %s left, the first: %s %s", view.Plural(n, "step"), rest.Steps[0].Op, rest.Steps[0].Slot)
 	}
 	return nil
 }
 
-// forget takes out of a removed plan's lists whoever is in them. No rule asks for them any more, so what stays there does nothing, but would be
-// trusted by the next plan that fills lists of these names.
+// forget removes all entries from the lists of a removed plan. No rule uses these lists any more,
+// so their entries do nothing now. But the next plan with lists of these names would trust them.
 func forget(ctx context.Context, session *api.Session, out view.Router, want compile.RuleSet) view.Router {
 	if out.Outcome != apply.Changed {
 		return out
@@ -243,7 +248,7 @@ func forget(ctx context.Context, session *api.Session, out view.Router, want com
 			out.Changes.Notes = append(out.Changes.Notes, fmt.Sprintf("the entries of the %s lists %s stay: the mangle table asks for them", f, strings.Join(kept, ", ")))
 		}
 		if err != nil {
-			out.Changes.Notes = append(out.Changes.Notes, fmt.Sprintf("not everybody could be taken out of the %s lists %s: %v; who is left there reaches nothing by it, unless a plan with these lists comes back", f, strings.Join(lists[f], ", "), err))
+			out.Changes.Notes = append(out.Changes.Notes, fmt.Sprintf("not all entries could be removed from the %s lists %s: %v; those that are left open nothing, unless a plan with these lists comes back", f, strings.Join(lists[f], ", "), err))
 		}
 	}
 	return out

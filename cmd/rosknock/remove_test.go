@@ -27,8 +27,9 @@ allow: {interface-lists: [LAN]}
 firewall: {families: [ipv4], layout: inline}
 `
 
-// TestGivenBack: a rule that a plan took over from somebody goes back to him with the comment that it had, bytes that are no UTF-8 included; one that does
-// something else by now goes with the plan. An undo takes over the one and brings back the other.
+// TestGivenBack: a rule that a plan took over from somebody is given back to them with the comment
+// that it had, also with bytes that are no UTF-8. One that does something else by now goes with the
+// plan. An undo takes over the one and brings back the other.
 func TestGivenBack(t *testing.T) {
 	for _, protect := range []string{"safe-mode", "dead-man"} {
 		t.Run(protect, func(t *testing.T) {
@@ -78,7 +79,8 @@ func TestGivenBack(t *testing.T) {
 	}
 }
 
-// takeOver makes it look as if the plan had taken over two rules, of which the second was changed since.
+// takeOver makes it look as if the plan had taken over two rules, of which the second was changed
+// since.
 func takeOver(t *testing.T, stateDir, address string, router *sim.Router, names ...string) {
 	t.Helper()
 	dir, err := state.Open(stateDir)

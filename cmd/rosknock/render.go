@@ -34,18 +34,21 @@ func newRender(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "render PLAN --format FORMAT",
 		Short: "Write a plan for those who can't run rosknock",
-		Long: `Write a plan as something that others can use:
+		Long: `Write a plan in a form that others can use:
 
-rsc: a script for /import that does what apply does, with its undo beside it. It is made for a router (--router), for an export (--export), or for the table
-that --assume names; elsewhere it stops and does nothing. undo-rsc is the undo alone.
+rsc: a script for /import that does what apply does, with its undo script beside it. It is made for
+a router (--router), for an export (--export), or for the table that --assume names. On any other
+router it stops and does nothing. undo-rsc is the undo script alone.
 
-shell, powershell: a script that plays the knock of a door, for sh or PowerShell. ssh-config: Host blocks that let ssh knock by
-itself, by rosknock. knockd: the doors of a Linux machine with the same knocks, and the line for its client.
+shell, powershell: a script that plays the knock of a door, for sh or PowerShell. ssh-config: Host
+blocks with which ssh knocks by itself, through rosknock. knockd: the doors of a Linux machine with
+the same knocks, and the command line for its client.
 
 mermaid, svg: a picture of the doors.
 
-Whatever holds a knock goes into a file that only you can read (--out), or is shown with --reveal. A knock that changes with time is that of
-the present window, or of --at; what is written says until when it is valid.`,
+Text that holds a knock goes into a file that only you can read (--out), or is shown with --reveal.
+A knock that changes with time is the one of the present window, or of --at; the text says until
+when it is valid.`,
 		Example: `  rosknock render branch.yaml --format rsc --export router.rsc --out branch.rsc
   rosknock render branch.yaml --format rsc --assume empty --out branch.rsc
   rosknock render branch.yaml --format shell --door admin --host 192.0.2.1 --out knock.sh
@@ -81,10 +84,10 @@ the present window, or of --at; what is written says until when it is valid.`,
 func (o *rendering) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "", "what to write, a `FORMAT`: "+strings.Join(formatNames(), ", "))
-	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; a script for a router gets its undo beside it, FILE-undo.rsc")
+	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; the undo of a script for a router goes beside it, FILE-undo.rsc")
 	f.StringVar(&o.door, "door", "", "`NAME` of the door; default: all, where the format has room for several")
 	f.StringVar(&o.host, "host", "", "`HOST` to knock at, in what a client gets; default: the router's")
-	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, from which a knock that rotates follows; default: its name in the inventory")
+	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, on which rotating knocks depend; default: its name in the inventory")
 	f.StringVar(&o.assume, "assume", "default", "without a router, the `TABLE` to make a script for: default, MikroTik's own for homes, or empty")
 	exportFlags(c, &o.export, &o.operator)
 	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp))
@@ -107,11 +110,11 @@ func (o rendering) check(s settings, args []string) (render.Format, error) {
 	case len(args) == 0:
 		return "", usagef("no plan: name one")
 	case o.format == "":
-		return "", usagef("--format: say what to write: %s", strings.Join(formatNames(), ", "))
+		return "", usagef("--format is missing: choose one of %s", strings.Join(formatNames(), ", "))
 	case !slices.Contains(render.Formats(), format):
 		return "", usagef("--format %s: choose one of %s", o.format, strings.Join(formatNames(), ", "))
 	case s.typed["output"] && s.Output != "text":
-		return "", usagef("--output %s: what render writes is a text of its own, and --format says which: leave --output out", s.Output)
+		return "", usagef("--output %s: render writes what --format names: leave --output out", s.Output)
 	case format.Secret() && o.out == "" && !s.Reveal:
 		return "", usagef("--format %s holds the knock: write it into a file that only you can read with --out FILE, or show it with --reveal", format)
 	case !format.OfRouter() && (o.export != "" || s.typed["assume"] || len(o.operator) > 0):
@@ -143,8 +146,8 @@ const hostLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 // artefact is a text, and the file for it; "" is standard output.
 type artefact struct{ file, text string }
 
-// written writes artefacts into files for their owner alone. One that is there is only replaced when that was asked for, and then none is
-// written before all of them can be.
+// written writes artefacts into files that only their owner can read. It replaces an existing file
+// only when that was asked for. It writes nothing unless it can write all files.
 func (e env) written(s settings, all ...artefact) error {
 	for _, a := range all {
 		info, err := os.Stat(a.file)
@@ -153,7 +156,7 @@ func (e env) written(s settings, all ...artefact) error {
 		case err != nil:
 			return err
 		case !info.Mode().IsRegular():
-			return fmt.Errorf("%s is no file: name one", a.file)
+			return fmt.Errorf("%s is not a file: name a file", a.file)
 		case !s.Yes:
 			return fmt.Errorf("%s is there already: name another file, or replace it with --yes", a.file)
 		}
@@ -186,9 +189,9 @@ func (e env) renderImport(ctx context.Context, s settings, o rendering, format r
 		view.Say(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
 		return nil
 	}
-	remarks = append(remarks, fmt.Sprintf("Every one of the %d states on the way was shown to keep the promises of rosknock.", r.Proof.States))
+	remarks = append(remarks, fmt.Sprintf("The promises of rosknock were proved in every state on the way (%s).", view.Plural(r.Proof.States, "state")))
 	if len(o.operator) == 0 && r.Address == "" {
-		remarks = append(remarks, "Whether you yourself stay let in was not looked at: name your address with --operator.")
+		remarks = append(remarks, "Whether you stay let in was not checked: name your address with --operator.")
 	}
 	remarks = append(remarks, r.Changes.Notes...)
 	i := render.Import{Plan: p.Name, Router: r.Name, Before: *r.Snapshot, Changes: *r.Changes, Remarks: remarks, Window: e.windowOf(s, p)}
@@ -216,7 +219,8 @@ func beside(name string) string {
 	return strings.TrimSuffix(name, ext) + "-undo" + ext
 }
 
-// routerFor compares the plan with the router, the export or the assumed table, and says what is assumed.
+// routerFor compares the plan with the router, the export or the assumed table, and says what is
+// assumed.
 func (e env) routerFor(ctx context.Context, s settings, o rendering, args []string) (r view.Router, p plans.Plan, remarks []string, err error) {
 	named := len(s.routers)+len(s.inventories) > 0
 	if o.export == "" && !named {
@@ -287,12 +291,14 @@ func assumedTable(which string) (routeros.Snapshot, error) {
 			return routeros.Snapshot{}, err
 		}
 	}
-	// From 7.19 on services have rows of their own for each connection, and until 7.24 they call their prefixes address, which that knows too.
+	// From 7.19 on services have rows of their own for each connection, and until 7.24 they call
+	// their prefixes address, which that knows too.
 	s, _ := rsc.Read(text).Snapshot(rsc.Options{Version: routeros.Version{Major: 7, Minor: 20}})
 	return s, nil
 }
 
-// windowOf is when the knocks of a plan are valid; nil for a plan whose knocks stay. Of several doors it is the shortest.
+// windowOf is when the knocks of a plan are valid; nil for a plan whose knocks stay. Of several
+// doors it is the shortest.
 func (e env) windowOf(s settings, p plans.Plan) *render.Window {
 	var out *render.Window
 	for _, d := range p.Doors {

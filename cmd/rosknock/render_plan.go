@@ -132,7 +132,8 @@ func identityOf(s settings, o rendering, j job, d plans.Door) (string, error) {
 	return "", usagef("the knock of door %s follows from the router's own name, which /system identity print shows: give it with --identity", d.Name)
 }
 
-// renderSSH writes Host blocks for routers. Where several doors lead to ssh, each gets a block of its own.
+// renderSSH writes Host blocks for routers. Where several doors lead to ssh, each gets a block of
+// its own.
 func (e env) renderSSH(s settings, o rendering, jobs []job, file string) (string, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
@@ -168,7 +169,8 @@ func (e env) renderSSH(s settings, o rendering, jobs []job, file string) (string
 	return text, nil
 }
 
-// sshName is what ssh calls a router: its name, without the user and the port of the API that one named by --router carries.
+// sshName is what ssh calls a router: its name, without the user and the port of the API that one
+// named by --router carries.
 func sshName(r router) string {
 	if strings.ContainsAny(r.Name, "@:[]") {
 		return hostOf(r)

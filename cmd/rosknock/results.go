@@ -20,8 +20,8 @@ type flow interface {
 	End() error
 }
 
-// results is what becomes of the routers of a run. It hands each on as it ends, and keeps what the
-// end of the run has to know: counts, and nothing of what was read.
+// results collects what becomes of the routers of a run. It passes each result on as the router
+// ends, and keeps only counts until the end of the run.
 type results struct {
 	// begin makes the flows when it is known over how many routers the run goes.
 	begin func(routers int) ([]flow, error)

@@ -9,13 +9,14 @@ func newRoot(e env) *cobra.Command {
 		Short: "Port knocking for MikroTik routers",
 		Long: `rosknock puts port knocking on MikroTik routers and keeps it there.
 
-It reads a plan, compares it with a router's firewall over the RouterOS API, and makes the fewest
-ordered changes that bring the router to the plan, after it has shown that every state on the way is
-safe. It says who can reach what on any router, lists and revokes who has knocked, and rehearses
-everything on a simulated router that it brings along.
+It reads a plan and compares it with a router's firewall over the RouterOS API. It makes the fewest
+ordered changes that bring the router to the plan. Before it sends anything, it proves that every
+intermediate state is safe. It also shows who can reach what on any router, lists those who have
+knocked, revokes their trust, and rehearses everything on a simulated router of its own.
 
-What the flags of every command say can be said by the environment, too (ROSKNOCK_TRANSPORT for --transport), and by a settings
-file in YAML (transport: api). A flag goes before the environment, and the environment before the file.`,
+Global flags can also be set by environment variables (ROSKNOCK_TRANSPORT for --transport), and in a
+settings file in YAML (transport: api). A flag overrides the environment, and the environment
+overrides the file.`,
 		Example: `  rosknock init --name branch
   rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r admin@192.0.2.1

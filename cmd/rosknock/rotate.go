@@ -14,8 +14,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// clockSkew is the name of the risk of a router whose clock is wrong by more than a plan allows for, and clockUnsynchronized that of one whose
-// clock nobody sets, though knocks are laid down on it for the hours to come.
+// clockSkew names the risk of a router whose clock is wrong by more than a plan allows.
+// clockUnsynchronized names the risk of a router that holds knocks for the hours to come, while no
+// server sets its clock.
 const (
 	clockSkew           = "clock-skew"
 	clockUnsynchronized = "clock-unsynchronized"
@@ -27,18 +28,21 @@ func newRotate(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate [PLAN]",
 		Short: "Move rotating doors to the present window",
-		Long: `Bring routers to their plans as apply does, with the knocks that are valid now: that of the present window, and within the overlap
-that of the one before or the next. Let a timer do it more often than the overlap is long; between two windows nothing is to be
-done. The knocks follow from the secret, the names of plan, door and router, and the time, so a client that has the secret
-knows them without asking anybody.
+		Long: `Bring routers to their plans as apply does, with the knocks that are valid now: the
+knock of the present window, and within the overlap also that of the window before or after it. Let
+a timer run this more often than the overlap is long; between two windows there is nothing to do.
+The knocks follow from the secret, from the names of plan, door and router, and from the time. A
+client that has the secret can compute them without asking anybody.
 
-With rotate.ahead in the plan, the knocks of a whole day or week are laid down on the router, each with its hours by the router's own clock.
-What is over is replaced by what comes in a day or a week. Where nobody does that any more, the same knocks come again at the same
-hours, and rosknock knock tries them too.
+With rotate.ahead in the plan, the knocks of a whole day or week are laid on the router in advance,
+each with its hours by the router's own clock. Each run replaces the knocks that are over by those
+that come a day or a week later. When no run does that any more, the same knocks come again at the
+same hours, and rosknock knock tries them too.
 
-A router whose clock differs from this machine's by more than the overlap is refused: its times in logs and lists would
-lie, and one of the two is wrong. --accept-risk=clock-skew goes on. Knocks are laid down ahead only where an NTP server sets the router's
-clock, or with --accept-risk=clock-unsynchronized.`,
+A router whose clock differs from this machine's by more than the overlap is refused: one of the two
+clocks is wrong, and times in the router's logs and lists may be, too. --accept-risk=clock-skew goes
+on. Knocks are laid in advance only where an NTP server sets the router's clock, or with
+--accept-risk=clock-unsynchronized.`,
 		Example: `  rosknock rotate branch.yaml -r admin@192.0.2.1 --yes
   rosknock rotate -i fleet.yaml --yes --retries 3`,
 		Args: atMost(1, "rotate takes one plan"),
@@ -71,7 +75,8 @@ func (e env) at(s settings) time.Time {
 	return e.now()
 }
 
-// unrolled derives the knocks of a plan's rotating doors that are to stand on a router now, by its own clock on the wall.
+// unrolled derives the knocks of a plan's rotating doors that belong on a router now, by the
+// router's local time.
 func (e env) unrolled(ctx context.Context, s settings, p plans.Plan, r router, read routeros.Snapshot) (plans.Plan, error) {
 	at := e.at(s).In(read.Clock.Location())
 	return checked(p)(sequence.Standing(p, read.Identity, at, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) }))
@@ -81,7 +86,7 @@ func (e env) derived(ctx context.Context, p plans.Plan, r router, identity strin
 	return checked(p)(sequence.Unroll(p, identity, which, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) }))
 }
 
-// checked makes an error of deriving one of the plan.
+// checked adds the plan to an error of deriving its knocks.
 func checked(p plans.Plan) func(plans.Plan, error) (plans.Plan, error) {
 	return func(out plans.Plan, err error) (plans.Plan, error) {
 		if err != nil {
@@ -98,7 +103,7 @@ func (e env) skewed(s settings, p plans.Plan, router routeros.Snapshot) error {
 		return nil
 	}
 	if router.Clock.IsZero() {
-		return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock could not be read, and the knocks that are laid down go by it: "+
+		return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock could not be read, and the knocks on the router depend on it: "+
 			"let this user read /system clock, or accept with --accept-risk=%s", clockSkew)}
 	}
 	skew := router.Clock.Sub(e.now()).Round(time.Second)
@@ -113,7 +118,8 @@ func (e env) skewed(s settings, p plans.Plan, router routeros.Snapshot) error {
 		"(/system ntp client set enabled=yes servers=… on the router), make the overlap longer, or accept with --accept-risk=%s", skew.Abs(), side, overlap, clockSkew)}
 }
 
-// unsynchronized refuses to lay knocks down ahead on a router whose clock nobody sets: it runs away until nobody gets in.
+// unsynchronized refuses to lay knocks in advance on a router whose clock no server sets: the clock
+// drifts until nobody gets in.
 func (e env) unsynchronized(s settings, p plans.Plan, router routeros.Snapshot) error {
 	if p.Ahead() == 0 || router.NTP.Synchronized || slices.Contains(s.accept, clockUnsynchronized) {
 		return nil
@@ -126,23 +132,24 @@ func (e env) unsynchronized(s settings, p plans.Plan, router routeros.Snapshot) 
 	if router.Version.Major < 7 {
 		set = "primary-ntp=…"
 	}
-	return &codeError{code: exitRefused, err: fmt.Errorf("nobody sets the router's clock (%s), and the knocks that are laid down for %s go by it: "+
+	return &codeError{code: exitRefused, err: fmt.Errorf("no server sets the router's clock (%s), and the knocks that are laid for %s depend on it: "+
 		"set a server (/system ntp client set enabled=yes %s) and wait until it is synchronized, take ahead out of the plan, or accept with --accept-risk=%s",
 		how, routeros.FormatDuration(p.Ahead()), set, clockUnsynchronized)}
 }
 
-// warnOfClock says that nobody sets the clock of a router on which a plan rotates; what that comes to one day is that rotations are refused.
+// warnOfClock warns that no server sets the clock of a router on which a plan rotates. One day
+// rotations would be refused for it.
 func (e env) warnOfClock(s settings, p plans.Plan, r router, read routeros.Snapshot) {
 	if p.Rotates() && read.NTP.Known && !read.NTP.Synchronized && !e.quiet && !slices.Contains(s.accept, clockUnsynchronized) {
-		view.Say(e.err, "%s: warning: nobody sets the router's clock (its NTP client is %s)\n", r.Name, read.NTP.State)
+		view.Say(e.err, "%s: warning: no server sets the router's clock (its NTP client is %s)\n", r.Name, read.NTP.State)
 	}
 }
 
-// rotating refuses plans that do not.
+// rotating refuses plans that do not rotate.
 func rotating(jobs []job) error {
 	for _, j := range jobs {
 		if !slices.ContainsFunc(j.plans, plans.Plan.Rotates) {
-			return usagef("%s: no door of its plan rotates: rosknock apply is what you want", j.Name)
+			return usagef("%s: no door of its plan rotates: use rosknock apply", j.Name)
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -44,7 +45,7 @@ func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) 
 	}
 	secret = strings.TrimSpace(secret) // some keyrings keep the line end
 	if sequence.CheckSecret([]byte(secret)) != nil {
-		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily found by trying: take a random one, such as what openssl rand -hex 32 prints"))
+		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily guessed: use a random one, such as the output of openssl rand -hex 32"))
 	}
 	key, err := state.NewKey([]byte(secret))
 	return key, true, err
@@ -147,8 +148,8 @@ func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter,
 	return one, nil
 }
 
-// loadSaved reads saved changes, and refuses those that nobody answers for: changed ones, those of
-// a stranger, and risks that only the file accepts. Nothing in the file is obeyed before.
+// loadSaved reads saved changes. It refuses files that were edited, files of unknown origin, and
+// risks that only the file accepts. Before that, nothing in the file has any effect.
 func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Saved, error) {
 	saved, err := state.Load(file, func(id string) (state.Key, error) { return e.keyOf(ctx, *s, id) })
 	if _, coded := errors.AsType[*codeError](err); err != nil && !coded && !exposedState(err) {
@@ -162,16 +163,16 @@ func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Sav
 	}
 	for _, risk := range saved.Accepted {
 		if !slices.Contains(risks(), risk) {
-			return saved, invalid(fmt.Errorf("%s: it accepts %q, and there is no such risk: make it anew with rosknock diff --save", file, risk))
+			return saved, invalid(fmt.Errorf("%s: it accepts %q, and there is no such risk: make it again with rosknock diff --save", file, risk))
 		}
 	}
 	if s.foreign = !saved.Authentic; s.foreign {
 		maker := fmt.Sprintf("by %s at %s UTC, as it says itself, and with the key %s, which is not known here", saved.Actor, saved.Time.UTC().Format(time.DateTime), saved.Key)
 		if !s.accepts(foreignChanges) {
-			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it anew here, name the key that you share with them with --changes-key, "+
+			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it again here, name the key that you share with them with --changes-key, "+
 				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, foreignChanges)}
 		}
-		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords don't count here\n", file, maker)
+		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords are ignored here\n", file, maker)
 	}
 	return saved, e.acceptAgain(ctx, s, file, saved.Accepted)
 }
@@ -202,7 +203,7 @@ func (e env) safeFile(file string, authentic bool) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && !authentic {
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s can be written by others (mode %04o), and nothing shows who did: look at it again, and chmod 600 it", file, info.Mode().Perm())}
+		return &codeError{code: exitRefused, err: fmt.Errorf("%s can be written by others (mode %04o), and nothing shows who did: check it again, and chmod 600 it", file, info.Mode().Perm())}
 	}
 	view.Say(e.err, "rosknock: warning: %s can be read by others, and it holds the knock: chmod 600 %s\n", file, file)
 	return nil
@@ -243,7 +244,8 @@ func (e env) acceptAgain(ctx context.Context, s *settings, file string, risks []
 	return nil
 }
 
-// applySaved carries out saved changes on the routers that they were computed for, or on those of them that are named.
+// applySaved carries out saved changes on the routers that they were computed for, or on those of
+// them that are named.
 func (e env) applySaved(ctx context.Context, s settings, file string, how applying, to *results) error {
 	saved, err := e.loadSaved(ctx, &s, file)
 	if err != nil {
@@ -318,9 +320,9 @@ func (e env) savedRouters(s settings, saved state.Saved, file string) (map[strin
 		}
 		switch was := one.Address; {
 		case r.target.HostPort() != was:
-			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them anew", r.Name, r.target.HostPort(), was))
+			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them again", r.Name, r.target.HostPort(), was))
 		case r.key() != one.Key:
-			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them anew", r.Name, r.key(), one.Key))
+			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them again", r.Name, r.key(), one.Key))
 		}
 		if r, err = e.savedTrust(s, r, one, saved.Authentic); err != nil {
 			return nil, err
@@ -330,8 +332,8 @@ func (e env) savedRouters(s settings, saved state.Saved, file string) (map[strin
 	return out, nil
 }
 
-// savedTargets are the routers of saved changes that are chosen, as they were reached then. What is
-// typed goes before that, as it goes before an inventory.
+// savedTargets returns the routers of saved changes that are chosen, as they were reached then.
+// Flags override that, as they override an inventory.
 func savedTargets(s settings, saved state.Saved, file string) ([]router, error) {
 	named := func(one state.SavedRouter) func(string) bool {
 		return func(name string) bool { return strings.HasSuffix("@"+name, "@"+one.Name) }
@@ -346,7 +348,7 @@ func savedTargets(s settings, saved state.Saved, file string) ([]router, error) 
 	for _, one := range saved.Routers {
 		if len(s.routers) == 0 || slices.ContainsFunc(s.routers, named(one)) {
 			site, _, _ := strings.Cut(one.Key, "/")
-			if site == plans.NoSite {
+			if site == inventory.NoSite {
 				site = ""
 			}
 			members, there = append(members, fleet.Member{Name: one.Name, Site: site, Groups: one.Groups, Tags: one.Tags}), append(there, one)
@@ -370,11 +372,11 @@ func savedTargets(s settings, saved state.Saved, file string) ([]router, error) 
 
 func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bool, cas pools) (router, error) {
 	for _, text := range []string{one.Name, one.Address} {
-		if why := plans.CheckHost(text); why != "" {
+		if why := inventory.CheckHost(text); why != "" {
 			return router{}, invalid(fmt.Errorf("router %s: %q: %s", one.Name, text, why))
 		}
 	}
-	from := plans.InventoryRouter{Name: one.Name, Site: m.Site, Groups: one.Groups, Tags: one.Tags, Address: one.Address, User: one.User, Transport: one.Transport, SSHJump: one.SSHJump}
+	from := inventory.Router{Name: one.Name, Site: m.Site, Groups: one.Groups, Tags: one.Tags, Address: one.Address, User: one.User, Transport: one.Transport, SSHJump: one.SSHJump}
 	if authentic {
 		var err error
 		if from.Password, err = plans.ParseCredential(one.Password); one.Password != "" && err != nil {
@@ -385,7 +387,7 @@ func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bo
 	if err != nil {
 		return r, err
 	}
-	if r.id = one.Key; one.Key != from.Key() && one.Key != plans.NoSite+"/"+one.Address {
+	if r.id = one.Key; one.Key != from.Key() && one.Key != inventory.NoSite+"/"+one.Address {
 		return r, invalid(fmt.Errorf("router %s: %q is not its key", one.Name, one.Key))
 	}
 	if !authentic && r.target.Transport == api.Plain && s.Transport != string(api.Plain) {
@@ -419,7 +421,7 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 	switch {
 	case here != "" && !strings.EqualFold(here, one.Pin):
 		return r, &codeError{code: exitRefused, err: fmt.Errorf("%s: its changes were computed over the certificate %s, and known here is %s (%s): "+
-			"compare with /certificate print on the router, and make the changes anew", r.Name, one.Pin, here, place)}
+			"compare with /certificate print on the router, and make the changes again", r.Name, one.Pin, here, place)}
 	case !authentic && r.target.Trust.Insecure && r.target.Trust.Pin == "" && here == "":
 		r.target.Trust.Pin, r.remembers = one.Pin, false // less than anything
 	case !authentic:
@@ -439,7 +441,7 @@ func unmoved(r view.Router, saved *state.SavedRouter) error {
 	case saved == nil:
 		return nil
 	case saved.Serial != "" && saved.Serial != r.Snapshot.Serial:
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes anew",
+		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes again",
 			otherHardware, saved.Serial, cmp.Or(r.Snapshot.Serial, "not told"))}
 	case r.Snapshot.Digest() == saved.Snapshot:
 		return nil
@@ -456,5 +458,5 @@ func sameSteps(r view.Router, saved *state.SavedRouter) error {
 	if saved == nil || r.Changes == nil || reflect.DeepEqual(state.Steps(*r.Changes), saved.Steps) {
 		return nil
 	}
-	return invalid(fmt.Errorf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it anew with rosknock diff --save"))
+	return invalid(fmt.Errorf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it again with rosknock diff --save"))
 }

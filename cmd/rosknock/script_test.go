@@ -24,7 +24,7 @@ import (
 
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/sim"
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"rosknock": func() { os.Exit(program()) }})
 }
 
-// TestScripts runs the command lines of fixtures/scripts. They read like a manual: what to type, what comes out,
-// which exit code. $ACTIONS is the folder of the actions for GitHub.
+// TestScripts runs the command lines of fixtures/scripts. They read like a manual: what to type,
+// what comes out, which exit code. $ACTIONS is the folder of the actions for GitHub.
 func TestScripts(t *testing.T) {
 	actions, err := filepath.Abs("../../.github/actions")
 	if err != nil {
@@ -106,8 +106,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// startRouter is `router NAME [flags]`: it starts a simulated router on loopback, whose address is in $NAME from then on, and with --tls its pin
-// in $NAME_PIN. The flags are those of rosknock sim, and --clock, the time at which it begins. It stops with the script.
+// startRouter is `router NAME [flags]`: it starts a simulated router on loopback, whose address is
+// in $NAME from then on, and with --tls its pin in $NAME_PIN. The flags are those of rosknock sim,
+// and --clock, the time at which it begins. It stops with the script.
 func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: router NAME [flags of rosknock sim] [--clock TIME]")
@@ -160,9 +161,10 @@ func running(ts *testscript.TestScript) map[string]scripted {
 	return ts.Value(routersKey{}).(map[string]scripted) //nolint:forcetypeassert // Setup puts it there
 }
 
-// sendPacket is `packet NAME accept|drop|forwarded [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] [--to ADDRESS:PORT] PROTOCOL SOURCE [:PORT]`: a packet of
-// a new connection arrives at a router from outside, and has to meet that verdict, and to go there if it is forwarded. Lists are filled by it, as
-// on the router.
+// sendPacket is `packet NAME accept|drop|forwarded [--in INTERFACE] [--size BYTES] [--dst ADDRESS]
+// [--content TEXT] [--to ADDRESS:PORT] PROTOCOL SOURCE [:PORT]`: a packet of a new connection
+// arrives at a router from outside, and has to meet that verdict, and to go there if it is
+// forwarded. Lists are filled by it, as on the router.
 func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: packet NAME accept|drop|forwarded [--in INTERFACE] [--size BYTES] [--dst ADDRESS] [--content TEXT] [--to ADDRESS:PORT] PROTOCOL SOURCE [:PORT]")
@@ -201,8 +203,9 @@ func sendPacket(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// playDerived is `env-knock TIME PLAN IDENTITY NAME SOURCE`, and `env-knock-door` with a door behind the plan: it plays at a simulated router what
-// the client would at that time, with the secrets of the environment.
+// playDerived is `env-knock TIME PLAN IDENTITY NAME SOURCE`, and `env-knock-door` with a door
+// behind the plan: it plays at a simulated router what the client would at that time, with the
+// secrets of the environment.
 func playDerived(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 5 {
 		ts.Fatalf("usage: env-knock TIME PLAN IDENTITY NAME SOURCE, env-knock-door TIME PLAN DOOR IDENTITY NAME SOURCE")
@@ -221,15 +224,15 @@ func playDerived(ts *testscript.TestScript, neg bool, args []string) {
 	_, door, _, err = e.present(context.Background(), settings{at: at}, knockOptions{identity: args[0]}, job{}, p, door)
 	ts.Check(err)
 	r := running(ts)[args[1]].router
-	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(r.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr(args[2])
 	for _, stage := range door.Knock {
 		r.Packet(probes.Stage("ether1", stage))
 	}
 }
 
-// importScript is `run-rsc NAME FILE`: a router runs a script as /import does, and `! run-rsc NAME FILE`, where it has to stop with an error, which is in
-// $IMPORT_ERROR then.
+// importScript is `run-rsc NAME FILE`: a router runs a script as /import does, and `! run-rsc NAME
+// FILE`, where it has to stop with an error, which is in $IMPORT_ERROR then.
 func importScript(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: [!] run-rsc NAME FILE")
@@ -286,7 +289,8 @@ func awaitText(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// showLists is `lists NAME`: it writes who has got into a list by a rule of a router, one "LIST ADDRESS" in a line, and how many.
+// showLists is `lists NAME`: it writes who has got into a list by a rule of a router, one "LIST
+// ADDRESS" in a line, and how many.
 func showLists(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: lists NAME")
@@ -304,8 +308,9 @@ func showLists(ts *testscript.TestScript, neg bool, args []string) {
 	_, _ = fmt.Fprintln(ts.Stdout(), count, "entries")
 }
 
-// startListener is `listen NAME [--echo]`: it takes connections on loopback, at $NAME, whose port is in $NAME_PORT; with --echo it sends back
-// what it gets. `! listen NAME` finds a port at which nobody is.
+// startListener is `listen NAME [--echo]`: it takes connections on loopback, at $NAME, whose port
+// is in $NAME_PORT; with --echo it sends back what it gets. `! listen NAME` finds a port at which
+// nobody is.
 func startListener(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 || len(args) > 2 || len(args) == 2 && args[1] != "--echo" {
 		ts.Fatalf("usage: [!] listen NAME [--echo]")

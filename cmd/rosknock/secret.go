@@ -16,8 +16,8 @@ import (
 	"github.com/rosknock/rosknock/plans"
 )
 
-// secrets are passwords that were found once: who is asked is asked once for all routers and sessions that the answer is for, and a
-// command runs once.
+// secrets holds passwords that were found once. A person is asked once for all routers and sessions
+// that share the answer, and a command runs once.
 type secrets struct {
 	mu    sync.Mutex
 	found map[string]*secret
@@ -57,9 +57,9 @@ func (s *secrets) get(ctx context.Context, key string, find func() (string, erro
 
 // password finds the password for a router: what the command line says, then the inventory, the
 // environment, the keyring, the question. It never comes from an argument, which everybody on the
-// machine could read. An empty one is only used where it was given: by an empty file, a command
-// that prints nothing, or an empty answer. An empty variable of the environment is none: so a
-// secret looks that is missing.
+// machine could read. An empty password is used only where it was given: by an empty file, a
+// command that prints nothing, or an empty answer. An empty environment variable is ignored, since
+// a missing secret looks like that.
 func (e env) password(ctx context.Context, s settings, r router) (string, error) {
 	if c := s.passwordPlace(r); c != (plans.Credential{}) {
 		return e.credential(ctx, c, r)
@@ -93,7 +93,8 @@ func (s settings) passwordPlace(r router) plans.Credential {
 	return plans.Credential{}
 }
 
-// credential finds a secret where it is kept. ${router} stands for the router's name, whose alphabet is safe in commands and files.
+// credential finds a secret where it is kept. ${router} stands for the router's name, whose
+// alphabet is safe in commands and files.
 func (e env) credential(ctx context.Context, c plans.Credential, r router) (string, error) {
 	c.Value = strings.ReplaceAll(c.Value, "${router}", r.Name)
 	key := c.String()
@@ -119,11 +120,12 @@ func (e env) credential(ctx context.Context, c plans.Credential, r router) (stri
 	})
 }
 
-// keyringService is the service under which rosknock's passwords stand in a keyring; the account is USER@ROUTER, USER, or the name that
-// an inventory gives.
+// keyringService is the service under which rosknock's passwords stand in a keyring; the account is
+// USER@ROUTER, USER, or the name that an inventory gives.
 const keyringService = "rosknock"
 
-// fromKeyring looks into the system's keyring. One that has no such entry, or that is not there, is only an error when it was named.
+// fromKeyring looks into the system's keyring. One that has no such entry, or that is not there, is
+// only an error when it was named.
 func (e env) fromKeyring(name string, needed bool) (string, error) {
 	if e.keyring == nil || !needed && runtime.GOOS == "linux" && e.getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
 		if needed {
@@ -136,7 +138,7 @@ func (e env) fromKeyring(name string, needed bool) (string, error) {
 		return "", invalid(fmt.Errorf("keyring:%s: %w; put it in under the service %s and the account %s", name, err, keyringService, name))
 	}
 	if err != nil {
-		return "", nil //nolint:nilerr // whoever has put nothing in is asked
+		return "", nil //nolint:nilerr // without an entry the person is asked
 	}
 	return p, nil
 }
@@ -183,7 +185,8 @@ func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
 // trimNewline drops one line end: editors and commands add it, and no password ends in one.
 func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
 
-// prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it was.
+// prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it
+// was.
 func (e env) prompt(ctx context.Context, text string) (string, error) {
 	view.Say(e.err, "%s", text)
 	defer view.Say(e.err, "\n")
@@ -206,8 +209,8 @@ func (e env) prompt(ctx context.Context, text string) (string, error) {
 	return answer, err
 }
 
-// answered waits for an answer or for the end of the context; a read from a terminal can't be called off, so it is left
-// behind.
+// answered waits for an answer or for the end of the context; a read from a terminal can't be
+// called off, so it is left behind.
 func answered(ctx context.Context, ask func() (string, error)) (string, error) {
 	type reply struct {
 		text string

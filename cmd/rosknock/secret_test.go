@@ -95,8 +95,8 @@ func TestPasswordOnce(t *testing.T) {
 	}
 }
 
-// TestUnknownCertificate: who is asked says yes, no, or yes for all; what was accepted is remembered, and a certificate that changed is refused
-// whatever is answered.
+// TestUnknownCertificate: who is asked says yes, no, or yes for all; what was accepted is
+// remembered, and a certificate that changed is refused whatever is answered.
 func TestUnknownCertificate(t *testing.T) {
 	b := newBranches(t, 3, true)
 	b.write("state/known_routers", "")

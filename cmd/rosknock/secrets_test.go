@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// TestSecrets lets a fleet be provisioned, with failures, undone and looked at in every format, and then looks for the password and the knock in
-// everything that was said and written. Only the plan, the saved changes and the backups hold the knock, for their owner alone; the password is
-// nowhere.
+// TestSecrets lets a fleet be provisioned, with failures, undone and looked at in every format, and
+// then looks for the password and the knock in everything that was said and written. Only the plan,
+// the saved changes and the backups hold the knock, for their owner alone; the password is nowhere.
 func TestSecrets(t *testing.T) {
 	b := newBranches(t, 21, false) // each kind of failure is among the first 61, two of them here
 	b.order[3].ill, b.order[13].ill, b.order[4].ill, b.order[5].ill = "trap in the middle", "changed pin", "wrong password", "not enough policy"

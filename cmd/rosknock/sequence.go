@@ -23,8 +23,9 @@ func newSequence(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sequence",
 		Short: "Draw a knock sequence, or say how strong one is",
-		Long: `A knock sequence is a password made of ports. Draw one that no scan walks over, or rate those that you have: how many bits a guesser has to
-find, and how often a sweep over all ports opens the door.`,
+		Long: `A knock sequence is a password made of ports. Draw one that no scan hits by chance,
+or rate those that you have: how many bits a guesser has to find, and how often a sweep over all
+ports opens the door.`,
 		Example: `  rosknock sequence generate
   rosknock sequence rate branch.yaml`,
 		Args: cobra.ArbitraryArgs,
@@ -50,7 +51,7 @@ type length struct {
 
 func (l *length) flags(c *cobra.Command) {
 	c.Flags().IntVar(&l.stages, "stages", 5, "how many knocks; with five, a scan opens the door once in 120 sweeps")
-	c.Flags().Float64Var(&l.chance, "chance", 0, "as many knocks as keep the `CHANCE` of one sweep of a scan at most at this, such as 0.001")
+	c.Flags().Float64Var(&l.chance, "chance", 0, "choose the number of knocks so that one sweep of a scan opens the door with this `CHANCE` at most, such as 0.001")
 }
 
 // of returns the number of stages.
@@ -59,7 +60,7 @@ func (l *length) of(c *cobra.Command, decoys int) (int, error) {
 		return l.stages, nil
 	}
 	if c.Flags().Changed("stages") {
-		return 0, usagef("--chance says how many knocks there are, and so does --stages: choose one")
+		return 0, usagef("--chance and --stages exclude each other: each sets the number of knocks")
 	}
 	stages, err := sequence.StagesFor(l.chance, decoys)
 	if err != nil {
@@ -75,11 +76,13 @@ func newSequenceGenerate(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate",
 		Short: "Draw a new sequence and print it",
-		Long: `Draw a knock from the system's source of randomness and print it as it goes into a plan, behind "knock:". Ports that RouterOS or a
-well-known service uses, that providers filter or that people think of do not come up, nor do ports near each other, nor three that rise or fall one
-after the other. With --icmp some stages are pings of an unusual size.
+		Long: `Draw a knock from the system's source of randomness and print it as it goes into a
+plan, after "knock:". It contains no ports that RouterOS or a well-known service uses, that
+providers filter or that people think of; no ports near each other; and no three that rise or fall
+one after the other. With --icmp some stages are pings of an unusual size.
 
-A door with decoys and a quarantine needs fewer stages for the same --chance: say how many decoys it has with --decoys.`,
+A door with decoys and a quarantine needs fewer stages for the same --chance: give their number with
+--decoys.`,
 		Example: `  rosknock sequence generate
   rosknock sequence generate --chance 0.001 --icmp
   rosknock sequence generate --chance 0.001 --decoys 3`,
@@ -112,7 +115,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: sa
 			if err := view.Generated(e.out, s.Output, rated(knock, rating{timeout: plans.DefaultStageTimeout, speed: sequence.DefaultRate, decoys: decoys}), e.style(s)); err != nil {
 				return err
 			}
-			view.Say(e.err, "keep it like a password: whoever knows it is let in\n")
+			view.Say(e.err, "keep it like a password: it lets in everybody who knows it\n")
 			return nil
 		},
 	}
@@ -136,11 +139,13 @@ func newSequenceRate(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rate PLAN | --knock-file FILE",
 		Short: "Say how strong the knocks of a plan, or one in a file, are",
-		Long: `Rate the knock of each door of a plan, or one in a file: what a guesser has to find, how often a sweep over all ports opens the door, in
-random order and in order of the ports, and how fast a scanner has to be.
+		Long: `Rate the knock of each door of a plan, or one in a file: what a guesser has to find,
+how often a sweep over all ports opens the door (in random order, and in the order of the ports),
+and how fast a scanner has to be.
 
-A knock is never given as an argument: everybody on the machine sees the arguments of every program. Write it into a file for --knock-file, or give it
-to --knock-file - on standard input, as it stands in a plan: tcp/… and udp/… with commas between. Only --reveal shows it.`,
+A knock is never given as an argument: everybody on the machine sees the arguments of every program.
+Write it into a file for --knock-file, or give it to --knock-file - on standard input. It is written
+as in a plan: tcp/… and udp/… with commas between. Only --reveal shows it.`,
 		Example: `  rosknock sequence rate branch.yaml
   rosknock sequence rate branch.yaml --speed 100000 --decoys 2
   rosknock sequence rate --knock-file knock.txt --stage-timeout 5s
@@ -184,7 +189,7 @@ func (r rating) check(c *cobra.Command, args []string) error {
 	case r.decoys < 0 || r.decoys > 65535:
 		return usagef("--decoys %d: name 0 to 65535", r.decoys)
 	case r.timeout <= 0:
-		return usagef("--stage-timeout %s: it has to be more than nothing", r.timeout)
+		return usagef("--stage-timeout %s: it must be more than 0", r.timeout)
 	case len(args) > 0 && c.Flags().Changed("stage-timeout"):
 		return usagef("--stage-timeout is for --knock-file: a plan has its own")
 	}
@@ -215,7 +220,8 @@ func (e env) rateAll(s settings, r rating, args []string) ([]view.Rated, error) 
 	return out, nil
 }
 
-// touchable is how many decoys of a door a sweep for its knock touches: those of the knock's protocols.
+// touchable is how many decoys of a door a sweep for its knock touches: those of the knock's
+// protocols.
 func touchable(d plans.Door) int {
 	n := 0
 	for _, decoy := range d.Decoys {

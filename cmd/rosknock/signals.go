@@ -46,7 +46,8 @@ func (u *underway) changing() bool {
 	return u.ever
 }
 
-// now returns the routers that are being changed, those that come back by themselves and the others.
+// now returns the routers that are being changed, those that come back by themselves and the
+// others.
 func (u *underway) now() (guarded, bare []string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -86,9 +87,9 @@ type interrupts struct {
 // program and then to its group.
 const moment = 100 * time.Millisecond
 
-// insists reports whether a signal is the second of somebody who does not want to wait. A hangup
-// never is: of a terminal that is gone the program hears from the shell and from the system, and
-// ending then would cut off the way back that the first began.
+// insists reports whether a signal is the second of a person who does not want to wait. A hangup
+// never is: when a terminal goes away, both the shell and the system send one, and ending then
+// would cut off the rollback that the first began.
 func (i *interrupts) insists(s os.Signal, at time.Time) bool {
 	switch {
 	case s == syscall.SIGHUP:
@@ -100,8 +101,8 @@ func (i *interrupts) insists(s os.Signal, at time.Time) bool {
 	return s == os.Interrupt || at.Sub(i.at) > moment
 }
 
-// heed lets the first signal end the context, so that what is under way is rolled back, and a
-// second one the program. A closed pipe ends neither: it is an error of the writing.
+// heed lets the first signal end the context, so that what is under way is rolled back. A second
+// signal ends the program. A closed pipe ends neither: it is an error of the writing.
 func heed(u *underway, to io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	asked := make(chan os.Signal, 8)

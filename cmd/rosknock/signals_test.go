@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 )
 
-// TestInsists: what is the second signal of somebody who does not want to wait, and what only looks like it.
+// TestInsists: what is the second signal of somebody who does not want to wait, and what only looks
+// like it.
 func TestInsists(t *testing.T) {
 	type one struct {
 		signal os.Signal

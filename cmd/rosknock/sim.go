@@ -57,11 +57,13 @@ func newSim(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sim",
 		Short: "Run simulated routers on this machine",
-		Long: `Run simulated routers that speak the RouterOS API, to try plans on. They know the user of --user with the
-password in ROSKNOCK_PASSWORD, or any password when that is not set. They hold MikroTik's default configuration unless --load names an
-export. They stop with Ctrl-C, and nothing is kept.
+		Long: `Run simulated routers that speak the RouterOS API, to try plans on. They know the
+user of --user with the password in ROSKNOCK_PASSWORD; when that is not set, any password works.
+They hold MikroTik's default configuration, unless --load names an export. They stop with Ctrl-C,
+and nothing is kept.
 
-With --packets, packets arrive at the routers as you type them, written as for rosknock trace, and pass their firewall: lists fill, doors open.`,
+With --packets, you type packets, written as for rosknock trace. They arrive at the routers and pass
+their firewall: lists fill, doors open.`,
 		Example: `  rosknock sim --listen 127.0.0.1:8728 --version 7.20
   rosknock sim --listen 127.0.0.1:8729 --tls --load router.rsc
   rosknock sim --packets
@@ -90,12 +92,12 @@ func (o *simOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.packets, "packets", false, "read packets from standard input, a line each: tcp 203.0.113.9 :22 --in ether1")
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
 	f.StringVar(&o.arrival, "arrival", "", "let connections come in by this `INTERFACE` and pass the router's own filter")
-	f.DurationVar(&o.silence, "silence", 9*time.Minute, "after what `TIME` without a packet the router takes a connection for dead")
+	f.DurationVar(&o.silence, "silence", 9*time.Minute, "`TIME` without a packet after which the router takes a connection for dead")
 	f.StringVar(&o.ntp, "ntp", "", "what the NTP client says, `STATE`: synchronized, waiting, using-local-clock; default: it is switched off")
 	f.StringVar(&o.zone, "time-zone", "UTC", "`ZONE` of the routers' clocks, such as Europe/Berlin")
-	f.StringVar(&o.serial, "serial", "", "the id of the box, `TEXT`, for another box at the same address; - tells none; default: one for each address")
+	f.StringVar(&o.serial, "serial", "", "the serial number, `TEXT`, to act as another box at the same address; - for none; default: one for each address")
 	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
-	f.BoolVar(&o.flagged, "flagged", false, "be a device that was found changed by a stranger: it adds no scheduler entries")
+	f.BoolVar(&o.flagged, "flagged", false, "act as a device that RouterOS flagged as tampered with: it adds no scheduler entries")
 }
 
 // simulated is a router with its listener.

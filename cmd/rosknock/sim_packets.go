@@ -21,8 +21,9 @@ const maxPacketLine = 4096
 
 const packetHelp = "a packet is PROTOCOL SOURCE[:PORT] [DESTINATION]:PORT, and then --in INTERFACE or --size BYTES: tcp 203.0.113.9 :22"
 
-// arrivals lets the packets that are typed on in arrive at the routers, a line each, and writes what becomes of them. It ends with in, or
-// after the first line that comes when ctx is done. A line that is no packet is answered with what is wrong with it.
+// arrivals lets the packets that are typed on in arrive at the routers, a line each, and writes
+// what becomes of them. It ends with in, or after the first line that comes when ctx is done. A
+// line that is no packet is answered with what is wrong with it.
 func arrivals(ctx context.Context, in io.Reader, out io.Writer, prompt string, routers []simulated) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, maxPacketLine)
@@ -97,7 +98,8 @@ func typedPacket(words []string) (firewall.Packet, error) {
 	return p, nil
 }
 
-// arrivesBy is the interface by which a source comes: the named one, that of its network, or the one to the outside.
+// arrivesBy is the interface by which a source comes: the named one, that of its network, or the
+// one to the outside.
 func arrivesBy(s routeros.Snapshot, name string, src netip.Addr) (string, error) {
 	found, err := interfaceOf(s, name, src)
 	if err == nil || name != "" {

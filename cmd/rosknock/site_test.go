@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // sites are two customers whose routers have one address, each behind a jump host of its own: a
@@ -194,15 +195,9 @@ func TestOneAddress(t *testing.T) {
 // that.
 func TestOlderState(t *testing.T) {
 	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "x"}}})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- router.Serve(ctx, listener) }()
-	t.Cleanup(func() { cancel(); <-served })
+	address := simtest.Listen(t, router, nil)
 	folder := t.TempDir()
 	file := func(name string) string { return filepath.Join(folder, name) }
-	address := listener.Addr().String()
 	for name, sites := range map[string][]string{"acme": {"acme"}, "umbrella": {"umbrella"}, "both": {"acme", "umbrella"}} {
 		text := "version: 1\ndefaults: {transport: api}\nrouters:\n"
 		for i, site := range sites {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
@@ -23,8 +24,8 @@ func newInit(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write a plan with a strong random knock to start from",
-		Long: `Write a commented plan with a random knock into a file that only you can read, and beside it an inventory for the routers, inventory.yaml.
-A file that is there is never overwritten.`,
+		Long: `Write a commented plan with a random knock into a file that only you can read. Write
+an inventory for the routers beside it, inventory.yaml. A file that exists is never overwritten.`,
 		Example: `  rosknock init
   rosknock init --name branch --stages 6
   rosknock init --name branch --chance 0.001`,
@@ -50,7 +51,7 @@ A file that is there is never overwritten.`,
 			}
 			view.Say(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
 			list := filepath.Join(filepath.Dir(file), "inventory.yaml")
-			switch err := writeNew(list, plans.StarterInventory(filepath.Base(file))); {
+			switch err := writeNew(list, inventory.Starter(filepath.Base(file))); {
 			case errors.Is(err, fs.ErrExist):
 				view.Say(e.out, "%s is there already and stays as it is.\n", list)
 			case err != nil:
@@ -85,7 +86,8 @@ func newSchema(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [plan | inventory]",
 		Short: "Print the JSON Schema of plans or inventories",
-		Long:  "Print the JSON Schema of plan files, or of inventories, with which editors complete and check them.",
+		Long: `Print the JSON Schema of plan files, or of inventories. Editors use it to complete
+and check them.`,
 		Example: `  rosknock schema > rosknock-plan.schema.json
   rosknock schema inventory > rosknock-inventory.schema.json`,
 		Args:      atMost(1, "schema takes plan or inventory"),
@@ -95,9 +97,9 @@ func newSchema(e env) *cobra.Command {
 			switch {
 			case len(args) == 0 || args[0] == "plan":
 			case args[0] == "inventory":
-				text = plans.InventorySchema()
+				text = inventory.Schema()
 			default:
-				return usagef("schema: there is one of plan and of inventory, and none of %q", args[0])
+				return usagef("schema: there is none for %q: choose plan or inventory", args[0])
 			}
 			_, err := e.out.Write(text)
 			return err
@@ -107,9 +109,10 @@ func newSchema(e env) *cobra.Command {
 
 func newVersion(e env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Long:    "Print the version of rosknock, the Go release that it was built with, and for which system. A build between two releases is named after its commit.",
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Print the version of rosknock, the Go release that built it, and the system it is
+for. A build between two releases is named after its commit.`,
 		Example: "  rosknock version",
 		Args:    exactly(0, "version takes no argument"),
 		RunE: func(*cobra.Command, []string) error {

@@ -68,7 +68,7 @@ func TestSomebodyElse(t *testing.T) {
 		}},
 		"released while it is released": {"7.20", released, 1, false, bob("/safe-mode/release"), exitDone, "changed", nil},
 		"taken before the old chain is removed": {"7.20", released, 1, true, bob("/safe-mode/take"), exitFailed, "failed", []string{
-			"the change is active, but 6 unused rules or list entries could not be removed: run it again: safe mode is held by user bob over local",
+			"the change is active, but some unused rules or list entries (6) could not be removed: run it again: safe mode is held by user bob over local",
 		}},
 		"the dead-man is removed while the chain is built": {"7.14", built, 4, false, bob("/system/scheduler/remove", "numbers", "rosknock-dead-man"), exitFailed, "reverted", []string{
 			back, "protection lost at step 7 of 14: one of the dead-man's two entries is gone from the router's scheduler",

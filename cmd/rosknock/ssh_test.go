@@ -102,7 +102,8 @@ func (s sshSite) ssh(t *testing.T, proxy, in string, command ...string) (out, sa
 	return stdout.String(), stderr.String(), err
 }
 
-// TestProxyCommand: a real ssh gets through to a real server over rosknock knock --connect, small and large, and with --if-shut.
+// TestProxyCommand: a real ssh gets through to a real server over rosknock knock --connect, small
+// and large, and with --if-shut.
 func TestProxyCommand(t *testing.T) {
 	s := newSSHSite(t)
 	proxy := s.program + " knock " + knockPlan(t) + " --door admin --connect %h:%p --delay 5ms"

@@ -18,10 +18,11 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/jump"
+	"github.com/rosknock/rosknock/routeros/sshjump"
 )
 
 // router is one router of the command line, or of an inventory.
@@ -72,8 +73,8 @@ func (e env) sharing(s settings, r router) func() []string {
 		m := e.memory
 		m.addresses.Do(func() {
 			m.holders = map[string][]string{}
-			inventory, _ := readInventory(s.inventories) // it was read before
-			for one := range inventory.All() {
+			routers, _ := readInventory(s.inventories) // it was read before
+			for one := range routers.All() {
 				target := api.Target{Address: one.Address, Transport: api.Transport(s.pick("transport", one.Transport, s.Transport))}
 				m.holders[target.HostPort()] = append(m.holders[target.HostPort()], one.Key())
 			}
@@ -87,7 +88,8 @@ func (r router) shown() view.Router {
 	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
 }
 
-// routersOf reads the routers that the command line names, and how their certificates are to be trusted.
+// routersOf reads the routers that the command line names, and how their certificates are to be
+// trusted.
 func (e env) routersOf(s settings) ([]router, error) {
 	switch {
 	case len(s.routers) > 0 && len(s.inventories) > 0:
@@ -109,10 +111,10 @@ func (e env) routersOf(s settings) ([]router, error) {
 		if !hasUser {
 			user, host = s.User, text
 		}
-		if why := plans.CheckHost(host); why != "" || user == "" {
+		if why := inventory.CheckHost(host); why != "" || user == "" {
 			return nil, usagef("--router %q: [user@]host[:port] is expected%s", maskedTarget(text), because(why))
 		}
-		r := plans.InventoryRouter{Name: host, Address: host, User: user, Vars: map[string]string{}}
+		r := inventory.Router{Name: host, Address: host, User: user, Vars: map[string]string{}}
 		one, err := s.router(r, pools{})
 		if err != nil {
 			return nil, err
@@ -148,16 +150,16 @@ func because(why string) string {
 }
 
 // readInventory reads the inventory's files.
-func readInventory(names []string) (plans.Inventory, error) {
-	var files []plans.InventoryFile
+func readInventory(names []string) (inventory.Inventory, error) {
+	var files []inventory.File
 	for _, name := range names {
 		data, err := readFile(name, maxInventory)
 		if err != nil {
-			return plans.Inventory{}, invalid(fmt.Errorf("--inventory: %w", err))
+			return inventory.Inventory{}, invalid(fmt.Errorf("--inventory: %w", err))
 		}
-		files = append(files, plans.InventoryFile{Name: name, Data: data})
+		files = append(files, inventory.File{Name: name, Data: data})
 	}
-	return plans.ReadInventory(files...)
+	return inventory.Read(files...)
 }
 
 // maxInventory is more than any inventory that is read: reading says that it is too large.
@@ -165,16 +167,16 @@ const maxInventory = 33 << 20
 
 // inventoryRouters returns the routers of the inventory that --limit leaves.
 func inventoryRouters(s settings) ([]router, error) {
-	inventory, err := readInventory(s.inventories)
+	known, err := readInventory(s.inventories)
 	if err != nil {
 		return nil, err
 	}
-	if inventory.Len() == 0 {
+	if known.Len() == 0 {
 		return nil, invalid(fmt.Errorf("%s: no router is in it", strings.Join(s.inventories, ", ")))
 	}
-	members := make([]fleet.Member, inventory.Len())
+	members := make([]fleet.Member, known.Len())
 	for i := range members {
-		r := inventory.Member(i)
+		r := known.Member(i)
 		members[i] = fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}
 	}
 	chosen, err := fleet.Select(members, s.limits)
@@ -183,10 +185,10 @@ func inventoryRouters(s settings) ([]router, error) {
 	}
 	cas := pools{}
 	var out []router
-	ways := map[string]plans.InventoryRouter{}
+	ways := map[string]inventory.Router{}
 	var same []error
 	for _, i := range chosen {
-		one := inventory.Router(i)
+		one := known.Router(i)
 		r, err := s.router(one, cas)
 		if err != nil {
 			return nil, err
@@ -212,14 +214,15 @@ func (r router) way() string {
 		host = a.Unmap().String()
 	}
 	words := []string{net.JoinHostPort(strings.TrimSuffix(host, "."), port)}
-	hops, _ := jump.ParseHops(r.jump) // none, or none that can be read
+	hops, _ := sshjump.ParseHops(r.jump) // none, or none that can be read
 	for _, h := range hops {
 		words = append(words, h.User+"@"+strings.ToLower(h.Address()))
 	}
 	return strings.Join(words, " by ")
 }
 
-// pick returns what counts of what the inventory says and of what was typed, or is set otherwise.
+// pick returns the value of a flag that was typed, else the value of the inventory, else that of
+// the other settings.
 func (s settings) pick(flag, said, otherwise string) string {
 	if said == "" || s.typed[flag] {
 		return otherwise
@@ -227,9 +230,9 @@ func (s settings) pick(flag, said, otherwise string) string {
 	return said
 }
 
-// router puts together what the inventory and the command line say of one router. What was typed goes first, then the inventory, then
-// the environment, the settings file and the defaults.
-func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
+// router puts together what the inventory and the command line say of one router. What was typed
+// goes first, then the inventory, then the environment, the settings file and the defaults.
+func (s settings) router(r inventory.Router, cas pools) (router, error) {
 	pick := s.pick
 	out := router{
 		Member: fleet.Member{Name: r.Name, Site: r.Site, Groups: r.Groups, Tags: r.Tags}, files: r.Plans, vars: map[string]string{}, credential: r.Password,
@@ -246,7 +249,7 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	}
 	out.id = r.Key()
 	if r.Place == "" { // of no inventory
-		out.id = plans.NoSite + "/" + out.target.HostPort()
+		out.id = inventory.NoSite + "/" + out.target.HostPort()
 	}
 	if r.Timeout > 0 && !s.typed["timeout"] {
 		out.target.Timeout = r.Timeout
@@ -255,7 +258,7 @@ func (s settings) router(r plans.InventoryRouter, cas pools) (router, error) {
 	if out.ca = pick("tls-ca", r.TLSCA, s.TLSCA); out.ca != "" {
 		out.target.Trust.Roots, err = cas.read(out.ca)
 	}
-	if _, hops := jump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
+	if _, hops := sshjump.ParseHops(out.jump); hops != nil && out.jump != "" && err == nil {
 		err = invalid(fmt.Errorf("%s: --ssh-jump: %w", r.Name, hops))
 	}
 	out.remembers = out.target.Transport == api.TLS && remembered(out.target.Trust)
@@ -305,7 +308,8 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	return s[:i], s[i+len(sep):], true
 }
 
-// connect logs in to a router. A certificate that is seen for the first time is asked about, or taken with --tls-accept-new.
+// connect logs in to a router. A certificate that is seen for the first time is asked about, or
+// taken with --tls-accept-new.
 func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
 	dial, err := e.dialer(s, r)
 	if err != nil {
@@ -323,7 +327,7 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	options := api.Options{Dial: dial, Log: e.logger(s)}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && known.place != "" {
-		return nil, fmt.Errorf("%w; the certificate seen before stands in %s: where the router was exchanged, %s forgets it", changed, known.place, r.accepting(s))
+		return nil, fmt.Errorf("%w; the certificate seen before is kept in %s: if the router was exchanged, %s forgets it", changed, known.place, r.accepting(s))
 	}
 	if err == nil && known.older != "" {
 		_ = e.keep(s, r, target.Trust.Pin, known.older) // it is compared all the same
@@ -346,24 +350,25 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 	return api.Dial(ctx, target, password, options)
 }
 
-// warnOfPath says once a run, for each of the two, that a router is reached in a way on which
-// others may read along.
+// warnOfPath warns once a run about each of two ways to reach a router on which others may read
+// along.
 func (e env) warnOfPath(r router) {
 	m := e.memory
 	switch {
 	case e.simulated:
 	case r.target.Transport == api.Plain:
 		m.clear.Do(func() {
-			view.Say(e.err, "rosknock: warning: %s is reached over the API in clear: who is on the path reads the password, and can change what is sent: use api-ssl where you can\n", r.Name)
+			view.Say(e.err, "rosknock: warning: %s is reached over the API in clear: anybody on the path can read the password and change what is sent: use api-ssl where you can\n", r.Name)
 		})
 	case r.target.Trust.Insecure:
 		m.insecure.Do(func() {
-			view.Say(e.err, "rosknock: warning: --tls-insecure: a certificate that is not known here is not checked, and who shows it reads the password: compare it once with /certificate print, and name it with --tls-pin\n")
+			view.Say(e.err, "rosknock: warning: --tls-insecure: a certificate that is not known here is not checked, so a man in the middle can read the password: compare it once with /certificate print, and name it with --tls-pin\n")
 		})
 	}
 }
 
-// dialer returns what opens connections to a router: directly, or through SSH hosts, whose connections all routers behind them share.
+// dialer returns what opens connections to a router: directly, or through SSH hosts, whose
+// connections all routers behind them share.
 func (e env) dialer(s settings, r router) (func(context.Context, string, string) (net.Conn, error), error) {
 	if r.jump == "" {
 		return e.dial, nil
@@ -373,11 +378,11 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 	if way := e.memory.ways[r.jump]; way != nil {
 		return way.DialContext, nil
 	}
-	hops, err := jump.ParseHops(r.jump)
+	hops, err := sshjump.ParseHops(r.jump)
 	if err != nil {
 		return nil, invalid(fmt.Errorf("--ssh-jump: %w", err))
 	}
-	options := jump.Options{
+	options := sshjump.Options{
 		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: s.sshKnownHosts, Keys: s.sshKeys,
 		// A hop gives up before the whole connection does, so that the error can name it.
 		Timeout: s.Timeout * 3 / 4 / time.Duration(len(hops)),
@@ -388,9 +393,9 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 			return e.ask(ctx, fmt.Sprintf("passphrase of %s: ", file))
 		}
 	}
-	way := jump.Open(hops, options)
+	way := sshjump.Open(hops, options)
 	if e.memory.ways == nil {
-		e.memory.ways = map[string]*jump.Way{}
+		e.memory.ways = map[string]*sshjump.Way{}
 	}
 	e.memory.ways[r.jump] = way
 	return way.DialContext, nil
@@ -422,8 +427,9 @@ func (e env) style(s settings) view.Style {
 	return view.Style{Width: e.width, Color: color, Reveal: s.Reveal}
 }
 
-// operators returns the addresses from which this session may come, as the router sees it: those of the user's
-// sessions over the API. Where the router does not tell, it is this end's own address, which NAT may change.
+// operators returns the addresses from which this session may come, as the router sees it: those of
+// the user's sessions over the API. Where the router does not tell, it is this end's own address,
+// which NAT may change.
 func operators(s routeros.Snapshot, session *api.Session, user string) []netip.Addr {
 	var found []netip.Addr
 	for _, a := range s.Active {

@@ -29,12 +29,13 @@ func newTrace(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trace PROTOCOL SOURCE[:PORT] [DESTINATION]:PORT",
 		Short: "Show what a router would do with a packet, and why",
-		Long: `Follow one packet through the router's rules: raw prerouting, destination NAT, the filter's input chain. Shown are
-the rules it meets, which matcher of each does not match, which lists it gets its source into, what decides, and
-whether a service answers. Nothing is sent to anybody.
+		Long: `Follow one packet through the router's rules: raw prerouting, destination NAT, the
+filter's input chain. Shown are the rules that it meets, which matcher of each does not match, to
+which lists its source is added, which rule decides, and whether a service answers. Nothing is sent
+to anybody.
 
-A destination of a port alone is the router itself. Where a rule hangs on something that no packet tells, such as limit,
-both ways are followed.`,
+A destination with only a port is the router itself. Where a rule depends on something that a packet
+does not tell, such as limit, both ways are followed.`,
 		Example: `  rosknock trace tcp 203.0.113.9 :22 --in ether1 -r admin@192.0.2.1
   rosknock trace udp 203.0.113.9 :51820 --in ether1 --list trusted --export router.rsc
   rosknock trace icmp 203.0.113.9 --size 245 --in ether1 --export router.rsc`,
@@ -171,8 +172,9 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 	return a == l.source && slices.Contains(l.lists, list) || l.AddressLists.Contains(f, list, a, at)
 }
 
-// readAll reads an export, or every router of the command line; for plans that rotate with what sets its clock. A router that fails stops none.
-// then, where it is not nil, looks at each that was read.
+// readAll reads an export, or every router of the command line; for plans that rotate with what
+// sets its clock. A router that fails stops none. then, where it is not nil, looks at each that was
+// read.
 func (e env) readAll(ctx context.Context, s settings, export string, rotates bool, then func(view.Router) view.Router, to *results) error {
 	if then == nil {
 		then = func(r view.Router) view.Router { return r }

@@ -23,6 +23,7 @@ import (
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // authority signs certificates of routers.
@@ -71,19 +72,14 @@ func TestRenewed(t *testing.T) {
 	first, renewed, own, impostor := ca.signs("r1.example.net"), ca.signs("r1.example.net"), newAuthority(t).signs("own"), newAuthority(t).signs("own")
 	router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "sesame"}}})
 	var shown atomic.Pointer[tls.Certificate]
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MaxVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }})
-	check(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	served := make(chan error)
-	go func() { served <- router.Serve(ctx, listener) }()
-	defer func() { stop(); <-served }()
+	address := simtest.Listen(t, router, &tls.Config{MaxVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return shown.Load(), nil }})
 	dir := t.TempDir()
 	inventoryCheck := func(args ...string) (code int, said string) {
 		var out bytes.Buffer
 		e := env{in: strings.NewReader(""), out: &out, err: &out, width: 1000, now: time.Now, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "sesame"}[name]
 		}, dial: func(context.Context, string, string) (net.Conn, error) {
-			return net.Dial("tcp", listener.Addr().String())
+			return net.Dial("tcp", address)
 		}}
 		code = run(t.Context(), e, append([]string{"inventory", "check", "--state-dir", dir, "--config", os.DevNull, "--retries", "0", "-o", "csv"}, args...))
 		return code, out.String()

@@ -25,7 +25,8 @@ func newTrusted(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "trusted",
 		Short: "List, add, revoke and watch who is trusted",
-		Long:  "The trusted ledger of the routers: who finished a knock or was added by hand, at which door, and for how much longer.",
+		Long: `The trusted ledger of the routers: who finished a knock or was added by hand, at
+which door, and for how much longer.`,
 		Example: `  rosknock trusted list -r admin@192.0.2.1
   rosknock trusted add 203.0.113.9 --for 2h -r admin@192.0.2.1
   rosknock trusted revoke 203.0.113.9 -r admin@192.0.2.1`,
@@ -48,10 +49,12 @@ func newTrustedList(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List who is trusted, and for how much longer",
-		Long: `List who stands on the trusted lists of the doors: since when, for how much longer, how it came there (knocked, timed and static are added
-by hand, dns is a name that the router resolves), and how many connections it has open now.
+		Long: `List who is on the trusted lists of the doors: since when, for how much longer, how
+they got there, and how many connections they have open now. Kinds are: knocked; timed and static,
+added by hand; dns, a name that the router resolves.
 
-Only the doors' own lists are read, however long others are. Where a router has more than 50,000 connections they are not counted.`,
+Only the lists of the doors are read, however long other lists are. On a router with more than
+50,000 connections, they are not counted.`,
 		Example: `  rosknock trusted list -r admin@192.0.2.1 -r admin@192.0.2.2 -o json
   rosknock trusted list -i fleet.yaml --address 203.0.113.0/24
   rosknock trusted list -i fleet.yaml --older-than 30d -o csv`,
@@ -71,8 +74,8 @@ Only the doors' own lists are read, however long others are. Where a router has 
 			})
 		},
 	}
-	c.Flags().Var(&older, "older-than", "only those who stand for longer than a `TIME`, such as 30d")
-	c.Flags().Var(&within, "expires-within", "only those whose time runs out within a `TIME`, such as 1h")
+	c.Flags().Var(&older, "older-than", "only entries older than a `TIME`, such as 30d")
+	c.Flags().Var(&within, "expires-within", "only entries that expire within a `TIME`, such as 1h")
 	c.Flags().StringVar(&address, "address", "", "only an address, or those in a `CIDR`")
 	c.Flags().StringVar(&f.Door, "door", "", "only `DOOR` or PLAN/DOOR")
 	return c
@@ -185,17 +188,17 @@ func newTrustedRevoke(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "revoke ADDRESS",
 		Short: "Take an address's trust away, everywhere",
-		Long: `Take an address off the trusted lists of all doors and off their stage lists, from which one more knock would
-bring it back; then off their quarantines, as if it had never knocked; cut its connections; then look again and say what is left. Exit
-code 5 when something is.
+		Long: `Take an address off the trusted lists of all doors, and off their stage lists, from
+which one more knock would bring it back. Take it off their quarantines, as if it had never knocked.
+Cut its connections. Then look again and say what is left. Exit code 5 when something is left.
 
-The address from which this session comes is refused, unless you accept the risk by its name.`,
+The address of your own session is refused, unless you accept the risk by its name.`,
 		Example: "  rosknock trusted revoke 203.0.113.9 -r admin@192.0.2.1 -r admin@192.0.2.2",
 		Args:    exactly(1, "trusted revoke takes one address"),
 		RunE: func(c *cobra.Command, args []string) error {
 			address, err := netip.ParseAddr(args[0])
 			if err != nil || address.Zone() != "" {
-				return invalid(fmt.Errorf("%q is no address", args[0]))
+				return invalid(fmt.Errorf("%q is not an address", args[0]))
 			}
 			var left atomic.Bool
 			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {

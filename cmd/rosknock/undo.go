@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/undo"
@@ -23,13 +23,14 @@ func newUndo(e env) *cobra.Command {
 	var files artefacts
 	c := &cobra.Command{
 		Use:   "undo [CHANGE]",
-		Short: "Take back the last change of routers, or a named one",
-		Long: `Take back what the last apply has done to each router, or the change of that name, which rosknock journal shows. The backup that apply
-made before its first step says what was there. The plan's own rules, list entries and services come back as they were; rules of others
-that came or went since stay as they are. What is open again then is said; nobody has to accept it by name.
+		Short: "Roll back the last change of routers, or a named one",
+		Long: `Roll back what the last apply did to each router, or one change by its name, as
+rosknock journal shows it. The backup that apply made before its first step tells what was there.
+The plan's own rules, list entries and services become what they were. Rules of others stay as they
+are now. What is open again then is said; nobody has to accept it by name.
 
-An undo is a change like any other: it is shown, asked about, protected, confirmed and journalled. It also goes on where a run was cut off
-and its dead-man is still armed.`,
+An undo is a change like any other: it is shown, asked about, protected, confirmed and journalled.
+It also finishes a run that was cut off while its dead-man is still armed.`,
 		Example: `  rosknock undo -r admin@192.0.2.1
   rosknock undo 20261121-041500-3fa9 -r admin@192.0.2.1 --dry-run`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -81,7 +82,7 @@ and its dead-man is still armed.`,
 	return c
 }
 
-// undoRouter takes a change of one router back.
+// undoRouter rolls back a change of one router.
 func (e env) undoRouter(ctx context.Context, s settings, r router, name string, how applying) view.Router {
 	out := r.shown()
 	if ctx.Err() != nil {
@@ -206,7 +207,7 @@ func (e env) backupOf(s settings, r router, name string) (state.Backup, error) {
 	}
 	for _, later := range undoable[:at] {
 		if later.Plan == backup.Plan {
-			return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of the plan %s came after %s: take it back first, with rosknock undo %s", later.Change, later.Plan, name, later.Change)}
+			return backup, &codeError{code: exitRefused, err: fmt.Errorf("the change %s of the plan %s came after %s: roll it back first, with rosknock undo %s", later.Change, later.Plan, name, later.Change)}
 		}
 	}
 	return backup, nil
@@ -214,9 +215,9 @@ func (e env) backupOf(s settings, r router, name string) (state.Backup, error) {
 
 // byAddress says that changes were made of a router that was named by the address of this one.
 func byAddress(history *state.History, s settings, r router) string {
-	key := plans.NoSite + "/" + r.target.HostPort()
+	key := inventory.NoSite + "/" + r.target.HostPort()
 	if records, err := history.Records(key); len(s.inventories) == 0 || err != nil || len(state.Undoable(records, key)) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("; a router that was named by this address was changed: rosknock undo -r %s takes that back", r.target.HostPort())
+	return fmt.Sprintf("; a router that was named by this address was changed: rosknock undo -r %s rolls that back", r.target.HostPort())
 }

@@ -174,7 +174,8 @@ func TestUndoAfterUpgrade(t *testing.T) {
 	}
 }
 
-// renumbered lets the router give every row another id, as one does that was set up anew from its backup.
+// renumbered lets the router give every row another id, as one does that was set up anew from its
+// backup.
 func renumbered(s *routeros.Snapshot) {
 	for _, rows := range s.Rules {
 		for i := range rows {
@@ -188,7 +189,8 @@ func renumbered(s *routeros.Snapshot) {
 	}
 }
 
-// TestSavedBeforeUpgrade: changes that were computed for one version are not carried out on another.
+// TestSavedBeforeUpgrade: changes that were computed for one version are not carried out on
+// another.
 func TestSavedBeforeUpgrade(t *testing.T) {
 	for _, way := range upgrades() {
 		v, _ := routeros.ParseVersion(way[0])

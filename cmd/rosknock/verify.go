@@ -17,13 +17,13 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// verifyKnocks plays a wrong knock and the right one at each door, and sees on the router that only the right one brings this machine
-// into the door's list.
+// verifyKnocks plays a wrong knock and the right one at each door, and sees on the router that only
+// the right one brings this machine into the door's list.
 func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier change.Management, r router) func(context.Context, apply.Session) error {
 	return func(ctx context.Context, fresh apply.Session) error {
 		host, err := netip.ParseAddrPort(session.RemoteAddr().String())
 		if err != nil {
-			return fmt.Errorf("--verify-knock: %s is no address to knock at: %w", session.RemoteAddr(), err)
+			return fmt.Errorf("--verify-knock: %s is not an address to knock at: %w", session.RemoteAddr(), err)
 		}
 		for _, door := range p.Doors {
 			v := verification{env: e, host: host.Addr().Unmap(), door: door, who: carrier.Operators, session: fresh}
@@ -36,8 +36,8 @@ func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier change.Man
 	}
 }
 
-// presentDoors returns a plan without the windows that are laid down for another time than a router's present one, or that are over within the
-// minute where another is not.
+// presentDoors returns a plan without the windows that are provisioned for another time than a
+// router's present one, or that are over within the minute where another is not.
 func presentDoors(p plans.Plan, clock time.Time) plans.Plan {
 	during := func(d plans.Door, at time.Time) bool {
 		return d.Hours == nil || slices.ContainsFunc(d.Hours, func(h routeros.Hours) bool { return h.Meets(at, at) })
@@ -90,7 +90,8 @@ func (v verification) run(ctx context.Context) error {
 	return nil
 }
 
-// release takes this machine out of the quarantine into which the wrong knock got it, so that the right one counts.
+// release takes this machine out of the quarantine into which the wrong knock got it, so that the
+// right one counts.
 func (v verification) release(ctx context.Context) error {
 	if !v.door.Quarantines() {
 		return nil
@@ -112,7 +113,8 @@ func (v verification) release(ctx context.Context) error {
 	return nil
 }
 
-// wrongKnock is the knock backwards, or without its first stage where that is the same; nil for a single stage.
+// wrongKnock is the knock backwards, or without its first stage where that is the same; nil for a
+// single stage.
 func wrongKnock(stages []plans.Stage) []plans.Stage {
 	back := slices.Clone(stages)
 	slices.Reverse(back)
@@ -131,7 +133,8 @@ type membership struct {
 	ends time.Time // zero: never
 }
 
-// renewed reports whether the entry is new, or lasts longer than it did. Times are read in whole seconds.
+// renewed reports whether the entry is new, or lasts longer than it did. Times are read in whole
+// seconds.
 func (m membership) renewed(before membership) bool {
 	return m.in && (!before.in || m.ends.After(before.ends.Add(time.Second)) || m.ends.IsZero() && before.ends.IsZero())
 }
@@ -156,8 +159,8 @@ func (v verification) member(ctx context.Context) (membership, error) {
 	return membership{}, nil
 }
 
-// play knocks, and reads the list then. An entry that is renewed shows by its time, which is told in whole seconds: hence the
-// pauses.
+// play knocks, and reads the list then. An entry that is renewed shows by its time, which is told
+// in whole seconds: hence the pauses.
 func (v verification) play(ctx context.Context, stages []plans.Stage) (membership, error) {
 	time.Sleep(2500 * time.Millisecond)
 	if err := v.knock(ctx, v.host, stages, knock.Options{}); err != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/sim"
 )
@@ -30,8 +30,8 @@ func (a addressed) RemoteAddr() net.Addr { return tcpAddr(a.remote) }
 
 func tcpAddr(text string) net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(text)) }
 
-// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are taken back when it does not open to its
-// knock, or opens to another.
+// TestVerifyKnock: a door is tried from outside before the changes are confirmed, and they are
+// rolled back when it does not open to its knock, or opens to another.
 func TestVerifyKnock(t *testing.T) {
 	const here, there = "203.0.113.9:40000", "203.0.113.1:8728"
 	tests := map[string]struct {
@@ -65,7 +65,7 @@ func TestVerifyKnock(t *testing.T) {
 						routeros.NewCommand("/ip/address/add", "address", "203.0.113.1/24", "interface", "ether1")); err != nil && !strings.Contains(err.Error(), "interface") {
 						t.Fatal(err)
 					}
-					if twice && test.code == exitDone { // the operator has knocked before: his entry is renewed
+					if twice && test.code == exitDone { // the operator has knocked before: their entry is renewed
 						if err := r.Admin(routeros.NewCommand("/ip/firewall/address-list/add", "list", "trusted", "address", "203.0.113.9", "timeout", "1w")); err != nil {
 							t.Fatal(err)
 						}
@@ -114,7 +114,7 @@ func TestVerifyKnock(t *testing.T) {
 
 // playTo lets the packets of a knock arrive.
 func playTo(r *sim.Router, stages []plans.Stage) {
-	probes := compile.NewProbes(r.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(r.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr("203.0.113.9")
 	for i, s := range stages {
 		q := probes.Stage("ether1", s)

@@ -17,9 +17,10 @@ func newTrustedWatch(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "watch",
 		Short: "Follow who comes and goes, as it happens",
-		Long: `Follow the trusted lists of all routers: a line for each entry that is added, renewed, removed, or runs out; with -o json or jsonl a
-JSON object on a line. A session that is lost is opened again, and what changed meanwhile is reported then. It ends with Ctrl-C, or
-after --for.`,
+		Long: `Follow the trusted lists of all routers: one line for each entry that is added,
+renewed, removed, or runs out; with -o json or jsonl, one JSON object a line. When a session is
+lost, it is opened again, and what changed meanwhile is reported then. It ends with Ctrl-C, or after
+--for.`,
 		Example: `  rosknock trusted watch -i fleet.yaml
   rosknock trusted watch -r admin@192.0.2.1 -o json | tee -a knocks.ndjson`,
 		Args: exactly(0, "trusted watch takes no argument"),
@@ -48,7 +49,8 @@ after --for.`,
 	return c
 }
 
-// watch follows routers until the context ends. A router that can't be followed at all, for a wrong password or the like, is given up.
+// watch follows routers until the context ends. A router that can't be followed at all, for a wrong
+// password or the like, is given up.
 func (e env) watch(ctx, interrupt context.Context, s settings, routers []router) error {
 	var mu sync.Mutex
 	ctx, enough := context.WithCancel(ctx)

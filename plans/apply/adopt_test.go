@@ -16,7 +16,7 @@ import (
 	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/recognise"
+	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
@@ -42,7 +42,7 @@ func (p *place) adopt(protect apply.Protection) apply.Result {
 	if err != nil {
 		return apply.Result{Outcome: notBegun, Err: err}
 	}
-	found := recognise.Router(before, recognise.Options{Name: "m"})
+	found := discover.Router(before, discover.Options{Name: "m"})
 	if len(found.Doors) == 0 && strings.Contains(fmt.Sprint(found.Missing), "already") {
 		return apply.Result{Outcome: apply.Unchanged}
 	}
@@ -72,7 +72,7 @@ func TestAdoptionMatrix(t *testing.T) {
 		v, _ := routeros.ParseVersion(version)
 		start, _ := rsc.Read([]byte(byHand)).Snapshot(rsc.Options{Version: v})
 		rules, before := rulesOf(start)
-		found := recognise.Router(start, recognise.Options{Name: "m"})
+		found := discover.Router(start, discover.Options{Name: "m"})
 		after := changetest.After(t, start, found.Adoption.Changes)
 		_, adopted := rulesOf(after)
 		sentences := 0
@@ -153,7 +153,7 @@ func TestAdoptionOfTables(t *testing.T) {
 	for name, text := range tables {
 		v, _ := routeros.ParseVersion("7.20")
 		s, _ := rsc.Read([]byte(mine + text)).Snapshot(rsc.Options{Version: v})
-		found := recognise.Router(s, recognise.Options{Name: "m"})
+		found := discover.Router(s, discover.Options{Name: "m"})
 		if !found.Adoption.Clean() {
 			if !strings.HasSuffix(name, ".rsc") {
 				t.Errorf("%s: %q", name, found.Adoption.Why())

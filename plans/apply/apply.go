@@ -246,7 +246,7 @@ func (r *run) stands(ctx context.Context, s Session, part change.Part, adopted [
 	}
 	if r.stand > 0 && (r.result.Outcome == Reverted || r.result.Outcome == Refused) {
 		r.result.Outcome = Failed
-		r.result.Err = fmt.Errorf("the first %d of %d steps are active and confirmed; the others were not done, or were rolled back; run it again: %w",
+		r.result.Err = fmt.Errorf("steps that are active and confirmed: the first %d of %d; the others were not done, or were rolled back; run it again: %w",
 			r.stand, len(r.all.Steps), r.result.Err)
 	}
 	return false
@@ -370,7 +370,7 @@ func (r *run) confirm(ctx context.Context) error {
 	if r.options.Dial == nil {
 		return nil
 	}
-	r.doing("logging in anew")
+	r.doing("logging in again")
 	fresh, in, err := r.another(ctx)
 	switch {
 	case err != nil && r.elsewhere != nil:

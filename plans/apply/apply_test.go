@@ -13,7 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -80,7 +80,7 @@ func (b bench) knocks(p plans.Plan, f routeros.Family) {
 	b.t.Helper()
 	door := p.Doors[0]
 	play := func(source string, stages []plans.Stage) bool {
-		probes := compile.NewProbes(b.router.Snapshot(), f)
+		probes := traffic.NewProbes(b.router.Snapshot(), f)
 		probes.Source = routerAddr(source)
 		for _, s := range stages {
 			b.router.Packet(probes.Stage("ether1", s))
@@ -100,7 +100,7 @@ func (b bench) knocks(p plans.Plan, f routeros.Family) {
 	if !play(right, door.Knock) {
 		b.t.Errorf("%s: the right knock did not open the door", f)
 	}
-	probes := compile.NewProbes(b.router.Snapshot(), f)
+	probes := traffic.NewProbes(b.router.Snapshot(), f)
 	for source, want := range map[string]firewall.Verdict{wrong: firewall.Drop, right: firewall.Accept} {
 		probes.Source = routerAddr(source)
 		ssh, _ := b.router.Snapshot().Service("ssh")

@@ -1,10 +1,8 @@
 package apply_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +19,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // bench is a simulated router with a session to it.
@@ -36,7 +35,6 @@ func newBench(t *testing.T, version string, export []byte) bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	router := sim.New(sim.Options{Version: v, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}})
 	s, _ := rsc.Read(export).Snapshot(rsc.Options{})
 	s.Version = v
 	for i := range s.Services {
@@ -45,14 +43,8 @@ func newBench(t *testing.T, version string, export []byte) bench {
 			s.Services[i].Disabled, s.Services[i].From = false, nil
 		}
 	}
-	if err := router.Load(s); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	client, server := net.Pipe()
-	go router.ServeConn(ctx, server)
-	session, err := api.NewSession(ctx, client, "admin", "secret", api.Options{})
+	router := simtest.New(t, sim.Options{Version: v, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}}, s)
+	session, err := api.NewSession(t.Context(), simtest.Pipe(t, router), "admin", "secret", api.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

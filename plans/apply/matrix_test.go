@@ -29,6 +29,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // openTable is a router that drops nothing by itself, so that every moment without the gate shows.
@@ -109,10 +110,7 @@ func newPlace(t *testing.T, version string, knobs sim.Knobs, s routeros.Snapshot
 	for _, change := range odd {
 		change(&o)
 	}
-	p.router = sim.New(o)
-	if err := p.router.Load(s); err != nil {
-		t.Fatal(err)
-	}
+	p.router = simtest.New(t, o, s)
 	return p
 }
 

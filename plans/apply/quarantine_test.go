@@ -22,6 +22,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // clocked is a simulated router with a plan on it and a clock that the test moves.
@@ -62,10 +63,7 @@ func newClocked(t *testing.T, version string, p plans.Plan) *clocked {
 		}
 	}
 	out := &clocked{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), next: netip.MustParseAddr("93.1.0.1")}
-	out.router = sim.New(sim.Options{Version: v, Now: func() time.Time { return out.now }})
-	if err := out.router.Load(s); err != nil {
-		t.Fatal(err)
-	}
+	out.router = simtest.New(t, sim.Options{Version: v, Now: func() time.Time { return out.now }}, s)
 	return out
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -127,7 +128,7 @@ func TestRemoval(t *testing.T) {
 		if result.Err != nil {
 			rt.Fatal(result.Err)
 		}
-		probes := compile.NewProbes(b.router.Snapshot(), routeros.IPv4)
+		probes := traffic.NewProbes(b.router.Snapshot(), routeros.IPv4)
 		for _, stage := range p.Doors[0].Knock[:rapid.IntRange(0, 3).Draw(rt, "stages")] {
 			b.router.Packet(probes.Stage("ether1", stage))
 		}

@@ -152,14 +152,14 @@ func (r reading) left(expected time.Duration) (time.Duration, error) {
 
 func rounded(d time.Duration) time.Duration { return d.Round(time.Second) }
 
-// timeLeft is how long it is from the router's clock to next-run; less than nothing when that has
-// passed. Both are local times. If the UTC offset changes between them, their difference is not the
-// time to wait. There may be routers that print the next run with its future offset, and routers
-// that print it with the present one. So if a change of the offset is due before the dead-man, both
-// are considered, and the earlier one that has not passed counts. (Without such a change, an extra
-// hour means that the clock was set back.) A local time that the clock skips counts as reached when
-// the clock jumps over it. Without a date, a time that has passed means tomorrow: a waiting entry
-// has not run.
+// timeLeft is how long it is from the router's clock to next-run; negative when that has passed.
+// Both are local times. If the UTC offset changes between them, their difference is not the time to
+// wait. There may be routers that print the next run with its future offset, and routers that print
+// it with the present one. So if a change of the offset is due before the dead-man, both are
+// considered, and the earlier one that has not passed counts. (Without such a change, an extra hour
+// means that the clock was set back.) A local time that the clock skips counts as reached when the
+// clock jumps over it. Without a date, a time that has passed means tomorrow: a waiting entry has
+// not run.
 func timeLeft(nextRun string, clock time.Time, expected time.Duration) (time.Duration, bool) {
 	wall := time.Date(clock.Year(), clock.Month(), clock.Day(), clock.Hour(), clock.Minute(), clock.Second(), 0, time.UTC)
 	next, ok := routeros.ParseMoment(nextRun, wall)

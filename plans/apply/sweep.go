@@ -63,7 +63,7 @@ func (r *run) sweep(ctx context.Context, s Session, from int) {
 		r.result.Outcome = Unknown
 	}
 	if left := len(r.result.Left); left > 0 {
-		r.result.Err = fmt.Errorf("the change is active, but %d unused rules or list entries could not be removed: run it again: %w", left, err)
+		r.result.Err = fmt.Errorf("the change is active, but some unused rules or list entries (%d) could not be removed: run it again: %w", left, err)
 		return
 	}
 	r.result.Err = fmt.Errorf("every step was done and confirmed, but then: %w; look at the router with diff", err)

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -154,7 +154,7 @@ type auditor struct {
 
 func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 	a := &auditor{router: s, family: f}
-	probes := compile.NewProbes(s, f)
+	probes := traffic.NewProbes(s, f)
 	var cuts space.Cuts
 	cuts.Sources = []routeros.AddressRange{{First: probes.Source, Last: probes.Source}}
 	for _, name := range plans.VPNs() {
@@ -164,7 +164,7 @@ func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 		}
 	}
 	a.space = space.New(f, cuts, s)
-	a.nat = compile.Translated(a.space, s)
+	a.nat = traffic.Translated(a.space, s)
 	a.result = a.space.Walk(s, a.looked())
 	a.stranger = a.space.And(a.space.Sources(cuts.Sources[0]), a.space.Stranger())
 	a.outer, a.inner = sides(s, f, a.space.Interfaces())
@@ -234,7 +234,7 @@ func (a *auditor) targets() []target {
 	for _, name := range plans.VPNs() {
 		m := plans.VPNMatches(name, a.family)[0] // without its first port none of them connects
 		ports, _ := routeros.ParsePorts(m.Ports)
-		set := compile.Packets(a.space, a.nat, []compile.Match{{Protocol: m.Protocol, Ports: ports}})
+		set := traffic.Packets(a.space, a.nat, []traffic.Match{{Protocol: m.Protocol, Ports: ports}})
 		out = append(out, target{Reach{Name: name, Protocol: m.Protocol, Ports: m.Ports, Family: a.family, VPN: true}, set})
 	}
 	return out
@@ -289,7 +289,7 @@ func (a *auditor) by(t target) []By {
 	return out
 }
 
-func (a *auditor) source() netip.Addr { return compile.NewProbes(a.router, a.family).Source }
+func (a *auditor) source() netip.Addr { return traffic.NewProbes(a.router, a.family).Source }
 
 // interfaces lists those of some interfaces on which packets of the set arrive.
 func (a *auditor) interfaces(set space.Set, of []string) []string {
@@ -308,6 +308,15 @@ func (a *auditor) named(t target, set space.Set) []string {
 	add := func(text string) {
 		if text != "" && !slices.Contains(out, text) {
 			out = append(out, text)
+		}
+	}
+	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.Filter()} {
+		rows := a.router.Rules[menu]
+		for i := range rows {
+			list, how := favours(&rows[i])
+			if how == spares && !a.space.And(a.about(admit{menu, &rows[i], how}), set).Empty() {
+				add("list " + list)
+			}
 		}
 	}
 	rows := a.router.Rules[a.family.Filter()]

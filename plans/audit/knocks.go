@@ -35,8 +35,8 @@ type Knock struct {
 	Open []string
 	// Why says why a knock does not work, or protects nothing.
 	Why string
-	// Shut says that it can't be opened: no packets lead into the list, or no packet of a member
-	// reaches the accepting rule.
+	// Shut says that it can't be opened: no packets lead into the list, and there are no Steps; or no
+	// packet of a member reaches the accepting rule.
 	Shut bool
 	// Quarantine is a list that some packets get a source into, and for whose members the knock
 	// does not work; "" for none. Decoys are the packets that lead there directly, without the
@@ -70,7 +70,7 @@ func (a *auditor) knocks() []Knock {
 	return out
 }
 
-// doors are the lists that a rule fills and by which another accepts.
+// doors are the lists that a rule fills and whose members another lets in.
 func (a *auditor) doors() []string {
 	filled := map[string]bool{}
 	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.NAT(), a.family.Filter()} {
@@ -81,11 +81,15 @@ func (a *auditor) doors() []string {
 		}
 	}
 	var out []string
-	for _, menu := range []routeros.Menu{a.family.Filter(), a.family.NAT()} {
-		for _, r := range a.router.Rules[menu] {
-			list := r.Attrs.Get("src-address-list")
-			lets := slices.Contains([]string{"accept", "dst-nat", "jump"}, r.Action()) && !slices.Contains([]string{"srcnat", "output"}, r.Chain())
-			if filled[list] && lets && !r.Disabled() && !slices.Contains(out, list) && !a.stage(list) {
+	for _, menu := range []routeros.Menu{a.family.Filter(), a.family.NAT(), a.family.Raw()} {
+		rows := a.router.Rules[menu]
+		for i := range rows {
+			list, how := favours(&rows[i])
+			if how == "" || !filled[list] || slices.Contains(out, list) || slices.Contains([]string{"srcnat", "output"}, rows[i].Chain()) {
+				continue
+			}
+			// Without a rule that names the list and lets on, what comes of it tells whether it is a door's.
+			if !a.stage(list) && (how == letsOn && menu != a.family.Raw() || a.letsIn(list)) {
 				out = append(out, list)
 			}
 		}
@@ -93,16 +97,74 @@ func (a *auditor) doors() []string {
 	return out
 }
 
+// favour is how a rule treats the members of a list better than others.
+type favour string
+
+// The ways in which a rule can favour members of a list.
+const (
+	letsOn favour = "lets them on" // accept, dst-nat and the like, jump
+	spares favour = "spares them"  // it stops, or leads on, all others; or it ends a chain for them
+)
+
+// favours finds the list whose members a rule may treat better than others, by what the rule alone
+// says; how is "" for none. What becomes of the members, other rules decide.
+func favours(r *routeros.Rule) (list string, how favour) {
+	c := firewall.Compile(r)
+	list, negated, asks := c.List(firewall.Source)
+	action := r.Action()
+	switch {
+	case !asks || r.Disabled():
+		return "", ""
+	case !negated && slices.Contains([]string{"accept", "dst-nat", "jump"}, action):
+		return list, letsOn
+	case !negated && action == "return", negated && (c.Action.Stops() || action == "jump" || action == "return"):
+		return list, spares
+	}
+	return "", ""
+}
+
+// admit is a rule that lets the members of a list in, by accepting or by sparing them.
+type admit struct {
+	menu routeros.Menu
+	*routeros.Rule
+	how favour
+}
+
+// admits are the rules that let the members of a list in.
+func (a *auditor) admits(list string) []admit {
+	var out []admit
+	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.Filter()} {
+		rows := a.router.Rules[menu]
+		for i := range rows {
+			of, how := favours(&rows[i])
+			if of == list && (how == spares || menu == a.family.Filter() && rows[i].Action() == "accept") {
+				out = append(out, admit{menu, &rows[i], how})
+			}
+		}
+	}
+	return out
+}
+
+// about are the packets that a rule is about, whatever list they come from.
+func (a *auditor) about(r admit) space.Set {
+	bare := *r.Rule
+	bare.Attrs = bare.Attrs.Without("src-address-list")
+	return a.space.Asks(a.router, r.menu, &bare)
+}
+
 // stage reports whether a list is only a step on the way into another one: only later stages match
 // it.
 func (a *auditor) stage(list string) bool {
 	accepts, leads := false, false
-	for _, r := range a.router.Rules[a.family.Filter()] {
-		if r.Attrs.Get("src-address-list") != list || r.Disabled() {
-			continue
+	rows := a.router.Rules[a.family.Filter()]
+	for i := range rows {
+		r := &rows[i]
+		if of, how := favours(r); of == list && (how == spares || r.Action() == "accept") {
+			accepts = true
 		}
-		accepts = accepts || r.Action() == "accept"
-		leads = leads || r.Action() == "add-src-to-address-list" && r.Attrs.Get("address-list") != list || r.Action() == "jump"
+		if r.Attrs.Get("src-address-list") == list && !r.Disabled() {
+			leads = leads || r.Action() == "add-src-to-address-list" && r.Attrs.Get("address-list") != list || r.Action() == "jump"
+		}
 	}
 	return leads && !accepts
 }
@@ -110,15 +172,10 @@ func (a *auditor) stage(list string) bool {
 // knock finds the shortest ways into a list and says how strong they are.
 func (a *auditor) knock(list string) Knock {
 	k := Knock{Family: a.family, List: list}
-	menu := a.family.Filter()
-	rows := a.router.Rules[menu]
 	met := false
-	for i := range rows {
-		if rows[i].Attrs.Get("src-address-list") != list || rows[i].Disabled() || rows[i].Action() != "accept" {
-			continue
-		}
-		k.Accepts = append(k.Accepts, rows[i].Describe())
-		met = met || a.reachable(&rows[i])
+	for _, r := range a.admits(list) {
+		k.Accepts = append(k.Accepts, r.Describe())
+		met = met || a.reachable(r)
 	}
 	s := a.space
 	from := s.And(s.And(a.outside, s.States(firewall.New)), s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
@@ -163,16 +220,14 @@ func (a *auditor) doubles(step space.Step) bool {
 	})
 }
 
-// reachable reports whether some packet is accepted by a rule, over the whole space: it may let in
-// any port.
-func (a *auditor) reachable(r *routeros.Rule) bool {
+// reachable reports whether some packet meets a rule, over the whole space: it may let in any port.
+func (a *auditor) reachable(r admit) bool {
 	s := a.space
-	menu := a.family.Filter()
-	result := s.Walk(a.router, s.And(s.Asks(a.router, menu, r), s.States(firewall.New)))
-	rows := a.router.Rules[menu]
+	result := s.Walk(a.router, s.And(s.Asks(a.router, r.menu, r.Rule), s.States(firewall.New)))
+	rows := a.router.Rules[r.menu]
 	for i := range rows {
-		if &rows[i] == r {
-			return !result.Hits(menu, i).Empty()
+		if &rows[i] == r.Rule {
+			return !result.Hits(r.menu, i).Empty()
 		}
 	}
 	return false
@@ -299,14 +354,11 @@ func (a *auditor) sendsOn(list string) []string {
 	return out
 }
 
-// asked are the packets that match the rules which accept a list.
+// asked are the packets that the rules which let a list in are about.
 func (a *auditor) asked(list string) space.Set {
 	var out space.Set
-	rows := a.router.Rules[a.family.Filter()]
-	for i := range rows {
-		if rows[i].Attrs.Get("src-address-list") == list && rows[i].Action() == "accept" && !rows[i].Disabled() {
-			out = a.space.Or(out, a.space.Asks(a.router, a.family.Filter(), &rows[i]))
-		}
+	for _, r := range a.admits(list) {
+		out = a.space.Or(out, a.about(r))
 	}
 	return out
 }
@@ -319,13 +371,8 @@ func (a *auditor) detects() bool {
 // letsIn reports whether a member of a list is let in anywhere where a stranger is not.
 func (a *auditor) letsIn(list string) bool {
 	s := a.space
-	menu := a.family.Filter()
-	rows := a.router.Rules[menu]
-	for i := range rows {
-		if rows[i].Disabled() || rows[i].Attrs.Get("src-address-list") != list || rows[i].Action() != "accept" {
-			continue
-		}
-		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, &rows[i]), s.Or(a.stranger, s.Member(list))), s.States(firewall.New)))
+	for _, r := range a.admits(list) {
+		result := s.Walk(a.router, s.And(a.about(r), s.States(firewall.New)))
 		as := func(member string) space.Set {
 			return s.Given(result.Accepted, func(l string) bool { return l == member })
 		}

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosknock/rosknock/plans/audit"
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -59,7 +59,7 @@ func TestReachAgainstPackets(t *testing.T) {
 
 func holdsReach(t *rapid.T, s routeros.Snapshot, r audit.Reach, text string) {
 	service, _ := s.Service(r.Name)
-	probes := compile.NewProbes(s, routeros.IPv4)
+	probes := traffic.NewProbes(s, routeros.IPv4)
 	world, lists := firewall.NewFirewall(s), firewall.NewAddressLists(s, s.Clock)
 	through := func(in, src string) bool {
 		p := probes.New(in, "tcp", service.Port)

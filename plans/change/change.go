@@ -3,9 +3,9 @@
 //
 // A change set carries the digest of the snapshot that it was computed from. [Rehearse] carries it
 // out on a copy, [Arrange] puts steps into an order in which every state between two of them is
-// safe, [PartsOf] finds the parts that go under a protection of their own, and [Foreign] says what a
-// change made of other people's rows. Package diff computes change sets. Nothing in here talks to a
-// router.
+// safe, [PartsOf] finds the parts that go under a protection of their own, and [Foreign] says what
+// a change made of other people's rows. Package diff computes change sets. Nothing in here talks to
+// a router.
 package change
 
 import (
@@ -31,19 +31,20 @@ const (
 type Step struct {
 	Op   Op
 	Menu routeros.Menu
-	// ID is the row that the step changes; empty for Add. +N is the row that step N of the same change set adds, counted
-	// from 0; so it may be in Before.
+	// ID is the row that the step changes; empty for Add. +N is the row that step N of the same change
+	// set adds, counted from 0; so it may be in Before.
 	ID string
 	// Slot is what the row is for, in the words of its mark: branch/admin/stage-2. Of a service it is
 	// the service's name.
 	Slot string
-	// Before is the id of the row before which Add and Move put theirs; empty for the end of the table. It
-	// is always a row that stood there when the change set was computed, ours or not, and never moves.
+	// Before is the id of the row before which Add and Move put theirs; empty for the end of the
+	// table. It is always a row that stood there when the change set was computed, ours or not, and
+	// never moves.
 	Before string
 	// BeforeText describes Before for people.
 	BeforeText string
-	// Set is what Add and Set write. An empty value clears a comment; of a rule, a Set of one attribute with an empty value takes
-	// that attribute away.
+	// Set is what Add and Set write. An empty value clears a comment; of a rule, a Set of one
+	// attribute with an empty value takes that attribute away.
 	Set routeros.Attributes
 	// Was is what the row held before, as far as the step changes it; of Remove the whole row.
 	Was routeros.Attributes
@@ -79,9 +80,9 @@ func (c ChangeSet) Menus() []routeros.Menu {
 	return menus
 }
 
-// Part returns the steps of a part as a change set of its own. Rows that they add are named anew, and
-// those of earlier steps by the ids that the router has given them since. The digest of where it
-// starts is left to the caller.
+// Part returns the steps of a part as a change set of its own. Rows that they add are named anew,
+// and those of earlier steps by the ids that the router has given them since. The digest of where
+// it starts is left to the caller.
 func (c ChangeSet) Part(p Part, given map[int]string) ChangeSet {
 	ids := map[string]string{}
 	for i, id := range given {

@@ -7,10 +7,11 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Foreign compares everything on two snapshots of one router that is not the plan's: static rules in
-// content and order, static list entries. It returns a sentence for each difference, none when all is
-// as it was. Ids count: a rule that was removed and added again is not the same rule. A rule that one of the steps hands over, by its
-// mark and nothing else, may be as it was or as that step makes it.
+// Foreign compares everything on two snapshots of one router that is not the plan's: static rules
+// in content and order, static list entries. It returns a sentence for each difference, none when
+// all is as it was. Ids count: a rule that was removed and added again is not the same rule. A rule
+// that one of the steps hands over, by its mark and nothing else, may be as it was or as that step
+// makes it.
 func Foreign(before, after routeros.Snapshot, plan string, steps ...Step) []string {
 	var out []string
 	for _, f := range routeros.Families() {
@@ -75,7 +76,8 @@ func handedOver(rows []routeros.Rule, menu routeros.Menu, plan string, steps []S
 	return out
 }
 
-// HandsOver reports whether a step gives a rule the plan's mark or takes it away, and does nothing else: then the rule changes hands.
+// HandsOver reports whether a step gives a rule the plan's mark or takes it away, and does nothing
+// else: then the rule changes hands.
 func HandsOver(step Step, plan string) bool {
 	if step.Op != Set || !step.Menu.IsRuleTable() || len(step.Set) != 1 || !step.Set.Has("comment") {
 		return false

@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestForeign: a rule that a step of the change adopts, and does nothing else to, is no change to somebody else's; everything else is.
+// TestForeign: a rule that a step of the change adopts, and does nothing else to, is no change to
+// somebody else's; everything else is.
 func TestForeign(t *testing.T) {
 	const mark = "theirs [rosknock p/a/stage-1]"
 	table := func(second ...string) routeros.Snapshot {

@@ -34,11 +34,11 @@ type Part struct {
 // PartsOf finds the parts of a change set, in their order. The error, if any, is a *[MisfitError].
 //
 // At any moment a protection may roll everything back that was done under it: somebody else unrolls
-// safe mode, or the dead-man runs early. The step that is on its way then still arrives, at a router
-// that is as it was at the beginning of the part. The router refuses a step that names a row of the
-// same part. One that names an older row and closes something, or shuts somebody out, would stand
-// there without what makes it harmless: an accept rule would go while the old gate is back. So what
-// such a step counts on is in a part before it.
+// safe mode, or the dead-man runs early. The step that is on its way then still arrives, at a
+// router that is as it was at the beginning of the part. The router refuses a step that names a row
+// of the same part. One that names an older row and closes something, or shuts somebody out, would
+// stand there without what makes it harmless: an accept rule would go while the old gate is back.
+// So what such a step counts on is in a part before it.
 func PartsOf(before routeros.Snapshot, c ChangeSet) ([]Part, error) {
 	states, err := States(before, c)
 	if err != nil {

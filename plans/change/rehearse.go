@@ -35,9 +35,9 @@ func Rehearse(s routeros.Snapshot, c ChangeSet, n int) (routeros.Snapshot, error
 	return s, nil
 }
 
-// After returns the snapshot as it will be once all steps of a change set have been carried out. Rows
-// that steps add get ids of the kind that a router gives, none of which a row has yet; ids tells
-// them by the step. The error, if any, is a *[MisfitError].
+// After returns the snapshot as it will be once all steps of a change set have been carried out.
+// Rows that steps add get ids of the kind that a router gives, none of which a row has yet; ids
+// tells them by the step. The error, if any, is a *[MisfitError].
 func After(s routeros.Snapshot, c ChangeSet) (after routeros.Snapshot, ids map[int]string, err error) {
 	last := uint64(0)
 	for _, menu := range menusOf(s) {
@@ -206,8 +206,8 @@ func rehearseService(rows []routeros.Service, step Step) {
 	}
 }
 
-// States returns the router before the first step, between each two, and after the last: one more than there
-// are steps. The error, if any, is a *[MisfitError].
+// States returns the router before the first step, between each two, and after the last: one more
+// than there are steps. The error, if any, is a *[MisfitError].
 func States(s routeros.Snapshot, c ChangeSet) ([]routeros.Snapshot, error) {
 	states := make([]routeros.Snapshot, 0, len(c.Steps)+1)
 	states = append(states, s)

@@ -35,7 +35,8 @@ func Rows(s routeros.Snapshot, menu routeros.Menu) []Row {
 
 func ruleRow(r routeros.Rule) Row { return Row{r.ID, r.Dynamic, r.Attrs} }
 
-// FindRow returns the row of a menu with an id. Of the services it is a static one, as those that steps touch are.
+// FindRow returns the row of a menu with an id. Of the services it is a static one, as those that
+// steps touch are.
 func FindRow(s routeros.Snapshot, menu routeros.Menu, id string) (Row, bool) {
 	if menu.IsRuleTable() {
 		rules := s.Rules[menu]

@@ -13,7 +13,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestAhead: a door that is laid down ahead has one chain, behind one jump, in which each stage of
+// TestAhead: a door that is pre-provisioned has one chain, behind one jump, in which each stage of
 // each window has its hours and lists of its own; what it opens is there once.
 func TestAhead(t *testing.T) {
 	p, err := plans.Read("p.yaml", []byte(`version: 1

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -63,7 +64,7 @@ type knocked struct {
 // knocks joins the stages and decoys of all doors without knocks in advance into as few matches as
 // possible, in a stable order: ports by protocol, and then those with a size or payload one by one.
 func (c *compiler) knocks() []knocked {
-	var ports []Match
+	var ports []traffic.Match
 	var single []plans.Stage
 	for _, d := range c.plan.Doors {
 		if d.Hours != nil {
@@ -72,7 +73,7 @@ func (c *compiler) knocks() []knocked {
 		for _, s := range slices.Concat(d.Knock, d.Decoys) {
 			switch {
 			case s.Protocol != "icmp" && s.Payload == "":
-				ports = append(ports, Match{Protocol: s.Protocol, Ports: routeros.Ports{{First: s.Port, Last: s.Port}}})
+				ports = append(ports, traffic.Match{Protocol: s.Protocol, Ports: routeros.Ports{{First: s.Port, Last: s.Port}}})
 			case !slices.Contains(single, s):
 				single = append(single, s)
 			}
@@ -80,8 +81,8 @@ func (c *compiler) knocks() []knocked {
 	}
 	var out []knocked
 	if len(ports) > 0 {
-		for _, m := range merge(ports) {
-			out = append(out, knocked{m.slot(), m.attributes()})
+		for _, m := range traffic.Merge(ports) {
+			out = append(out, knocked{m.Slot(), m.Attributes()})
 		}
 	}
 	for i, s := range single {
@@ -98,7 +99,7 @@ func openChain(door string) string { return door + ".open" }
 // which a forged source leaves at once: it may be in the trusted list, since somebody has that
 // address on another interface. It then meets the following rules as if it were not trusted. A rule
 // can match only one list of sources and one of interfaces, so a single rule is not enough.
-func (c *compiler) trusts(t *Table, d plans.Door, opens []Match) []routeros.Rule {
+func (c *compiler) trusts(t *Table, d plans.Door, opens []traffic.Match) []routeros.Rule {
 	text := "trusted by door " + d.Name
 	if t.Bogons == nil {
 		return c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -58,7 +59,7 @@ type Table struct {
 	// Doors are the plan's doors as the rules have them, for checking that they can be reached.
 	Doors []Door
 	// Gate are the matches that the gate shuts.
-	Gate []Match
+	Gate []traffic.Match
 	// Bogons are sources that are taken for forged; nil for none.
 	Bogons *Bogons
 	// Forwarding concerns services behind the router; zero in a table without any.
@@ -66,7 +67,7 @@ type Table struct {
 }
 
 // Dropped are the packets that the rules of input drop if their source is not allowed.
-func (t Table) Dropped() []Match { return append(Shut(t.Gate), t.Forwarding.Outer...) }
+func (t Table) Dropped() []traffic.Match { return append(traffic.Shut(t.Gate), t.Forwarding.Outer...) }
 
 // Chain is a part of a table's rules that stands in a chain of its own.
 type Chain struct {
@@ -79,9 +80,9 @@ type Door struct {
 	Name    string
 	Knock   []plans.Stage
 	Trusted string
-	Opens   []Match // one without protocol: everything
+	Opens   []traffic.Match // one without protocol: everything
 	// Outer are the interfaces on which the door has to open, of those that the rules can't tell apart
-	// perhaps one alone; see [Unseen].
+	// perhaps one alone; see [traffic.Unseen].
 	Outer []string
 	// AsFound is a door whose rules stay as somebody wrote them: it opens where they say.
 	AsFound bool
@@ -90,8 +91,8 @@ type Door struct {
 	For          routeros.ListTimeout
 	// StageLists are those of the stages before the last.
 	StageLists []string
-	// Lax says for each stage which conditions its rule lacks; nil if none lacks any.
-	Lax []Lax
+	// Relaxed says for each stage which conditions its rule lacks; nil if none lacks any.
+	Relaxed []Relaxed
 	// Hours are when the knock of a window that is installed in advance counts; none means always.
 	Hours []routeros.Hours
 	// Quarantine is nil at a door that has none.
@@ -276,7 +277,7 @@ func laidAcross(p plans.Plan, s routeros.Snapshot) string {
 		return fmt.Sprintf("the router's time zone is unknown on this machine, only its present offset %s: when daylight saving begins or ends there, run rosknock rotate", s.Clock.Format("-07:00"))
 	}
 	if _, change := s.Clock.ZoneBounds(); !change.IsZero() && change.Before(s.Clock.Add(p.Ahead()+p.Ahead())) {
-		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are laid down by the new one; if nobody lays down "+
+		return fmt.Sprintf("the router's clock (%s) changes its offset at %s: windows behind that are provisioned by the new one; if nobody lays down "+
 			"others then, they come again with the knock of an hour before or after, which a client finds with --at", zone, change.Format("2006-01-02 15:04 -07:00"))
 	}
 	return ""
@@ -331,7 +332,7 @@ func (c *compiler) table() (Table, error) {
 	if t.Place, err = c.place(t); err != nil {
 		return Table{}, err
 	}
-	if !c.plan.Firewall.Found.Empty() {
+	if !c.plan.Firewall.AsFound.Empty() {
 		t.Place.Floor = "" // rules as found may be above the accept of established traffic
 	}
 	if t.Rules, err = c.asFound(c.rules(&t)); err != nil {
@@ -352,8 +353,8 @@ func (c *compiler) table() (Table, error) {
 }
 
 func (c *compiler) door(d plans.Door) Door {
-	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Lax: c.lax(d), Hours: d.Hours}
-	door.Outer, door.AsFound = c.outer(d.On), !c.plan.Firewall.Found.Empty() && d.On == nil
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
+	door.Outer, door.AsFound = c.outer(d.On), !c.plan.Firewall.AsFound.Empty() && d.On == nil
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))
 	}
@@ -391,11 +392,11 @@ func (c *compiler) rules(t *Table) []routeros.Rule {
 		rules = append(rules, c.trusts(t, d, t.Doors[i].Opens)...)
 	}
 	rules = append(rules, c.allows(*t)...)
-	for _, m := range Shut(t.Gate) {
-		rules = append(rules, c.rule("gate/"+m.slot(), "shut for everybody else", append([]string{"action", "drop"}, m.attributes()...)...))
+	for _, m := range traffic.Shut(t.Gate) {
+		rules = append(rules, c.rule("gate/"+m.Slot(), "shut for everybody else", append([]string{"action", "drop"}, m.Attributes()...)...))
 	}
 	for _, m := range t.Forwarding.Outer {
-		rules = append(rules, c.rule("gate/forwarded-"+m.slot(), "forwarded, and for nobody here", append([]string{"action", "drop"}, m.attributes()...)...))
+		rules = append(rules, c.rule("gate/forwarded-"+m.Slot(), "forwarded, and for nobody here", append([]string{"action", "drop"}, m.Attributes()...)...))
 	}
 	return rules
 }
@@ -474,7 +475,7 @@ func carries(s plans.Stage) []string {
 func (c *compiler) allows(t Table) []routeros.Rule {
 	reach := t.Gate
 	for _, d := range t.Doors {
-		reach = merge(append(slices.Clone(reach), d.Opens...))
+		reach = traffic.Merge(append(slices.Clone(reach), d.Opens...))
 	}
 	var rules []routeros.Rule
 	if len(c.allowed()) > 0 {
@@ -492,14 +493,14 @@ func (c *compiler) allows(t Table) []routeros.Rule {
 	return rules
 }
 
-func (c *compiler) accepts(slot, text string, reach []Match, who ...string) []routeros.Rule {
+func (c *compiler) accepts(slot, text string, reach []traffic.Match, who ...string) []routeros.Rule {
 	var rules []routeros.Rule
 	for _, m := range reach {
 		name := slot
 		if m.Protocol != "" {
-			name += "-" + m.slot()
+			name += "-" + m.Slot()
 		}
-		rules = append(rules, c.rule(name, text, slices.Concat([]string{"action", "accept"}, who, m.attributes())...))
+		rules = append(rules, c.rule(name, text, slices.Concat([]string{"action", "accept"}, who, m.Attributes())...))
 	}
 	return rules
 }

@@ -2,11 +2,13 @@ package compile
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -20,7 +22,7 @@ type Forwarding struct {
 	Forwards []Forward
 	// Outer are the ports of the router that are forwarded. Packets that still reach the router
 	// itself there are dropped.
-	Outer []Match
+	Outer []traffic.Match
 	// NAT are rules of the chain dstnat, Filter of the chain forward, in their order and without a
 	// chain.
 	NAT, Filter           []routeros.Rule
@@ -40,8 +42,8 @@ func ForwardChainNames(plan string) [2]string {
 }
 
 // Outer is the match of packets to the router's port.
-func (f Forward) Outer() Match {
-	return Match{Protocol: f.Protocol, Ports: routeros.Ports{{First: f.Port, Last: f.Port}}}
+func (f Forward) Outer() traffic.Match {
+	return traffic.Match{Protocol: f.Protocol, Ports: routeros.Ports{{First: f.Port, Last: f.Port}}}
 }
 
 // concerns returns the plan for one family: forwards exist only for IPv4, and so do doors that open
@@ -59,7 +61,7 @@ func concerns(p plans.Plan, f routeros.Family) plans.Plan {
 
 // forwards notes the plan's forwards in a table.
 func (c *compiler) forwards(t *Table) error {
-	var outer []Match
+	var outer []traffic.Match
 	for _, f := range c.plan.Gate.Forwards {
 		forward := Forward{Forward: f}
 		for _, d := range c.plan.Doors {
@@ -74,7 +76,7 @@ func (c *compiler) forwards(t *Table) error {
 		outer = append(outer, forward.Outer())
 	}
 	if outer != nil {
-		t.Forwarding.Outer = merge(outer)
+		t.Forwarding.Outer = traffic.Merge(outer)
 	}
 	return nil
 }
@@ -268,7 +270,7 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 	table := newTable(bare, c.family)
 	for _, in := range table.probes.Interfaces {
 		for _, f := range forwards {
-			for _, fate := range table.probes.Running(table.world, in, f, table.lists) {
+			for _, fate := range table.probes.Running(table.world, in, f.Protocol, netip.AddrPortFrom(f.To, f.ToPort), table.lists) {
 				if fate.Verdict != firewall.Accept || stopsMaybe(fate) {
 					return false
 				}
@@ -276,24 +278,6 @@ func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bo
 		}
 	}
 	return true
-}
-
-// Running plays the packets of a forwarded connection that a stranger has open, in both directions,
-// at the chain forward, where they have been translated already.
-func (p Probes) Running(w *firewall.Firewall, in string, f Forward, lists firewall.Lists) []firewall.Disposition {
-	there := p.New(in, f.Protocol, f.ToPort)
-	there.Dst, there.State, there.DstNAT, there.TCPFlags = f.To, firewall.Established, true, 0
-	if there.Protocol == 6 {
-		there.TCPFlags = firewall.ACK
-	}
-	there.OutInterface, _ = w.Leaves(f.To)
-	back := there
-	back.Src, back.Dst, back.SrcPort, back.DstPort = there.Dst, there.Src, there.DstPort, there.SrcPort
-	back.InInterface, back.OutInterface = there.OutInterface, in
-	walk := func(q firewall.Packet) firewall.Disposition {
-		return w.Walk(p.Family.Filter(), "forward", q, lists, p.router.Clock)
-	}
-	return []firewall.Disposition{walk(there), walk(back)}
 }
 
 // stopsMaybe reports whether a rule may stop a packet depending on more than the packet.

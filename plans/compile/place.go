@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -31,7 +32,7 @@ type Place struct {
 // place finds where the rules belong, by evaluating the router's table without our rules for the
 // packets that matter. The first rule that decides about one of them is where they have to go.
 func (c *compiler) place(t Table) (Place, error) {
-	bare := newTable(WithUnseen(without(c.router, t.Menu, c.plan.Name), t.outer()), t.Family)
+	bare := newTable(traffic.WithUnseen(without(c.router, t.Menu, c.plan.Name), t.outer()), t.Family)
 	if c.plan.Firewall.Before != "" {
 		at, err := named(bare.rows, c.plan.Firewall.Before)
 		if err != nil {
@@ -62,10 +63,10 @@ func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
 
 // concerning keeps only the filter rules that packets of some matches may meet, and those that fill
 // lists, with their positions. Most rules of long tables are about other ports.
-func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at []int) {
+func concerning(rows []routeros.Rule, matches []traffic.Match) (kept []routeros.Rule, at []int) {
 	for i := range rows {
 		c := firewall.Compile(&rows[i])
-		if c.Action.Effect == firewall.Fills || slices.ContainsFunc(matches, func(m Match) bool { return mayMeet(c, m) }) {
+		if c.Action.Effect == firewall.Fills || slices.ContainsFunc(matches, func(m traffic.Match) bool { return mayMeet(c, m) }) {
 			kept, at = append(kept, rows[i]), append(at, i)
 		}
 	}
@@ -73,7 +74,7 @@ func concerning(rows []routeros.Rule, matches []Match) (kept []routeros.Rule, at
 }
 
 // mayMeet reports whether packets of a match may meet a rule, judged by protocol and port.
-func mayMeet(c *firewall.Rule, m Match) bool {
+func mayMeet(c *firewall.Rule, m traffic.Match) bool {
 	if number, err := routeros.ParseProtocol(m.Protocol); err == nil && !c.Takes(firewall.FieldProtocol, int(number)) {
 		return false
 	}
@@ -86,8 +87,8 @@ func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 	rows := bare.Rules[t.Menu]
 	shut := t.Dropped()
 	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: c.allowed(), Asked: c.plan.Allow.AddressLists, Open: true}, bare)
-	nat := Translated(classes, bare)
-	bypass := classes.Minus(classes.And(Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes, bare))
+	nat := traffic.Translated(classes, bare)
+	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes, bare))
 	result := classes.Walk(bare, bypass)
 	for i := range rows {
 		if rows[i].Chain() == "input" && !classes.And(result.Accepts(t.Menu, i), bypass).Empty() {
@@ -121,48 +122,12 @@ func (a Allowed) Set(classes *space.Space, s routeros.Snapshot) space.Set {
 	return out
 }
 
-func ports(all []Match) []routeros.PortRange {
+func ports(all []traffic.Match) []routeros.PortRange {
 	var out []routeros.PortRange
 	for _, m := range all {
 		out = append(out, m.Ports...)
 	}
 	return out
-}
-
-// Packets returns the packets that some of the matches cover when they come to the filter. What
-// destination NAT does with them is in the result, which may be empty.
-func Packets(classes *space.Space, nat space.Result, matches []Match) space.Set {
-	var out space.Set
-	for _, m := range matches {
-		set := classes.All()
-		if number, err := routeros.ParseProtocol(m.Protocol); err == nil {
-			set = classes.Protocol(number)
-		}
-		if m.Ports != nil {
-			set = classes.And(set, classes.Arriving(nat, m.Ports))
-		}
-		if m.IPsecPolicy != "" {
-			set = classes.And(set, classes.IPsec())
-		}
-		out = classes.Or(out, set)
-	}
-	return out
-}
-
-// Translated returns what destination NAT does with packets that it keeps on the router.
-func Translated(classes *space.Space, s routeros.Snapshot) space.Result {
-	var asked []space.Set
-	menu := classes.Family.NAT()
-	rows := s.Rules[menu]
-	for i := range rows {
-		if !rows[i].Disabled() && rows[i].Attrs.Get("to-ports") != "" {
-			asked = append(asked, classes.Asks(s, menu, &rows[i]))
-		}
-	}
-	if asked == nil {
-		return space.Result{}
-	}
-	return classes.Walk(s, asked...)
 }
 
 // trialTable is a family's table without the plan, prepared for evaluation.
@@ -171,12 +136,12 @@ type trialTable struct {
 	rows     []routeros.Rule
 	world    *firewall.Firewall
 	lists    firewall.Lists
-	probes   Probes
+	probes   traffic.Probes
 	at       time.Time
 }
 
 func newTable(bare routeros.Snapshot, f routeros.Family) trialTable {
-	return trialTable{bare, bare.Rules[f.Filter()], firewall.NewFirewall(bare), firewall.NewAddressLists(bare, bare.Clock), NewProbes(bare, f), bare.Clock}
+	return trialTable{bare, bare.Rules[f.Filter()], firewall.NewFirewall(bare), firewall.NewAddressLists(bare, bare.Clock), traffic.NewProbes(bare, f), bare.Clock}
 }
 
 func (t trialTable) fates(p firewall.Packet) []firewall.Disposition {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -68,7 +69,7 @@ func decoysAreFree(t Table) error {
 			continue
 		}
 		for i, decoy := range d.Quarantine.Decoys {
-			taken := func(m Match) bool {
+			taken := func(m traffic.Match) bool {
 				return decoy.Port != 0 && m.Protocol == decoy.Protocol && m.Ports.Contains(decoy.Port)
 			}
 			if slices.ContainsFunc(used, taken) {

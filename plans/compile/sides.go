@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -91,7 +92,7 @@ func (c *compiler) findOuter(bare routeros.Snapshot, on []string) []string {
 			}
 		}
 		if out == nil { // nobody is in it yet
-			out = []string{unseenIn(on[0])}
+			out = []string{traffic.UnseenIn(on[0])}
 		}
 		return out
 	}
@@ -138,7 +139,7 @@ func masqueraded(s routeros.Snapshot, f routeros.Family, w *firewall.Firewall) [
 // known.
 func (c *compiler) notInside(bare routeros.Snapshot, w *firewall.Firewall) []string {
 	var out []string
-	for _, name := range interfaces(bare, c.family) {
+	for _, name := range traffic.NewProbes(bare, c.family).Interfaces {
 		if !c.inside(w, name) {
 			out = append(out, name)
 		}
@@ -151,37 +152,12 @@ func (c *compiler) notInside(bare routeros.Snapshot, w *firewall.Firewall) []str
 				continue
 			}
 			known := slices.ContainsFunc(bare.Interfaces, func(i routeros.Interface) bool { return w.InInterfaceList(i.Name, asked.Value) })
-			if name := unseenIn(asked.Value); !known && !slices.Contains(out, name) {
+			if name := traffic.UnseenIn(asked.Value); !known && !slices.Contains(out, name) {
 				out = append(out, name)
 			}
 		}
 	}
 	return out
-}
-
-const within = firewall.AnyOther + " in "
-
-// unseenIn names an interface that the router does not show and that is in an interface list.
-func unseenIn(list string) string { return within + list }
-
-// Unseen reports whether a name stands for an interface that the router does not show.
-func Unseen(name string) bool {
-	return name == firewall.AnyOther || strings.HasPrefix(name, within)
-}
-
-// WithUnseen adds such interfaces to a snapshot, in the lists that their names say.
-func WithUnseen(s routeros.Snapshot, names []string) routeros.Snapshot {
-	s.Interfaces, s.ListMembers = slices.Clone(s.Interfaces), slices.Clone(s.ListMembers)
-	for _, name := range names {
-		if !Unseen(name) {
-			continue
-		}
-		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: name, Type: "other"})
-		if list, ok := strings.CutPrefix(name, within); ok {
-			s.ListMembers = append(s.ListMembers, routeros.ListMember{List: list, Interface: name, Dynamic: true})
-		}
-	}
-	return s
 }
 
 // voidNotes tell of rules that the router passes over because of the interface that they name.

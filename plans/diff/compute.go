@@ -73,9 +73,10 @@ func arranged(s routeros.Snapshot, c change.ChangeSet, steps []change.Step) (cha
 	return c, err
 }
 
-// ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the other, as compile.Through gives them. From
-// the first to the last only ports change, in place, so that no row is added and goes again within one change. Where that is not
-// enough, the last is gone to straight away, and the proof says whether that will do.
+// ComputeThrough returns the steps that bring the router of the snapshot to one rule set after the
+// other, as compile.Through gives them. From the first to the last only ports change, in place, so
+// that no row is added and goes again within one change. Where that is not enough, the last is gone
+// to straight away, and the proof says whether that will do.
 func ComputeThrough(s routeros.Snapshot, sets []compile.RuleSet, session change.Management) (change.ChangeSet, error) {
 	last := sets[len(sets)-1]
 	if len(sets) == 2 {
@@ -156,8 +157,9 @@ func tableSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) (all
 	return chainSteps(e, want, t)
 }
 
-// inlineSteps is the inline layout: the rules stand in input itself, but for the chains that doors have for themselves. Each of those is a chain
-// layout of its own: mended in place by one step, or built under its other name and switched to by the door's jump.
+// inlineSteps is the inline layout: the rules stand in input itself, but for the chains that doors
+// have for themselves. Each of those is a chain layout of its own: mended in place by one step, or
+// built under its other name and switched to by the door's jump.
 func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all course, notes []string, err error) {
 	targets := map[string]string{}
 	for _, c := range t.Chains {
@@ -190,7 +192,8 @@ func inlineSteps(e *editor, want compile.RuleSet, t compile.Table) (all course, 
 	return all, notes, nil
 }
 
-// byChain sorts the rules that were found in chains of the router's own from those that stand in input.
+// byChain sorts the rules that were found in chains of the router's own from those that stand in
+// input.
 func byChain(rules []routeros.Rule) (inInput []routeros.Rule, elsewhere []compile.Chain) {
 	for _, r := range rules {
 		at := slices.IndexFunc(elsewhere, func(c compile.Chain) bool { return c.Name == r.Chain() })
@@ -219,7 +222,8 @@ func inChain(rules []routeros.Rule, chain string, targets map[string]string) []r
 }
 
 // chainSteps is the chain layout: the rules stand in one of two chains of our own and one jump in
-// input leads there; what a door has for itself stands in further chains, which go with the one that leads there.
+// input leads there; what a door has for itself stands in further chains, which go with the one
+// that leads there.
 func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all course, notes []string, err error) {
 	names := compile.ChainNames(want.Plan)
 	live := liveChain(e.rows, want.Plan, "jump", names)
@@ -244,8 +248,9 @@ func chainSteps(e *editor, want compile.RuleSet, t compile.Table) (all course, n
 	return all, append(notes, said...), nil
 }
 
-// forwardSteps is the chain layout of what stands in forward: a pair of chains of its own, switched by one jump. The steps that build a
-// chain are returned; the jump is laid by an editor that the caller goes on with. Chains to which its rules lead go with that of input.
+// forwardSteps is the chain layout of what stands in forward: a pair of chains of its own, switched
+// by one jump. The steps that build a chain are returned; the jump is laid by an editor that the
+// caller goes on with. Chains to which its rules lead go with that of input.
 func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input string) (all course, notes []string, err error) {
 	f := t.Forwarding
 	if len(f.Filter) == 0 {
@@ -272,8 +277,8 @@ func forwardSteps(e, jump *editor, want compile.RuleSet, t compile.Table, input 
 	return all, notes, nil
 }
 
-// natSteps brings the rules of destination NAT to what is wanted, after those of the filter: who is sent on is let through by then, and
-// nobody else is. None lets in anybody but those whom it names.
+// natSteps brings the rules of destination NAT to what is wanted, after those of the filter: who is
+// sent on is let through by then, and nobody else is. None lets in anybody but those whom it names.
 func natSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) []change.Step {
 	f, menu := t.Forwarding, t.Family.NAT()
 	e := &editor{rows: s.Rules[menu], claimed: map[string]bool{}}
@@ -284,7 +289,8 @@ func natSteps(s routeros.Snapshot, want compile.RuleSet, t compile.Table) []chan
 	return e.all()
 }
 
-// chainGroup are the chains that are built and switched together, first those to which the others lead.
+// chainGroup are the chains that are built and switched together, first those to which the others
+// lead.
 func chainGroup(want compile.RuleSet, t compile.Table, name string) []segment {
 	var group []segment
 	targets := map[string]string{}
@@ -295,8 +301,10 @@ func chainGroup(want compile.RuleSet, t compile.Table, name string) []segment {
 	return append(group, segment{menu: t.Menu, chain: name, plan: want.Plan, rules: inChain(t.Rules, name, targets)})
 }
 
-// groupSteps brings one of two groups of chains to what is wanted and says to which one packets shall go, by the name under which the group goes.
-// What a single step can mend, and stages that are laid down ahead, is mended in the live group; everything else is built in the other one, out of every packet's way.
+// groupSteps brings one of two groups of chains to what is wanted and says to which one packets
+// shall go, by the name under which the group goes. What a single step can mend, and stages that
+// are pre-provisioned, is mended in the live group; everything else is built in the other one, out
+// of every packet's way.
 func groupSteps(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (all course, notes []string, target string, err error) {
 	target, mended := pickChain(e, plan, names, live, group)
 	if mended {
@@ -345,8 +353,8 @@ func jumpRule(plan, target string) routeros.Rule {
 	return routeros.NewRule("chain", "input", "action", "jump", "jump-target", target, "comment", mark.Comment("knock rules of plan "+plan))
 }
 
-// liveChain returns the chain to which our jump of a slot leads from input, or "". A disabled jump counts: somebody may
-// enable it at any moment.
+// liveChain returns the chain to which our jump of a slot leads from input, or "". A disabled jump
+// counts: somebody may enable it at any moment.
 func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string {
 	for _, r := range rows {
 		mark, ok := change.Owned(r, plan)
@@ -362,7 +370,7 @@ func liveChain(rows []routeros.Rule, plan, slot string, names [2]string) string 
 const mostInPlace = 200
 
 // pickChain chooses the group that the router shall use, and says whether it can be brought there
-// in place: by at most one step besides those of stages that are laid down ahead where packets
+// in place: by at most one step besides those of stages that are pre-provisioned where packets
 // pass, by none where none do.
 func pickChain(e *editor, plan string, names [2]string, live string, group func(name string) []segment) (chain string, mended bool) {
 	work := func(chain string) (heavy, all int) {
@@ -373,7 +381,7 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 			trial.sweepChain(seg.menu, plan, seg.chain)
 			n += len(foreignIn(e.rows, plan, seg.chain)) * 2 // a foreign rule can't be mended
 		}
-		return n + trial.heavy(), len(trial.all())
+		return n + trial.countsAsRebuild(), len(trial.all())
 	}
 	if live != "" {
 		if n, all := work(live); n <= 1 && all <= mostInPlace {
@@ -394,8 +402,8 @@ func pickChain(e *editor, plan string, names [2]string, live string, group func(
 	return names[0], false
 }
 
-// vacate makes sure that the chain which is about to be built is nobody else's: it refuses one in which somebody else's rule
-// stands or into which somebody else jumps.
+// vacate makes sure that the chain which is about to be built is nobody else's: it refuses one in
+// which somebody else's rule stands or into which somebody else jumps.
 func vacate(e *editor, plan, chain string) error {
 	if foreign := foreignIn(e.rows, plan, chain); len(foreign) > 0 {
 		return &change.RefusalError{

@@ -60,8 +60,8 @@ func TestEntries(t *testing.T) {
 }
 
 // TestTimedEntry: an entry of a wanted address that has a time-out is in the way, no matter who
-// made it: the router takes no second one, and with this one the address is out of the list soon. So
-// nothing is begun.
+// made it: the router takes no second one, and with this one the address is out of the list soon.
+// So nothing is begun.
 func TestTimedEntry(t *testing.T) {
 	for _, comment := range []string{"x [rosknock p/allow]", "mine", ""} {
 		e := entry("*1", "192.0.2.1/32")

@@ -7,11 +7,13 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// heavy counts the steps but those of stages that are laid down ahead. When a window is over, its stages alone get the ports of another, row
-// by row, where they stand: no packet counts for them at that time. Where the window is not over, since nobody laid down others for a
-// day, a knocker in the middle of his knock has to begin anew, as after a switch to another chain. Between two such steps a window's knock
-// is one that nobody knows, and no shorter.
-func (e *editor) heavy() int {
+// countsAsRebuild counts the steps that a rebuilt chain would spare. Steps of pre-provisioned
+// stages do not count. When a window is over, its stages get the ports of a later one, rule by
+// rule, where they stand: at that time no packet counts for them. Before the first window was
+// pre-provisioned, somebody in the middle of a knock has to begin again, as after a switch to
+// another chain. Between two such steps the window's knock is one that nobody knows, and no
+// shorter.
+func (e *editor) countsAsRebuild() int {
 	n := 0
 	for _, step := range e.met() {
 		row := step.Set

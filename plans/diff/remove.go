@@ -11,10 +11,11 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// removalOf takes everything of a plan off a router: its rows in every menu, by their mark. What makes the router more open comes as late as
-// it can. Services that move go first, while the plan still shuts their present port; then the rules, those that shut before those
-// that let in, so that nobody who may pass is stopped meanwhile; last the services that open. A jump into a chain of the plan takes the whole
-// chain away in one step.
+// removalOf takes everything of a plan off a router: its rows in every menu, by their mark. What
+// makes the router more open comes as late as it can. Services that move go first, while the plan
+// still shuts their present port; then the rules, those that shut before those that let in, so that
+// nobody who may pass is stopped meanwhile; last the services that open. A jump into a chain of the
+// plan takes the whole chain away in one step.
 func removalOf(s routeros.Snapshot, want compile.RuleSet, c change.ChangeSet) (change.ChangeSet, error) {
 	var opening []change.Step
 	for _, step := range serviceSteps(s, want, &c.Notes) {
@@ -65,8 +66,9 @@ func ruleTables(s routeros.Snapshot) []routeros.Menu {
 	return slices.SortedFunc(maps.Keys(s.Rules), func(a, b routeros.Menu) int { return strings.Compare(rank(a), rank(b)) })
 }
 
-// phases splits the step of a service into what moves or closes it and what opens it: switching on, and answering more sources. A service that
-// is to answer others than now goes over to them while the plan still shuts it.
+// phases splits the step of a service into what moves or closes it and what opens it: switching on,
+// and answering more sources. A service that is to answer others than now goes over to them while
+// the plan still shuts it.
 func phases(s routeros.Snapshot, step change.Step) (first, last []change.Step) {
 	at := slices.IndexFunc(s.Services, func(row routeros.Service) bool { return row.ID == step.ID })
 	row := s.Services[at]
@@ -95,7 +97,8 @@ func phases(s routeros.Snapshot, step change.Step) (first, last []change.Step) {
 	return first, last
 }
 
-// narrows reports whether a service that answers some prefixes answers no other sources by answering those of another list.
+// narrows reports whether a service that answers some prefixes answers no other sources by
+// answering those of another list.
 func narrows(from, to []string) bool {
 	if len(to) == 0 {
 		return len(from) == 0
@@ -135,7 +138,8 @@ func (e *editor) giveBack(menu routeros.Menu, want compile.RuleSet) []change.Ste
 	return out
 }
 
-// stranded tells of other people's rules in chains to which only the plan leads: no packet comes to them any more.
+// stranded tells of other people's rules in chains to which only the plan leads: no packet comes to
+// them any more.
 func (e *editor) stranded(plan string) []string {
 	var notes, seen []string
 	for _, r := range e.rows {
@@ -173,8 +177,8 @@ type List struct {
 	Name   string
 }
 
-// OwnLists returns the lists that a plan's rules fill and that nobody else's rule names, of those that were read: once the plan is
-// removed, what is in them means nothing to anybody.
+// OwnLists returns the lists that a plan's rules fill and that nobody else's rule names, of those
+// that were read: once the plan is removed, what is in them means nothing to anybody.
 func OwnLists(s routeros.Snapshot, want compile.RuleSet) []List {
 	lists := listsOf(s, want)
 	var out []List
@@ -186,7 +190,8 @@ func OwnLists(s routeros.Snapshot, want compile.RuleSet) []List {
 	return out
 }
 
-// listUse says which lists a plan's rules fill, in their order, and which lists other rules name, with one of these.
+// listUse says which lists a plan's rules fill, in their order, and which lists other rules name,
+// with one of these.
 type listUse struct {
 	filled  []List
 	foreign map[List]string
@@ -231,10 +236,10 @@ func (l listUse) notes(s routeros.Snapshot, plan string) []string {
 			}
 		}
 		for _, list := range slices.Sorted(maps.Keys(inUse)) {
-			out = append(out, fmt.Sprintf("the %d entries of the %s list %s stay: the rule %s, which is not the plan's, uses it too", inUse[list], f, list, l.foreign[List{f, list}]))
+			out = append(out, fmt.Sprintf("the %s list %s keeps its entries (%d): the rule %s, which is not the plan's, uses it too", f, list, inUse[list], l.foreign[List{f, list}]))
 		}
 		for _, list := range slices.Sorted(maps.Keys(byHand)) {
-			out = append(out, fmt.Sprintf("%d permanent entries of the %s list %s stay: they do not carry the plan's mark; no rule asks for that list any more", byHand[list], f, list))
+			out = append(out, fmt.Sprintf("the %s list %s keeps its permanent entries (%d): they do not carry the plan's mark; no rule asks for that list any more", f, list, byHand[list]))
 		}
 	}
 	return out

@@ -138,8 +138,8 @@ func TestListsLeft(t *testing.T) {
 	want.Returned = []compile.Returned{{Menu: routeros.Filter, ID: "*5", Comment: "mine"}}
 	c := converges(t, s, want)
 	changetest.Expect(t, "notes", c.Notes, []string{
-		`the 1 entries of the ipv4 list shared stay: the rule "mine" (*4), which is not the plan's, uses it too`,
-		"2 permanent entries of the ipv4 list trusted stay: they do not carry the plan's mark; no rule asks for that list any more",
+		`the ipv4 list shared keeps its entries (1): the rule "mine" (*4), which is not the plan's, uses it too`,
+		"the ipv4 list trusted keeps its permanent entries (2): they do not carry the plan's mark; no rule asks for that list any more",
 	})
 	if got := changetest.Written(c.Steps); !slices.Contains(got, "remove /ip/firewall/address-list *5") {
 		t.Errorf("the plan's own entry stays: %v", got)

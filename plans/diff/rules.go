@@ -248,9 +248,10 @@ func nextKept(rest []chosen, seg segment) anchor {
 	return anchor{seg.anchor, seg.anchors}
 }
 
-// rename gives a row that is about to be replaced by one with the same comment another comment first. So in every state a chain and a
-// comment name one row, by which the router itself can find what it has to undo: the id of a row that is yet to be added
-// is known to nobody. Only rows of the same slot can have the same comment.
+// rename gives a row that is about to be replaced by one with the same comment another comment
+// first. So in every state a chain and a comment name one row, by which the router itself can find
+// what it has to undo: the id of a row that is yet to be added is known to nobody. Only rows of the
+// same slot can have the same comment.
 func (e *editor) rename(seg segment, m chosen, slot []int) {
 	old := "(old)"
 	for _, at := range slot {

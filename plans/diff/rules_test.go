@@ -49,7 +49,8 @@ func increasing(values []int, mask int) int {
 	return n
 }
 
-// wanted is a small rule set with stages, accepts and a drop, and with doors that have chains of their own.
+// wanted is a small rule set with stages, accepts and a drop, and with doors that have chains of
+// their own.
 func wanted(layout plans.Layout, ports []int, doors ...string) compile.RuleSet {
 	rule := func(slot string, pairs ...string) routeros.Rule {
 		return routeros.NewRule(append(pairs, "comment", routeros.Mark{Plan: "p", Slot: slot}.Comment("x"))...)
@@ -159,7 +160,8 @@ func forwarded(t *rapid.T, rows []routeros.Rule) compile.Forwarding {
 	return f
 }
 
-// TestNATSteps: the rules of destination NAT are brought to what is wanted in the same way, and go with the plan.
+// TestNATSteps: the rules of destination NAT are brought to what is wanted in the same way, and go
+// with the plan.
 func TestNATSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var rows []routeros.Rule
@@ -227,8 +229,8 @@ func place(t *rapid.T, rows []routeros.Rule, chain string) compile.Place {
 	return p
 }
 
-// TestTableSteps: whatever stands on the router, the steps bring it to the rule set; then there is nothing
-// left to do; foreign rows are as they were; no step names a foreign row but as an anchor.
+// TestTableSteps: whatever stands on the router, the steps bring it to the rule set; then there is
+// nothing left to do; foreign rows are as they were; no step names a foreign row but as an anchor.
 func TestTableSteps(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{routeros.Filter: foreignTable(t)}}

@@ -26,7 +26,8 @@ func guard(m change.Management, s routeros.Snapshot, want compile.RuleSet) error
 	return nil
 }
 
-// Keeps returns nil when the session outlives what is wanted of a service, and else a *[change.RefusalError].
+// Keeps returns nil when the session outlives what is wanted of a service, and else a
+// *[change.RefusalError].
 func Keeps(m change.Management, s routeros.Snapshot, w compile.Service) error {
 	row, ok := s.Service(w.Name)
 	if w.Name != m.Service || !ok {

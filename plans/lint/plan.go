@@ -48,7 +48,7 @@ func (f *finder) door(d plans.Door) {
 			"a scan may be that slow, and nobody notices it; and an attacker who has overheard some stages has that much time to find the others", "give it 10s")
 	}
 	if d.Log != nil && d.Log.Per/time.Duration(d.Log.Count) < fastestLog {
-		f.add("L29", at+".log.limit", fmt.Sprintf("up to %d lines in %s go into the log", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
+		f.add("L29", at+".log.limit", fmt.Sprintf("lines that may go into the log: up to %d in %s", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
 			"a client that repeats the knock, or an attacker who forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
 	}
 	if slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind == plans.Everything }) {
@@ -150,7 +150,7 @@ func enough(d plans.Door) string {
 // asFound checks stages that the plan keeps as somebody wrote them.
 func (f *finder) asFound(p plans.Plan) {
 	n := 0
-	for _, r := range p.Firewall.Found.Rules {
+	for _, r := range p.Firewall.AsFound.Rules {
 		if r.Lacks("connection-state") {
 			n++
 		}

@@ -53,9 +53,9 @@ func (f *finder) knocks(report audit.Report) {
 	for _, k := range report.Knocks {
 		at := "list " + k.List
 		switch {
-		case strings.Contains(k.Why, "no packet arrives"):
+		case k.Shut && len(k.Steps) > 0:
 			f.add("L06", at, "a source that has knocked is not let in: no packet arrives at the rule that accepts the list", "a jump or a rule before it matches other packets than the rule accepts", "let the jump match what the rule accepts")
-		case strings.Contains(k.Why, "no packets lead"):
+		case k.Shut:
 			f.add("L07", at, k.Why, "the knock can't be played to its end", "correct the stage, or remove the knock")
 		}
 		if k.Doubles {

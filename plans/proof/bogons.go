@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
@@ -62,7 +63,7 @@ func (f *table) forged(final space.Result) {
 	}
 	known := s.Or(s.Listed(f.after, compile.AllowList(f.want.Plan)), s.States(firewall.Established, firewall.Related))
 	known = s.Or(known, f.want.Allowed.Set(s, f.after))
-	reach := s.And(s.Minus(suspects, known), compile.Packets(s, f.nat, compile.Shut(f.Gate)))
+	reach := s.And(s.Minus(suspects, known), traffic.Packets(s, f.nat, traffic.Shut(f.Gate)))
 	f.wrong(s.And(reach, final.Accepted), Failure{
 		Risk: Forged, What: "a forged source would reach a gated service", Remedy: "move the rule that accepts it below, or narrow it",
 	})
@@ -70,7 +71,7 @@ func (f *table) forged(final space.Result) {
 	f.overdone(final, suspects)
 }
 
-// believed: none of the plan's rules accepts a forged packet.
+// believed: no rule of the plan accepts a forged packet.
 func (f *table) believed(final space.Result, suspects space.Set) {
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
@@ -88,7 +89,7 @@ func (f *table) believed(final space.Result, suspects space.Set) {
 func (f *table) overdone(final space.Result, suspects space.Set) {
 	s := f.space
 	stopped, left := s.And(suspects, f.played()), space.Set{}
-	gated := compile.Packets(s, f.nat, f.Dropped())
+	gated := traffic.Packets(s, f.nat, f.Dropped())
 	rows := f.after.Rules[f.Menu]
 	for i := range rows {
 		if !f.ours(&rows[i]) || f.behind(&rows[i]) {

@@ -2,10 +2,12 @@ package proof
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -155,7 +157,7 @@ func (f *table) narrow(n int) {
 	s := f.space
 	var users, sent space.Set
 	for _, one := range f.Forwarding.Forwards {
-		users = s.Or(users, s.And(f.users(one), compile.Packets(s, f.nat, []compile.Match{one.Outer()})))
+		users = s.Or(users, s.And(f.users(one), traffic.Packets(s, f.nat, []traffic.Match{one.Outer()})))
 	}
 	for i, r := range f.after.Rules[f.Family.NAT()] {
 		if f.ours(&r) {
@@ -204,7 +206,7 @@ func (f *table) usable(n int, one compile.Forward) {
 	for _, list := range one.Trusted {
 		who = append(who, guest{"the list " + list, s.Listed(f.after, list)})
 	}
-	asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{one.Outer()}), f.domain), s.States(firewall.New))
+	asked := s.And(s.And(traffic.Packets(s, f.nat, []traffic.Match{one.Outer()}), f.domain), s.States(firewall.New))
 	for _, who := range f.alone(who) {
 		alone := s.And(asked, who.packets)
 		if e, ok := s.Pick(alone); ok && s.And(alone, f.reached(n, one)).Empty() {
@@ -279,7 +281,7 @@ func (t trial) forwarded(in string, one compile.Forward, lists firewall.Lists) e
 	if !slices.ContainsFunc(fates, sent) {
 		return fmt.Errorf("on %s a trusted source does not reach the forward %s: %s decides", in, one.Name, decidedBy(fates[0]))
 	}
-	for _, fate := range t.probes.Running(t.world, in, one, lists) {
+	for _, fate := range t.probes.Running(t.world, in, one.Protocol, netip.AddrPortFrom(one.To, one.ToPort), lists) {
 		if fate.Verdict != firewall.Accept {
 			return fmt.Errorf("on %s a running connection of the forward %s is stopped by %s", in, one.Name, decidedBy(fate))
 		}

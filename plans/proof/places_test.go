@@ -12,6 +12,7 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -66,7 +67,7 @@ func TestPlaces(t *testing.T) {
 // gateStands sends a stranger and the operator to winbox.
 func gateStands(t *testing.T, s routeros.Snapshot) {
 	t.Helper()
-	probes := compile.NewProbes(s, routeros.IPv4)
+	probes := traffic.NewProbes(s, routeros.IPv4)
 	for _, in := range probes.Interfaces {
 		stranger := probes.New(in, "tcp", 8291)
 		operator := stranger

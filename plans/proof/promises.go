@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -204,7 +205,7 @@ func (f *table) lost() {
 	if len(f.states) == 1 {
 		return // nothing changes
 	}
-	gated := compile.Packets(s, f.nat, f.Dropped())
+	gated := traffic.Packets(s, f.nat, f.Dropped())
 	for n := 1; n < len(f.states); n++ {
 		var stopped space.Set
 		rows := f.states[n].Rules[f.Menu]
@@ -270,7 +271,7 @@ func (f *table) reaches(n int, service routeros.Service) space.Set {
 func (f *table) gate() {
 	s := f.space
 	n := len(f.states) - 1
-	gated := compile.Packets(s, f.nat, f.Dropped())
+	gated := traffic.Packets(s, f.nat, f.Dropped())
 	reached := s.And(s.And(gated, s.States(firewall.New)), f.results[n].Accepted)
 	f.broken(Failure{
 		Promise: OnlyByKnock, Risk: OpenGate, After: n,
@@ -336,7 +337,7 @@ func (f *table) allowed() {
 	}
 	for _, one := range f.alone(f.guests()) {
 		for _, m := range reach {
-			asked := s.And(s.And(compile.Packets(s, f.nat, []compile.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(firewall.New)))
+			asked := s.And(s.And(traffic.Packets(s, f.nat, []traffic.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(firewall.New)))
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
 			}
@@ -492,8 +493,8 @@ func (f *table) hours(d compile.Door, final space.Result) {
 // stages are the packets of a door's knock, in their order.
 func (f *table) stages(d compile.Door) []space.Set {
 	out := f.packets(d.Knock)
-	for i, lax := range d.Lax {
-		out[i] = f.stage(d.Knock[i], lax)
+	for i, relaxed := range d.Relaxed {
+		out[i] = f.stage(d.Knock[i], relaxed)
 	}
 	return out
 }
@@ -502,20 +503,20 @@ func (f *table) stages(d compile.Door) []space.Set {
 func (f *table) packets(stages []plans.Stage) []space.Set {
 	var out []space.Set
 	for _, stage := range stages {
-		out = append(out, f.stage(stage, compile.Lax{}))
+		out = append(out, f.stage(stage, compile.Relaxed{}))
 	}
 	return out
 }
 
 // stage are the packets of one stage. Only the first packet of a connection knocks, and of pings
 // only a request, unless the rule as found has fewer conditions.
-func (f *table) stage(stage plans.Stage, lax compile.Lax) space.Set {
+func (f *table) stage(stage plans.Stage, relaxed compile.Relaxed) space.Set {
 	var set space.Set
 	switch {
 	case stage.Protocol != "icmp":
-		m := compile.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
-		set = compile.Packets(f.space, f.nat, []compile.Match{m})
-	case lax.AnyICMP:
+		m := traffic.Match{Protocol: stage.Protocol, Ports: routeros.Ports{{First: stage.Port, Last: stage.Port}}}
+		set = traffic.Packets(f.space, f.nat, []traffic.Match{m})
+	case relaxed.AnyICMP:
 		set = f.space.Pings(int(stage.Size))
 	default:
 		set = f.space.Echo(int(stage.Size))
@@ -523,7 +524,7 @@ func (f *table) stage(stage plans.Stage, lax compile.Lax) space.Set {
 	if stage.Payload != "" {
 		set = f.space.And(set, f.space.Carrying(stage.Payload))
 	}
-	if lax.AnyState {
+	if relaxed.AnyState {
 		return set
 	}
 	return f.space.And(set, f.space.States(firewall.New))
@@ -547,7 +548,7 @@ func (f *table) otherWayFailure(d compile.Door, way space.Opening, complete bool
 				}
 			}
 		}
-		failure.What = fmt.Sprintf("door %s would open without its knock: %d packets get a source into the list %s, by %s", d.Name, len(failure.Packets), d.Trusted, rule)
+		failure.What = fmt.Sprintf("door %s would open without its knock: a source gets into the list %s by %s (packets: %d)", d.Name, d.Trusted, rule, len(failure.Packets))
 		failure.Remedy = "remove that rule, or give the door a list of its own"
 		if list := f.forGood(d, way); list != "" {
 			failure.What = fmt.Sprintf("door %s would open to %s without its knock, since the list %s holds it permanently", d.Name, failure.Packets[0].Packet.Src, list)

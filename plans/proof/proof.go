@@ -8,7 +8,7 @@
 // holds a packet that breaks the promise, with the evaluator's results before and after.
 //
 //	p := proof.Prove(snapshot, rules, changes, session)
-//	if err := p.Err(); err != nil { … } // a *compile.RefusalError: exit code 4
+//	if err := p.Err(); err != nil { … } // a *change.RefusalError: exit code 4
 //
 // What the proof does not know: traffic that is not addressed to the router (except what
 // destination NAT forwards), rules of the mangle table, bridge filters, and what a service itself
@@ -23,6 +23,7 @@ import (
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -320,7 +321,7 @@ type table struct {
 func (p *prover) walk(t compile.Table) *table {
 	f := &table{prover: p, Table: t, after: p.states[len(p.states)-1]}
 	f.space = space.New(t.Family, p.cuts(t), p.states...)
-	f.nat = compile.Translated(f.space, f.after)
+	f.nat = traffic.Translated(f.space, f.after)
 	// Without tracking there would be no established and no new; where tracking is on, packets
 	// become untracked by rules only.
 	f.domain = f.space.Minus(f.space.All(), f.space.States(firewall.Untracked))
@@ -396,14 +397,14 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 // opens, those of the allow-list to everything gated or opened, and running connections.
 func (f *table) opens() space.Set {
 	s := f.space
-	reach := compile.Packets(s, f.nat, f.Dropped()) // of a VPN in IPsec also what comes in clear, where a rule of the router accepts it
+	reach := traffic.Packets(s, f.nat, f.Dropped()) // of a VPN in IPsec also what comes in clear, where a rule of the router accepts it
 	out := s.States(firewall.Established, firewall.Related)
 	for i, d := range f.Doors {
 		if first := f.first(i); first < i {
 			f.doors = append(f.doors, f.doors[first])
 			continue
 		}
-		opened := compile.Packets(s, f.nat, d.Opens)
+		opened := traffic.Packets(s, f.nat, d.Opens)
 		f.doors = append(f.doors, opened)
 		reach = s.Or(reach, opened)
 		out = s.Or(out, s.Minus(s.And(opened, s.Listed(f.after, d.Trusted)), f.suspects()))

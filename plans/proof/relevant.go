@@ -3,7 +3,7 @@ package proof
 import (
 	"slices"
 
-	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -17,7 +17,7 @@ import (
 // that moves.
 func (f *table) relevant() []space.Set {
 	s := f.space
-	sets := []space.Set{compile.Packets(s, f.nat, f.Dropped()), f.moving(), f.untrackable(), f.away()}
+	sets := []space.Set{traffic.Packets(s, f.nat, f.Dropped()), f.moving(), f.untrackable(), f.away()}
 	for _, d := range f.Doors {
 		sets = slices.Concat(sets, f.stages(d), f.packets(d.Decoys()))
 	}
@@ -80,7 +80,7 @@ func (f *table) samples() space.Set {
 	for _, d := range f.Doors {
 		for _, m := range d.Opens {
 			if m.Protocol != "" {
-				out = s.Or(out, compile.Packets(s, f.nat, []compile.Match{m}))
+				out = s.Or(out, traffic.Packets(s, f.nat, []traffic.Match{m}))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -113,7 +114,7 @@ func (f *table) openings(fresh space.Set) {
 			continue
 		}
 		said[what] = true
-		asked := f.space.And(compile.Packets(f.space, f.nat, []compile.Match{m}), f.space.States(firewall.New))
+		asked := f.space.And(traffic.Packets(f.space, f.nat, []traffic.Match{m}), f.space.States(firewall.New))
 		f.opening(what, f.space.And(fresh, asked))
 	}
 	for i, now := range f.after.Services {
@@ -142,7 +143,7 @@ func (f *table) opening(what string, set space.Set) {
 	if !f.anybody(s.And(set, s.Stranger())) {
 		o.From = e.Packet.Src.String()
 	}
-	seen := slices.DeleteFunc(slices.Clone(s.Interfaces()), compile.Unseen)
+	seen := slices.DeleteFunc(slices.Clone(s.Interfaces()), traffic.Unseen)
 	for _, in := range seen {
 		if !s.And(s.And(set, s.In(in)), s.All()).Empty() {
 			o.Interfaces = append(o.Interfaces, in)
@@ -156,21 +157,21 @@ func (f *table) opening(what string, set space.Set) {
 
 // anybody reports whether a set holds packets of a source that no rule and no list names.
 func (f *table) anybody(set space.Set) bool {
-	stranger := compile.NewProbes(f.before, f.Family).Source
+	stranger := traffic.NewProbes(f.before, f.Family).Source
 	one := f.space.Sources(routeros.AddressRange{First: stranger, Last: stranger})
 	return !f.space.And(f.space.And(set, one), f.space.All()).Empty()
 }
 
 // shut are the matches of the plan's rules that stop packets, a port range each.
-func (f *table) shut() []compile.Match {
-	var out []compile.Match
+func (f *table) shut() []traffic.Match {
+	var out []traffic.Match
 	rows := f.before.Rules[f.Menu]
 	for i := range rows {
 		c := f.space.Rule(&rows[i])
 		if !f.ours(&rows[i]) || !c.Action.Stops() {
 			continue
 		}
-		var m compile.Match
+		var m traffic.Match
 		number, one := c.Protocol()
 		if one {
 			m.Protocol = routeros.ProtocolName(number)
@@ -189,7 +190,7 @@ func (f *table) shut() []compile.Match {
 }
 
 // listening names the service behind a match, if one listens there.
-func (f *table) listening(m compile.Match) string {
+func (f *table) listening(m traffic.Match) string {
 	for _, service := range f.after.Services {
 		if m.Protocol == "tcp" && m.Ports.Contains(service.Port) && !service.Disabled && !service.Dynamic && !service.Connection {
 			return " (" + service.Name + ")"

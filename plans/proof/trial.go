@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -15,7 +16,7 @@ type trial struct {
 	snapshot routeros.Snapshot
 	world    *firewall.Firewall
 	table    compile.Table
-	probes   compile.Probes
+	probes   traffic.Probes
 	plan     string
 	at       time.Time
 }

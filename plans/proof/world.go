@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/firewall/space"
@@ -93,13 +94,13 @@ func (f *table) trial() trial {
 	var outer []string
 	for _, d := range f.Doors {
 		for _, name := range d.Outer {
-			if compile.Unseen(name) && !slices.Contains(outer, name) {
+			if traffic.Unseen(name) && !slices.Contains(outer, name) {
 				outer = append(outer, name)
 			}
 		}
 	}
-	state := compile.WithUnseen(f.after, outer)
-	return trial{snapshot: state, world: firewall.NewFirewall(state), table: f.Table, probes: compile.NewProbes(state, f.Family), plan: f.want.Plan}
+	state := traffic.WithUnseen(f.after, outer)
+	return trial{snapshot: state, world: firewall.NewFirewall(state), table: f.Table, probes: traffic.NewProbes(state, f.Family), plan: f.want.Plan}
 }
 
 // elsewhere are the interfaces on which a door need not open, and on which somebody may have to
@@ -148,7 +149,7 @@ func (f *table) overrides() {
 	}
 	s := f.space
 	var present []string
-	gated := s.And(s.And(compile.Packets(s, f.nat, f.Dropped()), s.States(firewall.New)), f.domain)
+	gated := s.And(s.And(traffic.Packets(s, f.nat, f.Dropped()), s.States(firewall.New)), f.domain)
 	lost := s.Minus(s.Minus(s.And(gated, f.results[0].Accepted), f.results[len(f.results)-1].Accepted), f.opened)
 	if lost.Empty() {
 		return
@@ -255,8 +256,8 @@ func (f *table) inhabited(list string) bool {
 // gatedNames lists what is gated of a set of packets.
 func (f *table) gatedNames(set space.Set) string {
 	var out []string
-	for _, m := range compile.Shut(f.Gate) {
-		single := compile.Match{Protocol: m.Protocol, Ports: m.Ports}
+	for _, m := range traffic.Shut(f.Gate) {
+		single := traffic.Match{Protocol: m.Protocol, Ports: m.Ports}
 		ports := m.Ports
 		if ports == nil {
 			ports = routeros.Ports{{}}
@@ -265,7 +266,7 @@ func (f *table) gatedNames(set space.Set) string {
 			if single.Ports = nil; m.Ports != nil {
 				single.Ports = routeros.Ports{p}
 			}
-			if f.space.And(f.space.And(set, compile.Packets(f.space, f.nat, []compile.Match{single})), f.space.All()).Empty() {
+			if f.space.And(f.space.And(set, traffic.Packets(f.space, f.nat, []traffic.Match{single})), f.space.All()).Empty() {
 				continue
 			}
 			name := strings.Trim(f.listening(single), " ()")

@@ -72,7 +72,7 @@ func RuleSet(p plans.Plan, s routeros.Snapshot, o Options) compile.RuleSet {
 	}
 	o.giveBack(s, &want)
 	if n, lists := entries(s, want); n > 0 {
-		want.Notes = append(want.Notes, fmt.Sprintf("the %d entries of the lists %s are removed after the last step, and undo does not restore them: trusted sources have to knock again", n, strings.Join(lists, ", ")))
+		want.Notes = append(want.Notes, fmt.Sprintf("all entries (%d) of the lists %s are removed after the last step, and undo does not restore them: trusted sources have to knock again", n, strings.Join(lists, ", ")))
 	}
 	return want
 }

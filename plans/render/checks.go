@@ -70,7 +70,7 @@ func (t track) marks(menu routeros.Menu, plan string) check {
 			n++
 		}
 	}
-	what := fmt.Sprintf("%s does not hold the same %d rows of the plan %s as before", menu, n, plan)
+	what := fmt.Sprintf("%s does not hold the same rows of the plan %s as before (%d)", menu, plan, n)
 	if n == 0 {
 		what = fmt.Sprintf("%s holds rows of the plan %s already", menu, plan)
 	}
@@ -100,7 +100,7 @@ func (t track) chain(menu routeros.Menu, chain string) []check {
 			rules = append(rules, r)
 		}
 	}
-	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s does not hold %d rules as before", chain, menu, len(rules)))}
+	out := []check{expect(menu, "find chain="+script.Quoted(chain)+" dynamic=no", len(rules), fmt.Sprintf("the chain %s of %s does not hold as many rules as before (%d)", chain, menu, len(rules)))}
 	for _, r := range rules {
 		out = append(out, likeOne(menu, rules, r)...)
 	}

@@ -24,21 +24,34 @@ if command -v nft >/dev/null; then
   sh -e "$1/sets.sh" || echo SETS REFUSED
   nft 'add rule inet filter input meta l4proto tcp drop' # nobody answers, as at a router; knockd sees the packets before that
 fi
-knockd -c "$1/knockd.conf" -i lo -v -D &
+# shows FAMILY ADDRESS: waits for the set to be filled, where there is nft, else for knockd to say so.
+shows() {
+  for i in $(seq 100); do
+    if command -v nft >/dev/null; then
+      nft list set inet filter "rosknock-branch-admin-$1" | grep -q "$2 timeout" && break
+    else
+      grep -q "$2: admin: OPEN SESAME" "$log" && break
+    fi
+    sleep 0.1
+  done
+  command -v nft >/dev/null && nft list set inet filter "rosknock-branch-admin-$1" >>"$log"
+}
+log="$1/log"; : >"$log"
+knockd -c "$1/knockd.conf" -i lo -v -D >>"$log" 2>&1 &
 knockd=$!
-for i in 1 2 3 4 5 6 7 8 9 10; do
-  [ -d "/proc/$knockd" ] && sleep 0.2
+for i in $(seq 100); do
+  grep -q 'listening on' "$log" && break
+  sleep 0.1
 done
-echo == client
-sed -n 's/^#   knock/knock/p' "$1/knockd.conf" | sh
-sleep 0.5
-command -v nft >/dev/null && nft list set inet filter rosknock-branch-admin-v4
-echo == script
-sh "$1/knock.sh" ::1
-sleep 0.5
-command -v nft >/dev/null && nft list set inet filter rosknock-branch-admin-v6
+echo == client >>"$log"
+sed -n 's/^#   knock/knock/p' "$1/knockd.conf" | sh >>"$log" 2>&1
+shows v4 127.0.0.1
+echo == script >>"$log"
+sh "$1/knock.sh" ::1 >>"$log" 2>&1
+shows v6 ::1
 kill "$knockd"
 wait
+cat "$log"
 `
 
 // TestKnockd lets knockd read a rendered configuration, in a network of its own, and its client and

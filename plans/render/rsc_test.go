@@ -21,6 +21,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/script"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 const around = `/interface bridge add name=bridge
@@ -77,6 +78,7 @@ type bench struct {
 
 // tester is a test, or one of rapid's.
 type tester interface {
+	Cleanup(f func())
 	Helper()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
@@ -84,11 +86,7 @@ type tester interface {
 
 func newBench(t tester, version routeros.Version, s routeros.Snapshot) bench {
 	now := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
-	router := sim.New(sim.Options{Version: version, IPv6Package: true, Now: func() time.Time { return now }})
-	if err := router.Load(s); err != nil {
-		t.Fatal(err)
-	}
-	return bench{t, router}
+	return bench{t, simtest.New(t, sim.Options{Version: version, IPv6Package: true, Now: func() time.Time { return now }}, s)}
 }
 
 // compute returns what leads to a plan, or away from it.

@@ -16,7 +16,7 @@ import (
 func Standing(p plans.Plan, router string, at time.Time, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
 	return unroll(p, router, func(r plans.Rotate) []standing {
 		s := ScheduleOf(r)
-		if r.Laid() == 0 {
+		if r.Provisioned() == 0 {
 			var out []standing
 			for _, window := range s.Valid(at) {
 				out = append(out, standing{window: window, name: place(window, suffixes)})
@@ -26,12 +26,12 @@ func Standing(p plans.Plan, router string, at time.Time, secret func(plans.Crede
 		var out []standing
 		first := s.At(at.Add(-s.Overlap))
 		begins, _ := s.shown(first, at.Location())
-		for n := range int64(r.Laid()) {
+		for n := range int64(r.Provisioned()) {
 			low, high := s.shown(first+n, at.Location())
-			if n == int64(r.Laid())-1 && high.Before(begins.Add(r.Ahead)) {
+			if n == int64(r.Provisioned())-1 && high.Before(begins.Add(r.Ahead)) {
 				high = begins.Add(r.Ahead) // the clock is set back in between, and the hour that occurs twice is missing at the end
 			}
-			out = append(out, standing{window: first + n, name: place(first+n, r.Laid()), hours: hours(low, high, r.Ahead)})
+			out = append(out, standing{window: first + n, name: place(first+n, r.Provisioned()), hours: hours(low, high, r.Ahead)})
 		}
 		// A window takes the place of the window that it replaces: unchanged rules need no step.
 		slices.SortFunc(out, func(a, b standing) int { return cmp.Compare(a.name, b.name) })
@@ -90,5 +90,5 @@ func reading(t time.Time) time.Time {
 // Before returns the window whose sequence a router still has in place of a window's, a number of
 // rounds after the last rotation.
 func Before(r plans.Rotate, window int64, rounds int) int64 {
-	return window - int64(rounds)*int64(r.Laid())
+	return window - int64(rounds)*int64(r.Provisioned())
 }

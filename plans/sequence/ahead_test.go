@@ -33,7 +33,7 @@ doors:
 }
 
 // open lists the knocks that a router takes at a time, by the clock on its wall, of those that were
-// laid down before.
+// provisioned before.
 func open(laid plans.Plan, at time.Time) (out []string) {
 	for _, d := range laid.Doors {
 		for _, h := range d.Hours {
@@ -74,7 +74,7 @@ func TestStanding(t *testing.T) {
 		// they are over.
 		at := time.Unix(60*rapid.Int64Range(28_400_000, 33_000_000).Draw(t, "at")+30, 0).In(zone)
 		laid, err := sequence.Standing(p, "r1", at, secret)
-		if err != nil || len(laid.Doors) != r.Laid() || laid.Rotates() {
+		if err != nil || len(laid.Doors) != r.Provisioned() || laid.Rotates() {
 			t.Fatal(err, len(laid.Doors))
 		}
 		names := map[string]bool{}
@@ -106,7 +106,7 @@ func TestStanding(t *testing.T) {
 			found = found || slices.Contains(taken, knockOf(t, p, then.Add(off+shift), rounds))
 		}
 		if !found {
-			t.Fatalf("laid down at %s, at %s the client's knock is none of the %d that are taken", at, then, len(taken))
+			t.Fatalf("provisioned at %s, at %s the client's knock is none of the %d that are taken", at, then, len(taken))
 		}
 	})
 }
@@ -116,7 +116,7 @@ type fatal struct{ *rapid.T }
 
 func (fatal) Helper() {}
 
-// TestStandingStays: within a window nothing that was laid down changes, and from one to the next
+// TestStandingStays: within a window nothing that was provisioned changes, and from one to the next
 // one door does.
 func TestStandingStays(t *testing.T) {
 	p := laidPlan(t, "1h", "10m", "1d")

@@ -103,7 +103,7 @@ func Token(secret []byte, scope Scope, window int64, stage, size int) ([]byte, e
 		return nil, err
 	}
 	if size < ShortestToken || size > LongestToken {
-		return nil, fmt.Errorf("a token of %d hex digits can't be made: choose %d to %d", size, ShortestToken, LongestToken)
+		return nil, fmt.Errorf("the number of hex digits of a token can't be %d: choose %d to %d", size, ShortestToken, LongestToken)
 	}
 	if stage < 1 || stage > MostStages {
 		return nil, fmt.Errorf("there is no stage %d: stages count from 1 to %d", stage, MostStages)

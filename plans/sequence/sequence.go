@@ -97,7 +97,7 @@ func (s Spec) drawer() (drawer, error) {
 	}
 	switch {
 	case s.Stages < FewestStages || s.Stages > MostStages:
-		return d, fmt.Errorf("a sequence of %d stages can't be made: choose %d to %d", s.Stages, FewestStages, MostStages)
+		return d, fmt.Errorf("the number of stages can't be %d: choose %d to %d", s.Stages, FewestStages, MostStages)
 	case s.Low < lowestPort || s.Low > s.High:
 		return d, fmt.Errorf("the ports %d-%d can't be chosen from: choose from %d-65535, the lower one first", s.Low, s.High, lowestPort)
 	case slices.Equal(s.Protocols, []string{"icmp"}):
@@ -200,7 +200,7 @@ func below(random io.Reader, n uint32) (uint32, error) {
 // any speed.
 func StagesFor(chance float64, decoys int) (int, error) {
 	if math.IsNaN(chance) || chance <= 0 || chance >= 1 || decoys < 0 {
-		return 0, fmt.Errorf("a chance of %v per sweep with %d decoys can't be reached: choose a chance between 0 and 1, such as 0.001, and 0 or more decoys", chance, decoys)
+		return 0, fmt.Errorf("a chance of %v per sweep can't be reached (decoys: %d): choose a chance between 0 and 1, such as 0.001, and 0 or more decoys", chance, decoys)
 	}
 	for n := FewestStages; n <= MostStages; n++ {
 		if inOrder(n, decoys) <= chance {

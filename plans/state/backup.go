@@ -20,8 +20,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Backup is what a change is about to touch, as it was before, and the steps of the change: all that is needed to take it back later.
-// It holds knock sequences: the file is for its owner alone.
+// Backup is what a change is about to touch, as it was before, and the steps of the change: all
+// that is needed to take it back later. It holds knock sequences: the file is for its owner alone.
 type Backup struct {
 	Format string `json:"format"`
 	// Change is the name of the change, by which undo and the journal know it.
@@ -148,7 +148,8 @@ func (d Dir) backup(key, change string) string {
 	return filepath.Join(d.path, "backups", fileName(key), change+".json")
 }
 
-// mostBackups is how many backups of a router are kept. A door that rotates every hour makes one for each.
+// mostBackups is how many backups of a router are kept. A door that rotates every hour makes one
+// for each.
 const mostBackups = 100
 
 // prune throws the oldest backups of a router away. Their names begin with the time.
@@ -170,8 +171,8 @@ func prune(dir string) error {
 	return errors.Join(problems...)
 }
 
-// SaveBackup keeps a backup, and throws the oldest of this router away when there are more than a hundred. It is on disk when SaveBackup
-// returns.
+// SaveBackup keeps a backup, and throws the oldest of this router away when there are more than a
+// hundred. It is on disk when SaveBackup returns.
 func (d Dir) SaveBackup(b Backup) error {
 	file := d.backup(b.of(), b.Change)
 	data, err := json.MarshalIndent(b, "", " ")

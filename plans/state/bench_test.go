@@ -6,7 +6,8 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 )
 
-// BenchmarkAppend is what a run over a fleet pays for its journal: many routers at once, each record on disk before it goes on.
+// BenchmarkAppend is what a run over a fleet pays for its journal: many routers at once, each
+// record on disk before it goes on.
 func BenchmarkAppend(b *testing.B) {
 	dir, err := state.Open(b.TempDir())
 	if err != nil {

@@ -59,7 +59,8 @@ type SavedRouter struct {
 	Version string `json:"version,omitempty"`
 	// Plan is the router's own plan, where it is not that of the file: variables differ.
 	Plan string `json:"plan,omitempty"`
-	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a difference can be told.
+	// Snapshot is the digest of the router as it was, Rows what that digest is over, so that a
+	// difference can be told.
 	Snapshot string      `json:"snapshot"`
 	Rows     []Text      `json:"rows"`
 	Steps    []SavedStep `json:"steps"`
@@ -160,8 +161,9 @@ func interfaceRows(s routeros.Snapshot) []string {
 	return out
 }
 
-// Difference says what is gone and what is new between two lists of rows, at most so many lines; then how many more there are. What
-// may be part of a knock is masked: a difference is shown to people.
+// Difference says what is gone and what is new between two lists of rows, at most so many lines;
+// then how many more there are. What may be part of a knock is masked: a difference is shown to
+// people.
 func Difference(before, after []Text, most int) []string {
 	var out []string
 	for _, row := range before {
@@ -239,7 +241,7 @@ func readSaved(path string, data []byte, find func(id string) (Key, error)) (Sav
 	if !ok {
 		return Saved{}, unproved(path, data)
 	}
-	changed := fmt.Errorf("%s: the file was changed after it was saved: make it anew with rosknock diff --save", path)
+	changed := fmt.Errorf("%s: the file was changed after it was saved: make it again with rosknock diff --save", path)
 	if !end.undamaged() {
 		return Saved{}, changed
 	}
@@ -270,7 +272,7 @@ func readSaved(path string, data []byte, find func(id string) (Key, error)) (Sav
 		err = s.check()
 	}
 	if err != nil {
-		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them anew with rosknock diff --save: %w", path, err)
+		return Saved{}, fmt.Errorf("%s: these changes can't be used, another version of rosknock may have written them: make them again with rosknock diff --save: %w", path, err)
 	}
 	s.Key, s.Authentic = end.Key, key.secret != nil
 	return s, nil
@@ -283,7 +285,7 @@ func unproved(path string, data []byte) error {
 	}
 	what := "this is no file of changes as rosknock diff --save writes it, or it is cut off"
 	if err := json.Unmarshal(data, &old); err == nil && old.Format == unprovedFormat {
-		what = "an older version of rosknock wrote this file, and anybody could have changed it: make it anew with rosknock diff --save"
+		what = "an older version of rosknock wrote this file, and anybody could have changed it: make it again with rosknock diff --save"
 	}
 	return fmt.Errorf("%s: %s", path, what)
 }

@@ -221,7 +221,7 @@ func (s Saved) check() error {
 		case named[r.Name]:
 			c.say("the router %q is there twice", r.Name)
 		case r.States < 0:
-			c.say("the router %q has %d proved states", r.Name, r.States)
+			c.say("the number of proved states of the router %q is %d", r.Name, r.States)
 		case r.Transport != "api" && r.Transport != "api-ssl":
 			c.say("the router %q is reached by %q, which nothing can do", r.Name, r.Transport)
 		case r.Pin != "" && !pinForm.MatchString(r.Pin):

@@ -14,8 +14,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Fingerprint tells whether a text is the same as another time, and nothing else: a plain digest of a plan would give its knock away to
-// whoever can try all ports. The key is made at the first use and stays in the state folder.
+// Fingerprint tells whether a text is the same as another time, and nothing else. A plain digest of
+// a plan would give its knock away to anybody who can try all ports. The key is made at the first
+// use and stays in the state folder.
 func (d Dir) Fingerprint(text []byte) (string, error) {
 	key, err := d.key()
 	if err != nil {

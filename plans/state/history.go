@@ -24,7 +24,8 @@ type History struct {
 	index *index // nil until it is asked for
 }
 
-// History opens the journal for reading. Nothing is written, so a state folder that can't be written will do.
+// History opens the journal for reading. Nothing is written, so a state folder that can't be
+// written will do.
 func (d Dir) History() (*History, error) {
 	defer d.shared()()
 	segments, err := d.all()

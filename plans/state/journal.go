@@ -19,8 +19,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Record is one line of the journal. Each carries the hash of the one before, so that a line that was changed, taken out or put in
-// breaks the chain from there on. The hash is no signature: who can write the file can write all of it anew.
+// Record is one line of the journal. Each carries the hash of the one before, so that a line that
+// was changed, taken out or put in breaks the chain from there on. The hash is no signature: who
+// can write the file can write all of it anew.
 type Record struct {
 	Seq  int64     `json:"seq"` // from 1
 	Time time.Time `json:"time"`
@@ -45,7 +46,7 @@ type Record struct {
 	Source string `json:"source,omitempty"`
 	Door   string `json:"door,omitempty"`
 	For    string `json:"for,omitempty"`
-	// Change names the change, Undoes the one that it takes back.
+	// Change names the change, Undoes the one that it rolls back.
 	Change     string   `json:"change,omitempty"`
 	Undoes     string   `json:"undoes,omitempty"`
 	Protection string   `json:"protection,omitempty"`
@@ -64,8 +65,9 @@ type Record struct {
 	Outcomes map[string]int `json:"outcomes,omitempty"`
 	// Fingerprint is the plan's, by [Dir.Fingerprint].
 	Fingerprint string `json:"fingerprint,omitempty"`
-	// Installs says that nothing of the plan was on the router before. Touched is what was there before the plan and what the change makes of it:
-	// from both follows what a removal of the plan has to put back, long after the backups are gone.
+	// Installs says that nothing of the plan was on the router before. Touched is what was there
+	// before the plan and what the change makes of it: from both follows what a removal of the plan
+	// has to put back, long after the backups are gone.
 	Installs bool      `json:"installs,omitempty"`
 	Touched  []Touched `json:"touched,omitempty"`
 	// TakenBy is the key of the router that takes over the older records of an address.
@@ -91,14 +93,15 @@ const (
 	RunEnd   = "run-end"
 )
 
-// How long the texts of a record may be, in bytes: a router says its identity and what goes wrong,
-// and both may be of any length. What a removal has to put back (Touched) is kept whole.
+// How long the texts of a record may be, in bytes: a router tells its identity and what failed, and
+// both may be of any length. What a removal has to put back (Touched) is kept whole.
 const (
 	longestName  = 256
 	longestError = 4096
 )
 
-// bounded is the record with its texts no longer than the journal keeps them, as JSON can hold them.
+// bounded is the record with its texts no longer than the journal keeps them, as JSON can hold
+// them.
 func (r Record) bounded() Record {
 	for _, name := range []*string{&r.Actor, &r.Command, &r.Router, &r.Identity, &r.Plan, &r.Source, &r.Door, &r.For} {
 		*name = cutTo(*name, longestName)
@@ -127,7 +130,8 @@ func cutTo(text string, longest int) string {
 	return text[:at] + "…"
 }
 
-// current is the segment of the journal that is written. The full ones are in the folder of [Dir.segments].
+// current is the segment of the journal that is written. The full ones are in the folder of
+// [Dir.segments].
 func (d Dir) current() string { return filepath.Join(d.path, "journal.ndjson") }
 
 // longestSegment is from what size on, in bytes, the journal goes on in another file.
@@ -184,7 +188,8 @@ type ending struct {
 	torn bool
 }
 
-// last finds the last record of the journal, in the segment that is written or else in those before.
+// last finds the last record of the journal, in the segment that is written or else in those
+// before.
 func (d Dir) last(file *os.File) (Record, ending, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -260,8 +265,9 @@ func syncFolder(path string) {
 
 func month(at time.Time) string { return at.UTC().Format("2006-01") }
 
-// openOwn opens a file that is for its owner alone. What others could have put there is refused, as ssh does.
-// A file that is exchanged at that moment, as one is when a segment is full, is opened anew.
+// openOwn opens a file that is for its owner alone. What others could have put there is refused, as
+// ssh does. A file that is exchanged at that moment, as one is when a segment is full, is opened
+// anew.
 func openOwn(path string, flags int) (*os.File, error) {
 	for range 100 {
 		file, err := openOnce(path, flags)
@@ -352,8 +358,8 @@ func (e *BrokenError) Error() string {
 	return fmt.Sprintf("journal line %d%s: %s", e.Line, file, cmp.Or(e.What, "it is no record"))
 }
 
-// Journal returns all records, the oldest first. When the chain is broken, the records that could be read come with a *[BrokenError]
-// for the first break. A journal that is not there is empty.
+// Journal returns all records, the oldest first. When the chain is broken, the records that could
+// be read come with a *[BrokenError] for the first break. A journal that is not there is empty.
 func (d Dir) Journal() ([]Record, error) {
 	h, err := d.History()
 	if err != nil {

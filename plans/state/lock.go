@@ -34,7 +34,8 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s: %s is at work on it; wait until it is done", e.Router, who)
 }
 
-// Lock is held until it is released, or the program ends, however it ends: the system gives it back.
+// Lock is held until it is released, or the program ends, however it ends: the system gives it
+// back.
 type Lock struct{ lock *flock.Flock }
 
 // Lock keeps other runs on this machine off a router. It does not wait: when another run holds it, the error is a

@@ -9,8 +9,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Touched is one thing on a router that is not a plan's own and that a change of the plan has changed: of a service whether it is disabled, its
-// port, or from where it answers; of a rule that the plan took over its comment.
+// Touched is one thing on a router that is not a plan's own and that a change of the plan has
+// changed: of a service whether it is disabled, its port, or from where it answers; of a rule that
+// the plan took over its comment.
 type Touched struct {
 	Path string `json:"path"`
 	ID   string `json:"id,omitempty"`   // of a rule
@@ -22,8 +23,8 @@ type Touched struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// Touched lists what a change set of a plan does to what is not the plan's own. Steps of one change that do something to the same thing come
-// in their order.
+// Touched lists what a change set of a plan does to what is not the plan's own. Steps of one change
+// that do something to the same thing come in their order.
 func (d Dir) Touched(before routeros.Snapshot, c change.ChangeSet, plan string) ([]Touched, error) {
 	var out []Touched
 	for _, step := range c.Steps {

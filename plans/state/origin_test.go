@@ -34,16 +34,16 @@ func TestOrigin(t *testing.T) {
 		records []state.Record
 		want    remove.Origin
 	}{
-		"nothing":                   {nil, remove.Origin{}},
-		"it came":                   {[]state.Record{begun(came), came}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
-		"it was changed":            {[]state.Record{begun(came), came, begun(moved), moved}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2222")}}},
-		"the change was taken back": {[]state.Record{begun(came), came, begun(moved), moved, undone("2")}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
-		"it came from elsewhere":    {[]state.Record{begun(moved), moved}, remove.Origin{Services: []remove.Service{{Name: "ssh", What: "port", Was: "2200", Is: "2222"}}}},
-		"it went":                   {[]state.Record{begun(came), came, begun(gone), gone}, remove.Origin{}},
-		"it went and came back":     {[]state.Record{begun(came), came, begun(gone), gone, undone("3")}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
-		"a removal was cut off":     {[]state.Record{begun(came), came, begun(gone)}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
-		"another router, and plan":  {[]state.Record{begun(came), came, begun(elsewhere), elsewhere, begun(another), another}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
-		"the run was killed":        {[]state.Record{begun(came)}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
+		"nothing":                    {nil, remove.Origin{}},
+		"it came":                    {[]state.Record{begun(came), came}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
+		"it was changed":             {[]state.Record{begun(came), came, begun(moved), moved}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2222")}}},
+		"the change was rolled back": {[]state.Record{begun(came), came, begun(moved), moved, undone("2")}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
+		"it came from elsewhere":     {[]state.Record{begun(moved), moved}, remove.Origin{Services: []remove.Service{{Name: "ssh", What: "port", Was: "2200", Is: "2222"}}}},
+		"it went":                    {[]state.Record{begun(came), came, begun(gone), gone}, remove.Origin{}},
+		"it went and came back":      {[]state.Record{begun(came), came, begun(gone), gone, undone("3")}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
+		"a removal was cut off":      {[]state.Record{begun(came), came, begun(gone)}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
+		"another router, and plan":   {[]state.Record{begun(came), came, begun(elsewhere), elsewhere, begun(another), another}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
+		"the run was killed":         {[]state.Record{begun(came)}, remove.Origin{Known: true, Services: []remove.Service{telnet, ssh("2200")}}},
 	} {
 		if got := state.Origin(tt.records, "r", "m"); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
@@ -51,7 +51,8 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// TestTouched: services and rules that change hands are written down, rows of the plan's own are not, and a rule is known again by what it does.
+// TestTouched: services and rules that change hands are written down, rows of the plan's own are
+// not, and a rule is known again by what it does.
 func TestTouched(t *testing.T) {
 	dir, err := state.Open(t.TempDir())
 	if err != nil {

@@ -127,7 +127,8 @@ func newBackward(from io.ReaderAt, size int64) *backward {
 	return b
 }
 
-// next goes to the line before. It returns false at the beginning of the file, and when reading fails.
+// next goes to the line before. It returns false at the beginning of the file, and when reading
+// fails.
 func (b *backward) next() bool {
 	for !b.ended && b.err == nil {
 		if i := bytes.LastIndexByte(b.left, '\n'); i >= 0 {
@@ -143,7 +144,8 @@ func (b *backward) next() bool {
 	return false
 }
 
-// fill reads what stands before. Each time twice as much, so that a long line is not copied over and over.
+// fill reads what stands before. Each time twice as much, so that a long line is not copied over
+// and over.
 func (b *backward) fill() {
 	n := min(b.block, b.at)
 	more := make([]byte, n, n+int64(len(b.left)))

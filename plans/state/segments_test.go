@@ -56,7 +56,7 @@ func files(t *testing.T, d state.Dir) []string {
 	return append(full, file(d))
 }
 
-// TestLongTexts: what a router says of itself, and of what goes wrong, may be of any length and
+// TestLongTexts: what a router says of itself, and of what failed, may be of any length and
 // hold any byte: the chain stays whole, and the record is found again as the last.
 func TestLongTexts(t *testing.T) {
 	for name, text := range map[string]string{
@@ -82,7 +82,8 @@ func TestLongTexts(t *testing.T) {
 	}
 }
 
-// TestLongLine: what has to be put back is kept whole, however long it is, and the line is found as the last.
+// TestLongLine: what has to be put back is kept whole, however long it is, and the line is found as
+// the last.
 func TestLongLine(t *testing.T) {
 	d := open(t)
 	add(t, d, state.Record{Address: "r", Event: state.Begin, Touched: []state.Touched{{Was: state.Text(strings.Repeat("y", 3<<20))}}}, state.Record{Address: "r"})
@@ -342,7 +343,8 @@ func listing(t *testing.T, path string) string {
 	return out.String()
 }
 
-// TestOthers: a state folder, or a journal, that others can write, and a journal that is a link, are refused.
+// TestOthers: a state folder, or a journal, that others can write, and a journal that is a link,
+// are refused.
 func TestOthers(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it has no such modes")

@@ -1,5 +1,5 @@
-// Package state is what rosknock remembers between runs, in a folder that only its owner can read: the journal of what was done, and the
-// locks that keep two runs off one router.
+// Package state is what rosknock remembers between runs, in a folder that only its owner can read:
+// the journal of what was done, and the locks that keep two runs off one router.
 //
 //	dir, err := state.Open(path)
 //	lock, err := dir.Lock("192.0.2.1:8729", state.Holder{…})
@@ -49,7 +49,8 @@ func (d Dir) Exposed() error {
 	return &ExposedError{fmt.Sprintf("the state folder %s can be written by others (mode %04o), who could make up what was done and which certificates are known: chmod go-w it, or name another one with --state-dir", d.path, info.Mode().Perm())}
 }
 
-// ExposedError says that others could have written what is remembered, or could have it written elsewhere.
+// ExposedError says that others could have written what is remembered, or could have it written
+// elsewhere.
 type ExposedError struct{ text string }
 
 // Error implements error.

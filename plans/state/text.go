@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text is a value of the router in JSON. Comments need not be UTF-8 (routeros-facts § 1.1), and JSON would lose such bytes: a text that
-// is not is kept as {"base64": "…"}.
+// Text is a value of the router in JSON. Comments need not be UTF-8 (routeros-facts § 1.1), and
+// JSON would lose such bytes: a text that is not is kept as {"base64": "…"}.
 type Text string
 
 type encoded struct {

@@ -2,8 +2,8 @@ package state
 
 import "slices"
 
-// Undoable lists the changes of a router that have left something to take back, the newest first: those that were carried out, or whose
-// end is not known, and that no undo has rolled back since.
+// Undoable lists the changes of a router that can still be rolled back, the newest first: those
+// that were carried out, or whose end is not known, and that no undo has rolled back since.
 func Undoable(records []Record, key string) []Record {
 	var out []Record
 	for _, r := range records {
@@ -29,8 +29,8 @@ func Undoable(records []Record, key string) []Record {
 	return out
 }
 
-// Unfinished lists the changes of a router that were begun and of which nothing more is known, since the last that came to an end: the
-// program was killed, or the machine. The newest comes first.
+// Unfinished lists the changes of a router that were begun after the last one that ended, and whose
+// end is not known: the program was killed, or the machine. The newest comes first.
 func Unfinished(records []Record, key string) []Record {
 	undoable := Undoable(records, key)
 	end := slices.IndexFunc(undoable, func(r Record) bool { return r.Event != Begin })

@@ -15,13 +15,13 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestUndoable: which changes of a router there is something to take back of, and which did not come to an end.
+// TestUndoable: which changes of a router can be rolled back, and which did not come to an end.
 func TestUndoable(t *testing.T) {
 	tests := []struct{ name, journal, undoable, unfinished string }{
 		{"nothing", "", "", ""},
 		{"done", "begin a, end a changed", "a", ""},
 		{"two", "begin a, end a changed, begin b, end b changed", "b a", ""},
-		{"refused and taken back at once", "begin a, end a refused, begin b, end b reverted", "", ""},
+		{"refused and rolled back at once", "begin a, end a refused, begin b, end b reverted", "", ""},
 		{"failed, unknown and killed", "begin a, end a failed, begin b, end b unknown, begin c", "c b a", "c"},
 		{"undone", "begin a, end a changed, begin b, end b changed, begin c b, end c changed b", "a", ""},
 		{"an undo that failed", "begin a, end a changed, begin b a, end b failed a", "a", ""},
@@ -60,8 +60,8 @@ func TestUndoable(t *testing.T) {
 	}
 }
 
-// TestBackup: what was there comes back from a backup byte for byte, comments that are not UTF-8 included, and names that are none are
-// refused.
+// TestBackup: what was there comes back from a backup byte for byte, comments that are not UTF-8
+// included, and names that are none are refused.
 func TestBackup(t *testing.T) {
 	rule := routeros.Rule{ID: "*1F", Attrs: routeros.MakeAttributes("chain", "input", "action", "drop", "comment", "\xe9quipe \"x\" [rosknock m/x]")}
 	before := routeros.Snapshot{
@@ -249,7 +249,8 @@ func numbered(s routeros.Snapshot) routeros.Snapshot {
 	return s
 }
 
-// TestSpoiltBackups: however the parts of a backup are mixed up, it is refused, or can be worked with.
+// TestSpoiltBackups: however the parts of a backup are mixed up, it is refused, or can be worked
+// with.
 func TestSpoiltBackups(t *testing.T) {
 	d := open(t)
 	workWith(t, smallBackup())

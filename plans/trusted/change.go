@@ -213,17 +213,17 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 		return done, err
 	}
 	if len(again) > 0 {
-		done.Left = append(done.Left, fmt.Sprintf("%d connections are open again", len(again)))
+		done.Left = append(done.Left, fmt.Sprintf("connections that are open again: %d", len(again)))
 	}
 	if blank > 0 {
-		done.Left = append(done.Left, fmt.Sprintf("the router does not show the source of %d connections: some may be from this address", blank))
+		done.Left = append(done.Left, fmt.Sprintf("connections whose source the router does not show: %d; some may be from this address", blank))
 	}
 	hits, _, err := listed(ctx, s, l.lists(f), f, address)
 	if err != nil {
 		return done, err
 	}
 	if len(hits) > 0 {
-		done.Left = append(done.Left, fmt.Sprintf("%d list entries came back: the address keeps knocking", len(hits)))
+		done.Left = append(done.Left, fmt.Sprintf("list entries that came back: %d; the address keeps knocking", len(hits)))
 	}
 	return sessions(ctx, s, address, done)
 }

@@ -1,9 +1,7 @@
 package trusted_test
 
 import (
-	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,12 +14,14 @@ import (
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/firewall"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // bench is a simulated router that carries a plan, with a session to it.
@@ -37,15 +37,12 @@ func newBench(t testing.TB, plan string) bench {
 	t.Helper()
 	now := time.Date(2026, 9, 25, 8, 50, 30, 0, time.UTC)
 	b := bench{t: t, now: &now}
-	b.router = sim.New(sim.Options{Now: func() time.Time { return *b.now }})
 	text, err := fixtures.Router("defconf.rsc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s, _ := rsc.Read(text).Snapshot(rsc.Options{})
-	if err := b.router.Load(s); err != nil {
-		t.Fatal(err)
-	}
+	b.router = simtest.New(t, sim.Options{Now: func() time.Time { return *b.now }}, s)
 	b.connect()
 	b.carry(plan)
 	return b
@@ -53,11 +50,7 @@ func newBench(t testing.TB, plan string) bench {
 
 func (b *bench) connect() {
 	b.t.Helper()
-	client, server := net.Pipe()
-	ctx, cancel := context.WithCancel(context.Background())
-	b.t.Cleanup(cancel)
-	go b.router.ServeConn(ctx, server)
-	session, err := api.NewSession(b.t.Context(), client, "admin", "", api.Options{})
+	session, err := api.NewSession(b.t.Context(), simtest.Pipe(b.t, b.router), "admin", "", api.Options{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -102,7 +95,7 @@ func (b bench) ledger() trusted.Ledger {
 
 // knock plays some stages of the first door from an address, and then a packet to Winbox.
 func (b bench) knock(source string, stages ...plans.Stage) firewall.Verdict {
-	probes := compile.NewProbes(b.router.Snapshot(), routeros.IPv4)
+	probes := traffic.NewProbes(b.router.Snapshot(), routeros.IPv4)
 	probes.Source = netip.MustParseAddr(source)
 	for _, s := range stages {
 		b.router.Packet(probes.Stage("ether1", s))

@@ -22,7 +22,7 @@ func Left(now, before routeros.Snapshot, done change.ChangeSet, plan string) []s
 		}
 		was, is := ownEntries(before, f, plan), ownEntries(now, f, plan)
 		if !slices.Equal(was, is) {
-			out = append(out, fmt.Sprintf("%s: %d entries of the plan, there were %d", f.AddressList(), len(is), len(was)))
+			out = append(out, fmt.Sprintf("%s: entries of the plan: %d now, %d before", f.AddressList(), len(is), len(was)))
 		}
 	}
 	return append(out, leftOfServices(now, before, done)...)

@@ -30,13 +30,13 @@ func Changes(now, before routeros.Snapshot, done change.ChangeSet, plan string) 
 	}
 	u := newUndoer(now, states, done, plan)
 	u.recogniseAdded(before, done)
-	steps, exact := u.came(done)
+	steps, exact := u.progressOf(done)
 	if !exact {
 		// An earlier undo may have been interrupted, and may have restored rows already.
 		u = newUndoer(now, states, done, plan)
 		u.recogniseReturned(before, done)
 		u.recogniseAdded(before, done)
-		steps, exact = u.came(done)
+		steps, exact = u.progressOf(done)
 	}
 	u.exact = exact
 	for i, step := range slices.Backward(done.Steps[:steps]) {
@@ -56,11 +56,11 @@ func newUndoer(now routeros.Snapshot, states []routeros.Snapshot, done change.Ch
 	}
 }
 
-// came returns how far the change set has been applied: after how many steps the router would be in
-// its present state, or at least the plan's rows, if foreign rows have changed. If that matches no
-// number of steps, since somebody has edited our rows, it returns all steps, and those that were
-// not done are skipped one by one.
-func (u *undoer) came(done change.ChangeSet) (steps int, exact bool) {
+// progressOf returns how far the change set has been applied: after how many steps the router would
+// be in its present state, or at least the plan's rows, if foreign rows have changed. If that
+// matches no number of steps, since somebody has edited our rows, it returns all steps, and those
+// that were not done are skipped one by one.
+func (u *undoer) progressOf(done change.ChangeSet) (steps int, exact bool) {
 	menus := done.Menus()
 	for _, foreign := range []bool{true, false} {
 		now := map[routeros.Menu][]change.Row{}

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 const table = `/interface bridge add name=bridge
@@ -54,11 +55,8 @@ type bench struct {
 func newBench(t *rapid.T) bench {
 	now := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
 	version, _ := routeros.ParseVersion(rapid.SampledFrom([]string{"6.49", "7.14", "7.20", "7.24"}).Draw(t, "version"))
-	router := sim.New(sim.Options{Version: version, IPv6Package: true, Now: func() time.Time { return now }})
 	s, _ := rsc.Read([]byte(table)).Snapshot(rsc.Options{Version: version})
-	if err := router.Load(s); err != nil {
-		t.Fatal(err)
-	}
+	router := simtest.New(t, sim.Options{Version: version, IPv6Package: true, Now: func() time.Time { return now }}, s)
 	return bench{t, router, &now}
 }
 

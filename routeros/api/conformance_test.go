@@ -3,7 +3,6 @@ package api_test
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // TestConformance holds a router to what rosknock relies on: the simulated one in each version, and
@@ -65,11 +65,7 @@ func TestConformance(t *testing.T) {
 func dialSimulated(router *sim.Router) func(*testing.T) *api.Session {
 	return func(t *testing.T) *api.Session {
 		t.Helper()
-		client, server := net.Pipe()
-		done := make(chan struct{})
-		go func() { router.ServeConn(context.WithoutCancel(t.Context()), server); close(done) }()
-		t.Cleanup(func() { client.Close(); <-done })
-		s, err := api.NewSession(t.Context(), client, "admin", "", api.Options{})
+		s, err := api.NewSession(t.Context(), simtest.Pipe(t, router), "admin", "", api.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
@@ -196,7 +198,7 @@ func (c *turns) Read(p []byte) (int, error) {
 
 // TestRoundTrips: with TLS 1.2, a login and a snapshot cost four after the TCP handshake.
 func TestRoundTrips(t *testing.T) {
-	address := listen(t, &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12})
+	address := simtest.Listen(t, sim.New(sim.Options{}), &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12})
 	counted := new(turns)
 	s, err := api.Dial(t.Context(), api.Target{Address: address, User: "admin", Trust: api.Trust{Insecure: true}}, "",
 		api.Options{Dial: func(ctx context.Context, network, address string) (conn net.Conn, err error) {
@@ -230,7 +232,7 @@ func TestPlainRSA(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, suite := range []uint16{tls.TLS_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_RSA_WITH_AES_256_CBC_SHA, tls.TLS_RSA_WITH_AES_128_CBC_SHA} {
-		address := listen(t, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		address := simtest.Listen(t, sim.New(sim.Options{}), &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
 		s, err := api.Dial(t.Context(), api.Target{Address: address, User: "admin", Trust: api.Trust{Insecure: true}}, "", api.Options{})
 		if err != nil {
 			t.Errorf("%s: %v", tls.CipherSuiteName(suite), err)

@@ -20,6 +20,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
@@ -86,17 +87,10 @@ func genuine(t *testing.T) script {
 	var said script
 	synctest.Test(t, func(t *testing.T) {
 		record := new(recording)
-		router := sim.New(sim.Options{Users: []sim.User{{Name: "admin", Password: "sesame"}}, Fault: record.heard})
+		ctx := t.Context()
 		snapshot, _ := rsc.Read(text).Snapshot(rsc.Options{})
-		if err := router.Load(snapshot); err != nil {
-			t.Fatal(err)
-		}
-		client, server := net.Pipe()
-		ctx, cancel := context.WithCancel(t.Context())
-		over := make(chan struct{})
-		go func() { router.ServeConn(ctx, server); close(over) }()
-		defer func() { client.Close(); cancel(); <-over }()
-		s, err := api.NewSession(ctx, recorder{client, record}, "admin", "sesame", api.Options{})
+		router := simtest.New(t, sim.Options{Users: []sim.User{{Name: "admin", Password: "sesame"}}, Fault: record.heard}, snapshot)
+		s, err := api.NewSession(ctx, recorder{simtest.Pipe(t, router), record}, "admin", "sesame", api.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

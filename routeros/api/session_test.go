@@ -24,6 +24,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 	"github.com/rosknock/rosknock/routeros/wire"
 )
 
@@ -82,13 +83,7 @@ func session(t *testing.T, conn net.Conn, o api.Options) *api.Session {
 // simulated is a session with a simulated router.
 func simulated(t *testing.T, o sim.Options, user, password string) (*api.Session, error) {
 	t.Helper()
-	client, server := net.Pipe()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	router := sim.New(o)
-	go func() { router.ServeConn(ctx, server); close(done) }()
-	t.Cleanup(func() { client.Close(); cancel(); <-done })
-	s, err := api.NewSession(t.Context(), client, user, password, api.Options{})
+	s, err := api.NewSession(t.Context(), simtest.Pipe(t, sim.New(o)), user, password, api.Options{})
 	if err == nil {
 		t.Cleanup(func() { _ = s.Close() })
 	}
@@ -372,23 +367,9 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// listen serves a simulated router on loopback over TLS of a configuration.
-func listen(t *testing.T, config *tls.Config) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { _ = sim.New(sim.Options{}).Serve(ctx, tls.NewListener(l, config)); close(done) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return l.Addr().String()
-}
-
 func TestTrust(t *testing.T) {
 	c := certificate(t)
-	address := listen(t, &tls.Config{Certificates: []tls.Certificate{c}, MaxVersion: tls.VersionTLS12})
+	address := simtest.Listen(t, sim.New(sim.Options{}), &tls.Config{Certificates: []tls.Certificate{c}, MaxVersion: tls.VersionTLS12})
 	dial := func(trust api.Trust) error {
 		s, err := api.Dial(t.Context(), api.Target{Address: address, User: "admin", Trust: trust}, "", api.Options{})
 		if err == nil {
@@ -418,7 +399,7 @@ func TestTrust(t *testing.T) {
 
 // TestNoCertificate: a router without a certificate for api-ssl shares no cipher with anybody.
 func TestNoCertificate(t *testing.T) {
-	address := listen(t, &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }, MaxVersion: tls.VersionTLS12, //nolint:nilnil // that is the case under test
+	address := simtest.Listen(t, sim.New(sim.Options{}), &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }, MaxVersion: tls.VersionTLS12, //nolint:nilnil // that is the case under test
 		CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256}, Certificates: []tls.Certificate{certificate(t)}})
 	_, err := api.Dial(t.Context(), api.Target{Address: address, User: "admin"}, "", api.Options{})
 	if e := is[*api.NoCertificateError](t, err); !strings.Contains(e.Error(), "/certificate add") {

@@ -44,7 +44,8 @@ type member struct {
 	static bool
 }
 
-// join is what two rows of one address are together: the address of a DNS name can be there by itself too.
+// join is what two rows of one address are together: the address of a DNS name can be there by
+// itself too.
 func (m member) join(o member) member {
 	if m.until.IsZero() || !o.until.IsZero() && o.until.Before(m.until) {
 		return member{m.until, m.static || o.static}
@@ -134,8 +135,9 @@ func (m *AddressLists) Contains(f routeros.Family, name string, a netip.Addr, at
 	return false
 }
 
-// Apply makes the additions of a packet: a new entry starts its time-out, a dynamic one that is there
-// already starts it anew and stays dynamic, a static one is left alone (routeros-facts § 2.6, § 3).
+// Apply makes the additions of a packet: a new entry starts its time-out, a dynamic one that is
+// there already starts it anew and stays dynamic, a static one is left alone (routeros-facts § 2.6,
+// § 3).
 func (m *AddressLists) Apply(additions []Addition, at time.Time) {
 	for _, a := range additions {
 		l := m.list(a.Family, a.List)

@@ -16,8 +16,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// naive is a second evaluator, written from the manual's sentences with nothing in common with the first: attributes
-// are read anew for every packet, chains are looked for in the whole table, lists are slices.
+// naive is a second evaluator, written from the manual's sentences with nothing in common with the
+// first: attributes are read anew for every packet, chains are looked for in the whole table, lists
+// are slices.
 type naive struct {
 	s       routeros.Snapshot
 	lists   []naiveEntry
@@ -212,7 +213,8 @@ func (n *naive) matches(r routeros.Rule) bool {
 	return true
 }
 
-// lacks says that a packet has nothing of what a matcher is about: then it does not match, with a ! neither.
+// lacks says that a packet has nothing of what a matcher is about: then it does not match, with a !
+// neither.
 func (n *naive) lacks(name string) bool {
 	switch name {
 	case "dst-port", "src-port", "port":
@@ -382,7 +384,8 @@ func naiveRule(t *rapid.T, menu routeros.Menu, chain string, id int) routeros.Ru
 	return r
 }
 
-// TestAgainstNaive: both evaluators agree on tables, packets and lists that change while packets come.
+// TestAgainstNaive: both evaluators agree on tables, packets and lists that change while packets
+// come.
 func TestAgainstNaive(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := routeros.Snapshot{

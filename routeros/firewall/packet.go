@@ -31,8 +31,8 @@ type Packet struct {
 	Protocol         uint8
 	Src, Dst         netip.Addr
 	SrcPort, DstPort uint16 // of tcp, udp, sctp, dccp and udp-lite
-	// InInterface is where it came in; for a bridged port that is the bridge. Empty is an interface that no
-	// rule and no list names.
+	// InInterface is where it came in; for a bridged port that is the bridge. Empty is an interface
+	// that no rule and no list names.
 	InInterface, OutInterface string
 	SrcMAC                    string // upper case, with colons; empty when unknown
 	// Size is the whole IP packet, header included, as packet-size counts it.
@@ -45,8 +45,8 @@ type Packet struct {
 	MSS                uint16 // the maximum segment size that a SYN offers; 0 when unknown
 	State              State
 	SrcNAT, DstNAT     bool // the connection's addresses are translated
-	// To is where destination NAT sends the packets of this connection, which has been translated by its first one; the zero value where it
-	// was not.
+	// To is where destination NAT sends the packets of this connection, which has been translated by
+	// its first one; the zero value where it was not.
 	To netip.AddrPort
 	// IPsec says that the packet came out of an IPsec tunnel.
 	IPsec   bool
@@ -63,7 +63,8 @@ func familyOf(a netip.Addr) routeros.Family {
 	return routeros.IPv4
 }
 
-// hasPorts reports whether the packet carries ports: a later fragment does not, whatever its protocol.
+// hasPorts reports whether the packet carries ports: a later fragment does not, whatever its
+// protocol.
 func (p *Packet) hasPorts() bool { return !p.Fragment && portProtocol(p.Protocol) }
 
 // portProtocol reports whether a protocol has ports: tcp, udp, dccp, sctp and udp-lite.
@@ -153,8 +154,8 @@ func (f Flags) String() string {
 // Verdict is what becomes of a packet.
 type Verdict uint8
 
-// The verdicts. Forwarded means that a dst-nat rule sent the packet elsewhere and the filter's forward chain let it
-// go there, so that it never reached the router's own services.
+// The verdicts. Forwarded means that a dst-nat rule sent the packet elsewhere and the filter's
+// forward chain let it go there, so that it never reached the router's own services.
 const (
 	Accept Verdict = iota
 	Drop
@@ -171,11 +172,12 @@ func (v Verdict) String() string {
 // Disposition is what becomes of a packet, and why.
 type Disposition struct {
 	Verdict Verdict
-	// Rule decided; nil at the end of a built-in chain, which accepts. Table is where it stands. Of what was forwarded it is
-	// the rule that sent it there.
+	// Rule decided; nil at the end of a built-in chain, which accepts. Table is where it stands. Of
+	// what was forwarded it is the rule that sent it there.
 	Rule  *routeros.Rule
 	Table routeros.Menu
-	// To is where a packet was sent, whether forward let it go there or not; the zero value where nothing was, or where is not known.
+	// To is where a packet was sent, whether forward let it go there or not; the zero value where
+	// nothing was, or where is not known.
 	To netip.AddrPort
 	// Trail holds the rules that were looked at, in order: those that matched, and from
 	// [Firewall.Trace] the others too.
@@ -184,11 +186,12 @@ type Disposition struct {
 	Additions []Addition
 	// Logged are the rules that logged the packet.
 	Logged []*routeros.Rule
-	// Undecided are the rules that hung on a matcher, or on an action, that the packet alone can't settle.
+	// Undecided are the rules that hung on a matcher, or on an action, that the packet alone can't
+	// settle.
 	Undecided []TraceStep
-	// Incomplete says that there may be other dispositions than those given: a walk was cut short because
-	// chains jump in circles, or [Firewall.Dispositions] met more open questions than it follows.
-	// A caller that has to be sure refuses such an answer.
+	// Incomplete says that there may be other dispositions than those given: a walk was cut short
+	// because chains jump in circles, or [Firewall.Dispositions] met more open questions than it
+	// follows. A caller that has to be sure refuses such an answer.
 	Incomplete bool
 }
 

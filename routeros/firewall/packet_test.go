@@ -62,7 +62,8 @@ func input(t testing.TB, rules string, p firewall.Packet) firewall.Disposition {
 	return firewall.NewFirewall(s).Input(p, firewall.NewAddressLists(s, noon()), noon())
 }
 
-// TestMatchers: each matcher with a value that fits the packet and one that does not; a ! turns both round.
+// TestMatchers: each matcher with a value that fits the packet and one that does not; a ! turns
+// both round.
 func TestMatchers(t *testing.T) {
 	tests := []struct{ name, yes, no string }{
 		{"protocol", "tcp", "udp"},
@@ -158,7 +159,8 @@ func TestICMP(t *testing.T) {
 	}
 }
 
-// TestUndecided: what the packet alone does not tell is followed both ways, and never taken for a no in silence.
+// TestUndecided: what the packet alone does not tell is followed both ways, and never taken for a
+// no in silence.
 func TestUndecided(t *testing.T) {
 	for _, matcher := range []string{
 		"limit=10/1m,5:packet", "dst-limit=1,5,src-address", "layer7-protocol=x", "random=50", "nth=2,1", "psd=21,3s,3,1", "connection-limit=10,32",
@@ -254,8 +256,8 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestRedirect: redirect sends a packet to the address of the interface that it came in on, a broadcast too, as
-// the kernel does (see package lab).
+// TestRedirect: redirect sends a packet to the address of the interface that it came in on, a
+// broadcast too, as the kernel does (see package lab).
 func TestRedirect(t *testing.T) {
 	const rules = "add chain=input action=drop dst-address=192.0.2.1 dst-address-type=local connection-nat-state=dstnat\n/ip firewall nat add chain=dstnat action=redirect\n"
 	for _, dst := range []string{"192.168.88.1", "192.0.2.255"} {
@@ -270,8 +272,8 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// TestSamePass: a list addition counts for later rules of the same packet. With equal matchers, stages in ascending
-// order let one packet pass two; later stages first do not.
+// TestSamePass: a list addition counts for later rules of the same packet. With equal matchers,
+// stages in ascending order let one packet pass two; later stages first do not.
 func TestSamePass(t *testing.T) {
 	stage1 := "add chain=input action=add-src-to-address-list protocol=tcp dst-port=22 address-list=one address-list-timeout=10s\n"
 	stage2 := "add chain=input action=add-src-to-address-list protocol=tcp dst-port=22 src-address-list=one address-list=two address-list-timeout=10s\n"
@@ -405,8 +407,8 @@ func randomRule(t *rapid.T) string {
 		pick("match", "", " protocol=tcp dst-port=22", " protocol=udp", " src-address-list=x", " src-address=203.0.113.0/24", " in-interface-list=!LAN", " connection-state=new", " limit=1,1") + "\n"
 }
 
-// TestProperties of every table: the plain answer is among all answers; a disabled rule is as good as none; a rule
-// in a chain that nobody jumps to changes nothing.
+// TestProperties of every table: the plain answer is among all answers; a disabled rule is as good
+// as none; a rule in a chain that nobody jumps to changes nothing.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var rules []string

@@ -18,12 +18,13 @@ const usualPort = 51077
 //	udp [2001:db8::9]:40000 [2001:db8::1]:51820
 //	icmp 203.0.113.9
 //
-// The source may carry a port. A destination of a port alone means the router itself, and leaves the packet
-// without a destination address; protocols without ports need no destination. What is not said is as a first
-// packet usually is: a TCP SYN, an ICMP echo request. All mistakes are reported at once.
+// The source may carry a port. A destination of a port alone means the router itself, and leaves
+// the packet without a destination address; protocols without ports need no destination. What is
+// not said is as a first packet usually is: a TCP SYN, an ICMP echo request. All mistakes are
+// reported at once.
 func Parse(words []string) (Packet, error) {
 	if len(words) < 2 || len(words) > 3 {
-		return Packet{}, badPacket("%d words: a protocol, a source and a destination are expected", len(words))
+		return Packet{}, badPacket("a protocol, a source and a destination are expected, three words and not %d", len(words))
 	}
 	var p Packet
 	var errs []error

@@ -26,8 +26,8 @@ func TestParse(t *testing.T) {
 // TestParseMistakes: what is wrong is named, and an example stands behind it.
 func TestParseMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                 "0 words",
-		"tcp":                              "1 words",
+		"":                                 "three words and not 0",
+		"tcp":                              "three words and not 1",
 		"tpc 203.0.113.9 :22":              `"tpc" is no protocol`,
 		"tcp 203.0.113.9":                  "needs a destination port",
 		"tcp 203.0.113.9 192.0.2.1":        "needs a destination port",
@@ -40,7 +40,7 @@ func TestParseMistakes(t *testing.T) {
 		"icmp 203.0.113.9 :22":             "icmp has no ports",
 		"tcp 203.0.113.9 [2001:db8::1]:22": "different families",
 		"tcp 203.0.113.9 [2001:db8::1:22":  "[address]:port",
-		"tcp 1.2.3.4 :22 :23":              "4 words",
+		"tcp 1.2.3.4 :22 :23":              "three words and not 4",
 	} {
 		_, err := Parse(strings.Fields(text))
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "for example: tcp 203.0.113.9 :22") {

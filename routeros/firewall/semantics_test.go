@@ -30,8 +30,8 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestNATStates: an untranslated connection is in none of the states; a translated one may be one of
-// endpoint-independent NAT or not.
+// TestNATStates: an untranslated connection is in none of the states; a translated one may be one
+// of endpoint-independent NAT or not.
 func TestNATStates(t *testing.T) {
 	for _, test := range []struct {
 		value    string
@@ -89,8 +89,8 @@ func TestMSS(t *testing.T) {
 	}
 }
 
-// TestAddressTypes: of addresses that are not the router's own only the routing table knows whether they are
-// unicast or blackholed.
+// TestAddressTypes: of addresses that are not the router's own only the routing table knows whether
+// they are unicast or blackholed.
 func TestAddressTypes(t *testing.T) {
 	for _, test := range []struct{ src, value, want string }{
 		{"203.0.113.9", "unicast", "yes"}, {"203.0.113.9", "!local", "yes"}, {"203.0.113.9", "blackhole", "open"}, {"203.0.113.9", "!unreachable", "open"},
@@ -119,8 +119,9 @@ func TestOutInterface(t *testing.T) {
 	}
 }
 
-// TestUnknownAction: what an action that nobody knows does is followed in all three ways, since it may let a
-// stranger in. So is where a packet goes that is sent to one of several addresses, one of them the router's.
+// TestUnknownAction: what an action that nobody knows does is followed in all three ways, since it
+// may let a stranger in. So is where a packet goes that is sent to one of several addresses, one of
+// them the router's.
 func TestUnknownAction(t *testing.T) {
 	verdicts := func(rules string) []firewall.Verdict {
 		s := router(t, rules)
@@ -219,7 +220,8 @@ func TestIPv6(t *testing.T) {
 	}
 }
 
-// TestDynamicRules count like others: the router's own counter row goes on, a hotspot's row is undecided.
+// TestDynamicRules count like others: the router's own counter row goes on, a hotspot's row is
+// undecided.
 func TestDynamicRules(t *testing.T) {
 	s := router(t, "add chain=input action=drop\n")
 	rows := s.Rules[routeros.Filter]

@@ -16,8 +16,9 @@ type walk struct {
 	lists    Lists
 	at       time.Time
 	toRouter bool
-	// sent says that destination NAT has sent the packet elsewhere; vague, that it went to one of several hosts, which is hosts, or any
-	// where it is not valid; anyPort, that it went to one of several ports.
+	// sent says that destination NAT has sent the packet elsewhere; vague, that it went to one of
+	// several hosts, which is hosts, or any where it is not valid; anyPort, that it went to one of
+	// several ports.
 	sent, vague, anyPort bool
 	hosts                routeros.AddressRange
 	// leaves is by which interface, where that is known.
@@ -36,8 +37,8 @@ const (
 	ended
 )
 
-// Bounds of one walk: chains that jump in circles end there, with the packet going on behind the jump, and
-// the fate says that it is incomplete. Real tables of 10,000 rules stay far below.
+// Bounds of one walk: chains that jump in circles end there, with the packet going on behind the
+// jump, and the fate says that it is incomplete. Real tables of 10,000 rules stay far below.
 const (
 	Deepest  = 64 // chains within each other
 	mostLook = 200_000
@@ -125,9 +126,9 @@ func (k *walk) act(t *table, i, depth int) outcome {
 	return through
 }
 
-// unknown is an action that nobody here knows, or endpoint-independent-nat, which sends on what belongs to a
-// mapping that no snapshot shows. It may let the packet go on, stop it or accept it, so the oracle is asked
-// twice: whether it ends the chain, and then whether it accepts.
+// unknown is an action that nobody here knows, or endpoint-independent-nat, which sends on what
+// belongs to a mapping that no snapshot shows. It may let the packet go on, stop it or accept it,
+// so the oracle is asked twice: whether it ends the chain, and then whether it accepts.
 func (k *walk) unknown(t *table, i int) outcome {
 	look := TraceStep{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"action"}}
 	k.fate.Undecided = append(k.fate.Undecided, look)
@@ -148,8 +149,8 @@ func (k *walk) end(t *table, i int, v Verdict) outcome {
 	return ended
 }
 
-// translate is destination NAT: away from the router, or to another address or port of it. A connection that
-// keeps both does not count as translated.
+// translate is destination NAT: away from the router, or to another address or port of it. A
+// connection that keeps both does not count as translated.
 func (k *walk) translate(t *table, i int) outcome {
 	to := t.rule(i).Translate
 	stay, own := k.world.Stays(to)
@@ -185,7 +186,8 @@ func (k *walk) send(to Translation) {
 	}
 }
 
-// stays asks whether a packet that goes to one of several addresses goes to the router's own among them.
+// stays asks whether a packet that goes to one of several addresses goes to the router's own among
+// them.
 func (k *walk) stays(t *table, i int) bool {
 	look := TraceStep{Table: t.menu, Index: i, Rule: &t.rows[i], Matched: true, Undecided: []string{"to-addresses"}}
 	k.fate.Undecided = append(k.fate.Undecided, look)
@@ -200,8 +202,8 @@ func (k *walk) add(f Fill, r *routeros.Rule) {
 	k.fate.Additions = append(k.fate.Additions, Addition{k.family, f.List, addr, f.Timeout, r})
 }
 
-// listed looks an address up, in what this packet has added itself first: later rules of the same pass see
-// the new membership (routeros-facts § 2.6).
+// listed looks an address up, in what this packet has added itself first: later rules of the same
+// pass see the new membership (routeros-facts § 2.6).
 func (k *walk) listed(name string, a netip.Addr) bool {
 	if slices.ContainsFunc(k.fate.Additions, func(x Addition) bool { return x.List == name && x.Address == a }) {
 		return true

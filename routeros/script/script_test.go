@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 // TestImport: what counts steps, stops a script and keeps it together.
 func TestImport(t *testing.T) {
 	s, err := script.Parse("# for /import\n{\n:local stepsDone 0\n:if ([:len [/ip firewall filter find chain=\"input\"]] != 2) do={:error \"not \\\"this\\\" router\"}\n" +
-		":do {\n  /ip firewall filter add chain=input\n  :set stepsDone 1\n} on-error={\n  :if ($stepsDone > 0) do={/ip firewall filter remove [find comment=\"x\"]}\n  :error \"taken back\"\n}\n}\n")
+		":do {\n  /ip firewall filter add chain=input\n  :set stepsDone 1\n} on-error={\n  :if ($stepsDone > 0) do={/ip firewall filter remove [find comment=\"x\"]}\n  :error \"rolled back\"\n}\n}\n")
 	if err != nil {
 		t.Fatal(err)
 	}

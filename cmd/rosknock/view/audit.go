@@ -58,7 +58,7 @@ func (a Audited) text(w io.Writer, s Style) error {
 	for _, f := range a.Families() {
 		line := fmt.Sprintf("over %s nothing is open to anyone", f)
 		if open := a.Open(f); len(open) > 0 {
-			line = fmt.Sprintf("over %s the firewall gates nothing of %s: anyone from outside gets there", f, strings.Join(open, ", "))
+			line = fmt.Sprintf("over %s the firewall gates nothing of %s: anyone outside reaches it", f, strings.Join(open, ", "))
 		}
 		Say(w, "%s\n", wrap(clean(line), s.Width, 2))
 	}
@@ -70,7 +70,7 @@ func (a Audited) text(w io.Writer, s Style) error {
 	for _, d := range a.Dead {
 		Say(w, "%s\n", wrap(visiblef("%s %s: %s", d.Menu, d.Rule, d.Why), s.Width, 2))
 	}
-	section(w, "what is unwise", len(a.Findings), "nothing", s)
+	section(w, "findings", len(a.Findings), "nothing", s)
 	for _, f := range a.Findings {
 		s.finding(w, "  ", f, "")
 	}
@@ -158,7 +158,7 @@ func knockText(k audit.Knock) string {
 
 // quarantineText says what wrong knocks do.
 func quarantineText(k audit.Knock) string {
-	text := "who gets into the list " + k.Quarantine + " by a wrong packet is kept out while he is there"
+	text := "a wrong packet puts its source on the list " + k.Quarantine + ", which keeps it out"
 	switch k.Decoys {
 	case 0:
 		return text
@@ -191,7 +191,7 @@ func payload(steps []sequence.Step) bool {
 // strengthText says how a knock withstands a scan.
 func strengthText(s sequence.Strength, payload, detector bool) string {
 	if payload {
-		return "it wants a payload, which a sweep of ports does not bring"
+		return "it needs a payload, which a sweep of ports does not send"
 	}
 	text := fmt.Sprintf("a sweep of all ports in random order at %d packets/s opens it with a chance of %s", sequence.DefaultRate, percent(s.Random))
 	switch {

@@ -73,7 +73,8 @@ func (r *Router) Divide() {
 	}
 }
 
-// headings says above which steps the next part of a change set begins; nothing where it is all one.
+// headings says above which steps the next part of a change set begins; nothing where it is all
+// one.
 func (r Router) headings() map[int]string {
 	r.Divide()
 	if len(r.Parts) < 2 {
@@ -235,17 +236,17 @@ func (t Telling) applied(w io.Writer, r Router, alone bool, s Style) {
 		}
 	}
 	if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
-		Say(w, "  %d steps were done, %d were not tried\n", Done(r.Result.Receipts), len(r.Result.Left))
+		Say(w, "  steps done: %d, not tried: %d\n", Done(r.Result.Receipts), len(r.Result.Left))
 	}
 	if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && alone {
-		Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" takes it back"), s.Width, 2)))
+		Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" rolls it back"), s.Width, 2)))
 	}
 }
 
 func tail(r Router, reads string) string {
 	switch r.Outcome {
 	case apply.Changed:
-		text := fmt.Sprintf(": %d steps done, and the router reads back as %s", len(r.Changes.Steps), reads)
+		text := fmt.Sprintf(": %s done, and the router reads back as %s", Plural(len(r.Changes.Steps), "step"), reads)
 		if r.Proof != nil && r.Proof.Holds() {
 			text += fmt.Sprintf("; the proof held in all %d states", r.Proof.States)
 		}

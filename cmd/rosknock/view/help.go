@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Help writes what a command says about itself on a terminal. The flags that every command has are explained by the root, and named
-// by the others.
+// Help writes what a command says about itself on a terminal. The flags that every command has are
+// explained by the root, and named by the others.
 func Help(w io.Writer, c Command, width int) {
 	for i, p := range paragraphs(c.Long) {
 		if i > 0 {

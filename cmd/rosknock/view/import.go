@@ -7,14 +7,14 @@ import (
 	"slices"
 
 	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/recognise"
+	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Imported is a router with the knocks that were recognised on it.
 type Imported struct {
 	Router
-	Found recognise.Result
+	Found discover.Result
 	// File is where the plan was written to; "" for nowhere.
 	File string
 }
@@ -22,7 +22,8 @@ type Imported struct {
 // number is a run of digits, or the id of a row, which is none.
 var number = regexp.MustCompile(`\*[0-9A-F]+|[0-9]+`)
 
-// hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and comments often tell them.
+// hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and
+// comments often tell them.
 func (i Imported) hide(s Style, text string) string {
 	if s.Reveal {
 		return text
@@ -36,7 +37,8 @@ func (i Imported) hide(s Style, text string) string {
 	})
 }
 
-// ImportedPlan writes the plan that describes what was recognised, with the knock masked unless it is to be shown.
+// ImportedPlan writes the plan that describes what was recognised, with the knock masked unless it
+// is to be shown.
 func ImportedPlan(w io.Writer, i Imported, s Style) error {
 	text := i.hide(s, string(plans.Write(i.Found.Plan)))
 	if !s.Reveal {
@@ -88,7 +90,7 @@ func (i Imported) text(w io.Writer, s Style) {
 	if len(i.Found.Doors) == 0 {
 		return
 	}
-	section(w, "what is unwise about the plan", len(i.Findings), "nothing", s)
+	section(w, "findings about the plan", len(i.Findings), "nothing", s)
 	for _, f := range i.Findings {
 		f.What = i.hide(s, f.What)
 		s.finding(w, "  ", f, "")
@@ -97,7 +99,7 @@ func (i Imported) text(w io.Writer, s Style) {
 }
 
 // door writes what a door is and of which rules it is made.
-func (i Imported) door(w io.Writer, d recognise.Door, s Style) {
+func (i Imported) door(w io.Writer, d discover.Door, s Style) {
 	var opens []string
 	for _, t := range d.Opens {
 		opens = append(opens, t.String())
@@ -126,7 +128,7 @@ func (i Imported) adoption(w io.Writer, s Style) {
 		}
 	}
 	if i.Change != "" {
-		say("rosknock undo " + i.Change + " takes the marks off again")
+		say("rosknock undo " + i.Change + " removes the marks again")
 	}
 }
 
@@ -135,7 +137,8 @@ type jsonImport struct {
 	Address  string `json:"address"`
 	Identity string `json:"identity"`
 	Version  string `json:"version"`
-	// Plan is the plan's text, with the knock masked unless it is to be shown; empty where there is none.
+	// Plan is the plan's text, with the knock masked unless it is to be shown; empty where there is
+	// none.
 	Plan      string           `json:"plan"`
 	File      string           `json:"file,omitempty"`
 	Doors     []jsonImportDoor `json:"doors"`
@@ -208,7 +211,7 @@ func (i Imported) json(s Style) jsonImport {
 	return out
 }
 
-func (i Imported) doorJSON(d recognise.Door, s Style) jsonImportDoor {
+func (i Imported) doorJSON(d discover.Door, s Style) jsonImportDoor {
 	out := jsonImportDoor{
 		Name: d.Name, Family: d.Family.String(), Stages: s.stages(d.Knock), StageTimeout: routeros.FormatDuration(d.StageTimeout), List: i.hide(s, d.Trusted.List),
 		For: d.Trusted.For.String(), Opens: []string{}, Rules: []jsonImportRule{},

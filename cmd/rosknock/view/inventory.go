@@ -138,7 +138,7 @@ func (s Style) checked(w io.Writer, header []string, all iter.Seq[checkedLine]) 
 		why.write(l.Cells[0], l.Why)
 	}
 	why.end()
-	Say(w, "\n%d of %s answer\n", reached, Plural(routers, "router"))
+	Say(w, "\n%d of %s answered\n", reached, Plural(routers, "router"))
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/state"
 )
 
@@ -97,7 +97,7 @@ func JournalPair(r state.Record) string {
 
 // routerOf is the router of a record, with its site where it has one: two customers may have a gw.
 func routerOf(r state.Record) string {
-	if site, _, ok := strings.Cut(r.RouterKey, "/"); ok && site != plans.NoSite {
+	if site, _, ok := strings.Cut(r.RouterKey, "/"); ok && site != inventory.NoSite {
 		return r.RouterKey
 	}
 	return r.Router

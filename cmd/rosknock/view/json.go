@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// The types below are the JSON output, apart from the program's own types so that neither has to follow the
-// other. A change that breaks readers raises the number in the format.
+// The types below are the JSON output, apart from the program's own types so that neither has to
+// follow the other. A change that breaks readers raises the number in the format.
 
 type envelope struct {
 	Format  string `json:"format"`

@@ -41,9 +41,9 @@ func KnockedLine(w io.Writer, k Knocked, s Style) {
 	case k.Open:
 		text = visiblef("door %s is open after %s", k.Door, took)
 	case k.Passes > 1:
-		text = visiblef("door %s: the knock was sent, %d stages, %d times", k.Door, k.Stages, k.Passes)
+		text = visiblef("door %s: the knock was sent, %s, %d times", k.Door, Plural(k.Stages, "stage"), k.Passes)
 	default:
-		text = visiblef("door %s: the knock was sent, %d stages", k.Door, k.Stages)
+		text = visiblef("door %s: the knock was sent, %s", k.Door, Plural(k.Stages, "stage"))
 	}
 	Say(w, "%s: %s\n", s.bold(short(k.at())), text)
 }

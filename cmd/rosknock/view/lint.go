@@ -6,16 +6,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/lint"
 )
 
 // Linted is a plan file with what was found.
 type Linted struct {
 	File     string
-	Problems plans.Problems // mistakes: then there are no findings
-	Findings []Findings     // of the plan alone first, then of each router
-	Places   map[string]plans.Place
+	Problems form.Problems // mistakes: then there are no findings
+	Findings []Findings    // of the plan alone first, then of each router
+	Places   map[string]form.Place
 	Accepted []string // ids
 }
 
@@ -62,7 +62,7 @@ func (l Linted) at(f lint.Finding) (line, column int) {
 }
 
 // Problems writes the mistakes of a file, each with its place and its excerpt.
-func Problems(w io.Writer, problems plans.Problems) {
+func Problems(w io.Writer, problems form.Problems) {
 	for _, p := range problems {
 		Say(w, "%s\n", p)
 		for line := range strings.Lines(p.Excerpt) {

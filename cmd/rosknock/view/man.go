@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// ManPage is the page of one command for man, in the macros of man(7). The root is the program's command, to which the others point.
+// ManPage is the page of one command for man, in the macros of man(7). The root is the program's
+// command, to which the others point.
 func ManPage(c, root Command, version string) []byte {
 	var b strings.Builder
 	name := manName(c)
@@ -103,7 +104,8 @@ func manSeeAlso(b *strings.Builder, c, root Command) {
 	}
 }
 
-// roff escapes what troff would take for its own: backslashes, and dashes and quotes that it would make typographic.
+// roff escapes what troff would take for its own: backslashes, and dashes and quotes that it would
+// make typographic.
 func roff(text string) string {
 	return strings.NewReplacer("\\", "\\e", "-", "\\-", "'", "\\(aq", "`", "\\(ga", "^", "\\(ha", "~", "\\(ti", "\"", "\\(dq", "\u2026", "...").Replace(text)
 }

@@ -7,7 +7,8 @@ import (
 	"unicode"
 )
 
-// Command is one command of a program, as its manual tells it: in a terminal, as a page in Markdown, as a man page.
+// Command is one command of a program, as its manual tells it: in a terminal, as a page in
+// Markdown, as a man page.
 type Command struct {
 	Path    string   // the words that call it: rosknock trusted list
 	Usage   []string // ways to call it, each a whole line

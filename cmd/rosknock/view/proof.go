@@ -74,7 +74,8 @@ func large(n float64) string {
 	return fmt.Sprintf("10^%d", int(math.Log10(n)))
 }
 
-// writeFailure shows the counter-example: the packets, and what becomes of the last before and then.
+// writeFailure shows the counter-example: the packets, and what becomes of the last before and
+// then.
 func writeFailure(w io.Writer, f proof.Failure, s Style) {
 	for i, e := range f.Packets {
 		Say(w, "%s\n", wrapWords([]visible{visiblef("packet %d:", i+1), clean(s.traceWords(e))}, s.Width, 4))
@@ -132,12 +133,12 @@ func (s Style) proofText(w io.Writer, r Router) error {
 		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
 		return nil
 	}
-	Say(w, "  %d steps, %s\n", len(r.Changes.Steps), over(*r.Proof))
+	Say(w, "  %s, %s\n", Plural(len(r.Changes.Steps), "step"), over(*r.Proof))
 	for _, p := range proof.Promises() {
 		writePromise(w, *r.Proof, p, s)
 	}
 	for _, d := range r.Proof.Doors {
-		Say(w, "  door %s opens over %s with %d packets and not with fewer\n", d.Name, d.Family, d.Packets)
+		Say(w, "  door %s opens over %s with %s and not with fewer\n", d.Name, d.Family, Plural(d.Packets, "packet"))
 	}
 	for _, note := range r.Changes.Notes {
 		Say(w, "%s\n", wrap(clean("note: "+note), s.Width, 2))

@@ -26,7 +26,8 @@ type Rated struct {
 	Strength sequence.Strength
 }
 
-// Generated writes a new knock: as text, as it goes into a plan. It is shown in clear, which is what it is made for.
+// Generated writes a new knock: as text, as it goes into a plan. It is shown in clear, which is
+// what it is made for.
 func Generated(w io.Writer, format string, r Rated, s Style) error {
 	s.Reveal = true
 	if format != "text" {
@@ -75,7 +76,7 @@ func (r Rated) text(w io.Writer, s Style) error {
 	Say(w, "%s: %s, remembered for %s each\n", s.bold(clean(name)), Plural(len(r.Knock), "stage"), routeros.FormatDuration(r.Timeout))
 	Say(w, "%s\n", wrap(clean(strings.Join(s.stages(r.Knock), ", ")), s.Width, 2))
 	Say(w, "\n")
-	t := table{header: []string{"AGAINST", "IT HOLDS LIKE THIS, AT " + thousands(r.Speed) + " PACKETS/S"}, rows: r.rows(), whole: []string{"AGAINST"}}
+	t := table{header: []string{"AGAINST", "RESULT AT " + thousands(r.Speed) + " PACKETS/S"}, rows: r.rows(), whole: []string{"AGAINST"}}
 	if err := t.text(w, s.Width); err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func (r Rated) rows() [][]string {
 		[]string{"ascending sweeps", inRow(st.AscendingRow)},
 		[]string{"descending sweeps", inRow(st.DescendingRow)})
 	if st.Fast > 0 {
-		rows = append(rows, []string{"the same sweep repeated", fmt.Sprintf("%d in a row open it, from %s packets/s on", len(r.Knock), thousands(math.Ceil(st.Fast)))})
+		rows = append(rows, []string{"the same sweep repeated", inRow(len(r.Knock)) + fmt.Sprintf(", from %s packets/s on", thousands(math.Ceil(st.Fast)))})
 	}
 	return rows
 }
@@ -125,7 +126,7 @@ func opens(chance float64) string {
 func inRow(n int) string {
 	switch n {
 	case 0:
-		return "never open it, in whatever number"
+		return "never open it, however many"
 	case 1:
 		return "one opens it"
 	}
@@ -150,7 +151,7 @@ func (r Rated) verdict() string {
 	}
 	text := fmt.Sprintf("no sweep by itself opens it more often than 1 time in %.0f", 1/sequence.Budget)
 	if st.Random > 0 {
-		text += "; fast ones without a pause do in time, which a quarantine stops"
+		text += "; fast sweeps without a pause open it in time, unless there is a quarantine"
 	}
 	return text
 }
@@ -200,7 +201,8 @@ type jsonSequence struct {
 	Quarantined  float64  `json:"quarantined-sweep"`
 	Average      *float64 `json:"sweeps-average"` // null where no sweep opens it
 	Half         *float64 `json:"sweeps-half"`
-	// AscendingRow and DescendingRow are how many sweeps without a pause open it; 0 where no number does.
+	// AscendingRow and DescendingRow are how many sweeps without a pause open it; 0 where no number
+	// does.
 	AscendingRow  int     `json:"ascending-sweeps"`
 	DescendingRow int     `json:"descending-sweeps"`
 	Fast          float64 `json:"fast-packets-per-second"`

@@ -56,8 +56,8 @@ func (t table) all() iter.Seq[[]string] {
 	}
 }
 
-// text writes the table for a terminal. Where it does not fit, columns that can be done without go, and then cells
-// are cut; whole columns, such as addresses that people copy, never are.
+// text writes the table for a terminal. Where it does not fit, columns that can be done without go,
+// and then cells are cut; whole columns, such as addresses that people copy, never are.
 func (t table) text(w io.Writer, width int) error {
 	t = t.cleaned(mostName)
 	for _, name := range []string{"SINCE", "LIST"} {
@@ -351,7 +351,7 @@ func (s Style) ledgers(w io.Writer, all iter.Seq[ledgerLine]) error {
 		case failed == 0:
 			Say(w, "nobody is trusted\n")
 		case failed < routers:
-			Say(w, "nobody is trusted on the %d routers that answer\n", routers-failed)
+			Say(w, "nobody is trusted on the %s that answered\n", Plural(routers-failed, "router"))
 		}
 		return nil
 	}

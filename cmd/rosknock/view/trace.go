@@ -66,7 +66,7 @@ func (x Traced) text(w io.Writer, s Style) {
 	}
 	Say(w, "%s\n", wrap(clean(x.verdict()), s.Width, 2))
 	for _, o := range x.Others[1:] {
-		Say(w, "%s\n", wrap(visiblef("or, as %s answers: %s", questions(o), fateText(o)), s.Width, 2))
+		Say(w, "%s\n", wrap(visiblef("or, depending on %s: %s", questions(o), fateText(o)), s.Width, 2))
 	}
 }
 
@@ -84,7 +84,8 @@ func questions(f firewall.Disposition) string {
 	return strings.Join(names, ", ")
 }
 
-// rule writes a rule as the router has it; of rules that are part of a knock the secret stays masked.
+// rule writes a rule as the router has it; of rules that are part of a knock the secret stays
+// masked.
 func (s Style) rule(r routeros.Rule) string {
 	mark, _ := r.Mark()
 	words := []string{r.ID}

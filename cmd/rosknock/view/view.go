@@ -1,7 +1,7 @@
 // Package view turns values into text, tables, JSON, CSV and Markdown.
 //
-// Every output format is a sibling of the others over the same values. The package never decides and never
-// dials; what is secret stays masked unless [Style.Reveal] says otherwise.
+// Every output format is a sibling of the others over the same values. The package never decides
+// and never dials; what is secret stays masked unless [Style.Reveal] says otherwise.
 package view
 
 import (
@@ -35,10 +35,10 @@ type Router struct {
 	Changes  *change.ChangeSet  // nil when there is none
 	Parts    []change.Part      // of the change set; nil where [Router.Divide] has not looked
 	Proof    *proof.Proof       // of the change set; nil when there is none
-	Findings []lint.Finding     // what is unwise about the plan on this router
+	Findings []lint.Finding     // about the plan on this router
 	Result   *apply.Result      // of an apply or an undo
 	Change   string             // the name of the change in the journal
-	Undo     bool               // it takes a change back
+	Undo     bool               // it rolls a change back
 	Removes  bool               // it takes a plan off the router
 	Outcome  apply.Outcome      // of a diff: empty, refused or failed
 	Took     time.Duration
@@ -84,8 +84,8 @@ func (r Router) Version() string {
 // masked is what stands for a secret.
 const masked = "•••••"
 
-// Value returns the value of an attribute as it may be shown: the ports, sizes and contents of a knock are
-// masked. It is always valid UTF-8.
+// Value returns the value of an attribute as it may be shown: the ports, sizes and contents of a
+// knock are masked. It is always valid UTF-8.
 func (s Style) Value(slot, name, value string) string {
 	if !s.Reveal && secret(slot, name) && value != "" {
 		return masked

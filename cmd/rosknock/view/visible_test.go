@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
@@ -69,7 +69,7 @@ func TestSay(t *testing.T) {
 	}{
 		{"%s\n%q\n", []any{"a\x1b[31m\n", "b\r"}, `a\x1b[31m\n` + "\n" + `"b\\r"` + "\n"},
 		{"%s %d %v %.1f", []any{named("c\x07"), 7, true, 1.5}, `c\x07 7 true 1.5`},
-		{"%v", []any{plans.Problem{File: "f\x1b", Line: 1, Column: 2, Message: "m\n"}}, `f\x1b:1:2: m\n`},
+		{"%v", []any{form.Problem{File: "f\x1b", Line: 1, Column: 2, Message: "m\n"}}, `f\x1b:1:2: m\n`},
 		{"%s", []any{2 * time.Second}, "2s"},
 		{"%v", []any{joined}, `one; two: three\x1b; four\nfive`},
 		{"%v", []any{fmt.Errorf("%w and %w", errors.New("a\nb"), joined)}, `a\nb and one; two: three\x1b; four\nfive`},

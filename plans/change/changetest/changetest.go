@@ -1,5 +1,5 @@
-// Package changetest follows change sets in tests, where steps always fit their router, and reads and
-// writes rules and steps as text.
+// Package changetest follows change sets in tests, where steps always fit their router, and reads
+// and writes rules and steps as text.
 package changetest
 
 import (

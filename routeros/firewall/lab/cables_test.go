@@ -22,7 +22,8 @@ func addresses() map[string]string {
 	return map[string]string{outside: "192.0.2.1/24", inside: "192.168.88.1/24"}
 }
 
-// over6 is the address over IPv6 that stands for one over IPv4: the last byte, in a network for each of the first three.
+// over6 is the address over IPv6 that stands for one over IPv4: the last byte, in a network for
+// each of the first three.
 func over6(a netip.Addr) netip.Addr {
 	b := a.As4()
 	switch {
@@ -34,9 +35,9 @@ func over6(a netip.Addr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 12: b[0], b[1], b[2], b[3]})
 }
 
-// plug connects client and router, gives the router its addresses, and sends all its answers out of one
-// interface, without asking who is there: nobody is. The client has no address, so that its kernel
-// answers nothing.
+// plug connects client and router, gives the router its addresses, and sends all its answers out of
+// one interface, without asking who is there: nobody is. The client has no address, so that its
+// kernel answers nothing.
 func (l *lab) plug(t *testing.T, client *netlink.Handle, router netns.NsHandle) {
 	t.Helper()
 	for name, address := range addresses() {
@@ -72,7 +73,8 @@ func configure() error {
 	return nil
 }
 
-// silence keeps the client's kernel from speaking IPv6 of its own accord. It runs in the client's namespace, before there are cables.
+// silence keeps the client's kernel from speaking IPv6 of its own accord. It runs in the client's
+// namespace, before there are cables.
 func silence() error {
 	for _, name := range []string{"all", "default"} {
 		if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0); err != nil {
@@ -118,7 +120,8 @@ func (l *lab) knock(in string, source net.HardwareAddr, ip []byte) error {
 	return unix.Sendto(l.client, append(frame, ip...), 0, &unix.SockaddrLinklayer{Ifindex: c.index})
 }
 
-// destination is the hardware address for an IP packet: the router refuses multicast that was sent to it alone.
+// destination is the hardware address for an IP packet: the router refuses multicast that was sent
+// to it alone.
 func destination(router net.HardwareAddr, ip []byte) net.HardwareAddr {
 	if ip[0]>>4 == 6 {
 		if ip[24] == 0xff {

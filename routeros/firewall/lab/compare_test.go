@@ -14,8 +14,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// slack is how far the two clocks of a list entry may be apart at least: the evaluator's starts when the packet is sent,
-// the kernel's when it gets to the rule. What loading and sending took comes on top, for the machine may be busy.
+// slack is how far the two clocks of a list entry may be apart at least: the evaluator's starts
+// when the packet is sent, the kernel's when it gets to the rule. What loading and sending took
+// comes on top, for the machine may be busy.
 const slack = 300 * time.Millisecond
 
 // round is a volley and the pause before it.
@@ -132,7 +133,8 @@ func trail(f firewall.Disposition) string {
 	return "[" + strings.Join(rules, ", ") + "]"
 }
 
-// compareLists looks at who is in each list now, and who will be shortly before and after the kernel lets him go.
+// compareLists compares the members of each list now, and shortly before and after the kernel drops
+// them.
 func (g *game) compareLists() error {
 	for name := range g.firewall.lists {
 		now := time.Now()

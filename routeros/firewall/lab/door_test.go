@@ -16,8 +16,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestDoorLab: doors as rosknock lays them, in the kernel, with OpenSSH behind, open to the knock and to nothing else. Every house is a router of
-// its own.
+// TestDoorLab: doors as rosknock lays them, in the kernel, with OpenSSH behind, open to the knock
+// and to nothing else. Every house is a router of its own.
 func TestDoorLab(t *testing.T) {
 	y := openYard(t)
 	for _, test := range []struct {
@@ -68,8 +68,8 @@ const (
 // pairs are the two ways to the router, each with an address of the client.
 func pairs() [][2]string { return [][2]string{{client4, house4}, {client6, house6}} }
 
-// testOpenAndShut: shut before the knock, open after it, and shut again when the time of the trusted is over, which nothing but another knock
-// begins anew.
+// testOpenAndShut: shut before the knock, open after it, and shut again when the time of the
+// trusted is over, which nothing but another knock begins anew.
 func testOpenAndShut(t *testing.T, y yard) {
 	h := y.build(t, planFor(usual, short))
 	for _, pair := range pairs() {
@@ -130,7 +130,8 @@ func testProxyCommand(t *testing.T, y yard) {
 	}
 }
 
-// testWrongKnocks: what is not the knock does not open. Each from a source of its own, for the stages remember.
+// testWrongKnocks: what is not the knock does not open. Each from a source of its own, for the
+// stages remember.
 func testWrongKnocks(t *testing.T, y yard) {
 	h := y.build(t, planFor(usual, long, "stage-timeout: 2s"))
 	client := handle(t, h.client)
@@ -183,7 +184,8 @@ func touch(from, stage string) error {
 	return err
 }
 
-// testQuarantine: who touches a decoy or a stage out of turn knocks in vain until his quarantine is over, and nobody else does.
+// testQuarantine: a source that touches a decoy or a stage out of turn knocks in vain until its
+// quarantine is over. All other sources are unaffected.
 func testQuarantine(t *testing.T, y yard) {
 	const list = "rosknock-lab-admin-quarantine"
 	h := y.build(t, planFor(usual, long, "stage-timeout: 2s", "wrong-knock: quarantine", decoys, "quarantine-for: 6s"))
@@ -215,7 +217,8 @@ func testQuarantine(t *testing.T, y yard) {
 	h.opens(t, "without a wrong knock", client4, house4)
 }
 
-// testAllProtocols: stages of TCP, UDP and ICMP with and without a payload, and what is only nearly the same.
+// testAllProtocols: stages of TCP, UDP and ICMP with and without a payload, and what is only nearly
+// the same.
 func testAllProtocols(t *testing.T, y yard) {
 	const mixed = `tcp/33517, {protocol: udp, port: 22860, payload: {secret: "env:WORD"}}, {protocol: icmp, size: 245}, ` +
 		`{protocol: icmp, size: %d, payload: {secret: "env:PHRASE"}}, udp/29074`
@@ -245,8 +248,8 @@ func testAllProtocols(t *testing.T, y yard) {
 	}
 }
 
-// testAhead: of a day of knocks that is laid down on the router, that of these hours opens, and those of others do not, though their rules stand
-// there too.
+// testAhead: of a day of knocks that is provisioned on the router, that of these hours opens, and
+// those of others do not, though their rules stand there too.
 func testAhead(t *testing.T, y yard) {
 	plan := strings.Replace(planFor(usual, long), "knock: ["+usual+"]", "rotate: {secret: \"env:KNOCK_SECRET\", stages: 3, every: 4h, overlap: 10m, ahead: 1d}", 1)
 	h := y.build(t, plan, "KNOCK_SECRET=3f9a1c77e0b2d4589f21a6c07d3be845")
@@ -306,7 +309,8 @@ func (h *house) netcat(t *testing.T, to string) error {
 	return nil
 }
 
-// hundred runs something for each of a hundred addresses, a few at a time, and returns how often it was so.
+// hundred runs something for each of a hundred addresses, a few at a time, and returns how often it
+// was so.
 func (h *house) hundred(t *testing.T, network int, do func(i int, from string) bool) (yes int) {
 	t.Helper()
 	client := handle(t, h.client)
@@ -333,7 +337,8 @@ func (h *house) hundred(t *testing.T, network int, do func(i int, from string) b
 	return yes
 }
 
-// testHundredSources: a hundred sources knock right and are let in, a hundred knock wrong and are not.
+// testHundredSources: a hundred sources knock right and are let in, a hundred knock wrong and are
+// not.
 func testHundredSources(t *testing.T, y yard) {
 	h := y.build(t, planFor(usual, long))
 	opened := h.hundred(t, 5, func(_ int, from string) bool { return h.knock(t, h.plan, from, house4) })

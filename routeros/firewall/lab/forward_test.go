@@ -27,7 +27,8 @@ const (
 // greeting is what the server behind the router says to everybody who gets to it.
 const greeting = "hello from behind\n"
 
-// annex puts a host behind the router, which greets whoever connects to one of its ports and then says what it is told. Its packets go by the router.
+// annex puts a host behind the router. It greets every client that connects to one of its ports,
+// and then answers what it is told. Its packets go by the router.
 func (h *house) annex(t *testing.T) {
 	t.Helper()
 	server, spare := namespaces(t)
@@ -88,7 +89,8 @@ func visit(from, to string, port int) (net.Conn, error) {
 	return c, nil
 }
 
-// visits fails the test when a source gets to what is behind the router and should not, or the other way round; who is kept out is met with silence.
+// visits fails the test when a source gets to what is behind the router and should not, or the
+// other way round. A source that is kept out gets no answer.
 func (h *house) visits(t *testing.T, when, from, to string, port int, want bool) {
 	t.Helper()
 	within(t, h.client, func() error {
@@ -103,8 +105,9 @@ func (h *house) visits(t *testing.T, when, from, to string, port int, want bool)
 	})
 }
 
-// testForward: a port that is forwarded behind dst-nat is shut before the knock, also where a rule of somebody else would forward it for everybody, open after
-// it, and shut again when the time is over; a connection that was made meanwhile stays.
+// testForward: a port that is forwarded behind dst-nat is shut before the knock, also where a rule
+// of somebody else would forward it for everybody, open after it, and shut again when the time is
+// over; a connection that was made meanwhile stays.
 func testForward(t *testing.T, y yard) {
 	plan := strings.Replace(planFor(usual, short), "opens: [ssh]", "opens: [desk]", 1)
 	plan = strings.Replace(plan, "gate: {", "gate: {forwards: [{name: desk, protocol: tcp, port: 3389, to: "+innerServer+"}], ", 1)

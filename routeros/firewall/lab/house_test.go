@@ -26,6 +26,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 	"github.com/rosknock/rosknock/routeros/sim"
+	"github.com/rosknock/rosknock/routeros/sim/simtest"
 )
 
 // yard is what all houses share: the program rosknock, and the keys of OpenSSH.
@@ -33,7 +34,8 @@ type yard struct{ dir string }
 
 func (y yard) file(name string) string { return filepath.Join(y.dir, name) }
 
-// openYard builds the program and draws the keys, or skips the test and says why. The CI has to have OpenSSH.
+// openYard builds the program and draws the keys, or skips the test and says why. The CI has to
+// have OpenSSH.
 func openYard(t *testing.T) yard {
 	t.Helper()
 	if os.Getenv("ROSKNOCK_LAB") == "" {
@@ -72,14 +74,15 @@ func output(t *testing.T, c *exec.Cmd) string {
 	return string(out)
 }
 
-// The addresses of a house: the router's, and the first of the client's. Others of the client are in the same network.
+// The addresses of a house: the router's, and the first of the client's. Others of the client are
+// in the same network.
 const (
 	house4, client4 = "198.18.0.1", "198.18.1.1"
 	house6, client6 = "2001:db8::1", "2001:db8::101"
 )
 
-// house is a router made of the Linux kernel, with the rules that rosknock gave a simulated one and with OpenSSH inside, and a client before its
-// door. Each of the two is a namespace without a name.
+// house is a router made of the Linux kernel, with the rules that rosknock gave a simulated one and
+// with OpenSSH inside, and a client before its door. Each of the two is a namespace without a name.
 type house struct {
 	yard
 	own            string // a directory for its files
@@ -97,7 +100,8 @@ type ground struct {
 	ports []int  // of the server behind it, if there is one
 }
 
-// build makes a house by a plan. The environment is that of rosknock and all other programs, on top of what there is.
+// build makes a house by a plan. The environment is that of rosknock and all other programs, on top
+// of what there is.
 func (y yard) build(t *testing.T, plan string, env ...string) *house {
 	t.Helper()
 	return y.buildOn(t, ground{}, plan, env...)
@@ -125,7 +129,8 @@ func (h *house) write(t *testing.T, name, text string) string {
 	return file
 }
 
-// environ is the environment of all programs: that of the test, without anybody's settings, and what the house was built with.
+// environ is the environment of all programs: that of the test, without anybody's settings, and
+// what the house was built with.
 func (h *house) environ() []string {
 	return slices.Concat(os.Environ(), []string{"XDG_CONFIG_HOME=" + h.own}, h.env)
 }
@@ -149,7 +154,8 @@ func (h *house) join(t *testing.T) {
 	}
 }
 
-// give gives an address to the end of the cable, without asking who else has it, which would take the kernel about two seconds over IPv6.
+// give gives an address to the end of the cable, without asking who else has it, which would take
+// the kernel about two seconds over IPv6.
 func give(t *testing.T, at *netlink.Handle, address string) {
 	t.Helper()
 	a, err := netlink.ParseAddr(address + bitsOf(address))
@@ -168,7 +174,8 @@ func bitsOf(address string) string {
 	return "/16"
 }
 
-// connected waits until the cable carries packets, before there are any rules: until ports at which nobody is refuse a connection.
+// connected waits until the cable carries packets, before there are any rules: until ports at which
+// nobody is refuse a connection.
 func (h *house) connected() error {
 	for _, to := range []string{house4, house6} {
 		var err error
@@ -194,18 +201,9 @@ func (h *house) applied(t *testing.T) routeros.Snapshot {
 	if len(skipped) > 0 {
 		t.Fatalf("%v", skipped)
 	}
-	router := sim.New(sim.Options{Version: before.Version, NTP: "synchronized", Users: []sim.User{{Name: "admin", Group: "full", Password: "secret"}}})
-	check(t, "load", router.Load(before))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, "listen", err)
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- router.Serve(ctx, l) }()
-	defer func() {
-		stop()
-		<-done
-	}()
-	c := exec.CommandContext(t.Context(), h.file("rosknock"), "apply", h.plan, "--state-dir", h.own, "--router", "admin@"+l.Addr().String(), "--transport", "api", "--yes")
+	router := simtest.New(t, sim.Options{Version: before.Version, NTP: "synchronized", Users: []sim.User{{Name: "admin", Group: "full", Password: "secret"}}}, before)
+	address := simtest.Listen(t, router, nil)
+	c := exec.CommandContext(t.Context(), h.file("rosknock"), "apply", h.plan, "--state-dir", h.own, "--router", "admin@"+address, "--transport", "api", "--yes")
 	c.Env = append(h.environ(), "ROSKNOCK_PASSWORD=secret")
 	if said := output(t, c); !strings.Contains(said, "  changed: ") {
 		t.Fatalf("apply: %s", said)

@@ -41,8 +41,8 @@ func stranger(source string, from, to uint16) shot {
 	}}
 }
 
-// knocks are TCP knocks, one after the other. No two packets of a game share a source port, for then
-// they would be one connection.
+// knocks are TCP knocks, one after the other. No two packets of a game share a source port, for
+// then they would be one connection.
 func knocks(source string, from uint16, ports ...uint16) []shot {
 	var shots []shot
 	for i, port := range ports {
@@ -72,8 +72,8 @@ func planned(t *testing.T, router, name string) (routeros.Snapshot, plans.Plan, 
 	return changetest.After(t, before, changes), plan, err
 }
 
-// testPlans plays knocks, right and wrong, at the seed's plan in both layouts. The last knock itself is
-// accepted: the rule behind it sees that its source is trusted by now.
+// testPlans plays knocks, right and wrong, at the seed's plan in both layouts. The last knock
+// itself is accepted: the rule behind it sees that its source is trusted by now.
 func (l *lab) testPlans(t *testing.T) {
 	const ssh, winbox = 22, 8291
 	accept, drop := firewall.Accept, firewall.Drop
@@ -122,8 +122,9 @@ func (l *lab) agree(t *testing.T, s routeros.Snapshot, rounds ...round) *game {
 	return g
 }
 
-// testFixtures plays random packets, and knocks between them, at every plan on every router that we ship. The
-// lab's router stays what it is: packets come in on ether1 and bridge, whatever the fixture calls its own.
+// testFixtures plays random packets, and knocks between them, at every plan on every router that we
+// ship. The lab's router stays what it is: packets come in on ether1 and bridge, whatever the
+// fixture calls its own.
 func (l *lab) testFixtures(t *testing.T) {
 	for _, router := range []string{"defconf.rsc", "defconf-6.49.rsc", "defconf-7.24.rsc", "winbox-open.rsc", "no-drop.rsc", "crlf-bom.rsc", "jump-chains.rsc"} {
 		for _, plan := range []string{"seed.yaml", "inline.yaml", "minimal.yaml", "branch.yaml", "quarantine.yaml", "hygiene.yaml"} {

@@ -23,10 +23,12 @@ const (
 )
 
 // mark is on what the lab lets the router send. All else, such as the kernel's own resets and echo
-// replies, is dropped before connection tracking sees it, for it would change the states of later packets.
+// replies, is dropped before connection tracking sees it, for it would change the states of later
+// packets.
 const mark = 1
 
-// lab is a client and a router in namespaces of their own, with a cable for each interface of the router.
+// lab is a client and a router in namespaces of their own, with a cable for each interface of the
+// router.
 type lab struct {
 	home   netns.NsHandle // the router's
 	nft    *nftables.Conn
@@ -79,8 +81,8 @@ func open(t *testing.T) *lab {
 	return l
 }
 
-// namespaces makes two that have no name: they are gone when the last descriptor is closed, at the latest
-// with the process.
+// namespaces makes two that have no name: they are gone when the last descriptor is closed, at the
+// latest with the process.
 func namespaces(t *testing.T) (client, router netns.NsHandle) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -112,8 +114,8 @@ func handle(t *testing.T, ns netns.NsHandle) *netlink.Handle {
 	return h
 }
 
-// within runs a function in a namespace, on a thread that goes nowhere else meanwhile. Sockets stay in the
-// namespace in which they were opened.
+// within runs a function in a namespace, on a thread that goes nowhere else meanwhile. Sockets stay
+// in the namespace in which they were opened.
 func within(t *testing.T, ns netns.NsHandle, f func() error) {
 	t.Helper()
 	runtime.LockOSThread()

@@ -24,16 +24,17 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// The lab's own sets hold the numbers of packets: arrived has those that came over the cable, passed those
-// that the rules under test let through to the end of input, sent those through to the end of forward, and one for each state has those to which
-// connection tracking gave it.
+// The lab's own sets hold the numbers of packets: arrived has those that came over the cable,
+// passed those that the rules under test let through to the end of input, sent those through to the
+// end of forward, and one for each state has those to which connection tracking gave it.
 const (
 	arrived = "lab:arrived"
 	passed  = "lab:passed"
 	sent    = "lab:sent"
 )
 
-// last is the number of the packet that follows a volley: once it is there, all before it have run their course.
+// last is the number of the packet that follows a volley: once it is there, all before it have run
+// their course.
 const last = 0xffff
 
 // settle bounds how long the kernel may take for that.
@@ -62,7 +63,8 @@ func (l *lab) table() *nftables.Table {
 	return &nftables.Table{Family: kind, Name: "lab"}
 }
 
-// connect begins a conversation with the kernel, and forgets what was left unsaid in the one before.
+// connect begins a conversation with the kernel, and forgets what was left unsaid in the one
+// before.
 func (l *lab) connect() (err error) {
 	if l.nft != nil {
 		_ = l.nft.CloseLasting()
@@ -98,7 +100,8 @@ func (l *lab) load(s routeros.Snapshot) (*loaded, error) {
 	return f, l.router.ConntrackTableFlush(netlink.ConntrackTable)
 }
 
-// observe lays the chains that watch: before everything, behind connection tracking, and behind input.
+// observe lays the chains that watch: before everything, behind connection tracking, and behind
+// input.
 func (f *loaded) observe() error {
 	names := []string{arrived, passed, sent}
 	for _, s := range allStates() {
@@ -160,7 +163,8 @@ type seen struct {
 	state   firewall.State
 }
 
-// volley sends packets one after the other, waits until all are through, and says what became of each.
+// volley sends packets one after the other, waits until all are through, and says what became of
+// each.
 func (f *loaded) volley(shots []shot) ([]seen, error) {
 	out := make([]seen, len(shots))
 	if err := orderly(func() error { return f.send(shots, out) }); err != nil {
@@ -189,8 +193,8 @@ func (f *loaded) volley(shots []shot) ([]seen, error) {
 	return out, nil
 }
 
-// orderly runs a function on one processor: each has a queue of its own for what comes in, and packets must not overtake
-// one another.
+// orderly runs a function on one processor: each has a queue of its own for what comes in, and
+// packets must not overtake one another.
 func orderly(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -257,8 +261,8 @@ func (l *lab) carries(t *testing.T) {
 	t.Fatal("nothing gets through to the router of the lab")
 }
 
-// wait returns when the last packet of a volley is there, and takes it off the books: the next volley waits
-// for its own.
+// wait returns when the last packet of a volley is there, and takes it off the books: the next
+// volley waits for its own.
 func (f *loaded) wait() error {
 	for deadline := time.Now().Add(settle); time.Now().Before(deadline); time.Sleep(100 * time.Microsecond) {
 		ids, err := f.noted(arrived)

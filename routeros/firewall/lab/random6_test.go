@@ -40,7 +40,8 @@ func table6(text string) string {
 	return text
 }
 
-// name6 is what a matcher or an action is called over IPv6, nothing for those that are not played there.
+// name6 is what a matcher or an action is called over IPv6, nothing for those that are not played
+// there.
 func name6(name string) string {
 	switch name {
 	case "ttl":

@@ -16,8 +16,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// How much chance there is in a run. The seed is fixed, so that two runs play the same; ROSKNOCK_LAB_SEED
-// and ROSKNOCK_LAB_TABLES play others, and more.
+// How much chance there is in a run. The seed is fixed, so that two runs play the same;
+// ROSKNOCK_LAB_SEED and ROSKNOCK_LAB_TABLES play others, and more.
 const (
 	usualSeed     = 20261121
 	usualTables   = 400
@@ -86,8 +86,8 @@ const (
 	actionNames = "accept drop reject return jump add-src-to-address-list add-dst-to-address-list passthrough log notrack redirect dst-nat"
 )
 
-// tally counts the matchers and actions of rules that decided something: that met some of the packets that
-// came by.
+// tally counts the matchers and actions of rules that decided something: that met some of the
+// packets that came by.
 func (g *game) tally(seen map[string]int) {
 	for _, menu := range menus(g.firewall.family) {
 		for i, n := range g.looks[menu] {
@@ -136,9 +136,9 @@ func (c chance) not(value string) string {
 	return value
 }
 
-// timedLists are filled with a time by rules, fixedLists hold entries from the beginning. Rules that add without
-// a time have a list of their own: what becomes of an entry that is added now with a time and now without is
-// unknown of RouterOS, and the kernel keeps what it has.
+// timedLists are filled with a time by rules, fixedLists hold entries from the beginning. Rules
+// that add without a time have a list of their own: what becomes of an entry that is added now with
+// a time and now without is unknown of RouterOS, and the kernel keeps what it has.
 const (
 	timedLists = "one two three"
 	fixedList  = "fixed"
@@ -149,8 +149,8 @@ func (c chance) list() string {
 	return c.pick(append(strings.Fields(timedLists), fixedList, timeless, "nobody")...)
 }
 
-// table is the address lists, the raw table and the filter. Chains jump only to chains further back: the kernel
-// refuses rounds, and what RouterOS does with them is unknown.
+// table is the address lists, the raw table and the filter. Chains jump only to chains further
+// back: the kernel refuses rounds, and what RouterOS does with them is unknown.
 func (c chance) table() string {
 	var b strings.Builder
 	b.WriteString("/ip firewall address-list\n")
@@ -247,8 +247,8 @@ func (c chance) remember() string {
 	return action + " address-list=" + list + " address-list-timeout=" + c.pick("10s", "1m", "1m30s", "7d", "1h")
 }
 
-// timed adds entries whose time was running before, as after somebody's knock. No address is twice in a list: the
-// router refuses that (routeros-facts § 3).
+// timed adds entries whose time was running before, as after somebody's knock. No address is twice
+// in a list: the router refuses that (routeros-facts § 3).
 func (c chance) timed(s *routeros.Snapshot) {
 	menu := c.family.AddressList()
 	for range c.IntN(4) {
@@ -266,8 +266,8 @@ func (c chance) timed(s *routeros.Snapshot) {
 	}
 }
 
-// matchers are none to three, and what these need: ports want a protocol that has them, and so on, or RouterOS
-// refuses the rule. Some tables lack some matchers.
+// matchers are none to three, and what these need: ports want a protocol that has them, and so on,
+// or RouterOS refuses the rule. Some tables lack some matchers.
 func (c chance) matchers(without ...string) string {
 	names := strings.Fields(matcherNames)
 	used := map[string]string{}
@@ -380,7 +380,8 @@ func (c chance) shot() shot {
 	return s
 }
 
-// other is a packet of a protocol without ports: one flow for each pair of addresses, so one packet.
+// other is a packet of a protocol without ports: one flow for each pair of addresses, so one
+// packet.
 func (c chance) other(s *shot) {
 	s.packet.Protocol = []uint8{47, 50, 89}[c.IntN(3)]
 	if flow := fmt.Sprint(s.packet.Protocol, s.packet.Src); !c.flows[flow] {
@@ -392,8 +393,8 @@ func (c chance) other(s *shot) {
 
 func (c chance) flags(of ...firewall.Flags) firewall.Flags { return of[c.IntN(len(of))] }
 
-// tcp is a packet that connection tracking takes for new (mid-stream ones too), invalid, or established since it
-// answers the router.
+// tcp is a packet that connection tracking takes for new (mid-stream ones too), invalid, or
+// established since it answers the router.
 func (c chance) tcp(s *shot) {
 	const fin, syn, rst, psh, ack, urg, ece, cwr = firewall.FIN, firewall.SYN, firewall.RST, firewall.PSH, firewall.ACK, firewall.URG, firewall.ECE, firewall.CWR
 	s.packet.Protocol = 6
@@ -423,8 +424,8 @@ func (c chance) udp(s *shot) {
 	}
 }
 
-// icmp is a query, an answer that somebody asked for or nobody did, or an error about a packet that the router
-// has sent or has not.
+// icmp is a query, an answer that somebody asked for or nobody did, or an error about a packet that
+// the router has sent or has not.
 func (c chance) icmp(s *shot) {
 	k := kindsOfICMP(c.family)
 	s.packet.Protocol = k.protocol

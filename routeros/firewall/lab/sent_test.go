@@ -18,8 +18,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// beside is a router on which others send strangers to the host of the example's forward, from its port and from another one, and to another
-// host from a third.
+// beside is a router on which others send strangers to the host of the example's forward, from its
+// port and from another one, and to another host from a third.
 const beside = `/ip firewall filter
 add action=accept chain=input connection-state=established,related,untracked
 add action=drop chain=input in-interface-list=!LAN
@@ -31,7 +31,8 @@ add action=dst-nat chain=dstnat dst-port=13389 in-interface=ether1 protocol=tcp 
 add action=dst-nat chain=dstnat dst-port=80 in-interface=ether1 protocol=tcp to-addresses=192.168.88.20
 `
 
-// testForwards lets the router send packets on, and plays the example's forward and random tables of forward.
+// testForwards lets the router send packets on, and plays the example's forward and random tables
+// of forward.
 func (l *lab) testForwards(t *testing.T) {
 	within(t, l.home, func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0) })
 	l.routes = true
@@ -91,8 +92,8 @@ func (l *lab) testForwards(t *testing.T) {
 	}
 }
 
-// forwarding is a table of forward, and what sends packets there. What a packet's time to live is by then the evaluator does not say, and the
-// kernel sends on nothing that came by broadcast.
+// forwarding is a table of forward, and what sends packets there. What a packet's time to live is
+// by then the evaluator does not say, and the kernel sends on nothing that came by broadcast.
 func (c chance) forwarding() string {
 	var b strings.Builder
 	b.WriteString("/ip firewall nat\n")

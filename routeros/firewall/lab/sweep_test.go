@@ -23,7 +23,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// sweeper sends packets from any source to the router of a house, past the client's own network stack.
+// sweeper sends packets from any source to the router of a house, past the client's own network
+// stack.
 type sweeper struct {
 	h        *house
 	rules    *translation // of the family in which it sends
@@ -143,7 +144,8 @@ func orders() []struct {
 	}{{"ascending", ascending}, {"descending", descending}, {"random", random}}
 }
 
-// passes plays the three orders, each from a source of its own, and fails the test when a packet got lost.
+// passes plays the three orders, each from a source of its own, and fails the test when a packet
+// got lost.
 func (s *sweeper) passes(t *testing.T) (sources []string) {
 	t.Helper()
 	network := map[routeros.Family]string{routeros.IPv4: "198.18.7.%d", routeros.IPv6: "2001:db8::7:%d"}[s.rules.family]
@@ -163,8 +165,9 @@ func (s *sweeper) passes(t *testing.T) (sources []string) {
 	return sources
 }
 
-// drawn is a knock of five stages as rosknock draws them. A random order of ports is a knock by chance once in 120, and with three decoys that come later once in 6720.
-// Such a knock is not taken, nor one with a decoy in it.
+// drawn is a knock of five stages as rosknock draws them. A random order of ports is a knock by
+// chance once in 120, and with three decoys that come later once in 6720. Such a knock is not
+// taken, nor one with a decoy in it.
 func (y yard) drawn(t *testing.T, decoys []string) string {
 	t.Helper()
 	places := map[string]int{}
@@ -190,7 +193,8 @@ func (y yard) drawn(t *testing.T, decoys []string) string {
 	}
 }
 
-// testSweeps: no sweep over all ports of TCP and UDP opens a door with a drawn knock and a quarantine, be there decoys or none.
+// testSweeps: no sweep over all ports of TCP and UDP opens a door with a drawn knock and a
+// quarantine, be there decoys or none.
 func testSweeps(t *testing.T, y yard) {
 	for _, decoys := range [][]string{{"tcp/3391", "udp/30112", "tcp/37250"}, nil} {
 		t.Run(fmt.Sprintf("%d decoys", len(decoys)), func(t *testing.T) {
@@ -227,7 +231,8 @@ func (h *house) swept(t *testing.T, f routeros.Family, sources []string, pair [2
 	h.opens(t, "after the sweeps", pair[0], pair[1])
 }
 
-// testSweepComesIn is the other side: the same sweeps open a knock that rises, or that falls, at a door that takes no notice of wrong ones.
+// testSweepComesIn is the other side: the same sweeps open a knock that rises, or that falls, at a
+// door that takes no notice of wrong ones.
 func testSweepComesIn(t *testing.T, y yard) {
 	for i, knock := range []string{"tcp/2311, tcp/25183, tcp/48877", "tcp/48877, tcp/25183, tcp/2311"} {
 		h := y.build(t, planFor(knock, long, "stage-timeout: 10s"))

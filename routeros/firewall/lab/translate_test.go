@@ -22,8 +22,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// translation puts the tables of a snapshot into the kernel's words. Values are read here and not with the
-// functions that the evaluator uses: a mistake in those has to show.
+// translation puts the tables of a snapshot into the kernel's words. Values are read here and not
+// with the functions that the evaluator uses: a mistake in those has to show.
 type translation struct {
 	nft      *nftables.Conn
 	family   routeros.Family
@@ -38,7 +38,8 @@ type translation struct {
 	rows map[string][]int
 }
 
-// hooks are the places of RouterOS's built-in chains on a packet's way to the router itself, or through it.
+// hooks are the places of RouterOS's built-in chains on a packet's way to the router itself, or
+// through it.
 func hooks() map[string]nftables.Chain {
 	return map[string]nftables.Chain{
 		chainName(routeros.Raw, "prerouting"):  {Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
@@ -78,8 +79,8 @@ func (x *translation) counts(menu routeros.Menu, r routeros.Rule) bool {
 	return r.Attrs.Get("disabled") != "true" && r.Attrs.Get("disabled") != "yes" && x.reached(menu, r.Chain())
 }
 
-// reached reports whether packets come into a chain at all; output is not played here, and forward only where there is something
-// behind the router.
+// reached reports whether packets come into a chain at all; output is not played here, and forward
+// only where there is something behind the router.
 func (x *translation) reached(menu routeros.Menu, chain string) bool {
 	switch menu {
 	case routeros.Raw, routeros.Raw6:
@@ -106,8 +107,9 @@ func (x *translation) chain(menu routeros.Menu, chain string) *nftables.Chain {
 	return x.chains[name]
 }
 
-// addLists makes a set of every address list. Ranges are written out, address by address, since the kernel
-// can't add to a set of ranges from a rule; the lab's lists are small enough for that. Wider ones that no rule asks for are left out.
+// addLists makes a set of every address list. Ranges are written out, address by address, since the
+// kernel can't add to a set of ranges from a rule; the lab's lists are small enough for that. Wider
+// ones that no rule asks for are left out.
 func (x *translation) addLists() error {
 	for _, e := range x.snapshot.Entries[x.family.AddressList()] {
 		first, last, err := span(e.Address)
@@ -138,8 +140,8 @@ func (x *translation) addLists() error {
 	return nil
 }
 
-// fix makes a set of the ranges of a list that no rule fills, once. They may be as wide as they like, but must not overlap, and nobody is
-// asked later who is in it.
+// fix makes a set of the ranges of a list that no rule fills, once. They may be as wide as they
+// like, but must not overlap, and nobody is asked later who is in it.
 func (x *translation) fix(list string) error {
 	if x.fixed[list] != nil {
 		return nil
@@ -278,7 +280,8 @@ func (x *translation) action(menu routeros.Menu, r routeros.Rule) ([]expr.Any, e
 	}
 }
 
-// redirection sends a connection elsewhere: to the router itself, or to an address and a port, or one of them.
+// redirection sends a connection elsewhere: to the router itself, or to an address and a port, or
+// one of them.
 func redirection(r routeros.Rule) (exprs []expr.Any, err error) {
 	var address, port uint32
 	if to := r.Attrs.Get("to-addresses"); to != "" {
@@ -445,10 +448,12 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 	return nil, fmt.Errorf("the lab does not know the matcher")
 }
 
-// metaSecpath is NFT_META_SECPATH of linux/netfilter/nf_tables.h: whether a packet came out of IPsec.
+// metaSecpath is NFT_META_SECPATH of linux/netfilter/nf_tables.h: whether a packet came out of
+// IPsec.
 const metaSecpath expr.MetaKey = 25
 
-// The keys of linux/netfilter/nf_tables.h for the day of the week, from Sunday on, and the second of the day: in UTC, and in the order of bytes of the machine.
+// The keys of linux/netfilter/nf_tables.h for the day of the week, from Sunday on, and the second
+// of the day: in UTC, and in the order of bytes of the machine.
 const (
 	metaDay    expr.MetaKey = 31
 	metaSecond expr.MetaKey = 32
@@ -597,7 +602,8 @@ func number16(value string, not bool, load expr.Any) ([]expr.Any, error) {
 	return []expr.Any{load, inRange(not, be16(first), be16(last))}, err
 }
 
-// size compares the length of the whole packet. An IPv6 header tells the length of what follows its own 40 bytes.
+// size compares the length of the whole packet. An IPv6 header tells the length of what follows its
+// own 40 bytes.
 func (x *translation) size(value string, not bool) ([]expr.Any, error) {
 	if x.family == routeros.IPv4 {
 		return number16(value, not, ipField(2, 2))
@@ -607,8 +613,9 @@ func (x *translation) size(value string, not bool) ([]expr.Any, error) {
 	return []expr.Any{ipField(4, 2), inRange(not, be16(max(first-header, 0)), be16(max(last-header, 0)))}, err
 }
 
-// content looks for bytes anywhere in the packet (routeros-facts § 2.2), with the kernel's own match of iptables: nftables has none. What
-// it is told is struct xt_string_info of linux/netfilter/xt_string.h, revision 1.
+// content looks for bytes anywhere in the packet (routeros-facts § 2.2), with the kernel's own
+// match of iptables: nftables has none. What it is told is struct xt_string_info of
+// linux/netfilter/xt_string.h, revision 1.
 func content(text string, not bool) ([]expr.Any, error) {
 	const (
 		algorithm, pattern, length, flags, all = 4, 20, 148, 149, 160
@@ -668,9 +675,9 @@ const (
 	dstNAT = 1 << 2
 )
 
-// natStates asks the packet's mark, which [translation.observeNAT] sets, and not its connection: iptables, on which
-// RouterOS stands, takes a packet without a connection for one that is not translated, while nftables gives up
-// the rule, with a ! too.
+// natStates asks the packet's mark, which [translation.observeNAT] sets, and not its connection:
+// iptables, on which RouterOS stands, takes a packet without a connection for one that is not
+// translated, while nftables gives up the rule, with a ! too.
 func natStates(value string, not bool) ([]expr.Any, error) {
 	bits := map[string]uint32{"srcnat": srcNAT, "dstnat": dstNAT}
 	var mask uint32

@@ -19,12 +19,13 @@ type shot struct {
 	answered []byte
 	// within is the body of an ICMP error: the head of the packet that it complains about.
 	within []byte
-	// broken says that a UDP packet claims to be longer than it is, which makes it invalid. (A wrong checksum
-	// would not do: nobody checks sums on a veth.)
+	// broken says that a UDP packet claims to be longer than it is, which makes it invalid. (A wrong
+	// checksum would not do: nobody checks sums on a veth.)
 	broken bool
 }
 
-// bytes returns the IP packet, numbered so that it is known again at the other end: in the identification of IPv4, in the flow label of IPv6.
+// bytes returns the IP packet, numbered so that it is known again at the other end: in the
+// identification of IPv4, in the flow label of IPv6.
 func (s shot) bytes(id uint16) []byte {
 	p := s.packet
 	ip := make([]byte, p.Size)

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// axis is one dimension of a packet, cut into cells: no rule tells two values of one cell apart. The
-// number of the cell is coded in bits, the most significant first.
+// axis is one dimension of a packet, cut into cells: no rule tells two values of one cell apart.
+// The number of the cell is coded in bits, the most significant first.
 type axis struct {
 	levels []int32
 	cells  int

@@ -228,8 +228,8 @@ func (d *diagram) given(a ref, settled map[int32]bool) ref {
 	return walk(a)
 }
 
-// chain returns the conjunction of variables, the form in which [diagram.forget] takes them. Levels are given in
-// rising order.
+// chain returns the conjunction of variables, the form in which [diagram.forget] takes them. Levels
+// are given in rising order.
 func (d *diagram) chain(levels []int32) ref {
 	r := all
 	for _, level := range slices.Backward(levels) {

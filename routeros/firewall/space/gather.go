@@ -164,7 +164,7 @@ func (g *gatherer) lists(rows []routeros.ListEntry) {
 			continue
 		}
 		r, ok := e.Range()
-		if !ok { // a DNS name: whoever answers for it says who is in the list
+		if !ok { // a DNS name: the answers to it decide which addresses are in the list
 			g.space.fillable[e.List] = true
 			continue
 		}

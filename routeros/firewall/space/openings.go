@@ -15,8 +15,8 @@ type Step struct {
 	// Adds are the lists that the source comes into by it, sorted; Fills the rules that add.
 	Adds  []string
 	Fills []Fill
-	// Expires is the list whose entry has to run out instead, Joins the one into which somebody else than a rule puts the
-	// source; the step then has no packet.
+	// Expires is the list whose entry has to run out instead, Joins the one into which somebody else
+	// than a rule puts the source; the step then has no packet.
 	Expires, Joins string
 }
 
@@ -32,8 +32,9 @@ type Search struct {
 	List   string
 	// From are the packets that the source may send.
 	From Set
-	// Knocks, when set, are the sequences that are meant to lead into the list: sought is then a way that contains none
-	// of them in its order. Entries may also run out meanwhile, and lists that no rule fills may hold the source.
+	// Knocks, when set, are the sequences that are meant to lead into the list: sought is then a way
+	// that contains none of them in its order. Entries may also run out meanwhile, and lists that no
+	// rule fills may hold the source.
 	Knocks [][]Set
 	// Bare says that only the number of steps, their lists and rules are wanted, without packets.
 	Bare bool
@@ -92,9 +93,9 @@ type move struct {
 // stage is one packet of one of the knocks.
 type stage struct{ knock, at int }
 
-// Openings returns the shortest ways into the list, those of equal length all, up to 16; with knocks the shortest way
-// that does without them. None means that there is no such way. When complete is false, the rules allow more
-// ways than are followed.
+// Openings returns the shortest ways into the list, those of equal length all, up to 16; with
+// knocks the shortest way that does without them. None means that there is no such way. When
+// complete is false, the rules allow more ways than are followed.
 //
 // A search that is too wide is taken apart, see [Space.parts].
 func (s *Space) Openings(search Search) (found []Opening, complete bool) {
@@ -105,7 +106,8 @@ func (s *Space) Openings(search Search) (found []Opening, complete bool) {
 	return s.inParts(search)
 }
 
-// inParts searches each part for itself. Where a knock may not be needed, one way without is enough.
+// inParts searches each part for itself. Where a knock may not be needed, one way without is
+// enough.
 func (s *Space) inParts(search Search) (found []Opening, complete bool) {
 	for _, part := range s.parts(search) {
 		k := &seeker{Search: &part, space: s}
@@ -126,13 +128,15 @@ func (s *Space) inParts(search Search) (found []Opening, complete bool) {
 	return found[:min(len(found), mostOpening)], true
 }
 
-// parts takes a search apart by the rules that fill the sought list: one for all that hang, by way of the lists that they ask for and of those
-// that fill these, on the same lists.
+// parts takes a search apart by the rules that fill the sought list: one for all that hang, by way
+// of the lists that they ask for and of those that fill these, on the same lists.
 //
-// Nothing is lost by that. Of a way into the list, take the steps that change one of the lists on which its last rule hangs, and the last
-// step. Each of them does what it did, since what a rule that fills such a list asks for is such a list too; so they are a way in the
-// part of that rule. It is a part of the whole way, so where that contains no knock it contains none. Of the knocks, those are
-// left out of a part that don't end with a packet which the part's rules take: then more ways count as ways without a knock, never fewer.
+// Nothing is lost by that. Of a way into the list, take the steps that change one of the lists on
+// which its last rule hangs, and the last step. Each of them does what it did, since what a rule
+// that fills such a list asks for is such a list too; so they are a way in the part of that rule.
+// It is a part of the whole way, so where that contains no knock it contains none. Of the knocks,
+// those are left out of a part that don't end with a packet which the part's rules take: then more
+// ways count as ways without a knock, never fewer.
 func (s *Space) parts(search Search) []Search {
 	asked := map[string][]string{} // by the rules that fill a list
 	uses := make([][]string, len(search.Result.Fills))
@@ -165,8 +169,9 @@ func (s *Space) parts(search Search) []Search {
 	return out
 }
 
-// closure lists what a rule hangs on that asks for some lists: those, and what the rules ask for that fill them. The sought list itself
-// is not among them: whoever is in it is there.
+// closure lists the lists that a rule depends on when it asks for some lists: those lists, and the
+// lists that the rules which fill them ask for. The sought list itself is not among them: its
+// members are in it already.
 func closure(lists []string, asked map[string][]string, sought string) []string {
 	out := slices.DeleteFunc(slices.Clone(lists), func(list string) bool { return list == sought })
 	for at := 0; at < len(out); at++ {
@@ -202,8 +207,8 @@ func (s *Space) ending(part *Search) {
 // openings is the search itself, once it was prepared.
 func (k *seeker) openings() (found []Opening, complete bool) {
 	search := k.Search
-	// For the proof, lists that only ever hinder are left out at first: whoever can't get in without them can't with
-	// them.
+	// For the proof, lists that can only hinder are left out at first: a source that can't get in
+	// without them can't get in with them.
 	hindering := k.hindering()
 	if search.Knocks != nil {
 		if found, complete = k.seek(hindering); len(found) == 0 && complete {
@@ -258,7 +263,8 @@ func (k *seeker) hindering() (lists uint64) {
 	return lists
 }
 
-// bearing says whether being in a list only ever helps, and whether it only ever hinders, to make the moves that count.
+// bearing says whether being in a list only ever helps, and whether it only ever hinders, to make
+// the moves that count.
 func (k *seeker) bearing(list int) (helps, hinders bool) {
 	d := k.space.diagram
 	level, used := k.space.named[inList(k.lists[list])]
@@ -286,7 +292,8 @@ func (k *seeker) finished(progress [mostKnocks]uint8) bool {
 	return false
 }
 
-// prepare finds the lists that have a say: those on which additions to the sought one depend, and so on.
+// prepare finds the lists that have a say: those on which additions to the sought one depend, and
+// so on.
 func (k *seeker) prepare() bool {
 	if len(k.Knocks) > mostKnocks {
 		return false
@@ -315,7 +322,8 @@ func (k *seeker) prepare() bool {
 	return k.split()
 }
 
-// split finds the sets of packets that do the same: fill the same lists by the same rules, and be the same stages.
+// split finds the sets of packets that do the same: fill the same lists by the same rules, and be
+// the same stages.
 func (k *seeker) split() bool {
 	d := k.space.diagram
 	k.moves = []move{{packets: k.From.node}}
@@ -411,8 +419,8 @@ func (k *seeker) file(v *visitor) {
 	k.queue = append(k.queue, v)
 }
 
-// memberships settles the variables of the lists for a source that is in some of those that matter, and in no
-// other.
+// memberships settles the variables of the lists for a source that is in some of those that matter,
+// and in no other.
 func (k *seeker) memberships(members uint64) map[int32]bool {
 	settled := map[int32]bool{}
 	for level, v := range k.space.names {
@@ -428,7 +436,8 @@ func (k *seeker) memberships(members uint64) map[int32]bool {
 	return settled
 }
 
-// steps writes out the way to a visit, with an example of each packet; all of them come from one source.
+// steps writes out the way to a visit, with an example of each packet; all of them come from one
+// source.
 func (k *seeker) steps(v *visitor) []Step {
 	who := v.who
 	var out []Step

@@ -14,7 +14,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
-// knockTable draws rules that fill lists by way of other lists, in any order, with drops and returns between them.
+// knockTable draws rules that fill lists by way of other lists, in any order, with drops and
+// returns between them.
 func knockTable(t *rapid.T) routeros.Snapshot {
 	var rows []routeros.Rule
 	for i := range rapid.IntRange(1, 9).Draw(t, "rules") {
@@ -50,8 +51,8 @@ func knockTable(t *rapid.T) routeros.Snapshot {
 	}
 }
 
-// TestOpenings: every way that is found leads into the list when its packets are sent; and no packets lead there where no way, or
-// only longer ones, are found.
+// TestOpenings: every way that is found leads into the list when its packets are sent; and no
+// packets lead there where no way, or only longer ones, are found.
 func TestOpenings(t *testing.T) {
 	found, none := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -101,7 +102,8 @@ func plays(s routeros.Snapshot, way space.Opening) bool {
 	return lists.Contains(routeros.IPv4, way.List, src, time.Time{})
 }
 
-// bruteForce tries all sequences of a few packets and returns the length of the shortest that leads into list c; 0 for none.
+// bruteForce tries all sequences of a few packets and returns the length of the shortest that leads
+// into list c; 0 for none.
 func bruteForce(s routeros.Snapshot, src netip.Addr, most int) int {
 	world := firewall.NewFirewall(s)
 	type place struct{ a, b, c bool }

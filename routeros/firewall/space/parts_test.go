@@ -11,8 +11,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
-// TestInParts: a search that is taken apart finds ways as short as the whole one does, and none where there are none. Where a knock is meant to
-// lead there, no other way is ever missed.
+// TestInParts: a search that is taken apart finds ways as short as the whole one does, and none
+// where there are none. Where a knock is meant to lead there, no other way is ever missed.
 func TestInParts(t *testing.T) {
 	several, others := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -58,8 +58,9 @@ func TestInParts(t *testing.T) {
 	t.Logf("%d ways, %d without a knock", several, others)
 }
 
-// TestManyDoors: many knocks into one list, each with lists of its own, are all followed; and one of them that mixes with another is
-// found among them, also behind a list into which anybody may get.
+// TestManyDoors: many knocks into one list, each with lists of its own, are all followed; and one
+// of them that mixes with another is found among them, also behind a list into which anybody may
+// get.
 func TestManyDoors(t *testing.T) {
 	const doors, stages = 84, 5
 	table := func(change func(door, stage int, pairs []string) []string) (routeros.Snapshot, []routeros.PortRange) {

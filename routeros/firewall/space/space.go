@@ -34,7 +34,7 @@ func (s Set) Empty() bool { return s.node == none }
 // Cuts are boundaries that matter to the caller beyond those of the rules.
 type Cuts struct {
 	Sources []routeros.AddressRange
-	Apart   []routeros.AddressRange // sources too, of which nothing says that they can be
+	Apart   []routeros.AddressRange // sources too, which may not exist
 	Ports   []routeros.PortRange    // destination ports
 	Sizes   []int                   // whole packets
 	Lists   []string                // address lists of which a source may be a member

@@ -146,8 +146,9 @@ func some(t *rapid.T) space.Example {
 	return space.Example{Packet: p, Lists: rapid.SampledFrom([][]string{nil, {"a"}, {"b"}, {"a", "c"}}).Draw(t, "lists"), Hosts: rapid.SampledFrom([][]string{nil, {"far"}}).Draw(t, "hosts")}
 }
 
-// TestAgainstPackets: what the sets say of all packets, the evaluator says of each: whether it is accepted or forwarded,
-// which lists it fills, which rules it hits, for every answer to the open questions.
+// TestAgainstPackets: what the sets say of all packets, the evaluator says of each: whether it is
+// accepted or forwarded, which lists it fills, which rules it hits, for every answer to the open
+// questions.
 func TestAgainstPackets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := state(t)
@@ -178,7 +179,8 @@ func TestAgainstPackets(t *testing.T) {
 	})
 }
 
-// TestPick: an example of a set is in the set, and the evaluator agrees with what the set stands for.
+// TestPick: an example of a set is in the set, and the evaluator agrees with what the set stands
+// for.
 func TestPick(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := state(t)

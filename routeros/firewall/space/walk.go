@@ -9,12 +9,13 @@ import (
 
 // Result is what one state of a firewall does with all packets.
 type Result struct {
-	// Accepted are the packets that reach the router itself, Forwarded those that destination NAT sends
-	// elsewhere and the filter's forward chain lets go there. All others are stopped.
+	// Accepted are the packets that reach the router itself, Forwarded those that destination NAT
+	// sends elsewhere and the filter's forward chain lets go there. All others are stopped.
 	Accepted, Forwarded Set
 	// Fills are the additions to address lists.
 	Fills []Fill
-	// Incomplete says that chains jump in circles, so that the walk was cut short; Astray, that those of what is sent on do.
+	// Incomplete says that chains jump in circles, so that the walk was cut short; Astray, that those
+	// of what is sent on do.
 	Incomplete, Astray bool
 	hits               map[routeros.Menu][]ref
 
@@ -24,8 +25,8 @@ type Result struct {
 	sent    []translation
 }
 
-// Sent returns the packets that destination NAT sends to a port of a host, whether or not forward lets them go there. What may go
-// to one of several hosts is among them.
+// Sent returns the packets that destination NAT sends to a port of a host, whether or not forward
+// lets them go there. What may go to one of several hosts is among them.
 func (s *Space) Sent(r Result, to netip.Addr, port uint16) Set {
 	out := none
 	for _, m := range r.sent {
@@ -44,8 +45,9 @@ func (s *Space) Sent(r Result, to netip.Addr, port uint16) Set {
 	return Set{s.diagram.and(out, s.having(firewall.NeedPorts))}
 }
 
-// Arriving returns the packets that come to the filter with one of the destination ports: those that were sent there, less
-// those that destination NAT has given another port, and those that it has sent there.
+// Arriving returns the packets that come to the filter with one of the destination ports: those
+// that were sent there, less those that destination NAT has given another port, and those that it
+// has sent there.
 func (s *Space) Arriving(r Result, ports routeros.Ports) Set {
 	out := s.Ports(ports).node
 	for _, m := range r.moved {
@@ -71,11 +73,13 @@ type Fill struct {
 // Hits returns the packets that arrive at a row of a table and match it.
 func (r Result) Hits(menu routeros.Menu, row int) Set { return at(r.hits[menu], row) }
 
-// Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain that it jumps to.
+// Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain
+// that it jumps to.
 func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
 
-// Ends returns the packets whose way through a table ends at a row of a built-in chain, at itself or in the chain that it jumps to:
-// they are accepted there, stopped, sent elsewhere, or leave the chain.
+// Ends returns the packets whose way through a table ends at a row of a built-in chain, at itself
+// or in the chain that it jumps to: they are accepted there, stopped, sent elsewhere, or leave the
+// chain.
 func (r Result) Ends(menu routeros.Menu, row int) Set { return at(r.ends[menu], row) }
 
 func at(sets []ref, i int) Set {
@@ -112,14 +116,14 @@ type table struct {
 	chains map[string][]int
 }
 
-// translation is destination NAT that keeps packets on the router. Those that keep address and port do not count as
-// translated.
+// translation is destination NAT that keeps packets on the router. Those that keep address and port
+// do not count as translated.
 type translation struct {
 	packets, changed ref
 	address          netip.Addr
 	port             uint16
-	// Of packets that are sent elsewhere: to which hosts, any where they are not known. vague says that it is one of several, anyPort that
-	// the port is one of several.
+	// Of packets that are sent elsewhere: to which hosts, any where they are not known. vague says
+	// that it is one of several, anyPort that the port is one of several.
 	hosts          routeros.AddressRange
 	vague, anyPort bool
 }
@@ -138,10 +142,10 @@ type fillKey struct {
 
 const mostLook = 2_000_000
 
-// Walk returns what a state of the firewall does with every packet that is addressed to the router: raw
-// prerouting, then dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain for
-// what dst-nat sends elsewhere. The state has to be one of those that the space was made of. Where sets are given, only the packets in one of them are
-// followed.
+// Walk returns what a state of the firewall does with every packet that is addressed to the router:
+// raw prerouting, then dst-nat for the first packet of a connection, then the filter's input chain,
+// or its forward chain for what dst-nat sends elsewhere. The state has to be one of those that the
+// space was made of. Where sets are given, only the packets in one of them are followed.
 func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 	w := &walk{
 		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
@@ -171,7 +175,8 @@ func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 	return w.result
 }
 
-// forward lets the packets that were sent elsewhere through the filter's forward chain and returns those that may go on.
+// forward lets the packets that were sent elsewhere through the filter's forward chain and returns
+// those that may go on.
 func (w *walk) forward(state routeros.Snapshot, reach ref) ref {
 	rows, ok := state.Rules[w.space.Family.Filter()]
 	if !ok || reach == none {
@@ -194,8 +199,8 @@ func (s *Space) followed(sets []Set) ref {
 	return s.diagram.and(out, s.valid)
 }
 
-// Asks returns the packets that a rule asks for on their arrival, whatever stands before it: as if it were the only
-// rule.
+// Asks returns the packets that a rule asks for on their arrival, whatever stands before it: as if
+// it were the only rule.
 func (s *Space) Asks(state routeros.Snapshot, menu routeros.Menu, r *routeros.Rule) Set {
 	w := &walk{space: s, d: s.diagram, filled: map[listKey]ref{}, static: s.staticLists(state)}
 	return Set{s.diagram.and(w.match(s.row(menu, r)), s.valid)}
@@ -262,8 +267,8 @@ func (w *walk) cutShort() {
 	w.result.Incomplete = true
 }
 
-// act carries out a rule for the packets that match it. It returns those that go on with the next rule, and
-// those that leave the chain for where they came from.
+// act carries out a rule for the packets that match it. It returns those that go on with the next
+// rule, and those that leave the chain for where they came from.
 func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref) {
 	switch r.Action.Effect {
 	case firewall.Decides:
@@ -292,7 +297,8 @@ func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref
 	return hit, none
 }
 
-// unknown is an action that nobody here knows: it may let packets go on, stop them, accept them or send them elsewhere.
+// unknown is an action that nobody here knows: it may let packets go on, stop them, accept them or
+// send them elsewhere.
 func (w *walk) unknown(t *table, i int, hit ref) ref {
 	ends := w.d.and(hit, w.space.boolean(ofAction(endsChain, t.menu, t.rows[i].ID)))
 	accepts := w.d.and(ends, w.space.boolean(ofAction(acceptsThere, t.menu, t.rows[i].ID)))
@@ -332,9 +338,9 @@ func (w *walk) fill(t *table, i int, r *row, hit ref) {
 	f.Packets = Set{w.d.or(f.Packets.node, hit)}
 }
 
-// translate is destination NAT: away from the router, or to another address or port of it. Redirect sends to the first address
-// of the interface on which a packet came in.
-// Which of several addresses a packet gets is the router's choice.
+// translate is destination NAT: away from the router, or to another address or port of it. Redirect
+// sends to the first address of the interface on which a packet came in. Which of several addresses
+// a packet gets is the router's choice.
 func (w *walk) translate(r *row, hit ref) {
 	to := r.Translate
 	stay, own := w.own.Stays(to)

@@ -177,7 +177,8 @@ func pick(id, value string) action {
 	return do(fmt.Sprintf(`{ const s = document.getElementById(%q); s.value = %q; s.dispatchEvent(new Event('input', {bubbles: true})); }`, id, value))
 }
 
-// settled waits until the filter stands in the address: by the page's own clock, which a busy machine delays as well.
+// settled waits until the filter stands in the address: by the page's own clock, which a busy
+// machine delays as well.
 func settled() action {
 	return chromedp.Evaluate[chromedp.Void](`new Promise(done => setTimeout(done, 300))`, chromedp.EvalAwaitPromise)
 }
@@ -291,7 +292,8 @@ func testKeyboard(ctx context.Context, t *testing.T) {
 	b.quiet()
 }
 
-// testNetwork tries to get out of the page, and out of the same page without its policy to see that the trial is one.
+// testNetwork tries to get out of the page, and out of the same page without its policy to see that
+// the trial is one.
 func testNetwork(ctx context.Context, t *testing.T) {
 	var reached atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))

@@ -1,7 +1,9 @@
-// Package page writes the report of a run over routers as one self-contained HTML page for a change ticket.
+// Package page writes the report of a run over routers as one self-contained HTML page for a change
+// ticket.
 //
-// The page asks the network for nothing and says so in its Content-Security-Policy: what runs in it is the
-// script of this folder, named by its hash. Whatever a router says about itself is text in it and nothing else.
+// The page loads nothing from the network and says so in its Content-Security-Policy. The only
+// script in it is the one of this folder, named by its hash. What a router says about itself is
+// only text in it.
 package page
 
 import (

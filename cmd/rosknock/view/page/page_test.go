@@ -52,7 +52,7 @@ func small() document {
 				Proof:    &page.Proof{Holds: true, States: 7, Text: []string{"all 7 states, over 10^14 classes of packets", "door admin opens over ipv4 with 3 packets and not with fewer"}, Accepted: []string{"lockout: the operator's address is not in the allow-list"}},
 				Reach:    []page.Reach{{What: "ssh tcp/22", Before: "everybody", After: "after a knock: admin"}, {What: "winbox tcp/8291", Before: "everybody", After: "nobody"}, {What: "ipsec udp/500", Before: "everybody", After: "everybody"}},
 				Findings: []page.Finding{{ID: "L12", Severity: "warning", Text: "the stage timeout of one minute is long", Remedy: "shorten it to 10s"}}, Change: "20260314-150926-core-1", Protection: "safe mode", Took: 2100 * time.Millisecond},
-			{Name: "branch-2", Address: "192.0.2.2:8729", Identity: "gw-branch-2", Version: "7.20.1", Groups: []string{"branch"}, Outcome: "reverted", Error: "step 3: no such item (4)\nwhat was done is taken back", Steps: broken,
+			{Name: "branch-2", Address: "192.0.2.2:8729", Identity: "gw-branch-2", Version: "7.20.1", Groups: []string{"branch"}, Outcome: "reverted", Error: "step 3: no such item (4)\nwhat was done is rolled back", Steps: broken,
 				Proof: &page.Proof{Holds: true, States: 1}, Protection: "dead-man in the scheduler"},
 			{Name: "branch-3", Address: "192.0.2.3:8729", Identity: "gw-branch-3", Version: "6.49.18", Groups: []string{"branch"}, Tags: []string{"old"}, Outcome: "refused", Steps: steps[:2],
 				Proof: &page.Proof{States: 3, Failures: [][]string{{"after step 1, the operator is locked out", "packet 1: trace tcp 198.51.100.7 22 --in ether1", "before: accept by rule 3", "then: drop by rule 9"}}}},
@@ -240,7 +240,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// TestAnyStrings: whatever the texts are, a parser reads back as many routers as there are, and no script but ours.
+// TestAnyStrings: whatever the texts are, a parser reads back as many routers as there are, and no
+// script but ours.
 func TestAnyStrings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		strange := rapid.OneOf(

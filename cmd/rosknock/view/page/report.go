@@ -130,7 +130,7 @@ func newSection(id string, r Router, command string) section {
 		},
 	}
 	if reverted(r) && tried {
-		s.Progress += ", taken back"
+		s.Progress += ", rolled back"
 	}
 	if r.Proof != nil {
 		s.Verdict, s.Facts.Proved, s.Facts.Holds, s.Facts.Accepted = "proof fails", true, r.Proof.Holds, len(r.Proof.Accepted)
@@ -149,7 +149,8 @@ func newSection(id string, r Router, command string) section {
 	return s
 }
 
-// rank puts the outcomes first that need somebody; the script sorts by the same order, which it takes from the buttons.
+// rank puts the outcomes first that need somebody; the script sorts by the same order, which it
+// takes from the buttons.
 func rank(outcome string) int {
 	order := []string{"failed", "unknown", "reverted", "refused", "changed", "unchanged", "skipped"}
 	if i := slices.Index(order, outcome); i >= 0 {

@@ -7,9 +7,9 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// visible returns the page with everything in it visible, as [routeros.Visible] says. It goes over the
-// whole page before the template does, and visibleRouter over each router, so that no place of the
-// template can forget it.
+// visible returns the page with everything in it visible, as [routeros.Visible] says. It goes over
+// the whole page before the template does, and visibleRouter over each router, so that no place of
+// the template can forget it.
 func visible(p Page) Page {
 	p.Title, p.Command, p.Actor, p.Tool = line(p.Title), line(p.Command), line(p.Actor), line(p.Tool)
 	p.Plans = each(p.Plans, line)
