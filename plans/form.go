@@ -23,10 +23,13 @@ func planForm() form.Form {
 			Value: form.Table(nameScalar(), doorForm()).AtLeast(1)},
 		form.Field{Name: "allow", About: "Sources that never need to knock.", Value: form.Mapping(
 			form.Field{Name: "addresses", About: "Permanent addresses and prefixes.", Value: form.List(form.Of(addressScalar()))},
-			form.Field{Name: "interface-lists", About: "Interface lists of the router.", Value: form.List(form.Of(form.TextScalar("an interface list")))})},
+			form.Field{Name: "interface-lists", About: "Interface lists of the router.", Value: form.List(form.Of(form.TextScalar("an interface list")))},
+			form.Field{Name: "interfaces", About: "Single interfaces of the router, such as that of a VPN.", Value: form.List(form.Of(form.TextScalar("an interface")))},
+			form.Field{Name: "address-lists", About: "Address lists of somebody else, taken as they are.", Value: form.List(form.Of(form.TextScalar("an address list")))})},
 		form.Field{Name: "gate", About: "Services that are closed to everybody who is neither allowed nor trusted.", Value: form.Mapping(
 			form.Field{Name: "services", About: "Services of /ip/service.", Value: form.List(form.Of(serviceScalar()))},
-			form.Field{Name: "vpns", About: "VPNs, with all their protocols and ports.", Value: form.List(form.Of(vpnScalar()))},
+			form.Field{Name: "vpns", About: "VPNs, with all their protocols and ports, as they run on the router. Where the router does not tell a port, name it.", Value: form.List(vpnForm())},
+			form.Field{Name: "ports", About: "What has no name, as tcp/8443 or udp/5000-5010.", Value: form.List(form.Of(portScalar()))},
 			form.Field{Name: "forwards", About: "Services behind the router that are reached through a port of it, by destination NAT.", Value: forwardsForm()})},
 		form.Field{Name: "services", About: "The desired state of /ip/service.", Value: servicesForm()},
 		form.Field{Name: "firewall", About: "Where the rules go, and in which form.", Value: firewallForm()},
@@ -59,6 +62,8 @@ func doorForm() form.Form {
 		form.Field{Name: "log", About: "Logging of finished knocks.", Value: form.Mapping(
 			form.Field{Name: "prefix", Required: true, About: "What each line begins with.", Value: form.Of(form.TextScalar("a prefix"))},
 			form.Field{Name: "limit", Fallback: "10/1m", About: "The most lines per time.", Value: form.Of(limitScalar())})},
+		form.Field{Name: "on", About: "Interface lists of the router on which the door has to open. By default every interface by which strangers come in: those with a default route or a masquerade.",
+			Value: form.List(form.Of(form.TextScalar("an interface list"))).AtLeast(1)},
 		form.Field{Name: "rotate", About: "A knock that changes with time, in place of a fixed one.", Value: rotateForm()},
 	).ExactlyOne("knock", "rotate")
 }
@@ -96,6 +101,14 @@ func stageForm() form.Form {
 func payloadForm() form.Form {
 	return form.Mapping(form.Field{Name: "secret", Required: true, About: "Where the text is kept: env:NAME, file:PATH, command:LINE, keyring:NAME or prompt. It has 8 to 100 printable characters.",
 		Value: form.Of(CredentialScalar("the payload")).Private()}).Private()
+}
+
+// vpnForm is a name, or a name with the port that the router does not tell.
+func vpnForm() form.Form {
+	return form.Choice(vpnScalar(), form.Mapping(
+		form.Field{Name: "name", Required: true, About: "Its name.", Value: form.Of(vpnScalar())},
+		form.Field{Name: "port", Required: true, About: "The port on which it listens; of wireguard, openvpn and sstp.", Value: form.Number("a port", 1, 65535)},
+	))
 }
 
 func servicesForm() form.Form {

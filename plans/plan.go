@@ -46,6 +46,9 @@ type Door struct {
 	Trusted    Trusted
 	// Opens is what the trusted list may reach; at least one target.
 	Opens []Target
+	// On are the interface lists on which the door has to open; none means every interface by which
+	// strangers come in.
+	On []string
 	// Log, if set, logs each finished knock.
 	Log *Log
 	// WrongKnock is what happens to a source that touches a stage out of order.
@@ -182,17 +185,30 @@ type Log struct {
 	Per   time.Duration
 }
 
-// Allow is the allow-list: permanent addresses and interface lists that never need to knock.
+// Allow is the allow-list: sources that never need to knock.
 type Allow struct {
 	Addresses      []routeros.AddressRange
 	InterfaceLists []string
+	// Interfaces are single ones.
+	Interfaces []string
+	// AddressLists are those of somebody else, taken as they are.
+	AddressLists []string
 }
 
 // Gate is what is closed to everybody who is neither on the allow-list nor trusted.
 type Gate struct {
 	Services []string
 	VPNs     []string
+	// VPNPorts are the ports of VPNs of which the router does not tell it.
+	VPNPorts []VPNPort
+	Ports    []Target // of kind PortTarget
 	Forwards []Forward
+}
+
+// VPNPort is the port on which a VPN listens.
+type VPNPort struct {
+	Name string
+	Port uint16
 }
 
 // Targets returns what the gate shuts on the router itself: all but the forwards.
@@ -204,7 +220,7 @@ func (g Gate) Targets() []Target {
 	for _, name := range g.VPNs {
 		targets = append(targets, Target{Kind: VPNTarget, Name: name})
 	}
-	return targets
+	return append(targets, g.Ports...)
 }
 
 // Services is the desired state of /ip/service.

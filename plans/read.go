@@ -66,8 +66,11 @@ func (rd *reader) build(root *yaml.Node) Plan {
 		p.Doors = append(p.Doors, rd.door(p.Name, e))
 	}
 	p.Allow = Allow{Addresses: rd.ranges(p.Firewall.Families, root, "allow", "addresses"),
-		InterfaceLists: rd.Texts(root, "allow", "interface-lists")}
-	p.Gate = Gate{Services: rd.Texts(root, "gate", "services"), VPNs: rd.Texts(root, "gate", "vpns"), Forwards: rd.forwards(root)}
+		InterfaceLists: rd.Texts(root, "allow", "interface-lists"), Interfaces: rd.Texts(root, "allow", "interfaces"),
+		AddressLists: rd.Texts(root, "allow", "address-lists")}
+	p.Gate = Gate{Services: rd.Texts(root, "gate", "services"), Forwards: rd.forwards(root)}
+	rd.gateVPNs(root, &p.Gate)
+	rd.gatePorts(root, &p.Gate)
 	p.Services = rd.services(root)
 	rd.compareDoors(root, p)
 	rd.compareFound(root, p)
@@ -85,6 +88,7 @@ func (rd *reader) door(plan string, e form.Entry) Door {
 		Knock:     rd.knock(e.Value),
 		Opens:     rd.opens(e.Value),
 		Log:       rd.log(e.Value),
+		On:        rd.Texts(e.Value, "on"),
 	}
 	if n := rd.Child(e.Value, "stage-timeout"); n != nil {
 		d.StageTimeout, _ = routeros.ParseDuration(n.Value)
@@ -201,6 +205,36 @@ func (rd *reader) opens(door *yaml.Node) []Target {
 		return []Target{{Kind: Everything}}
 	}
 	return out
+}
+
+// gateVPNs reads either form of a VPN.
+func (rd *reader) gateVPNs(root *yaml.Node, g *Gate) {
+	for _, n := range rd.Items(root, "gate", "vpns") {
+		if n.Kind == yaml.ScalarNode {
+			g.VPNs = append(g.VPNs, n.Value)
+			continue
+		}
+		name := rd.Text(n, "name")
+		switch {
+		case name == "":
+			continue
+		case slices.Contains(g.VPNs, name):
+			rd.Reject(n, fmt.Sprintf("%q is repeated", name), "leave it out")
+		case !MovesPort(name):
+			rd.Reject(n, fmt.Sprintf("%s has no port that can be named", name), "write its name alone")
+		}
+		port, _ := strconv.ParseUint(rd.Text(n, "port"), 10, 16)
+		g.VPNs, g.VPNPorts = append(g.VPNs, name), append(g.VPNPorts, VPNPort{name, uint16(port)})
+	}
+}
+
+func (rd *reader) gatePorts(root *yaml.Node, g *Gate) {
+	for _, n := range rd.Items(root, "gate", "ports") {
+		protocol, ports, _ := strings.Cut(n.Value, "/")
+		if t, why, _ := parsePortTarget(protocol, ports); why == "" {
+			g.Ports = append(g.Ports, t)
+		}
+	}
 }
 
 func (rd *reader) log(door *yaml.Node) *Log {

@@ -132,6 +132,19 @@ func targetScalar() form.Scalar {
 		}}
 }
 
+// portScalar is a protocol with a port or a range of ports.
+func portScalar() form.Scalar {
+	return form.Scalar{What: "a protocol with a port", Pattern: `^(tcp|udp)/[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$`,
+		Check: func(text string) (string, string) {
+			protocol, ports, ok := strings.Cut(text, "/")
+			if !ok {
+				return "it names no protocol", "write tcp/… or udp/…"
+			}
+			_, why, remedy := parsePortTarget(protocol, ports)
+			return why, remedy
+		}}
+}
+
 // parseTarget reads an item of opens.
 func parseTarget(text string) (t Target, why, remedy string) {
 	if protocol, ports, ok := strings.Cut(text, "/"); ok {

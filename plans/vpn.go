@@ -15,6 +15,9 @@ func VPNs() []string {
 	return []string{"wireguard", "l2tp-ipsec", "ikev2", "openvpn", "sstp", "pptp"}
 }
 
+// MovesPort reports whether a VPN may listen on another port than its usual one.
+func MovesPort(name string) bool { return name == "wireguard" || name == "openvpn" || name == "sstp" }
+
 // VPNMatches returns the packets that a VPN needs in a family; nil for an unknown name
 // (routeros-facts § 5). Both families need the same: the default IPv6 firewall accepts IKE, ESP and
 // AH from anywhere, so shutting a VPN in one family alone would leave it open in the other. Ports

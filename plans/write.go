@@ -2,6 +2,7 @@ package plans
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
@@ -21,21 +22,18 @@ func Write(p Plan) []byte {
 		form.Put(doors, d.Name, writeDoor(p.Name, d))
 	}
 	form.Put(root, "doors", doors)
-	form.Put(root, "allow", form.Keys("addresses", ranges(p.Allow.Addresses), "interface-lists", form.Texts(p.Allow.InterfaceLists)))
-	form.Put(root, "gate", form.Keys("services", form.Texts(p.Gate.Services), "vpns", form.Texts(p.Gate.VPNs), "forwards", writeForwards(p.Gate.Forwards)))
+	form.Put(root, "allow", form.Keys("addresses", ranges(p.Allow.Addresses), "interface-lists", form.Texts(p.Allow.InterfaceLists),
+		"interfaces", form.Texts(p.Allow.Interfaces), "address-lists", form.Texts(p.Allow.AddressLists)))
+	form.Put(root, "gate", form.Keys("services", form.Texts(p.Gate.Services), "vpns", writeVPNs(p.Gate), "ports", writeTargets(p.Gate.Ports), "forwards", writeForwards(p.Gate.Forwards)))
 	form.Put(root, "services", writeServices(p.Services))
 	form.Put(root, "firewall", writeFirewall(p.Firewall))
 	return form.Encode(root)
 }
 
 func writeDoor(plan string, d Door) *yaml.Node {
-	var opens []string
 	knock := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, s := range d.Knock {
 		knock.Content = append(knock.Content, writeStage(s))
-	}
-	for _, t := range d.Opens {
-		opens = append(opens, t.String())
 	}
 	n := form.Keys("rotate", writeRotate(d.Rotate), "knock", knock, "stage-timeout", form.Text(routeros.FormatDuration(d.StageTimeout)))
 	switch {
@@ -47,11 +45,32 @@ func writeDoor(plan string, d Door) *yaml.Node {
 	trusted := form.Keys("list", form.Text(d.Trusted.List), "for", form.Text(d.Trusted.For.String()))
 	trusted.Style = yaml.FlowStyle
 	form.Put(n, "trusted", trusted)
-	form.Put(n, "opens", form.Texts(opens))
+	form.Put(n, "opens", writeTargets(d.Opens))
+	form.Put(n, "on", form.Texts(d.On))
 	writeQuarantine(n, d)
 	if d.Log != nil {
 		limit := fmt.Sprintf("%d/%s", d.Log.Count, routeros.FormatDuration(d.Log.Per))
 		form.Put(n, "log", form.Keys("prefix", form.Text(d.Log.Prefix), "limit", form.Text(limit)))
+	}
+	return n
+}
+
+func writeTargets(list []Target) *yaml.Node {
+	var names []string
+	for _, t := range list {
+		names = append(names, t.String())
+	}
+	return form.Texts(names)
+}
+
+func writeVPNs(g Gate) *yaml.Node {
+	n := form.Texts(g.VPNs)
+	for i, name := range g.VPNs {
+		at := slices.IndexFunc(g.VPNPorts, func(p VPNPort) bool { return p.Name == name })
+		if at >= 0 {
+			n.Content[i] = form.Keys("name", form.Text(name), "port", form.Integer(int(g.VPNPorts[at].Port)))
+			n.Content[i].Style = yaml.FlowStyle
+		}
 	}
 	return n
 }

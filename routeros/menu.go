@@ -40,6 +40,27 @@ const (
 	History         Menu = "/system/history"
 	SafeMode        Menu = "/safe-mode"
 	Layer7Protocols Menu = "/ip/firewall/layer7-protocol"
+
+	Bonding            Menu = "/interface/bonding"
+	VRF                Menu = "/ip/vrf"
+	Route              Menu = "/ip/route"
+	Route6             Menu = "/ipv6/route"
+	DHCPClient         Menu = "/ip/dhcp-client"
+	DHCPClient6        Menu = "/ipv6/dhcp-client"
+	PPPClient          Menu = "/interface/ppp-client"
+	PPPoEClient        Menu = "/interface/pppoe-client"
+	PPTPClient         Menu = "/interface/pptp-client"
+	L2TPClient         Menu = "/interface/l2tp-client"
+	SSTPClient         Menu = "/interface/sstp-client"
+	OVPNClient         Menu = "/interface/ovpn-client"
+	LTE                Menu = "/interface/lte"
+	WireGuard          Menu = "/interface/wireguard"
+	OVPNServer         Menu = "/interface/ovpn-server/server"
+	SSTPServer         Menu = "/interface/sstp-server/server"
+	L2TPServer         Menu = "/interface/l2tp-server/server"
+	PPTPServer         Menu = "/interface/pptp-server/server"
+	IPsecPeer          Menu = "/ip/ipsec/peer"
+	ConnectionTracking Menu = "/ip/firewall/connection/tracking"
 )
 
 // Family is an address family of the firewall. RouterOS keeps a table set for each.

@@ -42,6 +42,15 @@ type Snapshot struct {
 	Addresses      []InterfaceAddress
 	Active         []ActiveUser
 
+	// Uplinks are the default routes that clients of DHCP, PPP and LTE get, and the static ones.
+	// Those of routing protocols are not read.
+	Uplinks []Uplink
+	// VPNServers are the VPN servers, those that are switched off too.
+	VPNServers []VPNServer
+	Tracking   Tracking
+	// Untold are menus that the user may not read; see [Snapshot.Tells].
+	Untold []Menu
+
 	// VersionAssumed says that an export does not name its version: Version is then what is taken
 	// for it.
 	VersionAssumed bool
@@ -78,6 +87,8 @@ type Interface struct {
 	Type     string // ether, bridge, vlan, pppoe-out, wg, …
 	Disabled bool
 	Dynamic  bool
+	// Slave is a port of a bridge or a bond; see [Interface.Receives].
+	Slave bool
 }
 
 // InterfaceList is one row of /interface/list: its members are those of ListMember, plus those of
@@ -161,6 +172,7 @@ func (s Snapshot) Digest() string {
 		}
 	}
 	digestInterfaces(h, s)
+	digestNetwork(h, s)
 	return "sha256:" + hex.EncodeToString(h.sum())
 }
 
@@ -192,6 +204,9 @@ func digestInterfaces(h *digester, s Snapshot) {
 		if !i.Dynamic {
 			h.line("interface", i.Name, i.Type, FormatBool(i.Disabled))
 		}
+		if i.Slave {
+			h.line("slave", i.Name)
+		}
 	}
 	for _, l := range s.InterfaceLists {
 		if !l.Dynamic {
@@ -207,6 +222,24 @@ func digestInterfaces(h *digester, s Snapshot) {
 		if !a.Dynamic {
 			h.line("address", a.Prefix.String(), a.Interface, FormatBool(a.Disabled))
 		}
+	}
+}
+
+// digestNetwork: what strangers come in by, and where VPNs listen.
+func digestNetwork(h *digester, s Snapshot) {
+	for _, u := range s.Uplinks {
+		if u.Gateway != "" {
+			u.Interface = "" // it follows from the addresses, which change by themselves
+		}
+		if !u.Dynamic {
+			h.line("uplink", u.Family.String(), u.Interface, string(u.Menu), u.Gateway)
+		}
+	}
+	for _, v := range s.VPNServers {
+		h.line("vpn", v.Kind, v.Name, v.Protocol, strconv.Itoa(int(v.Port)), FormatBool(v.Disabled))
+	}
+	if s.Tracking == TrackingOff {
+		h.line("tracking", string(s.Tracking))
 	}
 }
 

@@ -349,6 +349,7 @@ func provedChanges(s routeros.Snapshot, p plans.Plan, session change.Management,
 		return changes, nil, err
 	}
 	proved := proof.Prove(s, sets[len(sets)-1], changes, session)
+	changes.Notes = append(changes.Notes, proved.Notes...)
 	return changes, &proved, nil
 }
 

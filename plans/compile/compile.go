@@ -27,8 +27,8 @@ type RuleSet struct {
 	Tables     []Table
 	Entries    []Entry
 	Services   []Service
-	// AllowInterfaces are the interface lists of the allow-list.
-	AllowInterfaces []string
+	// Allowed are the sources of the allow-list, beside its addresses.
+	Allowed Allowed
 	// Notes are remarks for the operator that change nothing.
 	Notes []string
 	// Removes says that nothing of the plan is to be left on the router, in any menu. Returned are
@@ -81,6 +81,11 @@ type Door struct {
 	Knock   []plans.Stage
 	Trusted string
 	Opens   []traffic.Match // one without protocol: everything
+	// Outer are the interfaces on which the door has to open, of those that the rules can't tell apart
+	// perhaps one alone; see [traffic.Unseen].
+	Outer []string
+	// AsFound is a door whose rules stay as somebody wrote them: it opens where they say.
+	AsFound bool
 	// StageTimeout and For are how long the stage lists and the trusted list remember a source.
 	StageTimeout time.Duration
 	For          routeros.ListTimeout
@@ -198,7 +203,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 	if p.Unresolved() {
 		return RuleSet{}, &change.RefusalError{Risk: "no-payload", What: "the plan's payloads were not looked up", Remedy: "say where they are kept, under payload of the stage"}
 	}
-	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), AllowInterfaces: p.Allow.InterfaceLists}
+	rs := RuleSet{Plan: p.Name, Layout: p.Firewall.Layout, PlanDigest: p.Digest(), Allowed: Allowed{p.Allow.InterfaceLists, p.Allow.Interfaces, p.Allow.AddressLists}}
 	for _, f := range p.Firewall.Families {
 		if !s.HasMenu(f.Filter()) {
 			rs.Notes = append(rs.Notes, fmt.Sprintf("the router has no %s: %s is skipped", f.Filter(), f))
@@ -285,6 +290,7 @@ type compiler struct {
 	family routeros.Family
 	moving map[string]uint16 // present ports of services that move
 	notes  []string
+	faces  map[string][]string // answers of outer
 }
 
 // Removal returns the rule set that leaves nothing of a plan on the router of the snapshot. It does
@@ -302,18 +308,14 @@ func Removal(plan string, s routeros.Snapshot) RuleSet {
 
 func (c *compiler) table() (Table, error) {
 	t := Table{Family: c.family, Menu: c.family.Filter()}
-	for _, list := range c.plan.Allow.InterfaceLists {
-		if !c.router.HasInterfaceList(list) {
-			return Table{}, &change.RefusalError{
-				Risk: "missing-interface-list", What: fmt.Sprintf("the plan allows the interface list %q, which the router doesn't have", list),
-				Remedy: "create it on the router, or remove it from allow.interface-lists",
-			}
-		}
+	if err := c.allowances(); err != nil {
+		return Table{}, err
 	}
 	t.Gate = c.matches(c.plan.Gate.Targets())
 	for _, d := range c.plan.Doors {
 		t.Doors = append(t.Doors, c.door(d))
 	}
+	c.notes = append(c.notes, voidNotes(c.router, c.family)...)
 	if len(t.Doors)+len(t.Gate) == 0 {
 		return t, nil // the plan concerns only the other family
 	}
@@ -352,6 +354,7 @@ func (c *compiler) table() (Table, error) {
 
 func (c *compiler) door(d plans.Door) Door {
 	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
+	door.Outer, door.AsFound = c.outer(d.On), !c.plan.Firewall.AsFound.Empty() && d.On == nil
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))
 	}
@@ -480,6 +483,12 @@ func (c *compiler) allows(t Table) []routeros.Rule {
 	}
 	for i, list := range c.plan.Allow.InterfaceLists {
 		rules = append(rules, c.accepts(fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", reach, "in-interface-list", list)...)
+	}
+	for i, name := range c.plan.Allow.Interfaces {
+		rules = append(rules, c.accepts(fmt.Sprintf("allow/interface-%d", i+1), "allow-list", reach, "in-interface", name)...)
+	}
+	for i, list := range c.plan.Allow.AddressLists {
+		rules = append(rules, c.accepts(fmt.Sprintf("allow/list-%d", i+1), "allow-list", reach, "src-address-list", list)...)
 	}
 	return rules
 }

@@ -130,6 +130,12 @@ func (c *compiler) users(f Forward) []who {
 	for i, list := range c.plan.Allow.InterfaceLists {
 		out = append(out, who{fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", "in-interface-list", list, false})
 	}
+	for i, name := range c.plan.Allow.Interfaces {
+		out = append(out, who{fmt.Sprintf("allow/interface-%d", i+1), "allow-list", "in-interface", name, false})
+	}
+	for i, list := range c.plan.Allow.AddressLists {
+		out = append(out, who{fmt.Sprintf("allow/list-%d", i+1), "allow-list", "src-address-list", list, false})
+	}
 	return out
 }
 
@@ -196,7 +202,7 @@ func IsBehind(plan, chain string) bool {
 func (c *compiler) forwardPlaces(t *Table) error {
 	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
 	open := c.forEverybody(bare, t.Forwarding.Forwards)
-	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer)}
+	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer), Asked: c.plan.Allow.AddressLists, Sources: c.allowed(), Open: true}
 	for _, d := range t.Doors { // foreign rules may match a list that only the plan will fill
 		cuts.Lists = append(cuts.Lists, d.Trusted)
 	}
@@ -212,7 +218,7 @@ func (c *compiler) forwardPlaces(t *Table) error {
 		return err
 	}
 	t.Forwarding.NATPlace = placeBefore(bare.Rules[nat], at)
-	sent, allowed := classes.Walk(open, asked), c.allowedSet(classes)
+	sent, allowed := classes.Walk(open, asked), c.allowedSet(classes, bare)
 	at, err = c.firstOf(bare.Rules[t.Menu], "forward", func(i int) bool {
 		return !classes.Minus(sent.Ends(t.Menu, i), classes.And(sent.Accepts(t.Menu, i), allowed)).Empty()
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/change"
@@ -31,7 +32,7 @@ type Place struct {
 // place finds where the rules belong, by evaluating the router's table without our rules for the
 // packets that matter. The first rule that decides about one of them is where they have to go.
 func (c *compiler) place(t Table) (Place, error) {
-	bare := newTable(without(c.router, t.Menu, c.plan.Name), t.Family)
+	bare := newTable(traffic.WithUnseen(without(c.router, t.Menu, c.plan.Name), t.outer()), t.Family)
 	if c.plan.Firewall.Before != "" {
 		at, err := named(bare.rows, c.plan.Firewall.Before)
 		if err != nil {
@@ -85,9 +86,9 @@ func mayMeet(c *firewall.Rule, m traffic.Match) bool {
 func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 	rows := bare.Rules[t.Menu]
 	shut := t.Dropped()
-	classes := space.New(t.Family, space.Cuts{Ports: ports(shut)}, bare)
+	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: c.allowed(), Asked: c.plan.Allow.AddressLists, Open: true}, bare)
 	nat := traffic.Translated(classes, bare)
-	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes))
+	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes, bare))
 	result := classes.Walk(bare, bypass)
 	for i := range rows {
 		if rows[i].Chain() == "input" && !classes.And(result.Accepts(t.Menu, i), bypass).Empty() {
@@ -97,11 +98,26 @@ func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 	return len(rows)
 }
 
-// allowedSet are the packets on interfaces where the plan lets everybody in.
-func (c *compiler) allowedSet(classes *space.Space) space.Set {
+// allowedSet are the packets of sources that the plan lets in without a knock.
+func (c *compiler) allowedSet(classes *space.Space, s routeros.Snapshot) space.Set {
+	out := Allowed{c.plan.Allow.InterfaceLists, c.plan.Allow.Interfaces, c.plan.Allow.AddressLists}.Set(classes, s)
+	for _, r := range c.allowed() {
+		out = classes.Or(out, classes.Sources(r))
+	}
+	return out
+}
+
+// Set returns the packets of these sources in a state of the router.
+func (a Allowed) Set(classes *space.Space, s routeros.Snapshot) space.Set {
 	var out space.Set
-	for _, list := range c.plan.Allow.InterfaceLists {
+	for _, list := range a.InterfaceLists {
 		out = classes.Or(out, classes.InList(list))
+	}
+	for _, name := range a.Interfaces {
+		out = classes.Or(out, classes.In(name))
+	}
+	for _, list := range a.AddressLists {
+		out = classes.Or(out, classes.Listed(s, list))
 	}
 	return out
 }
@@ -176,7 +192,7 @@ func named(rows []routeros.Rule, comment string) (int, error) {
 func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 	first := c.firstBypass(t, bare.snapshot)
 	needed := false
-	for _, in := range bare.probes.Interfaces {
+	for _, in := range t.outer() {
 		obstacles := c.obstacles(bare, t, in)
 		needed = needed || len(obstacles) > 0
 		for _, o := range obstacles {
@@ -195,6 +211,7 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 	if !needed {
 		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules drop nothing of what the doors open, and the plan has no gate; name under gate what to close", t.Family))
 	}
+	c.openElsewhere(bare, t)
 	if first < len(bare.rows) && bare.rows[first].Dynamic {
 		return 0, aboveDynamic(bare.rows[first])
 	}
@@ -224,9 +241,10 @@ func (o obstacle) hinders(f firewall.Disposition) bool {
 // nobody needs to knock.
 func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	p := bare.probes
-	allowed := c.allowedInterface(bare.world, in)
+	allowed := c.inside(bare.world, in)
 	var opened, gated []firewall.Packet
-	for _, d := range t.Doors {
+	doors := slices.DeleteFunc(slices.Clone(t.Doors), func(d Door) bool { return !slices.Contains(d.Outer, in) })
+	for _, d := range doors {
 		for _, m := range d.Opens {
 			opened = append(opened, p.To(in, m)...)
 		}
@@ -248,7 +266,7 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 		out = append(out, obstacle{probe: q, alsoAccepts: !allowed})
 	}
 	if !allowed {
-		for _, d := range t.Doors {
+		for _, d := range doors {
 			for _, stage := range d.Knock {
 				out = append(out, obstacle{probe: p.Stage(in, stage), alsoAccepts: true})
 			}
@@ -257,8 +275,31 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	return out
 }
 
-func (c *compiler) allowedInterface(w *firewall.Firewall, in string) bool {
-	return slices.ContainsFunc(c.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
+// openElsewhere notes that the router's own rules let in strangers by other interfaces: they have
+// no last drop.
+func (c *compiler) openElsewhere(bare trialTable, t Table) {
+	if len(t.Gate) == 0 || slices.Contains(t.outer(), firewall.AnyOther) {
+		return
+	}
+	for _, d := range bare.fates(bare.probes.New(firewall.AnyOther, "tcp", 1025)) {
+		if d.Verdict == firewall.Accept && d.Rule == nil {
+			c.notes = append(c.notes, fmt.Sprintf("all else is open: what the router's own %s rules do not name is accepted on every interface but %s", t.Family, strings.Join(t.outer(), ", ")))
+			return
+		}
+	}
+}
+
+// outer are the interfaces on which some door has to open.
+func (t Table) outer() []string {
+	var out []string
+	for _, d := range t.Doors {
+		for _, name := range d.Outer {
+			if !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
 }
 
 // decider returns the position of the rule of input that decided, itself or through the chain that
@@ -292,7 +333,7 @@ func settle(bare trialTable, t Table, at int) Place {
 // packet of a running connection to be accepted, or -1 where some are not.
 func establishedAt(bare trialTable, t Table, anchor int) int {
 	last := -1
-	for _, in := range bare.probes.Interfaces {
+	for _, in := range append(slices.Clone(bare.probes.Interfaces), firewall.AnyOther) {
 		for _, probe := range bare.probes.Established(in) {
 			for _, fate := range bare.fates(probe) {
 				at, ok := decider(fate, t.Menu)

@@ -31,11 +31,7 @@ func (c *compiler) expand(t plans.Target) []traffic.Match {
 		}
 		return []traffic.Match{{Protocol: "tcp", Ports: ports}}
 	case plans.VPNTarget:
-		var out []traffic.Match
-		for _, m := range plans.VPNMatches(t.Name, c.family) {
-			out = append(out, traffic.Match{Protocol: m.Protocol, Ports: traffic.Ports(m.Ports), IPsecPolicy: m.IPsecPolicy})
-		}
-		return out
+		return c.vpn(t.Name)
 	case plans.PortTarget:
 		return []traffic.Match{{Protocol: t.Protocol, Ports: routeros.Ports{t.Port}}}
 	case plans.ForwardTarget:

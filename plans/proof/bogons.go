@@ -62,9 +62,7 @@ func (f *table) forged(final space.Result) {
 		}
 	}
 	known := s.Or(s.Listed(f.after, compile.AllowList(f.want.Plan)), s.States(firewall.Established, firewall.Related))
-	for _, list := range f.want.AllowInterfaces {
-		known = s.Or(known, s.InList(list))
-	}
+	known = s.Or(known, f.want.Allowed.Set(s, f.after))
 	reach := s.And(s.Minus(suspects, known), traffic.Packets(s, f.nat, traffic.Shut(f.Gate)))
 	f.wrong(s.And(reach, final.Accepted), Failure{
 		Risk: Forged, What: "a forged source would reach a gated service", Remedy: "move the rule that accepts it below, or narrow it",

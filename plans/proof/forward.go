@@ -57,10 +57,7 @@ func (f *table) users(one compile.Forward) space.Set {
 	for _, list := range one.Trusted {
 		out = s.Or(out, s.Listed(f.after, list))
 	}
-	for _, list := range f.want.AllowInterfaces {
-		out = s.Or(out, s.InList(list))
-	}
-	return out
+	return s.Or(out, f.want.Allowed.Set(s, f.after))
 }
 
 // visitors are the packets of those who may reach the host and port of a forward, by this forward
@@ -76,9 +73,7 @@ func (f *table) visitors(one compile.Forward) space.Set {
 		return out
 	}
 	known := f.space.Or(f.space.Listed(f.after, compile.AllowList(f.want.Plan)), f.space.States(firewall.Established, firewall.Related))
-	for _, list := range f.want.AllowInterfaces {
-		known = f.space.Or(known, f.space.InList(list))
-	}
+	known = f.space.Or(known, f.want.Allowed.Set(f.space, f.after))
 	return f.space.Minus(out, f.space.Minus(f.suspects(), known)) // a forged source is not trusted
 }
 

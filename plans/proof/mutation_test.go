@@ -73,7 +73,7 @@ func tryMutants(t *testing.T, name string, s routeros.Snapshot, p plans.Plan) (t
 	if err != nil {
 		t.Fatal(err)
 	}
-	session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+	session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}, Accepted: []string{proof.Overrides}}
 	good, changes := proved(t, s, want, session)
 	if err := good.Err(); err != nil {
 		t.Fatalf("%s: the good one fails: %v", name, err)

@@ -50,7 +50,7 @@ func TestPlaces(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}}
+				session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("198.51.100.7")}, Accepted: []string{proof.Overrides}}
 				changes, err := diff.Compute(s, want, session)
 				if err != nil {
 					t.Fatal(err)

@@ -328,21 +328,6 @@ func maskedPacket(p firewall.Packet) string {
 	return fmt.Sprintf("a packet of %s on %s", routeros.ProtocolName(p.Protocol), p.InInterface)
 }
 
-// door plays each knock on the router's final state: on at least one interface it has to open what
-// the door opens.
-func (f *table) door() {
-	trial := trial{snapshot: f.after, world: firewall.NewFirewall(f.after), table: f.Table, probes: traffic.NewProbes(f.after, f.Family), plan: f.want.Plan, allowed: f.want.AllowInterfaces}
-	for _, d := range f.Doors {
-		if err := trial.door(d); err != nil {
-			f.fail(Failure{
-				Promise: NotVoid, Risk: VoidDoor, After: len(f.states) - 1,
-				What:   fmt.Sprintf("door %s would not open to a knock: %s", d.Name, err),
-				Remedy: "move that rule, or name the place with firewall.place",
-			})
-		}
-	}
-}
-
 // allowed: the allow-list reaches everything that is gated or opened, from at least one interface.
 func (f *table) allowed() {
 	s := f.space
@@ -355,6 +340,9 @@ func (f *table) allowed() {
 			asked := s.And(s.And(traffic.Packets(s, f.nat, []traffic.Match{m}), s.And(one.packets, s.Stranger())), s.And(f.domain, s.States(firewall.New)))
 			if m.Protocol == "" {
 				asked = s.And(asked, f.samples())
+			}
+			if seen := s.Minus(asked, s.Unseen()); !s.And(seen, s.All()).Empty() {
+				asked = seen
 			}
 			if !s.And(asked, f.results[len(f.results)-1].Accepted).Empty() {
 				continue
@@ -379,10 +367,17 @@ type guest struct {
 // guests are the sources that the plan lets in without a knock, in the order of the plan.
 func (f *table) guests() []guest {
 	out := []guest{{"the allow-list", f.space.Listed(f.after, compile.AllowList(f.want.Plan))}}
-	for i, list := range f.want.AllowInterfaces {
-		if !slices.Contains(f.want.AllowInterfaces[:i], list) {
+	a := f.want.Allowed
+	for i, list := range a.InterfaceLists {
+		if !slices.Contains(a.InterfaceLists[:i], list) {
 			out = append(out, guest{"the interface list " + list, f.space.InList(list)})
 		}
+	}
+	for _, name := range a.Interfaces {
+		out = append(out, guest{"the interface " + name, f.space.In(name)})
+	}
+	for _, list := range a.AddressLists {
+		out = append(out, guest{"the address list " + list, f.space.Listed(f.after, list)})
 	}
 	return out
 }

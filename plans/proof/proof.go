@@ -68,6 +68,8 @@ type Proof struct {
 	Classes float64
 	// Doors says how each door opens in the end.
 	Doors []Door
+	// Overrides are the accepts of others that the gate makes void for sources which they name.
+	Overrides []Override
 	// Opens lists what opens when a plan is removed, or a change of it is undone.
 	Opens []Opening
 	// Notes say what can't be decided about an undo.
@@ -119,12 +121,14 @@ const (
 	VoidDoor    = "void-door"
 	VoidRule    = "void-rule"
 	Undecidable = "undecidable"
+	DoorShut    = "door-shut"
+	Overrides   = "overrides-accept"
 	Passing     = "passing-exposure"
 )
 
 // Risks returns the names of the risks that can be accepted.
 func Risks() []string {
-	return []string{LoseSession, Exposure, OpenGate, OtherWay, Forged, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable, Passing}
+	return []string{LoseSession, Exposure, OpenGate, OtherWay, Forged, CutOff, ForeignRule, VoidDoor, VoidRule, Undecidable, Passing, DoorShut, Overrides}
 }
 
 // Holds reports whether every promise is kept, or accepted by name.
@@ -173,7 +177,7 @@ type prover struct {
 // every state, or how it does not.
 func Prove(before routeros.Snapshot, want compile.RuleSet, changes change.ChangeSet, session change.Management) Proof {
 	p := newProver(before, want, changes, session)
-	if p.misfit() || p.unread() {
+	if p.misfit() || p.unread() || p.untracked() {
 		return p.proof
 	}
 	p.foreign()
@@ -336,13 +340,14 @@ func (p *prover) family(t compile.Table) {
 	f.operator()
 	f.gate()
 	f.door()
+	f.overrides()
 	f.voidRules()
 	f.allowed()
 	f.exposure()
+	f.forged(f.results[len(f.results)-1])
 	f.lost()
 	f.forwards()
 	f.knocks()
-	f.forged(f.results[len(f.results)-1])
 	f.followed("simplify the chains that input jumps to, and forward where the plan has forwards, or name a place above them with firewall.place")
 }
 
@@ -360,7 +365,7 @@ func (f *table) followed(remedy string) {
 
 // cuts are the boundaries that the plan itself knows.
 func (p *prover) cuts(t compile.Table) space.Cuts {
-	var c space.Cuts
+	c := space.Cuts{Open: true, Asked: p.want.Allowed.AddressLists}
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
 	}
@@ -392,7 +397,7 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 // opens, those of the allow-list to everything gated or opened, and running connections.
 func (f *table) opens() space.Set {
 	s := f.space
-	reach := traffic.Packets(s, f.nat, slices.Concat(f.Gate, f.Forwarding.Outer))
+	reach := traffic.Packets(s, f.nat, f.Dropped()) // of a VPN in IPsec also what comes in clear, where a rule of the router accepts it
 	out := s.States(firewall.Established, firewall.Related)
 	for i, d := range f.Doors {
 		if first := f.first(i); first < i {
@@ -405,9 +410,7 @@ func (f *table) opens() space.Set {
 		out = s.Or(out, s.Minus(s.And(opened, s.Listed(f.after, d.Trusted)), f.suspects()))
 	}
 	allowed := s.Listed(f.after, compile.AllowList(f.want.Plan))
-	for _, list := range f.want.AllowInterfaces {
-		allowed = s.Or(allowed, s.InList(list))
-	}
+	allowed = s.Or(allowed, f.want.Allowed.Set(s, f.after))
 	return s.Or(out, s.And(reach, allowed))
 }
 

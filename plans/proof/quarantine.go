@@ -60,9 +60,7 @@ func (f *table) due(d compile.Door, final space.Result) space.Set {
 		}
 	}
 	spared := s.Or(s.Listed(f.after, d.Trusted), s.Listed(f.after, compile.AllowList(f.want.Plan)))
-	for _, list := range f.want.AllowInterfaces {
-		spared = s.Or(spared, s.InList(list))
-	}
+	spared = s.Or(spared, f.want.Allowed.Set(s, f.after))
 	return s.Minus(s.And(s.And(touched, f.arriving(d, final)), f.domain), spared)
 }
 

@@ -3,6 +3,7 @@ package proof
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/compile"
@@ -131,6 +132,9 @@ func (f *table) openings(fresh space.Set) {
 // opening records what a set of packets reaches, and from where.
 func (f *table) opening(what string, set space.Set) {
 	s := f.space
+	if len(s.Interfaces()) > 1 { // what the router does not show is as it was without the plan
+		set = s.Minus(set, s.Unseen())
+	}
 	e, ok := s.Pick(set, s.Stranger())
 	if !ok {
 		return
@@ -139,12 +143,13 @@ func (f *table) opening(what string, set space.Set) {
 	if !f.anybody(s.And(set, s.Stranger())) {
 		o.From = e.Packet.Src.String()
 	}
-	for _, in := range s.Interfaces() {
+	seen := slices.DeleteFunc(slices.Clone(s.Interfaces()), traffic.Unseen)
+	for _, in := range seen {
 		if !s.And(s.And(set, s.In(in)), s.All()).Empty() {
 			o.Interfaces = append(o.Interfaces, in)
 		}
 	}
-	if len(o.Interfaces) == len(s.Interfaces()) {
+	if len(o.Interfaces) == len(seen) {
 		o.Interfaces = nil
 	}
 	f.proof.Opens = append(f.proof.Opens, o)

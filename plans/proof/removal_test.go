@@ -86,7 +86,7 @@ func TestRemovalProof(t *testing.T) {
 		"all is shut behind, but for the operator": {more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n"},
 		"the operator is in by the allow-list":     {more: "add action=drop chain=input\n", risks: []string{proof.LoseSession}},
 		"the drop goes last": {
-			more: "add action=accept chain=input src-address=192.168.88.10\nadd action=drop chain=input\n", change: func(c change.ChangeSet) change.ChangeSet { return last(c, "m/gate/tcp") }, risks: []string{proof.LoseSession},
+			more: "add action=drop chain=input src-address=!192.168.88.10\n", change: func(c change.ChangeSet) change.ChangeSet { return last(c, "m/gate/tcp") }, risks: []string{proof.LoseSession},
 		},
 		"a service goes over to others too late": {
 			change: func(c change.ChangeSet) change.ChangeSet { return last(c, "winbox") }, risks: []string{proof.Exposure, proof.Passing}, opens: "tcp/8291",

@@ -3,7 +3,6 @@ package traffic
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
@@ -178,29 +177,14 @@ func everywhere(f routeros.Family) routeros.AddressRange {
 	return routeros.PrefixRange(netip.MustParsePrefix("0.0.0.0/0"))
 }
 
-// interfaces returns one interface of each group that the family's tables can't tell apart: members
-// of the same lists, named by no rule. A router that shows no interface at all gets a made-up one.
+// interfaces returns one interface of each group that the family's tables can't tell apart. A router
+// that shows no interface at all gets a made-up one.
 func interfaces(s routeros.Snapshot, f routeros.Family) []string {
-	named := map[string]bool{}
-	for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
-		for i := range s.Rules[m] {
-			if c, asks := firewall.ConditionOf(&s.Rules[m][i], "in-interface"); asks {
-				named[c.Value] = true
-			}
-		}
-	}
-	groups := map[string]bool{}
+	looks, seen := firewall.NewFirewall(s).Looks(s, f), map[string]bool{}
 	var out []string
 	for _, i := range s.Interfaces {
-		if i.Disabled || i.Type == "loopback" || i.Name == "lo" { // an export has no types
-			continue
-		}
-		group := i.Type + "\x00" + memberships(s, i.Name)
-		if named[i.Name] {
-			group += "\x00" + i.Name
-		}
-		if !groups[group] {
-			groups[group] = true
+		if look, receives := looks[i.Name]; receives && !Unseen(i.Name) && !seen[look] {
+			seen[look] = true
 			out = append(out, i.Name)
 		}
 	}
@@ -208,15 +192,4 @@ func interfaces(s routeros.Snapshot, f routeros.Family) []string {
 		return []string{"ether1"}
 	}
 	return out
-}
-
-func memberships(s routeros.Snapshot, name string) string {
-	var lists []string
-	for _, m := range s.ListMembers {
-		if m.Interface == name && !m.Disabled {
-			lists = append(lists, m.List)
-		}
-	}
-	slices.Sort(lists)
-	return strings.Join(lists, "\x00")
 }

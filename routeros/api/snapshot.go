@@ -36,8 +36,8 @@ func (s *Session) snapshot(ctx context.Context, parts []part, also ...routeros.C
 	commands := slices.Clone(also)
 	for _, p := range parts {
 		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts §
-		// 1.5).
-		commands = append(commands, routeros.Print(p.menu))
+		// 1.5). Where passwords stand in a row, a lost one is the smaller harm.
+		commands = append(commands, routeros.NetworkPrint(p.menu))
 	}
 	results, err := s.Batch(ctx, commands)
 	if err != nil {
@@ -54,6 +54,10 @@ func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, 
 		if err := results[i].Err; err != nil {
 			if !p.need.excuses(err) {
 				return routeros.Snapshot{}, err
+			}
+			var missing *UnknownMenuError
+			if !errors.As(err, &missing) && slices.Contains(routeros.NetworkMenus(), p.menu) {
+				snapshot.Untold = append(snapshot.Untold, p.menu)
 			}
 			continue
 		}
@@ -131,6 +135,9 @@ func snapshotParts() []part {
 			part{f.Raw(), mayLack, fillRules},
 			part{f.AddressList(), mayLack, fillEntries},
 			part{f.Address(), mayLack, fillAddresses})
+	}
+	for _, m := range routeros.NetworkMenus() {
+		parts = append(parts, part{m, mayFail, fillNetwork})
 	}
 	return parts
 }
@@ -220,7 +227,15 @@ func fillServices(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attribu
 
 func fillInterfaces(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
 	for _, row := range rows {
-		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: row.Get("name"), Type: row.Get("type"), Disabled: row.Bool("disabled"), Dynamic: row.Bool("dynamic")})
+		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: row.Get("name"), Type: row.Get("type"), Disabled: row.Bool("disabled"), Dynamic: row.Bool("dynamic"), Slave: row.Bool("slave")})
+	}
+	return nil
+}
+
+// fillNetwork comes after the addresses, which tell by what interface a gateway is reached.
+func fillNetwork(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes) error {
+	for _, row := range rows {
+		s.Learn(m, row)
 	}
 	return nil
 }

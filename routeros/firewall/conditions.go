@@ -263,9 +263,12 @@ func (k *walk) face(w Way) (name string, a answer) {
 	return k.packet.OutInterface, yes
 }
 
+// on passes over a rule that names an interface by which no packet comes, with a ! too.
 func (t OnInterface) on(k *walk) answer {
 	name, a := k.face(t.Way)
 	switch {
+	case k.world.void(t):
+		return absent
 	case a != yes:
 		return a
 	case t.kind == nil:
@@ -276,6 +279,20 @@ func (t OnInterface) on(k *walk) answer {
 		return unknown
 	}
 	return is(t.kind(kind))
+}
+
+// void reports whether an interface is gone, or a port of a bridge or a bond: the router then passes
+// over the rule that names it (routeros-facts § 15).
+func (w *Firewall) void(t OnInterface) bool { return IsGone(t.Name) || w.ifaces[t.Name].Slave }
+
+// Void returns the condition for which the router passes over a rule, whatever the packet.
+func (w *Firewall) Void(r *Rule) (c Condition, void bool) {
+	for i := range r.Conditions {
+		if t, ok := r.Conditions[i].Test.(OnInterface); ok && w.void(t) {
+			return r.Conditions[i], true
+		}
+	}
+	return Condition{}, false
 }
 
 // IsInterfaceKind reports whether a word stands for a kind of interfaces where an interface is
@@ -302,12 +319,15 @@ func kindTest(word string) func(kind string) bool {
 // on is undecided for a list that the snapshot lacks: on the router it must be there, so what was
 // read is only a part.
 func (t OnInterfaceList) on(k *walk) answer {
-	if _, ok := k.world.members[t.List]; !ok {
+	if _, ok := k.world.members[t.List]; !ok && !IsGone(t.List) {
 		return unknown
 	}
 	name, a := k.face(t.Way)
-	if a != yes {
+	switch {
+	case a != yes:
 		return a
+	case IsGone(t.List):
+		return no // it is gone, and counts as empty (routeros-facts § 15)
 	}
 	return is(k.world.InInterfaceList(name, t.List))
 }

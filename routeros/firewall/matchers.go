@@ -307,21 +307,15 @@ func readTypes(name, value string) (Test, error) {
 
 func readList(name, value string) (Test, error) { return Listed{endOf(name), value}, nil }
 
-// dangling reports whether a value is the bare id of an interface or list that is gone. What the
-// router makes of such a rule is not known.
-func dangling(value string) bool { return strings.HasPrefix(value, "*") }
+// IsGone reports whether the value of a matcher is the bare id of an interface or interface list
+// that was removed (routeros-facts § 11.17).
+func IsGone(value string) bool { return strings.HasPrefix(value, "*") }
 
 func readInterface(name, value string) (Test, error) {
-	if dangling(value) {
-		return nil, nil
-	}
 	return OnInterface{wayOf(name), value, kindTest(value)}, nil
 }
 
 func readInterfaceList(name, value string) (Test, error) {
-	if dangling(value) {
-		return nil, nil
-	}
 	return OnInterfaceList{wayOf(name), value}, nil
 }
 

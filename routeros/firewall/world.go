@@ -93,6 +93,12 @@ func (w *Firewall) InInterfaceList(name, list string) bool {
 	return w.members[list][name]
 }
 
+// HasList reports whether the firewall knows an interface list, with its members.
+func (w *Firewall) HasList(list string) bool {
+	_, ok := w.members[list]
+	return ok
+}
+
 // resolveLists returns the interfaces of every list. A list holds its members and those of the lists it
 // includes, less those of the lists it excludes. Lists that lead back to themselves are worked out by
 // going round until nothing changes, at most once for each list.

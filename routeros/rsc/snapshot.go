@@ -28,7 +28,7 @@ func (e Export) Snapshot(o Options) (routeros.Snapshot, []Skip) {
 	p := replay{snapshot: routeros.Snapshot{
 		Version: e.version(o), VersionAssumed: !e.HasVersion && o.Version == routeros.Version{}, Board: e.Model, Identity: "MikroTik",
 		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
-	}, next: map[routeros.Menu]int{}, keys: map[routeros.Menu]map[string]string{}, interfaces: map[string]bool{}, lists: map[string]bool{}}
+	}, next: map[routeros.Menu]int{}, keys: map[routeros.Menu]map[string]string{}, interfaces: map[string]bool{}, lists: map[string]bool{}, network: map[routeros.Menu][]routeros.Attributes{}}
 	p.factory(e)
 	for _, st := range e.Statements {
 		if why := p.statement(st); why != "" {
@@ -36,9 +36,10 @@ func (e Export) Snapshot(o Options) (routeros.Snapshot, []Skip) {
 			p.skipped = append(p.skipped, Skip{st.Line, st.Menu, strings.ToValidUTF8(text, "\uFFFD"), why, decides(st.Menu) && !settled(why)})
 		}
 	}
+	p.snapshot.Partial = e.common()
+	p.netted()
 	p.mentioned(o)
 	p.unread(e)
-	p.snapshot.Partial = e.common()
 	return p.snapshot, p.skipped
 }
 
@@ -72,6 +73,7 @@ type replay struct {
 	keys       map[routeros.Menu]map[string]string
 	interfaces map[string]bool
 	lists      map[string]bool
+	network    map[routeros.Menu][]routeros.Attributes // rows of menus that lead to interfaces, and of VPN servers
 }
 
 // factory adds what every router has: the rule tables of its version and its services.
@@ -129,7 +131,10 @@ func (p *replay) statement(st Statement) string {
 	}
 	switch st.Menu {
 	case routeros.InterfaceLists, routeros.ListMembers, routeros.Address, routeros.Address6:
-		return p.network(st, row)
+		return p.addressing(st, row)
+	}
+	if slices.Contains(networkMenus(), st.Menu) {
+		return p.netRow(st, row)
 	}
 	if strings.HasPrefix(string(st.Menu), "/interface/") {
 		return p.iface(st, row)
@@ -504,7 +509,7 @@ func prefixes(text string) []string {
 	return list
 }
 
-func (p *replay) network(st Statement, row routeros.Attributes) string {
+func (p *replay) addressing(st Statement, row routeros.Attributes) string {
 	if st.Verb != "add" {
 		return "in this menu only add is replayed"
 	}
@@ -545,7 +550,7 @@ func (p *replay) iface(st Statement, row routeros.Attributes) string {
 	if name == "" {
 		return "rosknock does not use this setting"
 	}
-	p.known(name, strings.TrimSuffix(strings.Replace(kind, "ethernet", "ether", 1), "-client"), row.Bool("disabled"))
+	p.known(name, kindOf(st.Menu), row.Bool("disabled"))
 	return ""
 }
 

@@ -38,6 +38,10 @@ func Write(s routeros.Snapshot) []byte {
 			section(m, lines(s.Rules[m], ruleLine))
 		}
 	}
+	for _, m := range routeros.NetworkMenus() {
+		section(m, networkLines(s.NetworkRows(m)))
+	}
+	section(routeros.BridgePorts, lines(s.Interfaces, portLine))
 	section(routeros.ServiceMenu, lines(s.Services, serviceLine))
 	section(routeros.Identity, []string{"set name=" + routeros.Quote(s.Identity)})
 	return []byte(b.String())
@@ -122,6 +126,24 @@ func addressLines(addresses []routeros.InterfaceAddress, f routeros.Family) []st
 		}
 	}
 	return out
+}
+
+// networkLines set the row of a menu that has one, and add those of the others.
+func networkLines(rows []routeros.Attributes) []string {
+	return lines(rows, func(row routeros.Attributes) string {
+		if row.Has("enabled") {
+			return "set " + row.String()
+		}
+		return "add " + row.String()
+	})
+}
+
+// portLine makes a port of a bridge of what is one of a bond too: either receives nothing.
+func portLine(i routeros.Interface) string {
+	if !i.Slave || i.Dynamic {
+		return ""
+	}
+	return "add " + routeros.MakeAttributes("bridge", "bridge", "interface", i.Name).String()
 }
 
 func serviceLine(s routeros.Service) string {

@@ -66,7 +66,37 @@ func schemaOf(m routeros.Menu) (schema, bool) {
 	case routeros.ListMembers:
 		return schema{verbs: listVerbs, args: "list interface comment disabled", addOnly: "copy-from", readOnly: "dynamic", required: "list interface"}, true
 	}
+	if s, ok := networkSchema(m); ok {
+		return s, true
+	}
 	return systemSchema(m)
+}
+
+// networkSchema are the menus of uplinks, VPN servers and connection tracking (routeros-facts § 15).
+func networkSchema(m routeros.Menu) (schema, bool) {
+	switch m {
+	case routeros.DHCPClient:
+		return schema{verbs: listVerbs, args: "interface add-default-route default-route-distance use-peer-dns comment disabled", readOnly: "dynamic invalid status", required: "interface"}, true
+	case routeros.DHCPClient6:
+		return schema{verbs: listVerbs, args: "interface add-default-route request pool-name comment disabled", readOnly: "dynamic invalid status", required: "interface"}, true
+	case routeros.PPPClient, routeros.PPPoEClient, routeros.PPTPClient, routeros.L2TPClient, routeros.SSTPClient, routeros.OVPNClient:
+		return schema{verbs: listVerbs, args: "name add-default-route interface connect-to user password profile comment disabled", readOnly: "dynamic running", required: "name", name: "name"}, true
+	case routeros.LTE:
+		return schema{verbs: "print getall listen get find set enable disable comment", args: "name apn-profiles comment disabled", readOnly: "running", name: "name"}, true
+	case routeros.WireGuard:
+		return schema{verbs: listVerbs, args: "name listen-port private-key mtu comment disabled", readOnly: "public-key running dynamic", required: "name", name: "name", since: "7.1"}, true
+	case routeros.OVPNServer:
+		return schema{verbs: listVerbs, args: "name port protocol enabled auth certificate comment disabled", readOnly: "dynamic", name: "name"}, true
+	case routeros.SSTPServer, routeros.L2TPServer, routeros.PPTPServer:
+		return schema{verbs: "print getall get set", args: "enabled port use-ipsec ipsec-secret authentication default-profile"}, true
+	case routeros.IPsecPeer:
+		return schema{verbs: listVerbs, args: "name address exchange-mode passive comment disabled", readOnly: "dynamic", name: "name"}, true
+	case routeros.ConnectionTracking:
+		return schema{verbs: "print getall get set", args: "enabled", readOnly: "active-ipv4 active-ipv6"}, true
+	case routeros.Route, routeros.Route6:
+		return schema{verbs: listVerbs, args: "dst-address gateway distance comment disabled", readOnly: "static active dynamic immediate-gw", required: "gateway"}, true
+	}
+	return schema{}, false
 }
 
 func systemSchema(m routeros.Menu) (schema, bool) {

@@ -72,7 +72,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 		if w.runs > 0 {
 			a = a.With("last-started", r.stamp(w.next))
 		}
-	case m == routeros.InterfaceMenu && r.bridgeOf(w.get("name")) != "":
+	case m == routeros.InterfaceMenu && r.slave(w):
 		a = a.With("slave", "true")
 	case m == routeros.Address || m == routeros.Address6:
 		a = r.showAddress(a)
@@ -89,6 +89,11 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 // left prints the remaining time of a row, rounded up, so that a living row never shows zero.
 func left(w *row, now time.Time) string {
 	return routeros.FormatDuration((w.until.Sub(now) + time.Second - 1).Truncate(time.Second))
+}
+
+// slave reports whether an interface is a port: of a bridge, or as it was loaded.
+func (r *Router) slave(w *row) bool {
+	return w.attrs.Bool("slave") || r.bridgeOf(w.get("name")) != ""
 }
 
 // bridgeOf is the bridge of which an interface is a port; nothing when it is none.
@@ -248,6 +253,9 @@ func (r *Router) Load(s routeros.Snapshot) error {
 	ports := 0
 	for _, i := range s.Interfaces {
 		w := r.loadRow(routeros.InterfaceMenu, "", "name", i.Name, "type", i.Type, "disabled", routeros.FormatBool(i.Disabled), "dynamic", routeros.FormatBool(i.Dynamic), "running", routeros.FormatBool(!i.Disabled))
+		if i.Slave {
+			w.attrs = w.attrs.With("slave", "true")
+		}
 		if i.Type == "ether" {
 			ports++
 			w.attrs = w.attrs.With("default-name", "ether"+itoa(ports))
@@ -265,6 +273,11 @@ func (r *Router) Load(s routeros.Snapshot) error {
 			menu = routeros.Address6
 		}
 		r.loadRow(menu, "", "address", a.Prefix.String(), "interface", a.Interface, "disabled", routeros.FormatBool(a.Disabled), "dynamic", routeros.FormatBool(a.Dynamic))
+	}
+	for _, m := range routeros.NetworkMenus() {
+		for _, row := range s.NetworkRows(m) {
+			r.loadRow(m, "").attrs = row
+		}
 	}
 	for menu, rules := range s.Rules {
 		for _, rule := range rules {
@@ -363,7 +376,7 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 		s.Services = append(s.Services, routeros.ReadService(r.show(routeros.ServiceMenu, w)))
 	}
 	for _, w := range r.table(routeros.InterfaceMenu).rows {
-		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
+		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic"), Slave: r.slave(w)})
 	}
 	for _, w := range r.table(routeros.InterfaceLists).rows {
 		if !w.builtin {
@@ -372,6 +385,11 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	}
 	for _, w := range r.table(routeros.ListMembers).rows {
 		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
+	}
+	for _, m := range routeros.NetworkMenus() {
+		for _, w := range r.table(m).rows {
+			s.Learn(m, w.attrs)
+		}
 	}
 	for _, a := range r.active() {
 		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})

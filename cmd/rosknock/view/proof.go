@@ -140,6 +140,9 @@ func (s Style) proofText(w io.Writer, r Router) error {
 	for _, d := range r.Proof.Doors {
 		Say(w, "  door %s opens over %s with %s and not with fewer\n", d.Name, d.Family, Plural(d.Packets, "packet"))
 	}
+	for _, note := range r.Changes.Notes {
+		Say(w, "%s\n", wrap(clean("note: "+note), s.Width, 2))
+	}
 	writeVerdict(w, r, s)
 	return nil
 }
@@ -171,6 +174,17 @@ type jsonProof struct {
 	Doors    []jsonDoor    `json:"doors"`
 	// Opens says of a removal and of an undo what more can be reached afterwards.
 	Opens []jsonOpening `json:"opens,omitempty"`
+	// Overrides are the rules of others that let in sources who would have to knock.
+	Overrides []jsonOverride `json:"overrides,omitempty"`
+}
+
+type jsonOverride struct {
+	Family  string `json:"family"`
+	Rule    string `json:"rule"`
+	Who     string `json:"who"`
+	Reaches string `json:"reaches"`
+	Allow   string `json:"allow,omitempty"` // the key of the plan that lets them in
+	Present bool   `json:"present"`
 }
 
 type jsonOpening struct {
@@ -227,6 +241,9 @@ func (s Style) proof(r Router) *jsonProof {
 	}
 	for _, o := range p.Opens {
 		out.Opens = append(out.Opens, jsonOpening{o.Family.String(), o.What, append([]string{}, o.Interfaces...), o.From})
+	}
+	for _, o := range p.Overrides {
+		out.Overrides = append(out.Overrides, jsonOverride{o.Family.String(), o.Rule, o.Who, o.What, o.Allow, o.Present})
 	}
 	for _, d := range p.Doors {
 		out.Doors = append(out.Doors, jsonDoor{d.Name, d.Family.String(), d.Packets})

@@ -68,6 +68,9 @@ func (g *gatherer) asked(c Cuts) {
 	for _, list := range c.Lists {
 		g.srcLists[list], g.space.fillable[list] = true, true
 	}
+	for _, list := range c.Asked {
+		g.srcLists[list] = true
+	}
 	for _, r := range martians(g.space.Family) {
 		g.cutSource(r)
 		g.destination.cut(r.First, r.Last)

@@ -38,6 +38,9 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 		}
 	}
 	out := &row{Rule: s.Rule(r), menu: menu, id: r.ID, fixed: all}
+	if _, void := s.probe.Void(out.Rule); void {
+		out.fixed = none
+	}
 	for i := range out.Conditions {
 		c := &out.Conditions[i]
 		having := s.having(needs(c.Test))
@@ -349,11 +352,19 @@ func (s *Space) within(t firewall.Addresses) ref {
 
 // on asks the evaluator about each interface.
 func (s *Space) on(c *firewall.Condition, ask func() ref) ref {
-	return s.asked(c, s.in, len(s.interfaces), ask, func(i int) firewall.Packet {
+	cells := len(s.interfaces)
+	if _, open := s.faced[firewall.AnyOther]; open {
+		cells--
+	}
+	set := s.asked(c, s.in, cells, ask, func(i int) firewall.Packet {
 		p := s.sample(s.destination.starts[0])
 		p.InInterface = s.interfaces[i]
 		return p
 	})
+	if unseen := s.other(); unseen != none {
+		set = s.diagram.or(set, s.diagram.and(unseen, s.onOther(c.Test, ask)))
+	}
+	return set
 }
 
 // ofTypes asks the evaluator about each cell of addresses; broadcasts and the router's own are

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ type Example struct {
 	// Lists hold the packet's source, by a rule's doing; Destinations hold its destination, and Hosts where destination NAT sends it.
 	Lists, Destinations, Hosts []string
 	answers                    map[variable]bool
+	face                       face
 }
 
 // Pick returns a packet of the set, as ordinary a one as there is: a first packet, of TCP if it can be, from a public
@@ -49,8 +51,8 @@ func (s *Space) ordinary() []Set {
 	if s.Family == routeros.IPv6 {
 		public = []string{"2a01:77::/32", "2001:db8::/32"}
 	}
-	out := []Set{s.States(firewall.New), s.Protocol(6)}
-	for _, unusual := range []kind{isFragment, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
+	out := []Set{s.States(firewall.New), s.Protocol(6), {s.diagram.not(s.other())}}
+	for _, unusual := range []kind{joins, isOfKind, isDynamic, isFragment, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
 		for _, v := range s.variables(unusual) {
 			out = append(out, Set{s.diagram.not(s.boolean(v))})
 		}
@@ -185,6 +187,12 @@ func (s *Space) details(e *Example, values map[int32]bool) {
 			if p.Protocol == 6 {
 				p.TCPFlags |= v.flags()
 			}
+		case joins:
+			e.face.lists = append(e.face.lists, v.name)
+		case isOfKind:
+			e.face.kind = cmp.Or(e.face.kind, v.name)
+		case isDynamic:
+			e.face.dynamic = true
 		case isFragment:
 			p.Fragment = true
 		case isFromTunnel:
@@ -241,6 +249,7 @@ func (s *Space) Replay(state routeros.Snapshot, e Example) firewall.Disposition 
 		base: firewall.NewAddressLists(permanently(state), time.Time{}), source: e.Packet.Src, lists: e.Lists,
 		destination: e.Packet.Dst, destinations: e.Destinations, hosts: e.Hosts,
 	}
+	state = shown(state, e)
 	ends := map[*routeros.Rule]bool{} // actions that are known to end the chain: asked next is whether they accept
 	return firewall.NewFirewall(state).Decide(e.Packet, held, time.Time{}, func(r *routeros.Rule, matchers []string) bool {
 		if matchers[0] != "action" {
@@ -345,7 +354,7 @@ func (s *Space) encode(e Example) func(level int32) bool {
 	}
 	put(s.source.axis, s.source.cell(p.Src))
 	put(s.destination.axis, s.destination.cell(p.Dst))
-	put(s.in, max(0, slices.Index(s.interfaces, p.InInterface)))
+	put(s.in, s.faced[p.InInterface])
 	return func(level int32) bool {
 		if v, named := s.names[level]; named {
 			return e.says(v)
@@ -366,6 +375,12 @@ func (e Example) says(v variable) bool {
 		return slices.Contains(e.Hosts, v.name)
 	case hasFlag:
 		return p.TCPFlags&v.flags() != 0
+	case joins:
+		return slices.Contains(e.face.lists, v.name)
+	case isOfKind:
+		return e.face.kind == v.name
+	case isDynamic:
+		return e.face.dynamic
 	case isFragment:
 		return p.Fragment
 	case isFromTunnel:

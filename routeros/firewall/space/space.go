@@ -38,6 +38,10 @@ type Cuts struct {
 	Ports   []routeros.PortRange    // destination ports
 	Sizes   []int                   // whole packets
 	Lists   []string                // address lists of which a source may be a member
+	Asked   []string                // address lists that the caller asks for, with the members that they have
+	// Open adds one interface that the router does not show, of which nothing is known: it may be in
+	// any interface list.
+	Open bool
 }
 
 // Space is the set of all packets of one family that may arrive at a router, cut into the classes that some
@@ -52,8 +56,10 @@ type Space struct {
 	source, destination ordinal[netip.Addr]
 	numbers             [firewall.FieldMSS + 1]ordinal[int]
 	in                  axis
-	interfaces          []string
-	own                 []netip.Addr // addresses of the router
+	interfaces          []string                 // one for each cell
+	faced               map[string]int           // the cell of each
+	lists               []routeros.InterfaceList // of an open space
+	own                 []netip.Addr             // addresses of the router
 
 	levels   int32
 	named    map[variable]int32 // what is true or false: flags, memberships, open questions
@@ -79,7 +85,7 @@ func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 		g.state(state)
 	}
 	s.probe = firewall.NewFirewall(states[0])
-	s.interfaces = interfaces(states[0])
+	s.faces(states[0], cuts.Open)
 	for _, a := range states[0].Addresses {
 		if !a.Disabled && a.Prefix.Addr().Is4() == (f == routeros.IPv4) {
 			s.own = append(s.own, a.Prefix.Addr())
@@ -89,7 +95,8 @@ func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	return s
 }
 
-// Interfaces returns the names of the interfaces on which packets may arrive.
+// Interfaces returns the names of the interfaces on which packets may arrive: of dynamic ones that no
+// rule tells apart the first, and of an open space also [firewall.AnyOther].
 func (s *Space) Interfaces() []string { return s.interfaces }
 
 // Classes returns into how many classes the packets are cut, list memberships and open questions included.
@@ -118,20 +125,6 @@ func (s *Space) axes() []*axis {
 }
 
 func (s *Space) axis(f firewall.Field) *axis { return &s.numbers[f].axis }
-
-// interfaces lists where packets can come in. A router that shows no interface gets a made-up one.
-func interfaces(r routeros.Snapshot) []string {
-	var out []string
-	for _, i := range r.Interfaces {
-		if !i.Disabled && i.Type != "loopback" && i.Name != "lo" { // an export tells no type
-			out = append(out, i.Name)
-		}
-	}
-	if len(out) == 0 {
-		return []string{"ether1"}
-	}
-	return out
-}
 
 // All returns every packet that can arrive.
 func (s *Space) All() Set { return Set{s.valid} }
@@ -191,8 +184,8 @@ func (s *Space) Sources(r routeros.AddressRange) Set {
 
 // In returns the packets that arrive on an interface.
 func (s *Space) In(name string) Set {
-	at := slices.Index(s.interfaces, name)
-	if at < 0 {
+	at, known := s.faced[name]
+	if !known {
 		return Set{}
 	}
 	return Set{s.diagram.spans(s.in, []span{{at, at}})}

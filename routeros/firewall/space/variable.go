@@ -33,6 +33,9 @@ const (
 	holdsSource  // a rule, or somebody, has put the source into a list
 	holdsTarget  // the same of the destination
 	holdsHost    // the same of the host to which destination NAT sends it
+	joins        // the interface, which the router does not show, is a member of an interface list
+	isOfKind     // it is of a kind, such as all-ppp
+	isDynamic    // the router made it
 	isAnswered   // a matcher that no packet settles matches
 	endsChain    // an action that nobody knows ends the chain
 	acceptsThere // and accepts
