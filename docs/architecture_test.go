@@ -45,7 +45,7 @@ func layers() map[string]layer {
 		"plans/change":            {ours: "routeros routeros/firewall"},
 		"plans/change/changetest": {ours: "plans/change routeros"},
 		"plans/traffic":           {ours: "plans routeros routeros/firewall routeros/firewall/space"},
-		"plans/compile":           {ours: "plans plans/change plans/traffic routeros routeros/firewall routeros/firewall/space"},
+		"plans/compile":           {ours: "plans plans/change plans/form plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/diff":              {ours: "plans plans/change plans/compile routeros"},
 		"plans/proof":             {ours: "plans plans/change plans/compile plans/diff plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/audit":             {ours: "plans plans/sequence plans/traffic routeros routeros/firewall routeros/firewall/space"},

@@ -29,10 +29,7 @@ func (c *compiler) bogons() (*Bogons, error) {
 	}
 	for _, list := range from.InterfaceLists {
 		if !c.router.HasInterfaceList(list) {
-			return nil, &change.RefusalError{
-				Risk: "missing-interface-list", What: fmt.Sprintf("the plan names the interface list %q for bogons, which the router doesn't have", list),
-				Remedy: "create it on the router, or remove it from firewall.bogons",
-			}
+			return nil, c.missingList(fmt.Sprintf("the plan names the interface list %q for bogons", list), list, "remove it from firewall.bogons")
 		}
 	}
 	return &Bogons{List: BogonList(c.plan.Name), InterfaceLists: from.InterfaceLists, Ranges: ranges}, nil

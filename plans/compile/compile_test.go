@@ -2,6 +2,8 @@ package compile_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -139,7 +141,7 @@ func TestNamedPlace(t *testing.T) {
 	for comment, want := range map[string]string{
 		"defconf: drop all not coming from LAN": "",
 		"defconf: drop invalid":                 "",
-		"no such rule":                          "no rule in input carries the comment",
+		"no such rule":                          "no rule in input of /ip/firewall/filter carries the comment",
 	} {
 		p.Firewall.Before = comment
 		_, err := compile.Compile(p, defconf(t))
@@ -149,6 +151,51 @@ func TestNamedPlace(t *testing.T) {
 			t.Errorf("%q: %v", comment, err)
 		case want != "" && (!errors.As(err, &refused) || !strings.Contains(err.Error(), want) || refused.Remedy == ""):
 			t.Errorf("%q: %v, want %q and a remedy", comment, err, want)
+		}
+	}
+}
+
+// TestNamedPlacePerFamily: a place by a comment that only one family's table has says which lacks it.
+func TestNamedPlacePerFamily(t *testing.T) {
+	p := plan(t, "branch.yaml")
+	p.Firewall.Before = "mine"
+	for lacks, has := range map[routeros.Menu]routeros.Menu{routeros.Filter: routeros.Filter6, routeros.Filter6: routeros.Filter} {
+		s := defconf(t)
+		s.Rules = maps.Clone(s.Rules)
+		for _, menu := range []routeros.Menu{lacks, has} {
+			s.Rules[menu] = append(slices.Clone(s.Rules[menu]), routeros.NewRule("chain", "input", "action", "drop", "comment", map[bool]string{true: "mine"}[menu == has]))
+		}
+		_, err := compile.Compile(p, s)
+		want := fmt.Sprintf("no rule in input of %s carries the comment %q, and one in %s does: give the rule of %s that has this place the same comment", lacks, "mine", has, lacks)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestMissingList: where the plan names a list that the router doesn't have, the message names those
+// that it has, and the one that looks like it.
+func TestMissingList(t *testing.T) {
+	const router = "/interface list\nadd name=inside\nadd name=outside\n/interface list member\nadd interface=bridge list=inside\nadd interface=ether1 list=outside\n" +
+		"/ip address\nadd address=192.168.88.1/24 interface=bridge\nadd address=203.0.113.5/24 interface=ether1\n/ip firewall filter\nadd chain=input action=accept connection-state=established\n"
+	for _, test := range []struct{ allow, router, want string }{
+		{"allow: {interface-lists: [LAN]}", router, "name inside instead, which looks like it, or create it on the router, or remove it from allow.interface-lists; the router has inside, outside"},
+		{"allow: {interface-lists: [Inside]}", router, "name inside instead"},
+		{"allow: {interface-lists: [insde]}", router, "name inside instead"},
+		{"allow: {interface-lists: [guests]}", router, "create it on the router, or remove it from allow.interface-lists; the router has inside, outside"},
+		{"allow: {interface-lists: [LAN]}", strings.Replace(router, "add name=inside\n", "add name=inside\nadd name=home\n", 1) + "/interface list member\nadd interface=ether2 list=home\n", "remove it from allow.interface-lists; the router has inside, home, outside"},
+		{"firewall: {families: [ipv4], bogons: {interface-lists: [WAN]}}", router, "name outside instead"},
+		{"allow: {interface-lists: [LAN]}", "/ip firewall filter\nadd chain=input action=accept connection-state=established\n", "remove it from allow.interface-lists; the router has no interface list"},
+	} {
+		p, err := plans.Read("p.yaml", []byte("version: 1\nname: p\ndoors:\n  a:\n    knock: [tcp/41873, udp/17259]\n    trusted: {list: t, for: 1h}\n    opens: [ssh]\n"+test.allow+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := rsc.Read([]byte(test.router)).Snapshot(rsc.Options{StrictLists: true})
+		_, err = compile.Compile(p, s)
+		var refused *change.RefusalError
+		if !errors.As(err, &refused) || refused.Risk != "missing-interface-list" || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.allow, err, test.want)
 		}
 	}
 }

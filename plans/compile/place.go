@@ -34,7 +34,7 @@ type Place struct {
 func (c *compiler) place(t Table) (Place, error) {
 	bare := newTable(traffic.WithUnseen(without(c.router, t.Menu, c.plan.Name), t.outer()), t.Family)
 	if c.plan.Firewall.Before != "" {
-		at, err := named(bare.rows, c.plan.Firewall.Before)
+		at, err := c.named(bare.rows, t.Menu)
 		if err != nil {
 			return Place{}, err
 		}
@@ -163,28 +163,41 @@ func withRules(s routeros.Snapshot, m routeros.Menu, rows []routeros.Rule) route
 	return s
 }
 
-// named finds the one rule of input that carries a comment.
-func named(rows []routeros.Rule, comment string) (int, error) {
-	at := -1
-	for i, r := range rows {
-		if r.Chain() != "input" || r.Comment() != comment || r.Dynamic {
-			continue
-		}
-		if at >= 0 {
-			return 0, &change.RefusalError{
-				Risk: "no-place", What: fmt.Sprintf("two rules in input carry the comment %q: %s and %s", comment, rows[at].ID, r.ID),
-				Remedy: "give one of them another comment, or use place: auto",
-			}
-		}
-		at = i
-	}
-	if at < 0 {
+// named finds the one rule of input that carries the comment of the plan's place. Each family has
+// to have its own.
+func (c *compiler) named(rows []routeros.Rule, menu routeros.Menu) (int, error) {
+	comment := c.plan.Firewall.Before
+	switch at := carrying(rows, comment); {
+	case len(at) == 1:
+		return at[0], nil
+	case len(at) > 1:
 		return 0, &change.RefusalError{
-			Risk: "no-place", What: fmt.Sprintf("no rule in input carries the comment %q", comment),
-			Remedy: "correct firewall.place in the plan, or use place: auto",
+			Risk: "no-place", What: fmt.Sprintf("two rules in input of %s carry the comment %q: %s and %s", menu, comment, rows[at[0]].ID, rows[at[1]].ID),
+			Remedy: "give one of them another comment, or use place: auto",
 		}
 	}
-	return at, nil
+	refused := &change.RefusalError{
+		Risk: "no-place", What: fmt.Sprintf("no rule in input of %s carries the comment %q", menu, comment),
+		Remedy: "correct firewall.place in the plan, or use place: auto",
+	}
+	for _, f := range c.plan.Firewall.Families {
+		if other := f.Filter(); other != menu && len(carrying(c.router.Rules[other], comment)) > 0 {
+			refused.What += fmt.Sprintf(", and one in %s does", other)
+			refused.Remedy = fmt.Sprintf("give the rule of %s that has this place the same comment, remove %s from firewall.families, or use place: auto", menu, c.family)
+		}
+	}
+	return 0, refused
+}
+
+// carrying lists the positions of the rules of input with a comment.
+func carrying(rows []routeros.Rule, comment string) []int {
+	var out []int
+	for i, r := range rows {
+		if r.Chain() == "input" && r.Comment() == comment && !r.Dynamic {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // firstObstacle returns the position of the first rule of input that decides about a packet of

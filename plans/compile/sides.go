@@ -20,13 +20,13 @@ type Allowed struct {
 func (c *compiler) allowances() error {
 	for _, list := range c.plan.Allow.InterfaceLists {
 		if !c.router.HasInterfaceList(list) {
-			return missingList(fmt.Sprintf("the plan allows the interface list %q", list), "remove it from allow.interface-lists")
+			return c.missingList(fmt.Sprintf("the plan allows the interface list %q", list), list, "remove it from allow.interface-lists")
 		}
 	}
 	for _, d := range c.plan.Doors {
 		for _, list := range d.On {
 			if !c.router.HasInterfaceList(list) {
-				return missingList(fmt.Sprintf("door %s has to open on the interface list %q", d.Name, list), "remove it from doors."+d.Name+".on")
+				return c.missingList(fmt.Sprintf("door %s has to open on the interface list %q", d.Name, list), list, "remove it from doors."+d.Name+".on")
 			}
 		}
 	}
@@ -46,10 +46,6 @@ func (c *compiler) allowances() error {
 		}
 	}
 	return nil
-}
-
-func missingList(what, remedy string) error {
-	return &change.RefusalError{Risk: "missing-interface-list", What: what + ", which the router doesn't have", Remedy: "create it on the router, or " + remedy}
 }
 
 // inside reports whether the plan lets in everybody on an interface.
