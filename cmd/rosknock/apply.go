@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -239,8 +240,8 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 	if how.removes != nil {
 		do = removeRouter
 	}
-	t.over(ctx, to, func(ctx context.Context, e env, r router) []view.Router {
-		var out []view.Router
+	t.over(ctx, to, func(ctx context.Context, e env, r router) []operate.Result {
+		var out []operate.Result
 		for _, w := range byName[r.Name] {
 			one := do(ctx, e, s, w, r, how)
 			if one.Plan = w.plan.Name; !how.dryRun {
@@ -262,7 +263,7 @@ func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying
 
 // resumed completes a router that the resumed run had reached before, and that was read again.
 // Where nothing is left to do, its note says what that run did.
-func (e env) resumed(w work, r router, out view.Router, how applying) view.Router {
+func (e env) resumed(w work, r router, out operate.Result, how applying) operate.Result {
 	record, ok := how.done[r.key()+" "+w.plan.Name]
 	if !ok || out.Outcome != apply.Unchanged {
 		return out // what there is to do, is done: somebody has changed the router since
@@ -273,13 +274,13 @@ func (e env) resumed(w work, r router, out view.Router, how applying) view.Route
 }
 
 // applyRouter carries a plan out on one router.
-func applyRouter(ctx context.Context, e env, s settings, w work, r router, how applying) view.Router {
+func applyRouter(ctx context.Context, e env, s settings, w work, r router, how applying) operate.Result {
 	p, saved := w.plan, w.saved
-	refused := func(err error) view.Router {
-		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
+	refused := func(err error) operate.Result {
+		return operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
 	}
 	if ctx.Err() != nil {
-		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
+		return operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
 	}
 	if how.verify && r.jump != "" {
 		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of the two out"))
@@ -319,7 +320,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
 		return refused(err)
 	}
-	return e.recorded(s, what, r, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) operate.Result {
 		o := how.options(r, out, p.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }
@@ -334,7 +335,7 @@ func applyRouter(ctx context.Context, e env, s settings, w work, r router, how a
 // agreed reports whether the steps of a router are to be carried out: there are some, nobody else
 // is changing the router, and the person who is asked says yes. Otherwise the router has its
 // outcome.
-func (e env) agreed(ctx context.Context, s settings, session *api.Session, out view.Router, p plans.Plan, r router, how applying) (view.Router, bool) {
+func (e env) agreed(ctx context.Context, s settings, session *api.Session, out operate.Result, p plans.Plan, r router, how applying) (operate.Result, bool) {
 	if (out.Err != nil || out.Changes.Changed() && !s.Yes) && !how.dryRun {
 		// While somebody else changes a router, it reads strangely. So say that, rather than what
 		// comes of it. Where nobody is asked first, the run itself checks right away.
@@ -363,7 +364,7 @@ func (e env) agreed(ctx context.Context, s settings, session *api.Session, out v
 }
 
 // notReady is a router for which no knocks could be derived.
-func notReady(out view.Router, err error) view.Router {
+func notReady(out operate.Result, err error) operate.Result {
 	if coded, ok := errors.AsType[*codeError](err); ok && coded.code == exitRefused {
 		out.Outcome, out.Err = apply.Refused, err
 		return out
@@ -372,7 +373,7 @@ func notReady(out view.Router, err error) view.Router {
 }
 
 // options are those of a run on a router.
-func (a applying) options(r router, out view.Router, plan string) apply.Options {
+func (a applying) options(r router, out operate.Result, plan string) apply.Options {
 	return apply.Options{Before: *out.Snapshot, Plan: plan, Protect: apply.Protection(a.protect), Delay: a.after, Owner: actor(), Login: r.target.User}
 }
 
@@ -400,7 +401,7 @@ func wanted(after routeros.Snapshot, p plans.Plan, carrier change.Management) er
 }
 
 // carryOut runs the change set of a router and follows it on standard error.
-func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router, o apply.Options) view.Router {
+func (e env) carryOut(ctx context.Context, session *api.Session, out operate.Result, o apply.Options) operate.Result {
 	total := len(out.Changes.Steps)
 	o.Observe = func(event apply.Event) {
 		switch {
@@ -413,12 +414,12 @@ func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router
 	}
 	defer e.underway.begin(out.Name, o.Protect)()
 	result := apply.Run(ctx, session, *out.Changes, o)
-	out.Result, out.Outcome, out.Err = &result, result.Outcome, result.Err
+	out.Applied, out.Outcome, out.Err = &result, result.Outcome, result.Err
 	return out
 }
 
 // confirm shows what would change and asks, unless it was told yes.
-func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, error) {
+func (e env) confirm(ctx context.Context, s settings, r operate.Result) (bool, error) {
 	if s.Yes {
 		return true, nil
 	}

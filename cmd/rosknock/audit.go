@@ -6,6 +6,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 func newAudit(e env) *cobra.Command {
@@ -39,8 +40,8 @@ the list WAN. An interface that nothing is known about counts as outside.`,
 }
 
 // audited looks at a router that was read.
-func audited(r view.Router) view.Audited {
-	a := view.Audited{Router: r}
+func audited(r operate.Result) view.Audited {
+	a := view.Audited{Result: r}
 	if r.Err == nil {
 		a.Report = audit.Router(*r.Snapshot)
 		a.Findings = lint.Router(*r.Snapshot, a.Report)

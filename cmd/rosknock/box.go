@@ -8,6 +8,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
@@ -50,7 +51,7 @@ func (e env) met(s settings, r router, serial string) error {
 
 // reach is [env.read] for a router that is compared or changed. It refuses another box than the
 // known one.
-func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
+func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, operate.Result) {
 	session, carrier, out := e.read(ctx, s, r, rotates)
 	if out.Err != nil {
 		return nil, carrier, out
@@ -65,7 +66,7 @@ func (e env) reach(ctx context.Context, s settings, r router, rotates bool) (*ap
 
 // begin is reach for a router that is about to be changed. It also writes down which box the router
 // is.
-func (e env) begin(ctx context.Context, s settings, r router, rotates, dryRun bool) (*api.Session, change.Management, view.Router) {
+func (e env) begin(ctx context.Context, s settings, r router, rotates, dryRun bool) (*api.Session, change.Management, operate.Result) {
 	session, carrier, out := e.reach(ctx, s, r, rotates)
 	if out.Err != nil || dryRun {
 		return session, carrier, out

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -167,7 +168,7 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		r = withChanges(r, p, session)
 		e.noted(s, "prove", r.Name, p.Name, risksTaken(r.Proof))
 		to.start(1)
-		to.take(ctx, 0, []view.Router{r})
+		to.take(ctx, 0, []operate.Result{r})
 		return nil, nil
 	}
 	targets, err := e.routersOf(s)
@@ -183,30 +184,30 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 }
 
 // readExport reads an export instead of a router.
-func readExport(e env, s settings, name string) (view.Router, error) {
+func readExport(e env, s settings, name string) (operate.Result, error) {
 	if len(s.routers)+len(s.inventories) > 0 {
-		return view.Router{}, usagef("--export and routers exclude each other")
+		return operate.Result{}, usagef("--export and routers exclude each other")
 	}
 	data, err := readFile(name, maxExport)
 	if err != nil {
-		return view.Router{}, invalid(err)
+		return operate.Result{}, invalid(err)
 	}
 	if len(data) > maxExport {
-		return view.Router{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
+		return operate.Result{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
 	}
 	read := rsc.Read(data)
 	if len(read.Statements) == 0 {
-		return view.Router{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
+		return operate.Result{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
 	}
 	if read.HasVersion && s.rosVersion != (routeros.Version{}) && read.Version != s.rosVersion {
-		return view.Router{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, s.rosVersion))
+		return operate.Result{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, s.rosVersion))
 	}
 	snapshot, skipped := read.Snapshot(rsc.Options{Version: s.rosVersion})
 	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
 	if snapshot.VersionAssumed {
 		view.Say(e.err, "rosknock: %s does not name its RouterOS version, so it is read as %s; --ros-version sets another\n", name, snapshot.Version)
 	}
-	return view.Router{Name: name, Snapshot: &snapshot}, nil
+	return operate.Result{Name: name, Snapshot: &snapshot}, nil
 }
 
 // maxExport is the largest export that is read: real ones reach a few MiB with long address lists.
@@ -250,13 +251,13 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 		t.routers = append(t.routers, j.router)
 		wanted[j.Name] = j.plans
 	}
-	t.over(ctx, to, func(ctx context.Context, e env, r router) []view.Router {
+	t.over(ctx, to, func(ctx context.Context, e env, r router) []operate.Result {
 		session, carrier, read := e.reach(ctx, s, r, slices.ContainsFunc(wanted[r.Name], plans.Plan.Rotates))
 		if read.Err == nil {
 			defer session.Close()
 		}
 		carrier.Operators = append(carrier.Operators, operators...)
-		var out []view.Router
+		var out []operate.Result
 		for _, p := range wanted[r.Name] {
 			one := read
 			if read.Err == nil {
@@ -279,7 +280,7 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 
 // looked completes a router on which apply would be refused, with the words of that refusal. Other
 // routers stay as they were. It costs a round trip where there are steps.
-func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out view.Router, o apply.Options) view.Router {
+func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out operate.Result, o apply.Options) operate.Result {
 	if out.Err != nil || !out.Changes.Changed() {
 		return out
 	}
@@ -301,7 +302,7 @@ func (e env) looked(ctx context.Context, s settings, session *api.Session, r rou
 
 // read logs in to a router and reads it; for plans that rotate it also reads what sets the clock.
 // When that fails, the error is in the result and there is no session.
-func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
+func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, operate.Result) {
 	out := r.shown()
 	var session *api.Session
 	var snapshot routeros.Snapshot
@@ -326,7 +327,7 @@ func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api
 	return session, change.Management{Service: string(r.target.Transport), Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
 }
 
-func failed(r view.Router, err error) view.Router {
+func failed(r operate.Result, err error) operate.Result {
 	r.Outcome, r.Err = apply.Failed, err
 	return r
 }
@@ -352,7 +353,7 @@ func provedChanges(s routeros.Snapshot, p plans.Plan, session change.Management,
 	return changes, &proved, nil
 }
 
-func withChanges(r view.Router, p plans.Plan, session change.Management) view.Router {
+func withChanges(r operate.Result, p plans.Plan, session change.Management) operate.Result {
 	changes, proved, err := provedChanges(*r.Snapshot, p, session, true)
 	var refused *change.RefusalError
 	switch {

@@ -18,6 +18,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/form"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -142,7 +143,7 @@ type tour struct {
 // over does something with each router, and passes on its results as it ends. Each router has one
 // result at least, also one whose turn never came. quiet is the environment for one router among
 // several.
-func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context, quiet env, r router) []view.Router) {
+func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context, quiet env, r router) []operate.Result) {
 	whole := ctx
 	o := t.options
 	o.Forks, o.RouterTimeout = t.pace.forks, t.pace.routerTimeout
@@ -152,7 +153,7 @@ func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context
 		defer cancel()
 	}
 	to.start(len(t.routers))
-	results := make([][]view.Router, len(t.routers)) // of those that are just ending
+	results := make([][]operate.Result, len(t.routers)) // of those that are just ending
 	show := t.progress(results)
 	o.Observe = show.observe
 	e := t.env
@@ -184,13 +185,13 @@ func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context
 			if t.plan != nil {
 				plan = t.plan(r.Name)
 			}
-			to.take(whole, i, []view.Router{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}})
+			to.take(whole, i, []operate.Result{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}})
 		}
 	}
 }
 
 // verdict is what the results of one router mean for the others.
-func verdict(results []view.Router) fleet.Verdict {
+func verdict(results []operate.Result) fleet.Verdict {
 	out := fleet.Done
 	for _, r := range results {
 		_, shut := errors.AsType[*apply.LockedOutError](r.Err)

@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/discover"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
 )
@@ -67,7 +68,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 			if err := how.show(e, s, found); err != nil {
 				return err
 			}
-			return outcomeCode(c.Context(), found.Router)
+			return outcomeCode(c.Context(), found.Result)
 		},
 	}
 	f := c.Flags()
@@ -107,8 +108,8 @@ func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
 }
 
 // recognised looks at a router that was read.
-func (i *importing) recognised(r view.Router, session change.Management) view.Imported {
-	found := view.Imported{Router: r, Found: discover.Router(*r.Snapshot, discover.Options{Name: i.name, Session: session})}
+func (i *importing) recognised(r operate.Result, session change.Management) view.Imported {
+	found := view.Imported{Result: r, Found: discover.Router(*r.Snapshot, discover.Options{Name: i.name, Session: session})}
 	if len(found.Found.Doors) == 0 {
 		return found
 	}
@@ -146,17 +147,17 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view
 	}
 	r := targets[0]
 	if i.adopt {
-		defer func() { e.outcome(s, entry{command: "import", plan: i.name}, r, out.Router) }()
+		defer func() { e.outcome(s, entry{command: "import", plan: i.name}, r, out.Result) }()
 		release, err := e.lock(s, r, "import "+i.name)
 		if err != nil {
-			return view.Imported{Router: view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
+			return view.Imported{Result: operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
 		}
 		defer release()
 		e.remind(s, r)
 	}
 	session, carrier, read := e.begin(ctx, s, r, false, !i.adopt)
 	if read.Err != nil {
-		return view.Imported{Router: read}, nil
+		return view.Imported{Result: read}, nil
 	}
 	defer session.Close()
 	found := i.recognised(read, carrier)
@@ -188,11 +189,11 @@ func (i *importing) mark(ctx context.Context, e env, s settings, r router, sessi
 	if err := i.keep(found); err != nil {
 		return err
 	}
-	found.Router = e.recorded(s, entry{command: "import", plan: i.name}, r, found.Router, func(name string) view.Router {
-		o := i.options(r, found.Router, i.name)
+	found.Result = e.recorded(s, entry{command: "import", plan: i.name}, r, found.Result, func(name string) operate.Result {
+		o := i.options(r, found.Result, i.name)
 		o.Change, o.Dial = name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }
-		return e.carryOut(ctx, session, found.Router, o)
+		return e.carryOut(ctx, session, found.Result, o)
 	})
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/inventory/foreign"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -102,8 +103,8 @@ about certificates that it sees for the first time, or takes them with --tls-acc
 			}
 			t := tour{env: e, settings: s, routers: routers, verb: "check", silent: true}
 			to := e.shownBy(s, func(sink view.Sink) flow { return view.ChecksOf(sink) })
-			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
-				return []view.Router{e.checkRouter(ctx, s, r)}
+			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []operate.Result {
+				return []operate.Result{e.checkRouter(ctx, s, r)}
 			})
 			return to.finish(c.Context())
 		},
@@ -111,8 +112,8 @@ about certificates that it sees for the first time, or takes them with --tls-acc
 }
 
 // checkRouter logs in to a router and asks what it is.
-func (e env) checkRouter(ctx context.Context, s settings, r router) view.Router {
-	out := view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Unchanged}
+func (e env) checkRouter(ctx context.Context, s settings, r router) operate.Result {
+	out := operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Unchanged}
 	began := time.Now()
 	err := s.pace.backoff(e.among).Retry(ctx, func() error {
 		session, err := e.connect(ctx, s, r)

@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // knockOptions are the flags of the knock command.
@@ -183,14 +184,14 @@ func (o knockOptions) silent(results ...view.Knocked) bool {
 
 // knockOne visits one router. The connection is there when something was tried and is open.
 func (e env) knockOne(ctx context.Context, s settings, o knockOptions, c call, among bool) (view.Knocked, *net.TCPConn) {
-	out := view.Knocked{Router: view.Router{Name: c.Name}, Door: c.door.Name, Stages: len(c.door.Knock)}
+	out := view.Knocked{Result: operate.Result{Name: c.Name}, Door: c.door.Name, Stages: len(c.door.Knock)}
 	if s.pace.routerTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.pace.routerTimeout, fmt.Errorf("--router-timeout: the %s are over", s.pace.routerTimeout))
 		defer cancel()
 	}
 	fail := func(err error) (view.Knocked, *net.TCPConn) {
-		out.Router = failed(out.Router, err)
+		out.Result = failed(out.Result, err)
 		return out, nil
 	}
 	if ctx.Err() != nil {

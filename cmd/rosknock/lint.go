@@ -11,6 +11,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
@@ -67,7 +68,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 }
 
 // lintPlan checks one plan, by itself and against each router.
-func lintPlan(name string, s settings, routers []view.Router) view.Linted {
+func lintPlan(name string, s settings, routers []operate.Result) view.Linted {
 	out := view.Linted{File: name, Accepted: s.accept}
 	data, err := readFile(name, maxPlan)
 	var p plans.Plan

@@ -21,12 +21,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -44,7 +44,7 @@ func BenchmarkRouter(b *testing.B) {
 			b.ReportAllocs()
 			from := cpuTime()
 			for b.Loop() {
-				if out := withChanges(view.Router{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
+				if out := withChanges(operate.Result{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
 					b.Fatal(out.Err)
 				}
 			}

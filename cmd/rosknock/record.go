@@ -12,6 +12,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
@@ -142,8 +143,8 @@ type entry struct{ command, plan, undoes, run, fingerprint string }
 // recorded does something to a router. Before it begins, the menus that it will touch are backed up
 // and the journal says that it begins; afterwards it says how it ended. What can't be written down
 // is not begun.
-func (e env) recorded(s settings, c entry, r router, out view.Router, do func(name string) view.Router) view.Router {
-	refused := func(err error) view.Router {
+func (e env) recorded(s settings, c entry, r router, out operate.Result, do func(name string) operate.Result) operate.Result {
+	refused := func(err error) operate.Result {
 		out.Outcome, out.Err = apply.Refused, err
 		return out
 	}
@@ -174,10 +175,10 @@ func (e env) recorded(s settings, c entry, r router, out view.Router, do func(na
 	done := do(name)
 	done.Change, done.Undo = name, c.undoes != ""
 	record.Time, record.Event, record.Outcome = e.now(), state.End, string(done.Outcome)
-	if done.Result != nil {
-		record.Done, record.Protection = view.Done(done.Result.Receipts), string(done.Result.Protection)
-		if done.Result.After != nil {
-			record.After = done.Result.After.Digest()
+	if done.Applied != nil {
+		record.Done, record.Protection = done.Done(), string(done.Applied.Protection)
+		if done.Applied.After != nil {
+			record.After = done.Applied.After.Digest()
 		}
 	}
 	if done.Err != nil {
@@ -201,7 +202,7 @@ func (e env) fingerprint(s settings, p plans.Plan) (string, error) {
 // outcome writes into the journal how it ended on a router where nothing was begun: there was
 // nothing to do, it was refused, it could not be reached, the person who was asked said no. What
 // was begun has its outcome already.
-func (e env) outcome(s settings, c entry, r router, out view.Router) {
+func (e env) outcome(s settings, c entry, r router, out operate.Result) {
 	switch {
 	case out.Change != "", out.Note != "", out.Outcome == "": // it is there, or in the run that is resumed; or nothing was to be done
 		return

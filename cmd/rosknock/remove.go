@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/remove"
 	"github.com/rosknock/rosknock/plans/state"
@@ -135,12 +136,12 @@ func (e env) removePlans(ctx context.Context, s settings, args []string, how app
 }
 
 // removeRouter takes a plan off one router.
-func removeRouter(ctx context.Context, e env, s settings, w work, r router, how applying) view.Router {
-	refused := func(out view.Router, err error) view.Router {
+func removeRouter(ctx context.Context, e env, s settings, w work, r router, how applying) operate.Result {
+	refused := func(out operate.Result, err error) operate.Result {
 		out.Outcome, out.Err, out.Removes = apply.Refused, err, true
 		return out
 	}
-	bare := view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Removes: true}
+	bare := operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Removes: true}
 	if ctx.Err() != nil {
 		bare.Outcome, bare.Err = apply.Skipped, context.Cause(ctx)
 		return bare
@@ -172,7 +173,7 @@ func removeRouter(ctx context.Context, e env, s settings, w work, r router, how 
 	if what.fingerprint, err = e.fingerprint(s, w.plan); err != nil {
 		return refused(out, err)
 	}
-	return e.recorded(s, what, r, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) operate.Result {
 		o := how.options(r, out, w.plan.Name)
 		o.Change = name
 		o.Wanted = func(after routeros.Snapshot) error { return gone(after, wants(after), carrier) }
@@ -202,7 +203,7 @@ func (e env) removal(s settings, p plans.Plan, session change.Management, r rout
 }
 
 // withRemoval adds the steps that remove a plan, and their proof.
-func withRemoval(out view.Router, want compile.RuleSet, session change.Management) view.Router {
+func withRemoval(out operate.Result, want compile.RuleSet, session change.Management) operate.Result {
 	changes, err := diff.Compute(*out.Snapshot, want, session)
 	if err != nil {
 		out.Outcome, out.Err = apply.Refused, err
@@ -231,7 +232,7 @@ func gone(after routeros.Snapshot, want compile.RuleSet, session change.Manageme
 
 // forget removes all entries from the lists of a removed plan. No rule uses these lists any more,
 // so their entries do nothing now. But the next plan with lists of these names would trust them.
-func forget(ctx context.Context, session *api.Session, out view.Router, want compile.RuleSet) view.Router {
+func forget(ctx context.Context, session *api.Session, out operate.Result, want compile.RuleSet) operate.Result {
 	if out.Outcome != apply.Changed {
 		return out
 	}

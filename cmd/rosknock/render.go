@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/render"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -221,7 +222,7 @@ func beside(name string) string {
 
 // routerFor compares the plan with the router, the export or the assumed table, and says what is
 // assumed.
-func (e env) routerFor(ctx context.Context, s settings, o rendering, args []string) (r view.Router, p plans.Plan, remarks []string, err error) {
+func (e env) routerFor(ctx context.Context, s settings, o rendering, args []string) (r operate.Result, p plans.Plan, remarks []string, err error) {
 	named := len(s.routers)+len(s.inventories) > 0
 	if o.export == "" && !named {
 		return e.assumed(ctx, s, o, args)
@@ -245,33 +246,33 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 }
 
 // assumed compares the plan with a table that stands for a router.
-func (e env) assumed(ctx context.Context, s settings, o rendering, args []string) (view.Router, plans.Plan, []string, error) {
+func (e env) assumed(ctx context.Context, s settings, o rendering, args []string) (operate.Result, plans.Plan, []string, error) {
 	p, err := readPlan(s, args[0])
 	if err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	of := p
 	if err := e.mayRun(ctx, s, p); err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	if of, err = e.resolved(ctx, of, router{}); err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	if of.Rotates() {
 		if o.identity == "" {
-			return view.Router{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
+			return operate.Result{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
 		}
 		if of, err = e.unrolled(ctx, s, of, router{}, routeros.Snapshot{Identity: o.identity}); err != nil {
-			return view.Router{}, p, nil, err
+			return operate.Result{}, p, nil, err
 		}
 	}
 	snapshot, err := assumedTable(o.assume)
 	if err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	session, err := sessionOf(s, o.operator)
 	if err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	what := "It assumes RouterOS 7.19 or later with MikroTik's default firewall for homes, and no other rule in input."
 	name := "a router with the default firewall"
@@ -279,7 +280,7 @@ func (e env) assumed(ctx context.Context, s settings, o rendering, args []string
 		what = "It assumes RouterOS 7.19 or later, and a router without any rule in input, such as a CHR or an x86."
 		name = "a router without a firewall"
 	}
-	return withChanges(view.Router{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
+	return withChanges(operate.Result{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
 }
 
 // assumedTable is what a router without a firewall, or with the default one, looks like.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -156,7 +157,7 @@ func rotating(jobs []job) error {
 }
 
 // ready derives a plan's knocks for a router that was read, and refuses one whose clock is wrong.
-func (e env) ready(ctx context.Context, s settings, p plans.Plan, r router, read view.Router) (plans.Plan, error) {
+func (e env) ready(ctx context.Context, s settings, p plans.Plan, r router, read operate.Result) (plans.Plan, error) {
 	if !p.Rotates() {
 		return p, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -52,11 +53,11 @@ func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) 
 }
 
 // save keeps the changes of a diff in a file. What is refused for one router is kept for none.
-func (e env) save(ctx context.Context, s settings, jobs []job, routers []view.Router, file string) error {
+func (e env) save(ctx context.Context, s settings, jobs []job, routers []operate.Result, file string) error {
 	if jobs == nil {
 		return usagef("--save needs routers: what is computed from an export can't be applied")
 	}
-	if at := slices.IndexFunc(routers, func(r view.Router) bool { return r.Err != nil }); at >= 0 {
+	if at := slices.IndexFunc(routers, func(r operate.Result) bool { return r.Err != nil }); at >= 0 {
 		view.Say(e.err, "rosknock: nothing is saved, since %s has no changes that could be applied: %v\n", routers[at].Name, routers[at].Err)
 		return nil // that router's error gives the exit code
 	}
@@ -436,7 +437,7 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 const mostDifferences = 12
 
 // unmoved refuses a router that is not as it was when the changes were saved.
-func unmoved(r view.Router, saved *state.SavedRouter) error {
+func unmoved(r operate.Result, saved *state.SavedRouter) error {
 	switch {
 	case saved == nil:
 		return nil
@@ -454,7 +455,7 @@ func unmoved(r view.Router, saved *state.SavedRouter) error {
 }
 
 // sameSteps refuses saved steps that are not what the saved plan gives on this router.
-func sameSteps(r view.Router, saved *state.SavedRouter) error {
+func sameSteps(r operate.Result, saved *state.SavedRouter) error {
 	if saved == nil || r.Changes == nil || reflect.DeepEqual(state.Steps(*r.Changes), saved.Steps) {
 		return nil
 	}

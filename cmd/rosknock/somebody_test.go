@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -169,7 +169,7 @@ func (s *site) interrupted(tt intrusion) (exposed *bool) {
 func TestLogin(t *testing.T) {
 	var r router
 	r.target.User = "provision"
-	if o := (applying{}).options(r, view.Router{Snapshot: new(routeros.Snapshot)}, "branch"); o.Login != "provision" {
+	if o := (applying{}).options(r, operate.Result{Snapshot: new(routeros.Snapshot)}, "branch"); o.Login != "provision" {
 		t.Errorf("%q", o.Login)
 	}
 }

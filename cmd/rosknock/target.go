@@ -19,6 +19,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -84,8 +85,8 @@ func (e env) sharing(s settings, r router) func() []string {
 }
 
 // shown is the router before anything was read of it.
-func (r router) shown() view.Router {
-	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
+func (r router) shown() operate.Result {
+	return operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
 }
 
 // routersOf reads the routers that the command line names, and how their certificates are to be

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -49,9 +50,9 @@ does not tell, such as limit, both ways are followed.`,
 				return usagef("trace: %w", err)
 			}
 			r := e.shownBy(s, func(sink view.Sink) flow {
-				return of[view.Traced]{view.TracesOf(sink), func(r view.Router) view.Traced { return o.trace(r, p) }}
+				return of[view.Traced]{view.TracesOf(sink), func(r operate.Result) view.Traced { return o.trace(r, p) }}
 			})
-			err = e.readAll(c.Context(), s, o.export, false, func(r view.Router) view.Router { return o.placed(r, p) }, r)
+			err = e.readAll(c.Context(), s, o.export, false, func(r operate.Result) operate.Result { return o.placed(r, p) }, r)
 			if err != nil {
 				return err
 			}
@@ -92,7 +93,7 @@ func (o traceOptions) packet(args []string) (firewall.Packet, error) {
 }
 
 // placed is a router where it is known on which interface the packet arrives; else it has failed.
-func (o traceOptions) placed(r view.Router, p firewall.Packet) view.Router {
+func (o traceOptions) placed(r operate.Result, p firewall.Packet) operate.Result {
 	if r.Err != nil {
 		return r
 	}
@@ -103,8 +104,8 @@ func (o traceOptions) placed(r view.Router, p firewall.Packet) view.Router {
 }
 
 // trace follows the packet through one router.
-func (o traceOptions) trace(r view.Router, p firewall.Packet) view.Traced {
-	out := view.Traced{Router: r}
+func (o traceOptions) trace(r operate.Result, p firewall.Packet) view.Traced {
+	out := view.Traced{Result: r}
 	if r.Err != nil {
 		return out
 	}
@@ -175,9 +176,9 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 // readAll reads an export, or every router of the command line; for plans that rotate with what
 // sets its clock. A router that fails stops none. then, where it is not nil, looks at each that was
 // read.
-func (e env) readAll(ctx context.Context, s settings, export string, rotates bool, then func(view.Router) view.Router, to *results) error {
+func (e env) readAll(ctx context.Context, s settings, export string, rotates bool, then func(operate.Result) operate.Result, to *results) error {
 	if then == nil {
-		then = func(r view.Router) view.Router { return r }
+		then = func(r operate.Result) operate.Result { return r }
 	}
 	if export != "" {
 		r, err := readExport(e, s, export)
@@ -185,7 +186,7 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 			return err
 		}
 		to.start(1)
-		to.take(ctx, 0, []view.Router{then(r)})
+		to.take(ctx, 0, []operate.Result{then(r)})
 		return nil
 	}
 	targets, err := e.routersOf(s)
@@ -193,7 +194,7 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 		return err
 	}
 	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
-	t.over(ctx, to, func(ctx context.Context, e env, target router) []view.Router {
+	t.over(ctx, to, func(ctx context.Context, e env, target router) []operate.Result {
 		session, _, r := e.read(ctx, s, target, rotates)
 		if r.Err == nil {
 			session.Close()
@@ -201,7 +202,7 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 				view.Say(e.err, "rosknock: warning: %s: %v\n", target.Name, err)
 			}
 		}
-		return []view.Router{then(r)}
+		return []operate.Result{then(r)}
 	})
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -252,7 +253,7 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
 	to := e.shownBy(s, func(sink view.Sink) flow {
-		return of[view.Trusted]{view.Ledgers(sink, command), func(r view.Router) view.Trusted {
+		return of[view.Trusted]{view.Ledgers(sink, command), func(r operate.Result) view.Trusted {
 			mu.Lock()
 			defer mu.Unlock()
 			if one, ended := found[r.Name]; ended {
@@ -262,7 +263,7 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 			return view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err} // its turn did not come
 		}}
 	})
-	t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
+	t.over(c.Context(), to, func(ctx context.Context, e env, r router) []operate.Result {
 		one := onLedger(ctx, e, s, r, command, source, work)
 		mu.Lock()
 		defer mu.Unlock()
@@ -270,7 +271,7 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 		if one.Err != nil && s.Output != "json" && s.Output != "jsonl" && len(targets) == 1 {
 			view.Say(e.err, "%s: %v\n", r.Name, one.Err)
 		}
-		return []view.Router{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
+		return []operate.Result{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
 	})
 	return to.finish(c.Context())
 }

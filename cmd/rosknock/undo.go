@@ -11,6 +11,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/undo"
@@ -67,12 +68,12 @@ It also finishes a run that was cut off while its dead-man is still armed.`,
 			}
 			to := e.changes(s, changeRun{command: "undo", dryRun: how.dryRun, files: files})
 			t := tour{env: e, settings: s, routers: targets, options: o, verb: "undo"}
-			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
+			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []operate.Result {
 				out := e.undoRouter(ctx, s, r, name, how)
 				if !how.dryRun {
 					e.outcome(s, entry{command: "undo", undoes: name}, r, out)
 				}
-				return []view.Router{out}
+				return []operate.Result{out}
 			})
 			return to.finish(c.Context())
 		},
@@ -83,13 +84,13 @@ It also finishes a run that was cut off while its dead-man is still armed.`,
 }
 
 // undoRouter rolls back a change of one router.
-func (e env) undoRouter(ctx context.Context, s settings, r router, name string, how applying) view.Router {
+func (e env) undoRouter(ctx context.Context, s settings, r router, name string, how applying) operate.Result {
 	out := r.shown()
 	if ctx.Err() != nil {
 		out.Outcome, out.Err = apply.Skipped, context.Cause(ctx)
 		return out
 	}
-	refuse := func(err error) view.Router {
+	refuse := func(err error) operate.Result {
 		out.Outcome, out.Err = apply.Refused, err
 		return out
 	}
@@ -117,7 +118,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 	proved := proof.Way(*out.Snapshot, before, backup.Plan, changes, carrier)
 	changes.Notes = append(changes.Notes, proved.Notes...)
 	out.Changes, out.Proof = &changes, &proved
-	refuse = func(err error) view.Router {
+	refuse = func(err error) operate.Result {
 		out.Outcome, out.Err = apply.Refused, err
 		return out
 	}
@@ -132,7 +133,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		o.Adopt = backup.Change
 		return e.looked(ctx, s, session, r, out, o)
 	case !changes.Changed():
-		return e.recorded(s, what, r, out, func(string) view.Router { return disarm(ctx, session, out, backup.Change) })
+		return e.recorded(s, what, r, out, func(string) operate.Result { return disarm(ctx, session, out, backup.Change) })
 	}
 	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
 		out.Outcome, out.Err = apply.Skipped, err
@@ -141,7 +142,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 		}
 		return out
 	}
-	return e.recorded(s, what, r, out, func(name string) view.Router {
+	return e.recorded(s, what, r, out, func(name string) operate.Result {
 		o := how.options(r, out, backup.Plan)
 		o.Adopt, o.Change, o.Dial = backup.Change, name, e.redial(s, r)
 		o.Wanted = func(after routeros.Snapshot) error {
@@ -157,7 +158,7 @@ func (e env) undoRouter(ctx context.Context, s settings, r router, name string, 
 
 // disarm removes the dead-man of a run that was cut off before it changed anything, or that has
 // been rolled back already.
-func disarm(ctx context.Context, session *api.Session, out view.Router, change string) view.Router {
+func disarm(ctx context.Context, session *api.Session, out operate.Result, change string) operate.Result {
 	out.Outcome = apply.Unchanged
 	if err := apply.Disarm(ctx, session, change); err != nil {
 		out.Outcome, out.Err = apply.Failed, err
