@@ -58,7 +58,7 @@ func layers() map[string]layer {
 		"plans/trusted":           {ours: "routeros routeros/api", impure: true},
 		"plans/fleet":             {impure: true},
 		"plans/knock":             {ours: "plans routeros", theirs: "golang.org/x/net", impure: true},
-		"plans/operate":           {ours: "plans plans/apply plans/change plans/lint plans/proof routeros", impure: true},
+		"plans/operate":           {ours: "plans plans/apply plans/change plans/compile plans/diff plans/discover plans/fleet plans/inventory plans/lint plans/proof plans/remove plans/sequence plans/state plans/trusted plans/undo routeros routeros/api", impure: true},
 		"fixtures":                {},
 		"docs":                    {},
 		"cmd/rosknock/view":       {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/change plans/discover plans/form plans/inventory plans/lint plans/operate plans/proof plans/sequence plans/state plans/trusted routeros routeros/firewall/space routeros/firewall", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // planCommands is the name of the risk of running what a plan says on this machine.
@@ -31,8 +31,8 @@ func (e env) mayRun(ctx context.Context, s settings, p plans.Plan) error {
 		return nil
 	}
 	for _, line := range commandsOf(p) {
-		refused := &codeError{code: exitRefused, err: fmt.Errorf("plan %s: it takes a secret from a command that would run on this machine: %s: "+
-			"when you know the plan, accept with --accept-risk=%s", p.Name, line, planCommands)}
+		refused := operate.Refusef("plan %s: it takes a secret from a command that would run on this machine: %s: "+
+			"when you know the plan, accept with --accept-risk=%s", p.Name, line, planCommands)
 		if !e.inTerminal {
 			return refused
 		}

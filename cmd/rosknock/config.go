@@ -20,6 +20,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -241,7 +242,7 @@ func (s settings) accepts(risk string) bool {
 
 // namedRisks are the risks that are no findings of lint.
 func namedRisks() []string {
-	return append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized, foreignChanges, planCommands)
+	return append(proof.Risks(), apply.Unprotected, operate.ClockSkew, operate.ClockUnsynchronized, operate.ForeignChanges, planCommands)
 }
 
 // risks are the names that --accept-risk takes.

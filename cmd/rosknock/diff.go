@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,16 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/operate"
-	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
@@ -126,7 +118,7 @@ func sessionOf(s settings, operator []string) (change.Management, error) {
 		if err != nil {
 			return session, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
 		}
-		session.Service, session.Operators = s.Transport, append(session.Operators, bare(addr))
+		session.Service, session.Operators = s.Transport, append(session.Operators, operate.Bare(addr))
 	}
 	return session, nil
 }
@@ -162,11 +154,11 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		if err != nil {
 			return nil, err
 		}
-		if p, err = e.unrolled(ctx, s, p, router{}, *r.Snapshot); err != nil {
+		if p, err = e.standing(ctx, s, p, *r.Snapshot); err != nil {
 			return nil, err
 		}
-		r = withChanges(r, p, session)
-		e.noted(s, "prove", r.Name, p.Name, risksTaken(r.Proof))
+		r = operate.Compare(r, p, session)
+		operate.Note(e.desk(s, router{}), actor(), "prove", r.Name, p.Name, r.Risks())
 		to.start(1)
 		to.take(ctx, 0, []operate.Result{r})
 		return nil, nil
@@ -246,127 +238,20 @@ func planOf(jobs []job) func(router string) string {
 // apply with the default protection would be refused. A router that fails does not stop the others.
 func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool, to *results) {
 	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
-	wanted := map[string][]plans.Plan{}
+	wanted := map[string][]operate.Operation{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)
-		wanted[j.Name] = j.plans
+		for _, p := range j.plans {
+			wanted[j.Name] = append(wanted[j.Name], operate.ToPlan("diff", p, nil))
+		}
 	}
 	t.over(ctx, to, func(ctx context.Context, e env, r router) []operate.Result {
-		session, carrier, read := e.reach(ctx, s, r, slices.ContainsFunc(wanted[r.Name], plans.Plan.Rotates))
-		if read.Err == nil {
-			defer session.Close()
-		}
-		carrier.Operators = append(carrier.Operators, operators...)
-		var out []operate.Result
-		for _, p := range wanted[r.Name] {
-			one := read
-			if read.Err == nil {
-				var err error
-				if p, err = e.ready(ctx, s, p, r, read); err != nil {
-					one = notReady(read, err)
-				} else {
-					one = withChanges(read, p, carrier)
-				}
-			}
-			if one.Plan = p.Name; looks {
-				one = e.looked(ctx, s, session, r, one, apply.Options{Plan: p.Name})
-			}
-			e.noted(s, "prove", r.Name, p.Name, risksTaken(one.Proof))
-			out = append(out, one)
+		d, o := e.desk(s, r), e.options(s)
+		o.Operators = operators
+		out := operate.Look(ctx, d, o, e.operated(s, r), looks, wanted[r.Name]...)
+		for _, one := range out {
+			operate.Note(d, o.Actor, "prove", one.Name, one.Plan, one.Risks())
 		}
 		return out
 	})
-}
-
-// looked completes a router on which apply would be refused, with the words of that refusal. Other
-// routers stay as they were. It costs a round trip where there are steps.
-func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out operate.Result, o apply.Options) operate.Result {
-	if out.Err != nil || !out.Changes.Changed() {
-		return out
-	}
-	o.Before = *out.Snapshot
-	obstacles, err := apply.ReadObstacles(ctx, session, o.Before.Version, r.target.User)
-	if err != nil {
-		return failed(out, err)
-	}
-	if s.Verbose {
-		for _, what := range obstacles.Unread() {
-			view.Say(e.err, "rosknock: %s: %s\n", r.Name, what)
-		}
-	}
-	if err := obstacles.Refusal(*out.Changes, o); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-	}
-	return out
-}
-
-// read logs in to a router and reads it; for plans that rotate it also reads what sets the clock.
-// When that fails, the error is in the result and there is no session.
-func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, operate.Result) {
-	out := r.shown()
-	var session *api.Session
-	var snapshot routeros.Snapshot
-	err := s.pace.backoff(e.among).Retry(ctx, func() error {
-		var err error
-		if session, err = e.connect(ctx, s, r); err != nil {
-			return err
-		}
-		read := session.Snapshot
-		if rotates {
-			read = session.SnapshotWithNTP
-		}
-		if snapshot, err = read(ctx); err != nil {
-			session.Close()
-		}
-		return err
-	}, func(err error) bool { return !passing(err) })
-	if err != nil {
-		return nil, change.Management{}, failed(out, err)
-	}
-	out.Snapshot = &snapshot
-	return session, change.Management{Service: string(r.target.Transport), Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
-}
-
-func failed(r operate.Result, err error) operate.Result {
-	r.Outcome, r.Err = apply.Failed, err
-	return r
-}
-
-// changesFor computes the change set from a plan and a snapshot.
-func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
-	changes, _, err := provedChanges(s, p, session, false)
-	return changes, err
-}
-
-// provedChanges computes the change set from a plan and a snapshot, and its proof when that is
-// wanted.
-func provedChanges(s routeros.Snapshot, p plans.Plan, session change.Management, prove bool) (change.ChangeSet, *proof.Proof, error) {
-	sets, err := compile.Through(p, s)
-	if err != nil {
-		return change.ChangeSet{}, nil, err
-	}
-	changes, err := diff.ComputeThrough(s, sets, session)
-	if err != nil || !prove {
-		return changes, nil, err
-	}
-	proved := proof.Prove(s, sets[len(sets)-1], changes, session)
-	return changes, &proved, nil
-}
-
-func withChanges(r operate.Result, p plans.Plan, session change.Management) operate.Result {
-	changes, proved, err := provedChanges(*r.Snapshot, p, session, true)
-	var refused *change.RefusalError
-	switch {
-	case errors.As(err, &refused):
-		r.Outcome, r.Err = apply.Refused, err
-	case err != nil:
-		return failed(r, err)
-	default:
-		r.Changes, r.Proof = &changes, proved
-		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
-		if err := proved.Err(); err != nil {
-			r.Outcome, r.Err = apply.Refused, err
-		}
-	}
-	return r
 }

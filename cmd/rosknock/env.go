@@ -20,6 +20,7 @@ import (
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
@@ -172,14 +173,17 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var busy *apply.HeldError
 	var bare *apply.ProtectionError
 	var shut *fleet.WindowError
+	var refused *operate.RefusedError
+	var wrong *operate.InvalidError
+	var changed *operate.MovedError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code, coded.quiet
-	case errors.As(err, &problems):
+	case errors.As(err, &problems), errors.As(err, &wrong):
 		return exitInvalid, false
-	case errors.As(err, &moved):
+	case errors.As(err, &moved), errors.As(err, &changed):
 		return exitMoved, false
-	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut):
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut), errors.As(err, &refused):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false

@@ -21,7 +21,6 @@ import (
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // pace says how a command goes over several routers.
@@ -66,21 +65,6 @@ func (p pace) backoff(routers int) fleet.Backoff {
 		return fleet.Backoff{}
 	}
 	return fleet.Backoff{Retries: p.retries, First: 2 * time.Second}
-}
-
-// passing reports whether the next try may succeed: after silence or a closed connection. It may
-// not after a wrong password, a wrong certificate or a refusal by the router.
-func passing(err error) bool {
-	var late *api.TimeoutError
-	var lost *api.LostError
-	var refused *api.RefusedError
-	switch {
-	case errors.As(err, &late):
-		return !late.Unknown
-	case errors.As(err, &lost):
-		return !lost.Unknown
-	}
-	return errors.As(err, &refused)
 }
 
 // rollout says how changes go over a fleet.
@@ -185,7 +169,9 @@ func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context
 			if t.plan != nil {
 				plan = t.plan(r.Name)
 			}
-			to.take(whole, i, []operate.Result{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}})
+			one := t.operated(t.settings, r).Result()
+			one.Plan, one.Outcome, one.Err = plan, apply.Skipped, err
+			to.take(whole, i, []operate.Result{one})
 		}
 	}
 }

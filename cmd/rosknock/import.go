@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,22 +11,19 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/discover"
-	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/operate"
-	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // importing is how knocks are imported.
 type importing struct {
-	applying
+	changing
 	name, out, export string
 	adopt             bool
+	unkept            error // why the plan has no file
 }
 
 func newImport(e env) *cobra.Command {
-	var how importing
+	how := importing{changing: changing{command: "import --adopt"}}
 	c := &cobra.Command{
 		Use:   "import",
 		Short: "Write the plan that describes hand-written knock rules",
@@ -94,7 +90,7 @@ func (i *importing) check(e env, s settings) error {
 	case i.out == "":
 		return usagef("--adopt needs the plan to be kept: name a file for it with --out")
 	}
-	return i.applying.check(e, s, "import --adopt")
+	return i.changing.check(e, s)
 }
 
 // fromExport recognises the knocks of an export.
@@ -103,25 +99,9 @@ func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
 	if err != nil {
 		return view.Imported{}, err
 	}
-	found := i.recognised(r, change.Management{Accepted: s.accept})
+	var found view.Imported
+	found.Result, found.Found = operate.Discover(r, i.name, change.Management{Accepted: s.accept})
 	return found, i.keep(&found)
-}
-
-// recognised looks at a router that was read.
-func (i *importing) recognised(r operate.Result, session change.Management) view.Imported {
-	found := view.Imported{Result: r, Found: discover.Router(*r.Snapshot, discover.Options{Name: i.name, Session: session})}
-	if len(found.Found.Doors) == 0 {
-		return found
-	}
-	adoption := found.Found.Adoption
-	found.Plan, found.Changes, found.Proof = i.name, &adoption.Changes, adoption.Proof
-	found.Findings = lint.Plan(found.Found.Plan)
-	if adoption.Clean() { // else the rules themselves would pass for somebody else's that fill the door's lists
-		if after, err := change.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps)); err == nil {
-			found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
-		}
-	}
-	return found
 }
 
 // keep writes the plan into its file.
@@ -137,65 +117,42 @@ func (i *importing) keep(found *view.Imported) error {
 }
 
 // fromRouter recognises the knocks of one router, and adopts the rules if that is wanted.
-func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view.Imported, err error) {
+func (i *importing) fromRouter(ctx context.Context, e env, s settings) (found view.Imported, err error) {
 	targets, err := e.routersOf(s)
 	if err != nil {
-		return view.Imported{}, err
+		return found, err
 	}
 	if len(targets) != 1 {
-		return view.Imported{}, usagef("import looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
+		return found, usagef("import looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
 	}
 	r := targets[0]
-	if i.adopt {
-		defer func() { e.outcome(s, entry{command: "import", plan: i.name}, r, out.Result) }()
-		release, err := e.lock(s, r, "import "+i.name)
-		if err != nil {
-			return view.Imported{Result: operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
-		}
-		defer release()
-		e.remind(s, r)
-	}
-	session, carrier, read := e.begin(ctx, s, r, false, !i.adopt)
-	if read.Err != nil {
-		return view.Imported{Result: read}, nil
-	}
-	defer session.Close()
-	found := i.recognised(read, carrier)
-	if !i.adopt || len(found.Found.Doors) == 0 {
+	op := operate.Adopt(i.name, &found.Found)
+	if !i.adopt {
+		found.Result = operate.Look(ctx, e.desk(s, r), e.options(s), e.operated(s, r), false, op)[0]
 		return found, i.keep(&found)
 	}
-	err = i.mark(ctx, e, s, r, session, carrier, &found)
-	return found, err
+	found.Result = operate.Run(ctx, importDesk{e.desk(s, r), i, &found}, i.options(e, s), op, e.operated(s, r))
+	if errors.Is(found.Err, operate.ErrNotAsFound) {
+		return found, i.keep(&found)
+	}
+	return found, i.unkept
 }
 
-// mark adopts the rules that were found. The reasons against it go into the result of the router.
-func (i *importing) mark(ctx context.Context, e env, s settings, r router, session *api.Session, carrier change.Management, found *view.Imported) error {
-	refuse := func(outcome apply.Outcome, err error) { found.Outcome, found.Err = outcome, err }
-	if err := apply.Vacant(ctx, session, found.Snapshot.Version); err != nil {
-		refuse(apply.Refused, err)
-		return nil
+// importDesk asks about the rules that were found, and keeps their plan before they are marked.
+type importDesk struct {
+	desk
+	how   *importing
+	found *view.Imported
+}
+
+// Confirm implements [operate.Desk].
+func (d importDesk) Confirm(ctx context.Context, r operate.Result) (bool, error) {
+	d.found.Result = r
+	ok, err := d.how.confirmed(ctx, d.env, d.settings, *d.found)
+	if err == nil && ok {
+		d.how.unkept = d.how.keep(d.found)
 	}
-	if !found.Found.Adoption.Clean() {
-		refuse(apply.Refused, &codeError{code: exitRefused, err: errors.New("the rules can't be adopted as they are")})
-		return i.keep(found)
-	}
-	if ok, err := i.confirmed(ctx, e, s, *found); err != nil || !ok {
-		refuse(apply.Skipped, err)
-		if err == nil {
-			view.Say(e.err, "%s: nothing was changed\n", r.Name)
-		}
-		return nil
-	}
-	if err := i.keep(found); err != nil {
-		return err
-	}
-	found.Result = e.recorded(s, entry{command: "import", plan: i.name}, r, found.Result, func(name string) operate.Result {
-		o := i.options(r, found.Result, i.name)
-		o.Change, o.Dial = name, e.redial(s, r)
-		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }
-		return e.carryOut(ctx, session, found.Result, o)
-	})
-	return nil
+	return ok && d.how.unkept == nil, errors.Join(err, d.how.unkept)
 }
 
 // confirmed shows what was found and asks, unless it was told yes.

@@ -6,18 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/inventory/foreign"
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
-	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
 func newInventory(e env) *cobra.Command {
@@ -104,54 +100,11 @@ about certificates that it sees for the first time, or takes them with --tls-acc
 			t := tour{env: e, settings: s, routers: routers, verb: "check", silent: true}
 			to := e.shownBy(s, func(sink view.Sink) flow { return view.ChecksOf(sink) })
 			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []operate.Result {
-				return []operate.Result{e.checkRouter(ctx, s, r)}
+				return []operate.Result{operate.Check(ctx, e.desk(s, r), e.options(s), e.operated(s, r))}
 			})
 			return to.finish(c.Context())
 		},
 	}
-}
-
-// checkRouter logs in to a router and asks what it is.
-func (e env) checkRouter(ctx context.Context, s settings, r router) operate.Result {
-	out := operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Unchanged}
-	began := time.Now()
-	err := s.pace.backoff(e.among).Retry(ctx, func() error {
-		session, err := e.connect(ctx, s, r)
-		if err != nil {
-			return err
-		}
-		defer session.Close()
-		commands := []routeros.Command{routeros.Print(routeros.Resource), routeros.Print(routeros.Identity)}
-		for _, menu := range routeros.SerialMenus() {
-			commands = append(commands, routeros.Print(menu))
-		}
-		results, err := session.Batch(ctx, commands)
-		if err != nil {
-			return err
-		}
-		if results[0].Err != nil || len(results[0].Rows) == 0 {
-			return fmt.Errorf("the router does not say what it is: %w", results[0].Err)
-		}
-		row := results[0].Rows[0]
-		snapshot := routeros.Snapshot{Board: row.Get("board-name"), Arch: row.Get("architecture-name")}
-		if snapshot.Version, err = routeros.ParseVersion(row.Get("version")); err != nil {
-			return err
-		}
-		if len(results[1].Rows) > 0 {
-			snapshot.Identity = results[1].Rows[0].Get("name")
-		}
-		snapshot.Serial, err = api.Serial(results[2:])
-		out.Snapshot = &snapshot
-		return err
-	}, func(err error) bool { return !passing(err) })
-	out.Took = time.Since(began)
-	if err != nil {
-		return failed(out, err)
-	}
-	if err := e.sameBox(s, r, out.Snapshot.Serial); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-	}
-	return out
 }
 
 func newInventoryAccept(e env) *cobra.Command {
@@ -225,9 +178,9 @@ func (e env) toAccept(s settings, names []string) ([]router, error) {
 // accept forgets what is remembered of a router.
 func (e env) accept(s settings, r router) (view.Accepted, error) {
 	out := view.Accepted{Name: r.Name, Site: r.Site}
-	release, err := e.lock(s, r, "inventory accept")
+	release, err := operate.Lock(e.desk(s, r), actor(), e.operated(s, r), "inventory accept")
 	if err != nil {
-		return out, &codeError{code: exitRefused, err: err}
+		return out, &operate.RefusedError{Err: err}
 	}
 	defer release()
 	dir, err := e.state(s)
@@ -251,7 +204,7 @@ func (e env) accept(s settings, r router) (view.Accepted, error) {
 		return out, nil
 	}
 	return out, dir.Append(state.Record{
-		Time: e.now(), Actor: actor(), Command: "accept", Event: state.Note, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Accepted: []string{otherHardware},
+		Time: e.now(), Actor: actor(), Command: "accept", Event: state.Note, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Accepted: []string{operate.OtherHardware},
 	})
 }
 

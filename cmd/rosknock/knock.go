@@ -191,7 +191,7 @@ func (e env) knockOne(ctx context.Context, s settings, o knockOptions, c call, a
 		defer cancel()
 	}
 	fail := func(err error) (view.Knocked, *net.TCPConn) {
-		out.Result = failed(out.Result, err)
+		out.Result = out.Result.Failed(err)
 		return out, nil
 	}
 	if ctx.Err() != nil {

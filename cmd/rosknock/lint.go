@@ -50,7 +50,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 			var linted []view.Linted
 			for _, name := range args {
 				l := lintPlan(name, s, routers.routers())
-				e.noted(s, "lint", "", name, l.Taken())
+				operate.Note(e.desk(s, router{}), actor(), "lint", "", name, l.Taken())
 				linted = append(linted, l)
 			}
 			if err := view.Lints(e.out, s.Output, linted, e.style(s)); err != nil {

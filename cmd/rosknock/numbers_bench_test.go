@@ -44,7 +44,7 @@ func BenchmarkRouter(b *testing.B) {
 			b.ReportAllocs()
 			from := cpuTime()
 			for b.Loop() {
-				if out := withChanges(operate.Result{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
+				if out := operate.Compare(operate.Result{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
 					b.Fatal(out.Err)
 				}
 			}
@@ -67,6 +67,15 @@ func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after ro
 		b.Fatal(err)
 	}
 	return p, before, changetest.After(b, before, first), session
+}
+
+// changesFor is what is computed without a proof.
+func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
+	sets, err := compile.Through(p, s)
+	if err != nil {
+		return change.ChangeSet{}, err
+	}
+	return diff.ComputeThrough(s, sets, session)
 }
 
 // BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with

@@ -262,7 +262,7 @@ func (e env) assumed(ctx context.Context, s settings, o rendering, args []string
 		if o.identity == "" {
 			return operate.Result{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
 		}
-		if of, err = e.unrolled(ctx, s, of, router{}, routeros.Snapshot{Identity: o.identity}); err != nil {
+		if of, err = e.standing(ctx, s, of, routeros.Snapshot{Identity: o.identity}); err != nil {
 			return operate.Result{}, p, nil, err
 		}
 	}
@@ -280,7 +280,7 @@ func (e env) assumed(ctx context.Context, s settings, o rendering, args []string
 		what = "It assumes RouterOS 7.19 or later, and a router without any rule in input, such as a CHR or an x86."
 		name = "a router without a firewall"
 	}
-	return withChanges(operate.Result{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
+	return operate.Compare(operate.Result{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
 }
 
 // assumedTable is what a router without a firewall, or with the default one, looks like.

@@ -116,7 +116,7 @@ func BenchmarkResults(b *testing.B) {
 	for _, output := range []string{"text", "json", "jsonl", "csv"} {
 		for _, n := range []int{1000, 10_000} {
 			b.Run(fmt.Sprintf("%s/routers=%d", output, n), func(b *testing.B) {
-				one := withChanges(operate.Result{Snapshot: &after}, p, session)
+				one := operate.Compare(operate.Result{Snapshot: &after}, p, session)
 				for b.Loop() {
 					heap := func() uint64 {
 						var m runtime.MemStats

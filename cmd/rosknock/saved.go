@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -22,10 +21,6 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
 )
-
-// foreignChanges is the name of the risk of changes that were saved elsewhere: nothing shows who
-// made them.
-const foreignChanges = "foreign-changes"
 
 // namedKey returns the key that several machines share, as the settings name it; false where they
 // name none.
@@ -64,7 +59,7 @@ func (e env) save(ctx context.Context, s settings, jobs []job, routers []operate
 	first := jobs[0].plans[0]
 	saved := state.Saved{Time: e.now(), Actor: actor(), Plan: string(plans.Write(first)), PlanDigest: first.Digest()}
 	for _, risk := range s.accept {
-		if risk = strings.ToLower(risk); risk != foreignChanges && risk != planCommands {
+		if risk = strings.ToLower(risk); risk != operate.ForeignChanges && risk != planCommands {
 			saved.Accepted = append(saved.Accepted, risk)
 		}
 	}
@@ -153,7 +148,7 @@ func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter,
 // risks that only the file accepts. Before that, nothing in the file has any effect.
 func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Saved, error) {
 	saved, err := state.Load(file, func(id string) (state.Key, error) { return e.keyOf(ctx, *s, id) })
-	if _, coded := errors.AsType[*codeError](err); err != nil && !coded && !exposedState(err) {
+	if code, _ := codeOf(ctx, err); err != nil && code == exitFailed {
 		err = invalid(err)
 	}
 	if err == nil {
@@ -169,9 +164,9 @@ func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Sav
 	}
 	if s.foreign = !saved.Authentic; s.foreign {
 		maker := fmt.Sprintf("by %s at %s UTC, as it says itself, and with the key %s, which is not known here", saved.Actor, saved.Time.UTC().Format(time.DateTime), saved.Key)
-		if !s.accepts(foreignChanges) {
-			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it anew here, name the key that you share with them with --changes-key, "+
-				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, foreignChanges)}
+		if !s.accepts(operate.ForeignChanges) {
+			return saved, operate.Refusef("%s was made %s, so anybody may have written it: make it anew here, name the key that you share with them with --changes-key, "+
+				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, operate.ForeignChanges)
 		}
 		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords are ignored here\n", file, maker)
 	}
@@ -204,15 +199,10 @@ func (e env) safeFile(file string, authentic bool) error {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && !authentic {
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s can be written by others (mode %04o), and nothing shows who did: check it again, and chmod 600 it", file, info.Mode().Perm())}
+		return operate.Refusef("%s can be written by others (mode %04o), and nothing shows who did: check it again, and chmod 600 it", file, info.Mode().Perm())
 	}
 	view.Say(e.err, "rosknock: warning: %s can be read by others, and it holds the knock: chmod 600 %s\n", file, file)
 	return nil
-}
-
-func exposedState(err error) bool {
-	_, exposed := errors.AsType[*state.ExposedError](err)
-	return exposed
 }
 
 // acceptAgain wants the risks of a file to be accepted by the person who carries it out: by their
@@ -227,7 +217,7 @@ func (e env) acceptAgain(ctx context.Context, s *settings, file string, risks []
 	if len(missing) == 0 {
 		return nil
 	}
-	refused := &codeError{code: exitRefused, err: fmt.Errorf("%s was made with accepted risks, and they have to be accepted again by the person who carries it out: --accept-risk=%s", file, strings.Join(missing, " --accept-risk="))}
+	refused := operate.Refusef("%s was made with accepted risks, and they have to be accepted again by the person who carries it out: --accept-risk=%s", file, strings.Join(missing, " --accept-risk="))
 	if !e.inTerminal || s.Yes {
 		return refused
 	}
@@ -247,11 +237,11 @@ func (e env) acceptAgain(ctx context.Context, s *settings, file string, risks []
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of
 // them that are named.
-func (e env) applySaved(ctx context.Context, s settings, file string, how applying, to *results) error {
+func (e env) applySaved(ctx context.Context, s settings, file string, how changing, to *results) error {
 	saved, err := e.loadSaved(ctx, &s, file)
 	if err != nil {
 		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {
-			e.refusedRun(s, how.command(), err)
+			e.refusedRun(s, how.command, err)
 		}
 		return err
 	}
@@ -260,14 +250,14 @@ func (e env) applySaved(ctx context.Context, s settings, file string, how applyi
 		return err
 	}
 	read := map[string]plans.Plan{}
-	var all []todo
+	var all []task
 	for _, one := range saved.Routers {
 		r, ok := chosen[one.Name]
 		if !ok {
 			continue
 		}
 		if r.credential.Kind == plans.FromCommand && len(s.inventories) == 0 && how.dryRun {
-			return &codeError{code: exitRefused, err: fmt.Errorf("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)}
+			return operate.Refusef("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)
 		}
 		text := cmp.Or(one.Plan, saved.Plan)
 		if _, known := read[text]; !known {
@@ -275,12 +265,12 @@ func (e env) applySaved(ctx context.Context, s settings, file string, how applyi
 				return err
 			}
 		}
-		all = append(all, todo{r, []work{{read[text], &one}}})
+		all = append(all, task{r, []operate.Operation{operate.ToPlan(how.command, read[text], &one)}})
 	}
 	if len(all) == 0 {
 		return usagef("--changes %s: none of its routers is named", file)
 	}
-	return e.applyAll(ctx, s, all, how, to)
+	return e.carryOut(ctx, s, all, how, to)
 }
 
 // savedPlan reads the plan of saved changes. Its commands run where the file is obeyed, and it is
@@ -291,7 +281,7 @@ func (e env) savedPlan(ctx context.Context, r router, file, text string, obeyed 
 		return p, invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
 	}
 	if lines := commandsOf(p); len(lines) > 0 && !obeyed {
-		return p, &codeError{code: exitRefused, err: fmt.Errorf("%s: its plan %s takes a secret from a command (%s), which runs neither in a dry run nor for changes that were made elsewhere: look with rosknock diff and the plan", file, p.Name, strings.Join(lines, "; "))}
+		return p, operate.Refusef("%s: its plan %s takes a secret from a command (%s), which runs neither in a dry run nor for changes that were made elsewhere: look with rosknock diff and the plan", file, p.Name, strings.Join(lines, "; "))
 	}
 	return e.resolved(ctx, p, r)
 }
@@ -392,7 +382,7 @@ func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bo
 		return r, invalid(fmt.Errorf("router %s: %q is not its key", one.Name, one.Key))
 	}
 	if !authentic && r.target.Transport == api.Plain && s.Transport != string(api.Plain) {
-		return r, &codeError{code: exitRefused, err: fmt.Errorf("router %s: changes that were made elsewhere want to reach it by the API in clear, which shows your password: say so yourself with --transport api", one.Name)}
+		return r, operate.Refusef("router %s: changes that were made elsewhere want to reach it by the API in clear, which shows your password: say so yourself with --transport api", one.Name)
 	}
 	if one.Authorities != "" && authentic && !s.typed["tls-ca"] {
 		if r.target.Trust.Roots, err = cas.parsed(one.Authorities, []byte(one.Authorities)); err != nil {
@@ -421,8 +411,8 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 	}
 	switch {
 	case here != "" && !strings.EqualFold(here, one.Pin):
-		return r, &codeError{code: exitRefused, err: fmt.Errorf("%s: its changes were computed over the certificate %s, and known here is %s (%s): "+
-			"compare with /certificate print on the router, and make the changes anew", r.Name, one.Pin, here, place)}
+		return r, operate.Refusef("%s: its changes were computed over the certificate %s, and known here is %s (%s): "+
+			"compare with /certificate print on the router, and make the changes anew", r.Name, one.Pin, here, place)
 	case !authentic && r.target.Trust.Insecure && r.target.Trust.Pin == "" && here == "":
 		r.target.Trust.Pin, r.remembers = one.Pin, false // less than anything
 	case !authentic:
@@ -431,33 +421,4 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 		r.target.Trust.Pin, r.remembers = one.Pin, false
 	}
 	return r, nil
-}
-
-// mostDifferences is how many lines of a difference are shown.
-const mostDifferences = 12
-
-// unmoved refuses a router that is not as it was when the changes were saved.
-func unmoved(r operate.Result, saved *state.SavedRouter) error {
-	switch {
-	case saved == nil:
-		return nil
-	case saved.Serial != "" && saved.Serial != r.Snapshot.Serial:
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes anew",
-			otherHardware, saved.Serial, cmp.Or(r.Snapshot.Serial, "not told"))}
-	case r.Snapshot.Digest() == saved.Snapshot:
-		return nil
-	}
-	if now := r.Snapshot.Version.String(); saved.Version != "" && saved.Version != now {
-		return &codeError{code: exitMoved, err: fmt.Errorf("the changes were saved for RouterOS %s, and the router has %s now: nothing was sent; look again with rosknock diff", saved.Version, now)}
-	}
-	lines := state.Difference(saved.Rows, state.Rows(*r.Snapshot), mostDifferences)
-	return &codeError{code: exitMoved, err: fmt.Errorf("the router changed since the changes were saved: nothing was sent; look again with rosknock diff; %s", strings.Join(lines, "; "))}
-}
-
-// sameSteps refuses saved steps that are not what the saved plan gives on this router.
-func sameSteps(r operate.Result, saved *state.SavedRouter) error {
-	if saved == nil || r.Changes == nil || reflect.DeepEqual(state.Steps(*r.Changes), saved.Steps) {
-		return nil
-	}
-	return invalid(fmt.Errorf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it anew with rosknock diff --save"))
 }

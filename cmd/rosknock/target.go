@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/inventory"
-	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -82,11 +80,6 @@ func (e env) sharing(s settings, r router) func() []string {
 		})
 		return m.holders[r.target.HostPort()]
 	}
-}
-
-// shown is the router before anything was read of it.
-func (r router) shown() operate.Result {
-	return operate.Result{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
 }
 
 // routersOf reads the routers that the command line names, and how their certificates are to be
@@ -427,27 +420,3 @@ func (e env) style(s settings) view.Style {
 	}
 	return view.Style{Width: e.width, Color: color, Reveal: s.Reveal}
 }
-
-// operators returns the addresses from which this session may come, as the router sees it: those of
-// the user's sessions over the API. Where the router does not tell, it is this end's own address,
-// which NAT may change.
-func operators(s routeros.Snapshot, session *api.Session, user string) []netip.Addr {
-	var found []netip.Addr
-	for _, a := range s.Active {
-		addr, err := netip.ParseAddr(a.Address)
-		addr = bare(addr)
-		if err == nil && a.Name == user && strings.HasPrefix(a.Via, "api") && !slices.Contains(found, addr) {
-			found = append(found, addr)
-		}
-	}
-	if len(found) > 0 {
-		return found
-	}
-	if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil && !local.Addr().IsUnspecified() { // through SSH hosts it is
-		return []netip.Addr{bare(local.Addr())}
-	}
-	return nil
-}
-
-// bare is an address as a router's rules see it: they know no zones.
-func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

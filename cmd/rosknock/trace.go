@@ -98,7 +98,7 @@ func (o traceOptions) placed(r operate.Result, p firewall.Packet) operate.Result
 		return r
 	}
 	if _, err := interfaceOf(*r.Snapshot, o.in, p.Src); err != nil {
-		return failed(r, &codeError{code: exitUsage, err: err})
+		return r.Failed(&codeError{code: exitUsage, err: err})
 	}
 	return r
 }
@@ -195,13 +195,7 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 	}
 	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
 	t.over(ctx, to, func(ctx context.Context, e env, target router) []operate.Result {
-		session, _, r := e.read(ctx, s, target, rotates)
-		if r.Err == nil {
-			session.Close()
-			if err := e.sameBox(s, target, r.Snapshot.Serial); err != nil { // what it is, is shown all the same
-				view.Say(e.err, "rosknock: warning: %s: %v\n", target.Name, err)
-			}
-		}
+		r := operate.Read(ctx, e.desk(s, target), e.options(s), e.operated(s, target), rotates)
 		return []operate.Result{then(r)}
 	})
 	return nil

@@ -303,12 +303,12 @@ func onLedger(ctx context.Context, e env, s settings, r router, command, source 
 			session.Close()
 		}
 		return err
-	}, func(err error) bool { return !passing(err) })
+	}, operate.Final)
 	if err != nil {
 		return fail(err)
 	}
 	defer session.Close()
-	switch err := e.sameBox(s, r, ledger.Serial); {
+	switch err := operate.SameBox(e.desk(s, r), e.operated(s, r), ledger.Serial); {
 	case err != nil && command == trustedAdd:
 		out.Outcome, out.Err = apply.Refused, err
 		return out

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
@@ -99,11 +100,11 @@ func (e env) follow(ctx context.Context, s settings, r router, write func(string
 		// One retry at a time, so that a session that held for long starts with a short wait again.
 		err := fleet.Backoff{Retries: 1 << 30, First: 2 * time.Second}.Retry(ctx, func() error {
 			err := e.followOnce(ctx, s, r, w, write, say)
-			if err != nil && ctx.Err() == nil && passing(err) {
+			if err != nil && ctx.Err() == nil && !operate.Final(err) {
 				say("%v; trying again", err)
 			}
 			return err
-		}, func(err error) bool { return !passing(err) })
+		}, operate.Final)
 		switch over := ctx.Err() != nil; {
 		case over:
 			return nil //nolint:nilerr // to be ended is no failure

@@ -1,4 +1,9 @@
-// Package operate is about one operation on one router, from the login to the journal.
+// Package operate carries out one operation on one router: connect, read, compute, prove, ask, apply,
+// record.
+//
+// An [Operation] says what is computed and in which words; [Run] and [Look] are the one way that all
+// of them go. What they need of their surroundings is a [Desk]: no terminal and no flag reaches this
+// package, so that the same operations can run far from the person who asked for them.
 package operate
 
 import (
@@ -78,6 +83,18 @@ func (r Result) Version() string {
 		return "unknown"
 	}
 	return r.Snapshot.Version.String()
+}
+
+// Failed is the router when something failed.
+func (r Result) Failed(err error) Result {
+	r.Outcome, r.Err = apply.Failed, err
+	return r
+}
+
+// Refused is the router when the operation was refused.
+func (r Result) Refused(err error) Result {
+	r.Outcome, r.Err = apply.Refused, err
+	return r
 }
 
 // Divide finds the parts of the change set, as long as all is there that was read of the router.
