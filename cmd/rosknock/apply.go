@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -40,8 +38,8 @@ func (a *changing) flags(c *cobra.Command) {
 }
 
 // check looks at the flags.
-func (a *changing) check(e env, s settings) error {
-	if !s.Yes && !a.dryRun && !e.inTerminal {
+func (a *changing) check(e access) error {
+	if !e.Yes && !a.dryRun && !e.inTerminal {
 		return usagef("%s asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look", a.command)
 	}
 	if !slices.Contains(apply.Protections(), apply.Protection(a.protect)) {
@@ -50,7 +48,7 @@ func (a *changing) check(e env, s settings) error {
 	if a.after < 5*time.Second || a.after > 24*time.Hour {
 		return usagef("--undo-after %s: from 5s to 24h", a.after)
 	}
-	if a.protect == string(apply.None) && !slices.Contains(s.accept, apply.Unprotected) {
+	if a.protect == string(apply.None) && !slices.Contains(e.accept, apply.Unprotected) {
 		return operate.Refusef("without protection nothing rolls the router back when a change shuts everybody out: if you can reach it in another way, accept the risk with --accept-risk=%s", apply.Unprotected)
 	}
 	return nil
@@ -106,18 +104,18 @@ Without a terminal to ask on, --yes is needed.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
-			r := e.changes(s, changeRun{command: "apply", dryRun: how.dryRun, files: files})
+			r := e.changes(changeRun{command: "apply", dryRun: how.dryRun, files: files})
 			if changes != "" {
-				err = e.applySaved(c.Context(), s, changes, how, r)
+				err = applySaved(c.Context(), e, changes, how, r)
 			} else {
-				err = e.applyPlans(c.Context(), s, args, how, r)
+				err = applyPlans(c.Context(), e, args, how, r)
 			}
 			if err != nil {
 				return err
@@ -125,7 +123,7 @@ Without a terminal to ask on, --yes is needed.`,
 			if err := r.end(); err != nil {
 				return err
 			}
-			e.wayBack(s, r, how.dryRun)
+			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
 		},
 	}
@@ -139,15 +137,15 @@ Without a terminal to ask on, --yes is needed.`,
 }
 
 // wayBack says how a run over several routers is rolled back.
-func (e env) wayBack(s settings, of *results, dryRun bool) {
-	if of.total < 2 || dryRun || !of.changed || s.Output != "text" {
+func wayBack(e access, of *results, dryRun bool) {
+	if of.total < 2 || dryRun || !of.changed || e.Output != "text" {
 		return
 	}
 	words := []string{"rosknock undo"}
 	for _, target := range []struct {
 		flag   string
 		values []string
-	}{{"-i", s.inventories}, {"-l", s.limits}, {"-r", s.routers}} {
+	}{{"-i", e.inventories}, {"-l", e.limits}, {"-r", e.routers}} {
 		for _, v := range target.values {
 			words = append(words, target.flag, v)
 		}
@@ -156,12 +154,12 @@ func (e env) wayBack(s settings, of *results, dryRun bool) {
 }
 
 // applyPlans carries out plans on the routers of the command line.
-func (e env) applyPlans(ctx context.Context, s settings, args []string, how changing, to *results) error {
-	routers, err := e.routersOf(s)
+func applyPlans(ctx context.Context, e access, args []string, how changing, to *results) error {
+	routers, err := e.routersOf()
 	if err != nil {
 		return err
 	}
-	jobs, err := e.planned(ctx, s, routers, args)
+	jobs, err := e.planned(ctx, routers, args)
 	if err == nil && how.command == operate.Rotation {
 		err = rotating(jobs)
 	}
@@ -175,7 +173,7 @@ func (e env) applyPlans(ctx context.Context, s settings, args []string, how chan
 			all[i].operations = append(all[i].operations, operate.ToPlan(how.command, p, nil))
 		}
 	}
-	return e.carryOut(ctx, s, all, how, to)
+	return carryOut(ctx, e, all, how, to)
 }
 
 // task is what is done to one router, one after the other.
@@ -185,14 +183,14 @@ type task struct {
 }
 
 // carryOut does what is to be done to each router.
-func (e env) carryOut(ctx context.Context, s settings, all []task, how changing, to *results) error {
-	o, err := how.rollout.options(e, how.after)
+func carryOut(ctx context.Context, e access, all []task, how changing, to *results) error {
+	o, err := how.rollout.options(e.env, how.after)
 	if err != nil {
 		return err
 	}
 	if o.Admit != nil && !how.dryRun {
 		if err := o.Admit(); err != nil {
-			e.refusedRun(s, how.command, err)
+			e.refusedRun(how.command, err)
 			return err
 		}
 	}
@@ -200,21 +198,21 @@ func (e env) carryOut(ctx context.Context, s settings, all []task, how changing,
 	case how.dryRun:
 		o = fleet.Options{}
 	case how.resumable:
-		if how.run, how.finished, err = e.begun(s, how.command, how.rollout, len(all)); err != nil {
+		if how.run, how.finished, err = e.begun(how.command, how.rollout, len(all)); err != nil {
 			return err
 		}
 	}
-	t := tour{env: e, settings: s, options: o, verb: how.command}
+	t := tour{access: e, options: o, verb: how.command}
 	byName := map[string][]operate.Operation{}
 	for _, one := range all {
 		t.routers = append(t.routers, one.router)
 		byName[one.Name] = append(byName[one.Name], one.operations...)
 	}
 	t.plan = func(router string) string { return byName[router][0].Plan() }
-	t.over(ctx, to, func(ctx context.Context, e env, r router) []operate.Result {
+	t.over(ctx, to, func(ctx context.Context, e access, r router) []operate.Result {
 		var out []operate.Result
 		for _, op := range byName[r.Name] {
-			one := operate.Run(ctx, e.desk(s, r), how.options(e, s), op, e.operated(s, r))
+			one := operate.Run(ctx, e.desk(r), how.options(e), op, e.operated(r))
 			if out = append(out, one); one.Err != nil {
 				break // what a later plan relies on may be missing
 			}
@@ -222,64 +220,14 @@ func (e env) carryOut(ctx context.Context, s settings, all []task, how changing,
 		return out
 	})
 	if how.run != "" {
-		e.runEnded(s, how.command, how.run, to)
+		e.runEnded(how.command, how.run, to)
 	}
 	return nil
 }
 
 // options are those of operations that change routers.
-func (a changing) options(e env, s settings) operate.Options {
-	o := e.options(s)
+func (a changing) options(e access) operate.Options {
+	o := e.options()
 	o.DryRun, o.Protect, o.Delay, o.Verify, o.Run, o.Finished = a.dryRun, apply.Protection(a.protect), a.after, a.verify, a.run, a.finished
 	return o
-}
-
-// confirm shows what would change and asks, unless it was told yes.
-func (e env) confirm(ctx context.Context, s settings, r operate.Result) (bool, error) {
-	if s.Yes {
-		return true, nil
-	}
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	if e.memory.carryOn.Load() {
-		return true, nil
-	}
-	var shown bytes.Buffer // at once, so that no other router's message falls in between
-	view.Changes(&shown, r, e.style(s))
-	choice := "[y/N]"
-	if e.among > 1 {
-		choice = "[y/N/all]"
-	}
-	view.Say(&shown, "carry this out on %s? %s ", r.Name, choice)
-	_, _ = e.err.Write(shown.Bytes())
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	if err != nil && answer == "" {
-		return false, err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "all", "a":
-		e.memory.carryOn.Store(e.among > 1)
-		return e.among > 1, nil
-	}
-	return yes(answer), nil
-}
-
-func yes(answer string) bool {
-	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
-}
-
-// readLine reads one line and not a byte more, so that the next question finds its own answer.
-func readLine(r io.Reader) (string, error) {
-	var line []byte
-	one := make([]byte, 1)
-	for {
-		n, err := r.Read(one)
-		if n == 1 && one[0] == '\n' {
-			return string(line), nil
-		}
-		line = append(line, one[:n]...)
-		if err != nil {
-			return string(line), err
-		}
-	}
 }

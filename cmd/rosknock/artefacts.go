@@ -28,14 +28,14 @@ func (a *artefacts) flags(c *cobra.Command) {
 }
 
 // flows are those into the files that were asked for.
-func (a artefacts) flows(e env, s settings, run changeRun, r *results, began time.Time) ([]flow, error) {
+func (a artefacts) flows(e access, run changeRun, r *results, began time.Time) ([]flow, error) {
 	var out []flow
 	add := func(flag, name string, into func(view.Sink) (flow, error)) error {
 		if name == "" {
 			return nil
 		}
 		file := &newFile{name: name, mode: forOthers}
-		f, err := into(view.Sink{To: file, Style: e.style(s), Keep: r.store})
+		f, err := into(view.Sink{To: file, Style: e.style(), Keep: r.store})
 		out = append(out, fileFlow{f, flag, file})
 		return err
 	}

@@ -24,12 +24,12 @@ the list WAN. An interface that nothing is known about counts as outside.`,
   rosknock audit --export router.rsc -o json`,
 		Args: exactly(0, "audit takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			r := e.shownBy(s, func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
-			if err := e.readAll(c.Context(), s, export, false, nil, r); err != nil {
+			r := e.shownBy(func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
+			if err := readAll(c.Context(), e, export, false, nil, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"time"
 
@@ -16,48 +17,57 @@ import (
 
 // desk implements [operate.Desk] for one router.
 type desk struct {
-	env      env
-	settings settings
-	router   router
+	access
+	router router
 }
 
-func (e env) desk(s settings, r router) desk { return desk{e, s, r} }
+func (e access) desk(r router) desk { return desk{e, r} }
 
 // operated is a router as an operation knows it.
-func (e env) operated(s settings, r router) operate.Router {
+func (e access) operated(r router) operate.Router {
 	return operate.Router{
 		Name: r.Name, Key: r.key(), Address: r.target.HostPort(), User: r.target.User, Service: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags,
-		Behind: r.jump != "", Accept: r.accepting(s), Sharing: e.sharing(s, r),
+		Behind: r.jump != "", Accept: r.accepting(e.settings), Sharing: e.sharing(r),
 	}
 }
 
 // options are those of operations that change nothing.
-func (e env) options(s settings) operate.Options {
-	return operate.Options{Actor: actor(), Accepted: s.accept, Elsewhere: s.foreign, At: s.at, Retries: s.pace.backoff(e.among), Several: e.among > 1, Asks: !s.Yes}
+func (e access) options() operate.Options {
+	return operate.Options{Actor: actor(), Accepted: e.accept, Elsewhere: e.foreign, At: e.at, Retries: e.pace.backoff(e.among), Several: e.among > 1, Asks: !e.Yes}
 }
 
 // Connect implements [operate.Desk].
 func (d desk) Connect(ctx context.Context) (*api.Session, error) {
-	return d.env.connect(ctx, d.settings, d.router)
+	return d.connect(ctx, d.router)
 }
 
 // Secret implements [operate.Desk].
 func (d desk) Secret(ctx context.Context, place plans.Credential) (string, error) {
-	return d.env.credential(ctx, place, d.router)
+	return d.credential(ctx, place, d.router)
 }
 
 // Confirm implements [operate.Desk].
 func (d desk) Confirm(ctx context.Context, r operate.Result) (bool, error) {
-	return d.env.confirm(ctx, d.settings, r)
+	if d.Yes {
+		return true, nil
+	}
+	var all *bool
+	if d.among > 1 {
+		all = &d.memory.carryOn
+	}
+	return d.agrees(ctx, all, func(w io.Writer) {
+		view.Changes(w, r, d.style())
+		view.Say(w, "carry this out on %s? ", r.Name)
+	})
 }
 
 // Knock implements [operate.Desk].
 func (d desk) Knock(ctx context.Context, host netip.Addr, stages []plans.Stage) error {
-	return d.env.knock(ctx, host, stages, knock.Options{})
+	return d.knock(ctx, host, stages, knock.Options{})
 }
 
 // State implements [operate.Desk].
-func (d desk) State() (state.Dir, error) { return d.env.state(d.settings) }
+func (d desk) State() (state.Dir, error) { return d.state() }
 
 // History implements [operate.Desk].
 func (d desk) History() (*state.History, error) {
@@ -65,29 +75,29 @@ func (d desk) History() (*state.History, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := d.env.memory
+	m := d.memory
 	m.journal.Do(func() { m.history, m.historyErr = dir.History() })
 	return m.history, m.historyErr
 }
 
 // Known implements [operate.Desk].
-func (d desk) Known() (*state.Known, error) { return d.env.remembered(d.settings) }
+func (d desk) Known() (*state.Known, error) { return d.remembered() }
 
 // Changing implements [operate.Desk].
 func (d desk) Changing(p apply.Protection) (done func()) {
-	return d.env.underway.begin(d.router.Name, p)
+	return d.underway.begin(d.router.Name, p)
 }
 
 // Now implements [operate.Desk].
-func (d desk) Now() time.Time { return d.env.now() }
+func (d desk) Now() time.Time { return d.now() }
 
 // Tell implements [operate.Desk].
 func (d desk) Tell(kind operate.Kind, format string, args ...any) {
 	switch {
-	case kind == operate.Progress && d.env.quiet, kind == operate.Detail && !d.settings.Verbose:
+	case kind == operate.Progress && d.quiet, kind == operate.Detail && !d.Verbose:
 	case kind == operate.Once:
-		d.env.memory.older.Do(func() { view.Say(d.env.err, format, args...) })
+		d.memory.older.Do(func() { view.Say(d.err, format, args...) })
 	default:
-		view.Say(d.env.err, format, args...)
+		view.Say(d.err, format, args...)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 func newDiff(e env) *cobra.Command {
 	var code bool
-	var export, save string
+	var export, saveAs string
 	var operator []string
 	var files artefacts
 	c := &cobra.Command{
@@ -42,21 +42,21 @@ the check for drift.`,
   rosknock diff -i fleet.yaml -l 'branches,!lab' --exit-code`,
 		Args: atMost(1, "diff takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			r := e.changes(s, changeRun{command: "diff", drift: code, files: files})
-			r.keeps = save != ""
-			jobs, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator, looks: true}, r)
+			r := e.changes(changeRun{command: "diff", drift: code, files: files})
+			r.keeps = saveAs != ""
+			jobs, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator, looks: true}, r)
 			if err != nil {
 				return err
 			}
 			if err := r.end(); err != nil {
 				return err
 			}
-			if save != "" {
-				if err := e.save(c.Context(), s, jobs, r.routers(), save); err != nil {
+			if saveAs != "" {
+				if err := save(c.Context(), e, jobs, r.routers(), saveAs); err != nil {
 					return err
 				}
 			}
@@ -69,7 +69,7 @@ the check for drift.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&save, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
+	c.Flags().StringVar(&saveAs, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
 	changesKeyFlag(c)
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
 	exportFlags(c, &export, &operator)
@@ -131,8 +131,8 @@ type comparison struct {
 }
 
 // diffTargets compares plans with an export or with every router. There are no jobs for an export.
-func diffTargets(ctx context.Context, e env, s settings, args []string, with comparison, to *results) ([]job, error) {
-	session, err := sessionOf(s, with.operator)
+func diffTargets(ctx context.Context, e access, args []string, with comparison, to *results) ([]job, error) {
+	session, err := sessionOf(e.settings, with.operator)
 	if err != nil {
 		return nil, err
 	}
@@ -140,9 +140,9 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		if len(args) == 0 {
 			return nil, usagef("no plan: name one")
 		}
-		p, err := readPlan(s, args[0])
+		p, err := readPlan(e.settings, args[0])
 		if err == nil {
-			err = e.mayRun(ctx, s, p)
+			err = e.mayRun(ctx, p)
 		}
 		if err == nil {
 			p, err = e.resolved(ctx, p, router{})
@@ -150,34 +150,34 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		if err != nil {
 			return nil, err
 		}
-		r, err := readExport(e, s, with.export)
+		r, err := readExport(e, with.export)
 		if err != nil {
 			return nil, err
 		}
-		if p, err = e.standing(ctx, s, p, *r.Snapshot); err != nil {
+		if p, err = e.standing(ctx, p, *r.Snapshot); err != nil {
 			return nil, err
 		}
 		r = operate.Compare(r, p, session)
-		operate.Note(e.desk(s, router{}), actor(), "prove", r.Name, p.Name, r.Risks())
+		operate.Note(e.desk(router{}), actor(), "prove", r.Name, p.Name, r.Risks())
 		to.start(1)
 		to.take(ctx, 0, []operate.Result{r})
 		return nil, nil
 	}
-	targets, err := e.routersOf(s)
+	targets, err := e.routersOf()
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := e.planned(ctx, s, targets, args)
+	jobs, err := e.planned(ctx, targets, args)
 	if err != nil {
 		return nil, err
 	}
-	diffRouters(ctx, e, s, jobs, session.Operators, with.looks, to)
+	diffRouters(ctx, e, jobs, session.Operators, with.looks, to)
 	return jobs, nil
 }
 
 // readExport reads an export instead of a router.
-func readExport(e env, s settings, name string) (operate.Result, error) {
-	if len(s.routers)+len(s.inventories) > 0 {
+func readExport(e access, name string) (operate.Result, error) {
+	if len(e.routers)+len(e.inventories) > 0 {
 		return operate.Result{}, usagef("--export and routers exclude each other")
 	}
 	data, err := readFile(name, maxExport)
@@ -191,11 +191,11 @@ func readExport(e env, s settings, name string) (operate.Result, error) {
 	if len(read.Statements) == 0 {
 		return operate.Result{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
 	}
-	if read.HasVersion && s.rosVersion != (routeros.Version{}) && read.Version != s.rosVersion {
-		return operate.Result{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, s.rosVersion))
+	if read.HasVersion && e.rosVersion != (routeros.Version{}) && read.Version != e.rosVersion {
+		return operate.Result{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, e.rosVersion))
 	}
-	snapshot, skipped := read.Snapshot(rsc.Options{Version: s.rosVersion})
-	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
+	snapshot, skipped := read.Snapshot(rsc.Options{Version: e.rosVersion})
+	reportSkipped(e.err, e.settings, name, append(read.Skipped, skipped...))
 	if snapshot.VersionAssumed {
 		view.Say(e.err, "rosknock: %s does not name its RouterOS version, so it is read as %s; --ros-version sets another\n", name, snapshot.Version)
 	}
@@ -236,8 +236,8 @@ func planOf(jobs []job) func(router string) string {
 
 // diffRouters compares every router with its plans. Where asked for, it also checks whether an
 // apply with the default protection would be refused. A router that fails does not stop the others.
-func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool, to *results) {
-	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
+func diffRouters(ctx context.Context, e access, jobs []job, operators []netip.Addr, looks bool, to *results) {
+	t := tour{access: e, verb: "diff", plan: planOf(jobs)}
 	wanted := map[string][]operate.Operation{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)
@@ -245,10 +245,10 @@ func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators [
 			wanted[j.Name] = append(wanted[j.Name], operate.ToPlan("diff", p, nil))
 		}
 	}
-	t.over(ctx, to, func(ctx context.Context, e env, r router) []operate.Result {
-		d, o := e.desk(s, r), e.options(s)
+	t.over(ctx, to, func(ctx context.Context, e access, r router) []operate.Result {
+		d, o := e.desk(r), e.options()
 		o.Operators = operators
-		out := operate.Look(ctx, d, o, e.operated(s, r), looks, wanted[r.Name]...)
+		out := operate.Look(ctx, d, o, e.operated(r), looks, wanted[r.Name]...)
 		for _, one := range out {
 			operate.Note(d, o.Actor, "prove", one.Name, one.Plan, one.Risks())
 		}

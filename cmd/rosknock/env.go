@@ -25,26 +25,18 @@ import (
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
-// env is what a command has of its surroundings. Commands take what they need of it.
+// env is what a command has of its surroundings.
 type env struct {
-	in          io.Reader
-	out, err    io.Writer
-	inTerminal  bool // in is a person
-	outTerminal bool
-	errTerminal bool
-	width       int // columns of out
-	getenv      func(string) string
-	now         func() time.Time
-	dial        func(ctx context.Context, network, address string) (net.Conn, error)
-	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
-	keyring     func(service, account string) (string, error) // nil where there is none
-	underway    *underway                                     // nil where no signal asks for it
-	simulated   bool                                          // the routers are in this process: nobody is on the path
+	streams
+	getenv    func(string) string
+	now       func() time.Time
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	knock     func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
+	keyring   func(service, account string) (string, error) // nil where there is none
+	underway  *underway                                     // nil where no signal asks for it
+	simulated bool                                          // the routers are in this process: nobody is on the path
 
 	// What follows is set by [run].
-	output  *output     // out, with what became of it
-	screen  io.Writer   // err as it was given, for what moves the cursor
-	asking  *sync.Mutex // held while somebody is asked
 	secrets *secrets
 	memory  *memory
 	among   int  // how many routers a command goes over at once

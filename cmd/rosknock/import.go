@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -45,23 +45,23 @@ by a new login, journalled. rosknock undo removes the marks.`,
   rosknock import -r admin@192.0.2.1 -o json`,
 		Args: exactly(0, "import takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
 			var found view.Imported
 			if how.export != "" {
-				found, err = how.fromExport(e, s)
+				found, err = how.fromExport(e)
 			} else {
-				found, err = how.fromRouter(c.Context(), e, s)
+				found, err = how.fromRouter(c.Context(), e)
 			}
 			if err != nil {
 				return err
 			}
-			if err := how.show(e, s, found); err != nil {
+			if err := how.show(e, found); err != nil {
 				return err
 			}
 			return outcomeCode(c.Context(), found.Result)
@@ -78,7 +78,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 }
 
 // check looks at the flags.
-func (i *importing) check(e env, s settings) error {
+func (i *importing) check(e access) error {
 	if plans.CheckName(i.name) != "" {
 		return usagef("--name %q: %s", i.name, plans.CheckName(i.name))
 	}
@@ -90,17 +90,17 @@ func (i *importing) check(e env, s settings) error {
 	case i.out == "":
 		return usagef("--adopt needs the plan to be kept: name a file for it with --out")
 	}
-	return i.changing.check(e, s)
+	return i.changing.check(e)
 }
 
 // fromExport recognises the knocks of an export.
-func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
-	r, err := readExport(e, s, i.export)
+func (i *importing) fromExport(e access) (view.Imported, error) {
+	r, err := readExport(e, i.export)
 	if err != nil {
 		return view.Imported{}, err
 	}
 	var found view.Imported
-	found.Result, found.Found = operate.Discover(r, i.name, change.Management{Accepted: s.accept})
+	found.Result, found.Found = operate.Discover(r, i.name, change.Management{Accepted: e.accept})
 	return found, i.keep(&found)
 }
 
@@ -117,8 +117,8 @@ func (i *importing) keep(found *view.Imported) error {
 }
 
 // fromRouter recognises the knocks of one router, and adopts the rules if that is wanted.
-func (i *importing) fromRouter(ctx context.Context, e env, s settings) (found view.Imported, err error) {
-	targets, err := e.routersOf(s)
+func (i *importing) fromRouter(ctx context.Context, e access) (found view.Imported, err error) {
+	targets, err := e.routersOf()
 	if err != nil {
 		return found, err
 	}
@@ -128,10 +128,10 @@ func (i *importing) fromRouter(ctx context.Context, e env, s settings) (found vi
 	r := targets[0]
 	op := operate.Adopt(i.name, &found.Found)
 	if !i.adopt {
-		found.Result = operate.Look(ctx, e.desk(s, r), e.options(s), e.operated(s, r), false, op)[0]
+		found.Result = operate.Look(ctx, e.desk(r), e.options(), e.operated(r), false, op)[0]
 		return found, i.keep(&found)
 	}
-	found.Result = operate.Run(ctx, importDesk{e.desk(s, r), i, &found}, i.options(e, s), op, e.operated(s, r))
+	found.Result = operate.Run(ctx, importDesk{e.desk(r), i, &found}, i.options(e), op, e.operated(r))
 	if errors.Is(found.Err, operate.ErrNotAsFound) {
 		return found, i.keep(&found)
 	}
@@ -148,43 +148,31 @@ type importDesk struct {
 // Confirm implements [operate.Desk].
 func (d importDesk) Confirm(ctx context.Context, r operate.Result) (bool, error) {
 	d.found.Result = r
-	ok, err := d.how.confirmed(ctx, d.env, d.settings, *d.found)
+	ok, err := d.Yes, error(nil)
+	if !ok {
+		ok, err = d.agrees(ctx, nil, func(w io.Writer) {
+			_ = view.Import(w, "text", *d.found, d.style()) // into memory
+			view.Say(w, "mark these rules on %s? ", r.Name)
+		})
+	}
 	if err == nil && ok {
 		d.how.unkept = d.how.keep(d.found)
 	}
 	return ok && d.how.unkept == nil, errors.Join(err, d.how.unkept)
 }
 
-// confirmed shows what was found and asks, unless it was told yes.
-func (i *importing) confirmed(ctx context.Context, e env, s settings, found view.Imported) (bool, error) {
-	if s.Yes {
-		return true, nil
-	}
-	var shown bytes.Buffer
-	if err := view.Import(&shown, "text", found, e.style(s)); err != nil {
-		return false, err
-	}
-	view.Say(&shown, "mark these rules on %s? [y/N] ", found.Name)
-	_, _ = e.err.Write(shown.Bytes())
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	if err != nil && answer == "" {
-		return false, err
-	}
-	return yes(answer), nil
-}
-
 // show writes the plan to standard output where it has no file, and what was found beside it.
-func (i *importing) show(e env, s settings, found view.Imported) error {
-	plain := s.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
+func (i *importing) show(e access, found view.Imported) error {
+	plain := e.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
 	to := e.out
 	if plain {
 		to = e.err
 	}
-	if err := view.Import(to, s.Output, found, e.style(s)); err != nil {
+	if err := view.Import(to, e.Output, found, e.style()); err != nil {
 		return err
 	}
 	if plain {
-		return view.ImportedPlan(e.out, found, e.style(s))
+		return view.ImportedPlan(e.out, found, e.style())
 	}
 	if found.File != "" {
 		view.Say(e.err, "%s holds the plan with the knock; keep it like a password.\n", found.File)

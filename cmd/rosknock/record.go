@@ -15,8 +15,8 @@ import (
 )
 
 // state opens the state folder.
-func (e env) state(s settings) (state.Dir, error) {
-	path, err := e.stateDir(s)
+func (e access) state() (state.Dir, error) {
+	path, err := e.stateDir()
 	if err != nil {
 		return state.Dir{}, err
 	}
@@ -24,9 +24,9 @@ func (e env) state(s settings) (state.Dir, error) {
 }
 
 // stateDir is where the state folder is, or would be.
-func (e env) stateDir(s settings) (string, error) {
-	if s.StateDir != "" {
-		return s.StateDir, nil
+func (e access) stateDir() (string, error) {
+	if e.StateDir != "" {
+		return e.StateDir, nil
 	}
 	return e.defaultStateDir()
 }
@@ -66,7 +66,7 @@ func actor() string {
 
 // runEnded writes into the journal how a run over a fleet ended: how many of its routers had which
 // outcome.
-func (e env) runEnded(s settings, command, run string, of *results) {
+func (e access) runEnded(command, run string, of *results) {
 	record := state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunEnd, Run: run, Outcomes: map[string]int{}}
 	total := apply.Outcome("")
 	for o, n := range of.worst {
@@ -77,7 +77,7 @@ func (e env) runEnded(s settings, command, run string, of *results) {
 		}
 	}
 	record.Outcome = string(total)
-	operate.Append(e.desk(s, router{}), run, record)
+	operate.Append(e.desk(router{}), run, record)
 }
 
 // ranking lists the outcomes. The one that needs attention most comes last.
@@ -86,19 +86,18 @@ func ranking() []apply.Outcome {
 }
 
 // refusedRun writes into the journal that a run was refused before it came to a router.
-func (e env) refusedRun(s settings, command string, err error) {
-	operate.Append(e.desk(s, router{}), command, state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.End, Outcome: string(apply.Refused), Error: err.Error()})
+func (e access) refusedRun(command string, err error) {
+	operate.Append(e.desk(router{}), command, state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.End, Outcome: string(apply.Refused), Error: err.Error()})
 }
 
 // act is what is done to the trusted ledger of a router, for the journal.
 type act struct {
-	env      env
-	settings settings
-	record   state.Record
+	access
+	record state.Record
 }
 
-func (e env) act(s settings, r router, command, source string) *act {
-	return &act{e, s, state.Record{
+func (e access) act(r router, command, source string) *act {
+	return &act{e, state.Record{
 		Actor: actor(), Command: command, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Source: source, Act: state.NewChange(e.now()),
 	}}
 }
@@ -107,8 +106,8 @@ func (e env) act(s settings, r router, command, source string) *act {
 // on without one.
 func (a *act) begin(door, lasting string) error {
 	a.record.Door, a.record.For = door, lasting
-	a.record.Time, a.record.Event = a.env.now(), state.Begin
-	dir, err := a.env.state(a.settings)
+	a.record.Time, a.record.Event = a.now(), state.Begin
+	dir, err := a.state()
 	if err == nil {
 		err = dir.Append(a.record)
 	}
@@ -117,18 +116,18 @@ func (a *act) begin(door, lasting string) error {
 
 // end writes down how it ended.
 func (a *act) end(out view.Trusted) {
-	a.record.Time, a.record.Event, a.record.Outcome = a.env.now(), state.End, string(out.Outcome)
+	a.record.Time, a.record.Event, a.record.Outcome = a.now(), state.End, string(out.Outcome)
 	a.record.Done = out.Revocation.Entries + out.Revocation.Connections
 	left := slices.Clone(out.Revocation.Left)
 	if out.Err != nil {
 		left = append(left, out.Err.Error())
 	}
 	a.record.Error = strings.Join(left, "; ")
-	dir, err := a.env.state(a.settings)
+	dir, err := a.state()
 	if err == nil {
 		err = dir.Append(a.record)
 	}
 	if err != nil {
-		view.Say(a.env.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", a.record.Router, err)
+		view.Say(a.err, "rosknock: warning: %s: what was done is not in the journal: %v\n", a.record.Router, err)
 	}
 }

@@ -57,24 +57,24 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
 			if err := what.read(c, services); err != nil {
 				return err
 			}
-			r := e.changes(s, changeRun{command: state.Removal, dryRun: how.dryRun, files: files})
-			if err := e.removePlans(c.Context(), s, args, what, how, r); err != nil {
+			r := e.changes(changeRun{command: state.Removal, dryRun: how.dryRun, files: files})
+			if err := removePlans(c.Context(), e, args, what, how, r); err != nil {
 				return err
 			}
 			if err := r.end(); err != nil {
 				return err
 			}
-			e.wayBack(s, r, how.dryRun)
+			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
 		},
 	}
@@ -102,8 +102,8 @@ func (r *removing) read(c *cobra.Command, services string) error {
 }
 
 // removePlans takes plans off the routers of the command line, the last that was put on first.
-func (e env) removePlans(ctx context.Context, s settings, args []string, what removing, how changing, to *results) error {
-	routers, err := e.routersOf(s)
+func removePlans(ctx context.Context, e access, args []string, what removing, how changing, to *results) error {
+	routers, err := e.routersOf()
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (e env) removePlans(ctx context.Context, s settings, args []string, what re
 		for _, r := range routers {
 			jobs = append(jobs, job{r, []plans.Plan{{Name: what.name}}})
 		}
-	} else if jobs, err = plannedWith(s, routers, args, func(p plans.Plan, _ router) (plans.Plan, error) { return p, nil }); err != nil {
+	} else if jobs, err = plannedWith(e.settings, routers, args, func(p plans.Plan, _ router) (plans.Plan, error) { return p, nil }); err != nil {
 		return err
 	}
 	all := make([]task, len(jobs))
@@ -122,5 +122,5 @@ func (e env) removePlans(ctx context.Context, s settings, args []string, what re
 			all[i].operations = append(all[i].operations, operate.Remove(p, what.services))
 		}
 	}
-	return e.carryOut(ctx, s, all, how, to)
+	return carryOut(ctx, e, all, how, to)
 }

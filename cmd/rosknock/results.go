@@ -161,22 +161,22 @@ func outcomeCode(ctx context.Context, routers ...operate.Result) error {
 }
 
 // sink is where results go on standard output.
-func (e env) sink(s settings, r *results) view.Sink {
-	return view.Sink{To: e.out, Format: s.Output, Style: e.style(s), Keep: r.store}
+func (e access) sink(r *results) view.Sink {
+	return view.Sink{To: e.out, Format: e.Output, Style: e.style(), Keep: r.store}
 }
 
 // shownBy are results that one flow shows.
-func (e env) shownBy(s settings, show func(view.Sink) flow) *results {
+func (e access) shownBy(show func(view.Sink) flow) *results {
 	r := &results{}
-	r.begin = func(int) ([]flow, error) { return []flow{show(e.sink(s, r))}, nil }
+	r.begin = func(int) ([]flow, error) { return []flow{show(e.sink(r))}, nil }
 	return r
 }
 
 // written writes results that are all there.
-func written[T any](e env, s settings, flow func(view.Sink) *view.Flow[T], all iter.Seq[T]) error {
+func written[T any](e access, flow func(view.Sink) *view.Flow[T], all iter.Seq[T]) error {
 	r := &results{}
 	defer r.close()
-	f, i := flow(e.sink(s, r)), 0
+	f, i := flow(e.sink(r)), 0
 	for one := range all {
 		f.Put(i, one)
 		i++
@@ -209,26 +209,26 @@ type changeRun struct {
 
 // changes are the results of a run of changes, on standard output and in the files that were asked
 // for.
-func (e env) changes(s settings, run changeRun) *results {
+func (e access) changes(run changeRun) *results {
 	r, began := &results{}, e.now()
 	r.begin = func(routers int) ([]flow, error) {
-		first, err := e.changesOut(s, run, r, began, routers)
+		first, err := e.changesOut(run, r, began, routers)
 		if err != nil {
 			return nil, err
 		}
-		files, err := run.files.flows(e, s, run, r, began)
+		files, err := run.files.flows(e, run, r, began)
 		return append([]flow{first}, files...), err
 	}
 	return r
 }
 
 // changesOut shows changes in the format that was asked for.
-func (e env) changesOut(s settings, run changeRun, r *results, began time.Time, routers int) (flow, error) {
-	sink := e.sink(s, r)
-	if s.Output == "html" {
+func (e access) changesOut(run changeRun, r *results, began time.Time, routers int) (flow, error) {
+	sink := e.sink(r)
+	if e.Output == "html" {
 		return e.page(sink, run.command, began)
 	}
-	how := view.Telling{Routers: routers, Verbose: s.Verbose, LeftOut: func(n int) {
+	how := view.Telling{Routers: routers, Verbose: e.Verbose, LeftOut: func(n int) {
 		view.Say(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", n)
 	}}
 	switch {

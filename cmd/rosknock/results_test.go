@@ -58,15 +58,19 @@ func TestSpool(t *testing.T) {
 func madeRun(tb testing.TB, routers int, output string, files artefacts, made func(i int) operate.Result) *results {
 	tb.Helper()
 	e := env{
-		out: io.Discard, err: io.Discard, screen: io.Discard, width: 80, now: time.Now, getenv: func(string) string { return "" }, memory: &memory{}, underway: &underway{},
+		streams:  streams{out: io.Discard, err: io.Discard, screen: io.Discard, width: 80},
+		now:      time.Now,
+		getenv:   func(string) string { return "" },
+		memory:   &memory{},
+		underway: &underway{},
 	}
 	s := settings{Output: output, StateDir: filepath.Join(tb.TempDir(), "state"), pace: pace{forks: 1}}
-	t := tour{env: e, settings: s, verb: "diff", silent: true}
+	t := tour{access: access{e, s}, verb: "diff", silent: true}
 	for i := range routers {
 		t.routers = append(t.routers, router{Member: fleet.Member{Name: fmt.Sprint(i)}})
 	}
-	to := e.changes(s, changeRun{command: "diff", files: files})
-	t.over(context.Background(), to, func(_ context.Context, _ env, r router) []operate.Result {
+	to := access{e, s}.changes(changeRun{command: "diff", files: files})
+	t.over(context.Background(), to, func(_ context.Context, _ access, r router) []operate.Result {
 		var i int
 		_, _ = fmt.Sscan(r.Name, &i)
 		out := made(i)
@@ -164,7 +168,7 @@ func TestFleetLines(t *testing.T) {
 	defer cancel()
 	b.order[4].onJump = cancel
 	out := &lineOutput{lines: make(chan string, 100)}
-	e := env{out: out, err: io.Discard, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
+	e := env{streams: streams{out: out, err: io.Discard, width: 100}, now: time.Now, dial: b.dial, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 	}}
 	code := make(chan int)

@@ -38,15 +38,15 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
   rosknock rotate -i fleet.yaml --yes --retries 3`,
 		Args: atMost(1, "rotate takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
-			r := e.changes(s, changeRun{command: how.command, files: files})
-			if err := e.applyPlans(c.Context(), s, args, how, r); err != nil {
+			r := e.changes(changeRun{command: how.command, files: files})
+			if err := applyPlans(c.Context(), e, args, how, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())
@@ -57,17 +57,17 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
 	return c
 }
 
-// at is the time for which knocks are derived.
-func (e env) at(s settings) time.Time {
-	if !s.at.IsZero() {
-		return s.at
+// knocksAt is the time for which knocks are derived.
+func (e access) knocksAt() time.Time {
+	if !e.at.IsZero() {
+		return e.at
 	}
 	return e.now()
 }
 
 // standing derives the knocks of a plan's rotating doors that belong on a router that was read.
-func (e env) standing(ctx context.Context, s settings, p plans.Plan, read routeros.Snapshot) (plans.Plan, error) {
-	return operate.Standing(p, read, e.at(s), func(c plans.Credential) (string, error) { return e.credential(ctx, c, router{}) })
+func (e access) standing(ctx context.Context, p plans.Plan, read routeros.Snapshot) (plans.Plan, error) {
+	return operate.Standing(p, read, e.knocksAt(), func(c plans.Credential) (string, error) { return e.credential(ctx, c, router{}) })
 }
 
 func (e env) derived(ctx context.Context, p plans.Plan, r router, identity string, which func(sequence.Schedule) []int64) (plans.Plan, error) {

@@ -41,7 +41,7 @@ does not tell, such as limit, both ways are followed.`,
   rosknock trace udp 203.0.113.9 :51820 --in ether1 --list trusted --export router.rsc
   rosknock trace icmp 203.0.113.9 --size 245 --in ether1 --export router.rsc`,
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
@@ -49,10 +49,10 @@ does not tell, such as limit, both ways are followed.`,
 			if err != nil {
 				return usagef("trace: %w", err)
 			}
-			r := e.shownBy(s, func(sink view.Sink) flow {
+			r := e.shownBy(func(sink view.Sink) flow {
 				return of[view.Traced]{view.TracesOf(sink), func(r operate.Result) view.Traced { return o.trace(r, p) }}
 			})
-			err = e.readAll(c.Context(), s, o.export, false, func(r operate.Result) operate.Result { return o.placed(r, p) }, r)
+			err = readAll(c.Context(), e, o.export, false, func(r operate.Result) operate.Result { return o.placed(r, p) }, r)
 			if err != nil {
 				return err
 			}
@@ -176,12 +176,12 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 // readAll reads an export, or every router of the command line; for plans that rotate with what
 // sets its clock. A router that fails stops none. then, where it is not nil, looks at each that was
 // read.
-func (e env) readAll(ctx context.Context, s settings, export string, rotates bool, then func(operate.Result) operate.Result, to *results) error {
+func readAll(ctx context.Context, e access, export string, rotates bool, then func(operate.Result) operate.Result, to *results) error {
 	if then == nil {
 		then = func(r operate.Result) operate.Result { return r }
 	}
 	if export != "" {
-		r, err := readExport(e, s, export)
+		r, err := readExport(e, export)
 		if err != nil {
 			return err
 		}
@@ -189,13 +189,13 @@ func (e env) readAll(ctx context.Context, s settings, export string, rotates boo
 		to.take(ctx, 0, []operate.Result{then(r)})
 		return nil
 	}
-	targets, err := e.routersOf(s)
+	targets, err := e.routersOf()
 	if err != nil {
 		return err
 	}
-	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
-	t.over(ctx, to, func(ctx context.Context, e env, target router) []operate.Result {
-		r := operate.Read(ctx, e.desk(s, target), e.options(s), e.operated(s, target), rotates)
+	t := tour{access: e, routers: targets, verb: "read", silent: true}
+	t.over(ctx, to, func(ctx context.Context, e access, target router) []operate.Result {
+		r := operate.Read(ctx, e.desk(target), e.options(), e.operated(target), rotates)
 		return []operate.Result{then(r)}
 	})
 	return nil

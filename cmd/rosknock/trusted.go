@@ -146,7 +146,7 @@ func newTrustedAdd(e env) *cobra.Command {
 				}
 				existed, err := trusted.Add(ctx, session, d, address, timeout, comment)
 				if err == nil {
-					view.Say(a.env.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
+					view.Say(a.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
 					out.Outcome = apply.Changed
 				}
 				return err
@@ -204,9 +204,9 @@ The address of your own session is refused, unless you accept the risk by its na
 			var left atomic.Bool
 			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				if err := a.begin("", ""); err != nil { // to cut somebody off can't wait for a disk
-					view.Say(a.env.err, "rosknock: warning: %s: %v\n", out.Name, err)
+					view.Say(a.err, "rosknock: warning: %s: %v\n", out.Name, err)
 				}
-				own := slices.Contains(a.settings.accept, change.LoseSession)
+				own := slices.Contains(a.accept, change.LoseSession)
 				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
 				out.Revocation = done
 				if err != nil {
@@ -216,10 +216,10 @@ The address of your own session is refused, unless you accept the risk by its na
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				view.Say(a.env.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
+				view.Say(a.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
-					view.Say(a.env.err, "%s: left: %s\n", out.Name, sentence)
+					view.Say(a.err, "%s: left: %s\n", out.Name, sentence)
 				}
 				return nil
 			})
@@ -240,19 +240,19 @@ const trustedAdd = "trusted-add"
 // onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router
 // that fails stops none. Afterwards the ledgers are shown as they are then. source is whose trust
 // it is about, for the journal.
-func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork) error {
-	s, err := load(c, e)
+func onLedgers(c *cobra.Command, from env, command, source string, work ledgerWork) error {
+	e, err := load(c, from)
 	if err != nil {
 		return err
 	}
-	targets, err := e.routersOf(s)
+	targets, err := e.routersOf()
 	if err != nil {
 		return err
 	}
-	t := tour{env: e, settings: s, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
+	t := tour{access: e, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
-	to := e.shownBy(s, func(sink view.Sink) flow {
+	to := e.shownBy(func(sink view.Sink) flow {
 		return of[view.Trusted]{view.Ledgers(sink, command), func(r operate.Result) view.Trusted {
 			mu.Lock()
 			defer mu.Unlock()
@@ -263,12 +263,12 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 			return view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err} // its turn did not come
 		}}
 	})
-	t.over(c.Context(), to, func(ctx context.Context, e env, r router) []operate.Result {
-		one := onLedger(ctx, e, s, r, command, source, work)
+	t.over(c.Context(), to, func(ctx context.Context, e access, r router) []operate.Result {
+		one := onLedger(ctx, e, r, command, source, work)
 		mu.Lock()
 		defer mu.Unlock()
 		found[r.Name] = one
-		if one.Err != nil && s.Output != "json" && s.Output != "jsonl" && len(targets) == 1 {
+		if one.Err != nil && e.Output != "json" && e.Output != "jsonl" && len(targets) == 1 {
 			view.Say(e.err, "%s: %v\n", r.Name, one.Err)
 		}
 		return []operate.Result{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
@@ -279,8 +279,8 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 // ledgerWork is what is done with a router's ledger.
 type ledgerWork func(context.Context, *act, *api.Session, *trusted.Ledger, *view.Trusted) error
 
-func onLedger(ctx context.Context, e env, s settings, r router, command, source string, work ledgerWork) (out view.Trusted) {
-	a := e.act(s, r, strings.ReplaceAll(command, "-", " "), source)
+func onLedger(ctx context.Context, e access, r router, command, source string, work ledgerWork) (out view.Trusted) {
+	a := e.act(r, strings.ReplaceAll(command, "-", " "), source)
 	if command != trustedList {
 		defer func() { a.end(out) }()
 	}
@@ -294,9 +294,9 @@ func onLedger(ctx context.Context, e env, s settings, r router, command, source 
 	}
 	var session *api.Session
 	var ledger trusted.Ledger
-	err := s.pace.backoff(e.among).Retry(ctx, func() error {
+	err := e.pace.backoff(e.among).Retry(ctx, func() error {
 		var err error
-		if session, err = e.connect(ctx, s, r); err != nil {
+		if session, err = e.connect(ctx, r); err != nil {
 			return err
 		}
 		if ledger, err = trusted.Read(ctx, session); err != nil {
@@ -308,7 +308,7 @@ func onLedger(ctx context.Context, e env, s settings, r router, command, source 
 		return fail(err)
 	}
 	defer session.Close()
-	switch err := operate.SameBox(e.desk(s, r), e.operated(s, r), ledger.Serial); {
+	switch err := operate.SameBox(e.desk(r), e.operated(r), ledger.Serial); {
 	case err != nil && command == trustedAdd:
 		out.Outcome, out.Err = apply.Refused, err
 		return out

@@ -30,14 +30,14 @@ It also finishes a run that was cut off while its dead-man is still armed.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
-			routers, err := e.routersOf(s)
+			routers, err := e.routersOf()
 			if err != nil {
 				return err
 			}
@@ -46,8 +46,8 @@ It also finishes a run that was cut off while its dead-man is still armed.`,
 			for i, r := range routers {
 				all[i] = task{r, []operate.Operation{op}}
 			}
-			to := e.changes(s, changeRun{command: "undo", dryRun: how.dryRun, files: files})
-			if err := e.carryOut(c.Context(), s, all, how, to); err != nil {
+			to := e.changes(changeRun{command: "undo", dryRun: how.dryRun, files: files})
+			if err := carryOut(c.Context(), e, all, how, to); err != nil {
 				return err
 			}
 			return to.finish(c.Context())
