@@ -59,9 +59,10 @@ func layers() map[string]layer {
 		"plans/trusted":           {ours: "routeros routeros/api", impure: true},
 		"plans/fleet":             {impure: true},
 		"plans/knock":             {ours: "plans routeros", theirs: "golang.org/x/net", impure: true},
+		"plans/operate":           {ours: "plans plans/apply plans/change plans/compile plans/diff plans/discover plans/fleet plans/inventory plans/lint plans/proof plans/remove plans/sequence plans/state plans/trusted plans/undo routeros routeros/api", impure: true},
 		"fixtures":                {},
 		"docs":                    {},
-		"cmd/rosknock/view":       {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/change plans/discover plans/form plans/inventory plans/lint plans/proof plans/sequence plans/state plans/trusted routeros routeros/firewall/space routeros/firewall", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
+		"cmd/rosknock/view":       {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/change plans/discover plans/form plans/inventory plans/lint plans/operate plans/proof plans/sequence plans/state plans/trusted routeros routeros/firewall/space routeros/firewall", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
 		"cmd/rosknock":            {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term github.com/schollz/progressbar/v3 github.com/zalando/go-keyring", impure: true},
 
 		"cmd/rosknock/view/page": {ours: "routeros"},

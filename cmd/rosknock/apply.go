@@ -1,11 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -13,31 +9,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
-	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// applying is how changes are carried out.
-type applying struct {
+// changing is how changes are carried out.
+type changing struct {
+	command string // as the journal has it
 	dryRun  bool
 	protect string
 	after   time.Duration // of the dead-man
 	verify  bool          // play knocks
-
-	rotates bool      // every plan has to
-	removes *removing // plans are taken off, not put on
-
 	rollout rollout
-	run     string                  // in the journal, of several routers
-	done    map[string]state.Record // what the run that is resumed has finished
+
+	resumable bool                    // a run over several routers has a name in the journal
+	run       string                  // that name
+	finished  map[string]state.Record // what the run that is resumed has finished
 }
 
-func (a *applying) flags(c *cobra.Command) {
+func (a *changing) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.dryRun, "dry-run", false, "show the steps and stop there")
 	f.StringVar(&a.protect, "protect", string(apply.Auto), "what rolls the changes back when nobody can: `auto`, safe-mode, dead-man or none")
@@ -45,21 +37,10 @@ func (a *applying) flags(c *cobra.Command) {
 	a.rollout.flags(c)
 }
 
-// command is the name of the command, as the journal has it.
-func (a *applying) command() string {
-	switch {
-	case a.rotates:
-		return rotation
-	case a.removes != nil:
-		return state.Removal
-	}
-	return "apply"
-}
-
 // check looks at the flags.
-func (a *applying) check(e env, s settings, command string) error {
-	if !s.Yes && !a.dryRun && !e.inTerminal {
-		return usagef("%s asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look", command)
+func (a *changing) check(e access) error {
+	if !e.Yes && !a.dryRun && !e.inTerminal {
+		return usagef("%s asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look", a.command)
 	}
 	if !slices.Contains(apply.Protections(), apply.Protection(a.protect)) {
 		return usagef("--protect %s: choose one of auto, safe-mode, dead-man, none", a.protect)
@@ -67,14 +48,14 @@ func (a *applying) check(e env, s settings, command string) error {
 	if a.after < 5*time.Second || a.after > 24*time.Hour {
 		return usagef("--undo-after %s: from 5s to 24h", a.after)
 	}
-	if a.protect == string(apply.None) && !slices.Contains(s.accept, apply.Unprotected) {
-		return &codeError{code: exitRefused, err: fmt.Errorf("without protection nothing rolls the router back when a change shuts everybody out: if you can reach it in another way, accept the risk with --accept-risk=%s", apply.Unprotected)}
+	if a.protect == string(apply.None) && !slices.Contains(e.accept, apply.Unprotected) {
+		return operate.Refusef("without protection nothing rolls the router back when a change shuts everybody out: if you can reach it in another way, accept the risk with --accept-risk=%s", apply.Unprotected)
 	}
 	return nil
 }
 
 func newApply(e env) *cobra.Command {
-	var how applying
+	how := changing{command: "apply", resumable: true}
 	var changes string
 	var files artefacts
 	c := &cobra.Command{
@@ -123,18 +104,18 @@ Without a terminal to ask on, --yes is needed.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s, "apply"); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
-			r := e.changes(s, changeRun{command: "apply", dryRun: how.dryRun, files: files})
+			r := e.changes(changeRun{command: "apply", dryRun: how.dryRun, files: files})
 			if changes != "" {
-				err = e.applySaved(c.Context(), s, changes, how, r)
+				err = applySaved(c.Context(), e, changes, how, r)
 			} else {
-				err = e.applyPlans(c.Context(), s, args, how, r)
+				err = applyPlans(c.Context(), e, args, how, r)
 			}
 			if err != nil {
 				return err
@@ -142,7 +123,7 @@ Without a terminal to ask on, --yes is needed.`,
 			if err := r.end(); err != nil {
 				return err
 			}
-			e.wayBack(s, r, how.dryRun)
+			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
 		},
 	}
@@ -156,15 +137,15 @@ Without a terminal to ask on, --yes is needed.`,
 }
 
 // wayBack says how a run over several routers is rolled back.
-func (e env) wayBack(s settings, of *results, dryRun bool) {
-	if of.total < 2 || dryRun || !of.changed || s.Output != "text" {
+func wayBack(e access, of *results, dryRun bool) {
+	if of.total < 2 || dryRun || !of.changed || e.Output != "text" {
 		return
 	}
 	words := []string{"rosknock undo"}
 	for _, target := range []struct {
 		flag   string
 		values []string
-	}{{"-i", s.inventories}, {"-l", s.limits}, {"-r", s.routers}} {
+	}{{"-i", e.inventories}, {"-l", e.limits}, {"-r", e.routers}} {
 		for _, v := range target.values {
 			words = append(words, target.flag, v)
 		}
@@ -173,296 +154,80 @@ func (e env) wayBack(s settings, of *results, dryRun bool) {
 }
 
 // applyPlans carries out plans on the routers of the command line.
-func (e env) applyPlans(ctx context.Context, s settings, args []string, how applying, to *results) error {
-	routers, err := e.routersOf(s)
+func applyPlans(ctx context.Context, e access, args []string, how changing, to *results) error {
+	routers, err := e.routersOf()
 	if err != nil {
 		return err
 	}
-	jobs, err := e.planned(ctx, s, routers, args)
-	if err == nil && how.rotates {
+	jobs, err := e.planned(ctx, routers, args)
+	if err == nil && how.command == operate.Rotation {
 		err = rotating(jobs)
 	}
 	if err != nil {
 		return err
 	}
-	todo := make([]todo, len(jobs))
+	all := make([]task, len(jobs))
 	for i, j := range jobs {
-		todo[i].router = j.router
+		all[i].router = j.router
 		for _, p := range j.plans {
-			todo[i].work = append(todo[i].work, work{plan: p})
+			all[i].operations = append(all[i].operations, operate.ToPlan(how.command, p, nil))
 		}
 	}
-	return e.applyAll(ctx, s, todo, how, to)
+	return carryOut(ctx, e, all, how, to)
 }
 
-// todo is what is to be done on one router.
-type todo struct {
+// task is what is done to one router, one after the other.
+type task struct {
 	router
-	work []work
+	operations []operate.Operation
 }
 
-// work is one plan. Saved changes must equal those that are computed when its turn comes.
-type work struct {
-	plan  plans.Plan
-	saved *state.SavedRouter
-}
-
-// applyAll carries out what is to be done, on each router in turn.
-func (e env) applyAll(ctx context.Context, s settings, todo []todo, how applying, to *results) error {
-	o, err := how.rollout.options(e, how.after)
+// carryOut does what is to be done to each router.
+func carryOut(ctx context.Context, e access, all []task, how changing, to *results) error {
+	o, err := how.rollout.options(e.env, how.after)
 	if err != nil {
 		return err
 	}
 	if o.Admit != nil && !how.dryRun {
 		if err := o.Admit(); err != nil {
-			e.refusedRun(s, how.command(), err)
+			e.refusedRun(how.command, err)
 			return err
 		}
 	}
 	switch {
 	case how.dryRun:
 		o = fleet.Options{}
-	case how.rotates: // a timer lets it run all day, mostly to find nothing to do, and nobody resumes it
-	default:
-		if how.run, how.done, err = e.begun(s, how.command(), how.rollout, len(todo)); err != nil {
+	case how.resumable:
+		if how.run, how.finished, err = e.begun(how.command, how.rollout, len(all)); err != nil {
 			return err
 		}
 	}
-	t := tour{env: e, settings: s, options: o, verb: how.command()}
-	byName := map[string][]work{}
-	for _, one := range todo {
+	t := tour{access: e, options: o, verb: how.command}
+	byName := map[string][]operate.Operation{}
+	for _, one := range all {
 		t.routers = append(t.routers, one.router)
-		byName[one.Name] = append(byName[one.Name], one.work...)
+		byName[one.Name] = append(byName[one.Name], one.operations...)
 	}
-	t.plan = func(router string) string { return byName[router][0].plan.Name }
-	do := applyRouter
-	if how.removes != nil {
-		do = removeRouter
-	}
-	t.over(ctx, to, func(ctx context.Context, e env, r router) []view.Router {
-		var out []view.Router
-		for _, w := range byName[r.Name] {
-			one := do(ctx, e, s, w, r, how)
-			if one.Plan = w.plan.Name; !how.dryRun {
-				known, _ := e.fingerprint(s, w.plan) // without it, a run that is resumed looks again
-				e.outcome(s, entry{command: how.command(), plan: w.plan.Name, run: how.run, fingerprint: known}, r, one)
-			}
-			out = append(out, one)
-			if one.Err != nil {
+	t.plan = func(router string) string { return byName[router][0].Plan() }
+	t.over(ctx, to, func(ctx context.Context, e access, r router) []operate.Result {
+		var out []operate.Result
+		for _, op := range byName[r.Name] {
+			one := operate.Run(ctx, e.desk(r), how.options(e), op, e.operated(r))
+			if out = append(out, one); one.Err != nil {
 				break // what a later plan relies on may be missing
 			}
 		}
 		return out
 	})
 	if how.run != "" {
-		e.runEnded(s, how.command(), how.run, to)
+		e.runEnded(how.command, how.run, to)
 	}
 	return nil
 }
 
-// resumed completes a router that the resumed run had reached before, and that was read again.
-// Where nothing is left to do, its note says what that run did.
-func (e env) resumed(w work, r router, out view.Router, how applying) view.Router {
-	record, ok := how.done[r.key()+" "+w.plan.Name]
-	if !ok || out.Outcome != apply.Unchanged {
-		return out // what there is to do, is done: somebody has changed the router since
-	}
-	out.Outcome = apply.Skipped
-	out.Note = fmt.Sprintf("%s in %s at %s, and nothing is left to do", record.Outcome, how.run, record.Time.Format(time.DateTime))
-	return out
-}
-
-// applyRouter carries a plan out on one router.
-func applyRouter(ctx context.Context, e env, s settings, w work, r router, how applying) view.Router {
-	p, saved := w.plan, w.saved
-	refused := func(err error) view.Router {
-		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}
-	}
-	if ctx.Err() != nil {
-		return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Skipped, Err: context.Cause(ctx)}
-	}
-	if how.verify && r.jump != "" {
-		return refused(errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of the two out"))
-	}
-	if !how.dryRun {
-		release, err := e.lock(s, r, "apply "+p.Name)
-		if err != nil {
-			return refused(err)
-		}
-		defer release()
-		e.remind(s, r)
-	}
-	session, carrier, out := e.begin(ctx, s, r, p.Rotates(), how.dryRun)
-	if out.Err != nil {
-		return out
-	}
-	defer session.Close()
-	var err error
-	if err = unmoved(out, saved); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-		return out
-	}
-	base := p
-	if p, err = e.ready(ctx, s, p, r, out); err != nil {
-		return notReady(out, err)
-	}
-	e.warnOfClock(s, base, r, *out.Snapshot)
-	out = withChanges(out, p, carrier)
-	if err := sameSteps(out, saved); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-	}
-	out, agreed := e.agreed(ctx, s, session, out, base, r, how)
-	if !agreed {
-		return e.resumed(w, r, out, how)
-	}
-	what := entry{command: how.command(), plan: p.Name, run: how.run}
-	if what.fingerprint, err = e.fingerprint(s, base); err != nil {
-		return refused(err)
-	}
-	return e.recorded(s, what, r, out, func(name string) view.Router {
-		o := how.options(r, out, p.Name)
-		o.Change = name
-		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, p, carrier) }
-		o.Dial = e.redial(s, r)
-		if how.verify {
-			o.Confirm = e.verifyKnocks(presentDoors(p, out.Snapshot.Clock), session, carrier, r)
-		}
-		return e.carryOut(ctx, session, out, o)
-	})
-}
-
-// agreed reports whether the steps of a router are to be carried out: there are some, nobody else
-// is changing the router, and the person who is asked says yes. Otherwise the router has its
-// outcome.
-func (e env) agreed(ctx context.Context, s settings, session *api.Session, out view.Router, p plans.Plan, r router, how applying) (view.Router, bool) {
-	if (out.Err != nil || out.Changes.Changed() && !s.Yes) && !how.dryRun {
-		// While somebody else changes a router, it reads strangely. So say that, rather than what
-		// comes of it. Where nobody is asked first, the run itself checks right away.
-		if err := apply.Vacant(ctx, session, out.Snapshot.Version); err != nil {
-			out.Outcome, out.Err = apply.Refused, err
-		}
-	}
-	switch {
-	case out.Err != nil:
-		return out, false
-	case !out.Changes.Changed():
-		out.Outcome = apply.Unchanged
-		return out, false
-	case how.dryRun:
-		out.Outcome = apply.Skipped
-		return e.looked(ctx, s, session, r, out, how.options(r, out, p.Name)), false
-	}
-	if ok, err := e.confirm(ctx, s, out); err != nil || !ok {
-		out.Outcome, out.Err = apply.Skipped, err
-		if err == nil {
-			view.Say(e.err, "%s: nothing was changed\n", r.Name)
-		}
-		return out, false
-	}
-	return out, true
-}
-
-// notReady is a router for which no knocks could be derived.
-func notReady(out view.Router, err error) view.Router {
-	if coded, ok := errors.AsType[*codeError](err); ok && coded.code == exitRefused {
-		out.Outcome, out.Err = apply.Refused, err
-		return out
-	}
-	return failed(out, err)
-}
-
-// options are those of a run on a router.
-func (a applying) options(r router, out view.Router, plan string) apply.Options {
-	return apply.Options{Before: *out.Snapshot, Plan: plan, Protect: apply.Protection(a.protect), Delay: a.after, Owner: actor(), Login: r.target.User}
-}
-
-// redial opens further sessions to a router, with the password that was found for the first.
-func (e env) redial(s settings, r router) func(context.Context) (apply.Session, error) {
-	return func(ctx context.Context) (apply.Session, error) {
-		session, err := e.connect(ctx, s, r)
-		if err != nil {
-			return nil, err
-		}
-		return session, nil
-	}
-}
-
-// wanted says what is left to do on a router that was read again.
-func wanted(after routeros.Snapshot, p plans.Plan, carrier change.Management) error {
-	rest, err := changesFor(after, p, carrier)
-	if err != nil {
-		return fmt.Errorf("reads back in a state that is refused: %w", err)
-	}
-	if n := len(rest.Steps); n > 0 {
-		return fmt.Errorf("reads back with %s, the first: %s %s", view.Plural(n, "difference"), rest.Steps[0].Op, rest.Steps[0].Slot)
-	}
-	return nil
-}
-
-// carryOut runs the change set of a router and follows it on standard error.
-func (e env) carryOut(ctx context.Context, session *api.Session, out view.Router, o apply.Options) view.Router {
-	total := len(out.Changes.Steps)
-	o.Observe = func(event apply.Event) {
-		switch {
-		case e.quiet:
-		case event.Done != nil && event.Done.Err == nil:
-			view.Say(e.err, "%s: step %d of %d done: %s %s\n", out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Slot)
-		case event.Doing != "":
-			view.Say(e.err, "%s: %s\n", out.Name, event.Doing)
-		}
-	}
-	defer e.underway.begin(out.Name, o.Protect)()
-	result := apply.Run(ctx, session, *out.Changes, o)
-	out.Result, out.Outcome, out.Err = &result, result.Outcome, result.Err
-	return out
-}
-
-// confirm shows what would change and asks, unless it was told yes.
-func (e env) confirm(ctx context.Context, s settings, r view.Router) (bool, error) {
-	if s.Yes {
-		return true, nil
-	}
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	if e.memory.carryOn.Load() {
-		return true, nil
-	}
-	var shown bytes.Buffer // at once, so that no other router's message falls in between
-	view.Changes(&shown, r, e.style(s))
-	choice := "[y/N]"
-	if e.among > 1 {
-		choice = "[y/N/all]"
-	}
-	view.Say(&shown, "carry this out on %s? %s ", r.Name, choice)
-	_, _ = e.err.Write(shown.Bytes())
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	if err != nil && answer == "" {
-		return false, err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "all", "a":
-		e.memory.carryOn.Store(e.among > 1)
-		return e.among > 1, nil
-	}
-	return yes(answer), nil
-}
-
-func yes(answer string) bool {
-	return slices.Contains([]string{"y", "yes"}, strings.ToLower(strings.TrimSpace(answer)))
-}
-
-// readLine reads one line and not a byte more, so that the next question finds its own answer.
-func readLine(r io.Reader) (string, error) {
-	var line []byte
-	one := make([]byte, 1)
-	for {
-		n, err := r.Read(one)
-		if n == 1 && one[0] == '\n' {
-			return string(line), nil
-		}
-		line = append(line, one[:n]...)
-		if err != nil {
-			return string(line), err
-		}
-	}
+// options are those of operations that change routers.
+func (a changing) options(e access) operate.Options {
+	o := e.options()
+	o.DryRun, o.Protect, o.Delay, o.Verify, o.Run, o.Finished = a.dryRun, apply.Protection(a.protect), a.after, a.verify, a.run, a.finished
+	return o
 }

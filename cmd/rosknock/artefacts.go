@@ -12,6 +12,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // artefacts are the files that a run leaves for others to look at.
@@ -27,14 +28,14 @@ func (a *artefacts) flags(c *cobra.Command) {
 }
 
 // flows are those into the files that were asked for.
-func (a artefacts) flows(e env, s settings, run changeRun, r *results, began time.Time) ([]flow, error) {
+func (a artefacts) flows(e access, run changeRun, r *results, began time.Time) ([]flow, error) {
 	var out []flow
 	add := func(flag, name string, into func(view.Sink) (flow, error)) error {
 		if name == "" {
 			return nil
 		}
 		file := &newFile{name: name, mode: forOthers}
-		f, err := into(view.Sink{To: file, Style: e.style(s), Keep: r.store})
+		f, err := into(view.Sink{To: file, Style: e.style(), Keep: r.store})
 		out = append(out, fileFlow{f, flag, file})
 		return err
 	}
@@ -96,16 +97,16 @@ func replaceFile(name string, text []byte, mode fs.FileMode) error {
 
 // whoReaches looks at who reaches a router before the change and after it; in a diff, after the
 // change as it would be.
-func whoReaches(r view.Router) *view.Reachable {
+func whoReaches(r operate.Result) *view.Reachable {
 	if r.Snapshot == nil {
 		return nil
 	}
 	before := audit.Router(*r.Snapshot)
 	after := before
 	switch {
-	case r.Result != nil && r.Result.After != nil:
-		after = audit.Router(*r.Result.After)
-	case r.Result == nil && r.Changes != nil && r.Changes.Changed():
+	case r.Applied != nil && r.Applied.After != nil:
+		after = audit.Router(*r.Applied.After)
+	case r.Applied == nil && r.Changes != nil && r.Changes.Changed():
 		if then, err := change.Rehearse(*r.Snapshot, *r.Changes, len(r.Changes.Steps)); err == nil { // else the proof says so
 			after = audit.Router(then)
 		}

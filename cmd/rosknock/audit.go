@@ -6,6 +6,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 func newAudit(e env) *cobra.Command {
@@ -23,12 +24,12 @@ the list WAN. An interface that nothing is known about counts as outside.`,
   rosknock audit --export router.rsc -o json`,
 		Args: exactly(0, "audit takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			r := e.shownBy(s, func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
-			if err := e.readAll(c.Context(), s, export, false, nil, r); err != nil {
+			r := e.shownBy(func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
+			if err := readAll(c.Context(), e, export, false, nil, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())
@@ -39,8 +40,8 @@ the list WAN. An interface that nothing is known about counts as outside.`,
 }
 
 // audited looks at a router that was read.
-func audited(r view.Router) view.Audited {
-	a := view.Audited{Router: r}
+func audited(r operate.Result) view.Audited {
+	a := view.Audited{Result: r}
 	if r.Err == nil {
 		a.Report = audit.Router(*r.Snapshot)
 		a.Findings = lint.Router(*r.Snapshot, a.Report)

@@ -2,11 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"slices"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // planCommands is the name of the risk of running what a plan says on this machine.
@@ -26,17 +27,19 @@ func commandsOf(p plans.Plan) []string {
 // mayRun asks before the commands of a plan run for a command that needs no router. Such a plan may
 // come from anybody, by mail or with a pull request: to look at it is no consent to run what it
 // says.
-func (e env) mayRun(ctx context.Context, s settings, p plans.Plan) error {
-	if s.accepts(planCommands) {
+func (e access) mayRun(ctx context.Context, p plans.Plan) error {
+	if e.accepts(planCommands) {
 		return nil
 	}
 	for _, line := range commandsOf(p) {
-		refused := &codeError{code: exitRefused, err: fmt.Errorf("plan %s: it takes a secret from a command that would run on this machine: %s: "+
-			"when you know the plan, accept with --accept-risk=%s", p.Name, line, planCommands)}
+		refused := operate.Refusef("plan %s: it takes a secret from a command that would run on this machine: %s: "+
+			"when you know the plan, accept with --accept-risk=%s", p.Name, line, planCommands)
 		if !e.inTerminal {
 			return refused
 		}
-		ok, err := e.askRun(ctx, p, line)
+		ok, err := e.agrees(ctx, nil, func(w io.Writer) {
+			view.Say(w, "the plan %s takes a secret from a command, which runs on this machine:\n  %s\nrun it? ", p.Name, line)
+		})
 		if err != nil {
 			return err
 		}
@@ -45,15 +48,4 @@ func (e env) mayRun(ctx context.Context, s settings, p plans.Plan) error {
 		}
 	}
 	return nil
-}
-
-func (e env) askRun(ctx context.Context, p plans.Plan, line string) (bool, error) {
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	view.Say(e.err, "the plan %s takes a secret from a command, which runs on this machine:\n  %s\nrun it? [y/N] ", p.Name, line)
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	if err != nil && answer == "" {
-		return false, err
-	}
-	return yes(answer), nil
 }

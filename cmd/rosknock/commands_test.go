@@ -55,7 +55,7 @@ func TestPlanCommands(t *testing.T) {
 				args = append(args, "--accept-risk=plan-commands")
 			}
 			var out bytes.Buffer
-			e := env{in: strings.NewReader(how.in), inTerminal: how.in != "", out: &out, err: &out, width: 1000, now: time.Now, getenv: func(string) string { return "" }, dial: func(context.Context, string, string) (net.Conn, error) {
+			e := env{streams: streams{in: strings.NewReader(how.in), inTerminal: how.in != "", out: &out, err: &out, width: 1000}, now: time.Now, getenv: func(string) string { return "" }, dial: func(context.Context, string, string) (net.Conn, error) {
 				return nil, io.EOF
 			}}
 			code := run(t.Context(), e, args)

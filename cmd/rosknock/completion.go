@@ -76,11 +76,11 @@ To keep it, write the output to where the shell looks:
 // On an error it offers nothing.
 func setCompletion(c *cobra.Command, e env) {
 	if c.ValidArgsFunction == nil && c.ValidArgs == nil {
-		c.ValidArgsFunction = e.arguments(c)
+		c.ValidArgsFunction = completer{e}.arguments(c)
 	}
 	known := func(f *pflag.Flag) {
 		if _, has := c.GetFlagCompletionFunc(f.Name); !has && f.Value.Type() != "bool" {
-			_ = c.RegisterFlagCompletionFunc(f.Name, e.flagValues(f)) // which fails for a flag that is not there
+			_ = c.RegisterFlagCompletionFunc(f.Name, completer{e}.flagValues(f)) // which fails for a flag that is not there
 		}
 	}
 	c.PersistentFlags().VisitAll(known)
@@ -90,8 +90,11 @@ func setCompletion(c *cobra.Command, e env) {
 	}
 }
 
+// completer finds the words that may follow.
+type completer struct{ env }
+
 // arguments completes the arguments of a command, by what its usage calls them.
-func (e env) arguments(c *cobra.Command) cobra.CompletionFunc {
+func (e completer) arguments(c *cobra.Command) cobra.CompletionFunc {
 	switch {
 	case c.CommandPath() == "rosknock undo":
 		return first(offered(e.undoable))
@@ -117,7 +120,7 @@ func (e env) arguments(c *cobra.Command) cobra.CompletionFunc {
 type offer func(c *cobra.Command, args []string, typed string) []cobra.Completion
 
 // flagValues completes the value of a flag: by its name, or by what its usage calls the value.
-func (e env) flagValues(f *pflag.Flag) cobra.CompletionFunc {
+func (e completer) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 	value, _ := pflag.UnquoteUsage(f)
 	switch name, what, _ := strings.Cut(value, "."); {
 	case name == "FILE" && what != "":
@@ -265,20 +268,20 @@ const mostSeen = 4000
 
 // journalled is the journal of this machine, and the settings of the command line. Nothing is made
 // or written.
-func (e env) journalled(c *cobra.Command) (*state.History, settings) {
-	s, err := load(c, e)
+func (e completer) journalled(c *cobra.Command) (*state.History, access) {
+	a, err := load(c, e.env)
 	if err != nil {
-		return nil, s
+		return nil, a
 	}
-	path, err := e.stateDir(s)
+	path, err := a.stateDir()
 	if err != nil {
-		return nil, s
+		return nil, a
 	}
 	history, err := state.OpenReading(path).History()
 	if err != nil {
-		return nil, s
+		return nil, a
 	}
-	return history, s
+	return history, a
 }
 
 // newest are the newest records, the newest first.
@@ -295,9 +298,9 @@ func newest(history *state.History) []state.Record {
 
 // routersSeen offers the routers that were changed from here. Those of an inventory are chosen with
 // --limit.
-func (e env) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
-	history, s := e.journalled(c)
-	if len(s.inventories) > 0 && c.Name() != "journal" {
+func (e completer) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	history, a := e.journalled(c)
+	if len(a.inventories) > 0 && c.Name() != "journal" {
 		return cobra.AppendActiveHelp(nil, "--router and --inventory exclude each other: choose routers of an inventory with --limit")
 	}
 	var out []string
@@ -341,7 +344,7 @@ func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion 
 
 // limits offers names, groups, tags and sites of an inventory, behind what is typed already:
 // branches,!r0
-func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completion {
+func (e completer) limits(c *cobra.Command, _ []string, typed string) []cobra.Completion {
 	before := typed[:strings.LastIndex(typed, ",")+1]
 	if rest := typed[len(before):]; strings.HasPrefix(rest, "!") {
 		before += "!"
@@ -374,7 +377,7 @@ func (e env) limits(c *cobra.Command, _ []string, typed string) []cobra.Completi
 
 // plansOf are the plans that a command line is about: the one that it names, or those of its
 // inventory, each once.
-func (e env) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
+func (e completer) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
 	given, err := readVars(c)
 	if err != nil {
 		return
@@ -396,7 +399,7 @@ func (e env) plansOf(c *cobra.Command, args []string, read func(file string, var
 }
 
 // doors offers the doors of the plans, for the ledger with the plan's name before it.
-func (e env) doors(c *cobra.Command, args []string, _ string) []cobra.Completion {
+func (e completer) doors(c *cobra.Command, args []string, _ string) []cobra.Completion {
 	var out []cobra.Completion
 	ledger := strings.HasPrefix(c.CommandPath(), "rosknock trusted ")
 	e.plansOf(c, args, func(file string, vars map[string]string) {
@@ -422,7 +425,7 @@ func (e env) doors(c *cobra.Command, args []string, _ string) []cobra.Completion
 }
 
 // variables offers the variables that the plans use.
-func (e env) variables(c *cobra.Command, args []string, _ string) []cobra.Completion {
+func (e completer) variables(c *cobra.Command, args []string, _ string) []cobra.Completion {
 	var out []cobra.Completion
 	e.plansOf(c, args, func(file string, _ map[string]string) {
 		data, err := readFile(file, maxPlan)
@@ -439,7 +442,7 @@ func (e env) variables(c *cobra.Command, args []string, _ string) []cobra.Comple
 }
 
 // runs offers the runs over a fleet, the newest first.
-func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+func (e completer) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 	history, _ := e.journalled(c)
 	out := []cobra.Completion{state.LastRun}
 	for _, r := range newest(history) {
@@ -451,15 +454,15 @@ func (e env) runs(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 }
 
 // undoable offers the changes that can be rolled back: of the routers that are named, or of all.
-func (e env) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion {
-	history, s := e.journalled(c)
+func (e completer) undoable(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	history, a := e.journalled(c)
 	if history == nil {
 		return nil
 	}
 	known := map[string]state.Ref{} // cobra reads the flags twice
-	if routers, err := e.routersOf(s); err == nil {
+	if routers, err := a.routersOf(); err == nil {
 		for _, r := range routers {
-			known[r.key()] = e.ref(s, r)
+			known[r.key()] = a.ref(r)
 		}
 	} else {
 		for _, r := range newest(history) {

@@ -41,8 +41,8 @@ const (
 	oneRouter = "192.0.2.1:8729"
 )
 
-// desk is a folder with plans, inventories and a journal, where completion finds its words.
-func desk(t *testing.T) {
+// workplace is a folder with plans, inventories and a journal, where completion finds its words.
+func workplace(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -87,7 +87,7 @@ func journal(t *testing.T) {
 
 // TestCompletion: what Tab offers where.
 func TestCompletion(t *testing.T) {
-	desk(t)
+	workplace(t)
 	journal(t)
 	tests := []struct {
 		line      string // its last word, which may be empty, is completed
@@ -153,7 +153,7 @@ func TestCompletion(t *testing.T) {
 
 // TestCompletionLeavesNothing: completing makes no files, also where there is no state folder yet.
 func TestCompletionLeavesNothing(t *testing.T) {
-	desk(t)
+	workplace(t)
 	before := entries(t)
 	offers(t, "undo", "")
 	offers(t, "apply", "--resume", "")
@@ -179,7 +179,7 @@ func entries(t *testing.T) []string {
 // TestCompletionEverywhere: every flag of every command completes something, or nothing, without an
 // error and without dialling.
 func TestCompletionEverywhere(t *testing.T) {
-	desk(t)
+	workplace(t)
 	everyCommand(newRoot(env{getenv: os.Getenv, dial: nil}), func(c *cobra.Command) {
 		words := strings.Fields(c.CommandPath())[1:]
 		c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {

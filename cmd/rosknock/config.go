@@ -20,6 +20,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -90,9 +91,15 @@ func globalFlags(f *pflag.FlagSet) {
 	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`; may be repeated")
 }
 
-// load reads the settings for a command. Viper is used with a private instance, and without key
+// load returns how a command reaches routers, by its flags and its surroundings.
+func load(c *cobra.Command, e env) (access, error) {
+	s, err := loadSettings(c, e)
+	return access{e, s}, err
+}
+
+// loadSettings reads the settings for a command. Viper is used with a private instance, and without key
 // delimiter, so that host names with dots stay whole. An unknown key is an error.
-func load(c *cobra.Command, e env) (settings, error) {
+func loadSettings(c *cobra.Command, e env) (settings, error) {
 	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
 	v.SetEnvPrefix("ROSKNOCK")
 	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
@@ -241,7 +248,7 @@ func (s settings) accepts(risk string) bool {
 
 // namedRisks are the risks that are no findings of lint.
 func namedRisks() []string {
-	return append(proof.Risks(), apply.Unprotected, clockSkew, clockUnsynchronized, foreignChanges, planCommands)
+	return append(proof.Risks(), apply.Unprotected, operate.ClockSkew, operate.ClockUnsynchronized, operate.ForeignChanges, planCommands)
 }
 
 // risks are the names that --accept-risk takes.

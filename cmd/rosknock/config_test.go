@@ -25,7 +25,7 @@ func loaded(t *testing.T, file string, environment map[string]string, args ...st
 	var got settings
 	var failed error
 	c := &cobra.Command{Use: "x", RunE: func(c *cobra.Command, _ []string) error {
-		got, failed = load(c, env{getenv: os.Getenv})
+		got, failed = loadSettings(c, env{getenv: os.Getenv})
 		return nil
 	}}
 	globalFlags(c.PersistentFlags())
@@ -95,7 +95,7 @@ func TestHostsStayWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	routers, err := env{}.routersOf(s)
+	routers, err := access{env{}, s}.routersOf()
 	if err != nil {
 		t.Fatal(err)
 	}

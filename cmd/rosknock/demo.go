@@ -30,11 +30,11 @@ dozen of them at once. Every command that you see is carried out.`,
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			return demo(c.Context(), e, e.style(s).Color)
+			return demo(c.Context(), e.env, e.style().Color)
 		},
 	}
 }
@@ -134,7 +134,7 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 	quiet := s.env
 	quiet.err = io.Discard
 	o := simOptions{listen: "127.0.0.1:0", count: 1, version: s.version}
-	options, snapshot, err := simulate(quiet, settings{User: "admin"}, o)
+	options, snapshot, err := simulate(access{quiet, settings{User: "admin"}}, o)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,21 +11,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans"
-	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
 func newDiff(e env) *cobra.Command {
 	var code bool
-	var export, save string
+	var export, saveAs string
 	var operator []string
 	var files artefacts
 	c := &cobra.Command{
@@ -49,21 +42,21 @@ the check for drift.`,
   rosknock diff -i fleet.yaml -l 'branches,!lab' --exit-code`,
 		Args: atMost(1, "diff takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			r := e.changes(s, changeRun{command: "diff", drift: code, files: files})
-			r.keeps = save != ""
-			jobs, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator, looks: true}, r)
+			r := e.changes(changeRun{command: "diff", drift: code, files: files})
+			r.keeps = saveAs != ""
+			jobs, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator, looks: true}, r)
 			if err != nil {
 				return err
 			}
 			if err := r.end(); err != nil {
 				return err
 			}
-			if save != "" {
-				if err := e.save(c.Context(), s, jobs, r.routers(), save); err != nil {
+			if saveAs != "" {
+				if err := save(c.Context(), e, jobs, r.routers(), saveAs); err != nil {
 					return err
 				}
 			}
@@ -76,7 +69,7 @@ the check for drift.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&save, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
+	c.Flags().StringVar(&saveAs, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
 	changesKeyFlag(c)
 	c.Flags().BoolVar(&code, "exit-code", false, "exit with 2 when there are differences")
 	exportFlags(c, &export, &operator)
@@ -125,7 +118,7 @@ func sessionOf(s settings, operator []string) (change.Management, error) {
 		if err != nil {
 			return session, usagef("--operator %q: an address is expected, such as 203.0.113.9", text)
 		}
-		session.Service, session.Operators = s.Transport, append(session.Operators, bare(addr))
+		session.Service, session.Operators = s.Transport, append(session.Operators, operate.Bare(addr))
 	}
 	return session, nil
 }
@@ -138,8 +131,8 @@ type comparison struct {
 }
 
 // diffTargets compares plans with an export or with every router. There are no jobs for an export.
-func diffTargets(ctx context.Context, e env, s settings, args []string, with comparison, to *results) ([]job, error) {
-	session, err := sessionOf(s, with.operator)
+func diffTargets(ctx context.Context, e access, args []string, with comparison, to *results) ([]job, error) {
+	session, err := sessionOf(e.settings, with.operator)
 	if err != nil {
 		return nil, err
 	}
@@ -147,9 +140,9 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		if len(args) == 0 {
 			return nil, usagef("no plan: name one")
 		}
-		p, err := readPlan(s, args[0])
+		p, err := readPlan(e.settings, args[0])
 		if err == nil {
-			err = e.mayRun(ctx, s, p)
+			err = e.mayRun(ctx, p)
 		}
 		if err == nil {
 			p, err = e.resolved(ctx, p, router{})
@@ -157,56 +150,56 @@ func diffTargets(ctx context.Context, e env, s settings, args []string, with com
 		if err != nil {
 			return nil, err
 		}
-		r, err := readExport(e, s, with.export)
+		r, err := readExport(e, with.export)
 		if err != nil {
 			return nil, err
 		}
-		if p, err = e.unrolled(ctx, s, p, router{}, *r.Snapshot); err != nil {
+		if p, err = e.standing(ctx, p, *r.Snapshot); err != nil {
 			return nil, err
 		}
-		r = withChanges(r, p, session)
-		e.noted(s, "prove", r.Name, p.Name, risksTaken(r.Proof))
+		r = operate.Compare(r, p, session)
+		operate.Note(e.desk(router{}), actor(), "prove", r.Name, p.Name, r.Risks())
 		to.start(1)
-		to.take(ctx, 0, []view.Router{r})
+		to.take(ctx, 0, []operate.Result{r})
 		return nil, nil
 	}
-	targets, err := e.routersOf(s)
+	targets, err := e.routersOf()
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := e.planned(ctx, s, targets, args)
+	jobs, err := e.planned(ctx, targets, args)
 	if err != nil {
 		return nil, err
 	}
-	diffRouters(ctx, e, s, jobs, session.Operators, with.looks, to)
+	diffRouters(ctx, e, jobs, session.Operators, with.looks, to)
 	return jobs, nil
 }
 
 // readExport reads an export instead of a router.
-func readExport(e env, s settings, name string) (view.Router, error) {
-	if len(s.routers)+len(s.inventories) > 0 {
-		return view.Router{}, usagef("--export and routers exclude each other")
+func readExport(e access, name string) (operate.Result, error) {
+	if len(e.routers)+len(e.inventories) > 0 {
+		return operate.Result{}, usagef("--export and routers exclude each other")
 	}
 	data, err := readFile(name, maxExport)
 	if err != nil {
-		return view.Router{}, invalid(err)
+		return operate.Result{}, invalid(err)
 	}
 	if len(data) > maxExport {
-		return view.Router{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
+		return operate.Result{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
 	}
 	read := rsc.Read(data)
 	if len(read.Statements) == 0 {
-		return view.Router{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
+		return operate.Result{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
 	}
-	if read.HasVersion && s.rosVersion != (routeros.Version{}) && read.Version != s.rosVersion {
-		return view.Router{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, s.rosVersion))
+	if read.HasVersion && e.rosVersion != (routeros.Version{}) && read.Version != e.rosVersion {
+		return operate.Result{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, e.rosVersion))
 	}
-	snapshot, skipped := read.Snapshot(rsc.Options{Version: s.rosVersion})
-	reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
+	snapshot, skipped := read.Snapshot(rsc.Options{Version: e.rosVersion})
+	reportSkipped(e.err, e.settings, name, append(read.Skipped, skipped...))
 	if snapshot.VersionAssumed {
 		view.Say(e.err, "rosknock: %s does not name its RouterOS version, so it is read as %s; --ros-version sets another\n", name, snapshot.Version)
 	}
-	return view.Router{Name: name, Snapshot: &snapshot}, nil
+	return operate.Result{Name: name, Snapshot: &snapshot}, nil
 }
 
 // maxExport is the largest export that is read: real ones reach a few MiB with long address lists.
@@ -243,130 +236,22 @@ func planOf(jobs []job) func(router string) string {
 
 // diffRouters compares every router with its plans. Where asked for, it also checks whether an
 // apply with the default protection would be refused. A router that fails does not stop the others.
-func diffRouters(ctx context.Context, e env, s settings, jobs []job, operators []netip.Addr, looks bool, to *results) {
-	t := tour{env: e, settings: s, verb: "diff", plan: planOf(jobs)}
-	wanted := map[string][]plans.Plan{}
+func diffRouters(ctx context.Context, e access, jobs []job, operators []netip.Addr, looks bool, to *results) {
+	t := tour{access: e, verb: "diff", plan: planOf(jobs)}
+	wanted := map[string][]operate.Operation{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)
-		wanted[j.Name] = j.plans
-	}
-	t.over(ctx, to, func(ctx context.Context, e env, r router) []view.Router {
-		session, carrier, read := e.reach(ctx, s, r, slices.ContainsFunc(wanted[r.Name], plans.Plan.Rotates))
-		if read.Err == nil {
-			defer session.Close()
+		for _, p := range j.plans {
+			wanted[j.Name] = append(wanted[j.Name], operate.ToPlan("diff", p, nil))
 		}
-		carrier.Operators = append(carrier.Operators, operators...)
-		var out []view.Router
-		for _, p := range wanted[r.Name] {
-			one := read
-			if read.Err == nil {
-				var err error
-				if p, err = e.ready(ctx, s, p, r, read); err != nil {
-					one = notReady(read, err)
-				} else {
-					one = withChanges(read, p, carrier)
-				}
-			}
-			if one.Plan = p.Name; looks {
-				one = e.looked(ctx, s, session, r, one, apply.Options{Plan: p.Name})
-			}
-			e.noted(s, "prove", r.Name, p.Name, risksTaken(one.Proof))
-			out = append(out, one)
+	}
+	t.over(ctx, to, func(ctx context.Context, e access, r router) []operate.Result {
+		d, o := e.desk(r), e.options()
+		o.Operators = operators
+		out := operate.Look(ctx, d, o, e.operated(r), looks, wanted[r.Name]...)
+		for _, one := range out {
+			operate.Note(d, o.Actor, "prove", one.Name, one.Plan, one.Risks())
 		}
 		return out
 	})
-}
-
-// looked completes a router on which apply would be refused, with the words of that refusal. Other
-// routers stay as they were. It costs a round trip where there are steps.
-func (e env) looked(ctx context.Context, s settings, session *api.Session, r router, out view.Router, o apply.Options) view.Router {
-	if out.Err != nil || !out.Changes.Changed() {
-		return out
-	}
-	o.Before = *out.Snapshot
-	obstacles, err := apply.ReadObstacles(ctx, session, o.Before.Version, r.target.User)
-	if err != nil {
-		return failed(out, err)
-	}
-	if s.Verbose {
-		for _, what := range obstacles.Unread() {
-			view.Say(e.err, "rosknock: %s: %s\n", r.Name, what)
-		}
-	}
-	if err := obstacles.Refusal(*out.Changes, o); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-	}
-	return out
-}
-
-// read logs in to a router and reads it; for plans that rotate it also reads what sets the clock.
-// When that fails, the error is in the result and there is no session.
-func (e env) read(ctx context.Context, s settings, r router, rotates bool) (*api.Session, change.Management, view.Router) {
-	out := r.shown()
-	var session *api.Session
-	var snapshot routeros.Snapshot
-	err := s.pace.backoff(e.among).Retry(ctx, func() error {
-		var err error
-		if session, err = e.connect(ctx, s, r); err != nil {
-			return err
-		}
-		read := session.Snapshot
-		if rotates {
-			read = session.SnapshotWithNTP
-		}
-		if snapshot, err = read(ctx); err != nil {
-			session.Close()
-		}
-		return err
-	}, func(err error) bool { return !passing(err) })
-	if err != nil {
-		return nil, change.Management{}, failed(out, err)
-	}
-	out.Snapshot = &snapshot
-	return session, change.Management{Service: string(r.target.Transport), Operators: operators(snapshot, session, r.target.User), Accepted: s.accept}, out
-}
-
-func failed(r view.Router, err error) view.Router {
-	r.Outcome, r.Err = apply.Failed, err
-	return r
-}
-
-// changesFor computes the change set from a plan and a snapshot.
-func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
-	changes, _, err := provedChanges(s, p, session, false)
-	return changes, err
-}
-
-// provedChanges computes the change set from a plan and a snapshot, and its proof when that is
-// wanted.
-func provedChanges(s routeros.Snapshot, p plans.Plan, session change.Management, prove bool) (change.ChangeSet, *proof.Proof, error) {
-	sets, err := compile.Through(p, s)
-	if err != nil {
-		return change.ChangeSet{}, nil, err
-	}
-	changes, err := diff.ComputeThrough(s, sets, session)
-	if err != nil || !prove {
-		return changes, nil, err
-	}
-	proved := proof.Prove(s, sets[len(sets)-1], changes, session)
-	changes.Notes = append(changes.Notes, proved.Notes...)
-	return changes, &proved, nil
-}
-
-func withChanges(r view.Router, p plans.Plan, session change.Management) view.Router {
-	changes, proved, err := provedChanges(*r.Snapshot, p, session, true)
-	var refused *change.RefusalError
-	switch {
-	case errors.As(err, &refused):
-		r.Outcome, r.Err = apply.Refused, err
-	case err != nil:
-		return failed(r, err)
-	default:
-		r.Changes, r.Proof = &changes, proved
-		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
-		if err := proved.Err(); err != nil {
-			r.Outcome, r.Err = apply.Refused, err
-		}
-	}
-	return r
 }

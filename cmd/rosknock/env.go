@@ -20,30 +20,23 @@ import (
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
-// env is what a command has of its surroundings. Commands take what they need of it.
+// env is what a command has of its surroundings.
 type env struct {
-	in          io.Reader
-	out, err    io.Writer
-	inTerminal  bool // in is a person
-	outTerminal bool
-	errTerminal bool
-	width       int // columns of out
-	getenv      func(string) string
-	now         func() time.Time
-	dial        func(ctx context.Context, network, address string) (net.Conn, error)
-	knock       func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
-	keyring     func(service, account string) (string, error) // nil where there is none
-	underway    *underway                                     // nil where no signal asks for it
-	simulated   bool                                          // the routers are in this process: nobody is on the path
+	streams
+	getenv    func(string) string
+	now       func() time.Time
+	dial      func(ctx context.Context, network, address string) (net.Conn, error)
+	knock     func(ctx context.Context, host netip.Addr, stages []plans.Stage, o knock.Options) error
+	keyring   func(service, account string) (string, error) // nil where there is none
+	underway  *underway                                     // nil where no signal asks for it
+	simulated bool                                          // the routers are in this process: nobody is on the path
 
 	// What follows is set by [run].
-	output  *output     // out, with what became of it
-	screen  io.Writer   // err as it was given, for what moves the cursor
-	asking  *sync.Mutex // held while somebody is asked
 	secrets *secrets
 	memory  *memory
 	among   int  // how many routers a command goes over at once
@@ -172,14 +165,17 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var busy *apply.HeldError
 	var bare *apply.ProtectionError
 	var shut *fleet.WindowError
+	var refused *operate.RefusedError
+	var wrong *operate.InvalidError
+	var changed *operate.MovedError
 	switch {
 	case errors.As(err, &coded):
 		return coded.code, coded.quiet
-	case errors.As(err, &problems):
+	case errors.As(err, &problems), errors.As(err, &wrong):
 		return exitInvalid, false
-	case errors.As(err, &moved):
+	case errors.As(err, &moved), errors.As(err, &changed):
 		return exitMoved, false
-	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut):
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut), errors.As(err, &refused):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false

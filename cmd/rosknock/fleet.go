@@ -18,9 +18,9 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/form"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // pace says how a command goes over several routers.
@@ -65,21 +65,6 @@ func (p pace) backoff(routers int) fleet.Backoff {
 		return fleet.Backoff{}
 	}
 	return fleet.Backoff{Retries: p.retries, First: 2 * time.Second}
-}
-
-// passing reports whether the next try may succeed: after silence or a closed connection. It may
-// not after a wrong password, a wrong certificate or a refusal by the router.
-func passing(err error) bool {
-	var late *api.TimeoutError
-	var lost *api.LostError
-	var refused *api.RefusedError
-	switch {
-	case errors.As(err, &late):
-		return !late.Unknown
-	case errors.As(err, &lost):
-		return !lost.Unknown
-	}
-	return errors.As(err, &refused)
 }
 
 // rollout says how changes go over a fleet.
@@ -128,8 +113,7 @@ func (r rollout) options(e env, lasting time.Duration) (fleet.Options, error) {
 
 // tour is a command on its way over routers.
 type tour struct {
-	env
-	settings
+	access
 	routers []router
 	options fleet.Options
 	verb    string // what is done, for the progress
@@ -142,7 +126,7 @@ type tour struct {
 // over does something with each router, and passes on its results as it ends. Each router has one
 // result at least, also one whose turn never came. quiet is the environment for one router among
 // several.
-func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context, quiet env, r router) []view.Router) {
+func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context, quiet access, r router) []operate.Result) {
 	whole := ctx
 	o := t.options
 	o.Forks, o.RouterTimeout = t.pace.forks, t.pace.routerTimeout
@@ -152,10 +136,10 @@ func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context
 		defer cancel()
 	}
 	to.start(len(t.routers))
-	results := make([][]view.Router, len(t.routers)) // of those that are just ending
+	results := make([][]operate.Result, len(t.routers)) // of those that are just ending
 	show := t.progress(results)
 	o.Observe = show.observe
-	e := t.env
+	e := t.access
 	e.among, e.err = len(t.routers), show
 	e.quiet = e.among > 1 && !t.Verbose
 	errs := fleet.Run(ctx, len(t.routers), o, func(ctx context.Context, i int) fleet.Verdict {
@@ -184,13 +168,15 @@ func (t tour) over(ctx context.Context, to *results, do func(ctx context.Context
 			if t.plan != nil {
 				plan = t.plan(r.Name)
 			}
-			to.take(whole, i, []view.Router{{Plan: plan, Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags, Outcome: apply.Skipped, Err: err}})
+			one := t.operated(r).Result()
+			one.Plan, one.Outcome, one.Err = plan, apply.Skipped, err
+			to.take(whole, i, []operate.Result{one})
 		}
 	}
 }
 
 // verdict is what the results of one router mean for the others.
-func verdict(results []view.Router) fleet.Verdict {
+func verdict(results []operate.Result) fleet.Verdict {
 	out := fleet.Done
 	for _, r := range results {
 		_, shut := errors.AsType[*apply.LockedOutError](r.Err)
@@ -212,8 +198,8 @@ type job struct {
 
 // planned gives each router its plans: the one of the command line, or else those of the inventory,
 // with the variables filled in. It returns all mistakes of all plans at once, each once.
-func (e env) planned(ctx context.Context, s settings, routers []router, args []string) ([]job, error) {
-	return plannedWith(s, routers, args, func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) })
+func (e access) planned(ctx context.Context, routers []router, args []string) ([]job, error) {
+	return plannedWith(e.settings, routers, args, func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) })
 }
 
 // plannedWith is planned with another way to look up what a plan refers to.
@@ -419,11 +405,11 @@ func (p *planReader) problems() error {
 // begun opens a run of changes over a fleet in the journal and returns its name; when one is
 // resumed, it returns what that run has finished. A change of one router of the command line is no
 // run.
-func (e env) begun(s settings, command string, r rollout, n int) (run string, finished map[string]state.Record, err error) {
-	if r.resume == "" && len(s.inventories) == 0 && n < 2 {
+func (e access) begun(command string, r rollout, n int) (run string, finished map[string]state.Record, err error) {
+	if r.resume == "" && len(e.inventories) == 0 && n < 2 {
 		return "", nil, nil
 	}
-	dir, err := e.state(s)
+	dir, err := e.state()
 	if err != nil {
 		return "", nil, err
 	}

@@ -203,7 +203,7 @@ func (b *branches) rosknock(args ...string) int {
 	b.t.Helper()
 	b.out.Reset()
 	b.err.Reset()
-	e := env{out: &b.out, err: &b.err, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
+	e := env{streams: streams{out: &b.out, err: &b.err, width: 100}, now: time.Now, dial: b.dial, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 	}}
 	args = append(args, "-i", filepath.Join(b.dir, "fleet.yaml"), "--state-dir", filepath.Join(b.dir, "state"))

@@ -26,7 +26,9 @@ func called(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	e := env{
-		in: strings.NewReader(""), out: &out, err: &errs, width: 80, getenv: os.Getenv, now: time.Now,
+		streams: streams{in: strings.NewReader(""), out: &out, err: &errs, width: 80},
+		getenv:  os.Getenv,
+		now:     time.Now,
 		dial: func(_ context.Context, _, address string) (net.Conn, error) {
 			t.Errorf("%q dials %s", args, address)
 			return nil, net.ErrClosed

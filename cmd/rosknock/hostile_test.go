@@ -210,7 +210,7 @@ func newHostileDesk(t *testing.T) *hostileDesk {
 func (d *hostileDesk) run(line []string, format string) (out, said string) {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	defer cancel()
-	e := env{width: 80, now: time.Now, in: strings.NewReader(""), dial: d.dial, getenv: func(name string) string {
+	e := env{streams: streams{width: 80, in: strings.NewReader("")}, now: time.Now, dial: d.dial, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": "3f9a1c77e0b2d4589f21a6c07d3be845"}[name]
 	}}
 	var args []string

@@ -1,10 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"slices"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -12,21 +11,19 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/discover"
-	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // importing is how knocks are imported.
 type importing struct {
-	applying
+	changing
 	name, out, export string
 	adopt             bool
+	unkept            error // why the plan has no file
 }
 
 func newImport(e env) *cobra.Command {
-	var how importing
+	how := importing{changing: changing{command: "import --adopt"}}
 	c := &cobra.Command{
 		Use:   "import",
 		Short: "Write the plan that describes hand-written knock rules",
@@ -48,26 +45,26 @@ by a new login, journalled. rosknock undo removes the marks.`,
   rosknock import -r admin@192.0.2.1 -o json`,
 		Args: exactly(0, "import takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
 			var found view.Imported
 			if how.export != "" {
-				found, err = how.fromExport(e, s)
+				found, err = how.fromExport(e)
 			} else {
-				found, err = how.fromRouter(c.Context(), e, s)
+				found, err = how.fromRouter(c.Context(), e)
 			}
 			if err != nil {
 				return err
 			}
-			if err := how.show(e, s, found); err != nil {
+			if err := how.show(e, found); err != nil {
 				return err
 			}
-			return outcomeCode(c.Context(), found.Router)
+			return outcomeCode(c.Context(), found.Result)
 		},
 	}
 	f := c.Flags()
@@ -81,7 +78,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 }
 
 // check looks at the flags.
-func (i *importing) check(e env, s settings) error {
+func (i *importing) check(e access) error {
 	if plans.CheckName(i.name) != "" {
 		return usagef("--name %q: %s", i.name, plans.CheckName(i.name))
 	}
@@ -93,34 +90,18 @@ func (i *importing) check(e env, s settings) error {
 	case i.out == "":
 		return usagef("--adopt needs the plan to be kept: name a file for it with --out")
 	}
-	return i.applying.check(e, s, "import --adopt")
+	return i.changing.check(e)
 }
 
 // fromExport recognises the knocks of an export.
-func (i *importing) fromExport(e env, s settings) (view.Imported, error) {
-	r, err := readExport(e, s, i.export)
+func (i *importing) fromExport(e access) (view.Imported, error) {
+	r, err := readExport(e, i.export)
 	if err != nil {
 		return view.Imported{}, err
 	}
-	found := i.recognised(r, change.Management{Accepted: s.accept})
+	var found view.Imported
+	found.Result, found.Found = operate.Discover(r, i.name, change.Management{Accepted: e.accept})
 	return found, i.keep(&found)
-}
-
-// recognised looks at a router that was read.
-func (i *importing) recognised(r view.Router, session change.Management) view.Imported {
-	found := view.Imported{Router: r, Found: discover.Router(*r.Snapshot, discover.Options{Name: i.name, Session: session})}
-	if len(found.Found.Doors) == 0 {
-		return found
-	}
-	adoption := found.Found.Adoption
-	found.Plan, found.Changes, found.Proof = i.name, &adoption.Changes, adoption.Proof
-	found.Findings = lint.Plan(found.Found.Plan)
-	if adoption.Clean() { // else the rules themselves would pass for somebody else's that fill the door's lists
-		if after, err := change.Rehearse(*r.Snapshot, adoption.Changes, len(adoption.Changes.Steps)); err == nil {
-			found.Findings = slices.Concat(found.Findings, lint.Both(found.Found.Plan, after))
-		}
-	}
-	return found
 }
 
 // keep writes the plan into its file.
@@ -136,97 +117,62 @@ func (i *importing) keep(found *view.Imported) error {
 }
 
 // fromRouter recognises the knocks of one router, and adopts the rules if that is wanted.
-func (i *importing) fromRouter(ctx context.Context, e env, s settings) (out view.Imported, err error) {
-	targets, err := e.routersOf(s)
+func (i *importing) fromRouter(ctx context.Context, e access) (found view.Imported, err error) {
+	targets, err := e.routersOf()
 	if err != nil {
-		return view.Imported{}, err
+		return found, err
 	}
 	if len(targets) != 1 {
-		return view.Imported{}, usagef("import looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
+		return found, usagef("import looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
 	}
 	r := targets[0]
-	if i.adopt {
-		defer func() { e.outcome(s, entry{command: "import", plan: i.name}, r, out.Router) }()
-		release, err := e.lock(s, r, "import "+i.name)
-		if err != nil {
-			return view.Imported{Router: view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Refused, Err: err}}, nil
-		}
-		defer release()
-		e.remind(s, r)
-	}
-	session, carrier, read := e.begin(ctx, s, r, false, !i.adopt)
-	if read.Err != nil {
-		return view.Imported{Router: read}, nil
-	}
-	defer session.Close()
-	found := i.recognised(read, carrier)
-	if !i.adopt || len(found.Found.Doors) == 0 {
+	op := operate.Adopt(i.name, &found.Found)
+	if !i.adopt {
+		found.Result = operate.Look(ctx, e.desk(r), e.options(), e.operated(r), false, op)[0]
 		return found, i.keep(&found)
 	}
-	err = i.mark(ctx, e, s, r, session, carrier, &found)
-	return found, err
+	found.Result = operate.Run(ctx, importDesk{e.desk(r), i, &found}, i.options(e), op, e.operated(r))
+	if errors.Is(found.Err, operate.ErrNotAsFound) {
+		return found, i.keep(&found)
+	}
+	return found, i.unkept
 }
 
-// mark adopts the rules that were found. The reasons against it go into the result of the router.
-func (i *importing) mark(ctx context.Context, e env, s settings, r router, session *api.Session, carrier change.Management, found *view.Imported) error {
-	refuse := func(outcome apply.Outcome, err error) { found.Outcome, found.Err = outcome, err }
-	if err := apply.Vacant(ctx, session, found.Snapshot.Version); err != nil {
-		refuse(apply.Refused, err)
-		return nil
-	}
-	if !found.Found.Adoption.Clean() {
-		refuse(apply.Refused, &codeError{code: exitRefused, err: errors.New("the rules can't be adopted as they are")})
-		return i.keep(found)
-	}
-	if ok, err := i.confirmed(ctx, e, s, *found); err != nil || !ok {
-		refuse(apply.Skipped, err)
-		if err == nil {
-			view.Say(e.err, "%s: nothing was changed\n", r.Name)
-		}
-		return nil
-	}
-	if err := i.keep(found); err != nil {
-		return err
-	}
-	found.Router = e.recorded(s, entry{command: "import", plan: i.name}, r, found.Router, func(name string) view.Router {
-		o := i.options(r, found.Router, i.name)
-		o.Change, o.Dial = name, e.redial(s, r)
-		o.Wanted = func(after routeros.Snapshot) error { return wanted(after, found.Found.Plan, carrier) }
-		return e.carryOut(ctx, session, found.Router, o)
-	})
-	return nil
+// importDesk asks about the rules that were found, and keeps their plan before they are marked.
+type importDesk struct {
+	desk
+	how   *importing
+	found *view.Imported
 }
 
-// confirmed shows what was found and asks, unless it was told yes.
-func (i *importing) confirmed(ctx context.Context, e env, s settings, found view.Imported) (bool, error) {
-	if s.Yes {
-		return true, nil
+// Confirm implements [operate.Desk].
+func (d importDesk) Confirm(ctx context.Context, r operate.Result) (bool, error) {
+	d.found.Result = r
+	ok, err := d.Yes, error(nil)
+	if !ok {
+		ok, err = d.agrees(ctx, nil, func(w io.Writer) {
+			_ = view.Import(w, "text", *d.found, d.style()) // into memory
+			view.Say(w, "mark these rules on %s? ", r.Name)
+		})
 	}
-	var shown bytes.Buffer
-	if err := view.Import(&shown, "text", found, e.style(s)); err != nil {
-		return false, err
+	if err == nil && ok {
+		d.how.unkept = d.how.keep(d.found)
 	}
-	view.Say(&shown, "mark these rules on %s? [y/N] ", found.Name)
-	_, _ = e.err.Write(shown.Bytes())
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	if err != nil && answer == "" {
-		return false, err
-	}
-	return yes(answer), nil
+	return ok && d.how.unkept == nil, errors.Join(err, d.how.unkept)
 }
 
 // show writes the plan to standard output where it has no file, and what was found beside it.
-func (i *importing) show(e env, s settings, found view.Imported) error {
-	plain := s.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
+func (i *importing) show(e access, found view.Imported) error {
+	plain := e.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
 	to := e.out
 	if plain {
 		to = e.err
 	}
-	if err := view.Import(to, s.Output, found, e.style(s)); err != nil {
+	if err := view.Import(to, e.Output, found, e.style()); err != nil {
 		return err
 	}
 	if plain {
-		return view.ImportedPlan(e.out, found, e.style(s))
+		return view.ImportedPlan(e.out, found, e.style())
 	}
 	if found.File != "" {
 		view.Say(e.err, "%s holds the plan with the knock; keep it like a password.\n", found.File)

@@ -46,7 +46,7 @@ func TestImportTellsNothing(t *testing.T) {
 		}
 		for i, args := range [][]string{{}, {"-o", "json"}, {"-o", "csv"}, {"-o", "markdown"}, {"--out", plan}, {"--out", plan}} {
 			var said bytes.Buffer
-			e := env{out: &said, err: &said, width: 100, now: time.Now, getenv: func(string) string { return "" }}
+			e := env{streams: streams{out: &said, err: &said, width: 100}, now: time.Now, getenv: func(string) string { return "" }}
 			code := run(t.Context(), e, append([]string{"import", "--export", export, "--state-dir", filepath.Join(dir, "state")}, args...))
 			_, written := os.Stat(plan)
 			if want := map[bool]int{true: 1}[i == 5 && written == nil]; code != want {

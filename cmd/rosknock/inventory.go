@@ -6,17 +6,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/inventory/foreign"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
-	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
 func newInventory(e env) *cobra.Command {
@@ -50,15 +47,15 @@ is contacted, and values of variables are not shown.`,
 		Example: "  rosknock inventory list -i fleet.yaml -l 'branches,!lab' -o csv",
 		Args:    exactly(0, "inventory list takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			routers, err := e.routersOf(s)
+			routers, err := e.routersOf()
 			if err != nil {
 				return err
 			}
-			return written(e, s, view.InventoryOf, func(yield func(view.Inventoried) bool) {
+			return written(e, view.InventoryOf, func(yield func(view.Inventoried) bool) {
 				for _, r := range routers {
 					if !yield(inventoried(r)) {
 						return
@@ -86,71 +83,28 @@ about certificates that it sees for the first time, or takes them with --tls-acc
 		Example: "  rosknock inventory check -i fleet.yaml --tls-accept-new",
 		Args:    exactly(0, "inventory check takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			routers, err := e.routersOf(s)
+			routers, err := e.routersOf()
 			if err != nil {
 				return err
 			}
 			if slices.ContainsFunc(routers, func(r router) bool { return len(r.files) > 0 }) {
 				withPlans := slices.DeleteFunc(slices.Clone(routers), func(r router) bool { return len(r.files) == 0 })
-				if _, err := e.planned(c.Context(), s, withPlans, nil); err != nil {
+				if _, err := e.planned(c.Context(), withPlans, nil); err != nil {
 					return err
 				}
 			}
-			t := tour{env: e, settings: s, routers: routers, verb: "check", silent: true}
-			to := e.shownBy(s, func(sink view.Sink) flow { return view.ChecksOf(sink) })
-			t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
-				return []view.Router{e.checkRouter(ctx, s, r)}
+			t := tour{access: e, routers: routers, verb: "check", silent: true}
+			to := e.shownBy(func(sink view.Sink) flow { return view.ChecksOf(sink) })
+			t.over(c.Context(), to, func(ctx context.Context, e access, r router) []operate.Result {
+				return []operate.Result{operate.Check(ctx, e.desk(r), e.options(), e.operated(r))}
 			})
 			return to.finish(c.Context())
 		},
 	}
-}
-
-// checkRouter logs in to a router and asks what it is.
-func (e env) checkRouter(ctx context.Context, s settings, r router) view.Router {
-	out := view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Outcome: apply.Unchanged}
-	began := time.Now()
-	err := s.pace.backoff(e.among).Retry(ctx, func() error {
-		session, err := e.connect(ctx, s, r)
-		if err != nil {
-			return err
-		}
-		defer session.Close()
-		commands := []routeros.Command{routeros.Print(routeros.Resource), routeros.Print(routeros.Identity)}
-		for _, menu := range routeros.SerialMenus() {
-			commands = append(commands, routeros.Print(menu))
-		}
-		results, err := session.Batch(ctx, commands)
-		if err != nil {
-			return err
-		}
-		if results[0].Err != nil || len(results[0].Rows) == 0 {
-			return fmt.Errorf("the router does not say what it is: %w", results[0].Err)
-		}
-		row := results[0].Rows[0]
-		snapshot := routeros.Snapshot{Board: row.Get("board-name"), Arch: row.Get("architecture-name")}
-		if snapshot.Version, err = routeros.ParseVersion(row.Get("version")); err != nil {
-			return err
-		}
-		if len(results[1].Rows) > 0 {
-			snapshot.Identity = results[1].Rows[0].Get("name")
-		}
-		snapshot.Serial, err = api.Serial(results[2:])
-		out.Snapshot = &snapshot
-		return err
-	}, func(err error) bool { return !passing(err) })
-	out.Took = time.Since(began)
-	if err != nil {
-		return failed(out, err)
-	}
-	if err := e.sameBox(s, r, out.Snapshot.Serial); err != nil {
-		out.Outcome, out.Err = apply.Refused, err
-	}
-	return out
 }
 
 func newInventoryAccept(e env) *cobra.Command {
@@ -170,40 +124,40 @@ Name routers of the inventory. For a router that is in no inventory, use --route
   rosknock inventory accept -r 192.0.2.1`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			chosen, err := e.toAccept(s, args)
+			chosen, err := toAccept(e, args)
 			if err != nil {
 				return err
 			}
 			accepted := make([]view.Accepted, len(chosen))
 			for i, r := range chosen {
-				if accepted[i], err = e.accept(s, r); err != nil {
+				if accepted[i], err = accept(e, r); err != nil {
 					return err
 				}
 			}
-			return written(e, s, view.AcceptedOf, slices.Values(accepted))
+			return written(e, view.AcceptedOf, slices.Values(accepted))
 		},
 	}
 }
 
 // toAccept returns the routers whose names were typed. It takes no patterns, so that nobody forgets
 // all routers by mistake.
-func (e env) toAccept(s settings, names []string) ([]router, error) {
+func toAccept(e access, names []string) ([]router, error) {
 	switch {
-	case len(s.limits) > 0:
+	case len(e.limits) > 0:
 		return nil, usagef("inventory accept takes the names of routers, no --limit")
-	case len(names) > 0 && len(s.inventories) == 0:
+	case len(names) > 0 && len(e.inventories) == 0:
 		return nil, usagef("inventory accept: %s is a name in an inventory: name the inventory with --inventory, or the router by its address with --router", names[0])
-	case len(names) == 0 && len(s.inventories) > 0:
-		return nil, usagef("inventory accept: name the routers, such as: rosknock inventory accept r0001 -i %s", s.inventories[0])
+	case len(names) == 0 && len(e.inventories) > 0:
+		return nil, usagef("inventory accept: name the routers, such as: rosknock inventory accept r0001 -i %s", e.inventories[0])
 	}
 	for _, name := range names {
-		s.limits = append(s.limits, name[strings.LastIndex(name, "/")+1:])
+		e.limits = append(e.limits, name[strings.LastIndex(name, "/")+1:])
 	}
-	routers, err := e.routersOf(s)
+	routers, err := e.routersOf()
 	if err != nil {
 		return nil, err
 	}
@@ -222,22 +176,22 @@ func (e env) toAccept(s settings, names []string) ([]router, error) {
 }
 
 // accept forgets what is remembered of a router.
-func (e env) accept(s settings, r router) (view.Accepted, error) {
+func accept(e access, r router) (view.Accepted, error) {
 	out := view.Accepted{Name: r.Name, Site: r.Site}
-	release, err := e.lock(s, r, "inventory accept")
+	release, err := operate.Lock(e.desk(r), actor(), e.operated(r), "inventory accept")
 	if err != nil {
-		return out, &codeError{code: exitRefused, err: err}
+		return out, &operate.RefusedError{Err: err}
 	}
 	defer release()
-	dir, err := e.state(s)
+	dir, err := e.state()
 	if err != nil {
 		return out, err
 	}
 	address := r.target.HostPort()
-	if sharing := e.sharing(s, r); sharing != nil && len(sharing()) > 1 {
+	if sharing := e.sharing(r); sharing != nil && len(sharing()) > 1 {
 		address = ""
 	}
-	known, err := e.remembered(s)
+	known, err := e.remembered()
 	if err != nil {
 		return out, err
 	}
@@ -250,7 +204,7 @@ func (e env) accept(s settings, r router) (view.Accepted, error) {
 		return out, nil
 	}
 	return out, dir.Append(state.Record{
-		Time: e.now(), Actor: actor(), Command: "accept", Event: state.Note, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Accepted: []string{otherHardware},
+		Time: e.now(), Actor: actor(), Command: "accept", Event: state.Note, RouterKey: r.key(), Router: r.Name, Address: r.target.HostPort(), Accepted: []string{operate.OtherHardware},
 	})
 }
 

@@ -37,11 +37,11 @@ changed, removed or inserted.`,
   rosknock journal --verify`,
 		Args: exactly(0, "journal takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			history, err := e.history(s)
+			history, err := e.history()
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ changed, removed or inserted.`,
 				view.Say(e.out, "%s, the chain is whole\n", view.Plural(n, "record"))
 				return nil
 			}
-			which.routers = s.routers
+			which.routers = e.routers
 			if which.from, err = sinceTime(which.since, e.now()); err != nil {
 				return err
 			}
@@ -63,7 +63,7 @@ changed, removed or inserted.`,
 			} else if err != nil {
 				return err
 			}
-			if err := view.Journal(e.out, s.Output, records, e.style(s)); err != nil {
+			if err := view.Journal(e.out, e.Output, records, e.style()); err != nil {
 				return err
 			}
 			if more {
@@ -167,8 +167,8 @@ func sinceTime(text string, now time.Time) (time.Time, error) {
 }
 
 // history opens the journal for reading only.
-func (e env) history(s settings) (*state.History, error) {
-	path, err := e.stateDir(s)
+func (e access) history() (*state.History, error) {
+	path, err := e.stateDir()
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func TestSSHJump(t *testing.T) {
 	writeTest(t, filepath.Join(dir, "fleet.yaml"), fmt.Sprintf("version: 1\ndefaults: {transport: api, ssh-jump: %q}\nrouters:\n  a: {address: %q}\n  b: {address: %q, ssh-jump: %q}\n", hop+","+hop, address, address, hop))
 	rosknock := func(args ...string) (int, string) {
 		var out bytes.Buffer
-		e := env{out: &out, err: &out, width: 100, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
+		e := env{streams: streams{out: &out, err: &out, width: 100}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
 		code := run(t.Context(), e, append(args, "--state-dir", filepath.Join(dir, "state"), "--ssh-key", filepath.Join(dir, "user")))
 		return code, out.String()
 	}

@@ -89,7 +89,7 @@ func (s *site) args(args ...string) []string {
 // rosknock runs a command line in this process and returns its exit code.
 func (s *site) rosknock(args ...string) int {
 	s.out.Reset()
-	e := env{out: &s.out, err: &s.out, width: 80, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
+	e := env{streams: streams{out: &s.out, err: &s.out, width: 80}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "secret"}[name]
 	}}
 	return run(s.t.Context(), e, s.args(args...))

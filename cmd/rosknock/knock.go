@@ -14,6 +14,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // knockOptions are the flags of the knock command.
@@ -48,18 +49,18 @@ whether the door stays shut; with --days-back it then plays all of these knocks.
   ssh -o ProxyCommand='rosknock knock branch.yaml --connect %h:%p' admin@192.0.2.1`,
 		Args: atMost(2, "knock takes a plan and a host"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := o.check(s); err != nil {
+			if err := o.check(e.settings); err != nil {
 				return err
 			}
-			calls, err := e.calls(c.Context(), s, o, args)
+			calls, err := calls(c.Context(), e, o, args)
 			if err != nil {
 				return err
 			}
-			return e.knockAll(c.Context(), s, o, calls)
+			return knockAll(c.Context(), e, o, calls)
 		},
 	}
 	o.flags(c)
@@ -142,31 +143,31 @@ type call struct {
 }
 
 // knockAll visits the routers in their order and shows what came of it.
-func (e env) knockAll(ctx context.Context, s settings, o knockOptions, calls []call) error {
+func knockAll(ctx context.Context, e access, o knockOptions, calls []call) error {
 	out := e.out
 	if o.connect != "" { // standard output is the connection's
 		out, e.outTerminal = e.err, e.errTerminal
 	}
 	timed := ctx
-	if s.pace.totalTimeout > 0 {
+	if e.pace.totalTimeout > 0 {
 		var cancel context.CancelFunc
-		timed, cancel = context.WithTimeoutCause(ctx, s.pace.totalTimeout, fmt.Errorf("--total-timeout: the %s are over", s.pace.totalTimeout))
+		timed, cancel = context.WithTimeoutCause(ctx, e.pace.totalTimeout, fmt.Errorf("--total-timeout: the %s are over", e.pace.totalTimeout))
 		defer cancel()
 	}
 	var results []view.Knocked
 	var conn *net.TCPConn
 	for _, c := range calls {
 		var r view.Knocked
-		if r, conn = e.knockOne(timed, s, o, c, len(calls) > 1); conn != nil && o.connect == "" {
+		if r, conn = knockOne(timed, e, o, c, len(calls) > 1); conn != nil && o.connect == "" {
 			_ = conn.Close()
 		}
 		results = append(results, r)
-		if s.Output == "text" && !o.silent(r) {
-			view.KnockedLine(out, r, e.style(s))
+		if e.Output == "text" && !o.silent(r) {
+			view.KnockedLine(out, r, e.style())
 		}
 	}
-	if s.Output != "text" && !o.silent(results...) {
-		if err := view.Knocks(out, s.Output, results, e.style(s)); err != nil {
+	if e.Output != "text" && !o.silent(results...) {
+		if err := view.Knocks(out, e.Output, results, e.style()); err != nil {
 			return err
 		}
 	}
@@ -182,25 +183,25 @@ func (o knockOptions) silent(results ...view.Knocked) bool {
 }
 
 // knockOne visits one router. The connection is there when something was tried and is open.
-func (e env) knockOne(ctx context.Context, s settings, o knockOptions, c call, among bool) (view.Knocked, *net.TCPConn) {
-	out := view.Knocked{Router: view.Router{Name: c.Name}, Door: c.door.Name, Stages: len(c.door.Knock)}
-	if s.pace.routerTimeout > 0 {
+func knockOne(ctx context.Context, e access, o knockOptions, c call, among bool) (view.Knocked, *net.TCPConn) {
+	out := view.Knocked{Result: operate.Result{Name: c.Name}, Door: c.door.Name, Stages: len(c.door.Knock)}
+	if e.pace.routerTimeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.pace.routerTimeout, fmt.Errorf("--router-timeout: the %s are over", s.pace.routerTimeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, e.pace.routerTimeout, fmt.Errorf("--router-timeout: the %s are over", e.pace.routerTimeout))
 		defer cancel()
 	}
 	fail := func(err error) (view.Knocked, *net.TCPConn) {
-		out.Router = failed(out.Router, err)
+		out.Result = out.Result.Failed(err)
 		return out, nil
 	}
 	if ctx.Err() != nil {
 		return fail(fmt.Errorf("not begun: %w", context.Cause(ctx)))
 	}
-	addresses, err := e.addresses(ctx, s, o, c)
+	addresses, err := addresses(ctx, e, o, c)
 	if err != nil {
 		return fail(err)
 	}
-	address, result, err := overFamilies(addresses, func(a netip.Addr) (knock.Result, error) { return e.visits(ctx, s, o, c, a, among) })
+	address, result, err := overFamilies(addresses, func(a netip.Addr) (knock.Result, error) { return visits(ctx, e, o, c, a, among) })
 	out.Address = address.String()
 	out.Sent, out.Passes, out.Took = result.Sent, result.Passes, result.Took
 	shut, isShut := errors.AsType[*knock.ShutError](err)
@@ -238,7 +239,7 @@ func passes(n int) string {
 // visits knocks at one address of a router: with the knock that is valid now, and while the door
 // stays shut with those of earlier rounds. Where nothing is tried they are played one after the
 // other.
-func (e env) visits(ctx context.Context, s settings, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
+func visits(ctx context.Context, e access, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
 	rounds := 1
 	if len(c.before) > 0 { // first each of them once
 		rounds, o.passes = o.passes, 1
@@ -252,7 +253,7 @@ func (e env) visits(ctx context.Context, s settings, o knockOptions, c call, add
 				view.Say(e.err, "the knock of %s\n", ago(i, *door.Rotate))
 			}
 			var one knock.Result
-			one, err = e.visit(ctx, s, o, c, address, among)
+			one, err = visit(ctx, e, o, c, address, among)
 			total = knock.Result{Passes: total.Passes + one.Passes, Sent: one.Sent, Took: total.Took + one.Took, Conn: one.Conn}
 			_, shut := errors.AsType[*knock.ShutError](err)
 			if err != nil && !shut || err == nil && c.try.port != 0 {
@@ -274,7 +275,7 @@ func ago(rounds int, r plans.Rotate) string {
 }
 
 // visit knocks at one address of a router.
-func (e env) visit(ctx context.Context, s settings, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
+func visit(ctx context.Context, e access, o knockOptions, c call, address netip.Addr, among bool) (knock.Result, error) {
 	v := knock.Visit{Host: address, Stages: c.door.Knock, Passes: o.passes, Wait: o.thenWait, IfShut: o.ifShut}
 	v.Options = knock.Options{Delay: o.delay, Timeout: o.stageWait}
 	if a, err := netip.ParseAddr(o.source); err == nil {
@@ -283,25 +284,25 @@ func (e env) visit(ctx context.Context, s settings, o knockOptions, c call, addr
 		v.Options.Interface = o.source
 	}
 	if c.try.port != 0 {
-		to, err := e.behind(ctx, s, c, address)
+		to, err := behind(ctx, e, c, address)
 		if err != nil {
 			return knock.Result{}, err
 		}
 		v.Try = netip.AddrPortFrom(to, c.try.port)
 	}
 	if !o.quiet {
-		v.Options.Observe = e.followStages(s, c, among)
+		v.Options.Observe = followStages(e, c, among)
 	}
 	return v.Make(ctx)
 }
 
 // behind is the address of what is tried: the one that is knocked at, or that of another host in
 // the same family, for the router trusts an address of one family only.
-func (e env) behind(ctx context.Context, s settings, c call, address netip.Addr) (netip.Addr, error) {
+func behind(ctx context.Context, e access, c call, address netip.Addr) (netip.Addr, error) {
 	if c.try.host == "" || c.try.host == c.host {
 		return address, nil
 	}
-	found, err := e.lookup(ctx, s, c.try.host)
+	found, err := lookup(ctx, e, c.try.host)
 	if err != nil {
 		return address, err
 	}
@@ -314,7 +315,7 @@ func (e env) behind(ctx context.Context, s settings, c call, address netip.Addr)
 }
 
 // followStages says on standard error how far a knock has come.
-func (e env) followStages(s settings, c call, among bool) func(int) {
+func followStages(e access, c call, among bool) func(int) {
 	who := ""
 	if among {
 		who = c.Name + ": "
@@ -326,7 +327,7 @@ func (e env) followStages(s settings, c call, among bool) func(int) {
 		}
 		begun = true
 		what := ""
-		if s.Reveal {
+		if e.Reveal {
 			what = ": " + c.door.Knock[stage-1].Reveal()
 		}
 		view.Say(e.err, "%sstage %d of %d sent%s\n", who, stage, len(c.door.Knock), what)

@@ -95,23 +95,23 @@ func parseTarget(text string, p plans.Plan) (endpoint, error) {
 
 // calls puts together which routers are knocked at, and at which of their doors. Every mistake is
 // found before the first packet.
-func (e env) calls(ctx context.Context, s settings, o knockOptions, args []string) ([]call, error) {
-	routers, connect, err := e.knocked(s, o, args)
+func calls(ctx context.Context, e access, o knockOptions, args []string) ([]call, error) {
+	routers, connect, err := knocked(e, o, args)
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := plannedWith(s, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
+	jobs, err := plannedWith(e.settings, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
 	if err != nil {
 		return nil, err
 	}
-	e.warnOfReaders(jobs, args)
+	warnOfReaders(e.env, jobs, args)
 	var out []call
 	for _, j := range jobs {
 		c := call{router: j.router, host: hostOf(j.router), try: connect}
 		if c.plan, c.door, err = chooseDoor(j.plans, o.door); err != nil {
 			return nil, err
 		}
-		if c.plan, c.door, c.before, err = e.present(ctx, s, o, j, c.plan, c.door); err != nil {
+		if c.plan, c.door, c.before, err = present(ctx, e, o, j, c.plan, c.door); err != nil {
 			return nil, err
 		}
 		if o.then != "" {
@@ -131,7 +131,7 @@ func (e env) calls(ctx context.Context, s settings, o knockOptions, args []strin
 }
 
 // knocked says which routers are knocked at, and what --connect names.
-func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpoint, error) {
+func knocked(e access, o knockOptions, args []string) ([]router, endpoint, error) {
 	var connect endpoint
 	if o.connect != "" {
 		var err error
@@ -139,10 +139,10 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 			return nil, connect, usagef("--connect %q: %w", o.connect, err)
 		}
 	}
-	named := len(s.routers)+len(s.inventories) > 0
+	named := len(e.routers)+len(e.inventories) > 0
 	switch {
-	case len(s.limits) > 0 && !named:
-		_, err := e.routersOf(s) // which says what --limit needs
+	case len(e.limits) > 0 && !named:
+		_, err := e.routersOf() // which says what --limit needs
 		return nil, connect, err
 	case len(args) == 2 && named:
 		return nil, connect, usagef("the host %s and --router or --inventory exclude each other: name the routers once", args[1])
@@ -151,14 +151,14 @@ func (e env) knocked(s settings, o knockOptions, args []string) ([]router, endpo
 		if why != "" {
 			return nil, connect, usagef("%q is not a host to knock at: %s", maskedTarget(args[1]), why)
 		}
-		return []router{bareRouter(s, host)}, connect, nil
+		return []router{bareRouter(e.settings, host)}, connect, nil
 	case named:
-		routers, err := e.routersOf(s)
+		routers, err := e.routersOf()
 		return routers, connect, err
 	case len(args) == 0:
 		return nil, connect, usagef("no plan: name one")
 	case o.connect != "":
-		return []router{bareRouter(s, connect.host)}, connect, nil
+		return []router{bareRouter(e.settings, connect.host)}, connect, nil
 	}
 	return nil, connect, usagef("no host: knock takes a plan and a host, or --router, or --inventory")
 }
@@ -180,20 +180,20 @@ func hostOf(r router) string {
 
 // present derives the knock of the present window for a door that rotates. It also derives the
 // knocks of earlier rounds, which stay on the router when nobody lays new ones.
-func (e env) present(ctx context.Context, s settings, o knockOptions, j job, p plans.Plan, d plans.Door) (plans.Plan, plans.Door, []plans.Door, error) {
+func present(ctx context.Context, e access, o knockOptions, j job, p plans.Plan, d plans.Door) (plans.Plan, plans.Door, []plans.Door, error) {
 	back, err := roundsBack(o, d)
 	if err != nil || d.Rotate == nil {
 		return p, d, nil, err
 	}
 	identity := o.identity
-	if identity == "" && len(s.inventories) > 0 {
+	if identity == "" && len(e.inventories) > 0 {
 		identity = j.Name
 	}
 	if identity == "" {
 		return p, d, nil, usagef("the knock of door %s follows from the router's own name, which /system identity print shows: give it with --identity", d.Name)
 	}
 	p, err = e.derived(ctx, p, j.router, identity, func(w sequence.Schedule) []int64 {
-		out := []int64{w.At(e.at(s))}
+		out := []int64{w.At(e.knocksAt())}
 		for n := range back {
 			out = append(out, sequence.Before(*d.Rotate, out[0], n+1))
 		}
@@ -252,7 +252,7 @@ func chooseDoor(all []plans.Plan, name string) (plans.Plan, plans.Door, error) {
 }
 
 // warnOfReaders warns of plans that others on this machine can read: the knock in them is a secret.
-func (e env) warnOfReaders(jobs []job, args []string) {
+func warnOfReaders(e env, jobs []job, args []string) {
 	var files []string
 	for _, j := range jobs {
 		files = append(files, j.files...)
@@ -274,11 +274,11 @@ func readByOthers(info fs.FileInfo) bool {
 }
 
 // addresses are where a router is knocked at, in the order of trying: the best of each family.
-func (e env) addresses(ctx context.Context, s settings, o knockOptions, c call) ([]netip.Addr, error) {
+func addresses(ctx context.Context, e access, o knockOptions, c call) ([]netip.Addr, error) {
 	if c.jump != "" {
 		return nil, fmt.Errorf("%s is reached through SSH hosts, and a knock can't go through them: run rosknock on the last of them, or name the router's own address", c.Name)
 	}
-	found, err := e.lookup(ctx, s, c.host)
+	found, err := lookup(ctx, e, c.host)
 	if err != nil {
 		return nil, err
 	}
@@ -286,11 +286,11 @@ func (e env) addresses(ctx context.Context, s settings, o knockOptions, c call) 
 }
 
 // lookup resolves a host, in the order in which the system would use its addresses.
-func (e env) lookup(ctx context.Context, s settings, host string) ([]netip.Addr, error) {
+func lookup(ctx context.Context, e access, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		return []netip.Addr{a.Unmap()}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {

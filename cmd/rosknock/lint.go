@@ -11,6 +11,7 @@ import (
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
@@ -36,23 +37,23 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
 			routers := &results{keeps: true} // each plan is held against each
-			if export != "" || len(s.routers) > 0 || len(s.inventories) > 0 {
-				if err := e.readAll(c.Context(), s, export, true, nil, routers); err != nil {
+			if export != "" || len(e.routers) > 0 || len(e.inventories) > 0 {
+				if err := readAll(c.Context(), e, export, true, nil, routers); err != nil {
 					return err
 				}
 			}
 			var linted []view.Linted
 			for _, name := range args {
-				l := lintPlan(name, s, routers.routers())
-				e.noted(s, "lint", "", name, l.Taken())
+				l := lintPlan(name, e.settings, routers.routers())
+				operate.Note(e.desk(router{}), actor(), "lint", "", name, l.Taken())
 				linted = append(linted, l)
 			}
-			if err := view.Lints(e.out, s.Output, linted, e.style(s)); err != nil {
+			if err := view.Lints(e.out, e.Output, linted, e.style()); err != nil {
 				return err
 			}
 			if err := lintCode(linted); err != nil {
@@ -67,7 +68,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 }
 
 // lintPlan checks one plan, by itself and against each router.
-func lintPlan(name string, s settings, routers []view.Router) view.Linted {
+func lintPlan(name string, s settings, routers []operate.Result) view.Linted {
 	out := view.Linted{File: name, Accepted: s.accept}
 	data, err := readFile(name, maxPlan)
 	var p plans.Plan

@@ -25,10 +25,13 @@ func program() int {
 	ctx, cancel := heed(changes, os.Stderr, os.Exit)
 	defer cancel()
 	return run(ctx, env{
+		streams:  streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())), width: terminalWidth()},
 		underway: changes,
-		in:       os.Stdin, out: os.Stdout, err: os.Stderr,
-		inTerminal: term.IsTerminal(int(os.Stdin.Fd())), outTerminal: term.IsTerminal(int(os.Stdout.Fd())), errTerminal: term.IsTerminal(int(os.Stderr.Fd())),
-		width: terminalWidth(), getenv: os.Getenv, now: time.Now, dial: new(net.Dialer).DialContext, knock: knock.Play, keyring: keyring.Get,
+		getenv:   os.Getenv,
+		now:      time.Now,
+		dial:     new(net.Dialer).DialContext,
+		knock:    knock.Play,
+		keyring:  keyring.Get,
 	}, os.Args[1:])
 }
 

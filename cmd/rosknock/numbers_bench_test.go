@@ -21,12 +21,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/change/changetest"
 	"github.com/rosknock/rosknock/plans/compile"
 	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
@@ -44,7 +44,7 @@ func BenchmarkRouter(b *testing.B) {
 			b.ReportAllocs()
 			from := cpuTime()
 			for b.Loop() {
-				if out := withChanges(view.Router{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
+				if out := operate.Compare(operate.Result{Snapshot: &c.s}, p, session); out.Err != nil || out.Changes.Changed() != (c.name == "first") {
 					b.Fatal(out.Err)
 				}
 			}
@@ -67,6 +67,15 @@ func installedRouter(b *testing.B, rules string) (p plans.Plan, before, after ro
 		b.Fatal(err)
 	}
 	return p, before, changetest.After(b, before, first), session
+}
+
+// changesFor is what is computed without a proof.
+func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (change.ChangeSet, error) {
+	sets, err := compile.Through(p, s)
+	if err != nil {
+		return change.ChangeSet{}, err
+	}
+	return diff.ComputeThrough(s, sets, session)
 }
 
 // BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with

@@ -163,7 +163,7 @@ func (u *unread) run(out io.Writer, format string) int {
 	if u.line[0] != "__complete" && u.line[0] != "help" {
 		args = append(args, "-o", format, "--state-dir", filepath.Join(u.site.dir, "state"))
 	}
-	e := env{in: strings.NewReader(""), out: out, err: &u.said, width: 80, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
+	e := env{streams: streams{in: strings.NewReader(""), out: out, err: &u.said, width: 80}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": strings.Repeat("5f0c2a9e7b41d836", 4)}[name]
 	}}
 	return run(u.site.t.Context(), e, args)
@@ -191,7 +191,7 @@ func TestWatchUnread(t *testing.T) {
 	said, err := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		e := env{in: strings.NewReader(""), out: &fullDisk{}, err: err, width: 80, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
+		e := env{streams: streams{in: strings.NewReader(""), out: &fullDisk{}, err: err, width: 80}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "secret"}[name]
 		}}
 		ended <- run(t.Context(), e, s.args("trusted", "watch", "-r", other.address))

@@ -3,9 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
+	"io"
 	"sync"
-	"sync/atomic"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/state"
@@ -19,13 +18,11 @@ type memory struct {
 	known    *state.Known // nil where there is no place for it
 	knownErr error
 
-	mu     sync.Mutex
-	takeIn bool // who was asked said yes for all
-
-	carryOn atomic.Bool // as well, about changes
+	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
 
 	clear, insecure, older sync.Once // warnings
 
+	mu   sync.Mutex              // of ways
 	ways map[string]*sshjump.Way // SSH hosts, by how they are written
 
 	journal sync.Once
@@ -39,10 +36,10 @@ type memory struct {
 
 // remembered reads once what the state folder remembers of routers. Without a state folder nothing
 // is remembered, and every certificate has to prove itself.
-func (e env) remembered(s settings) (*state.Known, error) {
+func (e access) remembered() (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
-		if dir, err := e.state(s); err == nil {
+		if dir, err := e.state(); err == nil {
 			m.known, m.knownErr = dir.Known()
 		}
 	})
@@ -64,12 +61,12 @@ type remembrance struct {
 }
 
 // known completes how a router's certificate is to be trusted by what is remembered of it.
-func (e env) known(s settings, r router) (target api.Target, what remembrance, err error) {
+func (e access) known(r router) (target api.Target, what remembrance, err error) {
 	target = r.target
 	if !r.remembers {
 		return target, what, nil
 	}
-	known, err := e.remembered(s)
+	known, err := e.remembered()
 	if err != nil {
 		return target, what, err
 	}
@@ -81,7 +78,7 @@ func (e env) known(s settings, r router) (target api.Target, what remembrance, e
 	if pin == "" {
 		return target, what, nil
 	}
-	if sharing := e.sharing(s, r); sharing != nil {
+	if sharing := e.sharing(r); sharing != nil {
 		if keys := sharing(); len(keys) > 1 {
 			what.maybe, what.why = pin, &state.SharedError{Key: r.key(), Address: address, What: "a certificate", Sharing: keys}
 			return target, what, nil
@@ -92,8 +89,8 @@ func (e env) known(s settings, r router) (target api.Target, what remembrance, e
 }
 
 // keep remembers a certificate that was never seen, or takes over the older pin of an address.
-func (e env) keep(s settings, r router, pin, from string) error {
-	if _, err := e.state(s); err != nil {
+func (e access) keep(r router, pin, from string) error {
+	if _, err := e.state(); err != nil {
 		return err
 	}
 	return e.memory.known.AddPin(r.key(), pin, from)
@@ -102,15 +99,17 @@ func (e env) keep(s settings, r router, pin, from string) error {
 // introduce asks whether a certificate that was never seen is the router's, and remembers it.
 // Without a terminal, or after a no, it returns an error. why tells what was seen before that may
 // have been this router's.
-func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.UntrustedError, why error) error {
+func (e access) introduce(ctx context.Context, r router, unknown *api.UntrustedError, why error) error {
 	if why != nil {
 		view.Say(e.err, "rosknock: warning: %v\n", why)
 	}
-	if !s.TLSAcceptNew {
+	if !e.TLSAcceptNew {
 		if !e.inTerminal {
 			return fmt.Errorf("%w, or accept certificates that are seen for the first time with --tls-accept-new", unknown)
 		}
-		ok, err := e.askPin(ctx, r, unknown)
+		ok, err := e.agrees(ctx, &e.memory.takeIn, func(w io.Writer) {
+			view.Say(w, "%s shows a certificate that is not known here:\n  %s\nOn the router, /certificate print shows its fingerprint. Is it the same? ", r.target.HostPort(), unknown.Got)
+		})
 		if err != nil {
 			return err
 		}
@@ -118,35 +117,9 @@ func (e env) introduce(ctx context.Context, s settings, r router, unknown *api.U
 			return unknown
 		}
 	}
-	if err := e.keep(s, r, unknown.Got, ""); err != nil {
+	if err := e.keep(r, unknown.Got, ""); err != nil {
 		return err
 	}
 	view.Say(e.err, "%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
 	return nil
-}
-
-func (e env) askPin(ctx context.Context, r router, unknown *api.UntrustedError) (bool, error) {
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	e.memory.mu.Lock()
-	all := e.memory.takeIn
-	e.memory.mu.Unlock()
-	if all {
-		return true, nil
-	}
-	view.Say(e.err, "%s shows a certificate that is not known here:\n  %s\nOn the router, /certificate print shows its fingerprint. Is it the same? [y/N/all] ", r.target.HostPort(), unknown.Got)
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	if err != nil && answer == "" {
-		return false, err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "all", "a":
-		e.memory.mu.Lock()
-		e.memory.takeIn = true
-		e.memory.mu.Unlock()
-		return true, nil
-	case "y", "yes":
-		return true, nil
-	}
-	return false, nil
 }

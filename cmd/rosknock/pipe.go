@@ -16,7 +16,7 @@ import (
 //
 // An interruption, or a reader that is gone, ends it without a message. ssh ends its ProxyCommand
 // that way (SIGHUP, and closed pipes), and a person presses Ctrl-C.
-func (e env) join(ctx context.Context, conn *net.TCPConn) error {
+func (e streams) join(ctx context.Context, conn *net.TCPConn) error {
 	defer func() { _ = conn.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()

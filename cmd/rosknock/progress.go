@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // progress follows a tour on standard error: a bar with counts and the time left on a terminal, a
@@ -21,13 +22,13 @@ type progress struct {
 	mu      sync.Mutex
 	w       io.Writer
 	tour    tour
-	results [][]view.Router          // of those that have not been shown
+	results [][]operate.Result       // of those that have not been shown
 	bar     *progressbar.ProgressBar // nil without a terminal
 	ended   int
 	failed  int
 }
 
-func (t tour) progress(results [][]view.Router) *progress {
+func (t tour) progress(results [][]operate.Result) *progress {
 	p := &progress{w: t.err, tour: t, results: results}
 	// A bar and lines of results on one screen would tear each other.
 	if len(results) > 1 && t.errTerminal && (t.Output != "jsonl" || !t.outTerminal) {
@@ -102,7 +103,7 @@ func (p *progress) end(e fleet.Event) {
 		}
 		_ = p.bar.Add(1)
 	}
-	bad := slices.ContainsFunc(p.results[e.Index], func(r view.Router) bool { return r.Err != nil })
+	bad := slices.ContainsFunc(p.results[e.Index], func(r operate.Result) bool { return r.Err != nil })
 	if (p.bar != nil || p.tour.silent) && !bad {
 		return
 	}

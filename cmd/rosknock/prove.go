@@ -25,12 +25,12 @@ it, written as rosknock trace takes it. Exit code 4 when a promise is broken. No
   rosknock prove branch.yaml --export router.rsc --operator 198.51.100.7`,
 		Args: atMost(1, "prove takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			r := e.shownBy(s, func(sink view.Sink) flow { return view.ProofsOf(sink) })
-			if _, err := diffTargets(c.Context(), e, s, args, comparison{export: export, operator: operator}, r); err != nil {
+			r := e.shownBy(func(sink view.Sink) flow { return view.ProofsOf(sink) })
+			if _, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator}, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/render"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -56,25 +57,25 @@ when it is valid.`,
   rosknock render branch.yaml --format svg --out branch.svg`,
 		Args: atMost(1, "render takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			format, err := o.check(s, args)
+			format, err := o.check(e.settings, args)
 			if err != nil {
 				return err
 			}
 			if format.OfRouter() {
-				return e.renderImport(c.Context(), s, o, format, args)
+				return renderImport(c.Context(), e, o, format, args)
 			}
-			text, err := e.renderPlan(c.Context(), s, o, format, args)
+			text, err := renderPlan(c.Context(), e, o, format, args)
 			if cannot, ok := errors.AsType[*render.CannotError](err); ok {
 				return invalid(cannot)
 			}
 			if err != nil {
 				return err
 			}
-			return e.written(s, artefact{o.out, text})
+			return writeArtefacts(e, artefact{o.out, text})
 		},
 	}
 	o.flags(c)
@@ -146,9 +147,9 @@ const hostLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 // artefact is a text, and the file for it; "" is standard output.
 type artefact struct{ file, text string }
 
-// written writes artefacts into files that only their owner can read. It replaces an existing file
+// writeArtefacts writes artefacts into files that only their owner can read. It replaces an existing file
 // only when that was asked for. It writes nothing unless it can write all files.
-func (e env) written(s settings, all ...artefact) error {
+func writeArtefacts(e access, all ...artefact) error {
 	for _, a := range all {
 		info, err := os.Stat(a.file)
 		switch {
@@ -157,7 +158,7 @@ func (e env) written(s settings, all ...artefact) error {
 			return err
 		case !info.Mode().IsRegular():
 			return fmt.Errorf("%s is not a file: name a file", a.file)
-		case !s.Yes:
+		case !e.Yes:
 			return fmt.Errorf("%s is there already: name another file, or replace it with --yes", a.file)
 		}
 	}
@@ -177,8 +178,8 @@ func (e env) written(s settings, all ...artefact) error {
 }
 
 // renderImport writes the scripts for a router.
-func (e env) renderImport(ctx context.Context, s settings, o rendering, format render.Format, args []string) error {
-	r, p, remarks, err := e.routerFor(ctx, s, o, args)
+func renderImport(ctx context.Context, e access, o rendering, format render.Format, args []string) error {
+	r, p, remarks, err := routerFor(ctx, e, o, args)
 	if err != nil {
 		return err
 	}
@@ -194,13 +195,13 @@ func (e env) renderImport(ctx context.Context, s settings, o rendering, format r
 		remarks = append(remarks, "Whether you stay let in was not checked: name your address with --operator.")
 	}
 	remarks = append(remarks, r.Changes.Notes...)
-	i := render.Import{Plan: p.Name, Router: r.Name, Before: *r.Snapshot, Changes: *r.Changes, Remarks: remarks, Window: e.windowOf(s, p)}
+	i := render.Import{Plan: p.Name, Router: r.Name, Before: *r.Snapshot, Changes: *r.Changes, Remarks: remarks, Window: windowOf(e, p)}
 	undo, err := i.UndoScript()
 	if err != nil {
 		return err
 	}
 	if format == render.UndoRSC {
-		return e.written(s, artefact{o.out, undo})
+		return writeArtefacts(e, artefact{o.out, undo})
 	}
 	text, err := i.Script()
 	if err != nil {
@@ -210,7 +211,7 @@ func (e env) renderImport(ctx context.Context, s settings, o rendering, format r
 	if o.out != "" {
 		all = append(all, artefact{beside(o.out), undo})
 	}
-	return e.written(s, all...)
+	return writeArtefacts(e, all...)
 }
 
 // beside is the name of the undo of a script.
@@ -221,13 +222,13 @@ func beside(name string) string {
 
 // routerFor compares the plan with the router, the export or the assumed table, and says what is
 // assumed.
-func (e env) routerFor(ctx context.Context, s settings, o rendering, args []string) (r view.Router, p plans.Plan, remarks []string, err error) {
-	named := len(s.routers)+len(s.inventories) > 0
+func routerFor(ctx context.Context, e access, o rendering, args []string) (r operate.Result, p plans.Plan, remarks []string, err error) {
+	named := len(e.routers)+len(e.inventories) > 0
 	if o.export == "" && !named {
-		return e.assumed(ctx, s, o, args)
+		return assumed(ctx, e, o, args)
 	}
 	read := &results{keeps: true}
-	jobs, err := diffTargets(ctx, e, s, args, comparison{export: o.export, operator: o.operator}, read)
+	jobs, err := diffTargets(ctx, e, args, comparison{export: o.export, operator: o.operator}, read)
 	routers := read.routers()
 	switch {
 	case err != nil:
@@ -237,7 +238,7 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 	case routers[0].Snapshot == nil:
 		return r, p, nil, fmt.Errorf("%s: %w", routers[0].Name, routers[0].Err)
 	case o.export != "":
-		p, err = readPlan(s, args[0])
+		p, err = readPlan(e.settings, args[0])
 	default:
 		p = jobs[0].plans[0]
 	}
@@ -245,33 +246,33 @@ func (e env) routerFor(ctx context.Context, s settings, o rendering, args []stri
 }
 
 // assumed compares the plan with a table that stands for a router.
-func (e env) assumed(ctx context.Context, s settings, o rendering, args []string) (view.Router, plans.Plan, []string, error) {
-	p, err := readPlan(s, args[0])
+func assumed(ctx context.Context, e access, o rendering, args []string) (operate.Result, plans.Plan, []string, error) {
+	p, err := readPlan(e.settings, args[0])
 	if err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	of := p
-	if err := e.mayRun(ctx, s, p); err != nil {
-		return view.Router{}, p, nil, err
+	if err := e.mayRun(ctx, p); err != nil {
+		return operate.Result{}, p, nil, err
 	}
 	if of, err = e.resolved(ctx, of, router{}); err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	if of.Rotates() {
 		if o.identity == "" {
-			return view.Router{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
+			return operate.Result{}, p, nil, usagef("the plan's knocks follow from the router's own name, which /system identity print shows: give it with --identity")
 		}
-		if of, err = e.unrolled(ctx, s, of, router{}, routeros.Snapshot{Identity: o.identity}); err != nil {
-			return view.Router{}, p, nil, err
+		if of, err = e.standing(ctx, of, routeros.Snapshot{Identity: o.identity}); err != nil {
+			return operate.Result{}, p, nil, err
 		}
 	}
 	snapshot, err := assumedTable(o.assume)
 	if err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
-	session, err := sessionOf(s, o.operator)
+	session, err := sessionOf(e.settings, o.operator)
 	if err != nil {
-		return view.Router{}, p, nil, err
+		return operate.Result{}, p, nil, err
 	}
 	what := "It assumes RouterOS 7.19 or later with MikroTik's default firewall for homes, and no other rule in input."
 	name := "a router with the default firewall"
@@ -279,7 +280,7 @@ func (e env) assumed(ctx context.Context, s settings, o rendering, args []string
 		what = "It assumes RouterOS 7.19 or later, and a router without any rule in input, such as a CHR or an x86."
 		name = "a router without a firewall"
 	}
-	return withChanges(view.Router{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
+	return operate.Compare(operate.Result{Name: name, Snapshot: &snapshot}, of, session), p, []string{what}, nil
 }
 
 // assumedTable is what a router without a firewall, or with the default one, looks like.
@@ -299,10 +300,10 @@ func assumedTable(which string) (routeros.Snapshot, error) {
 
 // windowOf is when the knocks of a plan are valid; nil for a plan whose knocks stay. Of several
 // doors it is the shortest.
-func (e env) windowOf(s settings, p plans.Plan) *render.Window {
+func windowOf(e access, p plans.Plan) *render.Window {
 	var out *render.Window
 	for _, d := range p.Doors {
-		w := e.windowOfDoor(s, d)
+		w := windowOfDoor(e, d)
 		if w != nil && d.Rotate.Ahead > 0 {
 			w.Until = w.From.Add(d.Rotate.Ahead) // then they come again
 		}
@@ -313,11 +314,11 @@ func (e env) windowOf(s settings, p plans.Plan) *render.Window {
 	return out
 }
 
-func (e env) windowOfDoor(s settings, d plans.Door) *render.Window {
+func windowOfDoor(e access, d plans.Door) *render.Window {
 	if d.Rotate == nil {
 		return nil
 	}
 	w := sequence.ScheduleOf(*d.Rotate)
-	n := w.At(e.at(s))
+	n := w.At(e.knocksAt())
 	return &render.Window{From: w.Begin(n), Until: w.End(n), Overlap: w.Overlap}
 }

@@ -13,21 +13,21 @@ import (
 )
 
 // renderPlan writes what is made from a plan alone. Secrets are looked up for what shows them only.
-func (e env) renderPlan(ctx context.Context, s settings, o rendering, format render.Format, args []string) (string, error) {
-	routers := []router{bareRouter(s, o.host)}
-	if len(s.routers)+len(s.inventories) > 0 {
+func renderPlan(ctx context.Context, e access, o rendering, format render.Format, args []string) (string, error) {
+	routers := []router{bareRouter(e.settings, o.host)}
+	if len(e.routers)+len(e.inventories) > 0 {
 		var err error
-		if routers, err = e.routersOf(s); err != nil {
+		if routers, err = e.routersOf(); err != nil {
 			return "", err
 		}
 	}
-	resolve := format.Secret() || s.Reveal && format != render.SSHConfig
-	jobs, err := plannedWith(s, routers, args, func(p plans.Plan, r router) (plans.Plan, error) {
+	resolve := format.Secret() || e.Reveal && format != render.SSHConfig
+	jobs, err := plannedWith(e.settings, routers, args, func(p plans.Plan, r router) (plans.Plan, error) {
 		if !resolve {
 			return p, nil
 		}
-		if len(s.routers)+len(s.inventories) == 0 {
-			if err := e.mayRun(ctx, s, p); err != nil {
+		if len(e.routers)+len(e.inventories) == 0 {
+			if err := e.mayRun(ctx, p); err != nil {
 				return p, err
 			}
 		}
@@ -36,9 +36,9 @@ func (e env) renderPlan(ctx context.Context, s settings, o rendering, format ren
 	if err != nil {
 		return "", err
 	}
-	e.warnOfReaders(jobs, args)
+	warnOfReaders(e.env, jobs, args)
 	if format == render.SSHConfig {
-		return e.renderSSH(s, o, jobs, args[0])
+		return renderSSH(e, o, jobs, args[0])
 	}
 	if len(jobs) != 1 {
 		return "", usagef("--format %s is for one router, and there are %d: choose one with --limit", format, len(jobs))
@@ -47,7 +47,7 @@ func (e env) renderPlan(ctx context.Context, s settings, o rendering, format ren
 	if !resolve {
 		return picture(format, render.Picture{Plan: j.plans[0].Name, Doors: doorsOf(j.plans[0], o.door)}, o)
 	}
-	clients, err := e.clients(ctx, s, o, j)
+	clients, err := clients(ctx, e, o, j)
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +94,7 @@ func doorsOf(p plans.Plan, name string) []plans.Door {
 }
 
 // clients are the doors of a job's plan with their knocks, those of the present window.
-func (e env) clients(ctx context.Context, s settings, o rendering, j job) ([]render.Client, error) {
+func clients(ctx context.Context, e access, o rendering, j job) ([]render.Client, error) {
 	p := j.plans[0]
 	if p.Doors = doorsOf(p, o.door); len(p.Doors) == 0 {
 		_, _, err := chooseDoor(j.plans, o.door)
@@ -102,14 +102,14 @@ func (e env) clients(ctx context.Context, s settings, o rendering, j job) ([]ren
 	}
 	windows := map[string]*render.Window{}
 	for _, d := range p.Doors {
-		windows[d.Name] = e.windowOfDoor(s, d)
+		windows[d.Name] = windowOfDoor(e, d)
 	}
 	if p.Rotates() {
-		identity, err := identityOf(s, o, j, p.Doors[0])
+		identity, err := identityOf(e.settings, o, j, p.Doors[0])
 		if err != nil {
 			return nil, err
 		}
-		if p, err = e.derived(ctx, j.plans[0], j.router, identity, func(w sequence.Schedule) []int64 { return []int64{w.At(e.at(s))} }); err != nil {
+		if p, err = e.derived(ctx, j.plans[0], j.router, identity, func(w sequence.Schedule) []int64 { return []int64{w.At(e.knocksAt())} }); err != nil {
 			return nil, err
 		}
 		p.Doors = doorsOf(p, o.door)
@@ -134,7 +134,7 @@ func identityOf(s settings, o rendering, j job, d plans.Door) (string, error) {
 
 // renderSSH writes Host blocks for routers. Where several doors lead to ssh, each gets a block of
 // its own.
-func (e env) renderSSH(s settings, o rendering, jobs []job, file string) (string, error) {
+func renderSSH(e access, o rendering, jobs []job, file string) (string, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return "", err
@@ -155,7 +155,7 @@ func (e env) renderSSH(s settings, o rendering, jobs []job, file string) (string
 				h.Name += "-" + d.Name
 			}
 			if d.Rotate != nil {
-				if h.Identity, err = identityOf(s, o, j, d); err != nil {
+				if h.Identity, err = identityOf(e.settings, o, j, d); err != nil {
 					return "", err
 				}
 			}

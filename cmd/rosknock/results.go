@@ -11,12 +11,13 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/state"
 )
 
 // flow is where the results of routers go as they come, to be written then or at the end.
 type flow interface {
-	Put(i int, results ...view.Router)
+	Put(i int, results ...operate.Result)
 	End() error
 }
 
@@ -33,7 +34,7 @@ type results struct {
 	spools []*spool
 
 	mu       sync.Mutex
-	kept     [][]view.Router
+	kept     [][]operate.Result
 	total    int
 	bad      int
 	refused  int // of those that are bad
@@ -61,7 +62,7 @@ func (r *results) store() view.Store {
 }
 
 // take takes all results of the router that is the i-th of the run. Several may end at once.
-func (r *results) take(ctx context.Context, i int, of []view.Router) {
+func (r *results) take(ctx context.Context, i int, of []operate.Result) {
 	for _, f := range r.flows {
 		f.Put(i, of...)
 	}
@@ -83,7 +84,7 @@ func (r *results) take(ctx context.Context, i int, of []view.Router) {
 	r.worst[worst]++
 }
 
-func (r *results) count(ctx context.Context, one view.Router) {
+func (r *results) count(ctx context.Context, one operate.Result) {
 	r.total++
 	r.differ = r.differ || one.Changes != nil && one.Changes.Changed()
 	r.changed = r.changed || one.Outcome == apply.Changed
@@ -94,13 +95,13 @@ func (r *results) count(ctx context.Context, one view.Router) {
 		r.refused++
 	}
 	r.lastCode, _ = codeOf(ctx, one.Err)
-	if begun := one.Result != nil && one.Outcome != apply.Refused; begun && (r.lastCode == exitRefused || r.lastCode == exitMoved) {
+	if begun := one.Applied != nil && one.Outcome != apply.Refused; begun && (r.lastCode == exitRefused || r.lastCode == exitMoved) {
 		r.lastCode = exitFailed // what stood in the way, stood there in the middle
 	}
 }
 
 // routers are all results, in the order of the run.
-func (r *results) routers() []view.Router { return slices.Concat(r.kept...) }
+func (r *results) routers() []operate.Result { return slices.Concat(r.kept...) }
 
 // end writes what was not written yet.
 func (r *results) end() error {
@@ -150,32 +151,32 @@ func (r *results) finish(ctx context.Context) error {
 }
 
 // outcomeCode is the exit code of results that are all there.
-func outcomeCode(ctx context.Context, routers ...view.Router) error {
+func outcomeCode(ctx context.Context, routers ...operate.Result) error {
 	r := &results{}
 	r.start(len(routers))
 	for i, one := range routers {
-		r.take(ctx, i, []view.Router{one})
+		r.take(ctx, i, []operate.Result{one})
 	}
 	return r.code(ctx)
 }
 
 // sink is where results go on standard output.
-func (e env) sink(s settings, r *results) view.Sink {
-	return view.Sink{To: e.out, Format: s.Output, Style: e.style(s), Keep: r.store}
+func (e access) sink(r *results) view.Sink {
+	return view.Sink{To: e.out, Format: e.Output, Style: e.style(), Keep: r.store}
 }
 
 // shownBy are results that one flow shows.
-func (e env) shownBy(s settings, show func(view.Sink) flow) *results {
+func (e access) shownBy(show func(view.Sink) flow) *results {
 	r := &results{}
-	r.begin = func(int) ([]flow, error) { return []flow{show(e.sink(s, r))}, nil }
+	r.begin = func(int) ([]flow, error) { return []flow{show(e.sink(r))}, nil }
 	return r
 }
 
 // written writes results that are all there.
-func written[T any](e env, s settings, flow func(view.Sink) *view.Flow[T], all iter.Seq[T]) error {
+func written[T any](e access, flow func(view.Sink) *view.Flow[T], all iter.Seq[T]) error {
 	r := &results{}
 	defer r.close()
-	f, i := flow(e.sink(s, r)), 0
+	f, i := flow(e.sink(r)), 0
 	for one := range all {
 		f.Put(i, one)
 		i++
@@ -186,11 +187,11 @@ func written[T any](e env, s settings, flow func(view.Sink) *view.Flow[T], all i
 // of is a flow of what is made of routers.
 type of[T any] struct {
 	*view.Flow[T]
-	made func(view.Router) T
+	made func(operate.Result) T
 }
 
 // Put implements [flow].
-func (o of[T]) Put(i int, results ...view.Router) {
+func (o of[T]) Put(i int, results ...operate.Result) {
 	made := make([]T, len(results))
 	for n, r := range results {
 		made[n] = o.made(r)
@@ -208,26 +209,26 @@ type changeRun struct {
 
 // changes are the results of a run of changes, on standard output and in the files that were asked
 // for.
-func (e env) changes(s settings, run changeRun) *results {
+func (e access) changes(run changeRun) *results {
 	r, began := &results{}, e.now()
 	r.begin = func(routers int) ([]flow, error) {
-		first, err := e.changesOut(s, run, r, began, routers)
+		first, err := e.changesOut(run, r, began, routers)
 		if err != nil {
 			return nil, err
 		}
-		files, err := run.files.flows(e, s, run, r, began)
+		files, err := run.files.flows(e, run, r, began)
 		return append([]flow{first}, files...), err
 	}
 	return r
 }
 
 // changesOut shows changes in the format that was asked for.
-func (e env) changesOut(s settings, run changeRun, r *results, began time.Time, routers int) (flow, error) {
-	sink := e.sink(s, r)
-	if s.Output == "html" {
+func (e access) changesOut(run changeRun, r *results, began time.Time, routers int) (flow, error) {
+	sink := e.sink(r)
+	if e.Output == "html" {
 		return e.page(sink, run.command, began)
 	}
-	how := view.Telling{Routers: routers, Verbose: s.Verbose, LeftOut: func(n int) {
+	how := view.Telling{Routers: routers, Verbose: e.Verbose, LeftOut: func(n int) {
 		view.Say(e.err, "rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", n)
 	}}
 	switch {

@@ -16,9 +16,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -55,23 +55,27 @@ func TestSpool(t *testing.T) {
 }
 
 // madeRun is a tour over routers that are not there: their results are made.
-func madeRun(tb testing.TB, routers int, output string, files artefacts, made func(i int) view.Router) *results {
+func madeRun(tb testing.TB, routers int, output string, files artefacts, made func(i int) operate.Result) *results {
 	tb.Helper()
 	e := env{
-		out: io.Discard, err: io.Discard, screen: io.Discard, width: 80, now: time.Now, getenv: func(string) string { return "" }, memory: &memory{}, underway: &underway{},
+		streams:  streams{out: io.Discard, err: io.Discard, screen: io.Discard, width: 80},
+		now:      time.Now,
+		getenv:   func(string) string { return "" },
+		memory:   &memory{},
+		underway: &underway{},
 	}
 	s := settings{Output: output, StateDir: filepath.Join(tb.TempDir(), "state"), pace: pace{forks: 1}}
-	t := tour{env: e, settings: s, verb: "diff", silent: true}
+	t := tour{access: access{e, s}, verb: "diff", silent: true}
 	for i := range routers {
 		t.routers = append(t.routers, router{Member: fleet.Member{Name: fmt.Sprint(i)}})
 	}
-	to := e.changes(s, changeRun{command: "diff", files: files})
-	t.over(context.Background(), to, func(_ context.Context, _ env, r router) []view.Router {
+	to := access{e, s}.changes(changeRun{command: "diff", files: files})
+	t.over(context.Background(), to, func(_ context.Context, _ access, r router) []operate.Result {
 		var i int
 		_, _ = fmt.Sscan(r.Name, &i)
 		out := made(i)
 		out.Name = r.Name
-		return []view.Router{out}
+		return []operate.Result{out}
 	})
 	return to
 }
@@ -86,7 +90,7 @@ func TestResultsHeld(t *testing.T) {
 		t.Run(output, func(t *testing.T) {
 			var read []weak.Pointer[routeros.Snapshot]
 			held := 0
-			to := madeRun(t, routers, output, files, func(i int) view.Router {
+			to := madeRun(t, routers, output, files, func(i int) operate.Result {
 				if i == routers-1 {
 					runtime.GC()
 					for _, p := range read {
@@ -97,7 +101,7 @@ func TestResultsHeld(t *testing.T) {
 				}
 				s := &routeros.Snapshot{Identity: fmt.Sprint("router ", i), Version: routeros.Version{Major: 7, Minor: 20}}
 				read = append(read, weak.Make(s))
-				return view.Router{Snapshot: s, Outcome: apply.Failed, Err: fmt.Errorf("why %d", i)}
+				return operate.Result{Snapshot: s, Outcome: apply.Failed, Err: fmt.Errorf("why %d", i)}
 			})
 			if held > 1 { // the one before may still stand somewhere
 				t.Errorf("%d of %d routers are held", held, routers-1)
@@ -116,7 +120,7 @@ func BenchmarkResults(b *testing.B) {
 	for _, output := range []string{"text", "json", "jsonl", "csv"} {
 		for _, n := range []int{1000, 10_000} {
 			b.Run(fmt.Sprintf("%s/routers=%d", output, n), func(b *testing.B) {
-				one := withChanges(view.Router{Snapshot: &after}, p, session)
+				one := operate.Compare(operate.Result{Snapshot: &after}, p, session)
 				for b.Loop() {
 					heap := func() uint64 {
 						var m runtime.MemStats
@@ -125,7 +129,7 @@ func BenchmarkResults(b *testing.B) {
 						return m.HeapAlloc
 					}
 					before := heap()
-					to := madeRun(b, n, output, artefacts{}, func(int) view.Router { return one })
+					to := madeRun(b, n, output, artefacts{}, func(int) operate.Result { return one })
 					b.ReportMetric(float64(heap()-before)/float64(n), "held-B/router")
 					if err := to.end(); err != nil {
 						b.Fatal(err)
@@ -164,7 +168,7 @@ func TestFleetLines(t *testing.T) {
 	defer cancel()
 	b.order[4].onJump = cancel
 	out := &lineOutput{lines: make(chan string, 100)}
-	e := env{out: out, err: io.Discard, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
+	e := env{streams: streams{out: out, err: io.Discard, width: 100}, now: time.Now, dial: b.dial, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 	}}
 	code := make(chan int)

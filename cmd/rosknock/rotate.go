@@ -2,28 +2,19 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// clockSkew names the risk of a router whose clock is wrong by more than a plan allows.
-// clockUnsynchronized names the risk of a router that holds knocks for the hours to come, while no
-// server sets its clock.
-const (
-	clockSkew           = "clock-skew"
-	clockUnsynchronized = "clock-unsynchronized"
-)
-
 func newRotate(e env) *cobra.Command {
-	var how applying
+	how := changing{command: operate.Rotation} // a timer lets it run all day, and nobody resumes it
 	var files artefacts
 	c := &cobra.Command{
 		Use:   "rotate [PLAN]",
@@ -47,16 +38,15 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
   rosknock rotate -i fleet.yaml --yes --retries 3`,
 		Args: atMost(1, "rotate takes one plan"),
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if err := how.check(e, s, "rotate"); err != nil {
+			if err := how.check(e); err != nil {
 				return err
 			}
-			how.rotates = true
-			r := e.changes(s, changeRun{command: rotation, files: files})
-			if err := e.applyPlans(c.Context(), s, args, how, r); err != nil {
+			r := e.changes(changeRun{command: how.command, files: files})
+			if err := applyPlans(c.Context(), e, args, how, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())
@@ -67,82 +57,21 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
 	return c
 }
 
-// at is the time for which knocks are derived.
-func (e env) at(s settings) time.Time {
-	if !s.at.IsZero() {
-		return s.at
+// knocksAt is the time for which knocks are derived.
+func (e access) knocksAt() time.Time {
+	if !e.at.IsZero() {
+		return e.at
 	}
 	return e.now()
 }
 
-// unrolled derives the knocks of a plan's rotating doors that belong on a router now, by the
-// router's local time.
-func (e env) unrolled(ctx context.Context, s settings, p plans.Plan, r router, read routeros.Snapshot) (plans.Plan, error) {
-	at := e.at(s).In(read.Clock.Location())
-	return checked(p)(sequence.Standing(p, read.Identity, at, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) }))
+// standing derives the knocks of a plan's rotating doors that belong on a router that was read.
+func (e access) standing(ctx context.Context, p plans.Plan, read routeros.Snapshot) (plans.Plan, error) {
+	return operate.Standing(p, read, e.knocksAt(), func(c plans.Credential) (string, error) { return e.credential(ctx, c, router{}) })
 }
 
 func (e env) derived(ctx context.Context, p plans.Plan, r router, identity string, which func(sequence.Schedule) []int64) (plans.Plan, error) {
-	return checked(p)(sequence.Unroll(p, identity, which, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) }))
-}
-
-// checked adds the plan to an error of deriving its knocks.
-func checked(p plans.Plan) func(plans.Plan, error) (plans.Plan, error) {
-	return func(out plans.Plan, err error) (plans.Plan, error) {
-		if err != nil {
-			return p, invalid(fmt.Errorf("plan %s: %w", p.Name, err))
-		}
-		return out, nil
-	}
-}
-
-// skewed refuses a router whose clock differs by more than the overlap of a plan's windows.
-func (e env) skewed(s settings, p plans.Plan, router routeros.Snapshot) error {
-	overlap, rotates := sequence.Overlap(p)
-	if !rotates || slices.Contains(s.accept, clockSkew) || router.Clock.IsZero() && p.Ahead() == 0 {
-		return nil
-	}
-	if router.Clock.IsZero() {
-		return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock could not be read, and the knocks on the router depend on it: "+
-			"let this user read /system clock, or accept with --accept-risk=%s", clockSkew)}
-	}
-	skew := router.Clock.Sub(e.now()).Round(time.Second)
-	if skew.Abs() <= overlap {
-		return nil
-	}
-	side := "ahead of"
-	if skew < 0 {
-		side = "behind"
-	}
-	return &codeError{code: exitRefused, err: fmt.Errorf("the router's clock is %s %s this machine's, and the knocks overlap by %s: set the one that is wrong "+
-		"(/system ntp client set enabled=yes servers=… on the router), make the overlap longer, or accept with --accept-risk=%s", skew.Abs(), side, overlap, clockSkew)}
-}
-
-// unsynchronized refuses to lay knocks in advance on a router whose clock no server sets: the clock
-// drifts until nobody gets in.
-func (e env) unsynchronized(s settings, p plans.Plan, router routeros.Snapshot) error {
-	if p.Ahead() == 0 || router.NTP.Synchronized || slices.Contains(s.accept, clockUnsynchronized) {
-		return nil
-	}
-	how := "its NTP client is " + router.NTP.State
-	if !router.NTP.Known {
-		how = "what its NTP client does could not be read"
-	}
-	set := "servers=…"
-	if router.Version.Major < 7 {
-		set = "primary-ntp=…"
-	}
-	return &codeError{code: exitRefused, err: fmt.Errorf("no server sets the router's clock (%s), and the knocks that are laid for %s depend on it: "+
-		"set a server (/system ntp client set enabled=yes %s) and wait until it is synchronized, take ahead out of the plan, or accept with --accept-risk=%s",
-		how, routeros.FormatDuration(p.Ahead()), set, clockUnsynchronized)}
-}
-
-// warnOfClock warns that no server sets the clock of a router on which a plan rotates. One day
-// rotations would be refused for it.
-func (e env) warnOfClock(s settings, p plans.Plan, r router, read routeros.Snapshot) {
-	if p.Rotates() && read.NTP.Known && !read.NTP.Synchronized && !e.quiet && !slices.Contains(s.accept, clockUnsynchronized) {
-		view.Say(e.err, "%s: warning: no server sets the router's clock (its NTP client is %s)\n", r.Name, read.NTP.State)
-	}
+	return operate.Derive(p, identity, which, func(c plans.Credential) (string, error) { return e.credential(ctx, c, r) })
 }
 
 // rotating refuses plans that do not rotate.
@@ -153,18 +82,4 @@ func rotating(jobs []job) error {
 		}
 	}
 	return nil
-}
-
-// ready derives a plan's knocks for a router that was read, and refuses one whose clock is wrong.
-func (e env) ready(ctx context.Context, s settings, p plans.Plan, r router, read view.Router) (plans.Plan, error) {
-	if !p.Rotates() {
-		return p, nil
-	}
-	if err := e.skewed(s, p, *read.Snapshot); err != nil {
-		return p, err
-	}
-	if err := e.unsynchronized(s, p, *read.Snapshot); err != nil {
-		return p, err
-	}
-	return e.unrolled(ctx, s, p, r, *read.Snapshot)
 }

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -17,22 +17,19 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// foreignChanges is the name of the risk of changes that were saved elsewhere: nothing shows who
-// made them.
-const foreignChanges = "foreign-changes"
-
 // namedKey returns the key that several machines share, as the settings name it; false where they
 // name none.
-func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) {
-	if s.ChangesKey == "" {
+func namedKey(ctx context.Context, e access) (state.Key, bool, error) {
+	if e.ChangesKey == "" {
 		return state.Key{}, false, nil
 	}
-	c, err := plans.ParseCredential(s.ChangesKey)
+	c, err := plans.ParseCredential(e.ChangesKey)
 	if err != nil || c.Kind == plans.Ask {
 		return state.Key{}, false, usagef("--changes-key: say where the key is kept: file:PATH, env:NAME, keyring:NAME or command:LINE")
 	}
@@ -52,18 +49,18 @@ func (e env) namedKey(ctx context.Context, s settings) (state.Key, bool, error) 
 }
 
 // save keeps the changes of a diff in a file. What is refused for one router is kept for none.
-func (e env) save(ctx context.Context, s settings, jobs []job, routers []view.Router, file string) error {
+func save(ctx context.Context, e access, jobs []job, routers []operate.Result, file string) error {
 	if jobs == nil {
 		return usagef("--save needs routers: what is computed from an export can't be applied")
 	}
-	if at := slices.IndexFunc(routers, func(r view.Router) bool { return r.Err != nil }); at >= 0 {
+	if at := slices.IndexFunc(routers, func(r operate.Result) bool { return r.Err != nil }); at >= 0 {
 		view.Say(e.err, "rosknock: nothing is saved, since %s has no changes that could be applied: %v\n", routers[at].Name, routers[at].Err)
 		return nil // that router's error gives the exit code
 	}
 	first := jobs[0].plans[0]
 	saved := state.Saved{Time: e.now(), Actor: actor(), Plan: string(plans.Write(first)), PlanDigest: first.Digest()}
-	for _, risk := range s.accept {
-		if risk = strings.ToLower(risk); risk != foreignChanges && risk != planCommands {
+	for _, risk := range e.accept {
+		if risk = strings.ToLower(risk); risk != operate.ForeignChanges && risk != planCommands {
 			saved.Accepted = append(saved.Accepted, risk)
 		}
 	}
@@ -76,7 +73,7 @@ func (e env) save(ctx context.Context, s settings, jobs []job, routers []view.Ro
 		if len(j.plans) > 1 {
 			return usagef("--save: %s has %d plans, and the second can't be computed before the first is carried out: name one", j.Name, len(j.plans))
 		}
-		one, err := e.savedWay(s, j.router, cas)
+		one, err := savedWay(e, j.router, cas)
 		if err != nil {
 			return err
 		}
@@ -87,10 +84,10 @@ func (e env) save(ctx context.Context, s settings, jobs []job, routers []view.Ro
 		}
 		saved.Routers = append(saved.Routers, one)
 	}
-	key, named, err := e.namedKey(ctx, s)
+	key, named, err := namedKey(ctx, e)
 	if err == nil && !named {
 		var dir state.Dir
-		if dir, err = e.state(s); err == nil {
+		if dir, err = e.state(); err == nil {
 			key, err = dir.ChangesKey()
 		}
 	}
@@ -113,11 +110,11 @@ type authorities map[string]string
 
 // savedWay is how a router is reached, as it is kept: with the pin that is known of it, and the
 // place of its password, never the password.
-func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter, error) {
+func savedWay(e access, r router, cas authorities) (state.SavedRouter, error) {
 	one := state.SavedRouter{
 		Key: r.key(), Name: r.Name, Groups: r.Groups, Tags: r.Tags, Address: r.target.HostPort(), User: r.target.User, Transport: string(r.target.Transport), SSHJump: r.jump,
 	}
-	c := s.passwordPlace(r)
+	c := e.passwordPlace(r)
 	if c.Kind == plans.FromFile {
 		full, err := filepath.Abs(c.Value)
 		if err != nil {
@@ -129,7 +126,7 @@ func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter,
 	if r.target.Transport != api.TLS {
 		return one, nil
 	}
-	target, _, err := e.known(s, r)
+	target, _, err := e.known(r)
 	if err != nil {
 		return one, err
 	}
@@ -150,13 +147,13 @@ func (e env) savedWay(s settings, r router, cas authorities) (state.SavedRouter,
 
 // loadSaved reads saved changes. It refuses files that were edited, files of unknown origin, and
 // risks that only the file accepts. Before that, nothing in the file has any effect.
-func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Saved, error) {
-	saved, err := state.Load(file, func(id string) (state.Key, error) { return e.keyOf(ctx, *s, id) })
-	if _, coded := errors.AsType[*codeError](err); err != nil && !coded && !exposedState(err) {
+func loadSaved(ctx context.Context, e *access, file string) (state.Saved, error) {
+	saved, err := state.Load(file, func(id string) (state.Key, error) { return keyOf(ctx, *e, id) })
+	if code, _ := codeOf(ctx, err); err != nil && code == exitFailed {
 		err = invalid(err)
 	}
 	if err == nil {
-		err = e.safeFile(file, saved.Authentic)
+		err = safeFile(e.env, file, saved.Authentic)
 	}
 	if err != nil {
 		return saved, err
@@ -166,21 +163,21 @@ func (e env) loadSaved(ctx context.Context, s *settings, file string) (state.Sav
 			return saved, invalid(fmt.Errorf("%s: it accepts %q, and there is no such risk: make it again with rosknock diff --save", file, risk))
 		}
 	}
-	if s.foreign = !saved.Authentic; s.foreign {
+	if e.foreign = !saved.Authentic; e.foreign {
 		maker := fmt.Sprintf("by %s at %s UTC, as it says itself, and with the key %s, which is not known here", saved.Actor, saved.Time.UTC().Format(time.DateTime), saved.Key)
-		if !s.accepts(foreignChanges) {
-			return saved, &codeError{code: exitRefused, err: fmt.Errorf("%s was made %s, so anybody may have written it: make it again here, name the key that you share with them with --changes-key, "+
-				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, foreignChanges)}
+		if !e.accepts(operate.ForeignChanges) {
+			return saved, operate.Refusef("%s was made %s, so anybody may have written it: make it again here, name the key that you share with them with --changes-key, "+
+				"or, when you know where it comes from and have looked at it, accept with --accept-risk=%s", file, maker, operate.ForeignChanges)
 		}
 		view.Say(e.err, "rosknock: warning: %s was made %s: its certificates, authorities and places of passwords are ignored here\n", file, maker)
 	}
-	return saved, e.acceptAgain(ctx, s, file, saved.Accepted)
+	return saved, acceptAgain(ctx, e, file, saved.Accepted)
 }
 
 // keyOf returns the key of an id that is known here: that of the state folder, or the shared one;
 // else the zero Key. The shared one is only looked up where the other is not meant.
-func (e env) keyOf(ctx context.Context, s settings, id string) (state.Key, error) {
-	path, err := e.stateDir(s)
+func keyOf(ctx context.Context, e access, id string) (state.Key, error) {
+	path, err := e.stateDir()
 	if err != nil {
 		return state.Key{}, err
 	}
@@ -188,7 +185,7 @@ func (e env) keyOf(ctx context.Context, s settings, id string) (state.Key, error
 	if err != nil || own.ID() == id {
 		return own, err
 	}
-	named, _, err := e.namedKey(ctx, s)
+	named, _, err := namedKey(ctx, e)
 	if err != nil || named.ID() != id {
 		return state.Key{}, err
 	}
@@ -197,113 +194,107 @@ func (e env) keyOf(ctx context.Context, s settings, id string) (state.Key, error
 
 // safeFile warns of a file of changes that others can read. One that they can write is refused,
 // where nothing shows who did.
-func (e env) safeFile(file string, authentic bool) error {
+func safeFile(e env, file string, authentic bool) error {
 	info, err := os.Stat(file)
 	if err != nil || !readByOthers(info) {
 		return err
 	}
 	if info.Mode().Perm()&0o022 != 0 && !authentic {
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s can be written by others (mode %04o), and nothing shows who did: check it again, and chmod 600 it", file, info.Mode().Perm())}
+		return operate.Refusef("%s can be written by others (mode %04o), and nothing shows who did: check it again, and chmod 600 it", file, info.Mode().Perm())
 	}
 	view.Say(e.err, "rosknock: warning: %s can be read by others, and it holds the knock: chmod 600 %s\n", file, file)
 	return nil
 }
 
-func exposedState(err error) bool {
-	_, exposed := errors.AsType[*state.ExposedError](err)
-	return exposed
-}
-
 // acceptAgain wants the risks of a file to be accepted by the person who carries it out: by their
 // names, or on the terminal. A file accepts nothing by itself.
-func (e env) acceptAgain(ctx context.Context, s *settings, file string, risks []string) error {
+func acceptAgain(ctx context.Context, e *access, file string, risks []string) error {
 	var missing []string
 	for _, risk := range risks {
-		if !s.accepts(risk) {
+		if !e.accepts(risk) {
 			missing = append(missing, risk)
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	refused := &codeError{code: exitRefused, err: fmt.Errorf("%s was made with accepted risks, and they have to be accepted again by the person who carries it out: --accept-risk=%s", file, strings.Join(missing, " --accept-risk="))}
-	if !e.inTerminal || s.Yes {
+	refused := operate.Refusef("%s was made with accepted risks, and they have to be accepted again by the person who carries it out: --accept-risk=%s", file, strings.Join(missing, " --accept-risk="))
+	if !e.inTerminal || e.Yes {
 		return refused
 	}
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	view.Say(e.err, "%s was made with accepted risks: %s\naccept them again? [y/N] ", file, strings.Join(missing, ", "))
-	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
-	switch {
-	case err != nil && answer == "":
+	ok, err := e.agrees(ctx, nil, func(w io.Writer) {
+		view.Say(w, "%s was made with accepted risks: %s\naccept them again? ", file, strings.Join(missing, ", "))
+	})
+	if err != nil {
 		return err
-	case !yes(answer):
+	}
+	if !ok {
 		return refused
 	}
-	s.accept = slices.Concat(s.accept, missing)
+	e.accept = slices.Concat(e.accept, missing)
 	return nil
 }
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of
 // them that are named.
-func (e env) applySaved(ctx context.Context, s settings, file string, how applying, to *results) error {
-	saved, err := e.loadSaved(ctx, &s, file)
+func applySaved(ctx context.Context, e access, file string, how changing, to *results) error {
+	saved, err := loadSaved(ctx, &e, file)
 	if err != nil {
 		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {
-			e.refusedRun(s, how.command(), err)
+			e.refusedRun(how.command, err)
 		}
 		return err
 	}
-	chosen, err := e.savedRouters(s, saved, file)
+	chosen, err := savedRouters(e, saved, file)
 	if err != nil {
 		return err
 	}
 	read := map[string]plans.Plan{}
-	var all []todo
+	var all []task
 	for _, one := range saved.Routers {
 		r, ok := chosen[one.Name]
 		if !ok {
 			continue
 		}
-		if r.credential.Kind == plans.FromCommand && len(s.inventories) == 0 && how.dryRun {
-			return &codeError{code: exitRefused, err: fmt.Errorf("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)}
+		if r.credential.Kind == plans.FromCommand && len(e.inventories) == 0 && how.dryRun {
+			return operate.Refusef("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)
 		}
 		text := cmp.Or(one.Plan, saved.Plan)
 		if _, known := read[text]; !known {
-			if read[text], err = e.savedPlan(ctx, r, file, text, saved.Authentic && !how.dryRun); err != nil {
+			if read[text], err = savedPlan(ctx, e.env, r, file, text, saved.Authentic && !how.dryRun); err != nil {
 				return err
 			}
 		}
-		all = append(all, todo{r, []work{{read[text], &one}}})
+		all = append(all, task{r, []operate.Operation{operate.ToPlan(how.command, read[text], &one)}})
 	}
 	if len(all) == 0 {
 		return usagef("--changes %s: none of its routers is named", file)
 	}
-	return e.applyAll(ctx, s, all, how, to)
+	return carryOut(ctx, e, all, how, to)
 }
 
 // savedPlan reads the plan of saved changes. Its commands run where the file is obeyed, and it is
 // refused elsewhere.
-func (e env) savedPlan(ctx context.Context, r router, file, text string, obeyed bool) (plans.Plan, error) {
+func savedPlan(ctx context.Context, e env, r router, file, text string, obeyed bool) (plans.Plan, error) {
 	p, err := plans.Read(file, []byte(text))
 	if err != nil {
 		return p, invalid(fmt.Errorf("%s: the plan in it can't be read: %w", file, err))
 	}
 	if lines := commandsOf(p); len(lines) > 0 && !obeyed {
-		return p, &codeError{code: exitRefused, err: fmt.Errorf("%s: its plan %s takes a secret from a command (%s), which runs neither in a dry run nor for changes that were made elsewhere: look with rosknock diff and the plan", file, p.Name, strings.Join(lines, "; "))}
+		return p, operate.Refusef("%s: its plan %s takes a secret from a command (%s), which runs neither in a dry run nor for changes that were made elsewhere: look with rosknock diff and the plan", file, p.Name, strings.Join(lines, "; "))
 	}
 	return e.resolved(ctx, p, r)
 }
 
 // savedRouters returns how to reach the routers of saved changes that are chosen, by name: as the
 // inventory says, or else as they were reached then.
-func (e env) savedRouters(s settings, saved state.Saved, file string) (map[string]router, error) {
+func savedRouters(e access, saved state.Saved, file string) (map[string]router, error) {
 	var routers []router
 	var err error
-	if len(s.inventories) > 0 {
-		routers, err = e.routersOf(s)
+	if len(e.inventories) > 0 {
+		routers, err = e.routersOf()
 	} else {
-		routers, err = savedTargets(s, saved, file)
+		routers, err = savedTargets(e.settings, saved, file)
 	}
 	if err != nil {
 		return nil, err
@@ -324,7 +315,7 @@ func (e env) savedRouters(s settings, saved state.Saved, file string) (map[strin
 		case r.key() != one.Key:
 			return nil, invalid(fmt.Errorf("%s is %s by the inventory, and its changes were computed for %s: make them again", r.Name, r.key(), one.Key))
 		}
-		if r, err = e.savedTrust(s, r, one, saved.Authentic); err != nil {
+		if r, err = savedTrust(e, r, one, saved.Authentic); err != nil {
 			return nil, err
 		}
 		out[r.Name] = r
@@ -391,7 +382,7 @@ func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bo
 		return r, invalid(fmt.Errorf("router %s: %q is not its key", one.Name, one.Key))
 	}
 	if !authentic && r.target.Transport == api.Plain && s.Transport != string(api.Plain) {
-		return r, &codeError{code: exitRefused, err: fmt.Errorf("router %s: changes that were made elsewhere want to reach it by the API in clear, which shows your password: say so yourself with --transport api", one.Name)}
+		return r, operate.Refusef("router %s: changes that were made elsewhere want to reach it by the API in clear, which shows your password: say so yourself with --transport api", one.Name)
 	}
 	if one.Authorities != "" && authentic && !s.typed["tls-ca"] {
 		if r.target.Trust.Roots, err = cas.parsed(one.Authorities, []byte(one.Authorities)); err != nil {
@@ -404,7 +395,7 @@ func savedTarget(s settings, one state.SavedRouter, m fleet.Member, authentic bo
 
 // savedTrust completes how a router's certificate is trusted by the pin that was known when the
 // changes were saved, and refuses a router of which another one is known here.
-func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic bool) (router, error) {
+func savedTrust(e access, r router, one state.SavedRouter, authentic bool) (router, error) {
 	if one.Pin == "" || r.target.Transport != api.TLS {
 		return r, nil
 	}
@@ -412,7 +403,7 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 	if here == "" {
 		look := r
 		look.remembers = true
-		target, where, err := e.known(s, look)
+		target, where, err := e.known(look)
 		if err != nil {
 			return r, err
 		}
@@ -420,8 +411,8 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 	}
 	switch {
 	case here != "" && !strings.EqualFold(here, one.Pin):
-		return r, &codeError{code: exitRefused, err: fmt.Errorf("%s: its changes were computed over the certificate %s, and known here is %s (%s): "+
-			"compare with /certificate print on the router, and make the changes again", r.Name, one.Pin, here, place)}
+		return r, operate.Refusef("%s: its changes were computed over the certificate %s, and known here is %s (%s): "+
+			"compare with /certificate print on the router, and make the changes again", r.Name, one.Pin, here, place)
 	case !authentic && r.target.Trust.Insecure && r.target.Trust.Pin == "" && here == "":
 		r.target.Trust.Pin, r.remembers = one.Pin, false // less than anything
 	case !authentic:
@@ -430,33 +421,4 @@ func (e env) savedTrust(s settings, r router, one state.SavedRouter, authentic b
 		r.target.Trust.Pin, r.remembers = one.Pin, false
 	}
 	return r, nil
-}
-
-// mostDifferences is how many lines of a difference are shown.
-const mostDifferences = 12
-
-// unmoved refuses a router that is not as it was when the changes were saved.
-func unmoved(r view.Router, saved *state.SavedRouter) error {
-	switch {
-	case saved == nil:
-		return nil
-	case saved.Serial != "" && saved.Serial != r.Snapshot.Serial:
-		return &codeError{code: exitRefused, err: fmt.Errorf("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes again",
-			otherHardware, saved.Serial, cmp.Or(r.Snapshot.Serial, "not told"))}
-	case r.Snapshot.Digest() == saved.Snapshot:
-		return nil
-	}
-	if now := r.Snapshot.Version.String(); saved.Version != "" && saved.Version != now {
-		return &codeError{code: exitMoved, err: fmt.Errorf("the changes were saved for RouterOS %s, and the router has %s now: nothing was sent; look again with rosknock diff", saved.Version, now)}
-	}
-	lines := state.Difference(saved.Rows, state.Rows(*r.Snapshot), mostDifferences)
-	return &codeError{code: exitMoved, err: fmt.Errorf("the router changed since the changes were saved: nothing was sent; look again with rosknock diff; %s", strings.Join(lines, "; "))}
-}
-
-// sameSteps refuses saved steps that are not what the saved plan gives on this router.
-func sameSteps(r view.Router, saved *state.SavedRouter) error {
-	if saved == nil || r.Changes == nil || reflect.DeepEqual(state.Steps(*r.Changes), saved.Steps) {
-		return nil
-	}
-	return invalid(fmt.Errorf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it again with rosknock diff --save"))
 }

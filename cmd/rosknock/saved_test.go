@@ -69,7 +69,7 @@ func (w *window) run(folder, answer string, args ...string) (exitCode, string, [
 	w.dials = nil
 	w.mu.Unlock()
 	var out bytes.Buffer
-	e := env{in: strings.NewReader(answer), inTerminal: answer != "", out: &out, err: &out, width: 1000, now: time.Now, dial: w.dial, getenv: func(string) string { return "" }}
+	e := env{streams: streams{in: strings.NewReader(answer), inTerminal: answer != "", out: &out, err: &out, width: 1000}, now: time.Now, dial: w.dial, getenv: func(string) string { return "" }}
 	code := run(w.t.Context(), e, append(args, "--state-dir", filepath.Join(w.dir, folder), "--config", os.DevNull, "--retries", "0"))
 	w.mu.Lock()
 	defer w.mu.Unlock()

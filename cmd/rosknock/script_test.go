@@ -132,9 +132,9 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 		ahead.Store(int64(time.Until(at)))
 	}
 	var said strings.Builder
-	e := env{out: &said, err: &said, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}
+	e := env{streams: streams{out: &said, err: &said}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}
 	o.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	routers, err := openRouters(e, settings{User: "admin"}, o)
+	routers, err := openRouters(access{e, settings{User: "admin"}}, o)
 	ts.Check(err)
 	running(ts)[args[0]] = scripted{routers[0].router, ahead}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -221,7 +221,7 @@ func playDerived(ts *testscript.TestScript, neg bool, args []string) {
 	p, door, err := chooseDoor([]plans.Plan{p}, name)
 	ts.Check(err)
 	e := env{getenv: ts.Getenv, secrets: &secrets{}}
-	_, door, _, err = e.present(context.Background(), settings{at: at}, knockOptions{identity: args[0]}, job{}, p, door)
+	_, door, _, err = present(context.Background(), access{e, settings{at: at}}, knockOptions{identity: args[0]}, job{}, p, door)
 	ts.Check(err)
 	r := running(ts)[args[1]].router
 	probes := traffic.NewProbes(r.Snapshot(), routeros.IPv4)

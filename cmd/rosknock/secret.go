@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
-
-	"golang.org/x/term"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
@@ -60,8 +57,8 @@ func (s *secrets) get(ctx context.Context, key string, find func() (string, erro
 // machine could read. An empty password is used only where it was given: by an empty file, a
 // command that prints nothing, or an empty answer. An empty environment variable is ignored, since
 // a missing secret looks like that.
-func (e env) password(ctx context.Context, s settings, r router) (string, error) {
-	if c := s.passwordPlace(r); c != (plans.Credential{}) {
+func (e access) password(ctx context.Context, r router) (string, error) {
+	if c := e.passwordPlace(r); c != (plans.Credential{}) {
 		return e.credential(ctx, c, r)
 	}
 	if p := e.getenv("ROSKNOCK_PASSWORD"); p != "" {
@@ -143,16 +140,6 @@ func (e env) fromKeyring(name string, needed bool) (string, error) {
 	return p, nil
 }
 
-// ask asks for a secret, one question at a time.
-func (e env) ask(ctx context.Context, text string) (string, error) {
-	if !e.inTerminal {
-		return "", usagef("there is no terminal to ask for a password on: use ROSKNOCK_PASSWORD, --password-file or --password-command")
-	}
-	e.asking.Lock()
-	defer e.asking.Unlock()
-	return e.prompt(ctx, text)
-}
-
 func (e env) passwordFile(name string) (string, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -184,49 +171,3 @@ func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
 
 // trimNewline drops one line end: editors and commands add it, and no password ends in one.
 func trimNewline(s string) string { return strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r") }
-
-// prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it
-// was.
-func (e env) prompt(ctx context.Context, text string) (string, error) {
-	view.Say(e.err, "%s", text)
-	defer view.Say(e.err, "\n")
-	file, ok := e.in.(*os.File)
-	if !ok {
-		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")
-	}
-	fd := int(file.Fd())
-	state, err := term.GetState(fd)
-	if err != nil {
-		return "", err
-	}
-	answer, err := answered(ctx, func() (string, error) {
-		p, err := term.ReadPassword(fd)
-		return string(p), err
-	})
-	if ctx.Err() != nil {
-		err = errors.Join(err, term.Restore(fd, state))
-	}
-	return answer, err
-}
-
-// answered waits for an answer or for the end of the context; a read from a terminal can't be
-// called off, so it is left behind.
-func answered(ctx context.Context, ask func() (string, error)) (string, error) {
-	type reply struct {
-		text string
-		err  error
-	}
-	replies := make(chan reply, 1)
-	go func() {
-		text, err := ask()
-		replies <- reply{text, err}
-	}()
-	select {
-	case r := <-replies:
-		return r.text, r.err
-	case <-ctx.Done():
-		return "", errInterrupted
-	}
-}
-
-var errInterrupted = errors.New("interrupted; nothing was changed")

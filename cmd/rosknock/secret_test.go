@@ -57,7 +57,7 @@ func TestPassword(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var said bytes.Buffer
-			e := env{err: &said, asking: &sync.Mutex{}, secrets: &secrets{}, memory: &memory{}, getenv: func(name string) string {
+			e := env{streams: streams{err: &said, asking: &sync.Mutex{}}, secrets: &secrets{}, memory: &memory{}, getenv: func(name string) string {
 				if name == "DBUS_SESSION_BUS_ADDRESS" {
 					return "somewhere"
 				}
@@ -68,7 +68,7 @@ func TestPassword(t *testing.T) {
 				}
 				return "", errors.New("not found")
 			}}
-			got, err := e.password(t.Context(), test.s, router{Member: fleet.Member{Name: test.router}, target: api.Target{User: "provision"}, credential: test.credential})
+			got, err := access{e, test.s}.password(t.Context(), router{Member: fleet.Member{Name: test.router}, target: api.Target{User: "provision"}, credential: test.credential})
 			if got != test.want || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Errorf("%q, %v; want %q, %q", got, err, test.want, test.err)
 			}
@@ -79,11 +79,11 @@ func TestPassword(t *testing.T) {
 // TestPasswordOnce: a command runs once for all routers that its answer is for.
 func TestPasswordOnce(t *testing.T) {
 	count := filepath.Join(t.TempDir(), "count")
-	e := env{err: &bytes.Buffer{}, asking: &sync.Mutex{}, secrets: &secrets{}, getenv: func(string) string { return "" }}
+	e := env{streams: streams{err: &bytes.Buffer{}, asking: &sync.Mutex{}}, secrets: &secrets{}, getenv: func(string) string { return "" }}
 	var wait sync.WaitGroup
 	for range 50 {
 		wait.Go(func() {
-			p, err := e.password(context.Background(), settings{PasswordCommand: "echo x >> " + count + "; echo pw"}, router{target: api.Target{User: "u"}})
+			p, err := access{e, settings{PasswordCommand: "echo x >> " + count + "; echo pw"}}.password(context.Background(), router{target: api.Target{User: "u"}})
 			if p != "pw" || err != nil {
 				t.Error(p, err)
 			}
@@ -102,7 +102,7 @@ func TestUnknownCertificate(t *testing.T) {
 	b.write("state/known_routers", "")
 	ask := func(answers string, args ...string) (int, string) {
 		var said bytes.Buffer
-		e := env{in: strings.NewReader(answers), inTerminal: true, out: &said, err: &said, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
+		e := env{streams: streams{in: strings.NewReader(answers), inTerminal: true, out: &said, err: &said, width: 100}, now: time.Now, dial: b.dial, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 		}}
 		code := run(t.Context(), e, append(args, "-i", filepath.Join(b.dir, "fleet.yaml"), "--state-dir", filepath.Join(b.dir, "state"), "--forks", "1", "--retries", "0"))

@@ -32,7 +32,7 @@ func TestSecrets(t *testing.T) {
 	} {
 		b.out.Reset()
 		b.err.Reset()
-		e := env{out: &said, err: &aside, width: 100, now: time.Now, dial: b.dial, getenv: func(name string) string {
+		e := env{streams: streams{out: &said, err: &aside, width: 100}, now: time.Now, dial: b.dial, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
 		}}
 		run(b.ctx, e, append(args, "-i", file("fleet.yaml"), "--state-dir", file("state"), "--timeout", "20s", "--retries", "0"))

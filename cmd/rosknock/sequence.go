@@ -93,7 +93,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: gi
 			return exactly(0, "sequence generate takes no argument")(nil, args)
 		},
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
@@ -112,7 +112,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: gi
 			if err != nil {
 				return usagef("sequence generate: %w", err)
 			}
-			if err := view.Generated(e.out, s.Output, rated(knock, rating{timeout: plans.DefaultStageTimeout, speed: sequence.DefaultRate, decoys: decoys}), e.style(s)); err != nil {
+			if err := view.Generated(e.out, e.Output, rated(knock, rating{timeout: plans.DefaultStageTimeout, speed: sequence.DefaultRate, decoys: decoys}), e.style()); err != nil {
 				return err
 			}
 			view.Say(e.err, "keep it like a password: it lets in everybody who knows it\n")
@@ -157,7 +157,7 @@ as in a plan: tcp/… and udp/… with commas between. Only --reveal shows it.`,
 			return atMost(1, "sequence rate takes one plan")(nil, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
@@ -165,11 +165,11 @@ as in a plan: tcp/… and udp/… with commas between. Only --reveal shows it.`,
 				return err
 			}
 			r.typed = c.Flags().Changed("decoys")
-			knocks, err := e.rateAll(s, r, args)
+			knocks, err := rateAll(e, r, args)
 			if err != nil {
 				return err
 			}
-			return view.Sequences(e.out, s.Output, knocks, e.style(s))
+			return view.Sequences(e.out, e.Output, knocks, e.style())
 		},
 	}
 	c.Flags().StringVar(&r.file, "knock-file", "", "rate the knock in a `FILE`, or - for standard input, instead of a plan's")
@@ -197,12 +197,12 @@ func (r rating) check(c *cobra.Command, args []string) error {
 }
 
 // rateAll rates the knock in a file, or those of a plan.
-func (e env) rateAll(s settings, r rating, args []string) ([]view.Rated, error) {
+func rateAll(e access, r rating, args []string) ([]view.Rated, error) {
 	if len(args) == 0 {
-		one, err := e.rateFile(r)
+		one, err := rateFile(e.env, r)
 		return []view.Rated{one}, err
 	}
-	plan, err := readPlan(s, args[0])
+	plan, err := readPlan(e.settings, args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -236,14 +236,14 @@ func touchable(d plans.Door) int {
 const maxKnock = 64 << 10
 
 // rateFile rates the knock in a file or on standard input.
-func (e env) rateFile(r rating) (view.Rated, error) {
+func rateFile(e env, r rating) (view.Rated, error) {
 	name := r.file
 	read := func() ([]byte, error) { return readFile(name, maxKnock) }
 	if name == "-" {
 		name = "standard input"
 		read = func() ([]byte, error) { return io.ReadAll(io.LimitReader(e.in, maxKnock+1)) }
 	} else {
-		e.warnReadable(name)
+		warnReadable(e, name)
 	}
 	text, err := read()
 	if err != nil {
@@ -262,7 +262,7 @@ func (e env) rateFile(r rating) (view.Rated, error) {
 }
 
 // warnReadable says when a file with a knock can be read by others.
-func (e env) warnReadable(name string) {
+func warnReadable(e env, name string) {
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
 		view.Say(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
 	}

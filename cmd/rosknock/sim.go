@@ -71,11 +71,11 @@ their firewall: lists fill, doors open.`,
   rosknock sim --listen 127.0.0.1:20000 --count 1000 --tls --write-inventory fleet.yaml`,
 		Args: exactly(0, "sim takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			return serveRouters(c.Context(), e, s, o)
+			return serveRouters(c.Context(), e, o)
 		},
 	}
 	o.flags(c.Flags())
@@ -107,13 +107,13 @@ type simulated struct {
 	pin      string // with TLS
 }
 
-func serveRouters(ctx context.Context, e env, s settings, o simOptions) error {
-	routers, err := openRouters(e, s, o)
+func serveRouters(ctx context.Context, e access, o simOptions) error {
+	routers, err := openRouters(e, o)
 	if err != nil {
 		return err
 	}
 	if o.write != "" {
-		if err := writeNew(o.write, inventoryOf(s, o, routers)); err != nil {
+		if err := writeNew(o.write, inventoryOf(e.settings, o, routers)); err != nil {
 			return invalid(fmt.Errorf("--write-inventory: %w", err))
 		}
 	}
@@ -139,8 +139,8 @@ func serveRouters(ctx context.Context, e env, s settings, o simOptions) error {
 	return failed
 }
 
-func openRouters(e env, s settings, o simOptions) ([]simulated, error) {
-	options, snapshot, err := simulate(e, s, o)
+func openRouters(e access, o simOptions) ([]simulated, error) {
+	options, snapshot, err := simulate(e, o)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +213,7 @@ func announce(w io.Writer, r simulated, v routeros.Version) {
 }
 
 // simulate reads the export and returns what the routers are made of.
-func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, error) {
+func simulate(e access, o simOptions) (sim.Options, routeros.Snapshot, error) {
 	version, err := routeros.ParseVersion(o.version)
 	if err != nil {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--version: %w", err)
@@ -228,10 +228,10 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	if !slices.Contains([]string{"", "synchronized", "waiting", "using-local-clock", "stopped"}, o.ntp) {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--ntp %s: synchronized, waiting, using-local-clock or stopped", o.ntp)
 	}
-	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Flagged: o.flagged, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: s.User, Group: "full"}}}
+	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Flagged: o.flagged, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: e.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
-		view.Say(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", s.User)
+		view.Say(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", e.User)
 	}
 	name := "the default configuration"
 	var text []byte
@@ -247,7 +247,7 @@ func simulate(e env, s settings, o simOptions) (sim.Options, routeros.Snapshot, 
 	read := rsc.Read(text)
 	snapshot, skipped := read.Snapshot(rsc.Options{Version: version})
 	if o.load != "" {
-		reportSkipped(e.err, s, name, append(read.Skipped, skipped...))
+		reportSkipped(e.err, e.settings, name, append(read.Skipped, skipped...))
 	}
 	service := "api"
 	if o.tls {

@@ -105,7 +105,7 @@ func (s *sites) from(ctx context.Context) int {
 // are.
 func (s *sites) run(args ...string) (int, string) {
 	var out bytes.Buffer
-	e := env{out: &out, err: &out, in: strings.NewReader(""), width: 200, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
+	e := env{streams: streams{out: &out, err: &out, in: strings.NewReader(""), width: 200}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
 	args = append(args, "--state-dir", s.file("state"), "--ssh-key", s.file("user"), "--ssh-known-hosts", s.daemons[0].known, "--tls-accept-new")
 	code := run(s.t.Context(), e, args)
 	return code, out.String()
@@ -208,7 +208,7 @@ func TestOlderState(t *testing.T) {
 	rosknock := func(want exitCode, says string, args ...string) {
 		t.Helper()
 		var out bytes.Buffer
-		e := env{out: &out, err: &out, in: strings.NewReader(""), width: 400, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
+		e := env{streams: streams{out: &out, err: &out, in: strings.NewReader(""), width: 400}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name] }}
 		if code := run(t.Context(), e, append(args, "--state-dir", file("state"), "--yes")); code != int(want) || !strings.Contains(out.String(), says) {
 			t.Fatalf("rosknock %s: exit code %d, want %d and %q\n%s", strings.Join(args, " "), code, want, says, out.String())
 		}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -163,13 +162,4 @@ func (s *site) interrupted(tt intrusion) (exposed *bool) {
 	}
 	s.before.Store(&happens)
 	return exposed
-}
-
-// TestLogin: a run knows as whom it works on the router: safe mode and the history are judged by it.
-func TestLogin(t *testing.T) {
-	var r router
-	r.target.User = "provision"
-	if o := (applying{}).options(r, view.Router{Snapshot: new(routeros.Snapshot)}, "branch"); o.Login != "provision" {
-		t.Errorf("%q", o.Login)
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,23 +58,23 @@ func (r router) accepting(s settings) string {
 }
 
 // ref is how the state folder knows the router, also what older versions have left there.
-func (e env) ref(s settings, r router) state.Ref {
-	return state.Ref{Key: r.key(), Name: r.Name, Address: r.target.HostPort(), Sharing: e.sharing(s, r)}
+func (e access) ref(r router) state.Ref {
+	return state.Ref{Key: r.key(), Name: r.Name, Address: r.target.HostPort(), Sharing: e.sharing(r)}
 }
 
 // sharing lists the keys of the inventory's routers that have the address of a router; it is nil
 // for a router of the command line, which was named by its address.
-func (e env) sharing(s settings, r router) func() []string {
-	if len(s.inventories) == 0 {
+func (e access) sharing(r router) func() []string {
+	if len(e.inventories) == 0 {
 		return nil
 	}
 	return func() []string {
 		m := e.memory
 		m.addresses.Do(func() {
 			m.holders = map[string][]string{}
-			routers, _ := readInventory(s.inventories) // it was read before
+			routers, _ := readInventory(e.inventories) // it was read before
 			for one := range routers.All() {
-				target := api.Target{Address: one.Address, Transport: api.Transport(s.pick("transport", one.Transport, s.Transport))}
+				target := api.Target{Address: one.Address, Transport: api.Transport(e.pick("transport", one.Transport, e.Transport))}
 				m.holders[target.HostPort()] = append(m.holders[target.HostPort()], one.Key())
 			}
 		})
@@ -83,39 +82,34 @@ func (e env) sharing(s settings, r router) func() []string {
 	}
 }
 
-// shown is the router before anything was read of it.
-func (r router) shown() view.Router {
-	return view.Router{Name: r.Name, Key: r.key(), Address: r.target.HostPort(), Groups: r.Groups, Tags: r.Tags}
-}
-
 // routersOf reads the routers that the command line names, and how their certificates are to be
 // trusted.
-func (e env) routersOf(s settings) ([]router, error) {
+func (e access) routersOf() ([]router, error) {
 	switch {
-	case len(s.routers) > 0 && len(s.inventories) > 0:
+	case len(e.routers) > 0 && len(e.inventories) > 0:
 		return nil, usagef("--router and --inventory exclude each other: choose routers of an inventory with --limit")
-	case len(s.inventories) > 0:
-		return inventoryRouters(s)
-	case len(s.limits) > 0:
+	case len(e.inventories) > 0:
+		return inventoryRouters(e.settings)
+	case len(e.limits) > 0:
 		return nil, usagef("--limit chooses among the routers of an inventory: name one with --inventory FILE")
-	case len(s.routers) == 0:
+	case len(e.routers) == 0:
 		return nil, usagef("no router: name one with --router [user@]host[:port], or an inventory with --inventory FILE")
 	}
 	var out []router
 	ways := map[string]router{}
-	for _, text := range s.routers {
+	for _, text := range e.routers {
 		user, host, hasUser := cutLast(text, "@")
 		if name, _, secret := strings.Cut(user, ":"); hasUser && secret {
 			return nil, usagef("--router %s:•••••@…: a password stands before the @, where everybody on this machine sees it: write %s@ and the router, give the password by ROSKNOCK_PASSWORD or --password-file, and change it", name, name)
 		}
 		if !hasUser {
-			user, host = s.User, text
+			user, host = e.User, text
 		}
 		if why := inventory.CheckHost(host); why != "" || user == "" {
 			return nil, usagef("--router %q: [user@]host[:port] is expected%s", maskedTarget(text), because(why))
 		}
 		r := inventory.Router{Name: host, Address: host, User: user, Vars: map[string]string{}}
-		one, err := s.router(r, pools{})
+		one, err := e.router(r, pools{})
 		if err != nil {
 			return nil, err
 		}
@@ -310,27 +304,27 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 
 // connect logs in to a router. A certificate that is seen for the first time is asked about, or
 // taken with --tls-accept-new.
-func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, error) {
-	dial, err := e.dialer(s, r)
+func (e access) connect(ctx context.Context, r router) (*api.Session, error) {
+	dial, err := e.dialer(r)
 	if err != nil {
 		return nil, err
 	}
-	target, known, err := e.known(s, r)
+	target, known, err := e.known(r)
 	if err != nil {
 		return nil, err
 	}
-	password, err := e.password(ctx, s, r)
+	password, err := e.password(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	e.warnOfPath(r)
-	options := api.Options{Dial: dial, Log: e.logger(s)}
+	options := api.Options{Dial: dial, Log: e.logger()}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && known.place != "" {
-		return nil, fmt.Errorf("%w; the certificate seen before is kept in %s: if the router was exchanged, %s forgets it", changed, known.place, r.accepting(s))
+		return nil, fmt.Errorf("%w; the certificate seen before is kept in %s: if the router was exchanged, %s forgets it", changed, known.place, r.accepting(e.settings))
 	}
 	if err == nil && known.older != "" {
-		_ = e.keep(s, r, target.Trust.Pin, known.older) // it is compared all the same
+		_ = e.keep(r, target.Trust.Pin, known.older) // it is compared all the same
 	}
 	unknown, ok := errors.AsType[*api.UntrustedError](err)
 	if !ok || !r.remembers {
@@ -340,10 +334,10 @@ func (e env) connect(ctx context.Context, s settings, r router) (*api.Session, e
 		return nil, fmt.Errorf("the changes were computed over the certificate %s, and it is another one: %w", r.said, unknown)
 	}
 	if known.maybe == unknown.Got { // whose it is, shows who has its key
-		if err := e.keep(s, r, unknown.Got, target.HostPort()); err != nil {
+		if err := e.keep(r, unknown.Got, target.HostPort()); err != nil {
 			return nil, err
 		}
-	} else if err := e.introduce(ctx, s, r, unknown, known.why); err != nil {
+	} else if err := e.introduce(ctx, r, unknown, known.why); err != nil {
 		return nil, err
 	}
 	target.Trust.Pin = unknown.Got
@@ -369,7 +363,7 @@ func (e env) warnOfPath(r router) {
 
 // dialer returns what opens connections to a router: directly, or through SSH hosts, whose
 // connections all routers behind them share.
-func (e env) dialer(s settings, r router) (func(context.Context, string, string) (net.Conn, error), error) {
+func (e access) dialer(r router) (func(context.Context, string, string) (net.Conn, error), error) {
 	if r.jump == "" {
 		return e.dial, nil
 	}
@@ -383,9 +377,9 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 		return nil, invalid(fmt.Errorf("--ssh-jump: %w", err))
 	}
 	options := sshjump.Options{
-		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: s.sshKnownHosts, Keys: s.sshKeys,
+		Dial: e.dial, AgentSocket: e.getenv("SSH_AUTH_SOCK"), KnownHosts: e.sshKnownHosts, Keys: e.sshKeys,
 		// A hop gives up before the whole connection does, so that the error can name it.
-		Timeout: s.Timeout * 3 / 4 / time.Duration(len(hops)),
+		Timeout: e.Timeout * 3 / 4 / time.Duration(len(hops)),
 		Warn:    func(text string) { view.Say(e.err, "rosknock: warning: %s\n", text) },
 	}
 	if e.inTerminal {
@@ -405,9 +399,9 @@ func (e env) dialer(s settings, r router) (func(context.Context, string, string)
 const mostLogged = 16 << 10
 
 // logger logs to standard error when asked to, and nowhere otherwise.
-func (e env) logger(s settings) *slog.Logger {
+func (e access) logger() *slog.Logger {
 	w := io.Discard
-	if s.Verbose {
+	if e.Verbose {
 		w = e.err
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -419,34 +413,10 @@ func (e env) logger(s settings) *slog.Logger {
 }
 
 // style is how results look for these settings.
-func (e env) style(s settings) view.Style {
-	color := s.Color == "always" || s.Color == "auto" && e.outTerminal
-	if e.getenv("NO_COLOR") != "" && s.Color != "always" {
+func (e access) style() view.Style {
+	color := e.Color == "always" || e.Color == "auto" && e.outTerminal
+	if e.getenv("NO_COLOR") != "" && e.Color != "always" {
 		color = false
 	}
-	return view.Style{Width: e.width, Color: color, Reveal: s.Reveal}
+	return view.Style{Width: e.width, Color: color, Reveal: e.Reveal}
 }
-
-// operators returns the addresses from which this session may come, as the router sees it: those of
-// the user's sessions over the API. Where the router does not tell, it is this end's own address,
-// which NAT may change.
-func operators(s routeros.Snapshot, session *api.Session, user string) []netip.Addr {
-	var found []netip.Addr
-	for _, a := range s.Active {
-		addr, err := netip.ParseAddr(a.Address)
-		addr = bare(addr)
-		if err == nil && a.Name == user && strings.HasPrefix(a.Via, "api") && !slices.Contains(found, addr) {
-			found = append(found, addr)
-		}
-	}
-	if len(found) > 0 {
-		return found
-	}
-	if local, err := netip.ParseAddrPort(session.LocalAddr().String()); err == nil && !local.Addr().IsUnspecified() { // through SSH hosts it is
-		return []netip.Addr{bare(local.Addr())}
-	}
-	return nil
-}
-
-// bare is an address as a router's rules see it: they know no zones.
-func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }

@@ -19,7 +19,7 @@ func TestPasswordInTarget(t *testing.T) {
 	} {
 		for _, command := range [][]string{{"diff", "../../fixtures/plans/seed.yaml"}, {"trusted", "list"}, {"audit"}, {"apply", "../../fixtures/plans/seed.yaml", "--yes"}} {
 			var out bytes.Buffer
-			e := env{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }, now: time.Now}
+			e := env{streams: streams{in: strings.NewReader(""), out: &out, err: &out}, getenv: func(string) string { return "" }, now: time.Now}
 			code := run(t.Context(), e, append(command, args...))
 			text := out.String()
 			if code != int(exitUsage) || strings.Contains(text, "hun") || strings.Contains(text, "ter2") || !strings.Contains(text, "•••••") {
@@ -28,7 +28,7 @@ func TestPasswordInTarget(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	e := env{in: strings.NewReader(""), out: &out, err: &out, getenv: func(string) string { return "" }, now: time.Now}
+	e := env{streams: streams{in: strings.NewReader(""), out: &out, err: &out}, getenv: func(string) string { return "" }, now: time.Now}
 	if code := run(t.Context(), e, []string{"knock", "../../fixtures/plans/branch.yaml", "admin:hunter2@192.0.2.1"}); code != int(exitUsage) || strings.Contains(out.String(), "hunter2") {
 		t.Errorf("knock: %d, %s", code, out.String())
 	}
@@ -44,7 +44,7 @@ func TestPasswordInTarget(t *testing.T) {
 func TestSameRouterTwice(t *testing.T) {
 	e := env{memory: new(memory), getenv: func(string) string { return "" }}
 	keys := func(s settings) (string, error) {
-		routers, err := e.routersOf(s)
+		routers, err := access{e, s}.routersOf()
 		var out []string
 		for _, r := range routers {
 			out = append(out, r.key())

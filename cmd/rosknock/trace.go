@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
@@ -40,7 +41,7 @@ does not tell, such as limit, both ways are followed.`,
   rosknock trace udp 203.0.113.9 :51820 --in ether1 --list trusted --export router.rsc
   rosknock trace icmp 203.0.113.9 --size 245 --in ether1 --export router.rsc`,
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
@@ -48,10 +49,10 @@ does not tell, such as limit, both ways are followed.`,
 			if err != nil {
 				return usagef("trace: %w", err)
 			}
-			r := e.shownBy(s, func(sink view.Sink) flow {
-				return of[view.Traced]{view.TracesOf(sink), func(r view.Router) view.Traced { return o.trace(r, p) }}
+			r := e.shownBy(func(sink view.Sink) flow {
+				return of[view.Traced]{view.TracesOf(sink), func(r operate.Result) view.Traced { return o.trace(r, p) }}
 			})
-			err = e.readAll(c.Context(), s, o.export, false, func(r view.Router) view.Router { return o.placed(r, p) }, r)
+			err = readAll(c.Context(), e, o.export, false, func(r operate.Result) operate.Result { return o.placed(r, p) }, r)
 			if err != nil {
 				return err
 			}
@@ -92,19 +93,19 @@ func (o traceOptions) packet(args []string) (firewall.Packet, error) {
 }
 
 // placed is a router where it is known on which interface the packet arrives; else it has failed.
-func (o traceOptions) placed(r view.Router, p firewall.Packet) view.Router {
+func (o traceOptions) placed(r operate.Result, p firewall.Packet) operate.Result {
 	if r.Err != nil {
 		return r
 	}
 	if _, err := interfaceOf(*r.Snapshot, o.in, p.Src); err != nil {
-		return failed(r, &codeError{code: exitUsage, err: err})
+		return r.Failed(&codeError{code: exitUsage, err: err})
 	}
 	return r
 }
 
 // trace follows the packet through one router.
-func (o traceOptions) trace(r view.Router, p firewall.Packet) view.Traced {
-	out := view.Traced{Router: r}
+func (o traceOptions) trace(r operate.Result, p firewall.Packet) view.Traced {
+	out := view.Traced{Result: r}
 	if r.Err != nil {
 		return out
 	}
@@ -175,33 +176,27 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 // readAll reads an export, or every router of the command line; for plans that rotate with what
 // sets its clock. A router that fails stops none. then, where it is not nil, looks at each that was
 // read.
-func (e env) readAll(ctx context.Context, s settings, export string, rotates bool, then func(view.Router) view.Router, to *results) error {
+func readAll(ctx context.Context, e access, export string, rotates bool, then func(operate.Result) operate.Result, to *results) error {
 	if then == nil {
-		then = func(r view.Router) view.Router { return r }
+		then = func(r operate.Result) operate.Result { return r }
 	}
 	if export != "" {
-		r, err := readExport(e, s, export)
+		r, err := readExport(e, export)
 		if err != nil {
 			return err
 		}
 		to.start(1)
-		to.take(ctx, 0, []view.Router{then(r)})
+		to.take(ctx, 0, []operate.Result{then(r)})
 		return nil
 	}
-	targets, err := e.routersOf(s)
+	targets, err := e.routersOf()
 	if err != nil {
 		return err
 	}
-	t := tour{env: e, settings: s, routers: targets, verb: "read", silent: true}
-	t.over(ctx, to, func(ctx context.Context, e env, target router) []view.Router {
-		session, _, r := e.read(ctx, s, target, rotates)
-		if r.Err == nil {
-			session.Close()
-			if err := e.sameBox(s, target, r.Snapshot.Serial); err != nil { // what it is, is shown all the same
-				view.Say(e.err, "rosknock: warning: %s: %v\n", target.Name, err)
-			}
-		}
-		return []view.Router{then(r)}
+	t := tour{access: e, routers: targets, verb: "read", silent: true}
+	t.over(ctx, to, func(ctx context.Context, e access, target router) []operate.Result {
+		r := operate.Read(ctx, e.desk(target), e.options(), e.operated(target), rotates)
+		return []operate.Result{then(r)}
 	})
 	return nil
 }

@@ -76,7 +76,7 @@ func TestRenewed(t *testing.T) {
 	dir := t.TempDir()
 	inventoryCheck := func(args ...string) (code int, said string) {
 		var out bytes.Buffer
-		e := env{in: strings.NewReader(""), out: &out, err: &out, width: 1000, now: time.Now, getenv: func(name string) string {
+		e := env{streams: streams{in: strings.NewReader(""), out: &out, err: &out, width: 1000}, now: time.Now, getenv: func(name string) string {
 			return map[string]string{"ROSKNOCK_PASSWORD": "sesame"}[name]
 		}, dial: func(context.Context, string, string) (net.Conn, error) {
 			return net.Dial("tcp", address)
@@ -133,7 +133,7 @@ func TestNoPassword(t *testing.T) {
 		{"an empty variable of the inventory", settings{}, plans.Credential{Kind: plans.FromEnv, Value: "EMPTY"}, true},
 	} {
 		e := env{secrets: &secrets{}, memory: &memory{}, getenv: func(string) string { return "" }}
-		got, err := e.password(t.Context(), c.s, router{Member: fleet.Member{Name: "r1"}, target: api.Target{User: "admin"}, credential: c.credential})
+		got, err := access{e, c.s}.password(t.Context(), router{Member: fleet.Member{Name: "r1"}, target: api.Target{User: "admin"}, credential: c.credential})
 		if got != "" || (err != nil) != c.fails {
 			t.Errorf("%s: %q, %v", c.what, got, err)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -145,7 +146,7 @@ func newTrustedAdd(e env) *cobra.Command {
 				}
 				existed, err := trusted.Add(ctx, session, d, address, timeout, comment)
 				if err == nil {
-					view.Say(a.env.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
+					view.Say(a.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
 					out.Outcome = apply.Changed
 				}
 				return err
@@ -203,9 +204,9 @@ The address of your own session is refused, unless you accept the risk by its na
 			var left atomic.Bool
 			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				if err := a.begin("", ""); err != nil { // to cut somebody off can't wait for a disk
-					view.Say(a.env.err, "rosknock: warning: %s: %v\n", out.Name, err)
+					view.Say(a.err, "rosknock: warning: %s: %v\n", out.Name, err)
 				}
-				own := slices.Contains(a.settings.accept, change.LoseSession)
+				own := slices.Contains(a.accept, change.LoseSession)
 				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
 				out.Revocation = done
 				if err != nil {
@@ -215,10 +216,10 @@ The address of your own session is refused, unless you accept the risk by its na
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				view.Say(a.env.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
+				view.Say(a.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
-					view.Say(a.env.err, "%s: left: %s\n", out.Name, sentence)
+					view.Say(a.err, "%s: left: %s\n", out.Name, sentence)
 				}
 				return nil
 			})
@@ -239,20 +240,20 @@ const trustedAdd = "trusted-add"
 // onLedgers logs in to every router, reads its ledger, and lets work do something with it. A router
 // that fails stops none. Afterwards the ledgers are shown as they are then. source is whose trust
 // it is about, for the journal.
-func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork) error {
-	s, err := load(c, e)
+func onLedgers(c *cobra.Command, from env, command, source string, work ledgerWork) error {
+	e, err := load(c, from)
 	if err != nil {
 		return err
 	}
-	targets, err := e.routersOf(s)
+	targets, err := e.routersOf()
 	if err != nil {
 		return err
 	}
-	t := tour{env: e, settings: s, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
+	t := tour{access: e, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
-	to := e.shownBy(s, func(sink view.Sink) flow {
-		return of[view.Trusted]{view.Ledgers(sink, command), func(r view.Router) view.Trusted {
+	to := e.shownBy(func(sink view.Sink) flow {
+		return of[view.Trusted]{view.Ledgers(sink, command), func(r operate.Result) view.Trusted {
 			mu.Lock()
 			defer mu.Unlock()
 			if one, ended := found[r.Name]; ended {
@@ -262,15 +263,15 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 			return view.Trusted{Name: r.Name, Address: r.Address, Outcome: r.Outcome, Err: r.Err} // its turn did not come
 		}}
 	})
-	t.over(c.Context(), to, func(ctx context.Context, e env, r router) []view.Router {
-		one := onLedger(ctx, e, s, r, command, source, work)
+	t.over(c.Context(), to, func(ctx context.Context, e access, r router) []operate.Result {
+		one := onLedger(ctx, e, r, command, source, work)
 		mu.Lock()
 		defer mu.Unlock()
 		found[r.Name] = one
-		if one.Err != nil && s.Output != "json" && s.Output != "jsonl" && len(targets) == 1 {
+		if one.Err != nil && e.Output != "json" && e.Output != "jsonl" && len(targets) == 1 {
 			view.Say(e.err, "%s: %v\n", r.Name, one.Err)
 		}
-		return []view.Router{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
+		return []operate.Result{{Name: r.Name, Err: one.Err, Outcome: one.Outcome}}
 	})
 	return to.finish(c.Context())
 }
@@ -278,8 +279,8 @@ func onLedgers(c *cobra.Command, e env, command, source string, work ledgerWork)
 // ledgerWork is what is done with a router's ledger.
 type ledgerWork func(context.Context, *act, *api.Session, *trusted.Ledger, *view.Trusted) error
 
-func onLedger(ctx context.Context, e env, s settings, r router, command, source string, work ledgerWork) (out view.Trusted) {
-	a := e.act(s, r, strings.ReplaceAll(command, "-", " "), source)
+func onLedger(ctx context.Context, e access, r router, command, source string, work ledgerWork) (out view.Trusted) {
+	a := e.act(r, strings.ReplaceAll(command, "-", " "), source)
 	if command != trustedList {
 		defer func() { a.end(out) }()
 	}
@@ -293,21 +294,21 @@ func onLedger(ctx context.Context, e env, s settings, r router, command, source 
 	}
 	var session *api.Session
 	var ledger trusted.Ledger
-	err := s.pace.backoff(e.among).Retry(ctx, func() error {
+	err := e.pace.backoff(e.among).Retry(ctx, func() error {
 		var err error
-		if session, err = e.connect(ctx, s, r); err != nil {
+		if session, err = e.connect(ctx, r); err != nil {
 			return err
 		}
 		if ledger, err = trusted.Read(ctx, session); err != nil {
 			session.Close()
 		}
 		return err
-	}, func(err error) bool { return !passing(err) })
+	}, operate.Final)
 	if err != nil {
 		return fail(err)
 	}
 	defer session.Close()
-	switch err := e.sameBox(s, r, ledger.Serial); {
+	switch err := operate.SameBox(e.desk(r), e.operated(r), ledger.Serial); {
 	case err != nil && command == trustedAdd:
 		out.Outcome, out.Err = apply.Refused, err
 		return out

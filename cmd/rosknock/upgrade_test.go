@@ -87,7 +87,7 @@ func (b *box) becomes(version string, changed func(*routeros.Snapshot)) {
 // rosknock runs a command line in this process, for this router, and returns its exit code.
 func (b *box) rosknock(args ...string) int {
 	b.out.Reset()
-	e := env{out: &b.out, err: &b.out, width: 200, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
+	e := env{streams: streams{out: &b.out, err: &b.out, width: 200}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "secret"}[name]
 	}}
 	for i, a := range args {

@@ -74,8 +74,9 @@ func TestVerifyKnock(t *testing.T) {
 					ctx, cancel := context.WithCancel(t.Context())
 					defer cancel()
 					e := env{
-						out: &out, err: &out, width: 80, now: time.Now,
-						getenv: func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "secret"}[name] },
+						streams: streams{out: &out, err: &out, width: 80},
+						now:     time.Now,
+						getenv:  func(name string) string { return map[string]string{"ROSKNOCK_PASSWORD": "secret"}[name] },
 						dial: func(context.Context, string, string) (net.Conn, error) {
 							near, far := net.Pipe()
 							go r.ServeConn(ctx, addressed{far, there, here})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/fleet"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
@@ -25,14 +26,14 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
   rosknock trusted watch -r admin@192.0.2.1 -o json | tee -a knocks.ndjson`,
 		Args: exactly(0, "trusted watch takes no argument"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := load(c, e)
+			e, err := load(c, e)
 			if err != nil {
 				return err
 			}
-			if s.Output != "text" && s.Output != "json" && s.Output != "jsonl" {
+			if e.Output != "text" && e.Output != "json" && e.Output != "jsonl" {
 				return usagef("trusted watch: --output is text, json or jsonl: a line for each change")
 			}
-			routers, err := e.routersOf(s)
+			routers, err := e.routersOf()
 			if err != nil {
 				return err
 			}
@@ -42,7 +43,7 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
 				ctx, cancel = context.WithTimeout(ctx, lasting)
 				defer cancel()
 			}
-			return e.watch(ctx, c.Context(), s, routers)
+			return watch(e, ctx, c.Context(), routers)
 		},
 	}
 	c.Flags().DurationVar(&lasting, "for", 0, "end after a `TIME`; 0 follows until Ctrl-C")
@@ -51,14 +52,14 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
 
 // watch follows routers until the context ends. A router that can't be followed at all, for a wrong
 // password or the like, is given up.
-func (e env) watch(ctx, interrupt context.Context, s settings, routers []router) error {
+func watch(e access, ctx, interrupt context.Context, routers []router) error {
 	var mu sync.Mutex
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
 	write := func(name string, event trusted.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
-		err := view.TrustedEvent(&fence{to: e.output.strict()}, s.Output, name, event, e.style(s))
+		err := view.TrustedEvent(&fence{to: e.output.strict()}, e.Output, name, event, e.style())
 		if err != nil { // nobody reads what comes
 			enough()
 		}
@@ -68,7 +69,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 	var given []error
 	for _, r := range routers {
 		wait.Go(func() {
-			if err := e.follow(ctx, s, r, write); err != nil {
+			if err := follow(ctx, e, r, write); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				given = append(given, err)
@@ -90,7 +91,7 @@ func (e env) watch(ctx, interrupt context.Context, s settings, routers []router)
 }
 
 // follow watches one router over as many sessions as it takes.
-func (e env) follow(ctx context.Context, s settings, r router, write func(string, trusted.Event) error) error {
+func follow(ctx context.Context, e access, r router, write func(string, trusted.Event) error) error {
 	w := trusted.NewWatch(e.now)
 	say := func(format string, args ...any) {
 		view.Say(e.err, "%s: "+format+"\n", append([]any{r.Name}, args...)...)
@@ -98,12 +99,12 @@ func (e env) follow(ctx context.Context, s settings, r router, write func(string
 	for {
 		// One retry at a time, so that a session that held for long starts with a short wait again.
 		err := fleet.Backoff{Retries: 1 << 30, First: 2 * time.Second}.Retry(ctx, func() error {
-			err := e.followOnce(ctx, s, r, w, write, say)
-			if err != nil && ctx.Err() == nil && passing(err) {
+			err := followOnce(ctx, e, r, w, write, say)
+			if err != nil && ctx.Err() == nil && !operate.Final(err) {
 				say("%v; trying again", err)
 			}
 			return err
-		}, func(err error) bool { return !passing(err) })
+		}, operate.Final)
 		switch over := ctx.Err() != nil; {
 		case over:
 			return nil //nolint:nilerr // to be ended is no failure
@@ -113,8 +114,8 @@ func (e env) follow(ctx context.Context, s settings, r router, write func(string
 	}
 }
 
-func (e env) followOnce(ctx context.Context, s settings, r router, w *trusted.Watch, write func(string, trusted.Event) error, say func(string, ...any)) error {
-	session, err := e.connect(ctx, s, r)
+func followOnce(ctx context.Context, e access, r router, w *trusted.Watch, write func(string, trusted.Event) error, say func(string, ...any)) error {
+	session, err := e.connect(ctx, r)
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Audited is a router with its audit.
 type Audited struct {
-	Router
+	operate.Result
 	audit.Report
 }
 
@@ -25,7 +26,7 @@ func AuditsOf(sink Sink) *Flow[Audited] {
 		header:  []string{"router", "name", "protocol", "ports", "family", "reached-by"},
 		cells:   Audited.cells,
 		text: passages[Audited]{between: "\n", one: func(w io.Writer, a Audited) error {
-			head(w, a.Router, sink.Style)
+			head(w, a.Result, sink.Style)
 			if a.Err != nil {
 				Say(w, "%s\n", wrap(clean(reason(a.Err)), sink.Width, 2))
 				return nil //nolint:nilerr // the router's error is what is written

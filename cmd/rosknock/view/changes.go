@@ -10,11 +10,12 @@ import (
 
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Changes writes what would change on a router, each step in its order.
-func Changes(w io.Writer, r Router, s Style) {
+func Changes(w io.Writer, r operate.Result, s Style) {
 	head(w, r, s)
 	if r.Note != "" {
 		Say(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
@@ -29,11 +30,11 @@ func Changes(w io.Writer, r Router, s Style) {
 		Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
 	}
 	if !r.Changes.Changed() {
-		Say(w, "  nothing to do: %s\n", r.nothing())
+		Say(w, "  nothing to do: %s\n", nothing(r))
 		writeVerdict(w, r, s)
 		return
 	}
-	headings := r.headings()
+	headings := headingsOf(r)
 	for n := range r.Changes.Steps {
 		if heading := headings[n]; heading != "" {
 			Say(w, "  %s\n", s.faint(clean(heading)))
@@ -45,14 +46,14 @@ func Changes(w io.Writer, r Router, s Style) {
 }
 
 // nothing says why there is nothing to do.
-func (r Router) nothing() string {
+func nothing(r operate.Result) string {
 	if r.Removes {
 		return "nothing of the plan is on the router"
 	}
 	return "the router is as the plan wants it"
 }
 
-func head(w io.Writer, r Router, s Style) {
+func head(w io.Writer, r operate.Result, s Style) {
 	line := s.bold(short(r.Name))
 	if r.Snapshot != nil {
 		line += visiblef("  %s, RouterOS %s", short(r.Identity()), short(r.Version()))
@@ -63,19 +64,9 @@ func head(w io.Writer, r Router, s Style) {
 	Say(w, "%s\n", line)
 }
 
-// Divide finds the parts of the change set, as long as all is there that was read of the router.
-func (r *Router) Divide() {
-	if r.Snapshot == nil || r.Changes == nil || r.Parts != nil {
-		return
-	}
-	if parts, err := change.PartsOf(*r.Snapshot, *r.Changes); err == nil {
-		r.Parts = parts
-	}
-}
-
 // headings says above which steps the next part of a change set begins; nothing where it is all
 // one.
-func (r Router) headings() map[int]string {
+func headingsOf(r operate.Result) map[int]string {
 	r.Divide()
 	if len(r.Parts) < 2 {
 		return nil
@@ -215,7 +206,7 @@ func summary(c change.ChangeSet) string {
 }
 
 // applied writes what became of a router; alone says that it is the only one.
-func (t Telling) applied(w io.Writer, r Router, alone bool, s Style) {
+func (t Telling) applied(w io.Writer, r operate.Result, alone bool, s Style) {
 	line := visiblef("%s  %s", s.bold(short(r.Name)), s.outcome(r.Outcome))
 	if r.Note != "" {
 		line += ": " + clean(r.Note)
@@ -235,15 +226,15 @@ func (t Telling) applied(w io.Writer, r Router, alone bool, s Style) {
 			Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
 		}
 	}
-	if r.Result != nil && len(r.Result.Left) > 0 && r.Outcome != apply.Refused {
-		Say(w, "  steps done: %d, not tried: %d\n", Done(r.Result.Receipts), len(r.Result.Left))
+	if r.Applied != nil && len(r.Applied.Left) > 0 && r.Outcome != apply.Refused {
+		Say(w, "  steps done: %d, not tried: %d\n", r.Done(), len(r.Applied.Left))
 	}
 	if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && alone {
 		Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" rolls it back"), s.Width, 2)))
 	}
 }
 
-func tail(r Router, reads string) string {
+func tail(r operate.Result, reads string) string {
 	switch r.Outcome {
 	case apply.Changed:
 		text := fmt.Sprintf(": %s done, and the router reads back as %s", Plural(len(r.Changes.Steps), "step"), reads)
@@ -256,7 +247,7 @@ func tail(r Router, reads string) string {
 	case apply.Reverted:
 		return ": what was done was rolled back, and the router reads back as it was before"
 	case apply.Failed:
-		if r.Result == nil {
+		if r.Applied == nil {
 			return "" // nothing was begun
 		}
 		return ": the change was neither finished nor wholly rolled back; look at the router with diff"
@@ -264,27 +255,4 @@ func tail(r Router, reads string) string {
 		return ": the router could not be read again"
 	}
 	return ""
-}
-
-// receipt returns the receipt of a step; false where it was not tried.
-func (r Router) receipt(step int) (apply.Receipt, bool) {
-	if r.Result == nil {
-		return apply.Receipt{}, false
-	}
-	at := slices.IndexFunc(r.Result.Receipts, func(receipt apply.Receipt) bool { return receipt.Index == step })
-	if at < 0 {
-		return apply.Receipt{}, false
-	}
-	return r.Result.Receipts[at], true
-}
-
-// Done counts the steps that were carried out.
-func Done(receipts []apply.Receipt) int {
-	n := 0
-	for _, r := range receipts {
-		if r.Err == nil {
-			n++
-		}
-	}
-	return n
 }

@@ -14,18 +14,19 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
 // fleet is the example with groups and times, and two routers more.
-func fleet() []view.Router {
+func fleet() []operate.Result {
 	routers := example()
 	for i := range routers {
 		routers[i].Plan, routers[i].Took, routers[i].Groups = "p", time.Duration(i+1)*123*time.Millisecond, []string{"branches"}
 	}
 	return append(routers,
-		view.Router{Name: "r4", Address: "192.0.2.4:8729", Plan: "p", Outcome: apply.Skipped, Note: "changed in run-20261121-041500-3fa9 at 2026-11-21 04:15:12"},
-		view.Router{Name: "r5", Address: "192.0.2.5:8729", Plan: "q", Outcome: apply.Refused, Err: io.ErrUnexpectedEOF})
+		operate.Result{Name: "r4", Address: "192.0.2.4:8729", Plan: "p", Outcome: apply.Skipped, Note: "changed in run-20261121-041500-3fa9 at 2026-11-21 04:15:12"},
+		operate.Result{Name: "r5", Address: "192.0.2.5:8729", Plan: "q", Outcome: apply.Refused, Err: io.ErrUnexpectedEOF})
 }
 
 // TestFleetFormats: the files of a run hold what happened, no knock, and text only.
@@ -52,10 +53,10 @@ func TestFleetFormats(t *testing.T) {
 	}
 }
 
-func junitOf(sink view.Sink) *view.Flow[view.Router] { return view.JUnitOf(sink, "diff", true) }
+func junitOf(sink view.Sink) *view.Flow[operate.Result] { return view.JUnitOf(sink, "diff", true) }
 
-func metricsOf(at time.Time) func(view.Sink) *view.Flow[view.Router] {
-	return func(sink view.Sink) *view.Flow[view.Router] {
+func metricsOf(at time.Time) func(view.Sink) *view.Flow[operate.Result] {
+	return func(sink view.Sink) *view.Flow[operate.Result] {
 		return view.MetricsOf(sink, "diff", at, func() time.Duration { return time.Minute })
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -69,8 +70,8 @@ func written[T any](t testing.TB, format string, s view.Style, of func(view.Sink
 }
 
 // changesOf is what a run of a command shows of routers.
-func changesOf(command string, routers int) func(view.Sink) *view.Flow[view.Router] {
-	return func(sink view.Sink) *view.Flow[view.Router] {
+func changesOf(command string, routers int) func(view.Sink) *view.Flow[operate.Result] {
+	return func(sink view.Sink) *view.Flow[operate.Result] {
 		how := view.Telling{Routers: routers, LeftOut: func(int) {}}
 		if command != "diff" {
 			how.Reads = "the plan wants it"
@@ -80,10 +81,10 @@ func changesOf(command string, routers int) func(view.Sink) *view.Flow[view.Rout
 }
 
 // drawnRun are the results of the routers of a run, some of them with several.
-func drawnRun(t *rapid.T) [][]view.Router {
-	examples := append(fleet(), view.Router{Snapshot: &routeros.Snapshot{Identity: "\x1b]0;\xff\xfe|<b>\u202e"}, Outcome: apply.Failed, Err: errors.Join(errors.New("a\nb"), errors.New("\xff\xfec"))})
+func drawnRun(t *rapid.T) [][]operate.Result {
+	examples := append(fleet(), operate.Result{Snapshot: &routeros.Snapshot{Identity: "\x1b]0;\xff\xfe|<b>\u202e"}, Outcome: apply.Failed, Err: errors.Join(errors.New("a\nb"), errors.New("\xff\xfec"))})
 	findings := [][]lint.Finding{nil, {{ID: "L1", Severity: lint.Warn, What: "x"}}, {{ID: "L2", Severity: lint.Inform, What: "y"}, {ID: "L20", Place: "p", What: "z"}}}
-	result := rapid.Custom(func(t *rapid.T) view.Router {
+	result := rapid.Custom(func(t *rapid.T) operate.Result {
 		r := rapid.SampledFrom(examples).Draw(t, "example")
 		r.Name, r.Plan = rapid.SampledFrom([]string{"r1", "=r2", "ü中", "a|b", "\xff"}).Draw(t, "name"), rapid.SampledFrom([]string{"p", "q"}).Draw(t, "plan")
 		r.Took, r.Findings = time.Duration(rapid.IntRange(0, 5000).Draw(t, "ms"))*time.Millisecond, rapid.SampledFrom(findings).Draw(t, "findings")
@@ -95,23 +96,23 @@ func drawnRun(t *rapid.T) [][]view.Router {
 // TestFlowOrder: whatever the order in which routers end, also several at once, the same is
 // written, but by JSON Lines, which write every router as it ends.
 func TestFlowOrder(t *testing.T) {
-	kinds := map[string]func(w io.Writer, format string, n int) *view.Flow[view.Router]{}
+	kinds := map[string]func(w io.Writer, format string, n int) *view.Flow[operate.Result]{}
 	for _, command := range []string{"diff", "apply"} {
-		kinds[command] = func(w io.Writer, format string, n int) *view.Flow[view.Router] {
+		kinds[command] = func(w io.Writer, format string, n int) *view.Flow[operate.Result] {
 			return changesOf(command, n)(sinkTo(w, format, view.Style{Width: 80}))
 		}
 	}
-	kinds["prove"] = func(w io.Writer, format string, _ int) *view.Flow[view.Router] {
+	kinds["prove"] = func(w io.Writer, format string, _ int) *view.Flow[operate.Result] {
 		return view.ProofsOf(sinkTo(w, format, view.Style{Width: 80}))
 	}
-	kinds["check"] = func(w io.Writer, format string, _ int) *view.Flow[view.Router] {
+	kinds["check"] = func(w io.Writer, format string, _ int) *view.Flow[operate.Result] {
 		return view.ChecksOf(sinkTo(w, format, view.Style{Width: 80}))
 	}
-	kinds["junit"] = func(w io.Writer, format string, _ int) *view.Flow[view.Router] {
+	kinds["junit"] = func(w io.Writer, format string, _ int) *view.Flow[operate.Result] {
 		return view.JUnitOf(sinkTo(w, format, view.Style{Width: 80}), "diff", true)
 	}
-	kinds["report"] = func(w io.Writer, format string, _ int) *view.Flow[view.Router] {
-		f, err := view.ReportOf(sinkTo(w, format, view.Style{Width: 80}), "diff", func(view.Router) *view.Reachable { return nil }, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
+	kinds["report"] = func(w io.Writer, format string, _ int) *view.Flow[operate.Result] {
+		f, err := view.ReportOf(sinkTo(w, format, view.Style{Width: 80}), "diff", func(operate.Result) *view.Reachable { return nil }, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +132,7 @@ func TestFlowOrder(t *testing.T) {
 			wait.Go(func() { together.Put(i, run[i]...) })
 		}
 		wait.Wait()
-		for _, f := range []*view.Flow[view.Router]{inOrder, drawn, together} {
+		for _, f := range []*view.Flow[operate.Result]{inOrder, drawn, together} {
 			if err := f.End(); err != nil {
 				rt.Fatal(err)
 			}
@@ -234,7 +235,7 @@ func TestFlowHeld(t *testing.T) {
 	var b bytes.Buffer
 	f := changesOf("diff", 3)(sinkTo(&b, "jsonl", view.Style{Width: 80}))
 	for n, i := range []int{2, 0, 1} {
-		f.Put(i, view.Router{Name: fmt.Sprintf("r%d", i)})
+		f.Put(i, operate.Result{Name: fmt.Sprintf("r%d", i)})
 		if got := strings.Count(b.String(), "\n"); got != n+1 {
 			t.Errorf("%d lines after %d routers", got, n+1)
 		}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/discover"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // Imported is a router with the knocks that were recognised on it.
 type Imported struct {
-	Router
+	operate.Result
 	Found discover.Result
 	// File is where the plan was written to; "" for nowhere.
 	File string
@@ -65,7 +66,7 @@ func Import(w io.Writer, format string, i Imported, s Style) error {
 		}
 		return t.write(w, format, s.Width)
 	}
-	head(w, i.Router, s)
+	head(w, i.Result, s)
 	if i.Err != nil {
 		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(i.Outcome), i.Err), s.Width, 2))
 	}
@@ -185,8 +186,8 @@ func (i Imported) json(s Style) jsonImport {
 	if i.Err != nil {
 		out.Error = i.hide(s, i.Err.Error())
 	}
-	if i.Result != nil {
-		out.Changed = Done(i.Result.Receipts) > 0
+	if i.Applied != nil {
+		out.Changed = i.Done() > 0
 	}
 	for _, d := range i.Found.Doors {
 		out.Doors = append(out.Doors, i.doorJSON(d, s))

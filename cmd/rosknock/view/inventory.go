@@ -5,6 +5,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // Inventoried is a router of an inventory.
@@ -69,20 +71,20 @@ type jsonChecked struct {
 }
 
 // ChecksOf takes routers that were asked what they are.
-func ChecksOf(sink Sink) *Flow[Router] {
+func ChecksOf(sink Sink) *Flow[operate.Result] {
 	header := []string{"ROUTER", "ADDRESS", "VERSION", "IDENTITY", "BOARD", "TIME", "SERIAL", "PROBLEM"}
-	return newFlow(sink, kind[Router]{
+	return newFlow(sink, kind[operate.Result]{
 		command: "inventory-check",
-		json:    func(r Router) any { return r.checkedJSON() },
+		json:    func(r operate.Result) any { return checkedJSON(r) },
 		header:  header,
-		cells:   func(r Router) [][]string { return [][]string{r.checkedCells()} },
-		text: lines[Router, checkedLine]{
-			line: func(r Router) checkedLine {
-				cells := r.checkedCells()
+		cells:   func(r operate.Result) [][]string { return [][]string{checkedCells(r)} },
+		text: lines[operate.Result, checkedLine]{
+			line: func(r operate.Result) checkedLine {
+				cells := checkedCells(r)
 				for i, cell := range cells {
 					cells[i] = string(short(cell))
 				}
-				return checkedLine{cells[:len(cells)-2], r.Snapshot != nil, r.why()}
+				return checkedLine{cells[:len(cells)-2], r.Snapshot != nil, why(r)}
 			},
 			all: func(w io.Writer, all iter.Seq[checkedLine]) error {
 				return sink.checked(w, header[:len(header)-2], all)
@@ -98,7 +100,7 @@ type checkedLine struct {
 	Why     string
 }
 
-func (r Router) checkedJSON() jsonChecked {
+func checkedJSON(r operate.Result) jsonChecked {
 	out := jsonChecked{Name: r.Name, Address: r.Address, Reached: r.Snapshot != nil, Version: r.Version(), Identity: r.Identity(), Seconds: r.Took.Seconds()}
 	if r.Err != nil {
 		out.Error = reason(r.Err)
@@ -109,8 +111,8 @@ func (r Router) checkedJSON() jsonChecked {
 	return out
 }
 
-func (r Router) checkedCells() []string {
-	j, took := r.checkedJSON(), ""
+func checkedCells(r operate.Result) []string {
+	j, took := checkedJSON(r), ""
 	if j.Reached {
 		took = r.Took.Round(time.Millisecond).String()
 	}

@@ -9,8 +9,8 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -92,7 +92,7 @@ func encode(w io.Writer, value any, prefix, indent string) error {
 	return err
 }
 
-func (s Style) router(r Router, applied bool) jsonRouter {
+func (s Style) router(r operate.Result, applied bool) jsonRouter {
 	out := jsonRouter{
 		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Outcome: string(r.Outcome),
 		Groups: r.Groups, Plan: r.Plan, Changes: []jsonChange{},
@@ -113,18 +113,18 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 	out.Notes = append(out.Notes, r.Changes.Notes...)
 	// In a diff changed says that something would change, in an apply that something has.
 	out.Changed = r.Changes.Changed()
-	if r.Result != nil {
-		out.Protection, out.Change = string(r.Result.Protection), r.Change
+	if r.Applied != nil {
+		out.Protection, out.Change = string(r.Applied.Protection), r.Change
 	}
 	if applied {
-		out.Changed = r.Result != nil && Done(r.Result.Receipts) > 0
+		out.Changed = r.Applied != nil && r.Done() > 0
 	} else if r.Outcome == "" {
-		out.Outcome = string(wouldBe(out.Changed))
+		out.Outcome = string(operate.WouldBe(out.Changed))
 	}
 	for i, step := range r.Changes.Steps {
 		row := s.change(step)
-		row.ID, row.Before = r.given(row.ID), r.given(row.Before)
-		if receipt, tried := r.receipt(i); tried {
+		row.ID, row.Before = given(r, row.ID), given(r, row.Before)
+		if receipt, tried := r.Receipt(i); tried {
 			ok := receipt.Err == nil
 			row.Done = &ok
 			if step.Op == change.Add && ok {
@@ -141,21 +141,13 @@ func (s Style) router(r Router, applied bool) jsonRouter {
 
 // given is the id that the router gave to a row which a step has added; other ids, and those of
 // rows that were not added, stay.
-func (r Router) given(id string) string {
+func given(r operate.Result, id string) string {
 	if n := adder(id); n > 0 {
-		if receipt, tried := r.receipt(n - 1); tried && receipt.ID != "" {
+		if receipt, tried := r.Receipt(n - 1); tried && receipt.ID != "" {
 			return receipt.ID
 		}
 	}
 	return id
-}
-
-// wouldBe is the outcome that an apply of a diff would have.
-func wouldBe(changed bool) apply.Outcome {
-	if changed {
-		return apply.Changed
-	}
-	return apply.Unchanged
 }
 
 func (s Style) change(step change.Step) jsonChange {

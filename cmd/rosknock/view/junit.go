@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // JUnitOf takes routers as test cases, for CI systems: a suite for each plan. What was refused or
 // rolled back is a failure, what could not be carried out an error, and what was not tried is
 // skipped. With drift, a router that differs from its plan is a failure too.
-func JUnitOf(sink Sink, command string, drift bool) *Flow[Router] {
+func JUnitOf(sink Sink, command string, drift bool) *Flow[operate.Result] {
 	sink.Color, sink.Format = false, "xml"
-	return newFlow(sink, kind[Router]{text: junitText{sink.Style, command, drift}})
+	return newFlow(sink, kind[operate.Result]{text: junitText{sink.Style, command, drift}})
 }
 
 type junitText struct {
@@ -32,7 +33,7 @@ type junitLine struct {
 	Failed, Errored, Skipped bool
 }
 
-func (j junitText) piece(_ int, results []Router) ([]byte, error) {
+func (j junitText) piece(_ int, results []operate.Result) ([]byte, error) {
 	kept := make([]junitLine, len(results))
 	for i, r := range results {
 		c := j.junitCase(r, j.drift)
@@ -48,7 +49,7 @@ func (j junitText) piece(_ int, results []Router) ([]byte, error) {
 }
 
 func (j junitText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
-	return lines[Router, junitLine]{all: j.suites}.write(w, pieces)
+	return lines[operate.Result, junitLine]{all: j.suites}.write(w, pieces)
 }
 
 func (j junitText) suites(w io.Writer, all iter.Seq[junitLine]) error {
@@ -162,7 +163,7 @@ type junitWords struct {
 	Text    string `xml:",chardata"`
 }
 
-func (s Style) junitCase(r Router, drift bool) junitCase {
+func (s Style) junitCase(r operate.Result, drift bool) junitCase {
 	c := junitCase{Name: string(short(r.Name)), Class: strings.Join(append([]string{"rosknock"}, r.Groups...), "."), Time: seconds(r.Took)}
 	if r.Changes != nil && r.Changes.Changed() {
 		var b strings.Builder

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // Knocked is what came of knocking at a router. Its own Took is the time until the door was open.
 type Knocked struct {
-	Router
+	operate.Result
 	Door         string
 	Sent, Stages int // of the last pass
 	Passes       int
@@ -94,10 +96,10 @@ func yesNo(yes bool) string {
 }
 
 // RoutersOfKnocks returns the routers of results.
-func RoutersOfKnocks(all []Knocked) []Router {
-	out := make([]Router, len(all))
+func RoutersOfKnocks(all []Knocked) []operate.Result {
+	out := make([]operate.Result, len(all))
 	for i, k := range all {
-		out[i] = k.Router
+		out[i] = k.Result
 	}
 	return out
 }

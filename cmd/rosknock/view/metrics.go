@@ -9,15 +9,16 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 )
 
 // MetricsOf takes the routers of a run for the text format of Prometheus, which the textfile
 // collector of its node exporter reads. took says at the end how long the run took.
-func MetricsOf(sink Sink, command string, began time.Time, took func() time.Duration) *Flow[Router] {
+func MetricsOf(sink Sink, command string, began time.Time, took func() time.Duration) *Flow[operate.Result] {
 	sink.Format = "prometheus"
-	return newFlow(sink, kind[Router]{text: lines[Router, metricsLine]{
-		line: func(r Router) metricsLine {
+	return newFlow(sink, kind[operate.Result]{text: lines[operate.Result, metricsLine]{
+		line: func(r operate.Result) metricsLine {
 			l := metricsLine{Name: routeros.Visible(r.Name, mostName), Plan: r.Plan, Became: string(r.Became()), Took: r.Took}
 			if r.Changes != nil {
 				l.Steps = new(len(r.Changes.Steps))

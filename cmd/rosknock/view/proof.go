@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // writeVerdict is the proof in one line, and the counter-example where there is one.
-func writeVerdict(w io.Writer, r Router, s Style) {
+func writeVerdict(w io.Writer, r operate.Result, s Style) {
 	if r.Proof == nil {
 		return
 	}
@@ -39,7 +40,7 @@ func writeVerdict(w io.Writer, r Router, s Style) {
 }
 
 // writeOpenings says what more can be reached without the plan.
-func writeOpenings(w io.Writer, r Router, s Style) {
+func writeOpenings(w io.Writer, r operate.Result, s Style) {
 	if r.Proof == nil {
 		return
 	}
@@ -116,18 +117,18 @@ func (s Style) traceWords(e proof.Packet) string {
 }
 
 // ProofsOf takes routers with their proofs.
-func ProofsOf(sink Sink) *Flow[Router] {
-	return newFlow(sink, kind[Router]{
+func ProofsOf(sink Sink) *Flow[operate.Result] {
+	return newFlow(sink, kind[operate.Result]{
 		command: "prove",
-		json:    func(r Router) any { return sink.router(r, false) },
+		json:    func(r operate.Result) any { return sink.router(r, false) },
 		header:  []string{"router", "promise", "verdict", "risk", "what", "packets"},
 		cells:   sink.proofCells,
-		text:    passages[Router]{one: sink.proofText, between: "\n"},
+		text:    passages[operate.Result]{one: sink.proofText, between: "\n"},
 	})
 }
 
 // proofText writes a proof in full: each promise, each door, each failure.
-func (s Style) proofText(w io.Writer, r Router) error {
+func (s Style) proofText(w io.Writer, r operate.Result) error {
 	head(w, r, s)
 	if r.Proof == nil {
 		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
@@ -218,7 +219,7 @@ type jsonDoor struct {
 	Packets int    `json:"packets"`
 }
 
-func (s Style) proof(r Router) *jsonProof {
+func (s Style) proof(r operate.Result) *jsonProof {
 	if r.Proof == nil {
 		return nil
 	}
@@ -263,7 +264,7 @@ func (s Style) failure(f proof.Failure) jsonFailure {
 }
 
 // proofCells are the promises for CSV or Markdown, a row each.
-func (s Style) proofCells(r Router) [][]string {
+func (s Style) proofCells(r operate.Result) [][]string {
 	if r.Proof == nil {
 		return [][]string{{r.Name, "", string(r.Outcome), "", reason(r.Err), ""}}
 	}

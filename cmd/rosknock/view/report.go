@@ -12,6 +12,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // Run is what a report says about a run as a whole.
@@ -29,18 +30,18 @@ type Reachable struct{ Before, After audit.Report }
 
 // ReportOf takes the routers of a run for one HTML page. reach says who reaches a router, and run,
 // at the end, what the page says of the run as a whole.
-func ReportOf(sink Sink, command string, reach func(Router) *Reachable, run func(plans []string) Run) (*Flow[Router], error) {
+func ReportOf(sink Sink, command string, reach func(operate.Result) *Reachable, run func(plans []string) Run) (*Flow[operate.Result], error) {
 	l, err := page.NewLayout()
 	sink.Color = false
 	sink.Format = "html"
-	return newFlow(sink, kind[Router]{text: pageText{Style: sink.Style, layout: l, command: command, reach: reach, run: run}}), err
+	return newFlow(sink, kind[operate.Result]{text: pageText{Style: sink.Style, layout: l, command: command, reach: reach, run: run}}), err
 }
 
 type pageText struct {
 	Style
 	layout  page.Layout
 	command string
-	reach   func(Router) *Reachable
+	reach   func(operate.Result) *Reachable
 	run     func(plans []string) Run
 }
 
@@ -50,7 +51,7 @@ type pageLine struct {
 	Section page.Section
 }
 
-func (p pageText) piece(at int, results []Router) ([]byte, error) {
+func (p pageText) piece(at int, results []operate.Result) ([]byte, error) {
 	kept := make([]pageLine, len(results))
 	for i, r := range results {
 		id := fmt.Sprintf("r%d", at+1)
@@ -67,7 +68,7 @@ func (p pageText) piece(at int, results []Router) ([]byte, error) {
 }
 
 func (p pageText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
-	return lines[Router, pageLine]{all: func(w io.Writer, all iter.Seq[pageLine]) error {
+	return lines[operate.Result, pageLine]{all: func(w io.Writer, all iter.Seq[pageLine]) error {
 		var plans []string
 		for l := range all {
 			if l.Plan != "" && !slices.Contains(plans, l.Plan) {
@@ -88,7 +89,7 @@ func (p pageText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
 	}}.write(w, pieces)
 }
 
-func (s Style) onPage(r Router, reach *Reachable) page.Router {
+func (s Style) onPage(r operate.Result, reach *Reachable) page.Router {
 	out := page.Router{
 		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Groups: r.Groups, Tags: r.Tags,
 		Outcome: string(r.Became()), Took: r.Took, Proof: s.verdict(r), Reach: reachRows(reach),
@@ -105,8 +106,8 @@ func (s Style) onPage(r Router, reach *Reachable) page.Router {
 	for _, f := range r.Findings {
 		out.Findings = append(out.Findings, page.Finding{ID: f.ID, Severity: f.Severity.String(), Text: f.Place + ": " + f.What, Remedy: f.Remedy})
 	}
-	if r.Result != nil {
-		out.Protection = string(r.Result.Protection)
+	if r.Applied != nil {
+		out.Protection = string(r.Applied.Protection)
 		if r.Outcome == apply.Changed {
 			out.Change = r.Change
 		}
@@ -121,7 +122,7 @@ func (s Style) onPage(r Router, reach *Reachable) page.Router {
 	return out
 }
 
-func (s Style) stepOnPage(r Router, i int, step change.Step) page.Step {
+func (s Style) stepOnPage(r operate.Result, i int, step change.Step) page.Step {
 	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Slot, ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
 	if text := waits(*r.Changes, i); text != "" {
 		out.Why = strings.TrimPrefix(out.Why+"; "+text, "; ")
@@ -132,7 +133,7 @@ func (s Style) stepOnPage(r Router, i int, step change.Step) page.Step {
 			Name: name, Value: s.Value(step.Slot, name, step.Set.Get(name)), Was: s.Value(step.Slot, name, was), HadWas: had && step.Op == change.Set,
 		})
 	}
-	if receipt, tried := r.receipt(i); tried {
+	if receipt, tried := r.Receipt(i); tried {
 		done := receipt.Err == nil
 		out.Done = &done
 		if receipt.Err != nil {
@@ -142,7 +143,7 @@ func (s Style) stepOnPage(r Router, i int, step change.Step) page.Step {
 	return out
 }
 
-func (s Style) verdict(r Router) *page.Proof {
+func (s Style) verdict(r operate.Result) *page.Proof {
 	if r.Proof == nil {
 		return nil
 	}

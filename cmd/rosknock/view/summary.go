@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rosknock/rosknock/plans/operate"
 )
 
 // Telling says how changes are told to people.
@@ -26,11 +28,11 @@ type Telling struct {
 const mostInFull = 20
 
 // ChangesOf takes the routers of a diff, an apply or another change.
-func ChangesOf(sink Sink, command string, how Telling) *Flow[Router] {
+func ChangesOf(sink Sink, command string, how Telling) *Flow[operate.Result] {
 	applied := command == "apply" || command == "undo" || command == "rotate" || command == "remove"
-	return newFlow(sink, kind[Router]{
+	return newFlow(sink, kind[operate.Result]{
 		command: command,
-		json:    func(r Router) any { return sink.router(r, applied) },
+		json:    func(r operate.Result) any { return sink.router(r, applied) },
 		header:  []string{"router", "outcome", "step", "op", "path", "id", "slot", "before", "set", "error"},
 		cells:   sink.stepCells,
 		text:    changesText{how, sink.Style},
@@ -54,10 +56,10 @@ type changesLine struct {
 // full reports whether the steps of so many routers are told.
 func (t changesText) full(routers int) bool { return routers <= mostInFull || t.Verbose }
 
-func (t changesText) piece(_ int, results []Router) ([]byte, error) {
+func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 	kept := make([]changesLine, len(results))
 	for i, r := range results {
-		l := changesLine{Name: string(short(r.Name)), Says: r.Says(), Why: r.why()}
+		l := changesLine{Name: string(short(r.Name)), Says: r.Says(), Why: why(r)}
 		l.Cells = []string{l.Name, string(short(r.Identity())), string(short(r.Version())), l.Says, stepsText(r), proofText(r)}
 		if t.full(t.Routers) {
 			l.Brief = t.brief(r.Findings)
@@ -72,7 +74,7 @@ func (t changesText) piece(_ int, results []Router) ([]byte, error) {
 	return keep(kept)
 }
 
-func (t changesText) inFull(r Router, alone bool) string {
+func (t changesText) inFull(r operate.Result, alone bool) string {
 	var b bytes.Buffer
 	if t.Reads == "" {
 		Changes(&b, r, t.Style)
@@ -83,7 +85,7 @@ func (t changesText) inFull(r Router, alone bool) string {
 }
 
 func (t changesText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
-	return lines[Router, changesLine]{all: t.lines}.write(w, pieces)
+	return lines[operate.Result, changesLine]{all: t.lines}.write(w, pieces)
 }
 
 func (t changesText) lines(w io.Writer, all iter.Seq[changesLine]) error {
@@ -161,7 +163,7 @@ func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int
 }
 
 // why is why a router failed or was left out, for people.
-func (r Router) why() string {
+func why(r operate.Result) string {
 	if r.Err != nil {
 		return string(clean(reason(r.Err)))
 	}
@@ -190,17 +192,17 @@ func (r *reasonWriter) end() {
 	}
 }
 
-func stepsText(r Router) string {
+func stepsText(r operate.Result) string {
 	switch {
 	case r.Changes == nil:
 		return ""
-	case r.Result != nil && Done(r.Result.Receipts) < len(r.Changes.Steps):
-		return fmt.Sprintf("%d/%d", Done(r.Result.Receipts), len(r.Changes.Steps))
+	case r.Applied != nil && r.Done() < len(r.Changes.Steps):
+		return fmt.Sprintf("%d/%d", r.Done(), len(r.Changes.Steps))
 	}
 	return strconv.Itoa(len(r.Changes.Steps))
 }
 
-func proofText(r Router) string {
+func proofText(r operate.Result) string {
 	switch {
 	case r.Proof == nil:
 		return ""

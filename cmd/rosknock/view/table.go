@@ -19,6 +19,7 @@ import (
 	"github.com/olekukonko/tablewriter/tw"
 
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -380,7 +381,7 @@ func expires(e trusted.Entry) string {
 }
 
 // stepCells are the steps of a diff or apply for CSV or Markdown, a row each.
-func (s Style) stepCells(r Router) [][]string {
+func (s Style) stepCells(r operate.Result) [][]string {
 	problem := ""
 	if r.Err != nil {
 		problem = reason(r.Err)

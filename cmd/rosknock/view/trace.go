@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
 // Traced is what a router makes of a packet.
 type Traced struct {
-	Router
+	operate.Result
 	Packet firewall.Packet
 	Fate   firewall.Disposition   // with every rule that was looked at
 	Others []firewall.Disposition // all that can be, the same one first
@@ -27,7 +28,7 @@ func TracesOf(sink Sink) *Flow[Traced] {
 		header:  []string{"router", "packet", "table", "row", "id", "rule", "matched", "why"},
 		cells:   sink.traceCells,
 		text: passages[Traced]{between: "\n", one: func(w io.Writer, x Traced) error {
-			head(w, x.Router, sink.Style)
+			head(w, x.Result, sink.Style)
 			if x.Err != nil {
 				Say(w, "%s\n", wrap(clean(reason(x.Err)), sink.Width, 2))
 				return nil //nolint:nilerr // the router's error is what is written

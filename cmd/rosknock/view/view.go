@@ -6,12 +6,9 @@ package view
 
 import (
 	"strings"
-	"time"
 
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -20,65 +17,6 @@ type Style struct {
 	Width  int  // columns of the terminal
 	Color  bool // ANSI colours
 	Reveal bool // show knock sequences
-}
-
-// Router is what one router's part of a result shows.
-type Router struct {
-	Name     string // as given on the command line or in the inventory
-	Key      string // what the state folder knows it by
-	Address  string
-	Select   string // how a command line names it alone
-	Groups   []string
-	Tags     []string
-	Plan     string             // the name of the plan
-	Snapshot *routeros.Snapshot // nil when it could not be read
-	Changes  *change.ChangeSet  // nil when there is none
-	Parts    []change.Part      // of the change set; nil where [Router.Divide] has not looked
-	Proof    *proof.Proof       // of the change set; nil when there is none
-	Findings []lint.Finding     // about the plan on this router
-	Result   *apply.Result      // of an apply or an undo
-	Change   string             // the name of the change in the journal
-	Undo     bool               // it rolls a change back
-	Removes  bool               // it takes a plan off the router
-	Outcome  apply.Outcome      // of a diff: empty, refused or failed
-	Took     time.Duration
-	Note     string // why nothing was done, where that is no error
-	Err      error
-}
-
-// Became is what became of the router; of a diff, what would become of it.
-func (r Router) Became() apply.Outcome {
-	if r.Outcome == "" && r.Changes != nil {
-		return wouldBe(r.Changes.Changed())
-	}
-	return r.Outcome
-}
-
-// Says is what became of the router, in the words of a line for people.
-func (r Router) Says() string {
-	if became := r.Became(); r.Outcome != "" || became != apply.Changed {
-		return string(became)
-	}
-	return "to change"
-}
-
-// Identity returns the router's own name, if it could be read.
-func (r Router) Identity() string {
-	if r.Snapshot == nil {
-		return ""
-	}
-	return strings.ToValidUTF8(r.Snapshot.Identity, "\uFFFD")
-}
-
-// Version returns the router's version, if it could be read.
-func (r Router) Version() string {
-	switch {
-	case r.Snapshot == nil:
-		return ""
-	case r.Snapshot.VersionAssumed:
-		return "unknown"
-	}
-	return r.Snapshot.Version.String()
 }
 
 // masked is what stands for a secret.

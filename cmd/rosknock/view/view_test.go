@@ -15,13 +15,14 @@ import (
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
 // example is one step of each kind, with a knock and with comments of any bytes.
-func example() []view.Router {
+func example() []operate.Result {
 	stage := routeros.MakeAttributes("chain", "rosknock-p-a", "action", "add-src-to-address-list", "protocol", "tcp", "dst-port", "54321",
 		"address-list", "l_1", "address-list-timeout", "1m", "comment", "knock 1 of 3 at door d [rosknock p/d/stage-1]")
 	changes := change.ChangeSet{
@@ -37,7 +38,7 @@ func example() []view.Router {
 		},
 	}
 	snapshot := routeros.Snapshot{Identity: "caf\xe9", Version: routeros.Version{Major: 7, Minor: 20, Patch: 1}, Board: "RB5009UG+S+"}
-	return []view.Router{
+	return []operate.Result{
 		{Name: "192.0.2.1", Address: "192.0.2.1:8729", Snapshot: &snapshot, Changes: &changes},
 		{Name: "192.0.2.2", Address: "192.0.2.2:8729", Snapshot: &snapshot, Changes: &change.ChangeSet{}},
 		{Name: "192.0.2.3", Address: "192.0.2.3:8729", Outcome: apply.Failed, Err: errors.New("192.0.2.3:8729: connection refused: enable the service api-ssl on the router")},
@@ -131,7 +132,7 @@ func TestJSONShape(t *testing.T) {
 
 // prepared is a change of plan in its three parts: a rule that is added disabled and goes live
 // later, one that is put before a rule of the same change, and rules that go before and after it.
-func prepared(t *testing.T) view.Router {
+func prepared(t *testing.T) operate.Result {
 	t.Helper()
 	snapshot, skipped := rsc.Read([]byte("# by RouterOS 7.20\n/ip firewall filter\nadd chain=rosknock-p-b action=drop comment=\"[rosknock p/left]\"\n" +
 		"add chain=input action=jump jump-target=rosknock-p-c comment=\"[rosknock p/old]\"\nadd chain=rosknock-p-c action=drop comment=\"[rosknock p/gate]\"\n")).Snapshot(rsc.Options{})
@@ -150,7 +151,7 @@ func prepared(t *testing.T) view.Router {
 		{Op: change.Remove, Menu: routeros.Filter, ID: rows[1].ID, Slot: "p/old", Was: rows[1].Attrs.With("disabled", "true")},
 		{Op: change.Remove, Menu: routeros.Filter, ID: rows[2].ID, Slot: "p/gate", Was: rows[2].Attrs},
 	}}
-	return view.Router{Name: "r1", Snapshot: &snapshot, Changes: &changes}
+	return operate.Result{Name: "r1", Snapshot: &snapshot, Changes: &changes}
 }
 
 // TestParts: people see where the parts of a change begin, from which step on a rule has an effect,
@@ -194,7 +195,7 @@ func TestParts(t *testing.T) {
 func TestIDsGiven(t *testing.T) {
 	r := prepared(t)
 	steps := r.Changes.Steps
-	r.Result = &apply.Result{Receipts: []apply.Receipt{
+	r.Applied = &apply.Result{Receipts: []apply.Receipt{
 		{Index: 0, Step: steps[0]}, {Index: 2, Step: steps[2], ID: "*8"}, {Index: 1, Step: steps[1], ID: "*9"}, {Index: 3, Step: steps[3], Err: errors.New("no")},
 	}}
 	b := written(t, "json", view.Style{}, changesOf("apply", 1), r)

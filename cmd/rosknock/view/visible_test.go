@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/form"
+	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/trusted"
 )
 
@@ -37,7 +38,7 @@ func TestCells(t *testing.T) {
 		{"`x` [a](b) ![c](d) *e* _f_ ~~g~~", "`x` [a](b) ![c](d) *e* _f_ ~~g~~", "\\`x\\` \\[a\\](b) !\\[c\\](d) \\*e\\* \\_f\\_ \\~\\~g\\~\\~"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			check := view.Router{Name: c.name, Outcome: "unchanged"}
+			check := operate.Result{Name: c.name, Outcome: "unchanged"}
 			rows, err := csv.NewReader(bytes.NewReader(written(t, "csv", view.Style{}, changesOf("diff", 1), check))).ReadAll()
 			if err != nil || len(rows) != 2 || rows[1][0] != c.csv {
 				t.Errorf("CSV: %q, want %q, %v", rows, c.csv, err)
@@ -52,7 +53,7 @@ func TestCells(t *testing.T) {
 
 // TestLongCells: what has no end is cut in a cell, as spreadsheets take it.
 func TestLongCells(t *testing.T) {
-	text := written(t, "csv", view.Style{}, changesOf("diff", 1), view.Router{Name: strings.Repeat("W", 900_000)})
+	text := written(t, "csv", view.Style{}, changesOf("diff", 1), operate.Result{Name: strings.Repeat("W", 900_000)})
 	if n := len(text); n > 33_000 {
 		t.Errorf("%d bytes", n)
 	}

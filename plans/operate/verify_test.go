@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/sequence"
+	"github.com/rosknock/rosknock/routeros"
 )
 
 // TestPresentDoors: of what is provisioned, one window is verified: that which is there now, and in
@@ -25,5 +26,13 @@ func TestPresentDoors(t *testing.T) {
 		if got := presentDoors(laid, at).Doors; len(got) < 2 || len(got) > 3 || got[0].Name != "fixed" {
 			t.Fatalf("at %s: %d doors", at, len(got))
 		}
+	}
+}
+
+// TestLogin: a run knows as whom it works on the router: safe mode and the history are judged by it.
+func TestLogin(t *testing.T) {
+	a := attempt{router: Router{User: "provision"}, out: Result{Snapshot: new(routeros.Snapshot)}}
+	if o := a.options(); o.Login != "provision" {
+		t.Errorf("%q", o.Login)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"context"
@@ -8,29 +8,25 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
-	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/routeros"
-	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // verifyKnocks plays a wrong knock and the right one at each door, and sees on the router that only
 // the right one brings this machine into the door's list.
-func (e env) verifyKnocks(p plans.Plan, session *api.Session, carrier change.Management, r router) func(context.Context, apply.Session) error {
+func (a *attempt) verifyKnocks(p plans.Plan) func(context.Context, apply.Session) error {
 	return func(ctx context.Context, fresh apply.Session) error {
-		host, err := netip.ParseAddrPort(session.RemoteAddr().String())
+		host, err := netip.ParseAddrPort(a.session.RemoteAddr().String())
 		if err != nil {
-			return fmt.Errorf("--verify-knock: %s is not an address to knock at: %w", session.RemoteAddr(), err)
+			return fmt.Errorf("--verify-knock: %s is not an address to knock at: %w", a.session.RemoteAddr(), err)
 		}
 		for _, door := range p.Doors {
-			v := verification{env: e, host: host.Addr().Unmap(), door: door, who: carrier.Operators, session: fresh}
+			v := verification{Desk: a.Desk, host: host.Addr().Unmap(), door: door, who: a.carrier.Operators, session: fresh}
 			if err := v.run(ctx); err != nil {
 				return fmt.Errorf("--verify-knock: door %s: %w", door.Name, err)
 			}
-			view.Say(e.err, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", r.Name, door.Name)
+			a.Tell(Notice, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", a.router.Name, door.Name)
 		}
 		return nil
 	}
@@ -53,7 +49,7 @@ func presentDoors(p plans.Plan, clock time.Time) plans.Plan {
 
 // verification is the check of one door.
 type verification struct {
-	env
+	Desk
 	host    netip.Addr
 	door    plans.Door
 	who     []netip.Addr // this machine, as the router sees it
@@ -150,7 +146,7 @@ func (v verification) member(ctx context.Context) (membership, error) {
 			if ok && entry.Dynamic && entry.List == v.door.Trusted.List && r.First == r.Last && slices.Contains(v.who, r.First) {
 				m := membership{in: true}
 				if entry.Timed {
-					m.ends = v.now().Add(entry.Timeout)
+					m.ends = v.Now().Add(entry.Timeout)
 				}
 				return m, nil
 			}
@@ -163,7 +159,7 @@ func (v verification) member(ctx context.Context) (membership, error) {
 // in whole seconds: hence the pauses.
 func (v verification) play(ctx context.Context, stages []plans.Stage) (membership, error) {
 	time.Sleep(2500 * time.Millisecond)
-	if err := v.knock(ctx, v.host, stages, knock.Options{}); err != nil {
+	if err := v.Knock(ctx, v.host, stages); err != nil {
 		return membership{}, err
 	}
 	time.Sleep(300 * time.Millisecond)

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/knock"
+	"github.com/rosknock/rosknock/plans/operate"
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros/api"
+)
+
+// desk implements [operate.Desk] for one router.
+type desk struct {
+	access
+	router router
+}
+
+func (e access) desk(r router) desk { return desk{e, r} }
+
+// operated is a router as an operation knows it.
+func (e access) operated(r router) operate.Router {
+	return operate.Router{
+		Name: r.Name, Key: r.key(), Address: r.target.HostPort(), User: r.target.User, Service: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags,
+		Behind: r.jump != "", Accept: r.accepting(e.settings), Sharing: e.sharing(r),
+	}
+}
+
+// options are those of operations that change nothing.
+func (e access) options() operate.Options {
+	return operate.Options{Actor: actor(), Accepted: e.accept, Elsewhere: e.foreign, At: e.at, Retries: e.pace.backoff(e.among), Several: e.among > 1, Asks: !e.Yes}
+}
+
+// Connect implements [operate.Desk].
+func (d desk) Connect(ctx context.Context) (*api.Session, error) {
+	return d.connect(ctx, d.router)
+}
+
+// Secret implements [operate.Desk].
+func (d desk) Secret(ctx context.Context, place plans.Credential) (string, error) {
+	return d.credential(ctx, place, d.router)
+}
+
+// Confirm implements [operate.Desk].
+func (d desk) Confirm(ctx context.Context, r operate.Result) (bool, error) {
+	if d.Yes {
+		return true, nil
+	}
+	var all *bool
+	if d.among > 1 {
+		all = &d.memory.carryOn
+	}
+	return d.agrees(ctx, all, func(w io.Writer) {
+		view.Changes(w, r, d.style())
+		view.Say(w, "carry this out on %s? ", r.Name)
+	})
+}
+
+// Knock implements [operate.Desk].
+func (d desk) Knock(ctx context.Context, host netip.Addr, stages []plans.Stage) error {
+	return d.knock(ctx, host, stages, knock.Options{})
+}
+
+// State implements [operate.Desk].
+func (d desk) State() (state.Dir, error) { return d.state() }
+
+// History implements [operate.Desk].
+func (d desk) History() (*state.History, error) {
+	dir, err := d.State()
+	if err != nil {
+		return nil, err
+	}
+	m := d.memory
+	m.journal.Do(func() { m.history, m.historyErr = dir.History() })
+	return m.history, m.historyErr
+}
+
+// Known implements [operate.Desk].
+func (d desk) Known() (*state.Known, error) { return d.remembered() }
+
+// Changing implements [operate.Desk].
+func (d desk) Changing(p apply.Protection) (done func()) {
+	return d.underway.begin(d.router.Name, p)
+}
+
+// Now implements [operate.Desk].
+func (d desk) Now() time.Time { return d.now() }
+
+// Tell implements [operate.Desk].
+func (d desk) Tell(kind operate.Kind, format string, args ...any) {
+	switch {
+	case kind == operate.Progress && d.quiet, kind == operate.Detail && !d.Verbose:
+	case kind == operate.Once:
+		d.memory.older.Do(func() { view.Say(d.err, format, args...) })
+	default:
+		view.Say(d.err, format, args...)
+	}
+}

@@ -1,0 +1,102 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/compile"
+	"github.com/rosknock/rosknock/plans/diff"
+	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// ToPlan brings a router to a plan. command is its name in the journal. Saved changes, where there
+// are any, must equal those that are computed when the router's turn comes.
+func ToPlan(command string, p plans.Plan, saved *state.SavedRouter) Operation {
+	return Operation{
+		command: command, holds: "apply " + p.Name, plan: p, traced: true,
+		prepare: func(a *attempt) error {
+			if a.Verify && a.router.Behind {
+				return errors.New("--verify-knock plays the knock from this machine, and the router is behind SSH hosts: leave one of the two out")
+			}
+			return nil
+		},
+		compute: func(ctx context.Context, a *attempt) { a.toPlan(ctx, p, saved) },
+	}
+}
+
+func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRouter) {
+	if err := unmoved(*a.out.Snapshot, saved); err != nil {
+		a.out = a.out.Refused(err)
+		return
+	}
+	rotates := p.Rotates()
+	p, err := a.ready(ctx, p)
+	if _, refused := errors.AsType[*RefusedError](err); refused {
+		a.out = a.out.Refused(err)
+		return
+	}
+	if err != nil {
+		a.out = a.out.Failed(err)
+		return
+	}
+	if rotates && !a.looks {
+		a.warnOfClock()
+	}
+	a.out = Compare(a.out, p, a.carrier)
+	if err := sameSteps(a.out, saved); err != nil {
+		a.out = a.out.Refused(err)
+	}
+	a.left = func(after routeros.Snapshot) error { return left(after, p, a.carrier) }
+	if a.Verify {
+		a.check = a.verifyKnocks(presentDoors(p, a.out.Snapshot.Clock))
+	}
+}
+
+// Compare completes a router that was read with the steps to a plan whose knocks are all there, with
+// their proof, and with findings.
+func Compare(r Result, p plans.Plan, session change.Management) Result {
+	sets, err := compile.Through(p, *r.Snapshot)
+	if err == nil {
+		var changes change.ChangeSet
+		if changes, err = diff.ComputeThrough(*r.Snapshot, sets, session); err == nil {
+			proved := proof.Prove(*r.Snapshot, sets[len(sets)-1], changes, session)
+			changes.Notes = append(changes.Notes, proved.Notes...)
+			r.Changes, r.Proof = &changes, &proved
+			r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
+			err = proved.Err()
+		}
+	}
+	if _, refused := errors.AsType[*change.RefusalError](err); refused {
+		r = r.Refused(err)
+	} else if err != nil {
+		r = r.Failed(err)
+	}
+	return r
+}
+
+// left says what is left to do on a router that was read again.
+func left(after routeros.Snapshot, p plans.Plan, carrier change.Management) error {
+	sets, err := compile.Through(p, after)
+	if err != nil {
+		return refusedAfter(err)
+	}
+	rest, err := diff.ComputeThrough(after, sets, carrier)
+	if err != nil {
+		return refusedAfter(err)
+	}
+	if n := len(rest.Steps); n > 0 {
+		return fmt.Errorf("reads back with %s, the first: %s %s", plural(n, "difference"), rest.Steps[0].Op, rest.Steps[0].Slot)
+	}
+	return nil
+}
+
+func refusedAfter(err error) error {
+	return fmt.Errorf("reads back in a state that is refused: %w", err)
+}
