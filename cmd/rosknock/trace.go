@@ -52,7 +52,14 @@ does not tell, such as limit, both ways are followed.`,
 			r := e.shownBy(func(sink view.Sink) flow {
 				return of[view.Traced]{view.TracesOf(sink), func(r operate.Result) view.Traced { return o.trace(r, p) }}
 			})
-			err = readAll(c.Context(), e, o.export, false, func(r operate.Result) operate.Result { return o.placed(r, p) }, r)
+			err = readAll(c.Context(), e, o.export, false, func(r operate.Result) operate.Result {
+				r = o.placed(r, p)
+				if r.Err == nil && o.export != "" && o.in != "" && !hasInterface(*r.Snapshot, o.in) {
+					view.Say(e.err, "rosknock: %s does not show the interface %s: it is taken as one that is in no list; it shows %s\n",
+						o.export, o.in, strings.Join(interfaceNames(*r.Snapshot), ", "))
+				}
+				return r
+			}, r)
 			if err != nil {
 				return err
 			}
@@ -97,6 +104,9 @@ func (o traceOptions) placed(r operate.Result, p firewall.Packet) operate.Result
 	if r.Err != nil {
 		return r
 	}
+	if o.export != "" && o.in != "" {
+		return r // an export leaves out interfaces that nobody has changed
+	}
 	if _, err := interfaceOf(*r.Snapshot, o.in, p.Src); err != nil {
 		return r.Failed(&codeError{code: exitUsage, err: err})
 	}
@@ -110,7 +120,9 @@ func (o traceOptions) trace(r operate.Result, p firewall.Packet) view.Traced {
 		return out
 	}
 	s := *r.Snapshot
-	p.InInterface, _ = interfaceOf(s, o.in, p.Src)
+	if p.InInterface = o.in; o.in == "" {
+		p.InInterface, _ = interfaceOf(s, "", p.Src)
+	}
 	if !p.Dst.IsValid() {
 		p.Dst = ownAddress(s, p.Family(), p.InInterface)
 	}
@@ -121,12 +133,9 @@ func (o traceOptions) trace(r operate.Result, p firewall.Packet) view.Traced {
 
 // interfaceOf finds where a packet arrives: as named, or on the one network of which its source is.
 func interfaceOf(s routeros.Snapshot, name string, src netip.Addr) (string, error) {
-	var names []string
-	for _, i := range s.Interfaces {
-		names = append(names, i.Name)
-	}
+	names := interfaceNames(s)
 	if name != "" {
-		if len(names) > 0 && !slices.Contains(names, name) {
+		if len(names) > 0 && !hasInterface(s, name) {
 			return "", fmt.Errorf("--in %s: the router has no such interface; it has %s", name, strings.Join(names, ", "))
 		}
 		return name, nil
@@ -140,6 +149,18 @@ func interfaceOf(s routeros.Snapshot, name string, src netip.Addr) (string, erro
 		return names[0], nil
 	}
 	return "", fmt.Errorf("%s may arrive anywhere: name the interface with --in; the router has %s", src, strings.Join(names, ", "))
+}
+
+func interfaceNames(s routeros.Snapshot) []string {
+	var names []string
+	for _, i := range s.Interfaces {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+func hasInterface(s routeros.Snapshot, name string) bool {
+	return slices.Contains(interfaceNames(s), name)
 }
 
 // ownAddress is an address of the router, on that interface if it has one there.

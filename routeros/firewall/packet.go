@@ -179,6 +179,9 @@ type Disposition struct {
 	// To is where a packet was sent, whether forward let it go there or not; the zero value where
 	// nothing was, or where is not known.
 	To netip.AddrPort
+	// At is the address and port of the router itself that a packet was translated to, by redirect or
+	// otherwise; the zero value where none was.
+	At netip.AddrPort
 	// Trail holds the rules that were looked at, in order: those that matched, and from
 	// [Firewall.Trace] the others too.
 	Trail []TraceStep

@@ -169,6 +169,7 @@ func (k *walk) translate(t *table, i int) outcome {
 		k.packet.DstPort = to.Port
 	}
 	k.packet.DstNAT = k.packet.DstNAT || k.packet.Dst != dst || k.packet.DstPort != port
+	k.fate.At = netip.AddrPortFrom(k.packet.Dst, k.packet.DstPort)
 	return k.end(t, i, Accept)
 }
 

@@ -124,10 +124,14 @@ func (x Traced) verdict() string {
 	case x.Fate.Verdict != firewall.Accept:
 		return fateText(x.Fate)
 	}
-	return fateText(x.Fate) + "; " + listener(*x.Snapshot, x.Packet)
+	arrived := x.Packet
+	if x.Fate.At.IsValid() {
+		arrived.Dst, arrived.DstPort = x.Fate.At.Addr(), x.Fate.At.Port()
+	}
+	return fateText(x.Fate) + "; " + listener(*x.Snapshot, arrived)
 }
 
-// listener says which service would answer.
+// listener says which service would answer a packet as it arrives at the router itself.
 func listener(s routeros.Snapshot, p firewall.Packet) string {
 	for _, svc := range s.Services {
 		if svc.Dynamic || svc.Connection || p.Protocol != 6 || svc.Port != p.DstPort {
