@@ -122,19 +122,3 @@ func (f *table) forgedOperator(operator netip.Addr, flow space.Set) {
 		Remedy: "put it under firewall.bogons.except, or under allow.addresses",
 	}, "is accepted by", s.And(flow, f.memberships(operator)))
 }
-
-// contrary are packets on an interface that the router does not show, of which the plan itself would
-// say both that it is inside and that forged packets come in by it.
-func (f *table) contrary() space.Set {
-	var outside, inside space.Set
-	if f.Bogons == nil {
-		return outside
-	}
-	for _, list := range f.Bogons.InterfaceLists {
-		outside = f.space.Or(outside, f.space.InList(list))
-	}
-	for _, list := range f.want.Allowed.InterfaceLists {
-		inside = f.space.Or(inside, f.space.InList(list))
-	}
-	return f.space.And(f.space.And(outside, inside), f.space.Unseen())
-}

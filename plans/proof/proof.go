@@ -325,7 +325,6 @@ func (p *prover) walk(t compile.Table) *table {
 	// Without tracking there would be no established and no new; where tracking is on, packets
 	// become untracked by rules only.
 	f.domain = f.space.Minus(f.space.All(), f.space.States(firewall.Untracked))
-	f.domain = f.space.Minus(f.domain, f.contrary())
 	f.opened = f.opens()
 	relevant := f.relevant()
 	for _, s := range p.states {
