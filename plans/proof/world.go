@@ -149,7 +149,7 @@ func (f *table) overrides() {
 	}
 	s := f.space
 	var present []string
-	gated := s.And(s.And(traffic.Packets(s, f.nat, f.Dropped()), s.States(firewall.New)), f.domain)
+	gated := s.And(s.And(traffic.Packets(s, f.nat, traffic.Shut(f.Gate)), s.States(firewall.New)), f.domain)
 	lost := s.Minus(s.Minus(s.And(gated, f.results[0].Accepted), f.results[len(f.results)-1].Accepted), f.opened)
 	if lost.Empty() {
 		return
