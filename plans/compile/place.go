@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/change"
@@ -296,7 +295,7 @@ func (c *compiler) openElsewhere(bare trialTable, t Table) {
 	}
 	for _, d := range bare.fates(bare.probes.New(firewall.AnyOther, "tcp", 1025)) {
 		if d.Verdict == firewall.Accept && d.Rule == nil {
-			c.notes = append(c.notes, fmt.Sprintf("all else is open: what the router's own %s rules do not name is accepted on every interface but %s", t.Family, strings.Join(t.outer(), ", ")))
+			c.notes = append(c.notes, fmt.Sprintf("all else is open: what the router's own %s rules do not name is accepted on every interface but %s", t.Family, traffic.Names(t.outer())))
 			return
 		}
 	}

@@ -170,7 +170,7 @@ func voidNotes(s routeros.Snapshot, f routeros.Family) []string {
 			if !void {
 				continue
 			}
-			why := fmt.Sprintf("%s is a port of a bridge or a bond", c.Value)
+			why := fmt.Sprintf("%s is a port of a bridge or a bond", routeros.Quote(c.Value))
 			if firewall.IsGone(c.Value) {
 				why = "the interface " + c.Value + " is gone"
 			}

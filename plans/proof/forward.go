@@ -250,7 +250,8 @@ func sendsAway(r *routeros.Rule) bool {
 }
 
 // returned are packets to the port of a forward that were forwarded before, or dropped for it, and
-// that reach the router itself in a state: at ports where none of its services listens.
+// that reach the router itself in a state: at ports where none of its services listens. So are forged
+// knocks on an interface that the router does not show, which may be inside and outside at once.
 func (f *table) returned(n int) space.Set {
 	s := f.space
 	var out space.Set
@@ -260,6 +261,9 @@ func (f *table) returned(n int) space.Set {
 			mark, _ := rows[i].Mark()
 			if f.ours(&rows[i]) && (menu != f.Menu || strings.HasPrefix(mark.Slot, "gate/forwarded-")) {
 				out = s.Or(out, f.results[0].Hits(menu, i))
+			}
+			if f.ours(&rows[i]) && strings.HasPrefix(mark.Slot, "bogons/knock-") {
+				out = s.Or(out, s.And(f.results[0].Hits(menu, i), s.Unseen()))
 			}
 		}
 	}

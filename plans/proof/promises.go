@@ -138,6 +138,9 @@ func (f *table) flow(operator netip.Addr, port uint16) space.Set {
 	flow := s.And(s.Sources(routeros.AddressRange{First: operator, Last: operator}), s.Protocol(6))
 	flow = s.And(flow, s.Ports(routeros.Ports{{First: port, Last: port}}))
 	flow = s.And(flow, s.States(firewall.New, firewall.Established))
+	if len(s.Interfaces()) > 1 { // the session comes in by one that is there
+		flow = s.Minus(flow, s.Unseen())
+	}
 	var sides space.Set
 	for _, a := range f.before.Addresses {
 		if !a.Disabled && a.Prefix.Contains(operator) {

@@ -51,11 +51,11 @@ func (f *table) door() {
 		case len(outer.shut) > 0 && !d.AsFound:
 			f.fail(Failure{
 				Promise: NotVoid, Risk: DoorShut, After: len(f.states) - 1,
-				What:   fmt.Sprintf("door %s would not open on %s, where strangers come in: %s", d.Name, strings.Join(outer.shut, ", "), outer.why),
+				What:   fmt.Sprintf("door %s would not open on %s, where strangers come in: %s", d.Name, traffic.Names(outer.shut), outer.why),
 				Remedy: fmt.Sprintf("move or narrow that rule, or name the interface lists on which the door has to open, with doors.%s.on", d.Name),
 			})
 		case len(outer.shut)+len(others.shut) > 0:
-			f.note(fmt.Sprintf("over %s door %s does not open on %s", f.Family, d.Name, strings.Join(append(outer.shut, others.shut...), ", ")))
+			f.note(fmt.Sprintf("over %s door %s does not open on %s", f.Family, d.Name, traffic.Names(append(outer.shut, others.shut...))))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (f *table) overrides() {
 	}
 	s := f.space
 	var present []string
-	gated := s.And(s.And(traffic.Packets(s, f.nat, f.Dropped()), s.States(firewall.New)), f.domain)
+	gated := s.And(s.And(traffic.Packets(s, f.nat, traffic.Shut(f.Gate)), s.States(firewall.New)), f.domain)
 	lost := s.Minus(s.Minus(s.And(gated, f.results[0].Accepted), f.results[len(f.results)-1].Accepted), f.opened)
 	if lost.Empty() {
 		return
@@ -234,11 +234,12 @@ func (f *table) override(r *routeros.Rule, lost space.Set) (o Override, ok bool)
 			if asked.Matcher != by.matcher || o.Who != "" || asked.Negated && !where {
 				continue
 			}
-			switch o.Who = by.who + asked.Value; {
+			name := routeros.Quote(asked.Value)
+			switch o.Who = by.who + name; {
 			case asked.Negated:
-				o.Who = "whatever comes in by another interface than " + asked.Value
+				o.Who = "whatever comes in by another interface than " + name
 			case by.key != "" && !firewall.IsInterfaceKind(asked.Value):
-				o.Allow = by.key + ": [" + asked.Value + "]"
+				o.Allow = by.key + ": [" + name + "]"
 			}
 			if by.matcher == "src-address-list" {
 				o.Present = o.Present && f.inhabited(asked.Value)

@@ -2,6 +2,7 @@ package proof_test
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -57,11 +58,12 @@ func judged(t *testing.T, s routeros.Snapshot, p plans.Plan) (risk, text string,
 		}
 		return refused.Risk, refused.Error(), want, nil
 	}
-	changes, err := diff.Compute(s, want, change.Management{})
+	session := change.Management{Service: "api-ssl", Operators: []netip.Addr{netip.MustParseAddr("192.168.88.5"), netip.MustParseAddr("198.51.100.200")}}
+	changes, err := diff.Compute(s, want, session)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := proof.Prove(s, want, changes, change.Management{})
+	got := proof.Prove(s, want, changes, session)
 	for _, f := range got.Failures {
 		if f.Remedy == "" {
 			t.Errorf("%s has no way out", f.Risk)

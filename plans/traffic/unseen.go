@@ -32,3 +32,18 @@ func WithUnseen(s routeros.Snapshot, names []string) routeros.Snapshot {
 	}
 	return s
 }
+
+// Names lists interfaces in a text. Their names may hold anything.
+func Names(interfaces []string) string {
+	out := slices.Clone(interfaces)
+	for i, name := range out {
+		list, unseen := strings.CutPrefix(name, within)
+		switch {
+		case unseen:
+			out[i] = within + routeros.Quote(list)
+		case name != firewall.AnyOther:
+			out[i] = routeros.Quote(name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
