@@ -48,7 +48,7 @@ func Enter(ctx context.Context, to netip.AddrPort, o Options) (*net.TCPConn, err
 	if to.Port() == 0 {
 		return nil, errors.New("there is no port to connect to: give one")
 	}
-	if err := k.reach(ctx, to.Port()); err != nil {
+	if err := k.reach(ctx, to.Port()); err != nil && ctx.Err() == nil {
 		return nil, err
 	}
 	why := "nothing answers"

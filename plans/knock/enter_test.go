@@ -245,3 +245,14 @@ func TestPayloadMistakes(t *testing.T) {
 		t.Errorf("arrived: %q", got)
 	}
 }
+
+// TestEnterTooLate: when the time is over before the first try, the door counts as shut. That is no
+// error of this computer.
+func TestEnterTooLate(t *testing.T) {
+	over, stop := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer stop()
+	_, err := knock.Enter(over, netip.MustParseAddrPort("127.0.0.1:9"), knock.Options{})
+	if _, shut := errors.AsType[*knock.ShutError](err); !shut {
+		t.Errorf("%v", err)
+	}
+}
