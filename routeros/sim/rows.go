@@ -74,6 +74,8 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 		}
 	case m == routeros.InterfaceMenu && r.slave(w):
 		a = a.With("slave", "true")
+	case m == routeros.Route || m == routeros.Route6:
+		a = a.With("static", routeros.FormatBool(!w.dynamic))
 	case m == routeros.Address || m == routeros.Address6:
 		a = r.showAddress(a)
 	case m == routeros.Log:

@@ -379,9 +379,23 @@ func (q *request) add() *trap {
 		return problem
 	}
 	t.insert(at, w)
+	q.appear(w)
 	q.changed(t, w, "added")
 	q.done("=ret=" + formatID(w.id))
 	return nil
+}
+
+// appear shows the interface that a row makes, such as a client's, among all interfaces.
+func (q *request) appear(w *row) {
+	kind, made := strings.CutPrefix(string(q.menu), "/interface/")
+	name := w.get("name")
+	if !made || strings.Contains(kind, "/") || !slices.Contains(routeros.NetworkMenus(), q.menu) || q.named(routeros.InterfaceMenu, name) != nil {
+		return
+	}
+	if client, ok := strings.CutSuffix(kind, "-client"); ok {
+		kind = client + "-out"
+	}
+	q.table(routeros.InterfaceMenu).append("name", name, "type", strings.Replace(kind, "wireguard", "wg", 1), "disabled", "false", "dynamic", "false", "running", "true")
 }
 
 // anchor returns the position of place-before (routeros-facts § 2.4).
