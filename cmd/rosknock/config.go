@@ -59,7 +59,7 @@ type settings struct {
 
 	sshKeys, sshKnownHosts []string
 
-	pace pace
+	pace fleetFlags
 }
 
 func globalFlags(f *pflag.FlagSet) {

@@ -21,7 +21,7 @@ func newDiff(e env) *cobra.Command {
 	var code bool
 	var export, saveAs string
 	var operator []string
-	var files artefacts
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "diff [PLAN]",
 		Short: "Show what would change, in order",
@@ -237,7 +237,7 @@ func planOf(jobs []job) func(router string) string {
 // diffRouters compares every router with its plans. Where asked for, it also checks whether an
 // apply with the default protection would be refused. A router that fails does not stop the others.
 func diffRouters(ctx context.Context, e access, jobs []job, operators []netip.Addr, looks bool, to *results) {
-	t := tour{access: e, verb: "diff", plan: planOf(jobs)}
+	t := fleetRun{access: e, verb: "diff", plan: planOf(jobs)}
 	wanted := map[string][]operate.Operation{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)

@@ -97,7 +97,7 @@ about certificates that it sees for the first time, or takes them with --tls-acc
 					return err
 				}
 			}
-			t := tour{access: e, routers: routers, verb: "check", silent: true}
+			t := fleetRun{access: e, routers: routers, verb: "check", silent: true}
 			to := e.shownBy(func(sink view.Sink) flow { return view.ChecksOf(sink) })
 			t.over(c.Context(), to, func(ctx context.Context, e access, r router) []operate.Result {
 				return []operate.Result{operate.Check(ctx, e.desk(r), e.options(), e.operated(r))}

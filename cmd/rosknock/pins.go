@@ -4,35 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/sshjump"
 )
-
-// memory is what is read of the state folder once for all routers.
-type memory struct {
-	pins     sync.Once
-	known    *state.Known // nil where there is no place for it
-	knownErr error
-
-	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
-
-	clear, insecure, older sync.Once // warnings
-
-	mu   sync.Mutex              // of ways
-	ways map[string]*sshjump.Way // SSH hosts, by how they are written
-
-	journal sync.Once
-	history *state.History
-
-	historyErr error
-
-	addresses sync.Once
-	holders   map[string][]string // keys of the inventory's routers, by address
-}
 
 // remembered reads once what the state folder remembers of routers. Without a state folder nothing
 // is remembered, and every certificate has to prove itself.

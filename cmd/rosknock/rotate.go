@@ -14,8 +14,8 @@ import (
 )
 
 func newRotate(e env) *cobra.Command {
-	how := changing{command: operate.Rotation} // a timer lets it run all day, and nobody resumes it
-	var files artefacts
+	how := changeFlags{command: operate.Rotation} // a timer lets it run all day, and nobody resumes it
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "rotate [PLAN]",
 		Short: "Move rotating doors to the present window",

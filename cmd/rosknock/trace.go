@@ -193,7 +193,7 @@ func readAll(ctx context.Context, e access, export string, rotates bool, then fu
 	if err != nil {
 		return err
 	}
-	t := tour{access: e, routers: targets, verb: "read", silent: true}
+	t := fleetRun{access: e, routers: targets, verb: "read", silent: true}
 	t.over(ctx, to, func(ctx context.Context, e access, target router) []operate.Result {
 		r := operate.Read(ctx, e.desk(target), e.options(), e.operated(target), rotates)
 		return []operate.Result{then(r)}

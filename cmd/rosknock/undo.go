@@ -9,8 +9,8 @@ import (
 )
 
 func newUndo(e env) *cobra.Command {
-	how := changing{command: "undo"}
-	var files artefacts
+	how := changeFlags{command: "undo"}
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "undo [CHANGE]",
 		Short: "Roll back the last change of routers, or a named one",

@@ -237,7 +237,7 @@ func acceptAgain(ctx context.Context, e *access, file string, risks []string) er
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of
 // them that are named.
-func applySaved(ctx context.Context, e access, file string, how changing, to *results) error {
+func applySaved(ctx context.Context, e access, file string, how changeFlags, to *results) error {
 	saved, err := loadSaved(ctx, &e, file)
 	if err != nil {
 		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {
