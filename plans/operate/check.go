@@ -9,8 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// Check logs in to a router and asks what it is: less than [Read], and enough to see that it answers
-// and is the known box.
+// Check logs in to a router and asks what it is: less than [Read], and enough to see that it
+// answers and is the known box.
 func Check(ctx context.Context, d Desk, o Options, r Router) Result {
 	out := r.Result()
 	out.Outcome = apply.Unchanged

@@ -59,8 +59,8 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 	}
 }
 
-// Compare completes a router that was read with the steps to a plan whose knocks are all there, with
-// their proof, and with findings.
+// Compare completes a router that was read with the steps to a plan whose knocks are all there,
+// with their proof, and with findings.
 func Compare(r Result, p plans.Plan, session change.Management) Result {
 	sets, err := compile.Through(p, *r.Snapshot)
 	if err == nil {

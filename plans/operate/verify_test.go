@@ -9,7 +9,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestPresentDoors: of what is laid down, one window is verified: that which is there now, and in a minute.
+// TestPresentDoors: of what is laid down, one window is verified: that which is there now, and in a
+// minute.
 func TestPresentDoors(t *testing.T) {
 	p, err := plans.Read("p.yaml", []byte("version: 1\nname: p\ndoors:\n  fixed: {knock: [tcp/4711, udp/4712], trusted: {list: a, for: 1h}}\n"+
 		"  turning: {rotate: {secret: \"env:X\", every: 1h, overlap: 10s, ahead: 1d}, trusted: {list: b, for: 1h}}\n"))
@@ -28,7 +29,8 @@ func TestPresentDoors(t *testing.T) {
 	}
 }
 
-// TestLogin: a run knows as whom it works on the router: safe mode and the history are judged by it.
+// TestLogin: a run knows as whom it works on the router: safe mode and the history are judged by
+// it.
 func TestLogin(t *testing.T) {
 	a := attempt{router: Router{User: "provision"}, out: Result{Snapshot: new(routeros.Snapshot)}}
 	if o := a.options(); o.Login != "provision" {
