@@ -134,7 +134,7 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 	quiet := s.env
 	quiet.err = io.Discard
 	o := simOptions{listen: "127.0.0.1:0", count: 1, version: s.version}
-	options, snapshot, err := simulate(access{quiet, settings{User: "admin"}}, o)
+	options, snapshot, err := simulate(access{quiet, settings{login: login{User: "admin"}}}, o)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func madeRun(tb testing.TB, routers int, output string, files reportFiles, made 
 		memory:   &memory{},
 		underway: &underway{},
 	}
-	s := settings{Output: output, StateDir: filepath.Join(tb.TempDir(), "state"), pace: fleetFlags{forks: 1}}
+	s := settings{display: display{Output: output}, StateDir: filepath.Join(tb.TempDir(), "state"), pace: fleetFlags{forks: 1}}
 	t := fleetRun{access: access{e, s}, verb: "diff", silent: true}
 	for i := range routers {
 		t.routers = append(t.routers, router{Member: fleet.Member{Name: fmt.Sprint(i)}})

@@ -10,7 +10,7 @@ import (
 // TestArrivals types packets at a simulated router: they pass its firewall, and what is no packet is answered.
 func TestArrivals(t *testing.T) {
 	e := env{streams: streams{out: new(strings.Builder), err: new(strings.Builder)}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(string) string { return "" }}
-	routers, err := openRouters(access{e, settings{User: "admin"}}, simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"})
+	routers, err := openRouters(access{e, settings{login: login{User: "admin"}}}, simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"})
 	if err != nil {
 		t.Fatal(err)
 	}
