@@ -103,15 +103,12 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
 			r := e.changes(changeRun{command: "apply", dryRun: how.dryRun, files: files})
+			var err error
 			if changes != "" {
 				err = applySaved(c.Context(), e, changes, how, r)
 			} else {
@@ -125,7 +122,7 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
-		},
+		}),
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
 	changesKeyFlag(c)

@@ -106,8 +106,19 @@ func load(c *cobra.Command, e env) (access, error) {
 	return access{e, s}, err
 }
 
-// loadSettings reads the settings for a command. Viper is used with a private instance, and without key
-// delimiter, so that host names with dots stay whole. An unknown key is an error.
+// withSettings is a command that needs the settings.
+func withSettings(e env, do func(c *cobra.Command, e access, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		e, err := load(c, e)
+		if err != nil {
+			return err
+		}
+		return do(c, e, args)
+	}
+}
+
+// loadSettings reads the settings for a command. Viper is used with a private instance, and
+// without key delimiter, so that host names with dots stay whole. An unknown key is an error.
 func loadSettings(c *cobra.Command, e env) (settings, error) {
 	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
 	v.SetEnvPrefix("ROSKNOCK")

@@ -29,13 +29,9 @@ configuration. Put a plan on them, knock, see who is trusted, and revoke. Then d
 dozen of them at once. Every command that you see is carried out.`,
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			return demo(c.Context(), e.env, e.style().Color)
-		},
+		}),
 	}
 }
 

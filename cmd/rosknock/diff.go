@@ -41,11 +41,7 @@ the check for drift.`,
   rosknock diff branch.yaml -r 192.0.2.1 --save tonight.json
   rosknock diff -i fleet.yaml -l 'branches,!lab' --exit-code`,
 		Args: atMost(1, "diff takes one plan"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			r := e.changes(changeRun{command: "diff", drift: code, files: files})
 			r.keeps = saveAs != ""
 			jobs, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator, looks: true}, r)
@@ -67,7 +63,7 @@ the check for drift.`,
 				return shown(exitDifferences)
 			}
 			return nil
-		},
+		}),
 	}
 	c.Flags().StringVar(&saveAs, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
 	changesKeyFlag(c)

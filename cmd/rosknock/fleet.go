@@ -305,7 +305,7 @@ func (e access) begun(command string, r rollout, n int) (run string, finished ma
 	if r.resume == "" && len(e.inventories) == 0 && n < 2 {
 		return "", nil, nil
 	}
-	dir, err := e.state()
+	dir, err := e.State()
 	if err != nil {
 		return "", nil, err
 	}

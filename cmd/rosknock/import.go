@@ -44,15 +44,12 @@ by a new login, journalled. rosknock undo removes the marks.`,
   rosknock import -r admin@192.0.2.1 --name branch --out branch.yaml --adopt
   rosknock import -r admin@192.0.2.1 -o json`,
 		Args: exactly(0, "import takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
 			var found view.Imported
+			var err error
 			if how.export != "" {
 				found, err = how.fromExport(e)
 			} else {
@@ -65,7 +62,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 				return err
 			}
 			return outcomeCode(c.Context(), found.Result)
-		},
+		}),
 	}
 	f := c.Flags()
 	f.StringVar(&how.name, "name", "imported", "`NAME` of the plan; it stands in the comment of every rule that is adopted")

@@ -10,12 +10,12 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// remembered reads once what the state folder remembers of routers. Without a state folder nothing
+// Known reads once what the state folder remembers of routers. Without a state folder nothing
 // is remembered, and every certificate has to prove itself.
-func (e access) remembered() (*state.Known, error) {
+func (e access) Known() (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
-		if dir, err := e.state(); err == nil {
+		if dir, err := e.State(); err == nil {
 			m.known, m.knownErr = dir.Known()
 		}
 	})
@@ -42,7 +42,7 @@ func (e access) known(r router) (target api.Target, what remembrance, err error)
 	if !r.remembers {
 		return target, what, nil
 	}
-	known, err := e.remembered()
+	known, err := e.Known()
 	if err != nil {
 		return target, what, err
 	}
@@ -66,7 +66,7 @@ func (e access) known(r router) (target api.Target, what remembrance, err error)
 
 // keep remembers a certificate that was never seen, or takes over the older pin of an address.
 func (e access) keep(r router, pin, from string) error {
-	if _, err := e.state(); err != nil {
+	if _, err := e.State(); err != nil {
 		return err
 	}
 	return e.memory.known.AddPin(r.key(), pin, from)

@@ -56,11 +56,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
@@ -76,7 +72,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 			}
 			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
-		},
+		}),
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
 	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE`, several with commas: on, off, a port, a prefix or anywhere")

@@ -56,11 +56,7 @@ when it is valid.`,
   rosknock render branch.yaml --format ssh-config -i fleet.yaml --out ~/.ssh/branches
   rosknock render branch.yaml --format svg --out branch.svg`,
 		Args: atMost(1, "render takes one plan"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			format, err := o.check(e.settings, args)
 			if err != nil {
 				return err
@@ -76,7 +72,7 @@ when it is valid.`,
 				return err
 			}
 			return writeFiles(e, textFile{o.out, text})
-		},
+		}),
 	}
 	o.flags(c)
 	return c

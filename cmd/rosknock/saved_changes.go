@@ -87,7 +87,7 @@ func save(ctx context.Context, e access, jobs []job, routers []operate.Result, f
 	key, named, err := namedKey(ctx, e)
 	if err == nil && !named {
 		var dir state.Dir
-		if dir, err = e.state(); err == nil {
+		if dir, err = e.State(); err == nil {
 			key, err = dir.ChangesKey()
 		}
 	}
