@@ -1,8 +1,37 @@
 package main
 
+import (
+	"sync"
+
+	"github.com/rosknock/rosknock/plans/state"
+	"github.com/rosknock/rosknock/routeros/sshjump"
+)
+
 // access is how a command reaches routers, and what it finds there of secrets, certificates and the
 // state folder: its surroundings, and what flags, the environment and the settings file say.
 type access struct {
 	env
 	settings
+}
+
+// memory is what is read of the state folder once for all routers.
+type memory struct {
+	pins     sync.Once
+	known    *state.Known // nil where there is no place for it
+	knownErr error
+
+	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
+
+	clear, insecure, older sync.Once // warnings
+
+	mu   sync.Mutex              // of ways
+	ways map[string]*sshjump.Way // SSH hosts, by how they are written
+
+	journal sync.Once
+	history *state.History
+
+	historyErr error
+
+	addresses sync.Once
+	holders   map[string][]string // keys of the inventory's routers, by address
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 )
 
-// changing is how changes are carried out.
-type changing struct {
+// changeFlags is how changes are carried out.
+type changeFlags struct {
 	command string // as the journal has it
 	dryRun  bool
 	protect string
@@ -29,7 +29,7 @@ type changing struct {
 	finished  map[string]state.Record // what the run that is resumed has finished
 }
 
-func (a *changing) flags(c *cobra.Command) {
+func (a *changeFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.dryRun, "dry-run", false, "show the steps and stop there")
 	f.StringVar(&a.protect, "protect", string(apply.Auto), "what rolls the changes back when nobody can: `auto`, safe-mode, dead-man or none")
@@ -38,7 +38,7 @@ func (a *changing) flags(c *cobra.Command) {
 }
 
 // check looks at the flags.
-func (a *changing) check(e access) error {
+func (a *changeFlags) check(e access) error {
 	if !e.Yes && !a.dryRun && !e.inTerminal {
 		return usagef("%s asks before it changes anything, and there is no terminal to ask on: use --yes, or --dry-run to look", a.command)
 	}
@@ -55,9 +55,9 @@ func (a *changing) check(e access) error {
 }
 
 func newApply(e env) *cobra.Command {
-	how := changing{command: "apply", resumable: true}
+	how := changeFlags{command: "apply", resumable: true}
 	var changes string
-	var files artefacts
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "apply [PLAN] | apply --changes FILE",
 		Short: "Bring routers to the plan",
@@ -103,15 +103,12 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
 			r := e.changes(changeRun{command: "apply", dryRun: how.dryRun, files: files})
+			var err error
 			if changes != "" {
 				err = applySaved(c.Context(), e, changes, how, r)
 			} else {
@@ -125,7 +122,7 @@ Without a terminal to ask on, --yes is needed.`,
 			}
 			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
-		},
+		}),
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
 	changesKeyFlag(c)
@@ -154,7 +151,7 @@ func wayBack(e access, of *results, dryRun bool) {
 }
 
 // applyPlans carries out plans on the routers of the command line.
-func applyPlans(ctx context.Context, e access, args []string, how changing, to *results) error {
+func applyPlans(ctx context.Context, e access, args []string, how changeFlags, to *results) error {
 	routers, err := e.routersOf()
 	if err != nil {
 		return err
@@ -183,7 +180,7 @@ type task struct {
 }
 
 // carryOut does what is to be done to each router.
-func carryOut(ctx context.Context, e access, all []task, how changing, to *results) error {
+func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *results) error {
 	o, err := how.rollout.options(e.env, how.after)
 	if err != nil {
 		return err
@@ -202,7 +199,7 @@ func carryOut(ctx context.Context, e access, all []task, how changing, to *resul
 			return err
 		}
 	}
-	t := tour{access: e, options: o, verb: how.command}
+	t := fleetRun{access: e, options: o, verb: how.command}
 	byName := map[string][]operate.Operation{}
 	for _, one := range all {
 		t.routers = append(t.routers, one.router)
@@ -226,7 +223,7 @@ func carryOut(ctx context.Context, e access, all []task, how changing, to *resul
 }
 
 // options are those of operations that change routers.
-func (a changing) options(e access) operate.Options {
+func (a changeFlags) options(e access) operate.Options {
 	o := e.options()
 	o.DryRun, o.Protect, o.Delay, o.Verify, o.Run, o.Finished = a.dryRun, apply.Protection(a.protect), a.after, a.verify, a.run, a.finished
 	return o

@@ -43,7 +43,7 @@ func TestChangedWhileAsking(t *testing.T) {
 	e := env{streams: streams{out: &out, err: &out, width: 80}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "x"}[name]
 	}}
-	routers, err := openRouters(access{e, settings{User: "admin"}}, simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"})
+	routers, err := openRouters(access{e, settings{login: login{User: "admin"}}}, simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,17 +23,13 @@ the list WAN. An interface that nothing is known about counts as outside.`,
 		Example: `  rosknock audit -r admin@192.0.2.1
   rosknock audit --export router.rsc -o json`,
 		Args: exactly(0, "audit takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			r := e.shownBy(func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
 			if err := readAll(c.Context(), e, export, false, nil, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())
-		},
+		}),
 	}
 	exportFlags(c, &export, nil)
 	return c

@@ -28,23 +28,11 @@ import (
 // settings holds what flags, the environment (ROSKNOCK_…), the settings file and the defaults say.
 // The first of them that says something wins.
 type settings struct {
-	User            string        `mapstructure:"user"`
-	Transport       string        `mapstructure:"transport"`
-	PasswordFile    string        `mapstructure:"password-file"`
-	PasswordCommand string        `mapstructure:"password-command"`
-	TLSPin          string        `mapstructure:"tls-pin"`
-	TLSCA           string        `mapstructure:"tls-ca"`
-	TLSInsecure     bool          `mapstructure:"tls-insecure"`
-	TLSAcceptNew    bool          `mapstructure:"tls-accept-new"`
-	SSHJump         string        `mapstructure:"ssh-jump"`
-	Timeout         time.Duration `mapstructure:"timeout"`
-	Output          string        `mapstructure:"output"`
-	Color           string        `mapstructure:"color"`
-	StateDir        string        `mapstructure:"state-dir"`
-	ChangesKey      string        `mapstructure:"changes-key"`
-	Verbose         bool          `mapstructure:"verbose"`
-	Yes             bool          `mapstructure:"yes"`
-	Reveal          bool          `mapstructure:"reveal"`
+	login      `mapstructure:",squash"`
+	display    `mapstructure:",squash"`
+	StateDir   string `mapstructure:"state-dir"`
+	ChangesKey string `mapstructure:"changes-key"`
+	Yes        bool   `mapstructure:"yes"`
 
 	// What follows comes from flags only.
 	routers     []string
@@ -56,10 +44,31 @@ type settings struct {
 	foreign     bool             // the saved changes were made elsewhere, which was accepted
 	rosVersion  routeros.Version // of an export, when it was given
 	at          time.Time        // the time for which knocks are derived, when it was given
+	pace        fleetFlags
+}
 
-	sshKeys, sshKnownHosts []string
+// login is how routers are reached, where neither the command line nor the inventory says otherwise.
+type login struct {
+	User            string        `mapstructure:"user"`
+	Transport       string        `mapstructure:"transport"`
+	PasswordFile    string        `mapstructure:"password-file"`
+	PasswordCommand string        `mapstructure:"password-command"`
+	TLSPin          string        `mapstructure:"tls-pin"`
+	TLSCA           string        `mapstructure:"tls-ca"`
+	TLSInsecure     bool          `mapstructure:"tls-insecure"`
+	TLSAcceptNew    bool          `mapstructure:"tls-accept-new"`
+	SSHJump         string        `mapstructure:"ssh-jump"`
+	Timeout         time.Duration `mapstructure:"timeout"`
 
-	pace pace
+	sshKeys, sshKnownHosts []string // from flags only
+}
+
+// display is how results are shown.
+type display struct {
+	Output  string `mapstructure:"output"`
+	Color   string `mapstructure:"color"`
+	Verbose bool   `mapstructure:"verbose"`
+	Reveal  bool   `mapstructure:"reveal"`
 }
 
 func globalFlags(f *pflag.FlagSet) {
@@ -97,8 +106,19 @@ func load(c *cobra.Command, e env) (access, error) {
 	return access{e, s}, err
 }
 
-// loadSettings reads the settings for a command. Viper is used with a private instance, and without key
-// delimiter, so that host names with dots stay whole. An unknown key is an error.
+// withSettings is a command that needs the settings.
+func withSettings(e env, do func(c *cobra.Command, e access, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		e, err := load(c, e)
+		if err != nil {
+			return err
+		}
+		return do(c, e, args)
+	}
+}
+
+// loadSettings reads the settings for a command. Viper is used with a private instance, and
+// without key delimiter, so that host names with dots stay whole. An unknown key is an error.
 func loadSettings(c *cobra.Command, e env) (settings, error) {
 	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
 	v.SetEnvPrefix("ROSKNOCK")
@@ -112,7 +132,7 @@ func loadSettings(c *cobra.Command, e env) (settings, error) {
 	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
 		return settings{}, invalid(fmt.Errorf("%s: %w", file, err))
 	}
-	for field := range reflect.TypeFor[settings]().Fields() {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
 		name := field.Tag.Get("mapstructure")
 		if f := c.Flags().Lookup(name); f != nil && name != "" {
 			if err := v.BindPFlag(name, f); err != nil {

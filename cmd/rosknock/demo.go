@@ -29,13 +29,9 @@ configuration. Put a plan on them, knock, see who is trusted, and revoke. Then d
 dozen of them at once. Every command that you see is carried out.`,
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			return demo(c.Context(), e.env, e.style().Color)
-		},
+		}),
 	}
 }
 
@@ -134,7 +130,7 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 	quiet := s.env
 	quiet.err = io.Discard
 	o := simOptions{listen: "127.0.0.1:0", count: 1, version: s.version}
-	options, snapshot, err := simulate(access{quiet, settings{User: "admin"}}, o)
+	options, snapshot, err := simulate(access{quiet, settings{login: login{User: "admin"}}}, o)
 	if err != nil {
 		return err
 	}

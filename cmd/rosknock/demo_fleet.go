@@ -26,7 +26,7 @@ func tellFleet(ctx context.Context, tell narrator, dir, plan string) error {
 	quiet.err = io.Discard
 	for i, version := range demoVersions() {
 		o := simOptions{listen: "127.0.0.1:0", count: demoFleet, version: version}
-		options, snapshot, err := simulate(access{quiet, settings{User: "admin"}}, o)
+		options, snapshot, err := simulate(access{quiet, settings{login: login{User: "admin"}}}, o)
 		if err != nil {
 			return err
 		}

@@ -4,18 +4,16 @@ import (
 	"context"
 	"io"
 	"net/netip"
-	"time"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/knock"
 	"github.com/rosknock/rosknock/plans/operate"
-	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// desk implements [operate.Desk] for one router.
+// desk implements [operate.Desk] for one router, in part by what access has anyway.
 type desk struct {
 	access
 	router router
@@ -66,30 +64,10 @@ func (d desk) Knock(ctx context.Context, host netip.Addr, stages []plans.Stage) 
 	return d.knock(ctx, host, stages, knock.Options{})
 }
 
-// State implements [operate.Desk].
-func (d desk) State() (state.Dir, error) { return d.state() }
-
-// History implements [operate.Desk].
-func (d desk) History() (*state.History, error) {
-	dir, err := d.State()
-	if err != nil {
-		return nil, err
-	}
-	m := d.memory
-	m.journal.Do(func() { m.history, m.historyErr = dir.History() })
-	return m.history, m.historyErr
-}
-
-// Known implements [operate.Desk].
-func (d desk) Known() (*state.Known, error) { return d.remembered() }
-
 // Changing implements [operate.Desk].
 func (d desk) Changing(p apply.Protection) (done func()) {
 	return d.underway.begin(d.router.Name, p)
 }
-
-// Now implements [operate.Desk].
-func (d desk) Now() time.Time { return d.now() }
 
 // Tell implements [operate.Desk].
 func (d desk) Tell(kind operate.Kind, format string, args ...any) {

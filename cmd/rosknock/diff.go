@@ -21,7 +21,7 @@ func newDiff(e env) *cobra.Command {
 	var code bool
 	var export, saveAs string
 	var operator []string
-	var files artefacts
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "diff [PLAN]",
 		Short: "Show what would change, in order",
@@ -41,11 +41,7 @@ the check for drift.`,
   rosknock diff branch.yaml -r 192.0.2.1 --save tonight.json
   rosknock diff -i fleet.yaml -l 'branches,!lab' --exit-code`,
 		Args: atMost(1, "diff takes one plan"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			r := e.changes(changeRun{command: "diff", drift: code, files: files})
 			r.keeps = saveAs != ""
 			jobs, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator, looks: true}, r)
@@ -67,7 +63,7 @@ the check for drift.`,
 				return shown(exitDifferences)
 			}
 			return nil
-		},
+		}),
 	}
 	c.Flags().StringVar(&saveAs, "save", "", "save the changes in a `FILE` for apply --changes; it holds the knock, and only you can read it")
 	changesKeyFlag(c)
@@ -237,7 +233,7 @@ func planOf(jobs []job) func(router string) string {
 // diffRouters compares every router with its plans. Where asked for, it also checks whether an
 // apply with the default protection would be refused. A router that fails does not stop the others.
 func diffRouters(ctx context.Context, e access, jobs []job, operators []netip.Addr, looks bool, to *results) {
-	t := tour{access: e, verb: "diff", plan: planOf(jobs)}
+	t := fleetRun{access: e, verb: "diff", plan: planOf(jobs)}
 	wanted := map[string][]operate.Operation{}
 	for _, j := range jobs {
 		t.routers = append(t.routers, j.router)

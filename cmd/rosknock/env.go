@@ -43,6 +43,9 @@ type env struct {
 	quiet   bool // steps are not followed
 }
 
+// Now is the time on this machine's clock.
+func (e env) Now() time.Time { return e.now() }
+
 // exitCode is what the program tells its caller. The numbers are an interface: scripts rely on
 // them.
 type exitCode int

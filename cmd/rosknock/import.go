@@ -14,16 +14,16 @@ import (
 	"github.com/rosknock/rosknock/plans/operate"
 )
 
-// importing is how knocks are imported.
-type importing struct {
-	changing
+// importFlags is how knocks are imported.
+type importFlags struct {
+	changeFlags
 	name, out, export string
 	adopt             bool
 	unkept            error // why the plan has no file
 }
 
 func newImport(e env) *cobra.Command {
-	how := importing{changing: changing{command: "import --adopt"}}
+	how := importFlags{changeFlags: changeFlags{command: "import --adopt"}}
 	c := &cobra.Command{
 		Use:   "import",
 		Short: "Write the plan that describes hand-written knock rules",
@@ -44,15 +44,12 @@ by a new login, journalled. rosknock undo removes the marks.`,
   rosknock import -r admin@192.0.2.1 --name branch --out branch.yaml --adopt
   rosknock import -r admin@192.0.2.1 -o json`,
 		Args: exactly(0, "import takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
 			var found view.Imported
+			var err error
 			if how.export != "" {
 				found, err = how.fromExport(e)
 			} else {
@@ -65,7 +62,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 				return err
 			}
 			return outcomeCode(c.Context(), found.Result)
-		},
+		}),
 	}
 	f := c.Flags()
 	f.StringVar(&how.name, "name", "imported", "`NAME` of the plan; it stands in the comment of every rule that is adopted")
@@ -78,7 +75,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 }
 
 // check looks at the flags.
-func (i *importing) check(e access) error {
+func (i *importFlags) check(e access) error {
 	if plans.CheckName(i.name) != "" {
 		return usagef("--name %q: %s", i.name, plans.CheckName(i.name))
 	}
@@ -90,11 +87,11 @@ func (i *importing) check(e access) error {
 	case i.out == "":
 		return usagef("--adopt needs the plan to be kept: name a file for it with --out")
 	}
-	return i.changing.check(e)
+	return i.changeFlags.check(e)
 }
 
 // fromExport recognises the knocks of an export.
-func (i *importing) fromExport(e access) (view.Imported, error) {
+func (i *importFlags) fromExport(e access) (view.Imported, error) {
 	r, err := readExport(e, i.export)
 	if err != nil {
 		return view.Imported{}, err
@@ -105,7 +102,7 @@ func (i *importing) fromExport(e access) (view.Imported, error) {
 }
 
 // keep writes the plan into its file.
-func (i *importing) keep(found *view.Imported) error {
+func (i *importFlags) keep(found *view.Imported) error {
 	if i.out == "" || len(found.Found.Doors) == 0 {
 		return nil
 	}
@@ -117,7 +114,7 @@ func (i *importing) keep(found *view.Imported) error {
 }
 
 // fromRouter recognises the knocks of one router, and adopts the rules if that is wanted.
-func (i *importing) fromRouter(ctx context.Context, e access) (found view.Imported, err error) {
+func (i *importFlags) fromRouter(ctx context.Context, e access) (found view.Imported, err error) {
 	targets, err := e.routersOf()
 	if err != nil {
 		return found, err
@@ -141,7 +138,7 @@ func (i *importing) fromRouter(ctx context.Context, e access) (found view.Import
 // importDesk asks about the rules that were found, and keeps their plan before they are marked.
 type importDesk struct {
 	desk
-	how   *importing
+	how   *importFlags
 	found *view.Imported
 }
 
@@ -162,7 +159,7 @@ func (d importDesk) Confirm(ctx context.Context, r operate.Result) (bool, error)
 }
 
 // show writes the plan to standard output where it has no file, and what was found beside it.
-func (i *importing) show(e access, found view.Imported) error {
+func (i *importFlags) show(e access, found view.Imported) error {
 	plain := e.Output == "text" && i.out == "" && len(found.Found.Doors) > 0
 	to := e.out
 	if plain {

@@ -46,11 +46,7 @@ func newInventoryList(e env) *cobra.Command {
 is contacted, and values of variables are not shown.`,
 		Example: "  rosknock inventory list -i fleet.yaml -l 'branches,!lab' -o csv",
 		Args:    exactly(0, "inventory list takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(_ *cobra.Command, e access, _ []string) error {
 			routers, err := e.routersOf()
 			if err != nil {
 				return err
@@ -62,7 +58,7 @@ is contacted, and values of variables are not shown.`,
 					}
 				}
 			})
-		},
+		}),
 	}
 }
 
@@ -82,11 +78,7 @@ version, identity, board and serial number, and how long it took. Nothing is wri
 about certificates that it sees for the first time, or takes them with --tls-accept-new.`,
 		Example: "  rosknock inventory check -i fleet.yaml --tls-accept-new",
 		Args:    exactly(0, "inventory check takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			routers, err := e.routersOf()
 			if err != nil {
 				return err
@@ -97,13 +89,13 @@ about certificates that it sees for the first time, or takes them with --tls-acc
 					return err
 				}
 			}
-			t := tour{access: e, routers: routers, verb: "check", silent: true}
+			t := fleetRun{access: e, routers: routers, verb: "check", silent: true}
 			to := e.shownBy(func(sink view.Sink) flow { return view.ChecksOf(sink) })
 			t.over(c.Context(), to, func(ctx context.Context, e access, r router) []operate.Result {
 				return []operate.Result{operate.Check(ctx, e.desk(r), e.options(), e.operated(r))}
 			})
 			return to.finish(c.Context())
-		},
+		}),
 	}
 }
 
@@ -123,11 +115,7 @@ Name routers of the inventory. For a router that is in no inventory, use --route
 		Example: `  rosknock inventory accept r0001 -i fleet.yaml
   rosknock inventory accept -r 192.0.2.1`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(_ *cobra.Command, e access, args []string) error {
 			chosen, err := toAccept(e, args)
 			if err != nil {
 				return err
@@ -139,7 +127,7 @@ Name routers of the inventory. For a router that is in no inventory, use --route
 				}
 			}
 			return written(e, view.AcceptedOf, slices.Values(accepted))
-		},
+		}),
 	}
 }
 
@@ -183,7 +171,7 @@ func accept(e access, r router) (view.Accepted, error) {
 		return out, &operate.RefusedError{Err: err}
 	}
 	defer release()
-	dir, err := e.state()
+	dir, err := e.State()
 	if err != nil {
 		return out, err
 	}
@@ -191,7 +179,7 @@ func accept(e access, r router) (view.Accepted, error) {
 	if sharing := e.sharing(r); sharing != nil && len(sharing()) > 1 {
 		address = ""
 	}
-	known, err := e.remembered()
+	known, err := e.Known()
 	if err != nil {
 		return out, err
 	}

@@ -36,11 +36,7 @@ changed, removed or inserted.`,
   rosknock journal --run last
   rosknock journal --verify`,
 		Args: exactly(0, "journal takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(_ *cobra.Command, e access, _ []string) error {
 			history, err := e.history()
 			if err != nil {
 				return err
@@ -70,7 +66,7 @@ changed, removed or inserted.`,
 				view.Say(e.err, "these are the newest %d; --all shows everything, --since 7d those of the last 7 days\n", newestShown)
 			}
 			return nil
-		},
+		}),
 	}
 	c.Flags().StringVar(&which.run, "run", "", "only one `RUN` over a fleet, or the last")
 	c.Flags().StringVar(&which.since, "since", "", "only what is not older than a `TIME`: 12h, 7d, 2026-11-21 or \"2026-11-21 22:00\"")

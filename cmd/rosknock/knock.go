@@ -48,11 +48,7 @@ whether the door stays shut; with --days-back it then plays all of these knocks.
   rosknock knock branch.yaml -i fleet.yaml -l branches --then winbox -o json
   ssh -o ProxyCommand='rosknock knock branch.yaml --connect %h:%p' admin@192.0.2.1`,
 		Args: atMost(2, "knock takes a plan and a host"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := o.check(e.settings); err != nil {
 				return err
 			}
@@ -61,7 +57,7 @@ whether the door stays shut; with --days-back it then plays all of these knocks.
 				return err
 			}
 			return knockAll(c.Context(), e, o, calls)
-		},
+		}),
 	}
 	o.flags(c)
 	return c

@@ -36,11 +36,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			routers := &results{keeps: true} // each plan is held against each
 			if export != "" || len(e.routers) > 0 || len(e.inventories) > 0 {
 				if err := readAll(c.Context(), e, export, true, nil, routers); err != nil {
@@ -60,7 +56,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 				return err
 			}
 			return routers.code(c.Context())
-		},
+		}),
 	}
 	c.Flags().StringVar(&export, "export", "", "check the plans against an export in a `FILE.rsc`")
 	versionFlag(c)

@@ -4,42 +4,18 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
-	"github.com/rosknock/rosknock/routeros/sshjump"
 )
 
-// memory is what is read of the state folder once for all routers.
-type memory struct {
-	pins     sync.Once
-	known    *state.Known // nil where there is no place for it
-	knownErr error
-
-	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
-
-	clear, insecure, older sync.Once // warnings
-
-	mu   sync.Mutex              // of ways
-	ways map[string]*sshjump.Way // SSH hosts, by how they are written
-
-	journal sync.Once
-	history *state.History
-
-	historyErr error
-
-	addresses sync.Once
-	holders   map[string][]string // keys of the inventory's routers, by address
-}
-
-// remembered reads once what the state folder remembers of routers. Without a state folder nothing
+// Known reads once what the state folder remembers of routers. Without a state folder nothing
 // is remembered, and every certificate has to prove itself.
-func (e access) remembered() (*state.Known, error) {
+func (e access) Known() (*state.Known, error) {
 	m := e.memory
 	m.pins.Do(func() {
-		if dir, err := e.state(); err == nil {
+		if dir, err := e.State(); err == nil {
 			m.known, m.knownErr = dir.Known()
 		}
 	})
@@ -66,7 +42,7 @@ func (e access) known(r router) (target api.Target, what remembrance, err error)
 	if !r.remembers {
 		return target, what, nil
 	}
-	known, err := e.remembered()
+	known, err := e.Known()
 	if err != nil {
 		return target, what, err
 	}
@@ -90,7 +66,7 @@ func (e access) known(r router) (target api.Target, what remembrance, err error)
 
 // keep remembers a certificate that was never seen, or takes over the older pin of an address.
 func (e access) keep(r router, pin, from string) error {
-	if _, err := e.state(); err != nil {
+	if _, err := e.State(); err != nil {
 		return err
 	}
 	return e.memory.known.AddPin(r.key(), pin, from)

@@ -15,21 +15,21 @@ import (
 	"github.com/rosknock/rosknock/plans/operate"
 )
 
-// progress follows a tour on standard error: a bar with counts and the time left on a terminal, a
+// progress follows a run on standard error: a bar with counts and the time left on a terminal, a
 // line for each router otherwise. For one router it shows nothing of its own. It is also where
 // messages of the routers go meanwhile, so that neither tears the other.
 type progress struct {
 	mu      sync.Mutex
 	w       io.Writer
-	tour    tour
+	run     fleetRun
 	results [][]operate.Result       // of those that have not been shown
 	bar     *progressbar.ProgressBar // nil without a terminal
 	ended   int
 	failed  int
 }
 
-func (t tour) progress(results [][]operate.Result) *progress {
-	p := &progress{w: t.err, tour: t, results: results}
+func (t fleetRun) progress(results [][]operate.Result) *progress {
+	p := &progress{w: t.err, run: t, results: results}
 	// A bar and lines of results on one screen would tear each other.
 	if len(results) > 1 && t.errTerminal && (t.Output != "jsonl" || !t.outTerminal) {
 		p.bar = progressbar.NewOptions(len(results),
@@ -99,12 +99,12 @@ func (p *progress) end(e fleet.Event) {
 	}
 	if p.bar != nil {
 		if p.failed > 0 {
-			p.bar.Describe(fmt.Sprintf("%s, %d failed", p.tour.verb, p.failed))
+			p.bar.Describe(fmt.Sprintf("%s, %d failed", p.run.verb, p.failed))
 		}
 		_ = p.bar.Add(1)
 	}
 	bad := slices.ContainsFunc(p.results[e.Index], func(r operate.Result) bool { return r.Err != nil })
-	if (p.bar != nil || p.tour.silent) && !bad {
+	if (p.bar != nil || p.run.silent) && !bad {
 		return
 	}
 	for _, r := range p.results[e.Index] {

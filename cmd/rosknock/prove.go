@@ -24,17 +24,13 @@ it, written as rosknock trace takes it. Exit code 4 when a promise is broken. No
 		Example: `  rosknock prove branch.yaml -r admin@192.0.2.1
   rosknock prove branch.yaml --export router.rsc --operator 198.51.100.7`,
 		Args: atMost(1, "prove takes one plan"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			r := e.shownBy(func(sink view.Sink) flow { return view.ProofsOf(sink) })
 			if _, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator}, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())
-		},
+		}),
 	}
 	exportFlags(c, &export, &operator)
 	return c

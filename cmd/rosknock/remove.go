@@ -13,17 +13,17 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 )
 
-// removing is what is known of a removal besides the plan.
-type removing struct {
+// removeFlags is what is known of a removal besides the plan.
+type removeFlags struct {
 	name     string // of the plan, where there is no file
 	services []compile.Service
 }
 
 func newRemove(e env) *cobra.Command {
-	how := changing{command: state.Removal, resumable: true}
-	var what removing
+	how := changeFlags{command: state.Removal, resumable: true}
+	var what removeFlags
 	var services string
-	var files artefacts
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "remove [PLAN] | remove --name NAME",
 		Short: "Take everything of a plan off routers",
@@ -56,11 +56,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
@@ -76,7 +72,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 			}
 			wayBack(e, r, how.dryRun)
 			return r.code(c.Context())
-		},
+		}),
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
 	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE`, several with commas: on, off, a port, a prefix or anywhere")
@@ -87,7 +83,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 }
 
 // read reads the flags.
-func (r *removing) read(c *cobra.Command, services string) error {
+func (r *removeFlags) read(c *cobra.Command, services string) error {
 	if why := plans.CheckName(r.name); c.Flags().Changed("name") && why != "" {
 		return usagef("--name %q: %s", r.name, why)
 	}
@@ -102,7 +98,7 @@ func (r *removing) read(c *cobra.Command, services string) error {
 }
 
 // removePlans takes plans off the routers of the command line, the last that was put on first.
-func removePlans(ctx context.Context, e access, args []string, what removing, how changing, to *results) error {
+func removePlans(ctx context.Context, e access, args []string, what removeFlags, how changeFlags, to *results) error {
 	routers, err := e.routersOf()
 	if err != nil {
 		return err

@@ -23,15 +23,15 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// rendering is the flags of the render command.
-type rendering struct {
+// renderFlags is the flags of the render command.
+type renderFlags struct {
 	format, out, door, host, identity string
 	export, assume                    string
 	operator                          []string
 }
 
 func newRender(e env) *cobra.Command {
-	var o rendering
+	var o renderFlags
 	c := &cobra.Command{
 		Use:   "render PLAN --format FORMAT",
 		Short: "Write a plan for those who can't run rosknock",
@@ -56,11 +56,7 @@ when it is valid.`,
   rosknock render branch.yaml --format ssh-config -i fleet.yaml --out ~/.ssh/branches
   rosknock render branch.yaml --format svg --out branch.svg`,
 		Args: atMost(1, "render takes one plan"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			format, err := o.check(e.settings, args)
 			if err != nil {
 				return err
@@ -75,14 +71,14 @@ when it is valid.`,
 			if err != nil {
 				return err
 			}
-			return writeArtefacts(e, artefact{o.out, text})
-		},
+			return writeFiles(e, textFile{o.out, text})
+		}),
 	}
 	o.flags(c)
 	return c
 }
 
-func (o *rendering) flags(c *cobra.Command) {
+func (o *renderFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "", "what to write, a `FORMAT`: "+strings.Join(formatNames(), ", "))
 	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; the undo of a script for a router goes beside it, FILE-undo.rsc")
@@ -104,7 +100,7 @@ func formatNames() []string {
 }
 
 // check finds the mistakes that the flags alone tell.
-func (o rendering) check(s settings, args []string) (render.Format, error) {
+func (o renderFlags) check(s settings, args []string) (render.Format, error) {
 	format := render.Format(o.format)
 	named := len(s.routers)+len(s.inventories) > 0
 	switch {
@@ -144,12 +140,12 @@ func (o rendering) check(s settings, args []string) (render.Format, error) {
 // hostLetters are what addresses and names of hosts are made of.
 const hostLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:_%-"
 
-// artefact is a text, and the file for it; "" is standard output.
-type artefact struct{ file, text string }
+// textFile is a text, and the file for it; "" is standard output.
+type textFile struct{ file, text string }
 
-// writeArtefacts writes artefacts into files that only their owner can read. It replaces an existing file
+// writeFiles writes texts into files that only their owner can read. It replaces an existing file
 // only when that was asked for. It writes nothing unless it can write all files.
-func writeArtefacts(e access, all ...artefact) error {
+func writeFiles(e access, all ...textFile) error {
 	for _, a := range all {
 		info, err := os.Stat(a.file)
 		switch {
@@ -178,7 +174,7 @@ func writeArtefacts(e access, all ...artefact) error {
 }
 
 // renderImport writes the scripts for a router.
-func renderImport(ctx context.Context, e access, o rendering, format render.Format, args []string) error {
+func renderImport(ctx context.Context, e access, o renderFlags, format render.Format, args []string) error {
 	r, p, remarks, err := routerFor(ctx, e, o, args)
 	if err != nil {
 		return err
@@ -201,17 +197,17 @@ func renderImport(ctx context.Context, e access, o rendering, format render.Form
 		return err
 	}
 	if format == render.UndoRSC {
-		return writeArtefacts(e, artefact{o.out, undo})
+		return writeFiles(e, textFile{o.out, undo})
 	}
 	text, err := i.Script()
 	if err != nil {
 		return err
 	}
-	all := []artefact{{o.out, text}}
+	all := []textFile{{o.out, text}}
 	if o.out != "" {
-		all = append(all, artefact{beside(o.out), undo})
+		all = append(all, textFile{beside(o.out), undo})
 	}
-	return writeArtefacts(e, all...)
+	return writeFiles(e, all...)
 }
 
 // beside is the name of the undo of a script.
@@ -222,7 +218,7 @@ func beside(name string) string {
 
 // routerFor compares the plan with the router, the export or the assumed table, and says what is
 // assumed.
-func routerFor(ctx context.Context, e access, o rendering, args []string) (r operate.Result, p plans.Plan, remarks []string, err error) {
+func routerFor(ctx context.Context, e access, o renderFlags, args []string) (r operate.Result, p plans.Plan, remarks []string, err error) {
 	named := len(e.routers)+len(e.inventories) > 0
 	if o.export == "" && !named {
 		return assumed(ctx, e, o, args)
@@ -246,7 +242,7 @@ func routerFor(ctx context.Context, e access, o rendering, args []string) (r ope
 }
 
 // assumed compares the plan with a table that stands for a router.
-func assumed(ctx context.Context, e access, o rendering, args []string) (operate.Result, plans.Plan, []string, error) {
+func assumed(ctx context.Context, e access, o renderFlags, args []string) (operate.Result, plans.Plan, []string, error) {
 	p, err := readPlan(e.settings, args[0])
 	if err != nil {
 		return operate.Result{}, p, nil, err

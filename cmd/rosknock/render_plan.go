@@ -13,7 +13,7 @@ import (
 )
 
 // renderPlan writes what is made from a plan alone. Secrets are looked up for what shows them only.
-func renderPlan(ctx context.Context, e access, o rendering, format render.Format, args []string) (string, error) {
+func renderPlan(ctx context.Context, e access, o renderFlags, format render.Format, args []string) (string, error) {
 	routers := []router{bareRouter(e.settings, o.host)}
 	if len(e.routers)+len(e.inventories) > 0 {
 		var err error
@@ -72,7 +72,7 @@ func renderPlan(ctx context.Context, e access, o rendering, format render.Format
 }
 
 // picture draws doors.
-func picture(format render.Format, p render.Picture, o rendering) (string, error) {
+func picture(format render.Format, p render.Picture, o renderFlags) (string, error) {
 	if len(p.Doors) == 0 {
 		return "", usagef("--door %s: there is no such door in the plan %s", o.door, p.Plan)
 	}
@@ -94,7 +94,7 @@ func doorsOf(p plans.Plan, name string) []plans.Door {
 }
 
 // clients are the doors of a job's plan with their knocks, those of the present window.
-func clients(ctx context.Context, e access, o rendering, j job) ([]render.Client, error) {
+func clients(ctx context.Context, e access, o renderFlags, j job) ([]render.Client, error) {
 	p := j.plans[0]
 	if p.Doors = doorsOf(p, o.door); len(p.Doors) == 0 {
 		_, _, err := chooseDoor(j.plans, o.door)
@@ -122,7 +122,7 @@ func clients(ctx context.Context, e access, o rendering, j job) ([]render.Client
 }
 
 // identityOf is the router's own name, from which rotating knocks follow.
-func identityOf(s settings, o rendering, j job, d plans.Door) (string, error) {
+func identityOf(s settings, o renderFlags, j job, d plans.Door) (string, error) {
 	switch {
 	case o.identity != "":
 		return o.identity, nil
@@ -134,7 +134,7 @@ func identityOf(s settings, o rendering, j job, d plans.Door) (string, error) {
 
 // renderSSH writes Host blocks for routers. Where several doors lead to ssh, each gets a block of
 // its own.
-func renderSSH(e access, o rendering, jobs []job, file string) (string, error) {
+func renderSSH(e access, o renderFlags, jobs []job, file string) (string, error) {
 	file, err := filepath.Abs(file)
 	if err != nil {
 		return "", err

@@ -204,7 +204,7 @@ type changeRun struct {
 	command string
 	dryRun  bool
 	drift   bool // is a failure of a test case
-	files   artefacts
+	files   reportFiles
 }
 
 // changes are the results of a run of changes, on standard output and in the files that were asked

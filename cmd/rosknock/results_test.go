@@ -54,8 +54,8 @@ func TestSpool(t *testing.T) {
 	})
 }
 
-// madeRun is a tour over routers that are not there: their results are made.
-func madeRun(tb testing.TB, routers int, output string, files artefacts, made func(i int) operate.Result) *results {
+// madeRun is a run over routers that are not there: their results are made.
+func madeRun(tb testing.TB, routers int, output string, files reportFiles, made func(i int) operate.Result) *results {
 	tb.Helper()
 	e := env{
 		streams:  streams{out: io.Discard, err: io.Discard, screen: io.Discard, width: 80},
@@ -64,8 +64,8 @@ func madeRun(tb testing.TB, routers int, output string, files artefacts, made fu
 		memory:   &memory{},
 		underway: &underway{},
 	}
-	s := settings{Output: output, StateDir: filepath.Join(tb.TempDir(), "state"), pace: pace{forks: 1}}
-	t := tour{access: access{e, s}, verb: "diff", silent: true}
+	s := settings{display: display{Output: output}, StateDir: filepath.Join(tb.TempDir(), "state"), pace: fleetFlags{forks: 1}}
+	t := fleetRun{access: access{e, s}, verb: "diff", silent: true}
 	for i := range routers {
 		t.routers = append(t.routers, router{Member: fleet.Member{Name: fmt.Sprint(i)}})
 	}
@@ -85,7 +85,7 @@ func madeRun(tb testing.TB, routers int, output string, files artefacts, made fu
 func TestResultsHeld(t *testing.T) {
 	const routers = 40 // more than are shown in full
 	dir := t.TempDir()
-	files := artefacts{report: filepath.Join(dir, "r.html"), junit: filepath.Join(dir, "r.xml"), metrics: filepath.Join(dir, "r.prom")}
+	files := reportFiles{report: filepath.Join(dir, "r.html"), junit: filepath.Join(dir, "r.xml"), metrics: filepath.Join(dir, "r.prom")}
 	for _, output := range []string{"text", "json", "jsonl", "csv", "markdown", "html"} {
 		t.Run(output, func(t *testing.T) {
 			var read []weak.Pointer[routeros.Snapshot]
@@ -129,7 +129,7 @@ func BenchmarkResults(b *testing.B) {
 						return m.HeapAlloc
 					}
 					before := heap()
-					to := madeRun(b, n, output, artefacts{}, func(int) operate.Result { return one })
+					to := madeRun(b, n, output, reportFiles{}, func(int) operate.Result { return one })
 					b.ReportMetric(float64(heap()-before)/float64(n), "held-B/router")
 					if err := to.end(); err != nil {
 						b.Fatal(err)

@@ -14,8 +14,8 @@ import (
 )
 
 func newRotate(e env) *cobra.Command {
-	how := changing{command: operate.Rotation} // a timer lets it run all day, and nobody resumes it
-	var files artefacts
+	how := changeFlags{command: operate.Rotation} // a timer lets it run all day, and nobody resumes it
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "rotate [PLAN]",
 		Short: "Move rotating doors to the present window",
@@ -37,11 +37,7 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
 		Example: `  rosknock rotate branch.yaml -r admin@192.0.2.1 --yes
   rosknock rotate -i fleet.yaml --yes --retries 3`,
 		Args: atMost(1, "rotate takes one plan"),
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
@@ -50,7 +46,7 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
 				return err
 			}
 			return r.finish(c.Context())
-		},
+		}),
 	}
 	how.flags(c)
 	files.flags(c)

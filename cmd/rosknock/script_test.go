@@ -134,7 +134,7 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	var said strings.Builder
 	e := env{streams: streams{out: &said, err: &said}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: ts.Getenv}
 	o.clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	routers, err := openRouters(access{e, settings{User: "admin"}}, o)
+	routers, err := openRouters(access{e, settings{login: login{User: "admin"}}}, o)
 	ts.Check(err)
 	running(ts)[args[0]] = scripted{routers[0].router, ahead}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -39,8 +39,8 @@ func TestPassword(t *testing.T) {
 		router     string
 		want, err  string
 	}{
-		{"the flag goes first", settings{PasswordFile: file}, plans.Credential{}, map[string]string{"ROSKNOCK_PASSWORD": "env"}, "r1", "from-file", ""},
-		{"a command", settings{PasswordCommand: "echo from-command"}, plans.Credential{}, nil, "r1", "from-command", ""},
+		{"the flag goes first", settings{login: login{PasswordFile: file}}, plans.Credential{}, map[string]string{"ROSKNOCK_PASSWORD": "env"}, "r1", "from-file", ""},
+		{"a command", settings{login: login{PasswordCommand: "echo from-command"}}, plans.Credential{}, nil, "r1", "from-command", ""},
 		{"the inventory", settings{}, credential("env:OTHER"), map[string]string{"ROSKNOCK_PASSWORD": "env", "OTHER": "other"}, "r1", "other", ""},
 		{"the inventory's file", settings{}, credential("file:" + file), nil, "r1", "from-file", ""},
 		{"the router's name in a command", settings{}, credential("command:echo pw-${router}"), nil, "r1", "pw-r1", ""},
@@ -83,7 +83,7 @@ func TestPasswordOnce(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 50 {
 		wait.Go(func() {
-			p, err := access{e, settings{PasswordCommand: "echo x >> " + count + "; echo pw"}}.password(context.Background(), router{target: api.Target{User: "u"}})
+			p, err := access{e, settings{login: login{PasswordCommand: "echo x >> " + count + "; echo pw"}}}.password(context.Background(), router{target: api.Target{User: "u"}})
 			if p != "pw" || err != nil {
 				t.Error(p, err)
 			}

@@ -92,11 +92,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: gi
 			}
 			return exactly(0, "sequence generate takes no argument")(nil, args)
 		},
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			if decoys < 0 {
 				return usagef("--decoys %d: name 0 or more", decoys)
 			}
@@ -117,7 +113,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: gi
 			}
 			view.Say(e.err, "keep it like a password: it lets in everybody who knows it\n")
 			return nil
-		},
+		}),
 	}
 	l.flags(c)
 	c.Flags().BoolVar(&icmp, "icmp", false, "some of the knocks are pings")
@@ -156,11 +152,7 @@ as in a plan: tcp/… and udp/… with commas between. Only --reveal shows it.`,
 			}
 			return atMost(1, "sequence rate takes one plan")(nil, args)
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := r.check(c, args); err != nil {
 				return err
 			}
@@ -170,7 +162,7 @@ as in a plan: tcp/… and udp/… with commas between. Only --reveal shows it.`,
 				return err
 			}
 			return view.Sequences(e.out, e.Output, knocks, e.style())
-		},
+		}),
 	}
 	c.Flags().StringVar(&r.file, "knock-file", "", "rate the knock in a `FILE`, or - for standard input, instead of a plan's")
 	c.Flags().DurationVar(&r.timeout, "stage-timeout", plans.DefaultStageTimeout, "how long the stages of --knock-file are remembered")

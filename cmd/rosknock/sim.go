@@ -70,13 +70,9 @@ their firewall: lists fill, doors open.`,
   rosknock sim --listen 127.0.0.1:9000 --count 10 --rtt 20ms
   rosknock sim --listen 127.0.0.1:20000 --count 1000 --tls --write-inventory fleet.yaml`,
 		Args: exactly(0, "sim takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			return serveRouters(c.Context(), e, o)
-		},
+		}),
 	}
 	o.flags(c.Flags())
 	return c

@@ -11,7 +11,7 @@ import (
 // is answered.
 func TestArrivals(t *testing.T) {
 	e := env{streams: streams{out: new(strings.Builder), err: new(strings.Builder)}, now: time.Now, dial: new(net.Dialer).DialContext, getenv: func(string) string { return "" }}
-	routers, err := openRouters(access{e, settings{User: "admin"}}, simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"})
+	routers, err := openRouters(access{e, settings{login: login{User: "admin"}}}, simOptions{listen: "127.0.0.1:0", count: 1, version: "7.20"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestSameRouterTwice(t *testing.T) {
 		{"r r", "-/r:8729", ""}, {"r a@r r:8729", "", "--router admin@r and a@r are one router"}, {"r R. r:8729", "-/r:8729", ""},
 		{"r r:8728", "-/r:8729 -/r:8728", ""}, {"2001:db8::1 [2001:DB8:0::1]:8729", "-/[2001:db8::1]:8729", ""}, {"a@r a@r", "-/r:8729", ""},
 	} {
-		got, err := keys(settings{routers: strings.Fields(test.routers), User: "admin", Transport: "api-ssl", typed: map[string]bool{}})
+		got, err := keys(settings{login: login{User: "admin", Transport: "api-ssl"}, routers: strings.Fields(test.routers), typed: map[string]bool{}})
 		if got != test.want || (err != nil) != (test.mistake != "") || err != nil && !strings.Contains(err.Error(), test.mistake) {
 			t.Errorf("%s: %q, %v", test.routers, got, err)
 		}
@@ -76,7 +76,7 @@ func TestSameRouterTwice(t *testing.T) {
 		{"address: r", "address: r", "", "b", "-/b", ""},
 	} {
 		writeTest(t, file, "version: 1\nrouters: {a: {"+test.a+"},\n  b: {"+test.b+"}}\n")
-		s := settings{inventories: []string{file}, User: "admin", Transport: "api-ssl", typed: map[string]bool{"ssh-jump": test.jump != ""}, SSHJump: test.jump}
+		s := settings{login: login{User: "admin", Transport: "api-ssl", SSHJump: test.jump}, inventories: []string{file}, typed: map[string]bool{"ssh-jump": test.jump != ""}}
 		if test.limit != "" {
 			s.limits = []string{test.limit}
 		}

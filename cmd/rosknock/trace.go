@@ -40,11 +40,7 @@ does not tell, such as limit, both ways are followed.`,
 		Example: `  rosknock trace tcp 203.0.113.9 :22 --in ether1 -r admin@192.0.2.1
   rosknock trace udp 203.0.113.9 :51820 --in ether1 --list trusted --export router.rsc
   rosknock trace icmp 203.0.113.9 --size 245 --in ether1 --export router.rsc`,
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			p, err := o.packet(args)
 			if err != nil {
 				return usagef("trace: %w", err)
@@ -64,7 +60,7 @@ does not tell, such as limit, both ways are followed.`,
 				return err
 			}
 			return r.finish(c.Context())
-		},
+		}),
 	}
 	c.Flags().StringVar(&o.in, "in", "", "`INTERFACE` on which the packet arrives")
 	c.Flags().StringVar(&o.state, "state", "new", "connection `state`: new, established, related, invalid or untracked")
@@ -214,7 +210,7 @@ func readAll(ctx context.Context, e access, export string, rotates bool, then fu
 	if err != nil {
 		return err
 	}
-	t := tour{access: e, routers: targets, verb: "read", silent: true}
+	t := fleetRun{access: e, routers: targets, verb: "read", silent: true}
 	t.over(ctx, to, func(ctx context.Context, e access, target router) []operate.Result {
 		r := operate.Read(ctx, e.desk(target), e.options(), e.operated(target), rotates)
 		return []operate.Result{then(r)}

@@ -127,8 +127,8 @@ func TestNoPassword(t *testing.T) {
 		fails      bool
 	}{
 		{"nothing at all", settings{}, plans.Credential{}, true},
-		{"an empty file", settings{PasswordFile: empty}, plans.Credential{}, false},
-		{"no file at all", settings{PasswordFile: os.DevNull}, plans.Credential{}, false},
+		{"an empty file", settings{login: login{PasswordFile: empty}}, plans.Credential{}, false},
+		{"no file at all", settings{login: login{PasswordFile: os.DevNull}}, plans.Credential{}, false},
 		{"an empty file of the inventory", settings{}, plans.Credential{Kind: plans.FromFile, Value: empty}, false},
 		{"an empty variable of the inventory", settings{}, plans.Credential{Kind: plans.FromEnv, Value: "EMPTY"}, true},
 	} {

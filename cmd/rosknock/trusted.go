@@ -249,7 +249,7 @@ func onLedgers(c *cobra.Command, from env, command, source string, work ledgerWo
 	if err != nil {
 		return err
 	}
-	t := tour{access: e, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
+	t := fleetRun{access: e, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
 	to := e.shownBy(func(sink view.Sink) flow {

@@ -9,8 +9,8 @@ import (
 )
 
 func newUndo(e env) *cobra.Command {
-	how := changing{command: "undo"}
-	var files artefacts
+	how := changeFlags{command: "undo"}
+	var files reportFiles
 	c := &cobra.Command{
 		Use:   "undo [CHANGE]",
 		Short: "Roll back the last change of routers, or a named one",
@@ -29,11 +29,7 @@ It also finishes a run that was cut off while its dead-man is still armed.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			if err := how.check(e); err != nil {
 				return err
 			}
@@ -51,7 +47,7 @@ It also finishes a run that was cut off while its dead-man is still armed.`,
 				return err
 			}
 			return to.finish(c.Context())
-		},
+		}),
 	}
 	how.flags(c)
 	files.flags(c)

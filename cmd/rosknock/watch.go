@@ -25,11 +25,7 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
 		Example: `  rosknock trusted watch -i fleet.yaml
   rosknock trusted watch -r admin@192.0.2.1 -o json | tee -a knocks.ndjson`,
 		Args: exactly(0, "trusted watch takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			e, err := load(c, e)
-			if err != nil {
-				return err
-			}
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			if e.Output != "text" && e.Output != "json" && e.Output != "jsonl" {
 				return usagef("trusted watch: --output is text, json or jsonl: a line for each change")
 			}
@@ -44,7 +40,7 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
 				defer cancel()
 			}
 			return watch(e, ctx, c.Context(), routers)
-		},
+		}),
 	}
 	c.Flags().DurationVar(&lasting, "for", 0, "end after a `TIME`; 0 follows until Ctrl-C")
 	return c

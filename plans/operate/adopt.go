@@ -34,7 +34,8 @@ func Adopt(name string, found *discover.Result) Operation {
 // ErrNotAsFound is the refusal to adopt rules that would have to change for it.
 var ErrNotAsFound error = &RefusedError{errors.New("the rules can't be adopted as they are")}
 
-// Discover finds the knocks of a router that was read, and the marks that make their rules a plan's.
+// Discover finds the knocks of a router that was read, and the marks that make their rules those of
+// a plan.
 func Discover(r Result, name string, session change.Management) (Result, discover.Result) {
 	found := discover.Router(*r.Snapshot, discover.Options{Name: name, Session: session})
 	if len(found.Doors) == 0 {

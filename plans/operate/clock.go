@@ -41,8 +41,8 @@ func Standing(p plans.Plan, read routeros.Snapshot, at time.Time, secret func(pl
 	return derived(p)(sequence.Standing(p, read.Identity, at.In(read.Clock.Location()), secret))
 }
 
-// Derive derives the knocks of a plan's rotating doors for a router by its own name, for the windows
-// that are wanted.
+// Derive derives the knocks of a plan's rotating doors for a router by its own name, for the
+// windows that are wanted.
 func Derive(p plans.Plan, identity string, which func(sequence.Schedule) []int64, secret func(plans.Credential) (string, error)) (plans.Plan, error) {
 	return derived(p)(sequence.Unroll(p, identity, which, secret))
 }

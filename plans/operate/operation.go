@@ -18,8 +18,8 @@ import (
 )
 
 // Operation is something that can be done to a router: a way of computing its change set, and the
-// words for it. [ToPlan], [Remove], [Undo] and [Adopt] make them. It holds nothing of a router, so it
-// can be done to several at once.
+// words for it. [ToPlan], [Remove], [Undo] and [Adopt] make them. It holds nothing of a router, so
+// it can be done to several at once.
 type Operation struct {
 	command string     // as the journal has it
 	holds   string     // what another run reads that finds the router locked
@@ -173,7 +173,8 @@ func (a *attempt) read(ctx context.Context, rotates bool) bool {
 }
 
 // Final reports whether the next try to reach a router would fail, too: after a wrong password, a
-// wrong certificate or a refusal by the router. After silence or a closed connection it may succeed.
+// wrong certificate or a refusal by the router. After silence or a closed connection it may
+// succeed.
 func Final(err error) bool {
 	var late *api.TimeoutError
 	var lost *api.LostError

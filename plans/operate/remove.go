@@ -51,7 +51,10 @@ func (a *attempt) removal(p plans.Plan, services []compile.Service) {
 		return
 	}
 	a.proved(changes, proof.Prove(*a.out.Snapshot, want, changes, a.carrier))
-	a.left = func(after routeros.Snapshot) error { return gone(after, remove.RuleSet(p, after, o), a.carrier) }
+	a.left = func(after routeros.Snapshot) error {
+		rest, err := diff.Compute(after, remove.RuleSet(p, after, o), a.carrier)
+		return leftOver(rest, err, "step", " left")
+	}
 	a.after = func(ctx context.Context, s *api.Session, out *Result) { forget(ctx, s, out, want) }
 }
 
@@ -62,18 +65,6 @@ func (a *attempt) proved(c change.ChangeSet, p proof.Proof) {
 	if err := p.Err(); err != nil {
 		a.out = a.out.Refused(err)
 	}
-}
-
-// gone says what is left of a plan on a router that was read again.
-func gone(after routeros.Snapshot, want compile.RuleSet, session change.Management) error {
-	rest, err := diff.Compute(after, want, session)
-	if err != nil {
-		return refusedAfter(err)
-	}
-	if n := len(rest.Steps); n > 0 {
-		return fmt.Errorf("reads back with %s left, the first: %s %s", plural(n, "step"), rest.Steps[0].Op, rest.Steps[0].Slot)
-	}
-	return nil
 }
 
 // forget removes all entries from the lists of a removed plan. No rule uses these lists any more,

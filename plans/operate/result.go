@@ -1,9 +1,12 @@
-// Package operate carries out one operation on one router: connect, read, compute, prove, ask, apply,
-// record.
+// Package operate carries out one operation on one router: connect, read, compute, prove, ask,
+// apply, record.
 //
-// An [Operation] says what is computed and in which words; [Run] and [Look] are the one way that all
-// of them go. What they need of their surroundings is a [Desk]: no terminal and no flag reaches this
-// package, so that the same operations can run far from the person who asked for them.
+// An [Operation] says what is computed and in which words; [Run] and [Look] are the one way that
+// all of them go. What they need of their surroundings is a [Desk]: no terminal and no flag reaches
+// this package, so that the same operations can run far from the person who asked for them.
+//
+//	became := operate.Run(ctx, desk, operate.Options{Actor: "anna"}, operate.ToPlan("apply", p, nil), router)
+//	became.Outcome, became.Changes, became.Proof, became.Err
 package operate
 
 import (

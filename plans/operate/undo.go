@@ -13,8 +13,8 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Undo rolls back a change of a router by its name, or the last one. It also finishes a run that was
-// cut off while its dead-man is still armed.
+// Undo rolls back a change of a router by its name, or the last one. It also finishes a run that
+// was cut off while its dead-man is still armed.
 func Undo(name string) Operation {
 	return Operation{
 		command: "undo", holds: "undo", undo: true, undoes: name,

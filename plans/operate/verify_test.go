@@ -29,7 +29,8 @@ func TestPresentDoors(t *testing.T) {
 	}
 }
 
-// TestLogin: a run knows as whom it works on the router: safe mode and the history are judged by it.
+// TestLogin: a run knows as whom it works on the router: safe mode and the history are judged by
+// it.
 func TestLogin(t *testing.T) {
 	a := attempt{router: Router{User: "provision"}, out: Result{Snapshot: new(routeros.Snapshot)}}
 	if o := a.options(); o.Login != "provision" {

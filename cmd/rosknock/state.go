@@ -14,13 +14,24 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 )
 
-// state opens the state folder.
-func (e access) state() (state.Dir, error) {
+// State opens the state folder.
+func (e access) State() (state.Dir, error) {
 	path, err := e.stateDir()
 	if err != nil {
 		return state.Dir{}, err
 	}
 	return state.Open(path)
+}
+
+// History is the journal as it was when this program first asked.
+func (e access) History() (*state.History, error) {
+	dir, err := e.State()
+	if err != nil {
+		return nil, err
+	}
+	m := e.memory
+	m.journal.Do(func() { m.history, m.historyErr = dir.History() })
+	return m.history, m.historyErr
 }
 
 // stateDir is where the state folder is, or would be.
@@ -107,7 +118,7 @@ func (e access) act(r router, command, source string) *act {
 func (a *act) begin(door, lasting string) error {
 	a.record.Door, a.record.For = door, lasting
 	a.record.Time, a.record.Event = a.now(), state.Begin
-	dir, err := a.state()
+	dir, err := a.State()
 	if err == nil {
 		err = dir.Append(a.record)
 	}
@@ -123,7 +134,7 @@ func (a *act) end(out view.Trusted) {
 		left = append(left, out.Err.Error())
 	}
 	a.record.Error = strings.Join(left, "; ")
-	dir, err := a.state()
+	dir, err := a.State()
 	if err == nil {
 		err = dir.Append(a.record)
 	}

@@ -15,12 +15,12 @@ import (
 	"github.com/rosknock/rosknock/plans/operate"
 )
 
-// artefacts are the files that a run leaves for others to look at.
-type artefacts struct {
+// reportFiles are the files that a run leaves for others to look at.
+type reportFiles struct {
 	report, junit, metrics string
 }
 
-func (a *artefacts) flags(c *cobra.Command) {
+func (a *reportFiles) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&a.report, "report", "", "write a page for the change ticket, a `FILE.html`")
 	f.StringVar(&a.junit, "junit", "", "write the routers as test cases for a CI system, a `FILE.xml`")
@@ -28,7 +28,7 @@ func (a *artefacts) flags(c *cobra.Command) {
 }
 
 // flows are those into the files that were asked for.
-func (a artefacts) flows(e access, run changeRun, r *results, began time.Time) ([]flow, error) {
+func (a reportFiles) flows(e access, run changeRun, r *results, began time.Time) ([]flow, error) {
 	var out []flow
 	add := func(flag, name string, into func(view.Sink) (flow, error)) error {
 		if name == "" {

@@ -87,7 +87,7 @@ func save(ctx context.Context, e access, jobs []job, routers []operate.Result, f
 	key, named, err := namedKey(ctx, e)
 	if err == nil && !named {
 		var dir state.Dir
-		if dir, err = e.state(); err == nil {
+		if dir, err = e.State(); err == nil {
 			key, err = dir.ChangesKey()
 		}
 	}
@@ -237,7 +237,7 @@ func acceptAgain(ctx context.Context, e *access, file string, risks []string) er
 
 // applySaved carries out saved changes on the routers that they were computed for, or on those of
 // them that are named.
-func applySaved(ctx context.Context, e access, file string, how changing, to *results) error {
+func applySaved(ctx context.Context, e access, file string, how changeFlags, to *results) error {
 	saved, err := loadSaved(ctx, &e, file)
 	if err != nil {
 		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/inventory"
+)
+
+func newSchema(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema [plan | inventory]",
+		Short: "Print the JSON Schema of plans or inventories",
+		Long: `Print the JSON Schema of plan files, or of inventories. Editors use it to complete
+and check them.`,
+		Example: `  rosknock schema > rosknock-plan.schema.json
+  rosknock schema inventory > rosknock-inventory.schema.json`,
+		Args:      atMost(1, "schema takes plan or inventory"),
+		ValidArgs: []string{"plan", "inventory"},
+		RunE: func(_ *cobra.Command, args []string) error {
+			text := plans.Schema()
+			switch {
+			case len(args) == 0 || args[0] == "plan":
+			case args[0] == "inventory":
+				text = inventory.Schema()
+			default:
+				return usagef("schema: there is none for %q: choose plan or inventory", args[0])
+			}
+			_, err := e.out.Write(text)
+			return err
+		},
+	}
+}
+
+func newVersion(e env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Print the version of rosknock, the Go release that built it, and the system it is
+for. A build between two releases is named after its commit.`,
+		Example: "  rosknock version",
+		Args:    exactly(0, "version takes no argument"),
+		RunE: func(*cobra.Command, []string) error {
+			view.Say(e.out, "rosknock %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return nil
+		},
+	}
+}
+
+// buildVersion is what the Go tool knows of this build: a tag, or a commit.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
