@@ -9,8 +9,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// TestPresentDoors: of what is laid down, one window is verified: that which is there now, and in a
-// minute.
+// TestPresentDoors: of what is laid down, one window is verified: that which is there now, and in a minute.
 func TestPresentDoors(t *testing.T) {
 	p, err := plans.Read("p.yaml", []byte("version: 1\nname: p\ndoors:\n  fixed: {knock: [tcp/4711, udp/4712], trusted: {list: a, for: 1h}}\n"+
 		"  turning: {rotate: {secret: \"env:X\", every: 1h, overlap: 10s, ahead: 1d}, trusted: {list: b, for: 1h}}\n"))
