@@ -1,13 +1,10 @@
 package operate
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
@@ -62,39 +59,34 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 	}
 }
 
-// Compare completes a router that was read with the steps to a plan whose knocks are all there,
-// with their proof, and with findings.
+// Compare completes a router that was read with the steps to a plan whose knocks are all there, with
+// their proof, and with findings.
 func Compare(r Result, p plans.Plan, session change.Management) Result {
-	want, changes, err := steps(*r.Snapshot, p, session)
+	sets, err := compile.Through(p, *r.Snapshot)
 	if err == nil {
-		proved := proof.Prove(*r.Snapshot, want, changes, session)
-		changes.Notes = append(changes.Notes, proved.Notes...)
-		r.Changes, r.Proof = &changes, &proved
-		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
-		err = proved.Err()
+		var changes change.ChangeSet
+		if changes, err = diff.ComputeThrough(*r.Snapshot, sets, session); err == nil {
+			proved := proof.Prove(*r.Snapshot, sets[len(sets)-1], changes, session)
+			r.Changes, r.Proof = &changes, &proved
+			r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
+			err = proved.Err()
+		}
 	}
 	if _, refused := errors.AsType[*change.RefusalError](err); refused {
-		return r.Refused(err)
-	}
-	if err != nil {
-		return r.Failed(err)
+		r = r.Refused(err)
+	} else if err != nil {
+		r = r.Failed(err)
 	}
 	return r
 }
 
-// steps computes what a router should be by a plan, and the steps to it.
-func steps(s routeros.Snapshot, p plans.Plan, session change.Management) (want compile.RuleSet, changes change.ChangeSet, err error) {
-	sets, err := compile.Through(p, s)
-	if err != nil {
-		return want, changes, err
-	}
-	changes, err = diff.ComputeThrough(s, sets, session)
-	return sets[len(sets)-1], changes, err
-}
-
 // left says what is left to do on a router that was read again.
 func left(after routeros.Snapshot, p plans.Plan, session change.Management) error {
-	_, rest, err := steps(after, p, session)
+	var rest change.ChangeSet
+	sets, err := compile.Through(p, after)
+	if err == nil {
+		rest, err = diff.ComputeThrough(after, sets, session)
+	}
 	return leftOver(rest, err, "difference", "")
 }
 
@@ -107,33 +99,4 @@ func leftOver(rest change.ChangeSet, err error, word, end string) error {
 		return fmt.Errorf("reads back with %s%s, the first: %s %s", plural(n, word), end, rest.Steps[0].Op, rest.Steps[0].Slot)
 	}
 	return nil
-}
-
-// mostDifferences is how many lines of a difference are shown.
-const mostDifferences = 12
-
-// unmoved refuses a router that is not as it was when the changes were saved.
-func unmoved(now routeros.Snapshot, saved *state.SavedRouter) error {
-	switch {
-	case saved == nil:
-		return nil
-	case saved.Serial != "" && saved.Serial != now.Serial:
-		return Refusef("%s: the changes were saved for the box with the serial number %s, and this one has %s: find out which of them is meant, and make the changes again",
-			OtherHardware, saved.Serial, cmp.Or(now.Serial, "not told"))
-	case now.Digest() == saved.Snapshot:
-		return nil
-	}
-	if version := now.Version.String(); saved.Version != "" && saved.Version != version {
-		return &MovedError{fmt.Sprintf("the changes were saved for RouterOS %s, and the router has %s now: nothing was sent; look again with rosknock diff", saved.Version, version)}
-	}
-	lines := state.Difference(saved.Rows, state.Rows(now), mostDifferences)
-	return &MovedError{"the router changed since the changes were saved: nothing was sent; look again with rosknock diff; " + strings.Join(lines, "; ")}
-}
-
-// sameSteps refuses saved steps that are not what the saved plan gives on this router.
-func sameSteps(r Result, saved *state.SavedRouter) error {
-	if saved == nil || r.Changes == nil || reflect.DeepEqual(state.Steps(*r.Changes), saved.Steps) {
-		return nil
-	}
-	return invalidf("the saved steps are not those of the saved plan: the file was made by another version, or changed; make it again with rosknock diff --save")
 }
