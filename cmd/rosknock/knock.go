@@ -187,7 +187,7 @@ func knockOne(ctx context.Context, e access, o knockOptions, c call, among bool)
 		defer cancel()
 	}
 	fail := func(err error) (view.Knocked, *net.TCPConn) {
-		out.Result = out.Result.Failed(err)
+		out.Result = out.Failed(err)
 		return out, nil
 	}
 	if ctx.Err() != nil {

@@ -30,9 +30,9 @@ type streams struct {
 
 // agrees shows a question at once, so that no other message falls in between, and waits for a yes.
 // all, where there is one, remembers that the answer was yes to all questions of this kind.
-func (t streams) agrees(ctx context.Context, all *bool, question func(io.Writer)) (bool, error) {
-	t.asking.Lock()
-	defer t.asking.Unlock()
+func (e streams) agrees(ctx context.Context, all *bool, question func(io.Writer)) (bool, error) {
+	e.asking.Lock()
+	defer e.asking.Unlock()
 	choice := "[y/N] "
 	if all != nil {
 		choice = "[y/N/all] "
@@ -42,8 +42,8 @@ func (t streams) agrees(ctx context.Context, all *bool, question func(io.Writer)
 	}
 	var shown bytes.Buffer
 	question(&shown)
-	_, _ = t.err.Write(append(shown.Bytes(), choice...))
-	answer, err := answered(ctx, func() (string, error) { return readLine(t.in) })
+	_, _ = e.err.Write(append(shown.Bytes(), choice...))
+	answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 	if err != nil && answer == "" {
 		return false, err
 	}
@@ -60,21 +60,21 @@ func (t streams) agrees(ctx context.Context, all *bool, question func(io.Writer)
 }
 
 // ask asks for a secret, one question at a time.
-func (t streams) ask(ctx context.Context, text string) (string, error) {
-	if !t.inTerminal {
+func (e streams) ask(ctx context.Context, text string) (string, error) {
+	if !e.inTerminal {
 		return "", usagef("there is no terminal to ask for a password on: use ROSKNOCK_PASSWORD, --password-file or --password-command")
 	}
-	t.asking.Lock()
-	defer t.asking.Unlock()
-	return t.prompt(ctx, text)
+	e.asking.Lock()
+	defer e.asking.Unlock()
+	return e.prompt(ctx, text)
 }
 
 // prompt asks on the terminal, without echo. Ctrl-C ends the question and leaves the terminal as it
 // was.
-func (t streams) prompt(ctx context.Context, text string) (string, error) {
-	view.Say(t.err, "%s", text)
-	defer view.Say(t.err, "\n")
-	file, ok := t.in.(*os.File)
+func (e streams) prompt(ctx context.Context, text string) (string, error) {
+	view.Say(e.err, "%s", text)
+	defer view.Say(e.err, "\n")
+	file, ok := e.in.(*os.File)
 	if !ok {
 		return "", errors.New("the password can't be asked for here: use ROSKNOCK_PASSWORD or --password-file")
 	}

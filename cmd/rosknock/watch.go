@@ -39,7 +39,7 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
 				ctx, cancel = context.WithTimeout(ctx, lasting)
 				defer cancel()
 			}
-			return watch(e, ctx, c.Context(), routers)
+			return watch(ctx, c.Context(), e, routers)
 		}),
 	}
 	c.Flags().DurationVar(&lasting, "for", 0, "end after a `TIME`; 0 follows until Ctrl-C")
@@ -48,7 +48,7 @@ lost, it is opened again, and what changed meanwhile is reported then. It ends w
 
 // watch follows routers until the context ends. A router that can't be followed at all, for a wrong
 // password or the like, is given up.
-func watch(e access, ctx, interrupt context.Context, routers []router) error {
+func watch(ctx, interrupt context.Context, e access, routers []router) error {
 	var mu sync.Mutex
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()

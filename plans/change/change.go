@@ -53,7 +53,7 @@ type Step struct {
 }
 
 // ChangeSet is the ordered steps from one snapshot to one rule set.
-type ChangeSet struct {
+type ChangeSet struct { //nolint:revive // a change set is the word for it, and Set is an operation
 	// Snapshot is the digest of the snapshot that the steps start from.
 	Snapshot string
 	// Plan is the digest of the plan.

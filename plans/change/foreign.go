@@ -85,6 +85,7 @@ func HandsOver(step Step, plan string) bool {
 	return Marked(step.Was.Get("comment"), plan) != Marked(step.Set.Get("comment"), plan)
 }
 
+// Marked reports whether a comment carries the mark of a plan.
 func Marked(comment, plan string) bool {
 	mark, ok := routeros.FindMark(comment)
 	return ok && mark.Plan == plan

@@ -212,7 +212,7 @@ func permuted(steps []Step, order []int) []Step {
 	return out
 }
 
-// number gives the rows that steps add their names for good. Until then an Add bears a name of its
+// Number gives the rows that steps add their names for good. Until then an Add bears a name of its
 // own as its ID.
 func Number(steps []Step) []Step {
 	ids := map[string]string{}

@@ -2,7 +2,7 @@ package change
 
 import "strings"
 
-// forgedSlot begins the slot of a rule that drops forged knocks.
+// ForgedSlot begins the slot of a rule that drops forged knocks.
 const ForgedSlot = "bogons/knock-"
 
 // IsForged reports whether a rule with this slot is about forged sources alone: it drops their

@@ -17,7 +17,7 @@ import (
 func Adopt(name string, found *discover.Result) Operation {
 	return Operation{
 		command: "import", holds: "import " + name, plan: plans.Plan{Name: name}, alone: true,
-		compute: func(ctx context.Context, a *attempt) {
+		compute: func(_ context.Context, a *attempt) {
 			a.out, *found = Discover(a.out, name, a.carrier)
 			if a.looks || len(found.Doors) == 0 {
 				return

@@ -68,6 +68,9 @@ func judged(t *testing.T, s routeros.Snapshot, p plans.Plan) (risk, text string,
 		if f.Remedy == "" {
 			t.Errorf("%s has no way out", f.Risk)
 		}
+	}
+	if len(got.Failures) > 0 {
+		f := got.Failures[0]
 		return f.Risk, f.What + ": " + f.Remedy, want, nil
 	}
 	return "", "", want, slices.Concat(changes.Notes, got.Notes)

@@ -23,7 +23,7 @@ type Match struct {
 // kernel's multiport match, on which RouterOS's port lists rest. MikroTik documents none.
 const mostPorts = 15
 
-// slot names the match within a mark. It reveals the protocol, never a port.
+// Slot names the match within a mark. It reveals the protocol, never a port.
 func (m Match) Slot() string {
 	name := m.Protocol
 	if name == "" {
@@ -38,7 +38,7 @@ func (m Match) Slot() string {
 	return name
 }
 
-// attributes returns the matchers as alternating names and values.
+// Attributes returns the matchers as alternating names and values.
 func (m Match) Attributes() []string {
 	if m.Protocol == "" {
 		return nil
@@ -53,7 +53,7 @@ func (m Match) Attributes() []string {
 	return pairs
 }
 
-// portsOf reads a port list of our own tables; none stays none.
+// Ports reads a port list of our own tables; none stays none.
 func Ports(list string) routeros.Ports {
 	if list == "" {
 		return nil
@@ -62,7 +62,7 @@ func Ports(list string) routeros.Ports {
 	return ports
 }
 
-// merge joins matches of one protocol and policy and cuts port lists that are too long for one
+// Merge joins matches of one protocol and policy and cuts port lists that are too long for one
 // rule. Everything swallows the rest.
 func Merge(all []Match) []Match {
 	if slices.ContainsFunc(all, func(m Match) bool { return m.Protocol == "" }) {
