@@ -67,6 +67,7 @@ func Compare(r Result, p plans.Plan, session change.Management) Result {
 		var changes change.ChangeSet
 		if changes, err = diff.ComputeThrough(*r.Snapshot, sets, session); err == nil {
 			proved := proof.Prove(*r.Snapshot, sets[len(sets)-1], changes, session)
+			changes.Notes = append(changes.Notes, proved.Notes...)
 			r.Changes, r.Proof = &changes, &proved
 			r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
 			err = proved.Err()
