@@ -309,23 +309,29 @@ func showLists(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // startListener is `listen NAME [--echo]`: it takes connections on loopback, at $NAME, whose port
-// is in $NAME_PORT; with --echo it sends back what it gets. `! listen NAME` finds a port at which
-// nobody is.
+// is in $NAME_PORT; with --echo it sends back what it gets. `! listen NAME` takes a port at which
+// nobody listens, and keeps it from others: a connection has it as its own end.
 func startListener(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 || len(args) > 2 || len(args) == 2 && args[1] != "--echo" {
 		ts.Fatalf("usage: [!] listen NAME [--echo]")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Defer(func() { _ = l.Close() })
+	address := l.Addr()
+	if neg {
+		held, err := net.Dial("tcp", address.String())
+		ts.Check(err)
+		ts.Defer(func() { _ = held.Close() })
+		address = held.LocalAddr()
+	}
+	_, port, err := net.SplitHostPort(address.String())
 	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
+	ts.Setenv(args[0], address.String())
 	ts.Setenv(args[0]+"_PORT", port)
 	if neg {
-		ts.Check(l.Close())
 		return
 	}
-	ts.Defer(func() { _ = l.Close() })
 	go serve(l, func(c *net.TCPConn) {
 		if len(args) == 2 {
 			_, _ = io.Copy(c, c)
