@@ -109,16 +109,15 @@ const (
 // favours finds the list whose members a rule may treat better than others, by what the rule alone
 // says; how is "" for none. What becomes of the members, other rules decide.
 func favours(r *routeros.Rule) (list string, how favour) {
-	c := firewall.Compile(r)
-	list, negated, asks := c.List(firewall.Source)
-	action := r.Action()
-	switch {
-	case !asks || r.Disabled():
+	if r.Disabled() {
 		return "", ""
-	case !negated && slices.Contains([]string{"accept", "dst-nat", "jump"}, action):
-		return list, letsOn
-	case !negated && action == "return", negated && (c.Action.Stops() || action == "jump" || action == "return"):
+	}
+	c := firewall.Compile(r)
+	if list, ok := c.Spares(); ok {
 		return list, spares
+	}
+	if list, negated, asks := c.List(firewall.Source); asks && !negated && slices.Contains([]string{"accept", "dst-nat", "jump"}, r.Action()) {
+		return list, letsOn
 	}
 	return "", ""
 }

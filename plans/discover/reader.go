@@ -438,12 +438,7 @@ func (r *reader) sparing(list string) (routeros.Menu, *routeros.Rule) {
 	for _, menu := range []routeros.Menu{r.family.Filter(), r.family.Raw()} {
 		rows := r.router.Rules[menu]
 		for i := range rows {
-			c := firewall.Compile(&rows[i])
-			of, negated, asks := c.List(firewall.Source)
-			if !asks || of != list || rows[i].Disabled() {
-				continue
-			}
-			if negated && (c.Action.Stops() || rows[i].Action() == "jump") || rows[i].Action() == "return" {
+			if of, ok := firewall.Compile(&rows[i]).Spares(); ok && of == list && !rows[i].Disabled() {
 				return menu, &rows[i]
 			}
 		}

@@ -87,6 +87,20 @@ func (r *Rule) List(of End) (list string, negated, ok bool) {
 	return "", false, false
 }
 
+// Spares finds the address list whose sources a rule treats better than others without accepting
+// them: it stops all others, or leads only them to another chain, or it ends a chain for either.
+// What becomes of the members, other rules decide.
+func (r *Rule) Spares() (list string, ok bool) {
+	list, negated, asks := r.List(Source)
+	switch {
+	case !asks:
+		return "", false
+	case r.Action.Name == "return", negated && (r.Action.Stops() || r.Action.Name == "jump"):
+		return list, true
+	}
+	return "", false
+}
+
 // Lists returns the address lists that a rule names, in its conditions and as what it fills.
 func (r *Rule) Lists() []string {
 	var out []string
