@@ -62,16 +62,13 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 // Compare completes a router that was read with the steps to a plan whose knocks are all there, with
 // their proof, and with findings.
 func Compare(r Result, p plans.Plan, session change.Management) Result {
-	sets, err := compile.Through(p, *r.Snapshot)
+	want, changes, err := steps(*r.Snapshot, p, session)
 	if err == nil {
-		var changes change.ChangeSet
-		if changes, err = diff.ComputeThrough(*r.Snapshot, sets, session); err == nil {
-			proved := proof.Prove(*r.Snapshot, sets[len(sets)-1], changes, session)
-			changes.Notes = append(changes.Notes, proved.Notes...)
-			r.Changes, r.Proof = &changes, &proved
-			r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
-			err = proved.Err()
-		}
+		proved := proof.Prove(*r.Snapshot, want, changes, session)
+		changes.Notes = append(changes.Notes, proved.Notes...)
+		r.Changes, r.Proof = &changes, &proved
+		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
+		err = proved.Err()
 	}
 	if _, refused := errors.AsType[*change.RefusalError](err); refused {
 		r = r.Refused(err)
@@ -83,12 +80,18 @@ func Compare(r Result, p plans.Plan, session change.Management) Result {
 
 // left says what is left to do on a router that was read again.
 func left(after routeros.Snapshot, p plans.Plan, session change.Management) error {
-	var rest change.ChangeSet
-	sets, err := compile.Through(p, after)
-	if err == nil {
-		rest, err = diff.ComputeThrough(after, sets, session)
-	}
+	_, rest, err := steps(after, p, session)
 	return leftOver(rest, err, "difference", "")
+}
+
+// steps computes what a plan wants of a router in the end, and the steps to it.
+func steps(s routeros.Snapshot, p plans.Plan, session change.Management) (want compile.RuleSet, changes change.ChangeSet, err error) {
+	sets, err := compile.Through(p, s)
+	if err != nil {
+		return want, changes, err
+	}
+	changes, err = diff.ComputeThrough(s, sets, session)
+	return sets[len(sets)-1], changes, err
 }
 
 // leftOver is the error of steps that should not be there any more.
