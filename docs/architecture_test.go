@@ -22,8 +22,8 @@ type layer struct {
 	impure bool   // may use sockets, files, the clock and logging
 }
 
-// layers is the architecture: what each package may import, and nothing else. Reading it from top to
-// bottom is reading the program from the inside out.
+// layers is the architecture: what each package may import, and nothing else. Reading it from top
+// to bottom is reading the program from the inside out.
 func layers() map[string]layer {
 	return map[string]layer{
 		"routeros":                {},
@@ -74,9 +74,9 @@ func outside() []string {
 	return []string{"net", "net/http", "os", "os/exec", "log", "log/slog", "crypto/rand", "math/rand", "math/rand/v2", "io/ioutil", "syscall"}
 }
 
-// TestLayers fails when an import points outward, when a pure package reaches for the world, or when a package
-// is not in the map. It reads the sources rather than asking the go command, so that the test cache sees
-// every change.
+// TestLayers fails when an import points outward, when a pure package reaches for the world, or
+// when a package is not in the map. It reads the sources rather than asking the go command, so that
+// the test cache sees every change.
 func TestLayers(t *testing.T) {
 	eachFile(t, func(file string, imports []string, _ string) {
 		may, known := layers()[path.Dir(file)]

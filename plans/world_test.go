@@ -26,7 +26,8 @@ gate:
   ports: [udp/1812, tcp/8000-8010]
 `
 
-// TestWaysOut: the keys that say who is let past the gate, where a door has to open, and what a router does not tell.
+// TestWaysOut: the keys that say who is let past the gate, where a door has to open, and what a
+// router does not tell.
 func TestWaysOut(t *testing.T) {
 	p, err := plans.Read("site.yaml", []byte(worldPlan))
 	if err != nil {

@@ -33,7 +33,8 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// BenchmarkRouter is what a run computes for one router of 60 rules, from what was read to the proved changes.
+// BenchmarkRouter is what a run computes for one router of 60 rules, from what was read to the
+// proved changes.
 func BenchmarkRouter(b *testing.B) {
 	p, before, after, session := installedRouter(b, sixtyRules())
 	for _, c := range []struct {
@@ -78,9 +79,9 @@ func changesFor(s routeros.Snapshot, p plans.Plan, session change.Management) (c
 	return diff.ComputeThrough(s, sets, session)
 }
 
-// BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to what the line allows, and how cost grows with
-// routers and rules. With ROSKNOCK_UPDATE=1 it writes them into docs/performance.md. Run it with -benchtime 1x, on a machine that does
-// nothing else.
+// BenchmarkNumbers prints the numbers of the design, what they are in ratio to their aims and to
+// what the line allows, and how cost grows with routers and rules. With ROSKNOCK_UPDATE=1 it writes
+// them into docs/performance.md. Run it with -benchtime 1x, on a machine that does nothing else.
 func BenchmarkNumbers(b *testing.B) {
 	for b.Loop() {
 		report := fmt.Sprintf("%s/%s, %d cores, %s, %s; when it began, %s programs wanted to run.\n", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor(), runtime.Version(), busy())
@@ -274,8 +275,9 @@ func longJournal(b *testing.B, path string, n int) {
 	}
 }
 
-// tapped puts a relay before the one router, which counts round trips: one for each connection, and one whenever the router answers after it
-// was asked. The returned function says how many there were since it was last called.
+// tapped puts a relay before the one router, which counts round trips: one for each connection, and
+// one whenever the router answers after it was asked. The returned function says how many there
+// were since it was last called.
 func (f distant) tapped(b *testing.B) func() int {
 	b.Helper()
 	inventory, err := os.ReadFile(f.inventory)
@@ -374,7 +376,8 @@ func ofTables(b *testing.B, applies map[int]spent) (numbers, growth [][]string) 
 	return numbers, growth
 }
 
-// measured returns the shortest time of some runs, since what else runs on the machine only ever adds, and what one allocates, in MiB.
+// measured returns the shortest time of some runs, since what else runs on the machine only ever
+// adds, and what one allocates, in MiB.
 func measured(do func()) (shortest time.Duration, allocated float64) {
 	do()
 	var before, after runtime.MemStats
@@ -389,7 +392,8 @@ func measured(do func()) (shortest time.Duration, allocated float64) {
 	return shortest, float64(after.TotalAlloc-before.TotalAlloc) / float64(runs) / (1 << 20)
 }
 
-// manyRules is a router with rules of many kinds, of other people: blocked sources, port rules, limits, lists.
+// manyRules is a router with rules of many kinds, of other people: blocked sources, port rules,
+// limits, lists.
 func manyRules(n int) string {
 	lines := []string{
 		"/interface list", "add name=LAN", "/interface bridge", "add name=bridge1", "/interface list member", "add list=LAN interface=bridge1",
@@ -409,7 +413,8 @@ func manyRules(n int) string {
 	return strings.Join(append(lines, "add chain=input action=drop in-interface-list=!LAN"), "\n") + "\n"
 }
 
-// blocking is a router that drops single sources, as many as there is room for, half of them in input.
+// blocking is a router that drops single sources, as many as there is room for, half of them in
+// input.
 func blocking(n int) string {
 	lines := []string{"/interface list", "add name=LAN", "/ip firewall filter", "add chain=input action=accept connection-state=established,related"}
 	for i := range n - 2 {
@@ -435,7 +440,8 @@ func processor() string {
 	return "unknown processor"
 }
 
-// busy is how many programs wanted to run in the last minute: where there are any, wall times say little.
+// busy is how many programs wanted to run in the last minute: where there are any, wall times say
+// little.
 func busy() string {
 	data, _ := os.ReadFile("/proc/loadavg")
 	load, _, _ := strings.Cut(string(data), " ")

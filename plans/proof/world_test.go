@@ -162,7 +162,8 @@ func placed(s routeros.Snapshot, want compile.RuleSet) string {
 	return ""
 }
 
-// TestWaysOut: an override that is accepted by name is none for the second run, and the JSON's values name each rule.
+// TestWaysOut: an override that is accepted by name is none for the second run, and the JSON's
+// values name each rule.
 func TestWaysOut(t *testing.T) {
 	s := router(lists + dhcp + "/interface wireguard\nadd listen-port=13231 name=wg0\n" + rules + accepted + "add action=accept chain=input in-interface=wg0 comment=wg\n" + final)
 	p := site(t, "")

@@ -91,8 +91,8 @@ func TestDecided(t *testing.T) {
 	}
 }
 
-// TestVoid: a rule that names an interface which is gone, or a port of a bridge, is passed over, with a ! too. A list that is gone is
-// empty.
+// TestVoid: a rule that names an interface which is gone, or a port of a bridge, is passed over,
+// with a ! too. A list that is gone is empty.
 func TestVoid(t *testing.T) {
 	for _, tt := range []struct {
 		matcher, value string
@@ -117,8 +117,8 @@ func TestVoid(t *testing.T) {
 	}
 }
 
-// TestUnreadable: a value that can't be read is undecided, with a ! as without, and so is one that means what no
-// packet shows.
+// TestUnreadable: a value that can't be read is undecided, with a ! as without, and so is one that
+// means what no packet shows.
 func TestUnreadable(t *testing.T) {
 	for _, matcher := range [][2]string{
 		{"protocol", "tpc"}, {"src-address", "router.example.com"}, {"dst-port", "ssh"}, {"dst-port", "9-5"}, {"src-address-type", "local,odd"},
@@ -200,7 +200,8 @@ func TestICMPFamilies(t *testing.T) {
 	}
 }
 
-// TestTime leaves open what is not known: the very second of the end, and whose day the hours behind midnight are.
+// TestTime leaves open what is not known: the very second of the end, and whose day the hours
+// behind midnight are.
 func TestTime(t *testing.T) {
 	for _, test := range []struct {
 		value, at string // noon is a Monday

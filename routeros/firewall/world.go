@@ -79,7 +79,8 @@ func (t *table) rule(i int) *Rule {
 	return r
 }
 
-// InInterfaceList reports whether an interface is in an interface list, include and exclude followed.
+// InInterfaceList reports whether an interface is in an interface list, include and exclude
+// followed.
 func (w *Firewall) InInterfaceList(name, list string) bool {
 	switch list {
 	case "all":
@@ -99,9 +100,9 @@ func (w *Firewall) HasList(list string) bool {
 	return ok
 }
 
-// resolveLists returns the interfaces of every list. A list holds its members and those of the lists it
-// includes, less those of the lists it excludes. Lists that lead back to themselves are worked out by
-// going round until nothing changes, at most once for each list.
+// resolveLists returns the interfaces of every list. A list holds its members and those of the
+// lists it includes, less those of the lists it excludes. Lists that lead back to themselves are
+// worked out by going round until nothing changes, at most once for each list.
 func resolveLists(s routeros.Snapshot) map[string]map[string]bool {
 	own := map[string]map[string]bool{"all": {}, "none": {}, "dynamic": {}, "static": {}}
 	for _, l := range s.InterfaceLists {
@@ -151,8 +152,9 @@ func combined(own map[string]bool, l routeros.InterfaceList, resolved map[string
 	return in
 }
 
-// Leaves returns the interface by which a packet to an address leaves, as far as the networks that are connected tell: the one of the
-// longest prefix. Where there is none, or there are two, only the routing table knows.
+// Leaves returns the interface by which a packet to an address leaves, as far as the networks that
+// are connected tell: the one of the longest prefix. Where there is none, or there are two, only
+// the routing table knows.
 func (w *Firewall) Leaves(to netip.Addr) (name string, known bool) {
 	longest := -1
 	for _, a := range w.nets {
@@ -168,9 +170,9 @@ func (w *Firewall) Leaves(to netip.Addr) (name string, known bool) {
 }
 
 // Input returns the fate of a packet that is addressed to the router itself: raw prerouting, then
-// dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain where dst-nat sent
-// it elsewhere (routeros-facts § 2.6). Matchers that
-// can't be decided count as not matching; [Firewall.Dispositions] follows both answers.
+// dst-nat for the first packet of a connection, then the filter's input chain, or its forward chain
+// where dst-nat sent it elsewhere (routeros-facts § 2.6). Matchers that can't be decided count as
+// not matching; [Firewall.Dispositions] follows both answers.
 func (w *Firewall) Input(p Packet, lists Lists, at time.Time) Disposition {
 	return w.run(p, lists, at, option{})
 }
@@ -233,7 +235,8 @@ type option struct {
 	oracle func(*routeros.Rule, []string) bool
 }
 
-// begin sets a packet on its way. The firewall sees IPv4 addresses in IPv6 clothes as IPv4, and no zones.
+// begin sets a packet on its way. The firewall sees IPv4 addresses in IPv6 clothes as IPv4, and no
+// zones.
 func (w *Firewall) begin(p Packet, lists Lists, at time.Time, o option) *walk {
 	p.Src, p.Dst = p.Src.Unmap().WithZone(""), p.Dst.Unmap().WithZone("")
 	return &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: o}
@@ -271,7 +274,8 @@ func (w *Firewall) run(p Packet, lists Lists, at time.Time, o option) Dispositio
 	return k.fate
 }
 
-// follows gives a later packet of a connection the destination of the first, where that was sent elsewhere.
+// follows gives a later packet of a connection the destination of the first, where that was sent
+// elsewhere.
 func (k *walk) follows() bool {
 	if k.packet.State == New || k.packet.State == Untracked || k.packet.State == Invalid || !k.packet.To.IsValid() {
 		return false
@@ -280,8 +284,9 @@ func (k *walk) follows() bool {
 	return true
 }
 
-// forward takes a packet that destination NAT has sent elsewhere through the filter's forward chain. Its time to live is one less
-// by then, or it was answered that none is left: what is asked of it is undecided.
+// forward takes a packet that destination NAT has sent elsewhere through the filter's forward
+// chain. Its time to live is one less by then, or it was answered that none is left: what is asked
+// of it is undecided.
 func (k *walk) forward() {
 	rule, table := k.fate.Rule, k.fate.Table
 	k.toRouter, k.sent = false, true

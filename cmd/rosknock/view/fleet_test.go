@@ -61,7 +61,8 @@ func metricsOf(at time.Time) func(view.Sink) *view.Flow[operate.Result] {
 	}
 }
 
-// TestJUnitIsXML reads the file with a reader of XML, as a CI system does: the counts are those of the cases.
+// TestJUnitIsXML reads the file with a reader of XML, as a CI system does: the counts are those of
+// the cases.
 func TestJUnitIsXML(t *testing.T) {
 	b := written(t, "text", view.Style{Width: 80}, junitOf, fleet()...)
 	var got struct {

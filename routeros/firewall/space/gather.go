@@ -86,8 +86,9 @@ func leastSizes(f routeros.Family) []struct{ protocol, size int } {
 	return []struct{ protocol, size int }{{-1, header}, {1, header + 8}, {58, header + 8}, {17, header + 8}, {6, header + 20}}
 }
 
-// martians are addresses that never stand in a packet from outside: the kernel drops them before any
-// rule, loopback on both sides, multicast and the broadcast address as a source. The rest of 240.0.0.0/4 it lets in.
+// martians are addresses that never stand in a packet from outside: the kernel drops them before
+// any rule, loopback on both sides, multicast and the broadcast address as a source. The rest of
+// 240.0.0.0/4 it lets in.
 func martians(f routeros.Family) []routeros.AddressRange {
 	texts := []string{"127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32"}
 	if f == routeros.IPv6 {
@@ -150,8 +151,8 @@ func (g *gatherer) state(s routeros.Snapshot) {
 	}
 }
 
-// lists cuts at the entries of the lists that rules ask for. Entries that come and go cut nothing: their
-// list may hold anybody.
+// lists cuts at the entries of the lists that rules ask for. Entries that come and go cut nothing:
+// their list may hold anybody.
 func (g *gatherer) lists(rows []routeros.ListEntry) {
 	for i := range rows {
 		e := &rows[i]
@@ -229,8 +230,8 @@ func sizes(t firewall.Transferred) firewall.Spans {
 	return firewall.Spans{{First: int(t.From), Last: int(min(last, most))}}
 }
 
-// finish makes the axes and gives each its variables. Sources come first: tables grow long by rules about many
-// sources, each of which then changes one path of the diagram only.
+// finish makes the axes and gives each its variables. Sources come first: tables grow long by rules
+// about many sources, each of which then changes one path of the diagram only.
 func (g *gatherer) finish() {
 	s := g.space
 	for _, rows := range g.entries {

@@ -30,8 +30,8 @@ func faced(t *rapid.T) routeros.Snapshot {
 	return s
 }
 
-// TestOpenWorld: what an open space says of the interface that the router does not show is what happens once there is one, whatever
-// its kind and its lists.
+// TestOpenWorld: what an open space says of the interface that the router does not show is what
+// happens once there is one, whatever its kind and its lists.
 func TestOpenWorld(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := faced(t)

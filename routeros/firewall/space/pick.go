@@ -11,18 +11,19 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// Example is one packet of a set, with what else has to hold for it: in which lists its source is, and how
-// the questions that no packet settles have to be answered.
+// Example is one packet of a set, with what else has to hold for it: in which lists its source is,
+// and how the questions that no packet settles have to be answered.
 type Example struct {
 	Packet firewall.Packet
-	// Lists hold the packet's source, by a rule's doing; Destinations hold its destination, and Hosts where destination NAT sends it.
+	// Lists hold the packet's source, by a rule's doing; Destinations hold its destination, and Hosts
+	// where destination NAT sends it.
 	Lists, Destinations, Hosts []string
 	answers                    map[variable]bool
 	face                       face
 }
 
-// Pick returns a packet of the set, as ordinary a one as there is: a first packet, of TCP if it can be, from a public
-// address in no list. The packet is valid when ok.
+// Pick returns a packet of the set, as ordinary a one as there is: a first packet, of TCP if it can
+// be, from a public address in no list. The packet is valid when ok.
 func (s *Space) Pick(a Set, wishes ...Set) (e Example, ok bool) {
 	set := s.diagram.and(a.node, s.valid)
 	if set == none {
@@ -265,7 +266,8 @@ func (s *Space) Replay(state routeros.Snapshot, e Example) firewall.Disposition 
 	})
 }
 
-// permanently is the state with those list entries alone that never end: the others are what memberships say.
+// permanently is the state with those list entries alone that never end: the others are what
+// memberships say.
 func permanently(s routeros.Snapshot) routeros.Snapshot {
 	entries := map[routeros.Menu][]routeros.ListEntry{}
 	for menu, rows := range s.Entries {
@@ -300,7 +302,8 @@ func menuOf(state routeros.Snapshot, r *routeros.Rule) routeros.Menu {
 	return ""
 }
 
-// memberships are the lists of a state, and beyond them those of one source and one destination, and of any host that is neither.
+// memberships are the lists of a state, and beyond them those of one source and one destination,
+// and of any host that is neither.
 type memberships struct {
 	base                       *firewall.AddressLists
 	source, destination        netip.Addr

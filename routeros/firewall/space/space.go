@@ -1,11 +1,12 @@
 // Package space is the firewall over sets of packets: what package firewall says of one packet, it
 // says of all packets at once.
 //
-// A [Space] knows every boundary at which the rules of some states of one router tell packets apart:
-// addresses, ports, interfaces, connection states, membership in address lists. Between the
+// A [Space] knows every boundary at which the rules of some states of one router tell packets
+// apart: addresses, ports, interfaces, connection states, membership in address lists. Between the
 // boundaries all packets share one fate, so a finite number of classes stands for all packets there
 // are. Nothing is sampled. A matcher that no packet settles, such as limit or layer7-protocol, is a
-// question of its own that is answered both ways; a list that rules can fill holds a source or does not.
+// question of its own that is answered both ways; a list that rules can fill holds a source or does
+// not.
 //
 //	classes := space.New(routeros.IPv4, space.Cuts{}, before, after)
 //	was, is := classes.Walk(before), classes.Walk(after)
@@ -24,8 +25,9 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// Set is a set of packets of one [Space], together with the memberships of their source and the answers to open
-// questions. Two sets are equal when they hold the same packets. The zero value is empty.
+// Set is a set of packets of one [Space], together with the memberships of their source and the
+// answers to open questions. Two sets are equal when they hold the same packets. The zero value is
+// empty.
 type Set struct{ node ref }
 
 // Empty reports whether nothing is in the set.
@@ -39,13 +41,13 @@ type Cuts struct {
 	Sizes   []int                   // whole packets
 	Lists   []string                // address lists of which a source may be a member
 	Asked   []string                // address lists that the caller asks for, with the members that they have
-	// Open adds one interface that the router does not show, of which nothing is known: it may be in
+	// Open adds one interface that the router does not show. Nothing is known about it: it may be in
 	// any interface list.
 	Open bool
 }
 
-// Space is the set of all packets of one family that may arrive at a router, cut into the classes that some
-// states of its firewall can tell apart. It is not safe for use by several goroutines.
+// Space is the set of all packets of one family that may arrive at a router, cut into the classes
+// that some states of its firewall can tell apart. It is not safe for use by several goroutines.
 type Space struct {
 	Family  routeros.Family
 	diagram *diagram
@@ -72,8 +74,8 @@ type Space struct {
 	probe    *firewall.Firewall
 }
 
-// New returns the space of the packets that the given states of one router can tell apart. The interfaces
-// are those of the first state.
+// New returns the space of the packets that the given states of one router can tell apart. The
+// interfaces are those of the first state.
 func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	s := &Space{
 		Family: f, diagram: newDiagram(), named: map[variable]int32{}, names: map[int32]variable{}, fillable: map[string]bool{},
@@ -95,11 +97,12 @@ func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	return s
 }
 
-// Interfaces returns the names of the interfaces on which packets may arrive: of dynamic ones that no
-// rule tells apart the first, and of an open space also [firewall.AnyOther].
+// Interfaces returns the names of the interfaces on which packets may arrive: of dynamic ones that
+// no rule tells apart the first, and of an open space also [firewall.AnyOther].
 func (s *Space) Interfaces() []string { return s.interfaces }
 
-// Classes returns into how many classes the packets are cut, list memberships and open questions included.
+// Classes returns into how many classes the packets are cut, list memberships and open questions
+// included.
 func (s *Space) Classes() float64 {
 	n := 1.0
 	for _, a := range s.axes() {
@@ -112,8 +115,8 @@ func (s *Space) Classes() float64 {
 	return n
 }
 
-// Complete reports whether every set so far could be computed. When false, the rules ask more than can be
-// followed, and nothing that was computed may be relied on.
+// Complete reports whether every set so far could be computed. When false, the rules ask more than
+// can be followed, and nothing that was computed may be relied on.
 func (s *Space) Complete() bool { return !s.diagram.full }
 
 func (s *Space) axes() []*axis {
@@ -143,8 +146,8 @@ func (s *Space) Protocol(number uint8) Set {
 	return Set{s.number(firewall.FieldProtocol, firewall.Span{First: int(number), Last: int(number)})}
 }
 
-// Ports returns the packets to one of the destination ports, of those protocols that have ports. The ends of
-// the ranges have to be among the cuts of the space.
+// Ports returns the packets to one of the destination ports, of those protocols that have ports.
+// The ends of the ranges have to be among the cuts of the space.
 func (s *Space) Ports(ports routeros.Ports) Set {
 	spans := make(firewall.Spans, len(ports))
 	for i, p := range ports {
@@ -153,7 +156,8 @@ func (s *Space) Ports(ports routeros.Ports) Set {
 	return Set{s.diagram.and(s.having(firewall.NeedPorts), s.number(firewall.FieldDstPort, spans...))}
 }
 
-// Echo returns the ICMP echo requests of one whole packet size. A later fragment tells no type, so it is none.
+// Echo returns the ICMP echo requests of one whole packet size. A later fragment tells no type, so
+// it is none.
 func (s *Space) Echo(size int) Set {
 	kind := 8
 	if s.Family == routeros.IPv6 {
@@ -200,8 +204,8 @@ func (s *Space) States(states ...firewall.State) Set {
 	return Set{s.number(firewall.FieldState, runs...)}
 }
 
-// Member returns the packets whose source some rule, or somebody, has put into an address list; those that are in it for
-// good are not meant.
+// Member returns the packets whose source some rule, or somebody, has put into an address list;
+// those that are in it for good are not meant.
 func (s *Space) Member(list string) Set { return Set{s.boolean(inList(list))} }
 
 // Stranger returns the packets whose source is in no list but those in which it is for good.
@@ -224,7 +228,8 @@ func (s *Space) Lists() []string {
 	return out
 }
 
-// Given returns the set for a source of which the memberships are known: it is in the lists where in says so.
+// Given returns the set for a source of which the memberships are known: it is in the lists where
+// in says so.
 func (s *Space) Given(a Set, in func(list string) bool) Set {
 	settled := map[int32]bool{}
 	for level, v := range s.names {
@@ -235,7 +240,8 @@ func (s *Space) Given(a Set, in func(list string) bool) Set {
 	return Set{s.diagram.given(a.node, settled)}
 }
 
-// NotIn returns the set for sources that no rule has put into some lists; of the others it says nothing.
+// NotIn returns the set for sources that no rule has put into some lists; of the others it says
+// nothing.
 func (s *Space) NotIn(a Set, lists ...string) Set {
 	settled := map[int32]bool{}
 	for _, list := range lists {
@@ -279,7 +285,8 @@ func (s *Space) SometimesBy(a Set, tables map[routeros.Menu][]routeros.Rule) Set
 	return Set{s.diagram.forget(a.node, s.diagram.chain(s.known(asked...)))}
 }
 
-// Anywhere returns the set with the ports of its packets forgotten: those of which a packet to some port is in it.
+// Anywhere returns the set with the ports of its packets forgotten: those of which a packet to some
+// port is in it.
 func (s *Space) Anywhere(a Set) Set {
 	return Set{s.diagram.forget(a.node, s.diagram.chain(s.axis(firewall.FieldDstPort).levels))}
 }
@@ -342,7 +349,8 @@ func (s *Space) number(f firewall.Field, runs ...firewall.Span) ref {
 	return s.diagram.spans(o.axis, joined(cells))
 }
 
-// During returns the packets that arrive at some time of day. Whether two of these overlap is left open: each is a question of its own.
+// During returns the packets that arrive at some time of day. Whether two of these overlap is left
+// open: each is a question of its own.
 func (s *Space) During(h routeros.Hours) Set {
 	return Set{s.boolean(question("", "", &firewall.Condition{Matcher: "time", Value: h.String()}))}
 }
@@ -350,7 +358,8 @@ func (s *Space) During(h routeros.Hours) Set {
 // IPsec returns the packets that came out of an IPsec tunnel.
 func (s *Space) IPsec() Set { return Set{s.boolean(variable{kind: isFromTunnel})} }
 
-// Listed returns the packets whose source is in a list in some state of the router: for good, or by a rule's doing.
+// Listed returns the packets whose source is in a list in some state of the router: for good, or by
+// a rule's doing.
 func (s *Space) Listed(state routeros.Snapshot, list string) Set {
 	set := s.staticLists(state)(list, true)
 	if s.fillable[list] {
@@ -365,8 +374,8 @@ func (s *Space) InList(list string) Set {
 	return Set{s.meeting("", "", &c)}
 }
 
-// Seen is what can be told of the packets of a set from outside: their protocol, and which ports, or sizes of ICMP
-// packets, they may have.
+// Seen is what can be told of the packets of a set from outside: their protocol, and which ports,
+// or sizes of ICMP packets, they may have.
 type Seen struct {
 	Protocol uint8
 	Ports    routeros.Ports // nil: any, or none
