@@ -140,6 +140,16 @@ func (s Snapshot) HasInterfaceList(name string) bool {
 	return slices.ContainsFunc(s.InterfaceLists, func(l InterfaceList) bool { return l.Name == name })
 }
 
+// Interface returns the interface of a name.
+func (s Snapshot) Interface(name string) (Interface, bool) {
+	for _, row := range s.Interfaces {
+		if row.Name == name {
+			return row, true
+		}
+	}
+	return Interface{}, false
+}
+
 // Service returns the static row of a service. Dynamic rows of the same name, which are listed for
 // every connection from 7.19 on, are never it (routeros-facts § 4).
 func (s Snapshot) Service(name string) (Service, bool) {

@@ -50,7 +50,10 @@ does not tell, such as limit, both ways are followed.`,
 			})
 			err = readAll(c.Context(), e, o.export, false, func(r operate.Result) operate.Result {
 				r = o.placed(r, p)
-				if r.Err == nil && o.export != "" && o.in != "" && !hasInterface(*r.Snapshot, o.in) {
+				if r.Err != nil || o.export == "" || o.in == "" {
+					return r
+				}
+				if _, shown := r.Snapshot.Interface(o.in); !shown {
 					view.Say(e.err, "rosknock: %s does not show the interface %s: it is taken as one that is in no list; it shows %s\n",
 						o.export, o.in, strings.Join(interfaceNames(*r.Snapshot), ", "))
 				}
@@ -131,7 +134,7 @@ func (o traceOptions) trace(r operate.Result, p firewall.Packet) view.Traced {
 func interfaceOf(s routeros.Snapshot, name string, src netip.Addr) (string, error) {
 	names := interfaceNames(s)
 	if name != "" {
-		if len(names) > 0 && !hasInterface(s, name) {
+		if _, has := s.Interface(name); len(names) > 0 && !has {
 			return "", fmt.Errorf("--in %s: the router has no such interface; it has %s", name, strings.Join(names, ", "))
 		}
 		return name, nil
@@ -153,10 +156,6 @@ func interfaceNames(s routeros.Snapshot) []string {
 		names = append(names, i.Name)
 	}
 	return names
-}
-
-func hasInterface(s routeros.Snapshot, name string) bool {
-	return slices.Contains(interfaceNames(s), name)
 }
 
 // ownAddress is an address of the router, on that interface if it has one there.

@@ -31,14 +31,13 @@ func (c *compiler) allowances() error {
 		}
 	}
 	for _, name := range c.plan.Allow.Interfaces {
-		at := slices.IndexFunc(c.router.Interfaces, func(i routeros.Interface) bool { return i.Name == name })
-		switch {
-		case at < 0:
+		switch i, ok := c.router.Interface(name); {
+		case !ok:
 			return &change.RefusalError{
 				Risk: "missing-interface", What: fmt.Sprintf("the plan allows the interface %q, which the router doesn't have", name),
 				Remedy: "create it on the router, or remove it from allow.interfaces",
 			}
-		case c.router.Interfaces[at].Slave:
+		case i.Slave:
 			return &change.RefusalError{
 				Risk: "missing-interface", What: fmt.Sprintf("the plan allows the interface %q, a port of a bridge or a bond: no packet comes in by it", name),
 				Remedy: "name the bridge or the bond in allow.interfaces",
@@ -73,7 +72,8 @@ func (c *compiler) outer(on []string) []string {
 func (c *compiler) findOuter(bare routeros.Snapshot, on []string) []string {
 	w := firewall.NewFirewall(bare)
 	receives := func(name string) bool {
-		return slices.ContainsFunc(bare.Interfaces, func(i routeros.Interface) bool { return i.Name == name && i.Receives() })
+		i, ok := bare.Interface(name)
+		return ok && i.Receives()
 	}
 	var out []string
 	add := func(name string) {
