@@ -42,20 +42,17 @@ func (r *run) another(ctx context.Context) (s Session, in bool, err error) {
 	return s, true, nil
 }
 
-// sameBox compares the serial number that the answers tell with that of the router. Where an answer
-// failed, another number does not mean another box, and nothing is known of this one.
+// sameBox compares the serial number that the answers tell with that of the router. Where the router
+// failed to tell it before the change, there is nothing to compare; where it fails to tell it now,
+// this may be any box.
 func (r *run) sameBox(results []api.Result) error {
 	serial, err := api.Serial(results)
 	want := r.options.Before.Serial
-	if err != nil || serial == want {
+	switch _, untold := errors.AsType[*api.SerialUntoldError](err); {
+	case r.options.Before.SerialUntold() && (err == nil || untold):
+		return nil
+	case err != nil || serial == want:
 		return err
-	}
-	for _, result := range results {
-		_, lacks := errors.AsType[*api.UnknownMenuError](result.Err)
-		_, hides := errors.AsType[*api.PermissionError](result.Err)
-		if result.Err != nil && !lacks && !hides { // those two are answers
-			return fmt.Errorf("the router does not tell its serial number any more: %w", result.Err)
-		}
 	}
 	r.elsewhere = &OtherBoxError{want, serial}
 	return r.elsewhere
