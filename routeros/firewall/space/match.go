@@ -43,7 +43,7 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 	}
 	for i := range out.Conditions {
 		c := &out.Conditions[i]
-		having := s.having(needs(c.Test))
+		having := s.able(c.Test)
 		if changes(c.Test) {
 			out.later = append(out.later, later{*c, s.meeting(menu, r.ID, c), having})
 			continue
@@ -58,6 +58,22 @@ func (s *Space) row(menu routeros.Menu, r *routeros.Rule) *row {
 		s.rows[&r.Attrs[0]] = out
 	}
 	return out
+}
+
+// able returns the packets that can meet a condition, either way round.
+func (s *Space) able(t firewall.Test) ref {
+	counted, ok := t.(firewall.Counted)
+	switch {
+	case !ok:
+		return s.having(needs(t))
+	case counted.Of == firewall.CountConnections:
+		return s.States(firewall.New, firewall.Established, firewall.Related).node
+	}
+	opens := s.Protocol(6).node
+	for _, f := range []firewall.Flags{firewall.ACK, firewall.RST} {
+		opens = s.diagram.minus(opens, s.boolean(flag(f)))
+	}
+	return s.diagram.and(s.whole(), s.diagram.or(opens, s.Protocol(17).node))
 }
 
 // needs returns what a packet must be to meet a condition either way round.
@@ -87,6 +103,8 @@ func changes(t firewall.Test) bool {
 		return t.Way == firewall.Out
 	case firewall.EitherPort, firewall.Listed, firewall.NATStates, firewall.Transferred:
 		return true
+	case firewall.Counted:
+		return t.Of == firewall.CountConnections
 	}
 	return false
 }
@@ -99,6 +117,9 @@ func (w *walk) match(r *row) ref {
 		set := w.meeting(r, c)
 		if c.Negated {
 			set = w.d.minus(c.having, set)
+		}
+		if _, counted := c.Test.(firewall.Counted); counted {
+			set = w.tracked(set, none)
 		}
 		out = w.d.and(out, set)
 	}
@@ -333,8 +354,17 @@ func (s *Space) cutContent(t firewall.Test, ask func() ref) ref {
 		return s.boolean(variable{kind: carries, name: t.Text})
 	case firewall.SentBy:
 		return s.boolean(variable{kind: sentBy, name: t.MAC})
-	case firewall.Always:
-		return map[bool]ref{true: all, false: none}[bool(t)]
+	case firewall.HasOption:
+		set := none
+		for _, o := range t.Of.Each() {
+			set = d.or(set, s.boolean(option(o)))
+		}
+		if !t.Want {
+			set = d.not(set)
+		}
+		return set
+	case firewall.Counted:
+		return d.and(s.able(t), ask())
 	}
 	return ask()
 }

@@ -53,7 +53,7 @@ func (s *Space) ordinary() []Set {
 		public = []string{"2a01:77::/32", "2001:db8::/32"}
 	}
 	out := []Set{s.States(firewall.New), s.Protocol(6), {s.diagram.not(s.other())}}
-	for _, unusual := range []kind{joins, isOfKind, isDynamic, isFragment, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
+	for _, unusual := range []kind{joins, isOfKind, isDynamic, isFragment, hasOption, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
 		for _, v := range s.variables(unusual) {
 			out = append(out, Set{s.diagram.not(s.boolean(v))})
 		}
@@ -103,6 +103,9 @@ func usual(f firewall.Field) int {
 	}
 	return 0
 }
+
+// option is the variable of an IPv4 option.
+func option(o firewall.Options) variable { return variable{kind: hasOption, name: o.String()} }
 
 // flag is the variable of a TCP flag.
 func flag(f firewall.Flags) variable { return variable{kind: hasFlag, name: f.String()} }
@@ -188,6 +191,8 @@ func (s *Space) details(e *Example, values map[int32]bool) {
 			if p.Protocol == 6 {
 				p.TCPFlags |= v.flags()
 			}
+		case hasOption:
+			p.Options |= v.option()
 		case joins:
 			e.face.lists = append(e.face.lists, v.name)
 		case isOfKind:
@@ -208,6 +213,12 @@ func (s *Space) details(e *Example, values map[int32]bool) {
 			p.Payload = append(p.Payload, v.name...)
 		}
 	}
+}
+
+// option is the IPv4 option of a variable.
+func (v variable) option() firewall.Options {
+	o, _ := firewall.ParseOption(v.name)
+	return o
 }
 
 // flags is the flag of a variable.
@@ -378,6 +389,8 @@ func (e Example) says(v variable) bool {
 		return slices.Contains(e.Hosts, v.name)
 	case hasFlag:
 		return p.TCPFlags&v.flags() != 0
+	case hasOption:
+		return p.Options&v.option() != 0
 	case joins:
 		return slices.Contains(e.face.lists, v.name)
 	case isOfKind:

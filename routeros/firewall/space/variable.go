@@ -11,7 +11,8 @@ import (
 // variable is something about a packet that is true or false.
 type variable struct {
 	kind kind
-	// name is the list, the text, the hardware address, the flag, or of a question the matcher.
+	// name is the list, the text, the hardware address, the flag or option, or of a question the
+	// matcher.
 	name string
 	// Of a question: the value, or of what counts the packets of its rule, the rule.
 	value string
@@ -28,6 +29,7 @@ const (
 	isSrcNAT                 // the source of its connection is translated
 	isDstNAT
 	hasFlag      // a TCP flag is set
+	hasOption    // the IPv4 header has an option
 	carries      // a text is in the payload
 	sentBy       // a hardware address sent it
 	holdsSource  // a rule, or somebody, has put the source into a list
