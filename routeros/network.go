@@ -36,10 +36,10 @@ const (
 	TrackingOff  Tracking = "no"
 )
 
-// NetworkMenus returns the menus from which [Snapshot.Learn] reads uplinks, VPN servers and
-// connection tracking. Static routes come last: their gateways are found by what the others tell.
+// NetworkMenus returns the menus from which [Snapshot.Learn] reads uplinks, VPN servers, their peers
+// and connection tracking. Static routes come last: their gateways are found by what the others tell.
 func NetworkMenus() []Menu {
-	return slices.Concat(clientMenus(), []Menu{LTE, WireGuard, OVPNServer, SSTPServer, L2TPServer, PPTPServer, IPsecPeer, ConnectionTracking, Route, Route6})
+	return slices.Concat(clientMenus(), []Menu{LTE, WireGuard, OVPNServer, SSTPServer, L2TPServer, PPTPServer, IPsecPeer, WireGuardPeers, PPPActive, IPsecActive, ConnectionTracking, Route, Route6})
 }
 
 // NetworkPrint returns the command that reads a menu of [NetworkMenus]: without the passwords and
@@ -59,6 +59,12 @@ func NetworkPrint(m Menu) Command {
 		return Print(m, "enabled", "use-ipsec")
 	case IPsecPeer:
 		return Print(m, ".id", "name", "disabled", "dynamic")
+	case WireGuardPeers:
+		return Print(m, "interface", "disabled", "allowed-address", "current-endpoint-address", "current-endpoint-port")
+	case PPPActive:
+		return Print(m, "service", "caller-id", "address")
+	case IPsecActive:
+		return Print(m, "remote-address", "dynamic-address")
 	}
 	return Print(m)
 }
@@ -81,6 +87,8 @@ func (s *Snapshot) Learn(m Menu, row Attributes) {
 		s.client(IPv4, m, row.Get("name"), row, "no")
 	case Route, Route6:
 		s.route(m, row)
+	case WireGuardPeers, PPPActive, IPsecActive:
+		s.peer(m, row)
 	case ConnectionTracking:
 		s.Tracking = Tracking(row.Get("enabled"))
 		if on, ok := ParseBool(row.Get("enabled")); ok {
@@ -198,6 +206,11 @@ func (s Snapshot) NetworkRows(m Menu) []Attributes {
 	for _, v := range s.VPNServers {
 		if v.menu() == m {
 			out = append(out, v.row())
+		}
+	}
+	for _, p := range s.Peers {
+		if PeerMenu(p.Kind) == m {
+			out = append(out, p.row())
 		}
 	}
 	if m == ConnectionTracking && s.Tracking != "" {

@@ -47,7 +47,9 @@ type Snapshot struct {
 	Uplinks []Uplink
 	// VPNServers are the VPN servers, those that are switched off too.
 	VPNServers []VPNServer
-	Tracking   Tracking
+	// Peers are the far ends of tunnels. They come and go, so they are no part of the digest.
+	Peers    []Peer
+	Tracking Tracking
 	// Untold are menus that the user may not read; see [Snapshot.Tells].
 	Untold []Menu
 

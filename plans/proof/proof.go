@@ -70,6 +70,8 @@ type Proof struct {
 	Doors []Door
 	// Overrides are the accepts of others that the gate makes void for sources which they name.
 	Overrides []Override
+	// Peers are connected peers of VPNs who would have to knock before their next connection.
+	Peers []Peers
 	// Opens lists what opens when a plan is removed, or a change of it is undone.
 	Opens []Opening
 	// Notes say what can't be decided about an undo.
@@ -338,6 +340,8 @@ func (p *prover) walk(t compile.Table) *table {
 func (p *prover) family(t compile.Table) {
 	f := p.walk(t)
 	f.operator()
+	f.tunnels()
+	f.peers()
 	f.gate()
 	f.door()
 	f.overrides()
@@ -368,6 +372,12 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 	c := space.Cuts{Open: true, Asked: p.want.Allowed.AddressLists}
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
+	}
+	for _, peer := range p.carried() {
+		c.Sources = append(c.Sources, routeros.AddressRange{First: peer.Endpoint, Last: peer.Endpoint})
+		for _, m := range p.outerMatches(peer) {
+			c.Ports = append(c.Ports, m.Ports...)
+		}
 	}
 	if t.Bogons != nil {
 		c.Apart = t.Bogons.Ranges

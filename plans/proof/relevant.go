@@ -26,6 +26,9 @@ func (f *table) relevant() []space.Set {
 			sets = append(sets, f.flow(operator, service.Port))
 		}
 	}
+	for _, peer := range f.carried() {
+		sets = append(sets, f.outerFlow(peer))
+	}
 	for _, opened := range f.doors {
 		sets = append(sets, s.And(opened, f.suspects())) // sources that the door does not trust, whatever list they are in
 	}

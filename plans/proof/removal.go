@@ -43,6 +43,7 @@ func (o Opening) String() string {
 func (p *prover) removal(t compile.Table) {
 	f := p.walk(t)
 	f.operator()
+	f.tunnels()
 	f.reopens()
 	f.followed("simplify the chains that input jumps to")
 }

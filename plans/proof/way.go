@@ -29,6 +29,7 @@ func Way(now, original routeros.Snapshot, plan string, changes change.ChangeSet,
 	for _, t := range p.want.Tables {
 		f := p.walk(t)
 		f.operator()
+		f.tunnels()
 		f.openings(f.space.And(f.fresh(len(f.states)-1), f.space.Stranger()))
 	}
 	return p.proof

@@ -35,8 +35,11 @@ gate:
 `
 	for line := range strings.Lines(more) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if key == "lists" {
+		switch key {
+		case "lists":
 			text = strings.Replace(text, "interface-lists: [LAN]", value, 1)
+		case "opens":
+			text = strings.Replace(text, "opens: [ssh, winbox]", "opens: [ssh, winbox, "+value+"]", 1)
 		}
 		text = strings.Replace(text, "# "+key, value, 1)
 	}

@@ -39,6 +39,9 @@ func Write(s routeros.Snapshot) []byte {
 		}
 	}
 	for _, m := range routeros.NetworkMenus() {
+		if m == routeros.WireGuardPeers || m == routeros.PPPActive || m == routeros.IPsecActive {
+			continue // who is connected now is no configuration
+		}
 		section(m, networkLines(s.NetworkRows(m)))
 	}
 	section(routeros.BridgePorts, lines(s.Interfaces, portLine))

@@ -85,6 +85,13 @@ func networkSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: "print getall listen get find set enable disable comment", args: "name apn-profiles comment disabled", readOnly: "running", name: "name"}, true
 	case routeros.WireGuard:
 		return schema{verbs: listVerbs, args: "name listen-port private-key mtu comment disabled", readOnly: "public-key running dynamic", required: "name", name: "name", since: "7.1"}, true
+	case routeros.WireGuardPeers:
+		return schema{verbs: listVerbs, args: "interface allowed-address endpoint-address endpoint-port public-key private-key preshared-key persistent-keepalive name comment disabled",
+			readOnly: "current-endpoint-address current-endpoint-port last-handshake rx tx dynamic", required: "interface", since: "7.1"}, true
+	case routeros.PPPActive:
+		return schema{verbs: "print getall listen get find remove", readOnly: "name service caller-id address encoding uptime session-id radius"}, true
+	case routeros.IPsecActive:
+		return schema{verbs: "print getall listen get find", readOnly: "id local-address remote-address dynamic-address port state side uptime responder natt-peer last-seen", since: "6.44"}, true
 	case routeros.OVPNServer:
 		return schema{verbs: listVerbs, args: "name port protocol enabled auth certificate comment disabled", readOnly: "dynamic", name: "name"}, true
 	case routeros.SSTPServer, routeros.L2TPServer, routeros.PPTPServer:
