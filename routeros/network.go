@@ -23,6 +23,7 @@ type VPNServer struct {
 	Protocol string // tcp or udp, where the port may be changed; else ""
 	Port     uint16 // 0 where it has none of its own, or the router does not tell it
 	Disabled bool
+	Secured  string // use-ipsec of the L2TP server: no, yes or required; "" where it is not told
 }
 
 // Tracking says whether the router tracks connections.
@@ -163,6 +164,8 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 	v := VPNServer{Name: row.Get("name"), Disabled: row.Bool("disabled")}
 	if on, ok := ParseBool(row.Get("enabled")); ok {
 		v.Disabled = !on
+	} else if m != WireGuard && m != IPsecPeer && !row.Has("disabled") {
+		v.Disabled = true // by default, which a compact export leaves out
 	}
 	switch m {
 	case WireGuard:
@@ -178,7 +181,7 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 	case SSTPServer:
 		v.Kind, v.Protocol, v.Port = "sstp", "tcp", 443
 	case L2TPServer:
-		v.Kind = "l2tp"
+		v.Kind, v.Secured = "l2tp", row.Get("use-ipsec")
 	case PPTPServer:
 		v.Kind = "pptp"
 	case IPsecPeer:
@@ -204,7 +207,7 @@ func (s Snapshot) NetworkRows(m Menu) []Attributes {
 		}
 	}
 	for _, v := range s.VPNServers {
-		if v.menu() == m {
+		if ServerMenu(v.Kind) == m {
 			out = append(out, v.row())
 		}
 	}
@@ -233,8 +236,9 @@ func (u Uplink) row() Attributes {
 	return MakeAttributes("name", u.Interface, "add-default-route", "yes", "disabled", "false")
 }
 
-func (v VPNServer) menu() Menu {
-	return map[string]Menu{"wireguard": WireGuard, "openvpn": OVPNServer, "sstp": SSTPServer, "l2tp": L2TPServer, "pptp": PPTPServer, "ipsec": IPsecPeer}[v.Kind]
+// ServerMenu returns the menu of a kind of VPN server.
+func ServerMenu(kind string) Menu {
+	return map[string]Menu{"wireguard": WireGuard, "openvpn": OVPNServer, "sstp": SSTPServer, "l2tp": L2TPServer, "pptp": PPTPServer, "ipsec": IPsecPeer}[kind]
 }
 
 func (v VPNServer) row() Attributes {
@@ -246,6 +250,9 @@ func (v VPNServer) row() Attributes {
 	}
 	if v.Port != 0 {
 		row = row.With(map[bool]string{true: "listen-port", false: "port"}[v.Kind == "wireguard"], strconv.Itoa(int(v.Port)))
+	}
+	if v.Secured != "" {
+		row = row.With("use-ipsec", v.Secured)
 	}
 	if v.Kind == "openvpn" {
 		row = row.With("protocol", v.Protocol)

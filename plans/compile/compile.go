@@ -224,6 +224,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 			Remedy: "name another family under firewall.families, or enable the package on the router",
 		}
 	}
+	rs.Notes = append(rs.Notes, serverNotes(p, s)...)
 	rs.Services = services(p.Services)
 	if note := laidAcross(p, s); note != "" {
 		rs.Notes = append(rs.Notes, note)
