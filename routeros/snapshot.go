@@ -50,7 +50,8 @@ type Snapshot struct {
 	// Peers are the far ends of tunnels. They come and go, so they are no part of the digest.
 	Peers    []Peer
 	Tracking Tracking
-	// Untold are menus that the user may not read; see [Snapshot.Tells].
+	// Untold are menus that the user may not read, see [Snapshot.Tells], and those of
+	// [SerialMenus] that failed, see [Snapshot.SerialUntold].
 	Untold []Menu
 
 	// VersionAssumed says that an export does not name its version: Version is then what is taken

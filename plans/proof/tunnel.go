@@ -140,67 +140,70 @@ func (p *prover) carried() []routeros.Peer {
 // mostCarriers bounds the tunnels of which one may carry the session and that are followed.
 const mostCarriers = 32
 
-// tunnels: if the operator's session comes in through a tunnel, its outer packets, of the running
+// tunnels are the tunnels that end on the router: of their far ends one may carry the session.
+type tunnels struct{ operators }
+
+// check: if the operator's session comes in through a tunnel, its outer packets, of the running
 // tunnel and of the next handshake, stay accepted wherever they are accepted before. A door that
 // opens the VPN is a way in again for the next handshake.
-func (f *table) tunnels() {
-	for _, peer := range f.carried() {
-		if peer.Endpoint.Is4() != (f.Family == routeros.IPv4) {
+func (tu tunnels) check() {
+	for _, peer := range tu.carried() {
+		if peer.Endpoint.Is4() != (tu.Family == routeros.IPv4) {
 			continue
 		}
-		known, owed := f.space.And(f.outerFlow(peer), f.memberships(peer.Endpoint)), f.owed()
-		forgiven := f.space.And(f.opensFor(), f.space.States(firewall.New))
-		for n := 1; n < len(f.states); n++ {
-			lost := f.space.And(known, f.space.Minus(owed, f.results[n].Accepted))
-			f.broken(Failure{
+		known, owed := tu.space.And(tu.packetsOf(peer), tu.packetsOfMember(peer.Endpoint)), tu.packetsOwed()
+		forgiven := tu.space.And(tu.packetsOpenable(), tu.space.States(firewall.New))
+		for n := 1; n < len(tu.states); n++ {
+			lost := tu.space.And(known, tu.space.Minus(owed, tu.results[n].Accepted))
+			tu.checkEmpty(Failure{
 				Promise: KeepOperator, Risk: LoseSession, After: n,
-				What:   fmt.Sprintf("%s the %s tunnel that %s from %s would be cut", f.state(n), peer.Kind, f.carries(peer), peer.Endpoint),
-				Remedy: f.tunnelRemedy(peer),
-			}, "is stopped by", f.space.Minus(lost, forgiven))
-			if n == len(f.states)-1 && !lost.Empty() && f.space.Minus(lost, forgiven).Empty() {
-				f.note(fmt.Sprintf("this session comes through a %s tunnel from %s: a tunnel that pauses has to knock from there before it comes up again, unless allow.addresses has %s", peer.Kind, peer.Endpoint, peer.Endpoint))
+				What:   fmt.Sprintf("%s the %s tunnel that %s from %s would be cut", tu.state(n), peer.Kind, tu.carries(peer), peer.Endpoint),
+				Remedy: tu.remedy(peer),
+			}, "is stopped by", tu.space.Minus(lost, forgiven))
+			if n == len(tu.states)-1 && !lost.Empty() && tu.space.Minus(lost, forgiven).Empty() {
+				tu.note(fmt.Sprintf("this session comes through a %s tunnel from %s: a tunnel that pauses has to knock from there before it comes up again, unless allow.addresses has %s", peer.Kind, peer.Endpoint, peer.Endpoint))
 			}
 		}
 	}
-	f.unseenTunnels()
+	tu.noteUnseen()
 }
 
 // carries says how sure it is that a tunnel carries the session.
-func (f *table) carries(peer routeros.Peer) string {
-	for _, operator := range f.session.Operators {
-		if found, doubtful := carriers(f.before, operator); !doubtful && slices.ContainsFunc(found, func(o routeros.Peer) bool { return o.Endpoint == peer.Endpoint }) {
+func (tu tunnels) carries(peer routeros.Peer) string {
+	for _, operator := range tu.session.Operators {
+		if found, doubtful := carriers(tu.before, operator); !doubtful && slices.ContainsFunc(found, func(o routeros.Peer) bool { return o.Endpoint == peer.Endpoint }) {
 			return fmt.Sprintf("carries this session (%s)", operator)
 		}
 	}
 	return "may carry this session"
 }
 
-func (f *table) tunnelRemedy(peer routeros.Peer) string {
-	if f.want.Removes {
-		return f.letInRemedy()
+func (tu tunnels) remedy(peer routeros.Peer) string {
+	if tu.want.Removes {
+		return tu.operators.remedy()
 	}
 	return fmt.Sprintf("write allow.addresses: [%s], or let a door open the VPN with opens: [%s]", peer.Endpoint, vpnName(peer.Kind))
 }
 
-// opensFor are the packets that doors open, whoever sends them.
-func (f *table) opensFor() space.Set {
+// packetsOpenable are the packets that doors open, whoever sends them.
+func (tu tunnels) packetsOpenable() space.Set {
 	var out space.Set
-	for _, opened := range f.doors {
-		out = f.space.Or(out, opened)
+	for _, opened := range tu.doors {
+		out = tu.space.Or(out, opened)
 	}
 	return out
 }
 
-// outerFlow are the outer packets of a peer's tunnel: of the running one, and of a new one. The
+// packetsOf are the outer packets of a peer's tunnel: of the running one, and of a new one. The
 // source port is left open: behind NAT it changes with each tunnel.
-func (f *table) outerFlow(peer routeros.Peer) space.Set {
-	s := f.space
+func (tu tunnels) packetsOf(peer routeros.Peer) space.Set {
+	s := tu.space
 	flow := s.And(s.Sources(routeros.AddressRange{First: peer.Endpoint, Last: peer.Endpoint}), s.States(firewall.New, firewall.Established))
-	flow = s.And(flow, traffic.Packets(s, f.nat, f.outerMatches(peer)))
+	flow = s.And(flow, traffic.Packets(s, tu.nat, tu.outerMatches(peer)))
 	if len(s.Interfaces()) > 1 {
 		flow = s.Minus(flow, s.Unseen())
 	}
-	if _, face := connected(f.before, peer.Endpoint); face != "" {
+	if _, face := connected(tu.before, peer.Endpoint); face != "" {
 		return s.And(flow, s.In(face))
 	}
 	if peer.Interface != "" {
@@ -209,47 +212,47 @@ func (f *table) outerFlow(peer routeros.Peer) space.Set {
 	return flow
 }
 
-// unseenTunnels says where it can't be known which outer packets carry the session.
-func (f *table) unseenTunnels() {
-	if len(f.states) == 1 {
+// noteUnseen says where it can't be known which outer packets carry the session.
+func (tu tunnels) noteUnseen() {
+	if len(tu.states) == 1 {
 		return
 	}
-	for _, operator := range f.session.Operators {
-		found, _ := carriers(f.before, operator)
+	for _, operator := range tu.session.Operators {
+		found, _ := carriers(tu.before, operator)
 		if slices.ContainsFunc(found, func(p routeros.Peer) bool { return !p.Endpoint.IsValid() }) {
-			f.note(fmt.Sprintf("%s comes in through a %s tunnel, and nothing tells from which address its outer packets come: whether they stay accepted is unknown", operator, found[0].Kind))
+			tu.note(fmt.Sprintf("%s comes in through a %s tunnel, and nothing tells from which address its outer packets come: whether they stay accepted is unknown", operator, found[0].Kind))
 		}
 	}
 	for _, kind := range []string{"wireguard", "l2tp", "ipsec"} {
-		if menu := routeros.PeerMenu(kind); slices.Contains(f.before.Untold, menu) && f.gates(f.outerMatches(routeros.Peer{Kind: kind})) {
-			f.note(fmt.Sprintf("the router does not show %s: which peers of VPNs are connected, and whether one carries this session, is unknown", menu))
+		if menu := routeros.PeerMenu(kind); slices.Contains(tu.before.Untold, menu) && tu.gates(tu.outerMatches(routeros.Peer{Kind: kind})) {
+			tu.note(fmt.Sprintf("the router does not show %s: which peers of VPNs are connected, and whether one carries this session, is unknown", menu))
 		}
 	}
 }
 
 // gates reports whether the gate shuts some of these packets.
-func (f *table) gates(matches []traffic.Match) bool {
-	return slices.ContainsFunc(traffic.Shut(f.Gate), func(g traffic.Match) bool {
+func (tu tunnels) gates(matches []traffic.Match) bool {
+	return slices.ContainsFunc(traffic.Shut(tu.Gate), func(g traffic.Match) bool {
 		return slices.ContainsFunc(matches, func(m traffic.Match) bool {
 			return g.Protocol == "" || g.Protocol == m.Protocol && (g.Ports == nil || m.Ports == nil || g.Ports.Overlaps(m.Ports))
 		})
 	})
 }
 
-// peers counts the connected peers whose next connection the gate would stop.
-func (f *table) peers() {
-	if len(f.states) == 1 || len(f.before.Peers) == 0 {
+// count counts the connected peers whose next connection the gate would stop.
+func (tu tunnels) count() {
+	if len(tu.states) == 1 || len(tu.before.Peers) == 0 {
 		return
 	}
 	var before, after trial
 	var was, is firewall.Lists
 	looked, counts, more := map[string]int{}, map[string]int{}, map[string]bool{}
 	var kinds []string
-	for _, peer := range f.before.Peers {
-		if !peer.Endpoint.IsValid() || peer.Endpoint.Is4() != (f.Family == routeros.IPv4) {
+	for _, peer := range tu.before.Peers {
+		if !peer.Endpoint.IsValid() || peer.Endpoint.Is4() != (tu.Family == routeros.IPv4) {
 			continue
 		}
-		matches := slices.DeleteFunc(f.outerMatches(peer), func(m traffic.Match) bool { return !f.gates([]traffic.Match{m}) })
+		matches := slices.DeleteFunc(tu.outerMatches(peer), func(m traffic.Match) bool { return !tu.gates([]traffic.Match{m}) })
 		if len(matches) == 0 {
 			continue
 		}
@@ -258,8 +261,8 @@ func (f *table) peers() {
 			continue
 		}
 		if before.world == nil {
-			before, after = f.trialOn(f.before), f.trialOn(f.after)
-			was, is = firewall.NewAddressLists(f.before, f.before.Clock), firewall.NewAddressLists(f.after, f.before.Clock)
+			before, after = tu.trialOn(tu.before), tu.trialOn(tu.after)
+			was, is = firewall.NewAddressLists(tu.before, tu.before.Clock), firewall.NewAddressLists(tu.after, tu.before.Clock)
 		}
 		if before.lets(peer, matches[0], was) && !after.lets(peer, matches[0], is) {
 			if counts[peer.Kind]++; counts[peer.Kind] == 1 {
@@ -268,15 +271,15 @@ func (f *table) peers() {
 		}
 	}
 	for _, kind := range kinds {
-		p := Peers{VPN: vpnName(kind), Family: f.Family, Count: counts[kind], More: more[kind]}
-		f.proof.Peers = append(f.proof.Peers, p)
-		f.note(p.String())
+		p := Peers{VPN: vpnName(kind), Family: tu.Family, Count: counts[kind], More: more[kind]}
+		tu.proof.Peers = append(tu.proof.Peers, p)
+		tu.note(p.String())
 	}
 }
 
 // trialOn is another state of the router, for packets to be played on.
-func (f *table) trialOn(s routeros.Snapshot) trial {
-	return trial{snapshot: s, world: firewall.NewFirewall(s), table: f.Table, probes: traffic.NewProbes(s, f.Family), plan: f.want.Plan, at: s.Clock}
+func (tu tunnels) trialOn(s routeros.Snapshot) trial {
+	return trial{family: tu.family, snapshot: s, world: firewall.NewFirewall(s), probes: traffic.NewProbes(s, tu.Family), at: s.Clock}
 }
 
 // lets reports whether a peer's first packet is accepted, on any interface by which it may come.
@@ -300,7 +303,7 @@ func (t trial) lets(peer routeros.Peer, m traffic.Match, lists firewall.Lists) b
 func (t trial) uplinks() []string {
 	var out []string
 	for _, u := range t.snapshot.Uplinks {
-		if u.Family == t.table.Family && u.Interface != "" && !strings.HasPrefix(u.Interface, "*") {
+		if u.Family == t.Family && u.Interface != "" && !strings.HasPrefix(u.Interface, "*") {
 			out = append(out, u.Interface)
 		}
 	}
