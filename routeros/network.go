@@ -40,7 +40,7 @@ const (
 // NetworkMenus returns the menus from which [Snapshot.Learn] reads uplinks, VPN servers, their peers
 // and connection tracking. Static routes come last: their gateways are found by what the others tell.
 func NetworkMenus() []Menu {
-	return slices.Concat(clientMenus(), []Menu{LTE, WireGuard, OVPNServer, SSTPServer, L2TPServer, PPTPServer, IPsecPeer, WireGuardPeers, PPPActive, IPsecActive, ConnectionTracking, Route, Route6})
+	return slices.Concat(clientMenus(), routingMenus(), []Menu{LTE, WireGuard, OVPNServer, SSTPServer, L2TPServer, PPTPServer, IPsecPeer, WireGuardPeers, PPPActive, IPsecActive, ConnectionTracking, Route, Route6})
 }
 
 // NetworkPrint returns the command that reads a menu of [NetworkMenus]: without the passwords and
@@ -60,6 +60,14 @@ func NetworkPrint(m Menu) Command {
 		return Print(m, "enabled", "use-ipsec")
 	case IPsecPeer:
 		return Print(m, ".id", "name", "disabled", "dynamic")
+	case VRFMenu:
+		return Print(m, "name", "interfaces", "disabled")
+	case LTEAPN:
+		return Print(m, "name", "add-default-route")
+	case IPv6Settings:
+		return Print(m, "forward", "accept-router-advertisements", "disable-ipv6")
+	case BGPConnection, BGPPeer, OSPFInstance:
+		return Print(m, "name", "disabled")
 	case WireGuardPeers:
 		return Print(m, "interface", "disabled", "allowed-address", "current-endpoint-address", "current-endpoint-port")
 	case PPPActive:
@@ -82,7 +90,13 @@ func (s *Snapshot) Learn(m Menu, row Attributes) {
 		s.client(IPv4, m, row.Get("interface"), row, "yes")
 	case DHCPClient6:
 		s.client(IPv6, m, row.Get("interface"), row, "no")
-	case PPPClient, LTE:
+	case VRFMenu, LTEAPN, IPv6Settings, DetectInternet, BGPConnection, BGPPeer, OSPFInstance, OSPFNetwork:
+		s.routing(m, row)
+	case LTE:
+		if s.lteRoutes(row) || row.Has("add-default-route") {
+			s.client(IPv4, m, row.Get("name"), row, "yes")
+		}
+	case PPPClient:
 		s.client(IPv4, m, row.Get("name"), row, "yes")
 	case PPPoEClient, PPTPClient, L2TPClient, SSTPClient, OVPNClient:
 		s.client(IPv4, m, row.Get("name"), row, "no")
@@ -200,7 +214,7 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 // NetworkRows returns rows of a menu of [NetworkMenus] that say what the snapshot knows: the
 // opposite of [Snapshot.Learn]. Dynamic rows are left out.
 func (s Snapshot) NetworkRows(m Menu) []Attributes {
-	var out []Attributes
+	out := s.routingRows(m)
 	for _, u := range s.Uplinks {
 		if u.Menu == m && !u.Dynamic {
 			out = append(out, u.row())

@@ -130,6 +130,7 @@ func (c *compiler) table() (Table, error) {
 		t.Doors = append(t.Doors, c.door(d))
 	}
 	c.notes = append(c.notes, voidNotes(c.router, c.family)...)
+	c.notes = append(c.notes, c.unsureNotes()...)
 	if len(t.Doors)+len(t.Gate) == 0 {
 		return t, nil // the plan concerns only the other family
 	}

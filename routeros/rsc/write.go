@@ -154,6 +154,9 @@ func serviceLine(s routeros.Service) string {
 		return ""
 	}
 	row := routeros.MakeAttributes("disabled", yesNo(s.Disabled), "port", fmt.Sprint(s.Port), s.FromName, routeros.JoinPrefixes(s.From))
+	if s.VRF != "" {
+		row = row.With("vrf", s.VRF)
+	}
 	if s.Certificate != "" {
 		row = row.With("certificate", s.Certificate)
 	}
