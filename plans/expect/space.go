@@ -47,6 +47,11 @@ func (c *checker) table(f routeros.Family) *table {
 	for _, p := range c.plans {
 		cuts.Apart, cuts.Asked = append(cuts.Apart, p.Allow.Addresses...), append(cuts.Asked, p.Allow.AddressLists...)
 	}
+	for _, a := range c.router.Addresses {
+		if !a.Disabled && a.Prefix.Addr().Is4() == (f == routeros.IPv4) {
+			rules = append(rules, routeros.NewRule("chain", "input", "action", "accept", "in-interface", a.Interface, "dst-address", a.Prefix.Addr().String()))
+		}
+	}
 	t.asked = routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{f.Filter(): rules}}
 	t.space = space.New(f, cuts, c.router, t.asked)
 	t.nat = traffic.Translated(t.space, c.router)
@@ -473,7 +478,7 @@ func (f *table) prefixes(of []string, counts func(routeros.AddressRange) bool) s
 // shown is the result with a packet of a set, which the evaluator of single packets is asked about
 // too.
 func (f *table) shown(t Test, target Target, as Outcome, set space.Set) Result {
-	e, ok := f.space.Pick(set, f.space.Sources(routeros.AddressRange{First: f.probe, Last: f.probe}))
+	e, ok := f.space.Pick(set, f.home(), f.space.Sources(routeros.AddressRange{First: f.probe, Last: f.probe}))
 	if !ok {
 		return unknown(t, "there is no packet that shows it")
 	}
@@ -487,6 +492,16 @@ func (f *table) shown(t Test, target Target, as Outcome, set space.Set) Result {
 		return unknown(t, "the proof and the evaluator of single packets disagree about "+e.Packet.String())
 	case as == Unknown:
 		out.Why = "it " + hangsOn(fate)
+	}
+	return out
+}
+
+// home are the packets to an address of the interface by which they come in, as most are.
+func (f *table) home() space.Set {
+	var out space.Set
+	rules := f.asked.Rules[f.family.Filter()]
+	for i := len(f.at); i < len(rules); i++ { // behind those of the tests
+		out = f.space.Or(out, f.space.Asks(f.asked, f.family.Filter(), &rules[i]))
 	}
 	return out
 }

@@ -33,7 +33,7 @@ tests:
     expect: drop
 
   # One packet, as rosknock trace takes it. What it leaves open, such as the source port, may be anything.
-  # - name: WinBox of the neighbour is dropped
+  # - name: WinBox from one address is dropped
   #   packet: tcp 203.0.113.9 :8291 in WAN
   #   expect: drop
 `
