@@ -178,9 +178,10 @@ func (c *checker) named(name string) (interfaces []string, why string) {
 	}
 	why = fmt.Sprintf("the router shows neither an interface nor an interface list %s", routeros.Quote(name))
 	if near, ok := form.Nearest(name, known); ok {
-		why += ": " + form.DidYouMean(near)
+		return nil, why + ": " + form.DidYouMean(near)
 	}
-	return nil, why
+	const most = 8
+	return nil, why + "; it has " + traffic.Names(known[:min(most, len(known))])
 }
 
 // check runs one test, over all families that it is about. What fails goes before what is unknown.
