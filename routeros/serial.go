@@ -3,6 +3,7 @@ package routeros
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,11 @@ func ReadSerial(routerBoard, license []Attributes) string {
 		}
 	}
 	return ""
+}
+
+// SerialUntold reports whether the router failed to tell its serial number, so that it may have one.
+func (s Snapshot) SerialUntold() bool {
+	return s.Serial == "" && slices.ContainsFunc(SerialMenus(), func(m Menu) bool { return slices.Contains(s.Untold, m) })
 }
 
 // mostSerial is how long a serial number is that is taken as it stands.

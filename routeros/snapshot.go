@@ -48,7 +48,8 @@ type Snapshot struct {
 	// VPNServers are the VPN servers, those that are switched off too.
 	VPNServers []VPNServer
 	Tracking   Tracking
-	// Untold are menus that the user may not read; see [Snapshot.Tells].
+	// Untold are menus that the user may not read, see [Snapshot.Tells], and those of
+	// [SerialMenus] that failed, see [Snapshot.SerialUntold].
 	Untold []Menu
 
 	// VersionAssumed says that an export does not name its version: Version is then what is taken

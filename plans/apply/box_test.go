@@ -45,6 +45,34 @@ func TestOtherBox(t *testing.T) {
 	}
 }
 
+// TestLateSerial: a router that fails to tell its serial number before a change, and tells it over a
+// further session, is not taken for another box, nor is the number of its licence taken for it.
+func TestLateSerial(t *testing.T) {
+	for _, version := range []string{"7.14", "7.20"} {
+		for _, serial := range []string{"", "HX1", sim.NoSerial} {
+			for _, menu := range routeros.SerialMenus() {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPlace(t, version, sim.Knobs{}, opened(version), func(o *sim.Options) { o.Serial = serial })
+					defer p.close()
+					asked := 0
+					p.on(func(q sim.Request) sim.Action {
+						if q.Words[0] != menu.Verb("print") {
+							return sim.Action{}
+						}
+						if asked++; asked == 1 {
+							return sim.Action{Kind: sim.Trap, Message: "failure: something went wrong"}
+						}
+						return sim.Action{}
+					})
+					if got := p.run(plans.Chain, "first", apply.Options{}); got.Outcome != apply.Changed || asked < 2 {
+						t.Errorf("%s, serial %q, %s: %s, %v, asked %d times", version, serial, menu, got.Outcome, got.Err, asked)
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestSilentBox: a router that fails to tell its serial number over a further session is not taken
 // for another box: the change is rolled back over the first session. One that never told it is
 // worked on.
@@ -70,7 +98,7 @@ func TestSilentBox(t *testing.T) {
 					after := own(p.router.Snapshot())
 					switch {
 					case result.Outcome == apply.Changed && after != before:
-					case result.Outcome == apply.Reverted && after == before && strings.Contains(result.Err.Error(), "does not tell its serial number any more"):
+					case result.Outcome == apply.Reverted && after == before && strings.Contains(result.Err.Error(), "fails to tell its serial number"):
 					default:
 						t.Errorf("%s, serial %q, %s: %s, %v", version, serial, menu, result.Outcome, result.Err)
 					}

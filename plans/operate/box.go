@@ -3,6 +3,7 @@ package operate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -114,5 +115,8 @@ func whatItIs(ctx context.Context, session *api.Session) (*routeros.Snapshot, er
 		snapshot.Identity = results[1].Rows[0].Get("name")
 	}
 	snapshot.Serial, err = api.Serial(results[2:])
-	return &snapshot, err
+	if _, untold := errors.AsType[*api.SerialUntoldError](err); err != nil && !untold {
+		return nil, err
+	}
+	return &snapshot, nil
 }

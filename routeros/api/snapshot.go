@@ -56,7 +56,7 @@ func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, 
 				return routeros.Snapshot{}, err
 			}
 			var missing *UnknownMenuError
-			if !errors.As(err, &missing) && slices.Contains(routeros.NetworkMenus(), p.menu) {
+			if !errors.As(err, &missing) && slices.Contains(routeros.NetworkMenus(), p.menu) || p.identifies() && !isAnswer(err) {
 				snapshot.Untold = append(snapshot.Untold, p.menu)
 			}
 			continue
@@ -97,6 +97,9 @@ type part struct {
 // mostSplit bounds a menu with values that are lists: a comma list takes sixteen times its size
 // once it is split. Such menus have a few rows of a few names or prefixes.
 const mostSplit = 1 << 20
+
+// identifies reports whether a part tells which box the router is.
+func (p part) identifies() bool { return slices.Contains(routeros.SerialMenus(), p.menu) }
 
 // read puts the rows of a part into a snapshot, if they are not too large.
 func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
@@ -167,25 +170,54 @@ func fillRouterBoard(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attr
 	return nil
 }
 
-// fillLicense comes after fillRouterBoard.
+// fillLicense comes after fillRouterBoard. Where that failed, a licence is not what tells the box: the
+// board may have a number.
 func fillLicense(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
-	if s.Serial == "" {
+	if s.Serial == "" && !slices.Contains(s.Untold, routeros.RouterBoard) {
 		s.Serial = routeros.ReadSerial(nil, rows)
 	}
 	return nil
 }
 
+// SerialUntoldError says that a router failed to tell its serial number. It is no answer: the
+// router may be any box.
+type SerialUntoldError struct{ Err error }
+
+// Error implements error.
+func (e *SerialUntoldError) Error() string {
+	return fmt.Sprintf("the router fails to tell its serial number: %v", e.Err)
+}
+
+// Unwrap returns what the router said.
+func (e *SerialUntoldError) Unwrap() error { return e.Err }
+
 // Serial is what tells a router from every other one, from the answers to prints of
-// [routeros.SerialMenus]. An error is that of the connection: a router may tell nothing.
+// [routeros.SerialMenus]; "" where the router has none. An error is that of the connection, or a
+// [SerialUntoldError].
 func Serial(results []Result) (string, error) {
 	rows := make([][]routeros.Attributes, len(results))
 	for i, result := range results {
-		if result.Err != nil && !mayFail.excuses(result.Err) {
+		switch {
+		case result.Err == nil || isAnswer(result.Err):
+			rows[i] = result.Rows
+		case mayFail.excuses(result.Err):
+			return "", &SerialUntoldError{result.Err}
+		default:
 			return "", result.Err
 		}
-		rows[i] = result.Rows
+		if serial := routeros.ReadSerial(rows[0], nil); serial != "" {
+			return serial, nil
+		}
 	}
 	return routeros.ReadSerial(rows[0], rows[1]), nil
+}
+
+// isAnswer reports whether an error is a router's answer to the question for its serial number: it
+// lacks the menu, or hides it from this user. It answers the same again.
+func isAnswer(err error) bool {
+	_, lacks := errors.AsType[*UnknownMenuError](err)
+	_, hides := errors.AsType[*PermissionError](err)
+	return lacks || hides
 }
 
 func fillClock(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
