@@ -263,8 +263,8 @@ func administer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(running(ts)[args[0]].router.Admin(routeros.NewCommand(args[1], pairs...)))
 }
 
-// dialIn is `dial-in NAME INTERFACE LIST`: somebody dials in over L2TP, over a dynamic interface that
-// joins an interface list.
+// dialIn is `dial-in NAME INTERFACE LIST`: somebody dials in over L2TP. The interface is a dynamic
+// one, and joins an interface list.
 func dialIn(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: dial-in NAME INTERFACE LIST")

@@ -11,8 +11,8 @@
 //	if err := p.Err(); err != nil { … } // a *change.RefusalError: exit code 4
 //
 // What the proof does not know: traffic that is not addressed to the router (except what
-// destination NAT forwards), rules of the mangle table, bridge filters, and what a service itself
-// does with a packet.
+// destination NAT forwards), what the router itself sends, rules of the mangle table, bridge
+// filters, and what a service itself does with a packet. docs/proof.md has the whole list.
 //
 // The files in the order of their story: proof.go says what is promised and what comes out;
 // prover.go checks the change set and the router as a whole; family.go follows the packets of IPv4

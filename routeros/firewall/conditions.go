@@ -129,7 +129,8 @@ const (
 type Counted struct{ Of Count }
 
 // Counts reports whether a packet is counted (routeros-facts § 15.1). psd counts TCP and UDP, but
-// no later fragment and no TCP with ACK or RST; connection-limit counts what belongs to a connection.
+// no later fragment and no TCP with ACK or RST; connection-limit counts what belongs to a
+// connection.
 func (t Counted) Counts(p *Packet) bool {
 	if t.Of == CountConnections {
 		return p.State != Invalid && p.State != Untracked

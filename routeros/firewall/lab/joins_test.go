@@ -98,7 +98,8 @@ firewall: {families: [ipv4]}
 	return changetest.After(t, before, changes)
 }
 
-// appears plugs a cable into the router, whose rules are loaded, and waits until it carries packets.
+// appears plugs a cable into the router, whose rules are loaded, and waits until it carries
+// packets.
 func (l *lab) appears(t *testing.T, f *loaded) {
 	t.Helper()
 	client := handle(t, l.away)

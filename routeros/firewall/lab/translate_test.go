@@ -425,6 +425,8 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 		}
 		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0xfc}, Xor: []byte{0}}
 		return []expr.Any{ipField(1, 1), mask, equal(not, byte(n)<<2)}, err
+	case "ipv4-options":
+		return ipOptions(bare)
 	case "ttl":
 		return ttl(bare, not, 8)
 	case "hop-limit":
@@ -744,6 +746,25 @@ func icmp(value string, not bool) ([]expr.Any, error) {
 		}
 	}
 	return []expr.Any{transportField(0, 2), inRange(not, []byte{byte(number), byte(first)}, []byte{byte(number), byte(last)})}, nil
+}
+
+// exthdrIPv4 is NFT_EXTHDR_OP_IPV4 of linux/netfilter/nf_tables.h: the options of an IPv4 header.
+const exthdrIPv4 expr.ExthdrOp = 2
+
+// ipOptions reads any and none, which are told by the length of the header, and two of the options,
+// by the numbers of IANA.
+func ipOptions(value string) ([]expr.Any, error) {
+	if value == "any" || value == "none" {
+		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0x0f}, Xor: []byte{0}}
+		return []expr.Any{ipField(0, 1), mask, equal(value == "any", 5)}, nil
+	}
+	name, without := strings.CutPrefix(value, "no-")
+	number, known := map[string]uint8{"record-route": 7, "router-alert": 148}[name]
+	if !known {
+		return nil, errors.New("the lab can't read it")
+	}
+	there := &expr.Exthdr{DestRegister: 1, Type: number, Len: 1, Flags: unix.NFT_EXTHDR_F_PRESENT, Op: exthdrIPv4}
+	return []expr.Any{there, equal(without, 1)}, nil
 }
 
 func ttl(value string, not bool, offset uint32) ([]expr.Any, error) {
