@@ -334,6 +334,9 @@ func (r *Router) loadServices(services []routeros.Service) {
 			continue
 		}
 		a := t.rows[i].attrs.With("port", itoa(int(s.Port))).With("disabled", routeros.FormatBool(s.Disabled)).With("address", routeros.JoinPrefixes(s.From))
+		if s.VRF != "" {
+			a = a.With("vrf", s.VRF)
+		}
 		if s.Certificate != "" {
 			a = a.With("certificate", s.Certificate)
 		}
