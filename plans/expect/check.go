@@ -211,25 +211,26 @@ func unknown(t Test, why string) Result {
 	return Result{Test: t, Outcome: Unknown, Got: string(Unknown), Why: why}
 }
 
-// families are those that a test is about. why names a table that the router does not show.
+// families are those that a test is about. why names tables that the router does not show.
 func (c *checker) families(t Test) (out []routeros.Family, why string) {
 	s := c.router
+	var hidden []string
 	for _, f := range routeros.Families() {
 		asked := t.Family == f
 		if t.Family != 0 && !asked {
 			continue
 		}
 		for _, menu := range []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} {
-			if !s.Tells(menu) {
-				why = fmt.Sprintf("nothing is known of %s, which is not shown", menu)
+			if !s.Tells(menu) || menu == f.Filter() && !s.HasMenu(menu) && (asked || f == routeros.IPv4) {
+				hidden = append(hidden, string(menu))
 			}
 		}
-		switch has := s.HasMenu(f.Filter()); {
-		case !has && (asked || f == routeros.IPv4):
-			why = fmt.Sprintf("nothing is known of %s, which is not shown", f.Filter())
-		case has && (asked || f == routeros.IPv4 || len(s.Rules[f.Filter()]) > 0 || c.has6()):
+		if s.HasMenu(f.Filter()) && (asked || f == routeros.IPv4 || len(s.Rules[f.Filter()]) > 0 || c.has6()) {
 			out = append(out, f)
 		}
+	}
+	if hidden != nil {
+		why = "nothing is known of what is not shown: " + strings.Join(hidden, ", ")
 	}
 	return out, why
 }

@@ -76,6 +76,7 @@ add chain=input action=accept connection-state=established,related
 		{"half of the internet is", "add chain=input action=accept src-address=0.0.0.0/1\nadd chain=input action=drop", "from: stranger, reaches: [ssh], expect: drop", "failed", "accept", "tcp 93.77.77.77:51077 → 198.51.100.9:22 on ether1"},
 		{"anyone is everybody", "add chain=input action=accept src-address=203.0.113.77\nadd chain=input action=drop", "reaches: [ssh], expect: drop", "failed", "accept", "tcp 203.0.113.77:51077 → 192.168.88.1:22 on bridge"},
 		{"rejected is not dropped", "add chain=input action=reject reject-with=tcp-reset protocol=tcp", "packet: tcp 203.0.113.9 :22, expect: drop", "failed", "reject", "tcp 203.0.113.9:51077 → 192.168.88.1:22 on bridge"},
+		{"held is not dropped", "add chain=input action=tarpit protocol=tcp", "packet: tcp 203.0.113.9 :22 in WAN, expect: drop", "failed", "tarpit", "tcp 203.0.113.9:51077 → 198.51.100.9:22 on ether1"},
 		{"rejected", "add chain=input action=reject reject-with=tcp-reset protocol=tcp", "packet: tcp 203.0.113.9 :22, expect: reject", "passed", "reject", ""},
 		{"rejected does not get in", "add chain=input action=reject reject-with=tcp-reset protocol=tcp", "reaches: [ssh], expect: drop", "passed", "drop", ""},
 		{"a limit", "add chain=input action=accept protocol=tcp dst-port=22 limit=5,5:packet\nadd chain=input action=drop", "packet: tcp 203.0.113.9 :22, expect: drop", "unknown", "accept", "tcp 203.0.113.9:51077 → 192.168.88.1:22 on bridge"},

@@ -68,7 +68,12 @@ exports. Each test is about all packets of a class: what it leaves open may be a
 echo request, not out of an IPsec tunnel, and to an address of the router; with another state, TCP packets have the flag ACK alone.
 
 An address is in those lists in which it is when the test runs, like a packet of ` + "`rosknock trace`" + `. All other sources are in no list by
-a rule's doing. A stranger is none that an enabled rule or an address list names, with a prefix of at most /8, or /7 in IPv6.
+a rule's doing.
+
+A stranger comes in by an interface outside, from an address that no enabled rule, no address list and no service names; a prefix wider than
+/8 (IPv6: /7) names nobody. Outside is also an interface that the router does not show, or that comes later: one in no interface list, and one
+in each list that strangers come in by, such as WAN. After a knock, a stranger is one such address. Packets with a forged address that a rule
+does name are not a stranger's: a test with ` + "`from: anyone`" + ` is about these too.
 
 What can't be decided from a packet, such as limit, a layer-7 pattern or a packet mark, is followed both ways. A test that hangs on it does
 not hold, and its outcome is unknown. So is one about something that an export does not show.

@@ -154,3 +154,40 @@ func TestAgainstPackets(t *testing.T) {
 	})
 	t.Logf("%v", seen)
 }
+
+// TestReachesAgainstPackets: where no stranger, or everybody of the LAN, is said to reach a service,
+// no packet of theirs contradicts it.
+func TestReachesAgainstPackets(t *testing.T) {
+	cases, err := expect.Read("tests.yaml", []byte("version: 1\ntests:\n  - {name: out, from: stranger, reaches: [ssh], expect: drop}\n  - {name: in, from: LAN, family: ipv4, reaches: [ssh], expect: accept}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawnRouter(t)
+		results := expect.Check(cases, s, nil)
+		for _, r := range results {
+			seen[r.Test.Name+" "+string(r.Outcome)]++
+		}
+		src := rapid.SampledFrom([]string{"93.77.77.77", "198.52.0.1", "8.8.8.8", "192.168.88.5", "10.1.2.3"}).Draw(t, "source")
+		sport, dport := rapid.SampledFrom([]uint16{53, 40000}).Draw(t, "from"), rapid.SampledFrom([]uint16{22, 2222}).Draw(t, "port")
+		size := rapid.SampledFrom([]int{60, 150}).Draw(t, "size")
+		for _, at := range []struct {
+			result expect.Result
+			in     string
+		}{{results[0], "ether1"}, {results[0], ""}, {results[1], "bridge"}} {
+			p := sent(t, "tcp", src, sport, dport, at.in, size)
+			for _, d := range firewall.NewFirewall(s).Dispositions(p, firewall.NewAddressLists(s, s.Clock), s.Clock) {
+				port := p.DstPort
+				if d.At.IsValid() && d.At.Port() != 0 {
+					port = d.At.Port()
+				}
+				reaches := d.Verdict == firewall.Accept && port == 22
+				if at.result.Outcome == expect.Passed && (at.in != "bridge" && reaches || at.in == "bridge" && port == 22 && !reaches) {
+					t.Fatalf("%s: %s, and the test %s holds", p, d.Verdict, at.result.Test.Name)
+				}
+			}
+		}
+	})
+	t.Logf("%v", seen)
+}

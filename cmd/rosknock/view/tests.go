@@ -183,6 +183,9 @@ func (s testsText) all(w io.Writer, all iter.Seq[testedLine]) error {
 		}
 	}
 	Say(w, "%s\n", sum.tally(failed, unknown))
+	if !s.full && failed+unknown > 0 {
+		Say(w, "-v shows the packets, and the rules that they meet\n")
+	}
 	return nil
 }
 
