@@ -57,7 +57,7 @@ func (r *Router) AdminLeaves(user string) {
 
 // admin makes a session without a connection.
 func (r *Router) admin(service, user, group string) *session {
-	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.wall(r.options.Now())}
+	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.clock.wall(r.clock.now())}
 	s.queue.wake.L = &s.queue.Mutex
 	return s
 }

@@ -41,7 +41,7 @@ func (r *Router) fasttrack(t *table) {
 	}
 	t.insert(0, &row{
 		attrs:   routeros.MakeAttributes("chain", "forward", "action", "passthrough", "comment", "special dummy rule to show fasttrack counters"),
-		dynamic: true, builtin: true, count: &counters{}, created: r.wall(r.options.Now()),
+		dynamic: true, builtin: true, count: &counters{}, created: r.clock.wall(r.clock.now()),
 	})
 	r.outdated = true
 }
@@ -83,7 +83,7 @@ func (r *Router) reboot() {
 		delete(r.sessions, s)
 		s.finish()
 	}
-	r.booted = r.options.Now()
+	r.booted = r.clock.now()
 	r.down = r.booted.Add(r.options.Knobs.BootTime)
 	r.suspended = nil
 	clear(r.flows)
@@ -104,7 +104,7 @@ func (r *Router) reboot() {
 		again := *w
 		again.runs = 0
 		again.next = r.firstRun(&again)
-		r.ends(r.when(again.next))
+		r.ends(r.clock.when(again.next))
 		t.replace(i, &again)
 	}
 }
@@ -217,7 +217,7 @@ func (r *Router) leave(s *session) {
 	switch after := r.options.Knobs.UnrollAfter; {
 	case r.safe == nil || r.safe.owner != s:
 	case after > 0:
-		r.safe.unrollAt = r.options.Now().Add(after)
+		r.safe.unrollAt = r.clock.now().Add(after)
 		r.ends(r.safe.unrollAt)
 	default:
 		r.unroll()

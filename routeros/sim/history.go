@@ -29,7 +29,7 @@ func (q *request) record(m routeros.Menu, did string) {
 
 func (r *Router) remember(attrs routeros.Attributes) {
 	t := r.table(routeros.History)
-	t.insert(0, &row{attrs: attrs, created: r.wall(r.options.Now())})
+	t.insert(0, &row{attrs: attrs, created: r.clock.wall(r.clock.now())})
 	if len(t.rows) > historySize {
 		t.delete(historySize)
 	}
@@ -55,7 +55,7 @@ func (r *Router) forgetSince(first uint32) {
 // showAction adds the present state of an action: it floats while its safe mode is held.
 func (r *Router) showAction(a routeros.Attributes, w *row) routeros.Attributes {
 	floats := r.safe != nil && w.id >= r.safe.first
-	return a.Merge(routeros.MakeAttributes("time", r.stamp(w.created), "undoable", routeros.FormatBool(!floats),
+	return a.Merge(routeros.MakeAttributes("time", r.clock.stamp(w.created), "undoable", routeros.FormatBool(!floats),
 		"redoable", "false", "floating-undo", routeros.FormatBool(floats)))
 }
 

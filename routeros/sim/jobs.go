@@ -24,12 +24,12 @@ type counts map[string]int
 
 // schedule works out when a scheduler entry that was added or changed runs next.
 func (q *request) schedule(w *row) {
-	now := q.wall(q.now)
+	now := q.clock.wall(q.now)
 	if pending := w.get("start-time") == "startup" && w.next.After(now); pending {
 		return
 	}
 	w.next = q.nextRun(w, now)
-	q.ends(q.when(w.next))
+	q.ends(q.clock.when(w.next))
 }
 
 // nextRun is the first moment after another, by the clock on the wall, at which an entry runs
@@ -47,7 +47,7 @@ func (r *Router) nextRun(w *row, after time.Time) time.Time {
 	case w.get("start-time") == "startup" && every == 0:
 		return time.Time{}
 	case w.get("start-time") == "startup":
-		start = r.wall(r.booted)
+		start = r.clock.wall(r.booted)
 	case start.After(after):
 		return start
 	case every == 0:
@@ -62,15 +62,15 @@ func (r *Router) idle(w *row) bool { return w.attrs.Bool("disabled") || r.option
 // firstRun is when an entry runs after a start of the router: one of start-time=startup without an
 // interval three seconds later (routeros-facts § 6.2).
 func (r *Router) firstRun(w *row) time.Time {
-	if next := r.nextRun(w, r.wall(r.booted)); !next.IsZero() || r.idle(w) || w.get("start-time") != "startup" {
+	if next := r.nextRun(w, r.clock.wall(r.booted)); !next.IsZero() || r.idle(w) || w.get("start-time") != "startup" {
 		return next
 	}
-	return r.wall(r.booted).Add(3 * time.Second)
+	return r.clock.wall(r.booted).Add(3 * time.Second)
 }
 
 // startOf reads when an entry starts; given says whether it was set explicitly.
 func (r *Router) startOf(w *row) (start time.Time, given bool) {
-	at, err := time.ParseInLocation(r.dateForm()+" 15:04:05", w.get("start-date")+" "+w.get("start-time"), r.options.Zone)
+	at, err := time.ParseInLocation(r.options.dateForm()+" 15:04:05", w.get("start-date")+" "+w.get("start-time"), r.options.Zone)
 	if err != nil {
 		return w.created, false
 	}
@@ -85,9 +85,9 @@ func (r *Router) runJobs(now time.Time) {
 	r.running = true
 	defer func() { r.running = false }()
 	for {
-		at, w := r.firstSuspended(now), r.firstDue(r.wall(now))
+		at, w := r.firstSuspended(now), r.firstDue(r.clock.wall(now))
 		switch {
-		case at >= 0 && (w == nil || !r.suspended[at].at.After(r.when(w.next))):
+		case at >= 0 && (w == nil || !r.suspended[at].at.After(r.clock.when(w.next))):
 			job := r.suspended[at]
 			r.suspended = slices.Delete(r.suspended, at, at+1)
 			r.runScript(job.session, job.name, job.rest, job.counts, job.at)
@@ -121,13 +121,13 @@ func (r *Router) firstDue(now time.Time) *row {
 
 func (r *Router) runJob(w *row) {
 	t, at := r.table(routeros.Scheduler), w.next
-	if at.Before(r.jumped) {
-		at = r.jumped // the clock never showed the moments in between
+	if at.Before(r.clock.jumped) {
+		at = r.clock.jumped // the clock never showed the moments in between
 	}
 	ran := *w
 	ran.runs++
 	ran.next = r.nextRun(w, at)
-	r.ends(r.when(ran.next))
+	r.ends(r.clock.when(ran.next))
 	t.replace(t.find(w.id), &ran)
 	source := w.get("on-event")
 	if named := r.named(routeros.Script, source); named != nil {
@@ -142,7 +142,7 @@ func (r *Router) runJob(w *row) {
 	// A scheduler's script has the policies of its entry, not of the user who added it
 	// (routeros-facts § 6.2).
 	owner := &session{router: r, user: w.get("owner"), policy: w.get("policy"), service: "scheduler"}
-	r.runScript(owner, w.get("name"), statements, counts{}, r.when(at))
+	r.runScript(owner, w.get("name"), statements, counts{}, r.clock.when(at))
 }
 
 // runNow is /system/script/run: with the policies of the calling user, who gets its output
@@ -178,7 +178,7 @@ func (r *Router) started(w *row) {
 	t := r.table(routeros.Script)
 	if i := slices.Index(t.rows, w); i >= 0 {
 		again := *w
-		again.runs, again.next = w.runs+1, r.wall(r.options.Now())
+		again.runs, again.next = w.runs+1, r.clock.wall(r.clock.now())
 		t.replace(i, &again)
 	}
 }
@@ -312,7 +312,7 @@ func (r *Router) evaluate(s *session, v script.Value) (string, *trap) {
 
 // find returns the ids of the rows for which every condition holds.
 func (r *Router) find(s *session, c *script.Command) ([]string, *trap) {
-	q := &request{Router: r, session: s, menu: c.Menu, verb: "print", attrs: map[string]string{}, now: r.options.Now()}
+	q := &request{Router: r, session: s, menu: c.Menu, verb: "print", attrs: map[string]string{}, now: r.clock.now()}
 	schema, ok := r.schema(c.Menu)
 	if !ok {
 		return nil, noSuchPrefix()

@@ -49,7 +49,7 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	if flow := r.flows[key]; flow != nil && p.State != firewall.New {
 		p.To = flow.to
 	}
-	fate := r.world.Input(p, lists{r}, r.wall(now).In(r.options.Zone)) // rules about the time of day go by the clock on the wall
+	fate := r.world.Input(p, lists{r}, r.clock.wall(now).In(r.options.Zone)) // rules about the time of day go by the clock on the wall
 	r.countLooks(fate, p)
 	for _, a := range fate.Additions {
 		r.enlist(a, now)
@@ -112,7 +112,7 @@ func (r *Router) enlist(a firewall.Addition, now time.Time) {
 	}
 	w := &row{
 		attrs:   routeros.MakeAttributes("list", a.List, "address", address, "disabled", "false"),
-		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: r.wall(now), until: until,
+		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: r.clock.wall(now), until: until,
 	}
 	t.insert(len(t.rows), w)
 	r.ends(until)
@@ -191,7 +191,7 @@ func (r *Router) ends(until time.Time) {
 
 // expire removes expired rows and returns the time.
 func (r *Router) expire() time.Time {
-	now := r.options.Now()
+	now := r.clock.now()
 	if r.expiry.IsZero() || now.Before(r.expiry) {
 		return now
 	}
@@ -213,7 +213,7 @@ func (r *Router) expire() time.Time {
 		}
 	}
 	for _, w := range r.table(routeros.Scheduler).rows {
-		r.ends(r.when(w.next))
+		r.ends(r.clock.when(w.next))
 	}
 	for _, s := range r.suspended {
 		r.ends(s.at)

@@ -22,7 +22,7 @@ func (q *request) rows() []routeros.Attributes {
 	case routeros.Resource:
 		return []routeros.Attributes{q.resource()}
 	case routeros.Clock:
-		return []routeros.Attributes{q.clock()}
+		return []routeros.Attributes{q.clock.row(q.now)}
 	case routeros.NTPMenu:
 		return []routeros.Attributes{q.ntp()}
 	case routeros.DeviceMode:
@@ -48,7 +48,7 @@ func (q *request) rows() []routeros.Attributes {
 // show prints a row as the menu does (routeros-facts § 2.3, § 3, § 4).
 func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	a := w.attrs.With(".id", formatID(w.id))
-	now := r.options.Now()
+	now := r.clock.now()
 	switch {
 	case m.IsRuleTable():
 		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "bytes", utoa(w.count.bytes), "packets", utoa(w.count.packets)))
@@ -56,7 +56,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 			a = a.With("invalid", routeros.FormatBool(r.invalid(m, w)))
 		}
 	case m == routeros.AddressList || m == routeros.AddressList6:
-		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "creation-time", r.stamp(w.created)))
+		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "creation-time", r.clock.stamp(w.created)))
 		if !w.until.IsZero() {
 			a = a.With("timeout", left(w, now))
 		}
@@ -65,12 +65,12 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	case m == routeros.Scheduler:
 		a = a.With("run-count", itoa(w.runs))
 		if !w.next.IsZero() {
-			a = a.With("next-run", r.nextRunText(w.next, now))
+			a = a.With("next-run", r.clock.nextRunText(w.next, now))
 		}
 	case m == routeros.Script:
 		a = a.Merge(routeros.MakeAttributes("run-count", itoa(w.runs), "invalid", "false"))
 		if w.runs > 0 {
-			a = a.With("last-started", r.stamp(w.next))
+			a = a.With("last-started", r.clock.stamp(w.next))
 		}
 	case m == routeros.InterfaceMenu && r.slave(w):
 		a = a.With("slave", "true")
@@ -79,7 +79,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	case m == routeros.Address || m == routeros.Address6:
 		a = r.showAddress(a)
 	case m == routeros.Log:
-		a = a.With("time", r.short(w.created, now))
+		a = a.With("time", r.clock.short(w.created, now))
 	case m == routeros.History:
 		a = r.showAction(a, w)
 	case m == routeros.ServiceMenu && r.options.Version.AtLeast(7, 24):
@@ -161,7 +161,7 @@ func (r *Router) resource() routeros.Attributes {
 	case "rc":
 		channel = "testing"
 	}
-	return routeros.MakeAttributes("uptime", routeros.FormatDuration(r.options.Now().Sub(r.booted).Truncate(time.Second)),
+	return routeros.MakeAttributes("uptime", routeros.FormatDuration(r.clock.now().Sub(r.booted).Truncate(time.Second)),
 		"version", v.String()+" ("+channel+")", "board-name", r.options.Board, "platform", "MikroTik", "architecture-name", "x86_64",
 		"cpu", "QEMU", "cpu-count", "1", "cpu-load", "1", "free-memory", "134217728", "total-memory", "268435456",
 		"free-hdd-space", "67108864", "total-hdd-space", "134217728")
@@ -171,7 +171,7 @@ func (r *Router) active() []routeros.Attributes {
 	var out []routeros.Attributes
 	for s := range r.sessions {
 		if s.user != "" {
-			row := routeros.MakeAttributes(".id", formatID(s.number), "when", r.stamp(s.since), "name", s.user, "via", s.service, "group", s.group, "radius", "false")
+			row := routeros.MakeAttributes(".id", formatID(s.number), "when", r.clock.stamp(s.since), "name", s.user, "via", s.service, "group", s.group, "radius", "false")
 			if s.remote.IsValid() || s.conn != nil {
 				row = row.With("address", s.remote.Addr().String())
 			}
@@ -236,7 +236,7 @@ func (q *request) logout(selector string) *trap {
 // log writes a row of /log and keeps the last hundred.
 func (r *Router) log(topics, message string) {
 	t := r.table(routeros.Log)
-	t.append("topics", topics, "message", message).created = r.wall(r.options.Now())
+	t.append("topics", topics, "message", message).created = r.clock.wall(r.clock.now())
 	if len(t.rows) > 100 {
 		t.delete(0)
 	}
@@ -251,7 +251,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 	if s.Identity != "" {
 		r.identity = s.Identity
 	}
-	now := r.options.Now()
+	now := r.clock.now()
 	ports := 0
 	for _, i := range s.Interfaces {
 		w := r.loadRow(routeros.InterfaceMenu, "", "name", i.Name, "type", i.Type, "disabled", routeros.FormatBool(i.Disabled), "dynamic", routeros.FormatBool(i.Dynamic), "running", routeros.FormatBool(!i.Disabled))
@@ -301,7 +301,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 func (r *Router) loadRow(m routeros.Menu, id string, pairs ...string) *row {
 	t := r.table(m)
 	w := t.append(pairs...)
-	w.count, w.created = &counters{}, r.wall(r.options.Now())
+	w.count, w.created = &counters{}, r.clock.wall(r.clock.now())
 	if n, ok := parseID(id); ok {
 		w.id = n
 		t.next = max(t.next, n+1)
@@ -310,7 +310,7 @@ func (r *Router) loadRow(m routeros.Menu, id string, pairs ...string) *row {
 }
 
 func (r *Router) loadEntry(m routeros.Menu, e routeros.ListEntry, now time.Time) {
-	w := &row{attrs: routeros.MakeAttributes("list", e.List, "address", e.Address, "disabled", routeros.FormatBool(e.Disabled)), dynamic: e.Dynamic, created: r.wall(now)}
+	w := &row{attrs: routeros.MakeAttributes("list", e.List, "address", e.Address, "disabled", routeros.FormatBool(e.Disabled)), dynamic: e.Dynamic, created: r.clock.wall(now)}
 	if e.Comment != "" {
 		w.attrs = w.attrs.With("comment", e.Comment)
 	}
@@ -351,7 +351,7 @@ func (r *Router) Snapshot() routeros.Snapshot {
 func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	s := r.filtered()
 	s.Identity, s.Version, s.Board, s.Arch = r.identity, r.options.Version, r.options.Board, "x86_64"
-	s.Uptime, s.Clock = now.Sub(r.booted), r.wall(now).In(r.options.Zone)
+	s.Uptime, s.Clock = now.Sub(r.booted), r.clock.wall(now).In(r.options.Zone)
 	if r.options.Board == cloudRouter {
 		s.Serial = routeros.ReadSerial(nil, []routeros.Attributes{r.license()})
 	} else {

@@ -113,7 +113,7 @@ func (r *Router) over(s *session) {
 		return // it ended with a reboot
 	}
 	if s.silent {
-		s.silentUntil = r.options.Now().Add(cmp.Or(r.options.Knobs.Silence, 9*time.Minute))
+		s.silentUntil = r.clock.now().Add(cmp.Or(r.options.Knobs.Silence, 9*time.Minute))
 		r.ends(s.silentUntil)
 		return
 	}
@@ -580,7 +580,7 @@ func (s *session) login(q *request) *trap {
 		}
 		return &trap{"invalid user name or password (6)", ""}
 	}
-	s.since = q.wall(q.now)
+	s.since = q.clock.wall(q.now)
 	s.router.log("system,info,account", "user "+name+" logged in from "+s.remote.Addr().String()+" via "+s.service)
 	q.done()
 	return nil

@@ -126,13 +126,12 @@ type Router struct {
 	options Options
 
 	mu       sync.Mutex
+	clock    clock
 	identity string
 	booted   time.Time
 	tables   map[routeros.Menu]*table
 	sessions map[*session]struct{}
-	numbered int           // sessions so far
-	shift    time.Duration // of the clock on the wall
-	jumped   time.Time     // what it was last set to
+	numbered int // sessions so far
 	safe     *safeMode
 	world    *firewall.Firewall // of the tables, as they were when a packet came last
 	outdated bool               // they have changed since
@@ -174,6 +173,7 @@ func New(o Options) *Router {
 		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
 		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
 	}
+	r.clock.options = &r.options
 	r.furnish()
 	r.rememberStart()
 	return r

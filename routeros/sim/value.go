@@ -30,7 +30,7 @@ func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 		}
 		return routeros.FormatDuration(d), nil
 	case m == routeros.Scheduler && name == "start-date":
-		return strings.ToLower(text), r.checkDate(text)
+		return strings.ToLower(text), r.options.checkDate(text)
 	case m == routeros.Scheduler && name == "start-time":
 		return startTime(text)
 	case (m == routeros.Address || m == routeros.Address6) && name == "address":

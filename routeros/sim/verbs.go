@@ -374,7 +374,7 @@ func (q *request) add() *trap {
 	if problem != nil {
 		return problem
 	}
-	w := &row{attrs: attrs, created: q.wall(q.now), count: &counters{}}
+	w := &row{attrs: attrs, created: q.clock.wall(q.now), count: &counters{}}
 	if problem := q.prepare(t, w); problem != nil {
 		return problem
 	}
@@ -494,7 +494,7 @@ func (q *request) prepareJob(w *row) *trap {
 	if q.options.DeviceMode == "home" || q.options.Flagged {
 		return failure("not allowed by device-mode")
 	}
-	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(w.created), "start-time", w.created.In(q.options.Zone).Format("15:04:05"),
+	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.clock.date(w.created), "start-time", w.created.In(q.options.Zone).Format("15:04:05"),
 		"policy", grantable(q.session.policy), "owner", q.session.user, "disabled", "false")
 	w.attrs = defaults.Merge(w.attrs)
 	for name := range strings.SplitSeq(w.get("policy"), ",") {
