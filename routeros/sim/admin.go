@@ -32,7 +32,7 @@ func (r *Router) AdminVia(service, user string, commands ...routeros.Command) er
 	if s == nil {
 		r.numbered++
 		group := "full"
-		if account := r.named(routeros.User, user); account != nil {
+		if account := r.tables.named(routeros.User, user); account != nil {
 			group = account.get("group")
 		}
 		s = r.admin(service, user, group)
@@ -57,17 +57,9 @@ func (r *Router) AdminLeaves(user string) {
 
 // admin makes a session without a connection.
 func (r *Router) admin(service, user, group string) *session {
-	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.clock.wall(r.clock.now())}
+	s := &session{router: r, service: service, user: user, group: group, policy: r.tables.policyOf(group), since: r.clock.wall(r.clock.now())}
 	s.queue.wake.L = &s.queue.Mutex
 	return s
-}
-
-// policyOf is what a group may do; nothing when it is gone.
-func (r *Router) policyOf(group string) string {
-	if w := r.named(routeros.UserGroup, group); w != nil {
-		return w.get("policy")
-	}
-	return ""
 }
 
 func (r *Router) adminSession(service, user string) *session {

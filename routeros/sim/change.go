@@ -99,7 +99,7 @@ func (r *Router) reboot() {
 		r.fasttrack(t)
 	}
 	r.outdated = true
-	t := r.table(routeros.Scheduler)
+	t := r.tables.of(routeros.Scheduler)
 	for i, w := range t.rows {
 		again := *w
 		again.runs = 0
@@ -148,7 +148,7 @@ func (q *request) take() *trap {
 	case q.safe != nil && onError != "release":
 		return failure("Safe Mode is taken by current user in another session.")
 	}
-	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu]saved{}, identity: q.identity, first: q.table(routeros.History).next}
+	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu]saved{}, identity: q.identity, first: q.tables.of(routeros.History).next}
 	for m, t := range q.tables {
 		if undoable(m) {
 			q.safe.tables[m] = saved{slices.Clone(t.rows), t.next}

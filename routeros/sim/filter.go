@@ -35,7 +35,7 @@ func (r *Router) own(client netip.Addr) netip.Addr {
 	if client.Is6() {
 		family = routeros.IPv6
 	}
-	for _, a := range r.addresses(family) {
+	for _, a := range r.tables.addresses(family) {
 		if a.Interface == r.options.Arrival && !a.Disabled {
 			return a.Prefix.Addr()
 		}

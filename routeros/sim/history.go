@@ -28,7 +28,7 @@ func (q *request) record(m routeros.Menu, did string) {
 }
 
 func (r *Router) remember(attrs routeros.Attributes) {
-	t := r.table(routeros.History)
+	t := r.tables.of(routeros.History)
 	t.insert(0, &row{attrs: attrs, created: r.clock.wall(r.clock.now())})
 	if len(t.rows) > historySize {
 		t.delete(historySize)
@@ -39,14 +39,14 @@ func (r *Router) remember(attrs routeros.Attributes) {
 // belongs to nobody (MikroTik's manual, Configuration Management). That a reboot empties it is
 // inferred.
 func (r *Router) rememberStart() {
-	r.table(routeros.History).rows = nil
+	r.tables.of(routeros.History).rows = nil
 	r.remember(routeros.MakeAttributes("action", "---", "by", "", "policy", "write"))
 }
 
 // forgetSince removes the actions of a safe mode from the history once they are undone; that they
 // vanish is inferred.
 func (r *Router) forgetSince(first uint32) {
-	t := r.table(routeros.History)
+	t := r.tables.of(routeros.History)
 	for len(t.rows) > 0 && t.rows[0].id >= first {
 		t.delete(0)
 	}

@@ -18,7 +18,7 @@ func history(r *Router) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []string
-	for _, w := range r.table(routeros.History).rows {
+	for _, w := range r.tables.of(routeros.History).rows {
 		row := r.show(routeros.History, w)
 		text := row.Get("action")
 		if by := row.Get("by"); by != "" {

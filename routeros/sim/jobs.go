@@ -111,7 +111,7 @@ func (r *Router) firstSuspended(now time.Time) int {
 
 func (r *Router) firstDue(now time.Time) *row {
 	var first *row
-	for _, w := range r.table(routeros.Scheduler).rows {
+	for _, w := range r.tables.of(routeros.Scheduler).rows {
 		if !w.next.IsZero() && !w.next.After(now) && (first == nil || w.next.Before(first.next)) {
 			first = w
 		}
@@ -120,7 +120,7 @@ func (r *Router) firstDue(now time.Time) *row {
 }
 
 func (r *Router) runJob(w *row) {
-	t, at := r.table(routeros.Scheduler), w.next
+	t, at := r.tables.of(routeros.Scheduler), w.next
 	if at.Before(r.clock.jumped) {
 		at = r.clock.jumped // the clock never showed the moments in between
 	}
@@ -130,7 +130,7 @@ func (r *Router) runJob(w *row) {
 	r.ends(r.clock.when(ran.next))
 	t.replace(t.find(w.id), &ran)
 	source := w.get("on-event")
-	if named := r.named(routeros.Script, source); named != nil {
+	if named := r.tables.named(routeros.Script, source); named != nil {
 		source = named.get("source")
 		r.started(named)
 	}
@@ -154,7 +154,7 @@ func (q *request) runNow() *trap {
 	}
 	var scripts []*row
 	for _, i := range at {
-		scripts = append(scripts, q.table(q.menu).rows[i])
+		scripts = append(scripts, q.tables.of(q.menu).rows[i])
 	}
 	q.session.put = nil
 	for _, w := range scripts {
@@ -175,7 +175,7 @@ func (q *request) runNow() *trap {
 
 // started counts a run of a script, if it is still there.
 func (r *Router) started(w *row) {
-	t := r.table(routeros.Script)
+	t := r.tables.of(routeros.Script)
 	if i := slices.Index(t.rows, w); i >= 0 {
 		again := *w
 		again.runs, again.next = w.runs+1, r.clock.wall(r.clock.now())

@@ -24,7 +24,7 @@ type lists struct{ r *Router }
 
 // Contains implements [firewall.Lists].
 func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
-	return l.r.table(f.AddressList()).contains(list, a, at)
+	return l.r.tables.of(f.AddressList()).contains(list, a, at)
 }
 
 // Packet lets a packet for the router arrive and returns its verdict. If destination NAT forwards
@@ -75,7 +75,7 @@ func (r *Router) state(key flowKey) firewall.State {
 
 func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
 	for _, look := range fate.Trail {
-		t := r.table(look.Table)
+		t := r.tables.of(look.Table)
 		if look.Matched && look.Index < len(t.rows) {
 			c := t.rows[look.Index].count
 			c.packets++
@@ -88,7 +88,7 @@ func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
 // prefixes too, static ones stay as they are, and with either no entry is made (routeros-facts
 // § 2.6, § 15.1).
 func (r *Router) enlist(a firewall.Addition, now time.Time) {
-	t := r.table(a.Family.AddressList())
+	t := r.tables.of(a.Family.AddressList())
 	address, problem := listAddress(a.Family, a.Address.Unmap().String())
 	if problem != nil {
 		return
@@ -145,7 +145,7 @@ func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
 		family = routeros.IPv6
 	}
 	w := &row{attrs: r.connection(key, to, state), until: until, dynamic: true, to: to}
-	t := r.table(family.Connection())
+	t := r.tables.of(family.Connection())
 	t.insert(len(t.rows), w)
 	r.flows[key] = w
 	r.notify(t, w, false)
@@ -199,7 +199,7 @@ func (r *Router) expire() time.Time {
 	r.runJobs(now)
 	r.bury(now)
 	for _, m := range []routeros.Menu{routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6} {
-		t := r.table(m)
+		t := r.tables.of(m)
 		for i := 0; i < len(t.rows); {
 			w := t.rows[i]
 			if !w.over(now) {
@@ -212,7 +212,7 @@ func (r *Router) expire() time.Time {
 			r.notify(t, w, true)
 		}
 	}
-	for _, w := range r.table(routeros.Scheduler).rows {
+	for _, w := range r.tables.of(routeros.Scheduler).rows {
 		r.ends(r.clock.when(w.next))
 	}
 	for _, s := range r.suspended {

@@ -34,7 +34,7 @@ func (q *request) rows() []routeros.Attributes {
 		return q.active()
 	}
 	var out []routeros.Attributes
-	for _, w := range q.table(q.menu).rows {
+	for _, w := range q.tables.of(q.menu).rows {
 		if w.hidden == 0 || !q.now.Before(w.shows) {
 			out = append(out, q.show(q.menu, w))
 		}
@@ -53,7 +53,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	case m.IsRuleTable():
 		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "bytes", utoa(w.count.bytes), "packets", utoa(w.count.packets)))
 		if !w.dynamic {
-			a = a.With("invalid", routeros.FormatBool(r.invalid(m, w)))
+			a = a.With("invalid", routeros.FormatBool(r.tables.invalid(m, w)))
 		}
 	case m == routeros.AddressList || m == routeros.AddressList6:
 		a = a.Merge(routeros.MakeAttributes("dynamic", routeros.FormatBool(w.dynamic), "creation-time", r.clock.stamp(w.created)))
@@ -72,7 +72,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 		if w.runs > 0 {
 			a = a.With("last-started", r.clock.stamp(w.next))
 		}
-	case m == routeros.InterfaceMenu && r.slave(w):
+	case m == routeros.InterfaceMenu && r.tables.slave(w):
 		a = a.With("slave", "true")
 	case m == routeros.Route || m == routeros.Route6:
 		a = a.With("static", routeros.FormatBool(!w.dynamic))
@@ -93,26 +93,11 @@ func left(w *row, now time.Time) string {
 	return routeros.FormatDuration((w.until.Sub(now) + time.Second - 1).Truncate(time.Second))
 }
 
-// slave reports whether an interface is a port: of a bridge, or as it was loaded.
-func (r *Router) slave(w *row) bool {
-	return w.attrs.Bool("slave") || r.bridgeOf(w.get("name")) != ""
-}
-
-// bridgeOf is the bridge of which an interface is a port; nothing when it is none.
-func (r *Router) bridgeOf(name string) string {
-	for _, w := range r.table(routeros.BridgePorts).rows {
-		if w.get("interface") == name && !w.attrs.Bool("disabled") {
-			return w.get("bridge")
-		}
-	}
-	return ""
-}
-
 // showAddress adds to an address what follows from it and from its interface (routeros-facts § 15).
 func (r *Router) showAddress(a routeros.Attributes) routeros.Attributes {
 	name := a.Get("interface")
-	bridge := r.bridgeOf(name)
-	w := r.named(routeros.InterfaceMenu, name)
+	bridge := r.tables.bridgeOf(name)
+	w := r.tables.named(routeros.InterfaceMenu, name)
 	out := routeros.MakeAttributes("actual-interface", cmp.Or(bridge, name), "invalid", routeros.FormatBool(w == nil), "dynamic", "false", "disabled", "false").Merge(a)
 	if prefix, err := netip.ParsePrefix(a.Get("address")); err == nil && prefix.Addr().Is4() && !a.Has("network") {
 		out = out.With("network", prefix.Masked().Addr().String())
@@ -121,14 +106,6 @@ func (r *Router) showAddress(a routeros.Attributes) routeros.Attributes {
 		out = out.With("slave", routeros.FormatBool(bridge != "")).With("vrf", "main")
 	}
 	return out
-}
-
-// invalid is true for jumps to an empty chain and rules without an action, as they were seen
-// (routeros-facts § 2.3).
-func (r *Router) invalid(m routeros.Menu, w *row) bool {
-	target, jumps := w.attrs.Lookup("jump-target")
-	return !w.attrs.Has("action") ||
-		jumps && !slices.ContainsFunc(r.table(m).rows, func(x *row) bool { return x.get("chain") == target })
 }
 
 // ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the
@@ -235,7 +212,7 @@ func (q *request) logout(selector string) *trap {
 
 // log writes a row of /log and keeps the last hundred.
 func (r *Router) log(topics, message string) {
-	t := r.table(routeros.Log)
+	t := r.tables.of(routeros.Log)
 	t.append("topics", topics, "message", message).created = r.clock.wall(r.clock.now())
 	if len(t.rows) > 100 {
 		t.delete(0)
@@ -286,7 +263,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 			w := r.loadRow(menu, rule.ID)
 			w.attrs, w.dynamic, w.builtin = rule.Attrs, rule.Dynamic, rule.Dynamic
 		}
-		r.fasttrack(r.table(menu)) // now that every id is taken that a rule has
+		r.fasttrack(r.tables.of(menu)) // now that every id is taken that a rule has
 	}
 	for menu, entries := range s.Entries {
 		for _, e := range entries {
@@ -299,7 +276,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 }
 
 func (r *Router) loadRow(m routeros.Menu, id string, pairs ...string) *row {
-	t := r.table(m)
+	t := r.tables.of(m)
 	w := t.append(pairs...)
 	w.count, w.created = &counters{}, r.clock.wall(r.clock.now())
 	if n, ok := parseID(id); ok {
@@ -318,7 +295,7 @@ func (r *Router) loadEntry(m routeros.Menu, e routeros.ListEntry, now time.Time)
 		w.until, w.dynamic = now.Add(e.Timeout), true
 		r.ends(w.until)
 	}
-	t := r.table(m)
+	t := r.tables.of(m)
 	t.insert(len(t.rows), w)
 	if n, ok := parseID(e.ID); ok {
 		w.id = n
@@ -327,7 +304,7 @@ func (r *Router) loadEntry(m routeros.Menu, e routeros.ListEntry, now time.Time)
 }
 
 func (r *Router) loadServices(services []routeros.Service) {
-	t := r.table(routeros.ServiceMenu)
+	t := r.tables.of(routeros.ServiceMenu)
 	for _, s := range services {
 		i := slices.IndexFunc(t.rows, func(w *row) bool { return w.get("name") == s.Name })
 		if i < 0 || s.Dynamic || s.Connection {
@@ -359,15 +336,15 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	}
 	s.Entries = map[routeros.Menu][]routeros.ListEntry{}
 	for _, f := range routeros.Families() {
-		for _, w := range r.table(f.AddressList()).rows {
+		for _, w := range r.tables.of(f.AddressList()).rows {
 			s.Entries[f.AddressList()] = append(s.Entries[f.AddressList()], routeros.ReadListEntry(r.show(f.AddressList(), w)))
 		}
 	}
-	for _, w := range r.table(routeros.ServiceMenu).rows {
+	for _, w := range r.tables.of(routeros.ServiceMenu).rows {
 		s.Services = append(s.Services, routeros.ReadService(r.show(routeros.ServiceMenu, w)))
 	}
 	for _, m := range routeros.NetworkMenus() {
-		for _, w := range r.table(m).rows {
+		for _, w := range r.tables.of(m).rows {
 			s.Learn(m, w.attrs)
 		}
 	}
@@ -383,43 +360,23 @@ func (r *Router) filtered() routeros.Snapshot {
 	for _, f := range routeros.Families() {
 		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
 			if _, ok := r.schema(m); ok {
-				s.Rules[m] = r.rules(m)
+				s.Rules[m] = r.tables.rules(m)
 			}
 		}
-		s.Addresses = append(s.Addresses, r.addresses(f)...)
+		s.Addresses = append(s.Addresses, r.tables.addresses(f)...)
 	}
-	for _, w := range r.table(routeros.InterfaceMenu).rows {
-		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic"), Slave: r.slave(w)})
+	for _, w := range r.tables.of(routeros.InterfaceMenu).rows {
+		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic"), Slave: r.tables.slave(w)})
 	}
-	for _, w := range r.table(routeros.InterfaceLists).rows {
+	for _, w := range r.tables.of(routeros.InterfaceLists).rows {
 		if !w.builtin {
 			s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{Name: w.get("name"), Include: routeros.SplitPrefixes(w.get("include")), Exclude: routeros.SplitPrefixes(w.get("exclude")), Dynamic: w.attrs.Bool("dynamic")})
 		}
 	}
-	for _, w := range r.table(routeros.ListMembers).rows {
+	for _, w := range r.tables.of(routeros.ListMembers).rows {
 		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
 	}
 	return s
-}
-
-func (r *Router) rules(m routeros.Menu) []routeros.Rule {
-	rows := r.table(m).rows
-	out := make([]routeros.Rule, len(rows))
-	for i, w := range rows {
-		out[i] = routeros.ReadRule(w.attrs)
-		out[i].ID, out[i].Dynamic = formatID(w.id), w.dynamic
-	}
-	return out
-}
-
-func (r *Router) addresses(f routeros.Family) []routeros.InterfaceAddress {
-	var out []routeros.InterfaceAddress
-	for _, w := range r.table(f.Address()).rows {
-		if p, err := netip.ParsePrefix(w.get("address")); err == nil {
-			out = append(out, routeros.InterfaceAddress{Prefix: p, Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
-		}
-	}
-	return out
 }
 
 // cloudRouter and personalComputer are the boards of a virtual machine and of a PC.

@@ -136,7 +136,7 @@ func (r *Router) open(c net.Conn) *session {
 	if r.expire().Before(r.down) {
 		return nil
 	}
-	rows := r.table(routeros.ServiceMenu).rows
+	rows := r.tables.of(routeros.ServiceMenu).rows
 	i := slices.IndexFunc(rows, func(w *row) bool { return w.get("name") == s.service })
 	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.full(rows[i], s.service) {
 		return nil
@@ -573,7 +573,7 @@ func (s *session) login(q *request) *trap {
 	name := q.attrs["name"]
 	challenge := s.challenge
 	s.challenge = nil
-	if account := s.router.named(routeros.User, name); account == nil || !account.knows(q, challenge) || !s.admit(name) {
+	if account := s.router.tables.named(routeros.User, name); account == nil || !account.knows(q, challenge) || !s.admit(name) {
 		s.router.log("system,error,critical", "login failure for user "+name+" from "+s.remote.Addr().String()+" via "+s.service)
 		if before(v, 6, 43, 0) {
 			return &trap{"cannot log in", ""}
@@ -605,24 +605,14 @@ func before(v routeros.Version, major, minor, patch int) bool {
 // the group has the policy api. The router's message for a failure is unknown; here it is the same
 // as for a wrong password.
 func (s *session) admit(name string) bool {
-	account := s.router.named(routeros.User, name)
+	account := s.router.tables.named(routeros.User, name)
 	if account == nil || account.attrs.Bool("disabled") || !allowed(account.get("address"), s.remote.Addr()) {
 		return false
 	}
-	group := s.router.named(routeros.UserGroup, account.get("group"))
+	group := s.router.tables.named(routeros.UserGroup, account.get("group"))
 	if group == nil || !hasPolicy(group.get("policy"), "api") {
 		return false
 	}
 	s.user, s.group, s.policy = name, group.get("name"), group.get("policy")
 	return true
-}
-
-// named returns the row of this name; nil when there is none.
-func (r *Router) named(m routeros.Menu, name string) *row {
-	for _, w := range r.table(m).rows {
-		if w.get("name") == name {
-			return w
-		}
-	}
-	return nil
 }

@@ -129,7 +129,7 @@ type Router struct {
 	clock    clock
 	identity string
 	booted   time.Time
-	tables   map[routeros.Menu]*table
+	tables   tables
 	sessions map[*session]struct{}
 	numbered int // sessions so far
 	safe     *safeMode
@@ -170,7 +170,7 @@ func New(o Options) *Router {
 		o.Users = []User{{Name: "admin", Group: "full"}}
 	}
 	r := &Router{
-		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
+		options: o, identity: o.Identity, booted: o.Now(), tables: tables{},
 		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
 	}
 	r.clock.options = &r.options
@@ -188,18 +188,18 @@ func (r *Router) furnish() {
 		r.addService(s)
 	}
 	for _, g := range append(defaultGroups(), r.options.Groups...) {
-		r.table(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
+		r.tables.of(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
 	}
 	for _, u := range r.options.Users {
 		group := u.Group
 		if group == "" {
 			group = "full"
 		}
-		w := r.table(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
+		w := r.tables.of(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
 		w.password, w.anyPassword = u.Password, u.AnyPassword
 	}
 	for _, name := range []string{"all", "none", "dynamic", "static"} {
-		r.table(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
+		r.tables.of(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
 	}
 }
 
@@ -211,7 +211,7 @@ func serviceID(name string) uint32 {
 }
 
 func (r *Router) addService(s routeros.Service) {
-	t := r.table(routeros.ServiceMenu)
+	t := r.tables.of(routeros.ServiceMenu)
 	disabled := s.Disabled || s.Name == "reverse-proxy"
 	w := t.append("name", s.Name, "port", itoa(int(s.Port)), "address", routeros.JoinPrefixes(s.From), "disabled", routeros.FormatBool(disabled), "invalid", "false")
 	w.id = serviceID(s.Name)
@@ -243,14 +243,4 @@ func defaultGroups() []Group {
 		{"write", read + ",write,!ftp,!policy"},
 		{"full", "local,telnet,ssh,ftp,reboot,read,write,policy,test,winbox,password,web,sniff,sensitive,api,romon,rest-api"},
 	}
-}
-
-// table returns the table of a menu, made when first asked for.
-func (r *Router) table(m routeros.Menu) *table {
-	t := r.tables[m]
-	if t == nil {
-		t = &table{menu: m, next: 1}
-		r.tables[m] = t
-	}
-	return t
 }

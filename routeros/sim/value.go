@@ -36,11 +36,11 @@ func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
 	case (m == routeros.Address || m == routeros.Address6) && name == "address":
 		return interfaceAddress(m.Family(), text)
 	case name == "interface" || name == "bridge":
-		return text, r.reference(routeros.InterfaceMenu, text, "interface")
+		return text, r.tables.reference(routeros.InterfaceMenu, text, "interface")
 	case m == routeros.ListMembers && name == "list":
-		return text, r.reference(routeros.InterfaceLists, text, "interface-list")
+		return text, r.tables.reference(routeros.InterfaceLists, text, "interface-list")
 	case m == routeros.User && name == "group":
-		return text, r.reference(routeros.UserGroup, text, "group")
+		return text, r.tables.reference(routeros.UserGroup, text, "group")
 	}
 	return text, nil
 }
@@ -78,14 +78,6 @@ func boolean(name, text string) (string, *trap) {
 	return routeros.FormatBool(b), nil
 }
 
-// reference checks that a named row exists: these references are hard (routeros-facts § 2.2).
-func (r *Router) reference(m routeros.Menu, name, kind string) *trap {
-	if r.named(m, name) == nil {
-		return noValueOf(kind)
-	}
-	return nil
-}
-
 func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 	bare, negated := strings.CutPrefix(text, "!")
 	switch name {
@@ -99,11 +91,11 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 		if firewall.IsInterfaceKind(bare) {
 			return text, nil
 		}
-		return text, r.reference(routeros.InterfaceMenu, bare, "interface")
+		return text, r.tables.reference(routeros.InterfaceMenu, bare, "interface")
 	case "in-interface-list", "out-interface-list", "in-bridge-port-list", "out-bridge-port-list":
-		return text, r.reference(routeros.InterfaceLists, bare, "interface-list")
+		return text, r.tables.reference(routeros.InterfaceLists, bare, "interface-list")
 	case "layer7-protocol":
-		return text, r.reference(routeros.Layer7Protocols, bare, "layer7-protocol")
+		return text, r.tables.reference(routeros.Layer7Protocols, bare, "layer7-protocol")
 	case "address-list-timeout":
 		return listTimeout(name, text)
 	case "chain":

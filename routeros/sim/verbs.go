@@ -79,7 +79,7 @@ func (q *request) change() *trap {
 	case "reset-counters":
 		return q.resetCounters()
 	case "reset-counters-all":
-		for _, w := range q.table(q.menu).rows {
+		for _, w := range q.tables.of(q.menu).rows {
 			*w.count = counters{}
 		}
 		return nil
@@ -164,7 +164,7 @@ func (q *request) print() *trap {
 		if t != nil {
 			return t
 		}
-		rows = pick(rows, q.table(q.menu), at)
+		rows = pick(rows, q.tables.of(q.menu), at)
 	}
 	var shown []routeros.Attributes
 	for _, row := range rows {
@@ -192,7 +192,7 @@ func (q *request) print() *trap {
 
 // uncover lets a later print show the entries that this print does not show.
 func (q *request) uncover() {
-	for _, w := range q.table(q.menu).rows {
+	for _, w := range q.tables.of(q.menu).rows {
 		w.hidden = max(0, w.hidden-1)
 	}
 }
@@ -263,7 +263,7 @@ func (q *request) get() *trap {
 		if t != nil {
 			return t
 		}
-		rows = pick(rows, q.table(q.menu), at)
+		rows = pick(rows, q.tables.of(q.menu), at)
 	}
 	if len(rows) == 0 {
 		return noSuchItem()
@@ -308,7 +308,7 @@ func (q *request) targets(selector string) ([]int, *trap) {
 // resolve finds one item: *ID, a position in the whole table, a name, or the first with that
 // comment.
 func (q *request) resolve(s string) int {
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	if id, ok := parseID(s); ok {
 		return t.find(id)
 	}
@@ -352,7 +352,7 @@ func (q *request) clears(a routeros.Attribute) bool {
 }
 
 func (q *request) add() *trap {
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	for name := range strings.FieldsSeq(q.schema.required) {
 		if _, ok := q.attrs[name]; !ok && q.attrs["copy-from"] == "" {
 			return missing(name)
@@ -389,13 +389,13 @@ func (q *request) add() *trap {
 func (q *request) appear(w *row) {
 	kind, made := strings.CutPrefix(string(q.menu), "/interface/")
 	name := w.get("name")
-	if !made || strings.Contains(kind, "/") || !slices.Contains(routeros.NetworkMenus(), q.menu) || q.named(routeros.InterfaceMenu, name) != nil {
+	if !made || strings.Contains(kind, "/") || !slices.Contains(routeros.NetworkMenus(), q.menu) || q.tables.named(routeros.InterfaceMenu, name) != nil {
 		return
 	}
 	if client, ok := strings.CutSuffix(kind, "-client"); ok {
 		kind = client + "-out"
 	}
-	q.table(routeros.InterfaceMenu).append("name", name, "type", strings.Replace(kind, "wireguard", "wg", 1), "disabled", "false", "dynamic", "false", "running", "true")
+	q.tables.of(routeros.InterfaceMenu).append("name", name, "type", strings.Replace(kind, "wireguard", "wg", 1), "disabled", "false", "dynamic", "false", "running", "true")
 }
 
 // anchor returns the position of place-before (routeros-facts § 2.4).
@@ -443,7 +443,7 @@ func (q *request) prepare(t *table, w *row) *trap {
 			w.attrs = w.attrs.With("address-list-timeout", "none-dynamic")
 		}
 	}
-	if q.schema.name != "" && q.named(t.menu, w.get("name")) != nil {
+	if q.schema.name != "" && q.tables.named(t.menu, w.get("name")) != nil {
 		return q.exists()
 	}
 	return nil
@@ -548,7 +548,7 @@ func (q *request) set(values []routeros.Attribute) *trap {
 
 // rewrite writes values over rows: over all of them, or over none.
 func (q *request) rewrite(at []int, values []routeros.Attribute) *trap {
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	fresh := make([]*row, len(at))
 	for n, i := range at {
 		if t.rows[i].builtin {
@@ -579,7 +579,7 @@ func (q *request) rewriteRow(t *table, w, old *row, values []routeros.Attribute)
 	if t.isList() {
 		return q.prepareEntry(t, w, old)
 	}
-	if twin := q.named(t.menu, w.get("name")); q.schema.name != "" && twin != nil && twin != old && w.get("name") != old.get("name") {
+	if twin := q.tables.named(t.menu, w.get("name")); q.schema.name != "" && twin != nil && twin != old && w.get("name") != old.get("name") {
 		return q.exists()
 	}
 	return nil
@@ -625,7 +625,7 @@ func (q *request) remove() *trap {
 	if q.menu == routeros.UserActive {
 		return q.logout(selector)
 	}
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	for part := range strings.SplitSeq(selector, ",") {
 		i := q.resolve(part)
 		if i < 0 {
@@ -657,7 +657,7 @@ func (q *request) move() *trap {
 	if problem != nil {
 		return problem
 	}
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	var block []*row
 	for _, i := range at {
 		if t.rows[i].builtin {
@@ -697,7 +697,7 @@ func (q *request) resetCounters() *trap {
 		return problem
 	}
 	for _, i := range at {
-		*q.table(q.menu).rows[i].count = counters{}
+		*q.tables.of(q.menu).rows[i].count = counters{}
 	}
 	return nil
 }
