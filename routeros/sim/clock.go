@@ -30,7 +30,7 @@ func (c *clock) when(moment time.Time) time.Time {
 }
 
 // dateForm is the version's form of a date: ISO from 7.10 on (routeros-facts § 8).
-func (o Options) dateForm() string {
+func (o *Options) dateForm() string {
 	if o.Version.AtLeast(7, 10) {
 		return "2006-01-02"
 	}
@@ -38,7 +38,7 @@ func (o Options) dateForm() string {
 }
 
 // checkDate refuses a date that is not in the version's form (routeros-facts § 1.6).
-func (o Options) checkDate(text string) *trap {
+func (o *Options) checkDate(text string) *trap {
 	if _, err := time.Parse(o.dateForm(), text); err != nil {
 		return &trap{"invalid date", ""}
 	}

@@ -313,7 +313,7 @@ func (r *Router) evaluate(s *session, v script.Value) (string, *trap) {
 // find returns the ids of the rows for which every condition holds.
 func (r *Router) find(s *session, c *script.Command) ([]string, *trap) {
 	q := &request{Router: r, session: s, menu: c.Menu, verb: "print", attrs: map[string]string{}, now: r.clock.now()}
-	schema, ok := r.schema(c.Menu)
+	schema, ok := r.options.schema(c.Menu)
 	if !ok {
 		return nil, noSuchPrefix()
 	}

@@ -174,16 +174,16 @@ func within(versions string, v routeros.Version) bool {
 }
 
 // schema returns what a menu accepts on this router; false if this router has no such menu.
-func (r *Router) schema(m routeros.Menu) (schema, bool) {
+func (o *Options) schema(m routeros.Menu) (schema, bool) {
 	s, ok := schemaOf(m)
-	v := r.options.Version
-	if m == routeros.RouterBoard && r.options.Board == cloudRouter { // routeros-facts § 8
+	v := o.Version
+	if m == routeros.RouterBoard && o.Board == cloudRouter { // routeros-facts § 8
 		return s, false
 	}
 	if !ok || !within(s.since, v) {
 		return s, false
 	}
-	if m.Family() == routeros.IPv6 && v.Major < 7 && !r.options.IPv6Package {
+	if m.Family() == routeros.IPv6 && v.Major < 7 && !o.IPv6Package {
 		return s, false
 	}
 	return s, true

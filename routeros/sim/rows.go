@@ -16,15 +16,15 @@ func (q *request) rows() []routeros.Attributes {
 	case routeros.Identity:
 		return []routeros.Attributes{routeros.MakeAttributes("name", q.identity)}
 	case routeros.RouterBoard:
-		return []routeros.Attributes{q.routerBoard()}
+		return []routeros.Attributes{q.options.routerBoard()}
 	case routeros.License:
-		return []routeros.Attributes{q.license()}
+		return []routeros.Attributes{q.options.license()}
 	case routeros.Resource:
 		return []routeros.Attributes{q.resource()}
 	case routeros.Clock:
 		return []routeros.Attributes{q.clock.row(q.now)}
 	case routeros.NTPMenu:
-		return []routeros.Attributes{q.ntp()}
+		return []routeros.Attributes{q.options.ntp()}
 	case routeros.DeviceMode:
 		home := q.options.DeviceMode == "home"
 		return []routeros.Attributes{routeros.MakeAttributes("mode", cmp.Or(q.options.DeviceMode, "advanced"), "flagged", routeros.FormatBool(q.options.Flagged), "scheduler", routeros.FormatBool(!home))}
@@ -110,18 +110,18 @@ func (r *Router) showAddress(a routeros.Attributes) routeros.Attributes {
 
 // ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the
 // last answer that it used (MikroTik's manual, NTP).
-func (r *Router) ntp() routeros.Attributes {
-	on := r.options.NTP != ""
-	synchronized := r.options.NTP == "synchronized"
+func (o *Options) ntp() routeros.Attributes {
+	on := o.NTP != ""
+	synchronized := o.NTP == "synchronized"
 	a := routeros.MakeAttributes("enabled", routeros.FormatBool(on), "mode", "unicast")
-	if r.options.Version.Major < 7 {
+	if o.Version.Major < 7 {
 		a = a.Merge(routeros.MakeAttributes("primary-ntp", "192.0.2.123", "secondary-ntp", "0.0.0.0", "server-dns-names", "", "poll-interval", "15m"))
 		if synchronized {
 			a = a.Merge(routeros.MakeAttributes("active-server", "192.0.2.123", "last-update-from", "192.0.2.123", "last-update-before", "1m10s", "last-adjustment", "2ms"))
 		}
 		return a
 	}
-	a = a.Merge(routeros.MakeAttributes("servers", "192.0.2.123", "vrf", "main", "freq-drift", "0", "status", cmp.Or(r.options.NTP, "stopped")))
+	a = a.Merge(routeros.MakeAttributes("servers", "192.0.2.123", "vrf", "main", "freq-drift", "0", "status", cmp.Or(o.NTP, "stopped")))
 	if synchronized {
 		a = a.Merge(routeros.MakeAttributes("synced-server", "192.0.2.123", "synced-stratum", "2", "system-offset", "0.4"))
 	}
@@ -330,9 +330,9 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	s.Identity, s.Version, s.Board, s.Arch = r.identity, r.options.Version, r.options.Board, "x86_64"
 	s.Uptime, s.Clock = now.Sub(r.booted), r.clock.wall(now).In(r.options.Zone)
 	if r.options.Board == cloudRouter {
-		s.Serial = routeros.ReadSerial(nil, []routeros.Attributes{r.license()})
+		s.Serial = routeros.ReadSerial(nil, []routeros.Attributes{r.options.license()})
 	} else {
-		s.Serial = routeros.ReadSerial([]routeros.Attributes{r.routerBoard()}, []routeros.Attributes{r.license()})
+		s.Serial = routeros.ReadSerial([]routeros.Attributes{r.options.routerBoard()}, []routeros.Attributes{r.options.license()})
 	}
 	s.Entries = map[routeros.Menu][]routeros.ListEntry{}
 	for _, f := range routeros.Families() {
@@ -359,7 +359,7 @@ func (r *Router) filtered() routeros.Snapshot {
 	s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}}
 	for _, f := range routeros.Families() {
 		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
-			if _, ok := r.schema(m); ok {
+			if _, ok := r.options.schema(m); ok {
 				s.Rules[m] = r.tables.rules(m)
 			}
 		}
@@ -387,18 +387,18 @@ const (
 
 // routerBoard is /system/routerboard, which only MikroTik's own hardware has something to say in
 // (routeros-facts § 8).
-func (r *Router) routerBoard() routeros.Attributes {
-	if r.options.Board == personalComputer {
+func (o *Options) routerBoard() routeros.Attributes {
+	if o.Board == personalComputer {
 		return routeros.MakeAttributes("routerboard", "false")
 	}
-	version := r.options.Version.String()
-	return routeros.MakeAttributes("routerboard", "true", "model", r.options.Board, "serial-number", r.options.Serial, "current-firmware", version, "upgrade-firmware", version)
+	version := o.Version.String()
+	return routeros.MakeAttributes("routerboard", "true", "model", o.Board, "serial-number", o.Serial, "current-firmware", version, "upgrade-firmware", version)
 }
 
 // license is /system/license.
-func (r *Router) license() routeros.Attributes {
-	if r.options.Board == cloudRouter {
-		return routeros.MakeAttributes("system-id", r.options.Serial, "level", "free")
+func (o *Options) license() routeros.Attributes {
+	if o.Board == cloudRouter {
+		return routeros.MakeAttributes("system-id", o.Serial, "level", "free")
 	}
-	return routeros.MakeAttributes("software-id", r.options.Serial, "nlevel", "4", "features", "")
+	return routeros.MakeAttributes("software-id", o.Serial, "nlevel", "4", "features", "")
 }

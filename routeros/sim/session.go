@@ -426,7 +426,7 @@ func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
 }
 
 func (s *session) command(q *request) (goOn bool, problem *trap) {
-	schema, ok := q.Router.schema(q.menu)
+	schema, ok := q.options.schema(q.menu)
 	switch {
 	case !ok && q.leadsToMenu():
 		return true, noSuchCommand()
@@ -456,7 +456,7 @@ func (s *session) command(q *request) (goOn bool, problem *trap) {
 // that only the verb is missing (routeros-facts § 12 T19).
 func (q *request) leadsToMenu() bool {
 	whole := string(q.menu) + "/" + q.verb
-	_, isMenu := q.Router.schema(routeros.Menu(whole))
+	_, isMenu := q.options.schema(routeros.Menu(whole))
 	return isMenu || isMenuPrefix(whole)
 }
 

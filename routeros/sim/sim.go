@@ -174,32 +174,32 @@ func New(o Options) *Router {
 		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
 	}
 	r.clock.options = &r.options
-	r.furnish()
+	r.tables.furnish(r.options)
 	r.rememberStart()
 	return r
 }
 
 // furnish fills the tables that every router has rows in.
-func (r *Router) furnish() {
+func (t tables) furnish(o Options) {
 	for _, s := range routeros.Services() {
-		if s.Name == "reverse-proxy" && !r.options.Version.AtLeast(7, 22) {
+		if s.Name == "reverse-proxy" && !o.Version.AtLeast(7, 22) {
 			continue
 		}
-		r.addService(s)
+		t.addService(s, o.Version)
 	}
-	for _, g := range append(defaultGroups(), r.options.Groups...) {
-		r.tables.of(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
+	for _, g := range append(defaultGroups(), o.Groups...) {
+		t.of(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
 	}
-	for _, u := range r.options.Users {
+	for _, u := range o.Users {
 		group := u.Group
 		if group == "" {
 			group = "full"
 		}
-		w := r.tables.of(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
+		w := t.of(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
 		w.password, w.anyPassword = u.Password, u.AnyPassword
 	}
 	for _, name := range []string{"all", "none", "dynamic", "static"} {
-		r.tables.of(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
+		t.of(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
 	}
 }
 
@@ -210,13 +210,12 @@ func serviceID(name string) uint32 {
 	return ids[name]
 }
 
-func (r *Router) addService(s routeros.Service) {
-	t := r.tables.of(routeros.ServiceMenu)
+func (t tables) addService(s routeros.Service, v routeros.Version) {
+	services := t.of(routeros.ServiceMenu)
 	disabled := s.Disabled || s.Name == "reverse-proxy"
-	w := t.append("name", s.Name, "port", itoa(int(s.Port)), "address", routeros.JoinPrefixes(s.From), "disabled", routeros.FormatBool(disabled), "invalid", "false")
+	w := services.append("name", s.Name, "port", itoa(int(s.Port)), "address", routeros.JoinPrefixes(s.From), "disabled", routeros.FormatBool(disabled), "invalid", "false")
 	w.id = serviceID(s.Name)
-	t.next = max(t.next, w.id+1, 11)
-	v := r.options.Version
+	services.next = max(services.next, w.id+1, 11)
 	if v.AtLeast(7, 19) {
 		w.attrs = w.attrs.With("dynamic", "false").With("proto", "tcp")
 	}

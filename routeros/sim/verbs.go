@@ -336,7 +336,7 @@ func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) 
 			attrs = attrs.Without(name)
 			continue
 		}
-		value, t := q.value(q.menu, a.Name, a.Value)
+		value, t := checker{q.menu, &q.options, q.tables}.value(a.Name, a.Value)
 		if t != nil {
 			return nil, t
 		}
