@@ -13,7 +13,7 @@ import (
 func (r *Router) Admin(commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.carryOut(r.admin("local", "admin", "full"), commands)
+	return r.admin("local", "admin", "full").carryOut(commands)
 }
 
 // AdminAs lets a user work on the router from a session at the console, which stays until
@@ -28,7 +28,7 @@ func (r *Router) AdminAs(user string, commands ...routeros.Command) error {
 func (r *Router) AdminVia(service, user string, commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.adminSession(service, user)
+	s := r.sessions.admin(service, user)
 	if s == nil {
 		r.numbered++
 		group := "full"
@@ -39,7 +39,7 @@ func (r *Router) AdminVia(service, user string, commands ...routeros.Command) er
 		s.number = uint32(r.numbered)
 		r.sessions[s] = struct{}{}
 	}
-	return r.carryOut(s, commands)
+	return s.carryOut(commands)
 }
 
 // AdminLeaves ends the sessions of a user that [Router.AdminAs] and [Router.AdminVia] have opened,
@@ -62,19 +62,10 @@ func (r *Router) admin(service, user, group string) *session {
 	return s
 }
 
-func (r *Router) adminSession(service, user string) *session {
-	for s := range r.sessions {
-		if s.conn == nil && s.service == service && s.user == user {
-			return s
-		}
-	}
-	return nil
-}
-
-func (r *Router) carryOut(s *session, commands []routeros.Command) error {
-	now := r.expire()
+func (s *session) carryOut(commands []routeros.Command) error {
+	now := s.router.expire()
 	for _, c := range commands {
-		q := &request{Router: r, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
+		q := &request{Router: s.router, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
 		for _, a := range c.Attrs {
 			q.write(a.Name, a.Value)
 		}

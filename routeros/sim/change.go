@@ -85,9 +85,9 @@ func (r *Router) reboot() {
 	}
 	r.booted = r.clock.now()
 	r.down = r.booted.Add(r.options.Knobs.BootTime)
-	r.suspended = nil
+	r.jobs.suspended = nil
 	clear(r.flows)
-	r.rememberStart()
+	r.history().begin(r.clock.wall(r.booted))
 	for _, t := range r.tables {
 		for i, w := range slices.Backward(t.rows) {
 			if w.dynamic {
@@ -103,7 +103,7 @@ func (r *Router) reboot() {
 	for i, w := range t.rows {
 		again := *w
 		again.runs = 0
-		again.next = r.firstRun(&again)
+		again.next = r.jobs.firstRun(&again)
 		r.ends(r.clock.when(again.next))
 		t.replace(i, &again)
 	}
@@ -169,7 +169,7 @@ func (r *Router) unroll() {
 		return
 	}
 	r.safe, r.identity, r.outdated = nil, safe.identity, true
-	r.forgetSince(safe.first)
+	r.history().forgetSince(safe.first)
 	for m, t := range r.tables {
 		if undoable(m) {
 			r.restore(t, safe.tables[m])
@@ -246,10 +246,11 @@ func (r *Router) bury(now time.Time) {
 	r.unroll()
 }
 
-func (q *request) safeModeRow() routeros.Attributes {
-	if q.safe == nil {
+// row is /safe-mode as a session sees it.
+func (m *safeMode) row(s *session, byUser bool) routeros.Attributes {
+	if m == nil {
 		return routeros.MakeAttributes("enabled", "false", "current", "false")
 	}
-	current := q.safe.owner == q.session || q.options.Knobs.SafeModeByUser && q.safe.owner.user == q.session.user
-	return routeros.MakeAttributes("enabled", "true", "user", q.safe.owner.user, "current", routeros.FormatBool(current), "owner", q.safe.owner.service)
+	current := m.owner == s || byUser && m.owner.user == s.user
+	return routeros.MakeAttributes("enabled", "true", "user", m.owner.user, "current", routeros.FormatBool(current), "owner", m.owner.service)
 }

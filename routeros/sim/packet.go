@@ -19,6 +19,9 @@ func keyOf(p firewall.Packet) flowKey {
 	return flowKey{p.Protocol, netip.AddrPortFrom(p.Src.Unmap(), p.SrcPort), netip.AddrPortFrom(p.Dst.Unmap(), p.DstPort)}
 }
 
+// flows are the connections that are tracked.
+type flows map[flowKey]*row
+
 // lists answers the evaluator from the router's tables.
 type lists struct{ r *Router }
 
@@ -40,11 +43,11 @@ func (r *Router) Packet(p firewall.Packet) firewall.Disposition {
 func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	now := r.expire()
 	if r.outdated {
-		r.world, r.outdated = r.world.Renew(r.filtered()), false
+		r.world, r.outdated = r.world.Renew(r.tables.filtered(&r.options)), false
 	}
 	key := keyOf(p)
 	if p.State == firewall.New {
-		p.State = r.state(key)
+		p.State = r.flows.state(key)
 	}
 	if flow := r.flows[key]; flow != nil && p.State != firewall.New {
 		p.To = flow.to
@@ -66,8 +69,8 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 
 // state is what connection tracking says about a packet: established for a known connection, else
 // new, also for TCP in mid-stream, since loose tracking picks it up (routeros-facts § 7, § 15.1).
-func (r *Router) state(key flowKey) firewall.State {
-	if r.flows[key] != nil {
+func (f flows) state(key flowKey) firewall.State {
+	if f[key] != nil {
 		return firewall.Established
 	}
 	return firewall.New
@@ -144,16 +147,16 @@ func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
 	if key.src.Addr().Is6() {
 		family = routeros.IPv6
 	}
-	w := &row{attrs: r.connection(key, to, state), until: until, dynamic: true, to: to}
+	w := &row{attrs: key.attributes(to, state, r.options.Knobs.PortsApart), until: until, dynamic: true, to: to}
 	t := r.tables.of(family.Connection())
 	t.insert(len(t.rows), w)
 	r.flows[key] = w
 	r.notify(t, w, false)
 }
 
-// connection prints a connection; which form of the addresses is right is unknown (routeros-facts §
+// attributes print a connection; which form of the addresses is right is unknown (routeros-facts §
 // 7).
-func (r *Router) connection(key flowKey, to netip.AddrPort, tcpState string) routeros.Attributes {
+func (key flowKey) attributes(to netip.AddrPort, tcpState string, portsApart bool) routeros.Attributes {
 	a := routeros.MakeAttributes("protocol", routeros.ProtocolName(key.protocol))
 	answers := key.dst
 	if to.IsValid() {
@@ -165,7 +168,7 @@ func (r *Router) connection(key flowKey, to netip.AddrPort, tcpState string) rou
 		at   netip.AddrPort
 	}{{"src", key.src}, {"dst", key.dst}, {"reply-src", answers}, {"reply-dst", key.src}} {
 		switch {
-		case ported && r.options.Knobs.PortsApart:
+		case ported && portsApart:
 			a = a.With(end.name+"-address", end.at.Addr().String()).With(end.name+"-port", itoa(int(end.at.Port())))
 		case ported:
 			a = a.With(end.name+"-address", end.at.String())
@@ -196,7 +199,7 @@ func (r *Router) expire() time.Time {
 		return now
 	}
 	r.expiry = time.Time{}
-	r.runJobs(now)
+	r.jobs.run(now)
 	r.bury(now)
 	for _, m := range []routeros.Menu{routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6} {
 		t := r.tables.of(m)
@@ -208,24 +211,24 @@ func (r *Router) expire() time.Time {
 				continue
 			}
 			t.delete(i)
-			r.forget(w)
+			r.flows.forget(w)
 			r.notify(t, w, true)
 		}
 	}
 	for _, w := range r.tables.of(routeros.Scheduler).rows {
 		r.ends(r.clock.when(w.next))
 	}
-	for _, s := range r.suspended {
+	for _, s := range r.jobs.suspended {
 		r.ends(s.at)
 	}
 	return now
 }
 
 // forget drops a connection from the index when its row is gone.
-func (r *Router) forget(w *row) {
-	for key, flow := range r.flows {
+func (f flows) forget(w *row) {
+	for key, flow := range f {
 		if flow == w {
-			delete(r.flows, key)
+			delete(f, key)
 			return
 		}
 	}

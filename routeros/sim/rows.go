@@ -2,7 +2,6 @@ package sim
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,7 @@ func (q *request) rows() []routeros.Attributes {
 	case routeros.License:
 		return []routeros.Attributes{q.options.license()}
 	case routeros.Resource:
-		return []routeros.Attributes{q.resource()}
+		return []routeros.Attributes{q.options.resource(q.clock.now().Sub(q.booted))}
 	case routeros.Clock:
 		return []routeros.Attributes{q.clock.row(q.now)}
 	case routeros.NTPMenu:
@@ -29,9 +28,9 @@ func (q *request) rows() []routeros.Attributes {
 		home := q.options.DeviceMode == "home"
 		return []routeros.Attributes{routeros.MakeAttributes("mode", cmp.Or(q.options.DeviceMode, "advanced"), "flagged", routeros.FormatBool(q.options.Flagged), "scheduler", routeros.FormatBool(!home))}
 	case routeros.SafeMode:
-		return []routeros.Attributes{q.safeModeRow()}
+		return []routeros.Attributes{q.safe.row(q.session, q.options.Knobs.SafeModeByUser)}
 	case routeros.UserActive:
-		return q.active()
+		return q.sessions.active(&q.clock)
 	}
 	var out []routeros.Attributes
 	for _, w := range q.tables.of(q.menu).rows {
@@ -40,7 +39,7 @@ func (q *request) rows() []routeros.Attributes {
 		}
 	}
 	if q.menu == routeros.ServiceMenu && q.options.Version.AtLeast(7, 19) {
-		out = append(out, q.connections()...)
+		out = append(out, q.sessions.connections()...)
 	}
 	return out
 }
@@ -77,7 +76,7 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 	case m == routeros.Route || m == routeros.Route6:
 		a = a.With("static", routeros.FormatBool(!w.dynamic))
 	case m == routeros.Address || m == routeros.Address6:
-		a = r.showAddress(a)
+		a = r.tables.showAddress(a, r.options.Version)
 	case m == routeros.Log:
 		a = a.With("time", r.clock.short(w.created, now))
 	case m == routeros.History:
@@ -91,21 +90,6 @@ func (r *Router) show(m routeros.Menu, w *row) routeros.Attributes {
 // left prints the remaining time of a row, rounded up, so that a living row never shows zero.
 func left(w *row, now time.Time) string {
 	return routeros.FormatDuration((w.until.Sub(now) + time.Second - 1).Truncate(time.Second))
-}
-
-// showAddress adds to an address what follows from it and from its interface (routeros-facts § 15).
-func (r *Router) showAddress(a routeros.Attributes) routeros.Attributes {
-	name := a.Get("interface")
-	bridge := r.tables.bridgeOf(name)
-	w := r.tables.named(routeros.InterfaceMenu, name)
-	out := routeros.MakeAttributes("actual-interface", cmp.Or(bridge, name), "invalid", routeros.FormatBool(w == nil), "dynamic", "false", "disabled", "false").Merge(a)
-	if prefix, err := netip.ParsePrefix(a.Get("address")); err == nil && prefix.Addr().Is4() && !a.Has("network") {
-		out = out.With("network", prefix.Masked().Addr().String())
-	}
-	if r.options.Version.AtLeast(7, 23) {
-		out = out.With("slave", routeros.FormatBool(bridge != "")).With("vrf", "main")
-	}
-	return out
 }
 
 // ntp is /system/ntp/client: RouterOS 7 has a status, the simple client of RouterOS 6 shows the
@@ -126,70 +110,6 @@ func (o *Options) ntp() routeros.Attributes {
 		a = a.Merge(routeros.MakeAttributes("synced-server", "192.0.2.123", "synced-stratum", "2", "system-offset", "0.4"))
 	}
 	return a
-}
-
-// resource is /system/resource (routeros-facts § 8).
-func (r *Router) resource() routeros.Attributes {
-	v := r.options.Version
-	channel := "stable"
-	switch v.Stage {
-	case "alpha", "beta":
-		channel = "development"
-	case "rc":
-		channel = "testing"
-	}
-	return routeros.MakeAttributes("uptime", routeros.FormatDuration(r.clock.now().Sub(r.booted).Truncate(time.Second)),
-		"version", v.String()+" ("+channel+")", "board-name", r.options.Board, "platform", "MikroTik", "architecture-name", "x86_64",
-		"cpu", "QEMU", "cpu-count", "1", "cpu-load", "1", "free-memory", "134217728", "total-memory", "268435456",
-		"free-hdd-space", "67108864", "total-hdd-space", "134217728")
-}
-
-func (r *Router) active() []routeros.Attributes {
-	var out []routeros.Attributes
-	for s := range r.sessions {
-		if s.user != "" {
-			row := routeros.MakeAttributes(".id", formatID(s.number), "when", r.clock.stamp(s.since), "name", s.user, "via", s.service, "group", s.group, "radius", "false")
-			if s.remote.IsValid() || s.conn != nil {
-				row = row.With("address", s.remote.Addr().String())
-			}
-			out = append(out, row)
-		}
-	}
-	slices.SortFunc(out, func(a, b routeros.Attributes) int {
-		return strings.Compare(a.Get("when")+a.Get(".id"), b.Get("when")+b.Get(".id"))
-	})
-	return out
-}
-
-// connections are the rows of /ip/service for open sessions, from 7.19 on (routeros-facts § 4).
-func (r *Router) connections() []routeros.Attributes {
-	var out []routeros.Attributes
-	for s := range r.sessions {
-		if s.conn == nil {
-			continue // it came by no port
-		}
-		port, _ := routeros.KnownService(s.service)
-		out = append(out, routeros.MakeAttributes(".id", formatID(connectionID(s)), "name", s.service, "port", itoa(int(port)), "proto", "tcp",
-			"disabled", "false", "invalid", "false", "dynamic", "true", "connection", "true", "local", s.local, "remote", s.remote.String()))
-	}
-	slices.SortFunc(out, func(a, b routeros.Attributes) int { return strings.Compare(a.Get(".id"), b.Get(".id")) })
-	return out
-}
-
-// connectionID keeps connection rows apart from static ones.
-func connectionID(s *session) uint32 { return 0x80000000 + s.number }
-
-func (q *request) isConnectionRow(selector string) bool {
-	id, ok := parseID(selector)
-	if !ok {
-		return false
-	}
-	for s := range q.sessions {
-		if connectionID(s) == id {
-			return q.options.Version.AtLeast(7, 19)
-		}
-	}
-	return false
 }
 
 // logout ends sessions of /user/active.
@@ -326,7 +246,7 @@ func (r *Router) Snapshot() routeros.Snapshot {
 }
 
 func (r *Router) snapshot(now time.Time) routeros.Snapshot {
-	s := r.filtered()
+	s := r.tables.filtered(&r.options)
 	s.Identity, s.Version, s.Board, s.Arch = r.identity, r.options.Version, r.options.Board, "x86_64"
 	s.Uptime, s.Clock = now.Sub(r.booted), r.clock.wall(now).In(r.options.Zone)
 	if r.options.Board == cloudRouter {
@@ -348,33 +268,8 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 			s.Learn(m, w.attrs)
 		}
 	}
-	for _, a := range r.active() {
+	for _, a := range r.sessions.active(&r.clock) {
 		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
-	}
-	return s
-}
-
-// filtered is what of a snapshot decides about packets, but for address lists.
-func (r *Router) filtered() routeros.Snapshot {
-	s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}}
-	for _, f := range routeros.Families() {
-		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
-			if _, ok := r.options.schema(m); ok {
-				s.Rules[m] = r.tables.rules(m)
-			}
-		}
-		s.Addresses = append(s.Addresses, r.tables.addresses(f)...)
-	}
-	for _, w := range r.tables.of(routeros.InterfaceMenu).rows {
-		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic"), Slave: r.tables.slave(w)})
-	}
-	for _, w := range r.tables.of(routeros.InterfaceLists).rows {
-		if !w.builtin {
-			s.InterfaceLists = append(s.InterfaceLists, routeros.InterfaceList{Name: w.get("name"), Include: routeros.SplitPrefixes(w.get("include")), Exclude: routeros.SplitPrefixes(w.get("exclude")), Dynamic: w.attrs.Bool("dynamic")})
-		}
-	}
-	for _, w := range r.tables.of(routeros.ListMembers).rows {
-		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
 	}
 	return s
 }
@@ -401,4 +296,20 @@ func (o *Options) license() routeros.Attributes {
 		return routeros.MakeAttributes("system-id", o.Serial, "level", "free")
 	}
 	return routeros.MakeAttributes("software-id", o.Serial, "nlevel", "4", "features", "")
+}
+
+// resource is /system/resource (routeros-facts § 8).
+func (o *Options) resource(uptime time.Duration) routeros.Attributes {
+	v := o.Version
+	channel := "stable"
+	switch v.Stage {
+	case "alpha", "beta":
+		channel = "development"
+	case "rc":
+		channel = "testing"
+	}
+	return routeros.MakeAttributes("uptime", routeros.FormatDuration(uptime.Truncate(time.Second)),
+		"version", v.String()+" ("+channel+")", "board-name", o.Board, "platform", "MikroTik", "architecture-name", "x86_64",
+		"cpu", "QEMU", "cpu-count", "1", "cpu-load", "1", "free-memory", "134217728", "total-memory", "268435456",
+		"free-hdd-space", "67108864", "total-hdd-space", "134217728")
 }

@@ -138,30 +138,17 @@ func (r *Router) open(c net.Conn) *session {
 	}
 	rows := r.tables.of(routeros.ServiceMenu).rows
 	i := slices.IndexFunc(rows, func(w *row) bool { return w.get("name") == s.service })
-	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.full(rows[i], s.service) {
+	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.sessions.full(rows[i], s.service) {
 		return nil
 	}
 	r.numbered++
 	s.number = uint32(r.numbered)
-	if r.options.Arrival != "" && !r.arrives(s, rows[i].get("port")) {
+	if r.options.Arrival != "" && !s.arrives(rows[i].get("port")) {
 		s.silent = true // its client gets no answer, not even a refusal
 		return s
 	}
 	r.sessions[s] = struct{}{}
 	return s
-}
-
-// full reports whether the service has all the sessions that it may (7.16 and later). What a client
-// then sees is unknown; the connection is closed (routeros-facts § 1.7).
-func (r *Router) full(w *row, service string) bool {
-	most, err := routeros.ParsePort(w.get("max-sessions"))
-	n := 0
-	for s := range r.sessions {
-		if s.service == service {
-			n++
-		}
-	}
-	return err == nil && n >= int(most)
 }
 
 // allowed reports whether an address is in a comma list of prefixes. No prefixes is everywhere; a
@@ -285,11 +272,11 @@ func (s *session) serve(words []string) bool {
 	r.mu.Lock()
 	s.sentences++
 	r.mu.Unlock()
-	action := r.fault(s, words) // outside the lock: a fault may look at the router
+	action := s.fault(words) // outside the lock: a fault may look at the router
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.expire()
-	s.silent = s.silent || now.Before(r.down) || s.arrival != nil && !r.passes(s)
+	s.silent = s.silent || now.Before(r.down) || s.arrival != nil && !s.passes()
 	if s.stalled || s.silent {
 		return true
 	}
@@ -428,7 +415,7 @@ func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
 func (s *session) command(q *request) (goOn bool, problem *trap) {
 	schema, ok := q.options.schema(q.menu)
 	switch {
-	case !ok && q.leadsToMenu():
+	case !ok && q.options.leadsToMenu(string(q.menu)+"/"+q.verb):
 		return true, noSuchCommand()
 	case !ok:
 		return true, noSuchPrefix()
@@ -450,14 +437,6 @@ func (s *session) command(q *request) (goOn bool, problem *trap) {
 		return true, s.repeat(q)
 	}
 	return true, q.run()
-}
-
-// leadsToMenu reports whether the command word is itself a menu or a part of the way to one, so
-// that only the verb is missing (routeros-facts § 12 T19).
-func (q *request) leadsToMenu() bool {
-	whole := string(q.menu) + "/" + q.verb
-	_, isMenu := q.options.schema(routeros.Menu(whole))
-	return isMenu || isMenuPrefix(whole)
 }
 
 func (q *request) has(name string) bool { _, ok := q.attrs[name]; return ok }

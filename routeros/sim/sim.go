@@ -130,17 +130,15 @@ type Router struct {
 	identity string
 	booted   time.Time
 	tables   tables
-	sessions map[*session]struct{}
+	sessions sessions
 	numbered int // sessions so far
 	safe     *safeMode
 	world    *firewall.Firewall // of the tables, as they were when a packet came last
 	outdated bool               // they have changed since
-	flows    map[flowKey]*row
+	flows    flows
 	expiry   time.Time // the earliest moment of a timed effect; zero if there is none
-	// suspended are scripts that wait.
-	suspended []suspended
-	running   bool      // a scheduler's script
-	down      time.Time // until then nobody is answered, after a reboot
+	jobs     scheduler
+	down     time.Time // until then nobody is answered, after a reboot
 }
 
 // New returns a router that runs.
@@ -171,11 +169,11 @@ func New(o Options) *Router {
 	}
 	r := &Router{
 		options: o, identity: o.Identity, booted: o.Now(), tables: tables{},
-		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
+		sessions: sessions{}, flows: flows{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
 	}
-	r.clock.options = &r.options
+	r.clock.options, r.jobs.router = &r.options, r
 	r.tables.furnish(r.options)
-	r.rememberStart()
+	r.history().begin(r.clock.wall(r.booted))
 	return r
 }
 
