@@ -23,6 +23,7 @@ type Service struct {
 	// current connection; set refuses them.
 	Dynamic    bool
 	Connection bool
+	VRF        string // where it listens; "" is the main one, or not told
 	Local      string
 	Remote     string
 }
@@ -45,6 +46,9 @@ func ReadService(row Attributes) Service {
 		s.FromName = "available-from"
 	}
 	s.From = SplitPrefixes(row.Get(s.FromName))
+	if vrf := row.Get("vrf"); vrf != "main" {
+		s.VRF = vrf
+	}
 	return s
 }
 

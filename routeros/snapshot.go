@@ -45,9 +45,15 @@ type Snapshot struct {
 	// Uplinks are the default routes that clients of DHCP, PPP and LTE get, and the static ones.
 	// Those of routing protocols are not read.
 	Uplinks []Uplink
+	// RouteSources may give default routes that are not among the uplinks.
+	RouteSources []RouteSource
+	VRFs         []VRF
+	APNs         []APN
 	// VPNServers are the VPN servers, those that are switched off too.
 	VPNServers []VPNServer
-	Tracking   Tracking
+	// Peers are the far ends of tunnels. They come and go, so they are no part of the digest.
+	Peers    []Peer
+	Tracking Tracking
 	// Untold are menus that the user may not read, see [Snapshot.Tells], and those of
 	// [SerialMenus] that failed, see [Snapshot.SerialUntold].
 	Untold []Menu
@@ -248,6 +254,9 @@ func digestNetwork(h *digester, s Snapshot) {
 	}
 	for _, v := range s.VPNServers {
 		h.line("vpn", v.Kind, v.Name, v.Protocol, strconv.Itoa(int(v.Port)), FormatBool(v.Disabled))
+	}
+	for _, v := range s.VRFs {
+		h.line("vrf", v.Name, fmt.Sprint(v.Interfaces))
 	}
 	if s.Tracking == TrackingOff {
 		h.line("tracking", string(s.Tracking))

@@ -32,6 +32,8 @@ func (fam *family) final() space.Result { return fam.results[len(fam.results)-1]
 func (p *prover) checkFamily(t compile.Table) {
 	fam := p.walk(t)
 	operators{fam}.check()
+	tunnels{operators{fam}}.check()
+	tunnels{operators{fam}}.count()
 	gate{fam}.checkShut()
 	newTrial(fam).check()
 	overrides{fam}.check()
@@ -67,6 +69,12 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 	c := space.Cuts{Open: true, Asked: p.want.Allowed.AddressLists}
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
+	}
+	for _, peer := range p.carried() {
+		c.Sources = append(c.Sources, routeros.AddressRange{First: peer.Endpoint, Last: peer.Endpoint})
+		for _, m := range p.outerMatches(peer) {
+			c.Ports = append(c.Ports, m.Ports...)
+		}
 	}
 	if t.Bogons != nil {
 		c.Apart = t.Bogons.Ranges

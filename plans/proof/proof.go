@@ -76,6 +76,8 @@ type Proof struct {
 	Doors []Door
 	// Overrides are the accepts of others that the gate makes void for sources which they name.
 	Overrides []Override
+	// Peers are connected peers of VPNs who would have to knock before their next connection.
+	Peers []Peers
 	// Opens lists what opens when a plan is removed, or a change of it is undone.
 	Opens []Opening
 	// Notes say what can't be decided about an undo.

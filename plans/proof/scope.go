@@ -29,6 +29,9 @@ func (sc scope) packets() []space.Set {
 			sets = append(sets, sc.packetsOfSession(operator, service.Port))
 		}
 	}
+	for _, peer := range sc.carried() {
+		sets = append(sets, tunnels{operators{sc.family}}.packetsOf(peer))
+	}
 	for _, opened := range sc.doors {
 		sets = append(sets, s.And(opened, sc.packetsForged())) // sources that the door does not trust, whatever list they are in
 	}

@@ -35,8 +35,11 @@ gate:
 `
 	for line := range strings.Lines(more) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if key == "lists" {
+		switch key {
+		case "lists":
 			text = strings.Replace(text, "interface-lists: [LAN]", value, 1)
+		case "opens":
+			text = strings.Replace(text, "opens: [ssh, winbox]", "opens: [ssh, winbox, "+value+"]", 1)
 		}
 		text = strings.Replace(text, "# "+key, value, 1)
 	}
@@ -208,6 +211,11 @@ func TestVPNsAsTheyRun(t *testing.T) {
 		"OpenVPN before":                   {"/interface ovpn-server server\nset enabled=yes port=1195\n", "openvpn", "tcp/1195", ""},
 		"SSTP":                             {"/interface sstp-server server\nset enabled=yes port=8443\n", "sstp", "tcp/8443", ""},
 		"no SSTP":                          {"", "sstp", "tcp/443", ""},
+		"PPTP is on":                       {"/interface pptp-server server\nset enabled=yes\n", "pptp", "tcp/1723 gre", ""},
+		"PPTP is off":                      {"", "pptp", "tcp/1723 gre", "does not run pptp now: gated all the same"},
+		"L2TP is off":                      {"/interface l2tp-server server\nset use-ipsec=yes\n", "l2tp-ipsec", "udp/500,1701,4500 ipsec-esp ipsec-ah", "does not run l2tp-ipsec now"},
+		"no peer of IPsec":                 {"", "ikev2", "udp/500,4500 ipsec-esp ipsec-ah", "does not run ikev2 now"},
+		"a peer of IPsec that is off":      {"/ip ipsec peer\nadd disabled=yes name=p1\n", "ikev2", "udp/500,4500 ipsec-esp ipsec-ah", "does not run ikev2 now"},
 		"what has no name":                 {"", "pptp", "tcp/1723,8000-8010 gre udp/1812", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -103,7 +103,7 @@ func (p part) identifies() bool { return slices.Contains(routeros.SerialMenus(),
 
 // read puts the rows of a part into a snapshot, if they are not too large.
 func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
-	if p.menu == routeros.ServiceMenu || p.menu == routeros.InterfaceLists {
+	if p.menu == routeros.ServiceMenu || p.menu == routeros.InterfaceLists || p.menu == routeros.WireGuardPeers {
 		size := 0
 		for _, row := range rows {
 			for _, value := range row.All() {

@@ -484,6 +484,10 @@ func setService(s *routeros.Service, c change) string {
 			}
 		case "address", "available-from":
 			next.From = prefixes(value)
+		case "vrf":
+			if next.VRF = value; value == "main" {
+				next.VRF = ""
+			}
 		case "certificate":
 			next.Certificate = value
 		}

@@ -87,6 +87,29 @@ func networkSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: "print getall listen get find set enable disable comment", args: "name apn-profiles comment disabled", readOnly: "running", name: "name"}, true
 	case routeros.WireGuard:
 		return schema{verbs: listVerbs, args: "name listen-port private-key mtu comment disabled", readOnly: "public-key running dynamic", required: "name", name: "name", since: "7.1"}, true
+	case routeros.VRFMenu:
+		return schema{verbs: listVerbs, args: "name interfaces comment disabled", required: "name", name: "name", since: "7.0"}, true
+	case routeros.LTEAPN:
+		return schema{verbs: listVerbs, args: "name apn add-default-route default-route-distance", name: "name"}, true
+	case routeros.IPv6Settings:
+		return schema{verbs: "print getall get set", args: "forward accept-router-advertisements disable-ipv6"}, true
+	case routeros.DetectInternet:
+		return schema{verbs: "print getall get set", args: "detect-interface-list lan-interface-list wan-interface-list internet-interface-list"}, true
+	case routeros.BGPConnection:
+		return schema{verbs: listVerbs, args: "name remote.address remote.as disabled comment", name: "name", since: "7.0"}, true
+	case routeros.BGPPeer:
+		return schema{verbs: listVerbs, args: "name remote-address remote-as disabled comment", name: "name", since: "-7.0"}, true
+	case routeros.OSPFNetwork:
+		return schema{verbs: listVerbs, args: "network area disabled comment", since: "-7.0"}, true
+	case routeros.OSPFInstance:
+		return schema{verbs: listVerbs, args: "name router-id disabled comment", name: "name"}, true
+	case routeros.WireGuardPeers:
+		return schema{verbs: listVerbs, args: "interface allowed-address endpoint-address endpoint-port public-key private-key preshared-key persistent-keepalive name comment disabled",
+			readOnly: "current-endpoint-address current-endpoint-port last-handshake rx tx dynamic", required: "interface", since: "7.1"}, true
+	case routeros.PPPActive:
+		return schema{verbs: "print getall listen get find remove", readOnly: "name service caller-id address encoding uptime session-id radius"}, true
+	case routeros.IPsecActive:
+		return schema{verbs: "print getall listen get find", readOnly: "id local-address remote-address dynamic-address port state side uptime responder natt-peer last-seen", since: "6.44"}, true
 	case routeros.OVPNServer:
 		return schema{verbs: listVerbs, args: "name port protocol enabled auth certificate comment disabled", readOnly: "dynamic", name: "name"}, true
 	case routeros.SSTPServer, routeros.L2TPServer, routeros.PPTPServer:

@@ -190,7 +190,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 			r.loadEntry(menu, e, now)
 		}
 	}
-	r.loadServices(s.Services)
+	r.tables.loadServices(s.Services)
 	r.outdated = true
 	return nil
 }
@@ -223,18 +223,21 @@ func (r *Router) loadEntry(m routeros.Menu, e routeros.ListEntry, now time.Time)
 	}
 }
 
-func (r *Router) loadServices(services []routeros.Service) {
-	t := r.tables.of(routeros.ServiceMenu)
+func (t tables) loadServices(services []routeros.Service) {
+	rows := t.of(routeros.ServiceMenu).rows
 	for _, s := range services {
-		i := slices.IndexFunc(t.rows, func(w *row) bool { return w.get("name") == s.Name })
+		i := slices.IndexFunc(rows, func(w *row) bool { return w.get("name") == s.Name })
 		if i < 0 || s.Dynamic || s.Connection {
 			continue
 		}
-		a := t.rows[i].attrs.With("port", itoa(int(s.Port))).With("disabled", routeros.FormatBool(s.Disabled)).With("address", routeros.JoinPrefixes(s.From))
+		a := rows[i].attrs.With("port", itoa(int(s.Port))).With("disabled", routeros.FormatBool(s.Disabled)).With("address", routeros.JoinPrefixes(s.From))
+		if s.VRF != "" {
+			a = a.With("vrf", s.VRF)
+		}
 		if s.Certificate != "" {
 			a = a.With("certificate", s.Certificate)
 		}
-		t.rows[i].attrs = a
+		rows[i].attrs = a
 	}
 }
 
