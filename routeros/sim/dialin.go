@@ -16,6 +16,6 @@ func (r *Router) DialIn(name, kind, list string) {
 func (r *Router) appears(m routeros.Menu, pairs ...string) {
 	w := r.loadRow(m, "", pairs...)
 	w.dynamic = true
-	r.outdate(r.table(m))
-	r.notify(r.table(m), w, false)
+	r.outdate(r.tables.of(m))
+	r.notify(r.tables.of(m), w, false)
 }

@@ -185,3 +185,10 @@ func (t *table) covering(list string, a netip.Addr, at time.Time) iter.Seq[*row]
 		}
 	}
 }
+
+// uncover lets a later print show the entries that this print does not show.
+func (t *table) uncover() {
+	for _, w := range t.rows {
+		w.hidden = max(0, w.hidden-1)
+	}
+}
