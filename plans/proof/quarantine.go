@@ -68,14 +68,14 @@ func (q quarantine) packetsDue() space.Set {
 func (q quarantine) packetsArriving() space.Set {
 	chains := map[string]bool{}
 	rows := q.after.Rules[q.Menu]
-	for i := range rows {
-		if mark, _ := rows[i].Mark(); q.isOurs(&rows[i]) && strings.HasPrefix(mark.Slot, q.Name+"/stage-") {
+	for _, i := range q.finalOwn() {
+		if mark, _ := rows[i].Mark(); strings.HasPrefix(mark.Slot, q.Name+"/stage-") {
 			chains[rows[i].Chain()] = true
 		}
 	}
 	var out space.Set
-	for i := range rows {
-		if q.isOurs(&rows[i]) && rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
+	for _, i := range q.finalOwn() {
+		if rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
 			out = q.space.Or(out, q.final().Hits(q.Menu, i))
 		}
 	}
