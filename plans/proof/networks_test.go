@@ -1,10 +1,12 @@
 package proof_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
@@ -52,6 +54,48 @@ func TestNetworks(t *testing.T) {
 				}
 				if !strings.Contains(strings.Join(got.Notes, "\n"), c.note) {
 					t.Errorf("notes %q, want %q", got.Notes, c.note)
+				}
+			})
+		}
+	}
+}
+
+// TestNetworksEverywhere: with bogons, forwards, a quarantine and VPNs, in both layouts, a list of
+// networks keeps every promise, and so does the step from the plan without it.
+func TestNetworksEverywhere(t *testing.T) {
+	router, err := fixtures.Router("defconf.rsc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"branch.yaml", "forward.yaml", "hygiene.yaml", "quarantine.yaml"} {
+		for _, layout := range []plans.Layout{plans.Chain, plans.Inline} {
+			t.Run(fmt.Sprint(name, "/", layout), func(t *testing.T) {
+				text, err := fixtures.Plan(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := plans.Read(name, text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.Firewall.Layout = layout
+				s, _ := rsc.Read(router).Snapshot(rsc.Options{})
+				for _, networks := range []string{"", "guests", ""} {
+					p.Doors[0].Trusted.Networks = networks
+					want, err := compile.Compile(p, s)
+					if err != nil {
+						t.Fatal(err)
+					}
+					changes, err := diff.Compute(s, want, change.Management{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := proof.Prove(s, want, changes, change.Management{}).Err(); err != nil {
+						t.Fatalf("networks %q: %v", networks, err)
+					}
+					if s, _, err = change.After(s, changes); err != nil {
+						t.Fatal(err)
+					}
 				}
 			})
 		}
