@@ -115,6 +115,7 @@ func TestRules(t *testing.T) {
 		{"L27", sample{door: goodDoor + "    wrong-knock: quarantine\n", rules: goodRules + "add chain=input action=drop src-address-list=rosknock-p-admin-quarantine\n"}, sample{door: goodDoor + "    wrong-knock: quarantine\n"}},
 		{"L32", sample{knock: "[tcp/41873, udp/7000, tcp/52614, tcp/13377, udp/44021]"}, sample{}},
 		{"L33", sample{door: door("t_admin", "t_41873")}, sample{door: door("t_admin", "t_41874")}},
+		{"L33", sample{door: door("list: t_admin", "list: t_admin, networks: n_41873")}, sample{door: door("list: t_admin", "list: t_admin, networks: n_41874")}},
 		{"L29", sample{door: goodDoor + "    log: {prefix: in, limit: 100/1m}\n"}, sample{door: goodDoor + "    log: {prefix: in, limit: 60/1m}\n"}},
 		{"L36", sample{door: door("stage-timeout: 10s", "stage-timeout: 61s")}, sample{door: door("stage-timeout: 10s", "stage-timeout: 1m")}},
 		{"L37", sample{more: "allow: {addresses: [10.7.0.0/16]}\nfirewall: {families: [ipv4], bogons: {interface-lists: [WAN]}}\n"},

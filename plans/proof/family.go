@@ -92,7 +92,7 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 	}
 	for _, d := range t.Doors {
 		matches = append(matches, d.Opens...)
-		c.Lists = append(c.Lists, d.Trusted)
+		c.Lists = append(c.Lists, d.LetIn()...)
 		if d.Quarantine != nil {
 			c.Lists = slices.Concat(c.Lists, d.StageLists, []string{d.Quarantine.List})
 		}

@@ -80,7 +80,7 @@ type Proof struct {
 	Peers []Peers
 	// Opens lists what opens when a plan is removed, or a change of it is undone.
 	Opens []Opening
-	// Notes say what can't be decided about an undo.
+	// Notes say what can't be decided about an undo, and which networks come in without a knock.
 	Notes []string
 	// Unasked are promises that could not be checked, with the reason: the operator's source is
 	// unknown.

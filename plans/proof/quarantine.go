@@ -58,8 +58,10 @@ func (q quarantine) packetsDue() space.Set {
 			touched = s.Or(touched, s.Minus(stage, s.Listed(q.after, q.StageLists[i-1])))
 		}
 	}
-	spared := s.Or(s.Listed(q.after, q.Trusted), s.Listed(q.after, compile.AllowList(q.want.Plan)))
-	spared = s.Or(spared, q.want.Allowed.Set(s, q.after))
+	spared := s.Or(q.want.Allowed.Set(s, q.after), s.Listed(q.after, compile.AllowList(q.want.Plan)))
+	for _, list := range q.LetIn() {
+		spared = s.Or(spared, s.Listed(q.after, list))
+	}
 	return s.Minus(s.And(s.And(touched, q.packetsArriving()), q.domain), spared)
 }
 

@@ -27,7 +27,9 @@ func (fam *family) packetsOpened() space.Set {
 		opened := traffic.Packets(s, fam.nat, d.Opens)
 		fam.doors = append(fam.doors, opened)
 		reach = s.Or(reach, opened)
-		out = s.Or(out, s.Minus(s.And(opened, s.Listed(fam.after, d.Trusted)), fam.packetsForged()))
+		for _, list := range d.LetIn() {
+			out = s.Or(out, s.Minus(s.And(opened, s.Listed(fam.after, list)), fam.packetsForged()))
+		}
 	}
 	allowed := s.Listed(fam.after, compile.AllowList(fam.want.Plan))
 	allowed = s.Or(allowed, fam.want.Allowed.Set(s, fam.after))
