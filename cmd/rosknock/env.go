@@ -73,7 +73,7 @@ func exitTable() []struct {
 		meaning string
 	}{
 		{exitDone, "done, or nothing to do"},
-		{exitFailed, "failed, or the result could not be written whole"},
+		{exitFailed, "failed, or a test does not hold, or the result could not be written whole"},
 		{exitDifferences, "there are differences (diff --exit-code)"},
 		{exitInvalid, "a plan, an inventory or other input is invalid; nothing was sent"},
 		{exitRefused, "refused by the proof, by lint or by a guard"},

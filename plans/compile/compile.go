@@ -174,7 +174,7 @@ func (c *compiler) table() (Table, error) {
 }
 
 func (c *compiler) door(d plans.Door) Door {
-	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Networks: d.Trusted.Networks, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
 	door.Outer, door.AsFound = c.outer(d.On), !c.plan.Firewall.AsFound.Empty() && d.On == nil
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))

@@ -369,3 +369,21 @@ func TestTimedNetwork(t *testing.T) {
 		}
 	}
 }
+
+// TestListOfNetworks: networks belong into the door's list of networks, which foreign rules leave
+// alone.
+func TestListOfNetworks(t *testing.T) {
+	c := sample{door: strings.Replace(goodDoor, "list: t_admin", "list: t_admin, networks: guests", 1)}
+	s := c.router()
+	s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {{List: "guests", Address: "203.0.113.0/24", Dynamic: true, Timed: true, Timeout: 7200e9}, {List: "guests", Address: "198.51.100.0/24"}}}
+	finds := func() bool {
+		return slices.ContainsFunc(lint.Both(c.plan(t), s), func(f lint.Finding) bool { return f.ID == "L27" && strings.Contains(f.Place, "guests") })
+	}
+	if finds() {
+		t.Error("a network in the list of networks is a finding")
+	}
+	c.rules = goodRules + "add chain=input action=accept src-address-list=guests\n"
+	if s = c.router(); !finds() {
+		t.Error("a foreign rule that asks for the list of networks is no finding")
+	}
+}

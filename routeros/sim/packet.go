@@ -29,8 +29,9 @@ func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Ti
 
 // Packet lets a packet for the router arrive and returns its verdict. If destination NAT forwards
 // it, its connection goes there too. Rules add their entries to address lists, counters count, and
-// a packet that is accepted opens or renews a connection: its next packets are established
-// (routeros-facts § 2.6, § 7). A state other than new is taken as given.
+// a packet that is accepted opens or renews a connection. Its next packets are established once it
+// was answered, and new until then (routeros-facts § 7, § 15.1): services and pings are answered, as
+// is all that is forwarded, and nothing else. A state other than new is taken as given.
 func (r *Router) Packet(p firewall.Packet) firewall.Disposition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,18 +60,48 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	}
 	passes := fate.Verdict == firewall.Accept || fate.Verdict == firewall.Forwarded
 	if passes && p.State != firewall.Untracked && p.State != firewall.Invalid {
-		r.track(key, fate.To, now)
+		r.track(key, fate.To, r.answers(p, fate), now)
 	}
 	return fate
 }
 
-// state is what connection tracking says about a packet: established for a known connection, else
-// new, also for TCP in mid-stream, since loose tracking picks it up (routeros-facts § 7, § 15.1).
+// state is what connection tracking says about a packet: established for a connection that was
+// answered, else new, also for TCP in mid-stream, since loose tracking picks it up. Where tracking
+// is off there are no connections, and all packets are invalid (routeros-facts § 7, § 15.1).
 func (r *Router) state(key flowKey) firewall.State {
-	if r.flows[key] != nil {
+	switch flow := r.flows[key]; {
+	case r.untracking():
+		return firewall.Invalid
+	case flow != nil && flow.answered:
 		return firewall.Established
 	}
 	return firewall.New
+}
+
+// untracking reports whether connection tracking is switched off.
+func (r *Router) untracking() bool {
+	return slices.ContainsFunc(r.table(routeros.ConnectionTracking).rows, func(w *row) bool {
+		on, said := routeros.ParseBool(w.get("enabled"))
+		return said && !on
+	})
+}
+
+// answers reports whether an accepted packet is answered by what it was sent to. A reset and an ICMP
+// error do not count (routeros-facts § 15.1). Hosts behind the router are taken to answer.
+func (r *Router) answers(p firewall.Packet, fate firewall.Disposition) bool {
+	port := p.DstPort
+	if fate.At.IsValid() {
+		port = fate.At.Port()
+	}
+	switch {
+	case fate.Verdict == firewall.Forwarded:
+		return true
+	case p.Protocol == 6:
+		return slices.ContainsFunc(r.table(routeros.ServiceMenu).rows, func(w *row) bool {
+			return w.get("port") == itoa(int(port)) && !w.attrs.Bool("disabled")
+		})
+	}
+	return p.Protocol == 1 && p.ICMPType == 8 || p.Protocol == 58 && p.ICMPType == 128
 }
 
 func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
@@ -119,36 +150,49 @@ func (r *Router) enlist(a firewall.Addition, now time.Time) {
 	r.notify(t, w, false)
 }
 
-// track opens a connection or renews it, with the time-outs of routeros-facts § 7; to is where it
-// was sent on, if it was.
-func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
-	life, state := 10*time.Minute, ""
-	switch key.protocol {
-	case 6:
-		life, state = 24*time.Hour, "established"
-	case 17:
-		life = 30 * time.Second
-	case 1, 58:
-		life = 10 * time.Second
-	}
-	until := now.Add(life)
+// track opens a connection or renews it; to is where it was sent on, if it was.
+func (r *Router) track(key flowKey, to netip.AddrPort, answered bool, now time.Time) {
+	w := r.flows[key]
+	answered = answered || w != nil && w.answered
+	until := now.Add(lifetime(key.protocol, answered, w != nil))
 	r.ends(until)
-	if w := r.flows[key]; w != nil {
-		if key.protocol == 17 {
-			until = now.Add(3 * time.Minute)
+	state := ""
+	if key.protocol == 6 {
+		state = map[bool]string{true: "established", false: "syn-sent"}[answered]
+	}
+	if w != nil {
+		w.until, w.answered = until, answered
+		if state != "" {
+			w.attrs = w.attrs.With("tcp-state", state)
 		}
-		w.until = until
 		return
 	}
 	family := routeros.IPv4
 	if key.src.Addr().Is6() {
 		family = routeros.IPv6
 	}
-	w := &row{attrs: r.connection(key, to, state), until: until, dynamic: true, to: to}
+	w = &row{attrs: r.connection(key, to, state), until: until, dynamic: true, to: to, answered: answered}
 	t := r.table(family.Connection())
 	t.insert(len(t.rows), w)
 	r.flows[key] = w
 	r.notify(t, w, false)
+}
+
+// lifetime is how long a connection stays without another packet (routeros-facts § 7).
+func lifetime(protocol uint8, answered, again bool) time.Duration {
+	switch {
+	case protocol == 6 && answered:
+		return 24 * time.Hour
+	case protocol == 6:
+		return 5 * time.Second
+	case protocol == 17 && answered && again:
+		return 3 * time.Minute
+	case protocol == 17:
+		return 30 * time.Second
+	case protocol == 1, protocol == 58:
+		return 10 * time.Second
+	}
+	return 10 * time.Minute
 }
 
 // connection prints a connection; which form of the addresses is right is unknown (routeros-facts §

@@ -29,6 +29,7 @@ type row struct {
 	password    string
 	anyPassword bool
 	to          netip.AddrPort // of a connection: where destination NAT sends it
+	answered    bool           // of a connection
 }
 
 type counters struct{ bytes, packets uint64 }

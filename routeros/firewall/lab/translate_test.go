@@ -32,6 +32,7 @@ type translation struct {
 	chains   map[string]*nftables.Chain
 	lists    map[string]*nftables.Set
 	fixed    map[string]*nftables.Set // lists of wide ranges that no rule fills
+	faces    map[string]*nftables.Set // interface lists
 	// through says that packets go through this router to hosts behind it, and not to it alone.
 	through bool
 	// rows says which rule of RouterOS each rule of the kernel stands for, chain by chain.
@@ -56,7 +57,7 @@ func hooks() map[string]nftables.Chain {
 func chainName(m routeros.Menu, chain string) string { return string(m) + ":" + chain }
 
 func (x *translation) translate() error {
-	x.fixed = map[string]*nftables.Set{}
+	x.fixed, x.faces = map[string]*nftables.Set{}, map[string]*nftables.Set{}
 	x.chains, x.lists, x.rows = map[string]*nftables.Chain{}, map[string]*nftables.Set{}, map[string][]int{}
 	if err := x.addLists(); err != nil {
 		return err
@@ -642,16 +643,25 @@ func interfaceName(name string) []byte {
 	return padded
 }
 
-// interfaces takes the members as they stand: the lab's lists include and exclude no others.
+// interfaces asks the set of an interface list, which interfaces can join later. Of the members it
+// takes those that stand there: the lab's lists include and exclude no others.
 func (x *translation) interfaces(list string, not bool, side expr.MetaKey) ([]expr.Any, error) {
-	var elements []nftables.SetElement
-	for _, m := range x.snapshot.ListMembers {
-		if m.List == list && !m.Disabled {
-			elements = append(elements, nftables.SetElement{Key: interfaceName(m.Interface)})
+	set := x.faces[list]
+	if set == nil {
+		var elements []nftables.SetElement
+		for _, m := range x.snapshot.ListMembers {
+			if m.List == list && !m.Disabled {
+				elements = append(elements, nftables.SetElement{Key: interfaceName(m.Interface)})
+			}
 		}
+		set = &nftables.Set{Table: x.table, Name: "faces:" + list, KeyType: nftables.TypeIFName}
+		if err := x.nft.AddSet(set, elements); err != nil {
+			return nil, err
+		}
+		x.faces[list] = set
 	}
-	lookup, err := x.anyOf(not, nftables.TypeIFName, false, elements)
-	return []expr.Any{&expr.Meta{Key: side, Register: 1}, lookup}, err
+	lookup := &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: not}
+	return []expr.Any{&expr.Meta{Key: side, Register: 1}, lookup}, nil
 }
 
 func states(value string, not bool) ([]expr.Any, error) {

@@ -55,7 +55,7 @@ func (cs *conditions) row(menu routeros.Menu, r *routeros.Rule) *row {
 	}
 	for i := range out.Conditions {
 		c := &out.Conditions[i]
-		having := cs.having(needs(c.Test))
+		having := cs.able(c.Test)
 		if changes(c.Test) {
 			out.later = append(out.later, later{*c, cs.meeting(menu, r.ID, c), having})
 			continue
@@ -70,6 +70,22 @@ func (cs *conditions) row(menu routeros.Menu, r *routeros.Rule) *row {
 		cs.rows[&r.Attrs[0]] = out
 	}
 	return out
+}
+
+// able returns the packets that can meet a condition, either way round.
+func (cs *conditions) able(t firewall.Test) ref {
+	counted, ok := t.(firewall.Counted)
+	switch {
+	case !ok:
+		return cs.having(needs(t))
+	case counted.Of == firewall.CountConnections:
+		return cs.States(firewall.New, firewall.Established, firewall.Related).node
+	}
+	opens := cs.Protocol(6).node
+	for _, f := range []firewall.Flags{firewall.ACK, firewall.RST} {
+		opens = cs.diagram.minus(opens, cs.boolean(flag(f)))
+	}
+	return cs.diagram.and(cs.whole(), cs.diagram.or(opens, cs.Protocol(17).node))
 }
 
 // needs returns what a packet must be to meet a condition either way round.
@@ -99,6 +115,8 @@ func changes(t firewall.Test) bool {
 		return t.Way == firewall.Out
 	case firewall.EitherPort, firewall.Listed, firewall.NATStates, firewall.Transferred:
 		return true
+	case firewall.Counted:
+		return t.Of == firewall.CountConnections
 	}
 	return false
 }
@@ -166,8 +184,17 @@ func (cs *conditions) cutContent(t firewall.Test, ask func() ref) ref {
 		return cs.boolean(variable{kind: carries, name: t.Text})
 	case firewall.SentBy:
 		return cs.boolean(variable{kind: sentBy, name: t.MAC})
-	case firewall.Always:
-		return map[bool]ref{true: all, false: none}[bool(t)]
+	case firewall.HasOption:
+		set := none
+		for _, o := range t.Of.Each() {
+			set = d.or(set, cs.boolean(option(o)))
+		}
+		if !t.Want {
+			set = d.not(set)
+		}
+		return set
+	case firewall.Counted:
+		return d.and(cs.able(t), ask())
 	}
 	return ask()
 }

@@ -16,6 +16,9 @@ func (w *walk) match(r *row) ref {
 		if c.Negated {
 			set = w.d.minus(c.having, set)
 		}
+		if _, counted := c.Test.(firewall.Counted); counted {
+			set = w.tracked(set, none)
+		}
 		out = w.d.and(out, set)
 	}
 	return out
