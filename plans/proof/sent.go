@@ -40,8 +40,8 @@ func (t trial) stopped(in string, p firewall.Packet, fate firewall.Disposition) 
 	return e
 }
 
-// arriving are a source's packets to a match. Everything means what reaches the router: if some of it
-// does, what is sent to another host is left out.
+// arriving are a source's packets to a match. Everything means what reaches the router: if some of
+// it does, what is sent to another host is left out.
 func (t trial) arriving(in string, m traffic.Match, lists firewall.Lists) []firewall.Packet {
 	probes := t.probes.To(in, m)
 	if m.Protocol != "" {
