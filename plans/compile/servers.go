@@ -43,8 +43,8 @@ func runs(s routeros.Snapshot, name string) running {
 	return off
 }
 
-// serverNotes say what the router runs of the VPNs that a plan is about. What is off is gated all the
-// same: it may be switched on later.
+// serverNotes say what the router runs of the VPNs that a plan is about. What is off is gated all
+// the same: it may be switched on later.
 func serverNotes(p plans.Plan, s routeros.Snapshot) []string {
 	var out []string
 	gated := vpnNames(p.Gate.Targets())

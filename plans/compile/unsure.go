@@ -94,7 +94,8 @@ func isOwn(r *routeros.Rule, plan string) bool {
 	return ok && mark.Plan == plan
 }
 
-// lostLists tell of rules that decide by an interface list which was deleted (routeros-facts § 15).
+// lostLists tell of rules that decide by an interface list which was deleted (routeros-facts §
+// 15).
 func lostLists(s routeros.Snapshot, f routeros.Family) []string {
 	var out []string
 	eachInput(s, f, func(m routeros.Menu, r *routeros.Rule) {

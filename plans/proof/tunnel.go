@@ -37,8 +37,8 @@ const mostPeers = 1000
 
 // carriers returns the tunnels through which a source sends: those of the peer with the smallest
 // network that holds it, unless a smaller network is connected. If the source is private and on no
-// network that is known, every tunnel that does not tell its networks may carry it: then doubtful is
-// true.
+// network that is known, every tunnel that does not tell its networks may carry it. Then doubtful
+// is true.
 func carriers(s routeros.Snapshot, source netip.Addr) (found []routeros.Peer, doubtful bool) {
 	bits, face := connected(s, source)
 	best := max(bits, 0)

@@ -15,10 +15,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// site gates ssh and winbox for all but the LAN.
-func site(t testing.TB, more string) plans.Plan {
-	t.Helper()
-	text := `version: 1
+const siteText = `version: 1
 name: site
 doors:
   admin:
@@ -33,6 +30,11 @@ gate:
   services: [ssh, winbox]
   # gate
 `
+
+// site gates ssh and winbox for all but the LAN.
+func site(t testing.TB, more string) plans.Plan {
+	t.Helper()
+	text := siteText
 	for line := range strings.Lines(more) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch key {
@@ -114,6 +116,10 @@ func TestOrdinaryRouters(t *testing.T) {
 		"the address list is allowed":                  {lists + dhcp + "/ip firewall address-list\nadd list=support address=203.0.113.9\n" + rules + accepted + "add action=accept chain=input src-address-list=support comment=support\n" + final, "allow address-lists: [support]", "", "final", ""},
 		"an accept of an address":                      {lists + dhcp + rules + accepted + "add action=accept chain=input src-address=203.0.113.9 comment=support\n" + final, "", proof.Overrides, "", "allow.addresses: [203.0.113.9]"},
 		"an open port":                                 {lists + dhcp + rules + accepted + "add action=accept chain=input dst-port=8291 in-interface-list=WAN protocol=tcp comment=open\n" + final, "", "", "open", ""},
+		"an accept of a hardware address":              {lists + dhcp + rules + accepted + "add action=accept chain=input src-mac-address=02:00:00:00:00:01 comment=mac\n" + final, "", proof.Overrides, "", "no key names a hardware address: write allow.interfaces"},
+		"an accept of PPP clients who are there":       {lists + dhcp + "/interface l2tp-client\nadd name=l2tp-out1\n" + rules + accepted + "add action=accept chain=input in-interface=all-ppp comment=ppp\n" + final, "", proof.Overrides, "", "make an interface list of them"},
+		"an accept of all but the uplink":              {lists + dhcp + "/interface ethernet\nset [ find default-name=ether5 ] name=ether5\n" + rules + accepted + "add action=accept chain=input in-interface=!ether1 comment=inside\n" + final, "", proof.Overrides, "", "make an interface list of those that need no knock"},
+		"an accept of all but a list":                  {lists + dhcp + "/interface ethernet\nset [ find default-name=ether5 ] name=ether5\n" + rules + accepted + "add action=accept chain=input in-interface-list=!WAN comment=inside\n" + final, "", proof.Overrides, "", "make an interface list of those that need no knock"},
 		"no rules at all":                              {lists + dhcp, "", "", "", ""},
 		"a raw drop on the uplink":                     {lists + dhcp + rules + accepted + final + "/ip firewall raw\nadd action=drop chain=prerouting in-interface=ether1\n", "", proof.DoorShut, "", "ether1"},
 		"a raw drop of high ports":                     {lists + dhcp + rules + accepted + final + "/ip firewall raw\nadd action=drop chain=prerouting dst-port=40000-65535 in-interface=ether1 protocol=tcp\n", "", proof.DoorShut, "", "doors.admin.on"},
