@@ -23,6 +23,7 @@ type VPNServer struct {
 	Protocol string // tcp or udp, where the port may be changed; else ""
 	Port     uint16 // 0 where it has none of its own, or the router does not tell it
 	Disabled bool
+	IPsec    string // of L2TP, its use-ipsec: no, yes (in clear too) or required; "" is no
 }
 
 // Tracking says whether the router tracks connections.
@@ -170,7 +171,7 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 	case SSTPServer:
 		v.Kind, v.Protocol, v.Port = "sstp", "tcp", 443
 	case L2TPServer:
-		v.Kind = "l2tp"
+		v.Kind, v.IPsec = "l2tp", row.Get("use-ipsec")
 	case PPTPServer:
 		v.Kind = "pptp"
 	case IPsecPeer:
@@ -233,6 +234,9 @@ func (v VPNServer) row() Attributes {
 	}
 	if v.Port != 0 {
 		row = row.With(map[bool]string{true: "listen-port", false: "port"}[v.Kind == "wireguard"], strconv.Itoa(int(v.Port)))
+	}
+	if v.IPsec != "" {
+		row = row.With("use-ipsec", v.IPsec)
 	}
 	if v.Kind == "openvpn" {
 		row = row.With("protocol", v.Protocol)

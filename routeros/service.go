@@ -19,6 +19,11 @@ type Service struct {
 	// FromName is the attribute that holds From on this router: address, or available-from
 	// from 7.24 on.
 	FromName string
+	// VRF is where it listens; "" is main.
+	VRF string
+	// Untold says that it is not known whether it is on: an export does not mention it, and its
+	// default is not known.
+	Untold bool
 	// Dynamic rows are ports that other parts of the router listen on, and from 7.19 on each
 	// current connection; set refuses them.
 	Dynamic    bool
@@ -39,6 +44,7 @@ func ReadService(row Attributes) Service {
 		Local:       row.Get("local"),
 		Remote:      row.Get("remote"),
 		FromName:    "address",
+		VRF:         row.Get("vrf"),
 	}
 	s.Port, _ = ParsePort(row.Get("port"))
 	if row.Has("available-from") {

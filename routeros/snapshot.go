@@ -47,7 +47,12 @@ type Snapshot struct {
 	Uplinks []Uplink
 	// VPNServers are the VPN servers, those that are switched off too.
 	VPNServers []VPNServer
-	Tracking   Tracking
+	// Settings are the rows of [ServerMenus]; nil where they were not read. They are no part of the
+	// digest.
+	Settings map[Menu][]Attributes
+	// IPv6Off says that IPv6 is switched off as a whole, in /ipv6/settings.
+	IPv6Off  bool
+	Tracking Tracking
 	// Untold are menus that the user may not read, see [Snapshot.Tells], and those of
 	// [SerialMenus] that failed, see [Snapshot.SerialUntold].
 	Untold []Menu
@@ -248,6 +253,9 @@ func digestNetwork(h *digester, s Snapshot) {
 	}
 	for _, v := range s.VPNServers {
 		h.line("vpn", v.Kind, v.Name, v.Protocol, strconv.Itoa(int(v.Port)), FormatBool(v.Disabled))
+	}
+	if s.IPv6Off {
+		h.line("ipv6", "off")
 	}
 	if s.Tracking == TrackingOff {
 		h.line("tracking", string(s.Tracking))

@@ -25,7 +25,7 @@ the list WAN. An interface that nothing is known about counts as outside.`,
 		Args: exactly(0, "audit takes no argument"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			r := e.shownBy(func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
-			if err := readAll(c.Context(), e, export, false, nil, r); err != nil {
+			if err := readAll(c.Context(), e, export, operate.WithServers, nil, r); err != nil {
 				return err
 			}
 			return r.finish(c.Context())
