@@ -76,22 +76,32 @@ func (a Attributes) Has(name string) bool {
 // With returns a row in which name has the value.
 func (a Attributes) With(name, value string) Attributes {
 	i, ok := a.find(name)
-	row := slices.Clone(a)
+	row := make(Attributes, 0, len(a)+1)
+	row = append(append(row, a[:i]...), Attribute{name, value})
 	if ok {
-		row[i].Value = value
-		return row
+		i++
 	}
-	return slices.Insert(row, i, Attribute{name, value})
+	return append(row, a[i:]...)
 }
 
-// Without returns a row that lacks the names.
+// Without returns a row that lacks the names. A row that has none of them is returned as it is.
 func (a Attributes) Without(names ...string) Attributes {
-	return slices.DeleteFunc(slices.Clone(a), func(x Attribute) bool { return slices.Contains(names, x.Name) })
+	gone := func(x Attribute) bool { return slices.Contains(names, x.Name) }
+	if !slices.ContainsFunc(a, gone) {
+		return slices.Clip(a)
+	}
+	return slices.DeleteFunc(slices.Clone(a), gone)
 }
 
 // Only returns a row of just these names, as far as the row has them.
 func (a Attributes) Only(names ...string) Attributes {
-	return slices.DeleteFunc(slices.Clone(a), func(x Attribute) bool { return !slices.Contains(names, x.Name) })
+	row := make(Attributes, 0, min(len(a), len(names)))
+	for _, x := range a {
+		if slices.Contains(names, x.Name) {
+			row = append(row, x)
+		}
+	}
+	return row
 }
 
 // Merge returns a row with every attribute of both; where both have a name, over wins.

@@ -142,12 +142,8 @@ func Run(ctx context.Context, s Session, c change.ChangeSet, o Options) Result {
 	if err != nil {
 		return Result{Outcome: Refused, Left: c.Steps, Err: err}
 	}
-	r := &run{options: o, all: c, parts: parts, given: map[int]string{}, result: Result{Outcome: Changed, Left: c.Steps, Protection: None}}
-	defer func() {
-		if r.further != nil {
-			_ = r.further.Close()
-		}
-	}()
+	r := &run{options: o, all: c, parts: parts, given: map[int]string{}, result: Result{Outcome: Changed, Left: c.Steps, Protection: None}, box: box{dial: o.Dial, serial: o.Before.Serial, untold: o.Before.SerialUntold()}}
+	defer r.box.close()
 	r.do(ctx, s)
 	return r.result
 }
@@ -178,10 +174,8 @@ type run struct {
 	gone      *GoneError // how the protection was lost, as read before the rollback
 	adopted   bool       // the dead-man belongs to the run that is rolled back
 
-	dead    bool    // the session was lost
-	further Session // another session, if the first was lost
-	// elsewhere says that a further session led to another box.
-	elsewhere error
+	dead bool // the session was lost
+	box  box
 }
 
 func (r *run) observe(e Event) {
@@ -227,15 +221,15 @@ func (r *run) do(ctx context.Context, s Session) {
 // and this one was rolled back, the router is in one of the states that were proved, but neither as
 // before nor as planned.
 func (r *run) stands(ctx context.Context, s Session, part change.Part, adopted []routeros.Attributes) bool {
-	if r.dead && !r.redialled(ctx) {
-		if r.elsewhere != nil {
-			r.strayed(r.elsewhere)
+	if r.dead && !r.box.redialled(ctx) {
+		if r.box.elsewhere != nil {
+			r.strayed(r.box.elsewhere)
 			return false
 		}
 		r.result.Outcome, r.result.Err = Refused, errors.New("the session was lost, and no other could be opened")
 	} else {
-		if r.further != nil {
-			s = r.further
+		if r.box.further != nil {
+			s = r.box.further
 		}
 		r.dead = false
 		r.change(ctx, s, part, adopted)
@@ -286,8 +280,8 @@ func (r *run) change(ctx context.Context, s Session, part change.Part, adopted [
 	if err = r.confirm(ctx); err == nil {
 		err = r.guard.check()
 	}
-	if r.elsewhere != nil {
-		r.strayed(r.elsewhere)
+	if r.box.elsewhere != nil {
+		r.strayed(r.box.elsewhere)
 		return
 	}
 	if err != nil {
@@ -371,9 +365,9 @@ func (r *run) confirm(ctx context.Context) error {
 		return nil
 	}
 	r.doing("logging in again")
-	fresh, in, err := r.another(ctx)
+	fresh, in, err := r.box.another(ctx)
 	switch {
-	case err != nil && r.elsewhere != nil:
+	case err != nil && r.box.elsewhere != nil:
 		return err
 	case err != nil && in:
 		return &LockedOutError{fmt.Errorf("a new connection gets no answer any more: %w", err)}

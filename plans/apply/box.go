@@ -20,10 +20,19 @@ func (e *OtherBoxError) Error() string {
 	return fmt.Sprintf("a further connection reached another box: its serial number is %s, that of the first was %s; nothing more was sent: look at both", cmp.Or(e.Got, none), cmp.Or(e.Want, none))
 }
 
+// box is the router of a run, as further sessions reach it.
+type box struct {
+	dial      func(context.Context) (Session, error)
+	serial    string  // the serial number of the router that was read
+	untold    bool    // the router failed to tell it
+	further   Session // stands in for a session that was lost
+	elsewhere error   // a further session led to another box
+}
+
 // another opens a further session, and sees that it leads to the same box. Nothing else may be sent
 // over it before. in says that a login was possible.
-func (r *run) another(ctx context.Context) (s Session, in bool, err error) {
-	s, err = r.options.Dial(ctx)
+func (b *box) another(ctx context.Context) (s Session, in bool, err error) {
+	s, err = b.dial(ctx)
 	if err != nil {
 		return nil, false, err
 	}
@@ -33,7 +42,7 @@ func (r *run) another(ctx context.Context) (s Session, in bool, err error) {
 	}
 	results, err := s.Batch(ctx, commands)
 	if err == nil {
-		err = r.sameBox(results)
+		err = b.same(results)
 	}
 	if err != nil {
 		_ = s.Close()
@@ -42,20 +51,37 @@ func (r *run) another(ctx context.Context) (s Session, in bool, err error) {
 	return s, true, nil
 }
 
-// sameBox compares the serial number that the answers tell with that of the router. Where the router
+// same compares the serial number that the answers tell with that of the router. Where the router
 // failed to tell it before the change, there is nothing to compare; where it fails to tell it now,
 // this may be any box.
-func (r *run) sameBox(results []api.Result) error {
+func (b *box) same(results []api.Result) error {
 	serial, err := api.Serial(results)
-	want := r.options.Before.Serial
 	switch _, untold := errors.AsType[*api.SerialUntoldError](err); {
-	case r.options.Before.SerialUntold() && (err == nil || untold):
+	case b.untold && (err == nil || untold):
 		return nil
-	case err != nil || serial == want:
+	case err != nil || serial == b.serial:
 		return err
 	}
-	r.elsewhere = &OtherBoxError{want, serial}
-	return r.elsewhere
+	b.elsewhere = &OtherBoxError{b.serial, serial}
+	return b.elsewhere
+}
+
+// redialled opens another session in place of one that was lost.
+func (b *box) redialled(ctx context.Context) bool {
+	b.close()
+	s, _, err := b.another(ctx)
+	if err == nil {
+		b.further = s
+	}
+	return err == nil
+}
+
+// close ends the session that stands in for a lost one.
+func (b *box) close() {
+	if b.further != nil {
+		_ = b.further.Close()
+		b.further = nil
+	}
 }
 
 // strayed ends a run of which a further session led to another box: what became of the first one,

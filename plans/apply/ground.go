@@ -57,18 +57,20 @@ func looks(s routeros.Snapshot, step change.Step) bool {
 
 // ground is what is read before a step that depends on it: the protection, and our own rows.
 type ground struct {
+	plan     string
+	state    routeros.Snapshot // the state that the steps so far lead to
 	commands []routeros.Command
 	menus    []routeros.Menu // of the commands behind those of the protection
 }
 
 // groundAt is the ground after some steps.
 func (r *run) groundAt(n int) ground {
-	g := ground{commands: r.guard.prints()}
+	g := ground{plan: r.options.Plan, state: r.states[n], commands: r.guard.prints()}
 	for _, menu := range r.changes.Menus() {
 		if menu == routeros.ServiceMenu {
 			continue
 		}
-		where := named(slices.Concat(r.ownRows(0, menu), r.ownRows(n, menu)), menu)
+		where := named(slices.Concat(ownRows(r.states[0], menu, g.plan), ownRows(g.state, menu, g.plan)), menu)
 		if len(where) == 0 {
 			continue
 		}
@@ -97,25 +99,14 @@ func named(rows []change.Row, menu routeros.Menu) []string {
 	return out
 }
 
-// ownRows are the plan's rows of a menu after some steps, under the ids that the router gave them.
-func (r *run) ownRows(n int, menu routeros.Menu) []change.Row {
-	var out []change.Row
-	for _, row := range change.Rows(r.states[n], menu) {
-		if !r.owns(row) {
-			continue
-		}
-		var of int
-		if _, err := fmt.Sscanf(row.ID, "+%d", &of); err == nil && of < len(r.ids) {
-			row.ID = r.ids[of]
-		}
-		out = append(out, row)
-	}
-	return out
+// ownRows are the plan's rows of a menu in a state.
+func ownRows(s routeros.Snapshot, menu routeros.Menu, plan string) []change.Row {
+	return slices.DeleteFunc(change.Rows(s, menu), func(row change.Row) bool { return !owned(row, plan) })
 }
 
-func (r *run) owns(row change.Row) bool {
+func owned(row change.Row, plan string) bool {
 	mark, ok := routeros.FindMark(row.Attrs.Get("comment"))
-	return ok && !row.Dynamic && mark.Plan == r.options.Plan
+	return ok && !row.Dynamic && mark.Plan == plan
 }
 
 // onGround returns nil while the protection is in place and our rows are as expected after n steps.
@@ -125,7 +116,7 @@ func (r *run) onGround(n int, g ground, results []api.Result) error {
 		return r.lostGround(n, err)
 	}
 	for i, menu := range g.menus {
-		if err := r.sameRows(n, menu, results[guards+i]); err != nil {
+		if err := g.same(menu, results[guards+i], r.ids); err != nil {
 			return err
 		}
 	}
@@ -140,8 +131,9 @@ func (r *run) lostGround(n int, err error) error {
 	return fmt.Errorf("protection lost at step %d of %d: %w", r.part.From+n, len(r.all.Steps), err)
 }
 
-// sameRows compares the plan's rows of a menu that were read with those that are expected.
-func (r *run) sameRows(n int, menu routeros.Menu, read api.Result) error {
+// same compares the plan's rows of a menu that were read with those that are expected, under the
+// ids that the router gave them.
+func (g ground) same(menu routeros.Menu, read api.Result, ids []string) error {
 	if read.Err != nil {
 		return fmt.Errorf("the plan's rows in %s could not be read: %w", menu, read.Err)
 	}
@@ -153,11 +145,15 @@ func (r *run) sameRows(n int, menu routeros.Menu, read api.Result) error {
 		return fmt.Sprintf("%s %q %t %s", row.ID, e.Key(), e.Disabled, e.Comment)
 	}
 	var want, is []string
-	for _, row := range r.ownRows(n, menu) {
+	for _, row := range ownRows(g.state, menu, g.plan) {
+		var of int
+		if _, err := fmt.Sscanf(row.ID, "+%d", &of); err == nil && of < len(ids) {
+			row.ID = ids[of]
+		}
 		want = append(want, text(row))
 	}
 	for _, attrs := range read.Rows {
-		if row := change.ReadRow(menu, attrs); r.owns(row) {
+		if row := change.ReadRow(menu, attrs); owned(row, g.plan) {
 			is = append(is, text(row))
 		}
 	}

@@ -67,6 +67,7 @@ type place struct {
 	stop   context.CancelFunc
 	ctx    context.Context
 	port   atomic.Int32
+	world  atomic.Pointer[firewall.Firewall] // at the last look at what gets through
 	// begun and done are what an undo rolls back: the router before a change, and the change.
 	begun routeros.Snapshot
 	done  change.ChangeSet
@@ -97,6 +98,7 @@ func newPlace(t *testing.T, version string, knobs sim.Knobs, s routeros.Snapshot
 		t.Fatal(err)
 	}
 	p := &place{t: t}
+	p.world.Store(firewall.NewFirewall(s))
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	o := sim.Options{
 		Version: v, IPv6Package: true, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}, Arrival: "bridge", Knobs: knobs,
@@ -309,7 +311,8 @@ type reach struct{ stranger, operator string }
 
 func (p *place) reach() reach {
 	s := p.router.Snapshot()
-	world := firewall.NewFirewall(s)
+	world := p.world.Load().Renew(s)
+	p.world.Store(world)
 	lists := firewall.NewAddressLists(s, s.Clock)
 	to := func(source, in string) string {
 		var open []string

@@ -59,7 +59,7 @@ func (r *run) sweep(ctx context.Context, s Session, from int) {
 		return
 	}
 	r.result.Outcome = Failed
-	if r.elsewhere != nil {
+	if r.box.elsewhere != nil {
 		r.result.Outcome = Unknown
 	}
 	if left := len(r.result.Left); left > 0 {
@@ -78,8 +78,8 @@ func (r *run) sweepAll(ctx context.Context, s Session, from int) error {
 	defer cancel()
 	var err error
 	for try, pause := 0, time.Second; try < 4; try++ {
-		if r.further != nil {
-			s = r.further
+		if r.box.further != nil {
+			s = r.box.further
 		}
 		if err = r.sweepOnce(ctx, s, from); err == nil {
 			return nil
@@ -87,9 +87,9 @@ func (r *run) sweepAll(ctx context.Context, s Session, from int) error {
 		if _, held := errors.AsType[*HeldError](err); held {
 			return err
 		}
-		for lost(err) && r.options.Dial != nil && !r.redialled(ctx) {
-			if r.elsewhere != nil {
-				return r.elsewhere
+		for lost(err) && r.options.Dial != nil && !r.box.redialled(ctx) {
+			if r.box.elsewhere != nil {
+				return r.box.elsewhere
 			}
 			if !sleep(ctx, pause) {
 				return err
@@ -98,19 +98,6 @@ func (r *run) sweepAll(ctx context.Context, s Session, from int) error {
 		}
 	}
 	return err
-}
-
-// redialled opens another session in place of one that was lost.
-func (r *run) redialled(ctx context.Context) bool {
-	if r.further != nil {
-		_ = r.further.Close()
-		r.further = nil
-	}
-	s, _, err := r.another(ctx)
-	if err == nil {
-		r.further = s
-	}
-	return err == nil
 }
 
 func (r *run) sweepOnce(ctx context.Context, s Session, from int) error {
@@ -162,7 +149,7 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 		sent := map[int]int{} // the positions of the sent steps in the batch
 		for i := at; i < end; i++ {
 			row, there := change.FindRow(now, steps[i].Menu, steps[i].ID)
-			if !there || !r.owns(row) {
+			if !there || !owned(row, r.options.Plan) {
 				continue
 			}
 			if !change.Unmet(now, steps[i]) {

@@ -38,14 +38,14 @@ func (c *compiler) bogons() (*Bogons, error) {
 // forged lists the rules that drop knocks from forged sources. They match only knocks and decoys,
 // each like its stage, so that all other packets from such a source meet the router's own rules as
 // before.
-func (c *compiler) forged(b *Bogons) []routeros.Rule {
+func (w ruleWriter) forged(b *Bogons) []routeros.Rule {
 	if b == nil {
 		return nil
 	}
 	var rules []routeros.Rule
 	for i, list := range b.InterfaceLists {
-		for _, k := range c.knocks() {
-			rules = append(rules, c.rule(fmt.Sprintf("%s%d-%s", change.ForgedSlot, i+1, k.slot), "knocks from forged sources", slices.Concat(
+		for _, k := range w.knocks() {
+			rules = append(rules, w.rule(fmt.Sprintf("%s%d-%s", change.ForgedSlot, i+1, k.slot), "knocks from forged sources", slices.Concat(
 				[]string{"action", "drop", "in-interface-list", list, "src-address-list", b.List}, k.match, []string{"connection-state", "new"})...))
 		}
 	}
@@ -60,10 +60,10 @@ type knocked struct {
 
 // knocks joins the stages and decoys of all doors without knocks in advance into as few matches as
 // possible, in a stable order: ports by protocol, and then those with a size or payload one by one.
-func (c *compiler) knocks() []knocked {
+func (w ruleWriter) knocks() []knocked {
 	var ports []traffic.Match
 	var single []plans.Stage
-	for _, d := range c.plan.Doors {
+	for _, d := range w.plan.Doors {
 		if d.Hours != nil {
 			continue // they have a chain of their own, which forged packets bypass
 		}
@@ -83,7 +83,7 @@ func (c *compiler) knocks() []knocked {
 		}
 	}
 	for i, s := range single {
-		out = append(out, knocked{fmt.Sprintf("%s-single-%d", s.Protocol, i+1), stageMatch(c.family, s)})
+		out = append(out, knocked{fmt.Sprintf("%s-single-%d", s.Protocol, i+1), stageMatch(w.family, s)})
 	}
 	return out
 }
@@ -96,22 +96,22 @@ func openChain(door string) string { return door + ".open" }
 // which a forged source leaves at once: it may be in the trusted list, since somebody has that
 // address on another interface. It then meets the following rules as if it were not trusted. A rule
 // can match only one list of sources and one of interfaces, so a single rule is not enough.
-func (c *compiler) trusts(t *Table, d plans.Door, opens []traffic.Match) []routeros.Rule {
+func (w ruleWriter) trusts(t *Table, d plans.Door, opens []traffic.Match) []routeros.Rule {
 	text := "trusted by door " + d.Name
 	if t.Bogons == nil {
-		return c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)
+		return w.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)
 	}
-	rules := c.distrusted(t.Bogons, d.Name)
+	rules := w.distrusted(t.Bogons, d.Name)
 	name := openChain(d.Name)
-	t.Chains = append(t.Chains, Chain{Name: name, Rules: append(rules, c.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)...)})
-	return []routeros.Rule{c.rule(name+"/jump", text, "action", "jump", "jump-target", name, "src-address-list", d.Trusted.List)}
+	t.Chains = append(t.Chains, Chain{Name: name, Rules: append(rules, w.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)...)})
+	return []routeros.Rule{w.rule(name+"/jump", text, "action", "jump", "jump-target", name, "src-address-list", d.Trusted.List)}
 }
 
 // distrusted lists the rules by which forged sources leave a chain that accepts trusted sources.
-func (c *compiler) distrusted(b *Bogons, slot string) []routeros.Rule {
+func (w ruleWriter) distrusted(b *Bogons, slot string) []routeros.Rule {
 	var rules []routeros.Rule
 	for i, list := range b.InterfaceLists {
-		rules = append(rules, c.rule(fmt.Sprintf("%s/forged-%d", slot, i+1), "forged sources are not trusted",
+		rules = append(rules, w.rule(fmt.Sprintf("%s/forged-%d", slot, i+1), "forged sources are not trusted",
 			"action", "return", "in-interface-list", list, "src-address-list", b.List))
 	}
 	return rules

@@ -115,70 +115,63 @@ type who struct {
 }
 
 // users lists who may use a forward: trusted sources of doors that open it, and the allow-list.
-func (c *compiler) users(f Forward) []who {
+func (w ruleWriter) users(f Forward) []who {
 	var out []who
 	seen := map[string]bool{}
-	for _, d := range c.plan.Doors {
+	for _, d := range w.plan.Doors {
 		if d.OpensForward(f.Name) && !seen[d.Trusted.List] {
 			seen[d.Trusted.List] = true
 			out = append(out, who{d.Name, "trusted by door " + d.Name, "src-address-list", d.Trusted.List, true})
 		}
 	}
-	if len(c.allowed()) > 0 {
-		out = append(out, who{"allow/addresses", "allow-list", "src-address-list", AllowList(c.plan.Name), false})
+	if len(w.allowed()) > 0 {
+		out = append(out, who{"allow/addresses", "allow-list", "src-address-list", AllowList(w.plan.Name), false})
 	}
-	for i, list := range c.plan.Allow.InterfaceLists {
+	for i, list := range w.plan.Allow.InterfaceLists {
 		out = append(out, who{fmt.Sprintf("allow/interfaces-%d", i+1), "allow-list", "in-interface-list", list, false})
 	}
-	for i, name := range c.plan.Allow.Interfaces {
+	for i, name := range w.plan.Allow.Interfaces {
 		out = append(out, who{fmt.Sprintf("allow/interface-%d", i+1), "allow-list", "in-interface", name, false})
 	}
-	for i, list := range c.plan.Allow.AddressLists {
+	for i, list := range w.plan.Allow.AddressLists {
 		out = append(out, who{fmt.Sprintf("allow/list-%d", i+1), "allow-list", "src-address-list", list, false})
 	}
 	return out
 }
 
-// forwarding completes a table's forwards with their rules and places.
-func (c *compiler) forwarding(t *Table) error {
+// forwarding completes a table's forwards with their rules.
+func (w ruleWriter) forwarding(t *Table) {
 	f := &t.Forwarding
-	if len(f.Forwards) == 0 {
-		return nil
-	}
-	if err := c.forwardPlaces(t); err != nil {
-		return err
-	}
 	var drops []routeros.Rule
 	for _, one := range f.Forwards {
 		to := []string{"protocol", one.Protocol, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort), "connection-nat-state", "dstnat"}
 		if f.FilterPlace.NeedsEstablished {
-			f.Filter = append(f.Filter, c.running(one)...)
+			f.Filter = append(f.Filter, w.running(one)...)
 		}
-		for _, w := range c.users(one) {
-			slot, text := w.slot+"/forward-"+one.Name, "forward "+one.Name+": "+w.text
-			f.NAT = append(f.NAT, c.rule(slot, text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
-				"dst-address-type", "local", w.name, w.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
-			accept := c.rule(slot, text, append([]string{"action", "accept", w.name, w.value}, to...)...)
-			if t.Bogons == nil || !w.trusted {
+		for _, who := range w.users(one) {
+			slot, text := who.slot+"/forward-"+one.Name, "forward "+one.Name+": "+who.text
+			f.NAT = append(f.NAT, w.rule(slot, text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
+				"dst-address-type", "local", who.name, who.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
+			accept := w.rule(slot, text, append([]string{"action", "accept", who.name, who.value}, to...)...)
+			if t.Bogons == nil || !who.trusted {
 				f.Filter = append(f.Filter, accept)
 				continue
 			}
-			name := forwardChain(w.slot, one.Name)
-			t.Chains = append(t.Chains, Chain{Name: name, Rules: append(c.distrusted(t.Bogons, name), accept)})
-			f.Filter = append(f.Filter, c.rule(name+"/jump", text, append([]string{"action", "jump", "jump-target", name, w.name, w.value}, to...)...))
+			name := forwardChain(who.slot, one.Name)
+			t.Chains = append(t.Chains, Chain{Name: name, Rules: append(w.distrusted(t.Bogons, name), accept)})
+			f.Filter = append(f.Filter, w.rule(name+"/jump", text, append([]string{"action", "jump", "jump-target", name, who.name, who.value}, to...)...))
 		}
-		drops = append(drops, c.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
+		drops = append(drops, w.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
 	}
 	f.Filter = append(f.Filter, drops...) // two forwards may lead to one port, each for other sources
-	return nil
 }
 
 // running lets the packets of a forward's connections through, in both directions.
-func (c *compiler) running(one Forward) []routeros.Rule {
+func (w ruleWriter) running(one Forward) []routeros.Rule {
 	accept := []string{"action", "accept", "connection-state", "established,related", "connection-nat-state", "dstnat", "protocol", one.Protocol}
 	return []routeros.Rule{
-		c.rule("established/forward-"+one.Name, "established traffic", slices.Concat(accept, []string{"dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort)})...),
-		c.rule("established/back-"+one.Name, "established traffic", slices.Concat(accept, []string{"src-address", one.To.String(), "src-port", fmt.Sprint(one.ToPort)})...),
+		w.rule("established/forward-"+one.Name, "established traffic", slices.Concat(accept, []string{"dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort)})...),
+		w.rule("established/back-"+one.Name, "established traffic", slices.Concat(accept, []string{"src-address", one.To.String(), "src-port", fmt.Sprint(one.ToPort)})...),
 	}
 }
 
@@ -199,39 +192,39 @@ func IsBehind(plan, chain string) bool {
 // first rule that decides about a packet to a forwarded port; in forward before the first that
 // decides about a forwarded packet, as if everybody's were forwarded, except rules that let the
 // allowed interfaces in. Running connections don't matter here: the drop matches only new ones.
-func (c *compiler) forwardPlaces(t *Table) error {
-	bare := without(without(c.router, t.Menu, c.plan.Name), c.family.NAT(), c.plan.Name)
-	open := c.forEverybody(bare, t.Forwarding.Forwards)
-	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer), Asked: c.plan.Allow.AddressLists, Sources: c.allowed(), Open: true}
+func (p *placing) forwardPlaces(t *Table) error {
+	bare := without(without(p.router, t.Menu, p.plan.Name), p.family.NAT(), p.plan.Name)
+	open := p.forEverybody(bare, t.Forwarding.Forwards)
+	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer), Asked: p.plan.Allow.AddressLists, Sources: p.allowed(), Open: true}
 	for _, d := range t.Doors { // foreign rules may match a list that only the plan will fill
 		cuts.Lists = append(cuts.Lists, d.Trusted)
 	}
 	classes := space.New(t.Family, cuts, bare, open)
 	var asked space.Set
-	nat := c.family.NAT()
+	nat := p.family.NAT()
 	for i := range t.Forwarding.Forwards {
 		asked = classes.Or(asked, classes.And(classes.Asks(open, nat, &open.Rules[nat][i]), classes.States(firewall.New)))
 	}
 	taken := classes.Walk(bare, asked)
-	at, err := c.firstOf(bare.Rules[nat], "dstnat", func(i int) bool { return !taken.Ends(nat, i).Empty() })
+	at, err := firstOf(bare.Rules[nat], "dstnat", func(i int) bool { return !taken.Ends(nat, i).Empty() })
 	if err != nil {
 		return err
 	}
 	t.Forwarding.NATPlace = placeBefore(bare.Rules[nat], at)
-	sent, allowed := classes.Walk(open, asked), c.allowedSet(classes, bare)
-	at, err = c.firstOf(bare.Rules[t.Menu], "forward", func(i int) bool {
+	sent, allowed := classes.Walk(open, asked), p.allowedSet(classes, bare)
+	at, err = firstOf(bare.Rules[t.Menu], "forward", func(i int) bool {
 		return !classes.Minus(sent.Ends(t.Menu, i), classes.And(sent.Accepts(t.Menu, i), allowed)).Empty()
 	})
 	if err != nil {
 		return err
 	}
 	t.Forwarding.FilterPlace = placeBefore(bare.Rules[t.Menu], at)
-	t.Forwarding.FilterPlace.NeedsEstablished = !c.keepsForwarded(bare, t.Forwarding.Forwards)
+	t.Forwarding.FilterPlace.NeedsEstablished = !p.keepsForwarded(bare, t.Forwarding.Forwards)
 	return nil
 }
 
 // forEverybody is the router with its forwards open to all.
-func (c *compiler) forEverybody(bare routeros.Snapshot, forwards []Forward) routeros.Snapshot {
+func (p *placing) forEverybody(bare routeros.Snapshot, forwards []Forward) routeros.Snapshot {
 	var rows []routeros.Rule
 	for i, f := range forwards {
 		r := routeros.NewRule("chain", "dstnat", "action", "dst-nat", "protocol", f.Protocol, "dst-port", fmt.Sprint(f.Port), "dst-address-type", "local",
@@ -239,12 +232,12 @@ func (c *compiler) forEverybody(bare routeros.Snapshot, forwards []Forward) rout
 		r.ID = fmt.Sprintf("open-%d", i)
 		rows = append(rows, r)
 	}
-	return withRules(bare, c.family.NAT(), append(rows, bare.Rules[c.family.NAT()]...))
+	return withRules(bare, p.family.NAT(), append(rows, bare.Rules[p.family.NAT()]...))
 }
 
 // firstOf returns the position of the first rule of a chain for which something holds, or the
 // length of the table.
-func (c *compiler) firstOf(rows []routeros.Rule, chain string, holds func(i int) bool) (int, error) {
+func firstOf(rows []routeros.Rule, chain string, holds func(i int) bool) (int, error) {
 	for i := range rows {
 		if rows[i].Chain() != chain || rows[i].Disabled() || !holds(i) {
 			continue
@@ -266,8 +259,8 @@ func placeBefore(rows []routeros.Rule, at int) Place {
 
 // keepsForwarded reports whether the router lets the packets of forwarded connections through by
 // itself, in both directions.
-func (c *compiler) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bool {
-	table := newTable(bare, c.family)
+func (p *placing) keepsForwarded(bare routeros.Snapshot, forwards []Forward) bool {
+	table := newTable(bare, p.family)
 	for _, in := range table.probes.Interfaces {
 		for _, f := range forwards {
 			for _, fate := range table.probes.Running(table.world, in, f.Protocol, netip.AddrPortFrom(f.To, f.ToPort), table.lists) {

@@ -28,18 +28,25 @@ type Place struct {
 	NeedsEstablished bool
 }
 
+// placing finds where rules belong in a router's tables.
+type placing struct {
+	subject
+	router routeros.Snapshot
+	notes  []string
+}
+
 // place finds where the rules belong, by evaluating the router's table without our rules for the
 // packets that matter. The first rule that decides about one of them is where they have to go.
-func (c *compiler) place(t Table) (Place, error) {
-	bare := newTable(traffic.WithUnseen(without(c.router, t.Menu, c.plan.Name), t.outer()), t.Family)
-	if c.plan.Firewall.Before != "" {
-		at, err := c.named(bare.rows, t.Menu)
+func (p *placing) place(t Table) (Place, error) {
+	bare := newTable(traffic.WithUnseen(without(p.router, t.Menu, p.plan.Name), t.outer()), t.Family)
+	if p.plan.Firewall.Before != "" {
+		at, err := p.named(bare.rows, t.Menu)
 		if err != nil {
 			return Place{}, err
 		}
 		return settle(bare, t, at), nil
 	}
-	at, err := c.firstObstacle(bare, t)
+	at, err := p.firstObstacle(bare, t)
 	if err != nil {
 		return Place{}, err
 	}
@@ -48,13 +55,13 @@ func (c *compiler) place(t Table) (Place, error) {
 
 // firstBypass returns the position of the first rule of input that lets any source reach a gated
 // service, whatever its address, lists or tunnels, and whatever the answers to limits and the like.
-func (c *compiler) firstBypass(t Table, bare routeros.Snapshot) int {
+func (p *placing) firstBypass(t Table, bare routeros.Snapshot) int {
 	shut := t.Dropped()
 	if len(shut) == 0 {
 		return len(bare.Rules[t.Menu])
 	}
 	rows, at := concerning(bare.Rules[t.Menu], shut)
-	if i := c.bypass(t, withRules(bare, t.Menu, rows)); i < len(rows) {
+	if i := p.bypass(t, withRules(bare, t.Menu, rows)); i < len(rows) {
 		return at[i]
 	}
 	return len(bare.Rules[t.Menu])
@@ -82,12 +89,12 @@ func mayMeet(c *firewall.Rule, m traffic.Match) bool {
 }
 
 // bypass is firstBypass by looking at all rules.
-func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
+func (p *placing) bypass(t Table, bare routeros.Snapshot) int {
 	rows := bare.Rules[t.Menu]
 	shut := t.Dropped()
-	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: c.allowed(), Asked: c.plan.Allow.AddressLists, Open: true}, bare)
+	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: p.allowed(), Asked: p.plan.Allow.AddressLists, Open: true}, bare)
 	nat := traffic.Translated(classes, bare)
-	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), c.allowedSet(classes, bare))
+	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), p.allowedSet(classes, bare))
 	result := classes.Walk(bare, bypass)
 	for i := range rows {
 		if rows[i].Chain() == "input" && !classes.And(result.Accepts(t.Menu, i), bypass).Empty() {
@@ -98,9 +105,9 @@ func (c *compiler) bypass(t Table, bare routeros.Snapshot) int {
 }
 
 // allowedSet are the packets of sources that the plan lets in without a knock.
-func (c *compiler) allowedSet(classes *space.Space, s routeros.Snapshot) space.Set {
-	out := Allowed{c.plan.Allow.InterfaceLists, c.plan.Allow.Interfaces, c.plan.Allow.AddressLists}.Set(classes, s)
-	for _, r := range c.allowed() {
+func (p *placing) allowedSet(classes *space.Space, s routeros.Snapshot) space.Set {
+	out := Allowed{p.plan.Allow.InterfaceLists, p.plan.Allow.Interfaces, p.plan.Allow.AddressLists}.Set(classes, s)
+	for _, r := range p.allowed() {
 		out = classes.Or(out, classes.Sources(r))
 	}
 	return out
@@ -164,8 +171,8 @@ func withRules(s routeros.Snapshot, m routeros.Menu, rows []routeros.Rule) route
 
 // named finds the one rule of input that carries the comment of the plan's place. Each family has
 // to have its own.
-func (c *compiler) named(rows []routeros.Rule, menu routeros.Menu) (int, error) {
-	comment := c.plan.Firewall.Before
+func (p *placing) named(rows []routeros.Rule, menu routeros.Menu) (int, error) {
+	comment := p.plan.Firewall.Before
 	switch at := carrying(rows, comment); {
 	case len(at) == 1:
 		return at[0], nil
@@ -179,10 +186,10 @@ func (c *compiler) named(rows []routeros.Rule, menu routeros.Menu) (int, error) 
 		Risk: "no-place", What: fmt.Sprintf("no rule in input of %s carries the comment %q", menu, comment),
 		Remedy: "correct firewall.place in the plan, or use place: auto",
 	}
-	for _, f := range c.plan.Firewall.Families {
-		if other := f.Filter(); other != menu && len(carrying(c.router.Rules[other], comment)) > 0 {
+	for _, f := range p.plan.Firewall.Families {
+		if other := f.Filter(); other != menu && len(carrying(p.router.Rules[other], comment)) > 0 {
 			refused.What += fmt.Sprintf(", and one in %s does", other)
-			refused.Remedy = fmt.Sprintf("give the rule of %s that has this place the same comment, remove %s from firewall.families, or use place: auto", menu, c.family)
+			refused.Remedy = fmt.Sprintf("give the rule of %s that has this place the same comment, remove %s from firewall.families, or use place: auto", menu, p.family)
 		}
 	}
 	return 0, refused
@@ -201,11 +208,11 @@ func carrying(rows []routeros.Rule, comment string) []int {
 
 // firstObstacle returns the position of the first rule of input that decides about a packet of
 // ours, or the length of the table where none does.
-func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
-	first := c.firstBypass(t, bare.snapshot)
+func (p *placing) firstObstacle(bare trialTable, t Table) (int, error) {
+	first := p.firstBypass(t, bare.snapshot)
 	needed := false
 	for _, in := range t.outer() {
-		obstacles := c.obstacles(bare, t, in)
+		obstacles := p.obstacles(bare, t, in)
 		needed = needed || len(obstacles) > 0
 		for _, o := range obstacles {
 			for _, fate := range bare.fates(o.probe) {
@@ -221,9 +228,9 @@ func (c *compiler) firstObstacle(bare trialTable, t Table) (int, error) {
 		}
 	}
 	if !needed {
-		c.notes = append(c.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules drop nothing of what the doors open, and the plan has no gate; name under gate what to close", t.Family))
+		p.notes = append(p.notes, fmt.Sprintf("nobody needs to knock: the router's own %s rules drop nothing of what the doors open, and the plan has no gate; name under gate what to close", t.Family))
 	}
-	c.openElsewhere(bare, t)
+	p.openElsewhere(bare, t)
 	if first < len(bare.rows) && bare.rows[first].Dynamic {
 		return 0, aboveDynamic(bare.rows[first])
 	}
@@ -251,18 +258,18 @@ func (o obstacle) hinders(f firewall.Disposition) bool {
 // and packets to gated services the gate, so any verdict before them is an obstacle. For packets
 // that are only opened, a drop is one. If the router accepts everything that the doors open anyway,
 // nobody needs to knock.
-func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
-	p := bare.probes
-	allowed := c.inside(bare.world, in)
+func (p *placing) obstacles(bare trialTable, t Table, in string) []obstacle {
+	probes := bare.probes
+	allowed := p.inside(bare.world, in)
 	var opened, gated []firewall.Packet
 	doors := slices.DeleteFunc(slices.Clone(t.Doors), func(d Door) bool { return !slices.Contains(d.Outer, in) })
 	for _, d := range doors {
 		for _, m := range d.Opens {
-			opened = append(opened, p.To(in, m)...)
+			opened = append(opened, probes.To(in, m)...)
 		}
 	}
 	for _, m := range slices.Concat(t.Gate, t.Forwarding.Outer) {
-		gated = append(gated, p.To(in, m)...)
+		gated = append(gated, probes.To(in, m)...)
 	}
 	open := !slices.ContainsFunc(opened, func(q firewall.Packet) bool {
 		return bare.world.Input(q, bare.lists, bare.at).Verdict != firewall.Accept
@@ -280,7 +287,7 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 	if !allowed {
 		for _, d := range doors {
 			for _, stage := range d.Knock {
-				out = append(out, obstacle{probe: p.Stage(in, stage), alsoAccepts: true})
+				out = append(out, obstacle{probe: probes.Stage(in, stage), alsoAccepts: true})
 			}
 		}
 	}
@@ -289,13 +296,13 @@ func (c *compiler) obstacles(bare trialTable, t Table, in string) []obstacle {
 
 // openElsewhere notes that the router's own rules let in strangers by other interfaces: they have
 // no last drop.
-func (c *compiler) openElsewhere(bare trialTable, t Table) {
+func (p *placing) openElsewhere(bare trialTable, t Table) {
 	if len(t.Gate) == 0 || slices.Contains(t.outer(), firewall.AnyOther) {
 		return
 	}
 	for _, d := range bare.fates(bare.probes.New(firewall.AnyOther, "tcp", 1025)) {
 		if d.Verdict == firewall.Accept && d.Rule == nil {
-			c.notes = append(c.notes, fmt.Sprintf("all else is open: what the router's own %s rules do not name is accepted on every interface but %s", t.Family, traffic.Names(t.outer())))
+			p.notes = append(p.notes, fmt.Sprintf("all else is open: what the router's own %s rules do not name is accepted on every interface but %s", t.Family, traffic.Names(t.outer())))
 			return
 		}
 	}

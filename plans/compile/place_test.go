@@ -20,9 +20,10 @@ func TestBypass(t *testing.T) {
 		if rapid.Bool().Draw(t, "vpn") {
 			p.Gate.VPNs = []string{"l2tp-ipsec"}
 		}
-		c := compiler{plan: p, router: s, family: routeros.IPv4}
+		about := subject{p, routeros.IPv4}
+		c, place := compiler{subject: about, router: s}, placing{subject: about, router: s}
 		table := Table{Family: routeros.IPv4, Menu: routeros.Filter, Gate: c.matches(p.Gate.Targets())}
-		all, some := c.bypass(table, s), c.firstBypass(table, s)
+		all, some := place.bypass(table, s), place.firstBypass(table, s)
 		if all != some {
 			t.Fatalf("%d by all rules, %d by those that concern the gate, in %v", all, some, s.Rules)
 		}

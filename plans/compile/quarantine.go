@@ -13,8 +13,8 @@ import (
 // enter is the jump to the stages of a door with a quarantine, for sources that are not in its
 // quarantine. A rule can match only one source list, and the stages match theirs, so the door needs
 // a chain of its own.
-func (c *compiler) enter(d plans.Door) routeros.Rule {
-	return c.rule(d.Name+"/jump", "knocks at door "+d.Name, "action", "jump", "jump-target", d.Name,
+func (w ruleWriter) enter(d plans.Door) routeros.Rule {
+	return w.rule(d.Name+"/jump", "knocks at door "+d.Name, "action", "jump", "jump-target", d.Name,
 		"connection-state", "new", "src-address-list", "!"+d.QuarantineList())
 }
 
@@ -22,36 +22,36 @@ func (c *compiler) enter(d plans.Door) routeros.Rule {
 // are never quarantined; then each stage for sources that are not in the list of the stage before
 // it, and the decoys. A packet that passes a stage comes from a source in the list of the stage
 // before, so it is never out of order.
-func (c *compiler) doorChain(d plans.Door) []routeros.Rule {
-	rules := slices.Concat(c.stages(d), c.spared(d))
+func (w ruleWriter) doorChain(d plans.Door) []routeros.Rule {
+	rules := slices.Concat(w.stages(d), w.spared(d))
 	seize := func(slot, text string, match []string) {
 		timeout := routeros.ListTimeout{Kind: routeros.Timed, For: d.QuarantineFor}
-		rules = append(rules, c.rule(d.Name+"/"+slot, text, append([]string{"action", "add-src-to-address-list",
+		rules = append(rules, w.rule(d.Name+"/"+slot, text, append([]string{"action", "add-src-to-address-list",
 			"address-list", d.QuarantineList(), "address-list-timeout", timeout.String()}, append(match, "connection-state", "new")...)...))
 	}
 	if d.WrongKnock == plans.Quarantine {
 		for i, stage := range d.Knock[1:] {
 			seize(fmt.Sprintf("quarantine-%d", i+2), fmt.Sprintf("knock %d out of turn at door %s", i+2, d.Name),
-				append(stageMatch(c.family, stage), "src-address-list", "!"+d.StageListOf(i+1)))
+				append(stageMatch(w.family, stage), "src-address-list", "!"+d.StageListOf(i+1)))
 		}
 	}
 	for i, decoy := range d.Decoys {
-		seize(fmt.Sprintf("decoy-%d", i+1), fmt.Sprintf("decoy %d of door %s", i+1, d.Name), stageMatch(c.family, decoy))
+		seize(fmt.Sprintf("decoy-%d", i+1), fmt.Sprintf("decoy %d of door %s", i+1, d.Name), stageMatch(w.family, decoy))
 	}
 	return rules
 }
 
 // spared returns sources that are never quarantined from a door's chain: trusted ones, whose late
 // repetitions would keep them from extending their time, and the allow-list.
-func (c *compiler) spared(d plans.Door) []routeros.Rule {
+func (w ruleWriter) spared(d plans.Door) []routeros.Rule {
 	out := func(slot string, who ...string) routeros.Rule {
-		return c.rule(d.Name+"/spare-"+slot, "never quarantined", append([]string{"action", "return"}, who...)...)
+		return w.rule(d.Name+"/spare-"+slot, "never quarantined", append([]string{"action", "return"}, who...)...)
 	}
 	rules := []routeros.Rule{out("trusted", "src-address-list", d.Trusted.List)}
-	if len(c.allowed()) > 0 {
-		rules = append(rules, out("addresses", "src-address-list", AllowList(c.plan.Name)))
+	if len(w.allowed()) > 0 {
+		rules = append(rules, out("addresses", "src-address-list", AllowList(w.plan.Name)))
 	}
-	for i, list := range c.plan.Allow.InterfaceLists {
+	for i, list := range w.plan.Allow.InterfaceLists {
 		rules = append(rules, out(fmt.Sprintf("interfaces-%d", i+1), "in-interface-list", list))
 	}
 	return rules

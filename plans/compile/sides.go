@@ -48,9 +48,9 @@ func (c *compiler) allowances() error {
 }
 
 // inside reports whether the plan lets in everybody on an interface.
-func (c *compiler) inside(w *firewall.Firewall, in string) bool {
-	return slices.Contains(c.plan.Allow.Interfaces, in) ||
-		slices.ContainsFunc(c.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
+func (s subject) inside(w *firewall.Firewall, in string) bool {
+	return slices.Contains(s.plan.Allow.Interfaces, in) ||
+		slices.ContainsFunc(s.plan.Allow.InterfaceLists, func(list string) bool { return w.InInterfaceList(in, list) })
 }
 
 // outer lists the interfaces on which a door has to open: those of the lists that it names; else

@@ -10,109 +10,95 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall/space"
 )
 
-// quarantine: what a door with a quarantine promises in addition. A source in quarantine gets no
+// quarantine is a door that has one.
+type quarantine struct{ door }
+
+// check checks what a door with a quarantine promises in addition. A source in quarantine gets no
 // further. A source that touches a decoy, or a stage out of order, gets into it, and no other
 // source does. It outlasts everything that the stages remember, so a source that leaves it is at
 // the start.
-func (f *table) quarantine(d compile.Door, final space.Result) {
-	q := d.Quarantine
-	if q == nil {
-		return
-	}
-	s := f.space
-	inside := s.And(s.Listed(f.after, q.List), f.domain)
+func (q quarantine) check() {
+	s := q.space
+	inside := s.And(s.Listed(q.after, q.Quarantine.List), q.domain)
 	var seized space.Set
-	for _, fill := range final.Fills {
+	for _, fill := range q.final().Fills {
 		switch {
 		case !fill.Source:
-		case fill.List == q.List && f.ours(fill.Rule):
-			seized = s.Or(seized, s.And(fill.Packets, f.domain))
-		case fill.List == d.Trusted || slices.Contains(d.StageLists, fill.List):
-			f.wrong(s.And(fill.Packets, inside), Failure{
+		case fill.List == q.Quarantine.List && q.isOurs(fill.Rule):
+			seized = s.Or(seized, s.And(fill.Packets, q.domain))
+		case fill.List == q.Trusted || slices.Contains(q.StageLists, fill.List):
+			q.checkEmptyMasked(s.And(fill.Packets, inside), Failure{
 				Risk:   OtherWay,
-				What:   fmt.Sprintf("door %s: a source in quarantine would get into the list %s by %s", d.Name, fill.List, fill.Rule.Describe()),
+				What:   fmt.Sprintf("door %s: a source in quarantine would get into the list %s by %s", q.Name, fill.List, fill.Rule.Describe()),
 				Remedy: "remove that rule, or give the door lists of its own",
 			})
 		}
 	}
-	due := f.due(d, final)
-	f.wrong(s.Minus(due, seized), Failure{
-		Risk: OtherWay, What: fmt.Sprintf("door %s: a wrong knock would not be quarantined", d.Name), Remedy: "this is a bug in rosknock: please report it",
+	due := q.packetsDue()
+	q.checkEmptyMasked(s.Minus(due, seized), Failure{
+		Risk: OtherWay, What: fmt.Sprintf("door %s: a wrong knock would not be quarantined", q.Name), Remedy: "this is a bug in rosknock: please report it",
 	})
-	f.wrong(s.Minus(seized, due), Failure{
-		Risk: CutOff, What: fmt.Sprintf("door %s: a source without a wrong knock would be quarantined", d.Name), Remedy: "this is a bug in rosknock: please report it",
+	q.checkEmptyMasked(s.Minus(seized, due), Failure{
+		Risk: CutOff, What: fmt.Sprintf("door %s: a source without a wrong knock would be quarantined", q.Name), Remedy: "this is a bug in rosknock: please report it",
 	})
-	f.lasts(d)
+	q.checkLasts()
 }
 
-// due are the packets that have to get their source into a door's quarantine: of those that arrive
-// at the door's stages the ones to a stage from a source that is not in the list of the stage
-// before, and those to decoys; but none of the trusted or of the allow-list.
-func (f *table) due(d compile.Door, final space.Result) space.Set {
-	s := f.space
+// packetsDue are the packets that have to get their source into a door's quarantine: of those that
+// arrive at the door's stages the ones to a stage from a source that is not in the list of the
+// stage before, and those to decoys; but none of the trusted or of the allow-list.
+func (q quarantine) packetsDue() space.Set {
+	s := q.space
 	var touched space.Set
-	for _, decoy := range f.packets(d.Quarantine.Decoys) {
+	for _, decoy := range q.packetsOfStages(q.Decoys()) {
 		touched = s.Or(touched, decoy)
 	}
-	for i, stage := range f.stages(d) {
-		if i > 0 && d.Quarantine.Turns {
-			touched = s.Or(touched, s.Minus(stage, s.Listed(f.after, d.StageLists[i-1])))
+	for i, stage := range q.packetsOfKnock(q.Door) {
+		if i > 0 && q.Quarantine.Turns {
+			touched = s.Or(touched, s.Minus(stage, s.Listed(q.after, q.StageLists[i-1])))
 		}
 	}
-	spared := s.Or(s.Listed(f.after, d.Trusted), s.Listed(f.after, compile.AllowList(f.want.Plan)))
-	spared = s.Or(spared, f.want.Allowed.Set(s, f.after))
-	return s.Minus(s.And(s.And(touched, f.arriving(d, final)), f.domain), spared)
+	spared := s.Or(s.Listed(q.after, q.Trusted), s.Listed(q.after, compile.AllowList(q.want.Plan)))
+	spared = s.Or(spared, q.want.Allowed.Set(s, q.after))
+	return s.Minus(s.And(s.And(touched, q.packetsArriving()), q.domain), spared)
 }
 
-// arriving are the packets that reach a door's stages: those that the plan's jumps send into their
-// chain.
-func (f *table) arriving(d compile.Door, final space.Result) space.Set {
+// packetsArriving are the packets that reach a door's stages: those that the plan's jumps send into
+// their chain.
+func (q quarantine) packetsArriving() space.Set {
 	chains := map[string]bool{}
-	rows := f.after.Rules[f.Menu]
+	rows := q.after.Rules[q.Menu]
 	for i := range rows {
-		if mark, _ := rows[i].Mark(); f.ours(&rows[i]) && strings.HasPrefix(mark.Slot, d.Name+"/stage-") {
+		if mark, _ := rows[i].Mark(); q.isOurs(&rows[i]) && strings.HasPrefix(mark.Slot, q.Name+"/stage-") {
 			chains[rows[i].Chain()] = true
 		}
 	}
 	var out space.Set
 	for i := range rows {
-		if f.ours(&rows[i]) && rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
-			out = f.space.Or(out, final.Hits(f.Menu, i))
+		if q.isOurs(&rows[i]) && rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
+			out = q.space.Or(out, q.final().Hits(q.Menu, i))
 		}
 	}
 	return out
 }
 
-// lasts: no rule releases a source before the stages have forgotten it, and ours keep it for as
-// long as the plan says. Adding an entry again sets its time-out anew, so every rule counts,
-// wherever it is.
-func (f *table) lasts(d compile.Door) {
-	q := d.Quarantine
-	eachRule(f.after, f.Family, func(menu routeros.Menu, r *routeros.Rule) {
-		if r.Attrs.Get("address-list") != q.List || !strings.HasPrefix(r.Action(), "add-") {
+// checkLasts checks that no rule releases a source before the stages have forgotten it, and ours
+// keep it for as long as the plan says. Adding an entry again sets its time-out anew, so every rule
+// counts, wherever it is.
+func (q quarantine) checkLasts() {
+	eachRule(q.after, q.Family, func(menu routeros.Menu, r *routeros.Rule) {
+		if r.Attrs.Get("address-list") != q.Quarantine.List || !strings.HasPrefix(r.Action(), "add-") {
 			return
 		}
 		timeout, err := routeros.ParseListTimeout(r.Attrs.Get("address-list-timeout"))
-		want := routeros.ListTimeout{Kind: routeros.Timed, For: q.For}
-		if err == nil && !longer(want, timeout) && (timeout == want || !f.ours(r)) && q.For > d.StageTimeout {
+		want := routeros.ListTimeout{Kind: routeros.Timed, For: q.Quarantine.For}
+		if err == nil && !longer(want, timeout) && (timeout == want || !q.isOurs(r)) && q.Quarantine.For > q.StageTimeout {
 			return
 		}
-		f.fail(Failure{
-			Promise: OnlyByKnock, Risk: OtherWay, After: len(f.states) - 1,
-			What:   fmt.Sprintf("door %s: a quarantine would last for %s instead of %s, by %s %s", d.Name, timeout, want, menu, r.Describe()),
+		q.fail(Failure{
+			Promise: OnlyByKnock, Risk: OtherWay, After: len(q.states) - 1,
+			What:   fmt.Sprintf("door %s: a quarantine would last for %s instead of %s, by %s %s", q.Name, timeout, want, menu, r.Describe()),
 			Remedy: "remove that rule, or give the door lists of its own with stage-lists",
 		})
 	})
-}
-
-// wrong records a broken promise about a door in the end, if there is a packet that breaks it.
-func (f *table) wrong(set space.Set, failure Failure) {
-	e, ok := f.space.Pick(set, f.space.Stranger())
-	if !ok {
-		return
-	}
-	failure.Promise, failure.After = OnlyByKnock, len(f.states)-1
-	failure.Packets = []Packet{{e, true}}
-	failure.What += ": " + maskedPacket(e.Packet)
-	f.fail(failure)
 }

@@ -37,101 +37,80 @@ func (o Opening) String() string {
 	return fmt.Sprintf("%s is open to %s on %s again", o.What, who, where)
 }
 
-// removal shows what has to hold while a plan is removed from a router, for the packets of one
+// checkRemoval shows what has to hold while a plan is removed from a router, for the packets of one
 // family: the operator stays in; what opens in the end is reported, and has to be accepted by name;
 // and no intermediate state opens anything that is open neither before nor after.
-func (p *prover) removal(t compile.Table) {
-	f := p.walk(t)
-	f.operator()
-	f.reopens()
-	f.followed("simplify the chains that input jumps to")
+func (p *prover) checkRemoval(t compile.Table) {
+	fam := p.walk(t)
+	operators{fam}.check()
+	removal{fam}.check()
+	fam.checkFollowed("simplify the chains that input jumps to")
 }
 
-func (f *table) reopens() {
-	s, last := f.space, len(f.states)-1
+// removal is what opens when a plan is removed, or a change of it is rolled back.
+type removal struct{ *family }
+
+// check lists what opens, and checks that nothing opens on the way alone.
+func (rm removal) check() {
+	s, last := rm.space, len(rm.states)-1
 	const remedy = "add a rule of your own in its place first"
-	end := f.fresh(last)
-	f.openings(end)
-	f.broken(Failure{
+	end := rm.packetsNewlyAccepted(last)
+	rm.list(end)
+	rm.checkEmpty(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan, gated services are open again", Remedy: remedy,
 	}, "is accepted by", end, s.Stranger())
-	f.services(last, remedy)
+	services{rm.family}.checkExposure(last, remedy)
 	for n := 1; n < last; n++ {
-		f.broken(Failure{
+		rm.checkEmpty(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
-			What:   f.state(n) + " a packet would be accepted that is accepted neither before nor after the change",
+			What:   rm.state(n) + " a packet would be accepted that is accepted neither before nor after the change",
 			Remedy: remedy,
-		}, "is accepted by", s.Minus(f.fresh(n), f.results[last].Accepted), s.Stranger())
-		f.between(n)
+		}, "is accepted by", s.Minus(rm.packetsNewlyAccepted(n), rm.results[last].Accepted), s.Stranger())
+		services{rm.family}.checkPassing(n)
 	}
-	f.resent(remedy)
+	forwards{rm.family}.checkRemoval(remedy)
 }
 
-// fresh are the packets that are accepted in a state and were not before, and that reach a service.
-func (f *table) fresh(n int) space.Set {
-	s := f.space
-	before := s.And(s.NotIn(f.results[0].Accepted, f.unfilled()...), f.domain)
-	return s.And(s.Minus(s.Minus(s.Minus(f.results[n].Accepted, before), f.opened), s.Or(f.vacated(n), f.returned(n))), f.domain)
+// packetsNewlyAccepted are the packets that are accepted in a state and were not before, and that
+// reach a service.
+func (rm removal) packetsNewlyAccepted(n int) space.Set {
+	s := rm.space
+	before := s.And(s.NotIn(rm.results[0].Accepted, rm.unfilledLists()...), rm.domain)
+	return s.And(s.Minus(s.Minus(s.Minus(rm.results[n].Accepted, before), rm.opened), s.Or(rm.packetsToLeftPorts(n), rm.packetsNoLongerSent(n))), rm.domain)
 }
 
-// between: no intermediate state exposes a changing service, at any port, to a source that reaches
-// it neither before nor after.
-func (f *table) between(n int) {
-	s, last := f.space, len(f.states)-1
-	for i, now := range f.states[n].Services {
-		if now.Dynamic || now.Connection || i >= len(f.before.Services) {
-			continue
-		}
-		then, end := f.before.Services[i], f.after.Services[i]
-		if sameService(then, end) {
-			continue
-		}
-		is := f.reaches(n, now)
-		may := s.Or(s.Or(s.Anywhere(f.reaches(0, then)), s.Anywhere(f.reaches(last, end))), s.Anywhere(f.opened))
-		f.broken(Failure{
-			Promise: NoExposure, Risk: Passing, After: n,
-			What:   fmt.Sprintf("%s the service %s would be exposed to a source that reaches it neither before nor after the change", f.state(n), now.Name),
-			Remedy: "keep that service as it is with --restore-services, and restore it afterwards",
-		}, "is accepted by", s.And(is, s.Minus(s.Anywhere(is), may)), s.Stranger())
-	}
-}
-
-func sameService(a, b routeros.Service) bool {
-	return a.Port == b.Port && a.Disabled == b.Disabled && routeros.SameFrom(a.From, b.From)
-}
-
-// openings lists what a set of packets reaches: what the plan's own rules shut, and services that
+// list lists what a set of packets reaches: what the plan's own rules shut, and services that
 // are restored.
-func (f *table) openings(fresh space.Set) {
+func (rm removal) list(fresh space.Set) {
 	said := map[string]bool{}
-	for _, m := range f.shut() {
+	for _, m := range rm.matchesShut() {
 		what := cmp.Or(m.Protocol, "everything")
 		if m.Ports != nil {
-			what += "/" + m.Ports.String() + f.listening(m)
+			what += "/" + m.Ports.String() + services{rm.family}.listening(m)
 		}
 		if said[what] {
 			continue
 		}
 		said[what] = true
-		asked := f.space.And(traffic.Packets(f.space, f.nat, []traffic.Match{m}), f.space.States(firewall.New))
-		f.opening(what, f.space.And(fresh, asked))
+		asked := rm.space.And(traffic.Packets(rm.space, rm.nat, []traffic.Match{m}), rm.space.States(firewall.New))
+		rm.add(what, rm.space.And(fresh, asked))
 	}
-	for i, now := range f.after.Services {
-		if i >= len(f.before.Services) || now.Dynamic || now.Connection {
+	for i, now := range rm.after.Services {
+		if i >= len(rm.before.Services) || now.Dynamic || now.Connection {
 			continue
 		}
 		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
-		if then := f.before.Services[i]; !said[what] && !sameService(now, then) {
-			was, is := f.reaches(0, then), f.reaches(len(f.states)-1, now)
-			f.opening(what, f.space.And(f.space.And(is, f.space.Minus(f.space.Anywhere(is), f.space.Anywhere(was))), f.space.States(firewall.New)))
+		if then := rm.before.Services[i]; !said[what] && !sameService(now, then) {
+			was, is := services{rm.family}.packetsReaching(0, then), services{rm.family}.packetsReaching(len(rm.states)-1, now)
+			rm.add(what, rm.space.And(rm.space.And(is, rm.space.Minus(rm.space.Anywhere(is), rm.space.Anywhere(was))), rm.space.States(firewall.New)))
 		}
 	}
 }
 
-// opening records what a set of packets reaches, and from where.
-func (f *table) opening(what string, set space.Set) {
-	s := f.space
+// add records what a set of packets reaches, and from where.
+func (rm removal) add(what string, set space.Set) {
+	s := rm.space
 	if len(s.Interfaces()) > 1 { // what the router does not show is as it was without the plan
 		set = s.Minus(set, s.Unseen())
 	}
@@ -139,8 +118,8 @@ func (f *table) opening(what string, set space.Set) {
 	if !ok {
 		return
 	}
-	o := Opening{Family: f.Family, What: what}
-	if !f.anybody(s.And(set, s.Stranger())) {
+	o := Opening{Family: rm.Family, What: what}
+	if !rm.holdsAnybody(s.And(set, s.Stranger())) {
 		o.From = e.Packet.Src.String()
 	}
 	seen := slices.DeleteFunc(slices.Clone(s.Interfaces()), traffic.Unseen)
@@ -152,23 +131,23 @@ func (f *table) opening(what string, set space.Set) {
 	if len(o.Interfaces) == len(seen) {
 		o.Interfaces = nil
 	}
-	f.proof.Opens = append(f.proof.Opens, o)
+	rm.proof.Opens = append(rm.proof.Opens, o)
 }
 
-// anybody reports whether a set holds packets of a source that no rule and no list names.
-func (f *table) anybody(set space.Set) bool {
-	stranger := traffic.NewProbes(f.before, f.Family).Source
-	one := f.space.Sources(routeros.AddressRange{First: stranger, Last: stranger})
-	return !f.space.And(f.space.And(set, one), f.space.All()).Empty()
+// holdsAnybody reports whether a set holds packets of a source that no rule and no list names.
+func (rm removal) holdsAnybody(set space.Set) bool {
+	stranger := traffic.NewProbes(rm.before, rm.Family).Source
+	one := rm.space.Sources(routeros.AddressRange{First: stranger, Last: stranger})
+	return !rm.space.And(rm.space.And(set, one), rm.space.All()).Empty()
 }
 
-// shut are the matches of the plan's rules that stop packets, a port range each.
-func (f *table) shut() []traffic.Match {
+// matchesShut are the matches of the plan's rules that stop packets, a port range each.
+func (rm removal) matchesShut() []traffic.Match {
 	var out []traffic.Match
-	rows := f.before.Rules[f.Menu]
+	rows := rm.before.Rules[rm.Menu]
 	for i := range rows {
-		c := f.space.Rule(&rows[i])
-		if !f.ours(&rows[i]) || !c.Action.Stops() {
+		c := rm.space.Rule(&rows[i])
+		if !rm.isOurs(&rows[i]) || !c.Action.Stops() {
 			continue
 		}
 		var m traffic.Match
@@ -187,14 +166,4 @@ func (f *table) shut() []traffic.Match {
 		}
 	}
 	return out
-}
-
-// listening names the service behind a match, if one listens there.
-func (f *table) listening(m traffic.Match) string {
-	for _, service := range f.after.Services {
-		if m.Protocol == "tcp" && m.Ports.Contains(service.Port) && !service.Disabled && !service.Dynamic && !service.Connection {
-			return " (" + service.Name + ")"
-		}
-	}
-	return ""
 }

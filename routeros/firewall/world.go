@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -29,6 +30,8 @@ type table struct {
 	sorted sync.Once
 	rules  []atomic.Pointer[Rule]
 	chains map[string][]int // positions of the enabled rules of a chain
+	// earlier are rules that an earlier firewall has compiled, by where their attributes are.
+	earlier map[*routeros.Attribute]*Rule
 }
 
 // NewFirewall prepares the tables of a snapshot.
@@ -55,8 +58,42 @@ func NewFirewall(s routeros.Snapshot) *Firewall {
 	return w
 }
 
+// Renew prepares the tables of a later snapshot, as [NewFirewall] does. Rows that both snapshots
+// share are not compiled again: a row is known by where its attributes are, as in [Rules].
+func (w *Firewall) Renew(s routeros.Snapshot) *Firewall {
+	next := NewFirewall(s)
+	for menu, t := range next.tables {
+		if old := w.tables[menu]; old != nil {
+			t.earlier = old.compiled()
+		}
+	}
+	return next
+}
+
+// compiled are the rules that are compiled so far.
+func (t *table) compiled() map[*routeros.Attribute]*Rule {
+	t.sort()
+	out := make(map[*routeros.Attribute]*Rule, len(t.rows))
+	for i, row := range t.rows {
+		if len(row.Attrs) == 0 {
+			continue
+		}
+		at := &row.Attrs[0]
+		if r := cmp.Or(t.rules[i].Load(), t.earlier[at]); r != nil {
+			out[at] = r
+		}
+	}
+	return out
+}
+
 // chain returns the positions of the enabled rules of a chain.
 func (t *table) chain(name string) []int {
+	t.sort()
+	return t.chains[name]
+}
+
+// sort finds out which rules are in which chain, once.
+func (t *table) sort() {
 	t.sorted.Do(func() {
 		t.rules, t.chains = make([]atomic.Pointer[Rule], len(t.rows)), map[string][]int{}
 		for i := range t.rows {
@@ -65,7 +102,6 @@ func (t *table) chain(name string) []int {
 			}
 		}
 	})
-	return t.chains[name]
 }
 
 // rule returns a rule of a chain, compiled. Two goroutines that come to it at once make the same of
@@ -73,7 +109,12 @@ func (t *table) chain(name string) []int {
 func (t *table) rule(i int) *Rule {
 	r := t.rules[i].Load()
 	if r == nil {
-		r = Compile(&t.rows[i])
+		if row := &t.rows[i]; len(row.Attrs) > 0 {
+			r = t.earlier[&row.Attrs[0]]
+		}
+		if r == nil {
+			r = Compile(&t.rows[i])
+		}
 		t.rules[i].Store(r)
 	}
 	return r

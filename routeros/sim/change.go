@@ -23,7 +23,7 @@ func (r *Router) outdate(t *table) {
 	switch t.menu {
 	case routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6:
 	default:
-		r.world = nil
+		r.outdated = true
 	}
 }
 
@@ -43,7 +43,7 @@ func (r *Router) fasttrack(t *table) {
 		attrs:   routeros.MakeAttributes("chain", "forward", "action", "passthrough", "comment", "special dummy rule to show fasttrack counters"),
 		dynamic: true, builtin: true, count: &counters{}, created: r.wall(r.options.Now()),
 	})
-	r.world = nil
+	r.outdated = true
 }
 
 // notify tells the sessions that listen to a menu.
@@ -98,7 +98,7 @@ func (r *Router) reboot() {
 		}
 		r.fasttrack(t)
 	}
-	r.world = nil
+	r.outdated = true
 	t := r.table(routeros.Scheduler)
 	for i, w := range t.rows {
 		again := *w
@@ -168,7 +168,7 @@ func (r *Router) unroll() {
 	if safe == nil {
 		return
 	}
-	r.safe, r.identity, r.world = nil, safe.identity, nil
+	r.safe, r.identity, r.outdated = nil, safe.identity, true
 	r.forgetSince(safe.first)
 	for m, t := range r.tables {
 		if undoable(m) {

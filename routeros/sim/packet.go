@@ -39,8 +39,8 @@ func (r *Router) Packet(p firewall.Packet) firewall.Disposition {
 
 func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	now := r.expire()
-	if r.world == nil {
-		r.world = firewall.NewFirewall(r.snapshot(now))
+	if r.outdated {
+		r.world, r.outdated = r.world.Renew(r.filtered()), false
 	}
 	key := keyOf(p)
 	if p.State == firewall.New {

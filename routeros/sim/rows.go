@@ -295,7 +295,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 		}
 	}
 	r.loadServices(s.Services)
-	r.world = nil
+	r.outdated = true
 	return nil
 }
 
@@ -353,33 +353,45 @@ func (r *Router) Snapshot() routeros.Snapshot {
 }
 
 func (r *Router) snapshot(now time.Time) routeros.Snapshot {
-	s := routeros.Snapshot{
-		Identity: r.identity, Version: r.options.Version, Board: r.options.Board, Arch: "x86_64", Uptime: now.Sub(r.booted), Clock: r.wall(now).In(r.options.Zone),
-		Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{},
-	}
+	s := r.filtered()
+	s.Identity, s.Version, s.Board, s.Arch = r.identity, r.options.Version, r.options.Board, "x86_64"
+	s.Uptime, s.Clock = now.Sub(r.booted), r.wall(now).In(r.options.Zone)
 	if r.options.Board == cloudRouter {
 		s.Serial = routeros.ReadSerial(nil, []routeros.Attributes{r.license()})
 	} else {
 		s.Serial = routeros.ReadSerial([]routeros.Attributes{r.routerBoard()}, []routeros.Attributes{r.license()})
 	}
+	s.Entries = map[routeros.Menu][]routeros.ListEntry{}
 	for _, f := range routeros.Families() {
-		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
-			if _, ok := r.schema(m); ok {
-				s.Rules[m] = []routeros.Rule{}
-				for _, w := range r.table(m).rows {
-					rule := routeros.ReadRule(w.attrs)
-					rule.ID, rule.Dynamic = formatID(w.id), w.dynamic
-					s.Rules[m] = append(s.Rules[m], rule)
-				}
-			}
-		}
 		for _, w := range r.table(f.AddressList()).rows {
 			s.Entries[f.AddressList()] = append(s.Entries[f.AddressList()], routeros.ReadListEntry(r.show(f.AddressList(), w)))
 		}
-		s.Addresses = append(s.Addresses, r.addresses(f)...)
 	}
 	for _, w := range r.table(routeros.ServiceMenu).rows {
 		s.Services = append(s.Services, routeros.ReadService(r.show(routeros.ServiceMenu, w)))
+	}
+	for _, m := range routeros.NetworkMenus() {
+		for _, w := range r.table(m).rows {
+			s.Learn(m, w.attrs)
+		}
+	}
+	r.readServers(&s)
+	for _, a := range r.active() {
+		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
+	}
+	return s
+}
+
+// filtered is what of a snapshot decides about packets, but for address lists.
+func (r *Router) filtered() routeros.Snapshot {
+	s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}}
+	for _, f := range routeros.Families() {
+		for _, m := range []routeros.Menu{f.Filter(), f.NAT(), f.Raw()} {
+			if _, ok := r.schema(m); ok {
+				s.Rules[m] = r.rules(m)
+			}
+		}
+		s.Addresses = append(s.Addresses, r.addresses(f)...)
 	}
 	for _, w := range r.table(routeros.InterfaceMenu).rows {
 		s.Interfaces = append(s.Interfaces, routeros.Interface{Name: w.get("name"), Type: w.get("type"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic"), Slave: r.slave(w)})
@@ -392,16 +404,17 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 	for _, w := range r.table(routeros.ListMembers).rows {
 		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
 	}
-	for _, m := range routeros.NetworkMenus() {
-		for _, w := range r.table(m).rows {
-			s.Learn(m, w.attrs)
-		}
-	}
-	r.readServers(&s)
-	for _, a := range r.active() {
-		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
-	}
 	return s
+}
+
+func (r *Router) rules(m routeros.Menu) []routeros.Rule {
+	rows := r.table(m).rows
+	out := make([]routeros.Rule, len(rows))
+	for i, w := range rows {
+		out[i] = routeros.ReadRule(w.attrs)
+		out[i].ID, out[i].Dynamic = formatID(w.id), w.dynamic
+	}
+	return out
 }
 
 func (r *Router) addresses(f routeros.Family) []routeros.InterfaceAddress {

@@ -134,7 +134,8 @@ type Router struct {
 	shift    time.Duration // of the clock on the wall
 	jumped   time.Time     // what it was last set to
 	safe     *safeMode
-	world    *firewall.Firewall // of the current tables; nil after a change
+	world    *firewall.Firewall // of the tables, as they were when a packet came last
+	outdated bool               // they have changed since
 	flows    map[flowKey]*row
 	expiry   time.Time // the earliest moment of a timed effect; zero if there is none
 	// suspended are scripts that wait.
@@ -171,7 +172,7 @@ func New(o Options) *Router {
 	}
 	r := &Router{
 		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
-		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{},
+		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
 	}
 	r.furnish()
 	r.rememberStart()

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
@@ -40,7 +39,7 @@ func (w *row) get(name string) string { return w.attrs.Get(name) }
 func (w *row) over(now time.Time) bool { return !w.until.IsZero() && !now.Before(w.until) }
 
 // formatID prints an id: a star and upper-case hexadecimal digits (routeros-facts § 11.13).
-func formatID(id uint32) string { return fmt.Sprintf("*%X", id) }
+func formatID(id uint32) string { return "*" + strings.ToUpper(strconv.FormatUint(uint64(id), 16)) }
 
 func parseID(s string) (uint32, bool) {
 	digits, ok := strings.CutPrefix(s, "*")

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Sentence is the words of one sentence, without the empty word that ends it. The first is the
@@ -46,8 +47,8 @@ func (e *LimitError) Error() string {
 type Reader struct {
 	r      *bufio.Reader
 	limits Limits
-	word   []byte
-	words  int // of the sentence before: the rows of a table have about as many
+	text   []byte // of the words so far of one sentence
+	ends   []int  // of these words, in text
 }
 
 // NewReader returns a reader with limits.
@@ -64,45 +65,51 @@ func (r *Reader) Buffered() int { return r.r.Buffered() }
 // Read returns the next sentence; empty ones are skipped. The error is io.EOF only between two
 // sentences, io.ErrUnexpectedEOF within one, and a *[LimitError] for what can't be framing.
 func (r *Reader) Read() (Sentence, error) {
-	s := make(Sentence, 0, min(r.words, 64))
-	total := 0
+	r.text, r.ends = r.text[:0], r.ends[:0]
 	for {
-		word, err := r.readWord()
+		n, err := r.readWord()
 		switch {
-		case errors.Is(err, io.EOF) && len(s) > 0:
+		case errors.Is(err, io.EOF) && len(r.ends) > 0:
 			return nil, io.ErrUnexpectedEOF
 		case err != nil:
 			return nil, err
-		case word == "" && len(s) > 0:
-			r.words = len(s)
-			return s, nil
-		case word == "":
+		case n == 0 && len(r.ends) > 0:
+			return r.sentence(), nil
+		case n == 0:
 			continue
 		}
-		total += len(word)
-		if len(s) == r.limits.Words || total > r.limits.Sentence {
+		if len(r.ends) == r.limits.Words || len(r.text) > r.limits.Sentence {
 			return nil, &LimitError{fmt.Sprintf("a sentence of more than %d words or %d bytes", r.limits.Words, r.limits.Sentence)}
 		}
-		s = append(s, word)
+		r.ends = append(r.ends, len(r.text))
 	}
 }
 
-func (r *Reader) readWord() (string, error) {
+// sentence is what has been read, in one piece of memory.
+func (r *Reader) sentence() Sentence {
+	text, start := string(r.text), 0
+	s := make(Sentence, len(r.ends))
+	for i, end := range r.ends {
+		s[i], start = text[start:end], end
+	}
+	return s
+}
+
+// readWord puts the next word behind the others and returns its length.
+func (r *Reader) readWord() (int, error) {
 	n, err := r.readLength()
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	if n > int64(r.limits.Word) {
-		return "", &LimitError{fmt.Sprintf("a word of %d bytes, at most %d are accepted", n, r.limits.Word)}
+		return 0, &LimitError{fmt.Sprintf("a word of %d bytes, at most %d are accepted", n, r.limits.Word)}
 	}
-	if int64(cap(r.word)) < n {
-		r.word = make([]byte, n)
+	start := len(r.text)
+	r.text = slices.Grow(r.text, int(n))[:start+int(n)]
+	if _, err := io.ReadFull(r.r, r.text[start:]); err != nil {
+		return 0, unexpected(err)
 	}
-	r.word = r.word[:n]
-	if _, err := io.ReadFull(r.r, r.word); err != nil {
-		return "", unexpected(err)
-	}
-	return string(r.word), nil
+	return int(n), nil
 }
 
 // readLength reads the prefix: one to five bytes, the leading ones of the first telling how many.

@@ -37,7 +37,7 @@ func (s *Space) Ordinary(state routeros.Snapshot) Set {
 
 // First returns the packets that begin a connection: new ones, and of TCP those with SYN alone.
 func (s *Space) First() Set {
-	syn := s.flagged(firewall.SYN, true).node
+	syn := s.boolean(flag(firewall.SYN))
 	for _, f := range []firewall.Flags{firewall.ACK, firewall.RST, firewall.FIN} {
 		syn = s.diagram.minus(syn, s.boolean(flag(f)))
 	}

@@ -271,11 +271,11 @@ func (g *gatherer) finish() {
 	}
 }
 
-func (s *Space) allot(axes []*axis) {
+func (ps *packets) allot(axes []*axis) {
 	for _, a := range axes {
 		for range bitsFor(a.cells) {
-			a.levels = append(a.levels, s.levels)
-			s.levels++
+			a.levels = append(a.levels, ps.levels)
+			ps.levels++
 		}
 	}
 }

@@ -16,9 +16,9 @@ type face struct {
 
 // faces sorts the interfaces of a router into the cells of their axis. Dynamic ones that no rule
 // tells apart share one: there may be thousands of clients.
-func (s *Space) faces(r routeros.Snapshot, open bool) {
-	s.faced = map[string]int{}
-	looks, dynamic := s.probe.Looks(r, s.Family), map[string]int{}
+func (cs *conditions) faces(r routeros.Snapshot, open bool) {
+	cs.faced = map[string]int{}
+	looks, dynamic := cs.probe.Looks(r, cs.Family), map[string]int{}
 	for _, i := range r.Interfaces {
 		look, receives := looks[i.Name]
 		if !receives {
@@ -26,54 +26,40 @@ func (s *Space) faces(r routeros.Snapshot, open bool) {
 		}
 		at, known := dynamic[look]
 		if !known || !i.Dynamic {
-			at = len(s.interfaces)
-			s.interfaces = append(s.interfaces, i.Name)
+			at = len(cs.interfaces)
+			cs.interfaces = append(cs.interfaces, i.Name)
 		}
 		if i.Dynamic {
 			dynamic[look] = at
 		}
-		s.faced[i.Name] = at
+		cs.faced[i.Name] = at
 	}
 	switch {
 	case open:
-		s.faced[firewall.AnyOther] = len(s.interfaces)
-		s.interfaces = append(s.interfaces, firewall.AnyOther)
-		s.lists = r.InterfaceLists
-	case len(s.interfaces) == 0:
-		s.faced["ether1"] = 0
-		s.interfaces = []string{"ether1"} // made up
+		cs.faced[firewall.AnyOther] = len(cs.interfaces)
+		cs.interfaces = append(cs.interfaces, firewall.AnyOther)
+		cs.lists = r.InterfaceLists
+	case len(cs.interfaces) == 0:
+		cs.faced["ether1"] = 0
+		cs.interfaces = []string{"ether1"} // made up
 	}
 }
-
-// other returns the packets that come in by an interface that the router does not show; none in a
-// space that is not open.
-func (s *Space) other() ref {
-	at, open := s.faced[firewall.AnyOther]
-	if !open {
-		return none
-	}
-	return s.diagram.spans(s.in, []span{{at, at}})
-}
-
-// Unseen returns the packets of an open space that come in by an interface that the router does not
-// show.
-func (s *Space) Unseen() Set { return Set{s.other()} }
 
 // onOther answers a condition about the interface for one that the router does not show. It may be
 // in any list, of any kind, and dynamic.
-func (s *Space) onOther(t firewall.Test, ask func() ref) ref {
+func (cs *conditions) onOther(t firewall.Test, ask func() ref) ref {
 	switch t := t.(type) {
 	case firewall.OnInterface:
 		if t.Way == firewall.In && firewall.IsInterfaceKind(t.Name) {
-			return s.ofKind(t.Name)
+			return cs.ofKind(t.Name)
 		}
 	case firewall.OnInterfaceList:
 		switch {
 		case t.Way != firewall.In || firewall.IsGone(t.List):
-		case !s.probe.HasList(t.List):
+		case !cs.probe.HasList(t.List):
 			return ask()
 		default:
-			return s.joined(t.List, nil)
+			return cs.joined(t.List, nil)
 		}
 	}
 	return none
@@ -81,48 +67,48 @@ func (s *Space) onOther(t firewall.Test, ask func() ref) ref {
 
 // ofKind are the packets of such an interface if it is of a kind. It is of one kind at most: the
 // first that says yes.
-func (s *Space) ofKind(word string) ref {
+func (cs *conditions) ofKind(word string) ref {
 	out := all
 	for _, kind := range []string{"all-ethernet", "all-ppp", "all-vlan", "all-wireless"} {
-		is := s.boolean(variable{kind: isOfKind, name: kind})
+		is := cs.boolean(variable{kind: isOfKind, name: kind})
 		if kind == word {
-			return s.diagram.and(out, is)
+			return cs.diagram.and(out, is)
 		}
-		out = s.diagram.minus(out, is)
+		out = cs.diagram.minus(out, is)
 	}
 	return none
 }
 
 // joined are the packets of such an interface if it is in a list: as a member, or by what the list
 // includes and does not exclude.
-func (s *Space) joined(list string, within []string) ref {
+func (cs *conditions) joined(list string, within []string) ref {
 	switch list {
 	case "all":
 		return all
 	case "none":
 		return none
 	case "dynamic":
-		return s.boolean(variable{kind: isDynamic})
+		return cs.boolean(variable{kind: isDynamic})
 	case "static":
-		return s.diagram.not(s.boolean(variable{kind: isDynamic}))
+		return cs.diagram.not(cs.boolean(variable{kind: isDynamic}))
 	}
 	if slices.Contains(within, list) { // lists that lead back to themselves
 		return none
 	}
 	within = append(slices.Clone(within), list)
 	out := none
-	for _, l := range s.lists {
+	for _, l := range cs.lists {
 		if l.Name != list {
 			continue
 		}
 		for _, name := range l.Include {
-			out = s.diagram.or(out, s.joined(name, within))
+			out = cs.diagram.or(out, cs.joined(name, within))
 		}
 		for _, name := range l.Exclude {
-			out = s.diagram.minus(out, s.joined(name, within))
+			out = cs.diagram.minus(out, cs.joined(name, within))
 		}
 	}
-	return s.diagram.or(out, s.boolean(variable{kind: joins, name: list}))
+	return cs.diagram.or(out, cs.boolean(variable{kind: joins, name: list}))
 }
 
 // shown is a state in which the interface of an example is one that the router shows.

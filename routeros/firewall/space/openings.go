@@ -2,7 +2,6 @@ package space
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -15,8 +14,8 @@ type Step struct {
 	// Adds are the lists that the source comes into by it, sorted; Fills the rules that add.
 	Adds  []string
 	Fills []Fill
-	// Expires is the list whose entry has to run out instead, Joins the one into which somebody else
-	// than a rule puts the source; the step then has no packet.
+	// Expires is the list whose entry has to run out instead, Joins the one into which somebody
+	// else than a rule puts the source; the step then has no packet.
 	Expires, Joins string
 }
 
@@ -32,9 +31,9 @@ type Search struct {
 	List   string
 	// From are the packets that the source may send.
 	From Set
-	// Knocks, when set, are the sequences that are meant to lead into the list: sought is then a way
-	// that contains none of them in its order. Entries may also run out meanwhile, and lists that no
-	// rule fills may hold the source.
+	// Knocks, when set, are the sequences that are meant to lead into the list: sought is then a
+	// way that contains none of them in its order. Entries may also run out meanwhile, and lists
+	// that no rule fills may hold the source.
 	Knocks [][]Set
 	// Bare says that only the number of steps, their lists and rules are wanted, without packets.
 	Bare bool
@@ -48,6 +47,19 @@ const (
 	mostKnocks  = 8
 	mostMoves   = 2_000
 )
+
+// Openings returns the shortest ways into the list, those of equal length all, up to 16; with
+// knocks the shortest way that does without them. None means that there is no such way. When
+// complete is false, the rules allow more ways than are followed.
+//
+// A search that is too wide is taken apart, see parts.go.
+func (s *Space) Openings(search Search) (found []Opening, complete bool) {
+	k := &seeker{Search: &search, space: s}
+	if k.prepare() {
+		return k.openings()
+	}
+	return k.inParts()
+}
 
 // seeker is a search under way.
 type seeker struct {
@@ -93,117 +105,6 @@ type move struct {
 // stage is one packet of one of the knocks.
 type stage struct{ knock, at int }
 
-// Openings returns the shortest ways into the list, those of equal length all, up to 16; with
-// knocks the shortest way that does without them. None means that there is no such way. When
-// complete is false, the rules allow more ways than are followed.
-//
-// A search that is too wide is taken apart, see [Space.parts].
-func (s *Space) Openings(search Search) (found []Opening, complete bool) {
-	k := &seeker{Search: &search, space: s}
-	if k.prepare() {
-		return k.openings()
-	}
-	return s.inParts(search)
-}
-
-// inParts searches each part for itself. Where a knock may not be needed, one way without is
-// enough.
-func (s *Space) inParts(search Search) (found []Opening, complete bool) {
-	for _, part := range s.parts(search) {
-		k := &seeker{Search: &part, space: s}
-		if !k.prepare() {
-			return found, false
-		}
-		ways, whole := k.openings()
-		found = append(found, ways...)
-		if !whole || search.Knocks != nil && len(found) > 0 {
-			return found, whole
-		}
-	}
-	if len(found) == 0 {
-		return nil, true
-	}
-	shortest := slices.MinFunc(found, func(a, b Opening) int { return len(a.Steps) - len(b.Steps) })
-	found = slices.DeleteFunc(found, func(o Opening) bool { return len(o.Steps) > len(shortest.Steps) })
-	return found[:min(len(found), mostOpening)], true
-}
-
-// parts takes a search apart by the rules that fill the sought list: one for all that hang, by way
-// of the lists that they ask for and of those that fill these, on the same lists.
-//
-// Nothing is lost by that. Of a way into the list, take the steps that change one of the lists on
-// which its last rule hangs, and the last step. Each of them does what it did, since what a rule
-// that fills such a list asks for is such a list too; so they are a way in the part of that rule.
-// It is a part of the whole way, so where that contains no knock it contains none. Of the knocks,
-// those are left out of a part that don't end with a packet which the part's rules take: then more
-// ways count as ways without a knock, never fewer.
-func (s *Space) parts(search Search) []Search {
-	asked := map[string][]string{} // by the rules that fill a list
-	uses := make([][]string, len(search.Result.Fills))
-	for i, f := range search.Result.Fills {
-		if f.Source {
-			uses[i] = s.Uses(f.Packets)
-			asked[f.List] = append(asked[f.List], uses[i]...)
-		}
-	}
-	var out []Search
-	at := map[string]int{}
-	for i, f := range search.Result.Fills {
-		if !f.Source || f.List != search.List {
-			continue
-		}
-		lists := closure(uses[i], asked, search.List)
-		key := strings.Join(lists, "\x00")
-		if _, known := at[key]; !known {
-			at[key] = len(out)
-			part := search
-			part.Result.Fills = slices.DeleteFunc(slices.Clone(search.Result.Fills), func(o Fill) bool { return !slices.Contains(lists, o.List) || o.List == search.List })
-			out = append(out, part)
-		}
-		part := &out[at[key]]
-		part.Result.Fills = append(part.Result.Fills, f)
-	}
-	for i := range out {
-		s.ending(&out[i])
-	}
-	return out
-}
-
-// closure lists the lists that a rule depends on when it asks for some lists: those lists, and the
-// lists that the rules which fill them ask for. The sought list itself is not among them: its
-// members are in it already.
-func closure(lists []string, asked map[string][]string, sought string) []string {
-	out := slices.DeleteFunc(slices.Clone(lists), func(list string) bool { return list == sought })
-	for at := 0; at < len(out); at++ {
-		for _, list := range asked[out[at]] {
-			if list != sought && !slices.Contains(out, list) {
-				out = append(out, list)
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// ending leaves a part the knocks that end with a packet by which its rules fill the sought list.
-func (s *Space) ending(part *Search) {
-	if part.Knocks == nil {
-		return
-	}
-	last := none
-	for _, f := range part.Result.Fills {
-		if f.List == part.List {
-			last = s.diagram.or(last, f.Packets.node)
-		}
-	}
-	part.Knocks = slices.DeleteFunc(slices.Clone(part.Knocks), func(knock []Set) bool {
-		return len(knock) == 0 || s.diagram.and(knock[len(knock)-1].node, last) == none
-	})
-	if part.Knocks == nil {
-		part.Knocks = [][]Set{}
-	}
-}
-
 // openings is the search itself, once it was prepared.
 func (k *seeker) openings() (found []Opening, complete bool) {
 	search := k.Search
@@ -230,7 +131,7 @@ func (k *seeker) seek(ignored uint64) (found []Opening, complete bool) {
 		k.lasting[i], _ = k.bearing(i)
 	}
 	k.visited = map[visit]bool{}
-	start := visit{who: s.whoIs(search.From.node)}
+	start := visit{who: k.whoIs(search.From.node)}
 	k.queue = []*visitor{{visit: start}}
 	k.visited[start] = true
 	for len(k.queue) > 0 && len(k.visited) < mostVisits && len(found) < mostOpening {
@@ -359,7 +260,7 @@ func (k *seeker) split() bool {
 			by(packets.node, func(m *move) { m.stages = append(m.stages, stage{i, at}) })
 		}
 	}
-	rest := d.chain(k.space.levelsBut(func(level int32, v variable) bool { return k.space.isSource(level) || k.isList(v) }))
+	rest := d.chain(k.levelsBut(func(level int32, v variable) bool { return k.isSource(level) || k.isList(v) }))
 	for i := range k.moves {
 		k.moves[i].relation = d.forget(k.moves[i].packets, rest)
 	}
@@ -445,7 +346,7 @@ func (k *seeker) steps(v *visitor) []Step {
 		step := Step{Expires: v.gone, Joins: v.join}
 		if v.move >= 0 {
 			if step = k.step(v, who); !k.Bare {
-				who = k.space.diagram.and(who, k.space.sourcesOf(step.Example))
+				who = k.space.diagram.and(who, k.sourcesOf(step.Example))
 			}
 		}
 		out = append(out, step)
@@ -477,23 +378,23 @@ func (k *seeker) step(v *visitor, who ref) Step {
 }
 
 // sourcesOf returns the packets from the source of an example.
-func (s *Space) sourcesOf(e Example) ref {
-	at := s.source.cell(e.Packet.Src)
-	return s.diagram.spans(s.source.axis, []span{{at, at}})
+func (k *seeker) sourcesOf(e Example) ref {
+	at := k.space.source.cell(e.Packet.Src)
+	return k.space.diagram.spans(k.space.source.axis, []span{{at, at}})
 }
 
 // whoIs returns the packets of all sources of which one is in the set.
-func (s *Space) whoIs(a ref) ref {
-	return s.diagram.forget(a, s.diagram.chain(s.levelsBut(func(level int32, _ variable) bool { return s.isSource(level) })))
+func (k *seeker) whoIs(a ref) ref {
+	return k.space.diagram.forget(a, k.space.diagram.chain(k.levelsBut(func(level int32, _ variable) bool { return k.isSource(level) })))
 }
 
-func (s *Space) isSource(level int32) bool { return slices.Contains(s.source.levels, level) }
+func (k *seeker) isSource(level int32) bool { return slices.Contains(k.space.source.levels, level) }
 
 // levelsBut lists the variables less some, in rising order.
-func (s *Space) levelsBut(keep func(level int32, v variable) bool) []int32 {
+func (k *seeker) levelsBut(keep func(level int32, v variable) bool) []int32 {
 	var out []int32
-	for level := range s.levels {
-		if !keep(level, s.names[level]) {
+	for level := range k.space.levels {
+		if !keep(level, k.space.names[level]) {
 			out = append(out, level)
 		}
 	}

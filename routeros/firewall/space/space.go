@@ -14,6 +14,13 @@
 //		fmt.Println("newly let in:", p.Packet)
 //	}
 //
+// The files in the order of their story: space.go says what a [Space] is and what can be done with
+// sets; packets.go and variable.go say how a packet is written in the diagram, axis.go and gather.go
+// where its fields are cut, diagram.go holds the diagrams. conditions.go and open.go say what a
+// condition matches; walk.go and match.go follow all packets through the rules. example.go and
+// pick.go turn a set into one packet, openings.go and parts.go find the ways into a list, look.go
+// describes a set, doubts.go parts what is sure from what hangs on something unknown.
+//
 // The package is pure: no clock, no socket, no file.
 package space
 
@@ -41,46 +48,25 @@ type Cuts struct {
 	Sizes   []int                   // whole packets
 	Lists   []string                // address lists of which a source may be a member
 	Asked   []string                // address lists that the caller asks for, with the members that they have
-	// Open adds one interface that the router does not show. Nothing is known about it: it may be in
-	// any interface list.
+	// Open adds one interface that the router does not show. Nothing is known about it: it may be
+	// in any interface list.
 	Open bool
 }
 
 // Space is the set of all packets of one family that may arrive at a router, cut into the classes
 // that some states of its firewall can tell apart. It is not safe for use by several goroutines.
 type Space struct {
-	Family  routeros.Family
-	diagram *diagram
-	valid   ref // packets that can be
-	// carriers are the packets that are what conditions need, once they were asked for.
-	carriers [firewall.NeedTCP + 1]ref
-
-	source, destination ordinal[netip.Addr]
-	numbers             [firewall.FieldMSS + 1]ordinal[int]
-	in                  axis
-	interfaces          []string                 // one for each cell
-	faced               map[string]int           // the cell of each
-	lists               []routeros.InterfaceList // of an open space
-	own                 []netip.Addr             // addresses of the router
-
-	levels   int32
-	named    map[variable]int32 // what is true or false: flags, memberships, open questions
-	names    map[int32]variable
-	fillable map[string]bool // lists that a rule or somebody else fills while packets come
-	compiled firewall.Rules
-	meets    map[condition]ref // what single conditions match on arrival, without their negation
-	rows     map[*routeros.Attribute]*row
-	static   map[listKey]ref
-	probe    *firewall.Firewall
+	conditions
+	own []netip.Addr // addresses of the router
 }
 
 // New returns the space of the packets that the given states of one router can tell apart. The
 // interfaces are those of the first state.
 func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
-	s := &Space{
-		Family: f, diagram: newDiagram(), named: map[variable]int32{}, names: map[int32]variable{}, fillable: map[string]bool{},
-		meets: map[condition]ref{}, rows: map[*routeros.Attribute]*row{}, static: map[listKey]ref{},
-	}
+	s := &Space{conditions: conditions{
+		packets: &packets{Family: f, diagram: newDiagram(), named: map[variable]int32{}, names: map[int32]variable{}},
+		meets:   map[condition]ref{}, rows: map[*routeros.Attribute]*row{}, fillable: map[string]bool{}, static: map[listKey]ref{},
+	}}
 	g := newGatherer(s)
 	g.asked(cuts)
 	for _, state := range states {
@@ -119,16 +105,6 @@ func (s *Space) Classes() float64 {
 // can be followed, and nothing that was computed may be relied on.
 func (s *Space) Complete() bool { return !s.diagram.full }
 
-func (s *Space) axes() []*axis {
-	return []*axis{
-		&s.source.axis, s.axis(firewall.FieldProtocol), s.axis(firewall.FieldState), &s.in, s.axis(firewall.FieldDstPort),
-		s.axis(firewall.FieldICMP), s.axis(firewall.FieldSize), s.axis(firewall.FieldTTL), s.axis(firewall.FieldDSCP), s.axis(firewall.FieldMSS),
-		&s.destination.axis, s.axis(firewall.FieldSrcPort),
-	}
-}
-
-func (s *Space) axis(f firewall.Field) *axis { return &s.numbers[f].axis }
-
 // All returns every packet that can arrive.
 func (s *Space) All() Set { return Set{s.valid} }
 
@@ -140,84 +116,6 @@ func (s *Space) Or(a, b Set) Set { return Set{s.diagram.or(a.node, b.node)} }
 
 // Minus returns what is in a and not in b.
 func (s *Space) Minus(a, b Set) Set { return Set{s.diagram.minus(a.node, b.node)} }
-
-// Protocol returns the packets of a protocol.
-func (s *Space) Protocol(number uint8) Set {
-	return Set{s.number(firewall.FieldProtocol, firewall.Span{First: int(number), Last: int(number)})}
-}
-
-// Ports returns the packets to one of the destination ports, of those protocols that have ports.
-// The ends of the ranges have to be among the cuts of the space.
-func (s *Space) Ports(ports routeros.Ports) Set {
-	spans := make(firewall.Spans, len(ports))
-	for i, p := range ports {
-		spans[i] = firewall.Span{First: int(p.First), Last: int(p.Last)}
-	}
-	return Set{s.diagram.and(s.having(firewall.NeedPorts), s.number(firewall.FieldDstPort, spans...))}
-}
-
-// Echo returns the ICMP echo requests of one whole packet size. A later fragment tells no type, so
-// it is none.
-func (s *Space) Echo(size int) Set {
-	kind := 8
-	if s.Family == routeros.IPv6 {
-		kind = 128
-	}
-	echo := s.diagram.and(s.having(firewall.NeedICMP), s.number(firewall.FieldICMP, firewall.Span{First: kind << 8, Last: kind << 8}))
-	return Set{s.diagram.and(echo, s.number(firewall.FieldSize, firewall.Span{First: size, Last: size}))}
-}
-
-// Pings returns the ICMP packets of one whole size, of whatever type, fragments too.
-func (s *Space) Pings(size int) Set {
-	sized := s.number(firewall.FieldSize, firewall.Span{First: size, Last: size})
-	return Set{s.diagram.and(s.ofProtocols(firewall.NeedICMP), sized)}
-}
-
-// Carrying returns the packets in whose payload a text stands.
-func (s *Space) Carrying(text string) Set {
-	return Set{s.diagram.and(s.boolean(variable{kind: carries, name: text}), s.whole())}
-}
-
-// Sources returns the packets from a range of addresses.
-func (s *Space) Sources(r routeros.AddressRange) Set {
-	if r.First.Is4() != (s.Family == routeros.IPv4) {
-		return Set{}
-	}
-	return Set{s.diagram.spans(s.source.axis, []span{s.source.run(r.First, r.Last)})}
-}
-
-// In returns the packets that arrive on an interface.
-func (s *Space) In(name string) Set {
-	at, known := s.faced[name]
-	if !known {
-		return Set{}
-	}
-	return Set{s.diagram.spans(s.in, []span{{at, at}})}
-}
-
-// States returns the packets in one of the connection states.
-func (s *Space) States(states ...firewall.State) Set {
-	var runs firewall.Spans
-	for _, st := range states {
-		runs = append(runs, firewall.Span{First: int(st), Last: int(st)})
-	}
-	return Set{s.number(firewall.FieldState, runs...)}
-}
-
-// Member returns the packets whose source some rule, or somebody, has put into an address list;
-// those that are in it for good are not meant.
-func (s *Space) Member(list string) Set { return Set{s.boolean(inList(list))} }
-
-// Stranger returns the packets whose source is in no list but those in which it is for good.
-func (s *Space) Stranger() Set {
-	out := all
-	for level := s.levels - 1; level >= 0; level-- {
-		if v, named := s.names[level]; named && v.kind == holdsSource {
-			out = s.diagram.make(level, out, none)
-		}
-	}
-	return Set{out}
-}
 
 // Lists returns the address lists of which a source may become a member, sorted.
 func (s *Space) Lists() []string {
@@ -311,123 +209,4 @@ func (s *Space) Uses(a Set) []string {
 	})
 	slices.Sort(out)
 	return out
-}
-
-// having are the packets that are what a condition needs: of these protocols, and no later
-// fragments.
-func (s *Space) having(n firewall.Need) ref {
-	switch {
-	case n == firewall.NeedNothing:
-		return all
-	case s.carriers[n] == none:
-		s.carriers[n] = s.diagram.and(s.ofProtocols(n), s.whole())
-	}
-	return s.carriers[n]
-}
-
-func (s *Space) ofProtocols(n firewall.Need) ref {
-	var runs firewall.Spans
-	for _, p := range n.Protocols(s.Family) {
-		runs = append(runs, firewall.Span{First: int(p), Last: int(p)})
-	}
-	return s.number(firewall.FieldProtocol, runs...)
-}
-
-// whole are the packets that are no later fragments.
-func (s *Space) whole() ref { return s.diagram.not(s.boolean(variable{kind: isFragment})) }
-
-// number returns the packets of which a field lies in one of some runs, as far as they have it.
-func (s *Space) number(f firewall.Field, runs ...firewall.Span) ref {
-	o := &s.numbers[f]
-	if len(runs) == 1 {
-		return s.diagram.spans(o.axis, []span{o.run(runs[0].First, runs[0].Last)})
-	}
-	cells := make([]span, len(runs))
-	for i, r := range runs {
-		cells[i] = o.run(r.First, r.Last)
-	}
-	return s.diagram.spans(o.axis, joined(cells))
-}
-
-// During returns the packets that arrive at some time of day. Whether two of these overlap is left
-// open: each is a question of its own.
-func (s *Space) During(h routeros.Hours) Set {
-	return Set{s.boolean(question("", "", &firewall.Condition{Matcher: "time", Value: h.String()}))}
-}
-
-// IPsec returns the packets that came out of an IPsec tunnel.
-func (s *Space) IPsec() Set { return Set{s.boolean(variable{kind: isFromTunnel})} }
-
-// Listed returns the packets whose source is in a list in some state of the router: for good, or by
-// a rule's doing.
-func (s *Space) Listed(state routeros.Snapshot, list string) Set {
-	set := s.staticLists(state)(list, true)
-	if s.fillable[list] {
-		set = s.diagram.or(set, s.boolean(inList(list)))
-	}
-	return Set{set}
-}
-
-// InList returns the packets that arrive on an interface of an interface list.
-func (s *Space) InList(list string) Set {
-	c, _, _ := firewall.ReadCondition("in-interface-list", list)
-	return Set{s.meeting("", "", &c)}
-}
-
-// Seen is what can be told of the packets of a set from outside: their protocol, and which ports,
-// or sizes of ICMP packets, they may have.
-type Seen struct {
-	Protocol uint8
-	Ports    routeros.Ports // nil: any, or none
-	Sizes    [2]int         // of whole packets; zero: any
-}
-
-// Look describes a set, one line for each protocol that the rules know.
-func (s *Space) Look(a Set) []Seen {
-	var out []Seen
-	for _, first := range s.numbers[firewall.FieldProtocol].starts {
-		only := s.diagram.and(s.diagram.and(a.node, s.valid), s.Protocol(uint8(first)).node)
-		if only == none {
-			continue
-		}
-		seen := Seen{Protocol: uint8(first)}
-		if s.diagram.and(only, s.having(firewall.NeedPorts)) != none {
-			for _, r := range s.values(firewall.FieldDstPort, only) {
-				seen.Ports = append(seen.Ports, routeros.PortRange{First: uint16(r.first), Last: uint16(r.last)})
-			}
-		}
-		if runs := s.values(firewall.FieldSize, only); len(runs) > 0 && (runs[0].first > 0 || runs[len(runs)-1].last < 65535) {
-			seen.Sizes = [2]int{runs[0].first, runs[len(runs)-1].last}
-		}
-		out = append(out, seen)
-	}
-	return out
-}
-
-// values lists the runs of values that a field has in a set's packets.
-func (s *Space) values(f firewall.Field, set ref) []span {
-	o := &s.numbers[f]
-	var levels []int32
-	for level := range s.levels {
-		if !slices.Contains(o.levels, level) {
-			levels = append(levels, level)
-		}
-	}
-	alone := s.diagram.forget(set, s.diagram.chain(levels))
-	var runs []span
-	for i, first := range o.starts {
-		if s.diagram.and(alone, s.diagram.spans(o.axis, []span{{i, i}})) == none {
-			continue
-		}
-		last := f.Highest()
-		if i+1 < len(o.starts) {
-			last = o.starts[i+1] - 1
-		}
-		if n := len(runs); n > 0 && runs[n-1].last == first-1 {
-			runs[n-1].last = last
-			continue
-		}
-		runs = append(runs, span{first, last})
-	}
-	return runs
 }

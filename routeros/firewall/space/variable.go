@@ -2,7 +2,6 @@ package space
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -63,6 +62,15 @@ func ofAction(what kind, menu routeros.Menu, id string) variable {
 	return variable{kind: what, menu: menu, row: id}
 }
 
+// flag is the variable of a TCP flag.
+func flag(f firewall.Flags) variable { return variable{kind: hasFlag, name: f.String()} }
+
+// flags is the flag of a variable.
+func (v variable) flags() firewall.Flags {
+	f, _ := firewall.ParseFlag(v.name)
+	return f
+}
+
 // open reports whether a variable is an open question.
 func (v variable) open() bool { return v.kind >= isAnswered }
 
@@ -74,39 +82,4 @@ func (v variable) compare(o variable) int {
 		return by
 	}
 	return cmp.Or(cmp.Compare(v.value, o.value), cmp.Compare(v.menu, o.menu), cmp.Compare(v.row, o.row))
-}
-
-// boolean returns the set where a variable is true.
-func (s *Space) boolean(v variable) ref {
-	level, ok := s.named[v]
-	if !ok {
-		level = s.levels
-		s.levels++
-		s.named[v], s.names[level] = level, v
-	}
-	return s.diagram.variable(level)
-}
-
-// variables lists the variables of some kinds, all without any, in a stable order.
-func (s *Space) variables(kinds ...kind) []variable {
-	var out []variable
-	for v := range s.named {
-		if kinds == nil || slices.Contains(kinds, v.kind) {
-			out = append(out, v)
-		}
-	}
-	slices.SortFunc(out, variable.compare)
-	return out
-}
-
-// known returns the levels of those of some variables that the space has, in rising order.
-func (s *Space) known(all ...variable) []int32 {
-	var levels []int32
-	for _, v := range all {
-		if level, ok := s.named[v]; ok {
-			levels = append(levels, level)
-		}
-	}
-	slices.Sort(levels)
-	return slices.Compact(levels)
 }

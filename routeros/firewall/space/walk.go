@@ -14,8 +14,8 @@ type Result struct {
 	Accepted, Forwarded Set
 	// Fills are the additions to address lists.
 	Fills []Fill
-	// Incomplete says that chains jump in circles, so that the walk was cut short; Astray, that those
-	// of what is sent on do.
+	// Incomplete says that chains jump in circles, so that the walk was cut short; Astray, that
+	// those of what is sent on do.
 	Incomplete, Astray bool
 	hits               map[routeros.Menu][]ref
 
@@ -23,6 +23,34 @@ type Result struct {
 	ends    map[routeros.Menu][]ref
 	moved   []translation
 	sent    []translation
+}
+
+// Fill is what one rule adds to an address list.
+type Fill struct {
+	List    string
+	Source  bool // the packet's source; else its destination
+	Timeout routeros.ListTimeout
+	Rule    *routeros.Rule
+	Packets Set // those that make the rule add
+}
+
+// Hits returns the packets that arrive at a row of a table and match it.
+func (r Result) Hits(menu routeros.Menu, row int) Set { return at(r.hits[menu], row) }
+
+// Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain
+// that it jumps to.
+func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
+
+// Ends returns the packets whose way through a table ends at a row of a built-in chain, at itself
+// or in the chain that it jumps to: they are accepted there, stopped, sent elsewhere, or leave the
+// chain.
+func (r Result) Ends(menu routeros.Menu, row int) Set { return at(r.ends[menu], row) }
+
+func at(sets []ref, i int) Set {
+	if i >= len(sets) {
+		return Set{}
+	}
+	return Set{sets[i]}
 }
 
 // Sent returns the packets that destination NAT sends to a port of a host, whether or not forward
@@ -59,34 +87,6 @@ func (s *Space) Arriving(r Result, ports routeros.Ports) Set {
 		}
 	}
 	return Set{out}
-}
-
-// Fill is what one rule adds to an address list.
-type Fill struct {
-	List    string
-	Source  bool // the packet's source; else its destination
-	Timeout routeros.ListTimeout
-	Rule    *routeros.Rule
-	Packets Set // those that make the rule add
-}
-
-// Hits returns the packets that arrive at a row of a table and match it.
-func (r Result) Hits(menu routeros.Menu, row int) Set { return at(r.hits[menu], row) }
-
-// Accepts returns the packets that a row of a built-in chain accepts, itself or through the chain
-// that it jumps to.
-func (r Result) Accepts(menu routeros.Menu, row int) Set { return at(r.accepts[menu], row) }
-
-// Ends returns the packets whose way through a table ends at a row of a built-in chain, at itself
-// or in the chain that it jumps to: they are accepted there, stopped, sent elsewhere, or leave the
-// chain.
-func (r Result) Ends(menu routeros.Menu, row int) Set { return at(r.ends[menu], row) }
-
-func at(sets []ref, i int) Set {
-	if i >= len(sets) {
-		return Set{}
-	}
-	return Set{sets[i]}
 }
 
 // walk is all packets on their way through one state. Sets are of packets as they arrived; what a
@@ -398,48 +398,4 @@ func (w *walk) move(packets ref, to netip.Addr, port uint16) {
 		same = w.d.and(same, w.d.or(there, w.d.not(s.having(firewall.NeedPorts))))
 	}
 	w.moved = append(w.moved, translation{packets: packets, changed: w.d.minus(packets, same), address: to, port: port})
-}
-
-// staticLists returns who is in a list for good in one state.
-func (s *Space) staticLists(state routeros.Snapshot) func(list string, source bool) ref {
-	rows := state.Entries[s.Family.AddressList()]
-	var byList map[string][]routeros.AddressRange
-	return func(list string, source bool) ref {
-		key := listKey{list: list, source: source}
-		if len(rows) > 0 {
-			key.table = &rows[0]
-		}
-		if known, ok := s.static[key]; ok {
-			return known
-		}
-		if byList == nil {
-			byList = permanent(rows)
-		}
-		o := &s.destination
-		if source {
-			o = &s.source
-		}
-		var runs []span
-		for _, r := range byList[list] {
-			if r.First.Is4() == (s.Family == routeros.IPv4) {
-				runs = append(runs, o.run(r.First, r.Last))
-			}
-		}
-		s.static[key] = s.diagram.spans(o.axis, joined(runs))
-		return s.static[key]
-	}
-}
-
-// permanent sorts the entries that never end by their list.
-func permanent(rows []routeros.ListEntry) map[string][]routeros.AddressRange {
-	out := map[string][]routeros.AddressRange{}
-	for i := range rows {
-		if rows[i].Dynamic || rows[i].Disabled {
-			continue
-		}
-		if r, ok := rows[i].Range(); ok {
-			out[rows[i].List] = append(out[rows[i].List], r)
-		}
-	}
-	return out
 }
