@@ -111,6 +111,10 @@ func (q asked) anyone() []By {
 	case len(sure) > 0:
 		return []By{q.told(Anyone, false, sure)}
 	case all && len(open) > 0:
+		shown := slices.DeleteFunc(slices.Clone(open), func(f face) bool { return f.in == "" })
+		if len(shown) > 0 {
+			open = shown
+		}
 		return []By{q.told(Anyone, false, open)}
 	case len(open)+len(perhaps) > 0:
 		return []By{q.told(Anyone, true, append(perhaps, open...))}
