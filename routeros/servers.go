@@ -175,6 +175,11 @@ func (s Snapshot) FilledLater() (lists []string, told bool) {
 	return lists, told
 }
 
+// HasVRF reports whether the router shows a VRF of a name; it always has main.
+func (s Snapshot) HasVRF(name string) bool {
+	return name == "main" || slices.ContainsFunc(s.Settings[VRF], func(row Attributes) bool { return row.Get("name") == name })
+}
+
 // VRFOf returns the VRF of an interface; main is that of all others.
 func (s Snapshot) VRFOf(name string) string {
 	rows, _ := s.settings(VRF)

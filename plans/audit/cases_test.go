@@ -130,6 +130,23 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// TestSides: what is known of an interface decides whether strangers at it are a fact.
+func TestSides(t *testing.T) {
+	const version = "# by RouterOS 7.20\n/interface bridge\nadd name=spare\n"
+	for _, tt := range []struct{ name, text, want string }{
+		{"all that is shown is inside", "/ip address\nadd address=192.168.1.1/24 interface=ether1\n", "LAN (ether1); perhaps anyone (any other interface)"},
+		{"masqueraded behind another router", "/ip address\nadd address=192.168.1.1/24 interface=ether2\nadd address=10.0.0.2/24 interface=ether1\n/ip firewall nat\nadd chain=srcnat action=masquerade out-interface=ether1\n", "anyone (ether1)"},
+		{"hairpin", "/ip dhcp-client\nadd interface=ether1\n/ip address\nadd address=192.168.1.1/24 interface=ether2\n/ip firewall nat\nadd chain=srcnat action=masquerade out-interface=ether2\n/ip firewall filter\nadd chain=input action=drop in-interface=!ether2\n", "LAN (ether2)"},
+		{"a line between two beside the uplink", "/ip dhcp-client\nadd interface=ether1\n/ip address\nadd address=198.51.100.1/30 interface=ether2\n/ip firewall filter\nadd chain=input action=drop in-interface=!ether2\n", "perhaps anyone (ether2)"},
+		{"a VRF that is not shown", "/ip service\nset ssh vrf=mgmt\n/ip address\nadd address=203.0.113.5/24 interface=ether1\n", "perhaps anyone (ether1, if the VRF mgmt has it)"},
+	} {
+		s, _ := rsc.Read([]byte(version + tt.text)).Snapshot(rsc.Options{})
+		if got := answer(audit.Router(s), "tcp", "22", routeros.IPv4); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 // TestCasesFound: what lint and the other parts of the report say of them.
 func TestCasesFound(t *testing.T) {
 	for _, tt := range []struct{ name, not string }{
@@ -174,5 +191,34 @@ func TestCasesFound(t *testing.T) {
 	}
 	if s, _ := caseOf(t, "40"); s.Version.String() != "6.48.2" {
 		t.Errorf("version %s", s.Version)
+	}
+}
+
+// TestCorpusDoubts: on strangers' exports there is no panic, and nothing is said to be shut of which nothing
+// is known.
+func TestCorpusDoubts(t *testing.T) {
+	root := os.Getenv("ROSKNOCK_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	files, _ := filepath.Glob(filepath.Join(root, "corpus", "exports", "*.rsc"))
+	if len(files) == 0 {
+		t.Skip("no shared corpus beside the repository")
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := rsc.Read(text).Snapshot(rsc.Options{})
+		r := audit.Router(s)
+		if _, untold := r.Doubtful(routeros.IPv4); s.Partial != "" && len(untold) == 0 {
+			t.Errorf("%s: all is known of an export that shows %s alone", filepath.Base(file), s.Partial)
+		}
+		for _, row := range r.Reach {
+			if row.Off() && len(row.By) > 0 {
+				t.Errorf("%s: %s is off, and reached", filepath.Base(file), row.Name)
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,8 @@ type listener struct {
 	on func(in string) bool
 	// mute says that it answers nobody.
 	mute bool
+	// hinge is on what every answer hangs, in words; "" for nothing.
+	hinge string
 }
 
 // target is a listener with the packets that it would answer.
@@ -52,14 +55,14 @@ func services(s routeros.Snapshot) []listener {
 		case svc.Disabled:
 			state = routeros.ServerOff
 		}
-		vrf := svc.VRF
-		if vrf == "" {
-			vrf = "main"
+		l := listener{Reach: Reach{Name: svc.Name, Kind: Service, Protocol: "tcp", State: state}, ports: one(svc.Port), from: svc.From}
+		switch vrf := cmp.Or(svc.VRF, "main"); {
+		case s.HasVRF(vrf):
+			l.on = func(in string) bool { return s.VRFOf(in) == vrf }
+		default: // which interfaces it has is not told
+			l.hinge = "if the VRF " + vrf + " has it"
 		}
-		out = append(out, listener{
-			Reach: Reach{Name: svc.Name, Kind: Service, Protocol: "tcp", State: state}, ports: one(svc.Port), from: svc.From,
-			on: func(in string) bool { return s.VRFOf(in) == vrf },
-		})
+		out = append(out, l)
 	}
 	return out
 }

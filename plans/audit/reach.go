@@ -55,6 +55,11 @@ func (a *auditor) by(t target) []By {
 	out = append(out, q.allowed(len(anyone) > 0 && !anyone[0].Perhaps)...)
 	out = append(out, q.peers()...)
 	out = append(out, q.trusted()...)
+	for i := range out {
+		if t.hinge != "" {
+			out[i].Perhaps, out[i].Detail = true, append(out[i].Detail, t.hinge)
+		}
+	}
 	slices.SortStableFunc(out, func(x, y By) int { return rank(x) - rank(y) })
 	return out
 }
@@ -88,7 +93,7 @@ func (q asked) strangers(f face) verdict {
 // where none is known to, by every one that may; else perhaps.
 func (q asked) anyone() []By {
 	var sure, perhaps, open []face
-	all := len(q.faces) == len(q.auditor.faces) && !q.sided(outside)
+	all := len(q.faces) == len(q.auditor.faces) && !q.sided(outside) && (q.sided(unsided) || !q.sided(inside))
 	for _, f := range q.faces {
 		v := verdict{}
 		if f.side != inside {

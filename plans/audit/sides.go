@@ -130,14 +130,14 @@ func sideOf(s routeros.Snapshot, f routeros.Family, world *firewall.Firewall, na
 	private, public, line := addressed(s, name)
 	routed := slices.ContainsFunc(s.Uplinks, func(u routeros.Uplink) bool { return u.Interface != "" })
 	switch {
-	case public && !routed:
+	case public && !routed, masquerades(s, f, name) && !routed:
 		return outside
 	case public && line:
 		return unsided
 	case private, public:
 		return inside
 	case masquerades(s, f, name):
-		return outside
+		return outside // it has no address of its own here
 	case global6(s, name):
 		return map[bool]side{true: inside, false: outside}[routed]
 	}
@@ -167,10 +167,10 @@ func global6(s routeros.Snapshot, name string) bool {
 	})
 }
 
-// masquerades reports whether what leaves by an interface, by its name, gets the router's address.
+// masquerades reports whether whatever leaves by an interface, by its name, gets the router's address.
 func masquerades(s routeros.Snapshot, f routeros.Family, name string) bool {
 	return slices.ContainsFunc(s.Rules[f.NAT()], func(r routeros.Rule) bool {
-		return !r.Disabled() && r.Chain() == "srcnat" && r.Action() == "masquerade" && r.Attrs.Get("out-interface") == name
+		return !r.Disabled() && r.Chain() == "srcnat" && r.Action() == "masquerade" && r.Attrs.Get("out-interface") == name && !r.Attrs.Has("dst-address") && !r.Attrs.Has("dst-address-list")
 	})
 }
 
