@@ -63,6 +63,7 @@ func (s *Snapshot) routing(m Menu, row Attributes) {
 		if yes, _ := ParseBool(accepts); yes || off && (accepts == "" || accepts == "yes-if-forwarding-disabled") {
 			s.source(ByAdvertisement, !row.Bool("disable-ipv6"))
 		}
+		s.IPv6Off = row.Bool("disable-ipv6")
 	case DetectInternet:
 		list := row.Get("detect-interface-list")
 		s.source(ByDetectInternet, list != "" && list != "none")
@@ -110,6 +111,9 @@ func (s Snapshot) routingRows(m Menu) []Attributes {
 		for _, a := range s.APNs {
 			out = append(out, MakeAttributes("name", a.Name, "add-default-route", FormatBool(a.DefaultRoute)))
 		}
+	}
+	if m == IPv6Settings && s.IPv6Off {
+		out = append(out, MakeAttributes("disable-ipv6", "yes"))
 	}
 	rows := map[RouteSource]struct {
 		menu Menu

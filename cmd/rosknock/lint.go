@@ -39,7 +39,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			routers := &results{keeps: true} // each plan is held against each
 			if export != "" || len(e.routers) > 0 || len(e.inventories) > 0 {
-				if err := readAll(c.Context(), e, export, true, nil, routers); err != nil {
+				if err := readAll(c.Context(), e, export, operate.WithClock, nil, routers); err != nil {
 					return err
 				}
 			}

@@ -40,7 +40,7 @@ show, is unknown, and does not hold. Exit code 1 when a test does not hold.`,
 				return err
 			}
 			r := t.results(c.Context(), junit)
-			if err := readAll(c.Context(), e, export, t.rotates(), nil, r); err != nil {
+			if err := readAll(c.Context(), e, export, t.extent(), nil, r); err != nil {
 				return err
 			}
 			if err := r.end(); err != nil {
@@ -130,16 +130,16 @@ func (t *testRun) jobs(ctx context.Context, export string) ([]job, error) {
 	return []job{{plans: []plans.Plan{p}}}, err
 }
 
-// rotates reports whether a plan needs the clock of its router.
-func (t *testRun) rotates() bool {
+// extent is how much of a router is read: a plan that rotates needs its clock.
+func (t *testRun) extent() operate.Extent {
 	for _, of := range t.plans {
 		for _, p := range of {
 			if p.Rotates() {
-				return true
+				return operate.WithClock
 			}
 		}
 	}
-	return false
+	return operate.Rules
 }
 
 // results show the tests on standard output, and in a file for a CI system.

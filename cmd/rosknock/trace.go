@@ -48,7 +48,7 @@ does not tell, such as limit, both ways are followed.`,
 			r := e.shownBy(func(sink view.Sink) flow {
 				return of[view.Traced]{view.TracesOf(sink), func(r operate.Result) view.Traced { return o.trace(r, p) }}
 			})
-			err = readAll(c.Context(), e, o.export, false, func(r operate.Result) operate.Result {
+			err = readAll(c.Context(), e, o.export, operate.Rules, func(r operate.Result) operate.Result {
 				r = o.placed(r, p)
 				if r.Err != nil || o.export == "" || o.in == "" {
 					return r
@@ -189,10 +189,9 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 	return a == l.source && slices.Contains(l.lists, list) || l.AddressLists.Contains(f, list, a, at)
 }
 
-// readAll reads an export, or every router of the command line; for plans that rotate with what
-// sets its clock. A router that fails stops none. then, where it is not nil, looks at each that was
+// readAll reads an export, or every router of the command line. A router that fails stops none. then, where it is not nil, looks at each that was
 // read.
-func readAll(ctx context.Context, e access, export string, rotates bool, then func(operate.Result) operate.Result, to *results) error {
+func readAll(ctx context.Context, e access, export string, extent operate.Extent, then func(operate.Result) operate.Result, to *results) error {
 	if then == nil {
 		then = func(r operate.Result) operate.Result { return r }
 	}
@@ -211,7 +210,7 @@ func readAll(ctx context.Context, e access, export string, rotates bool, then fu
 	}
 	t := fleetRun{access: e, routers: targets, verb: "read", silent: true}
 	t.over(ctx, to, func(ctx context.Context, e access, target router) []operate.Result {
-		r := operate.Read(ctx, e.desk(target), e.options(), e.operated(target), rotates)
+		r := operate.Read(ctx, e.desk(target), e.options(), e.operated(target), extent)
 		return []operate.Result{then(r)}
 	})
 	return nil

@@ -4,8 +4,8 @@
 //
 //	report := audit.Router(snapshot)
 //
-// It is about packets to the router itself. VPNs are checked at their usual ports: a snapshot does
-// not show whether a VPN runs.
+// It is about packets to the router itself. What hangs on something that neither packet nor
+// configuration tells is said with a doubt, never as a fact.
 package audit
 
 import (
@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -34,22 +33,44 @@ type Report struct {
 	Notes []string
 }
 
-// Reach is who can reach one service or VPN in one family.
+// Reach is who can reach one service, VPN or other server of the router in one family.
 type Reach struct {
 	Name     string
-	Protocol string
+	Kind     Kind
+	Protocol string // tcp or udp; "" of layer 2
 	Ports    string
-	Family   routeros.Family
-	VPN      bool
-	Disabled bool // a service that is off
-	// By says who gets through, the most open first; empty means nobody.
+	Family   routeros.Family // 0 of layer 2
+	State    routeros.ServerState
+	// By says who gets through, the most open first; empty means nobody. Of what is off it is empty.
 	By []By
 }
 
-// By is one kind of sources that get through, with details: interfaces, addresses, a list.
+// Kind is a kind of what can be reached.
+type Kind string
+
+// The kinds.
+const (
+	Service Kind = "service" // of /ip/service
+	VPN     Kind = "vpn"
+	Server  Kind = "server"  // another one: DNS, SNMP, a proxy
+	Layer2  Kind = "layer-2" // below IP, where no IP firewall stops it
+)
+
+// Off reports whether it is off, so that nobody reaches it.
+func (r Reach) Off() bool { return r.State == routeros.ServerOff }
+
+// Anyone reports whether strangers reach it, as a fact.
+func (r Reach) Anyone() bool {
+	return slices.ContainsFunc(r.By, func(by By) bool { return by.Who == Anyone && !by.Perhaps })
+}
+
+// By is one kind of sources that get through, with details: interfaces, addresses, a list, the port
+// that they use where it is not the server's own, what it hangs on.
 type By struct {
 	Who    Who
 	Detail []string
+	// Perhaps says that it hangs on something that neither packet nor configuration tells.
+	Perhaps bool
 }
 
 // Who is a kind of sources.
@@ -62,6 +83,8 @@ const (
 	AllowList Who = "allow-list"
 	Tunnel    Who = "IPsec peers"
 	Trusted   Who = "trusted after a knock"
+	// Neighbors are those on the wire of an interface, of layer 2.
+	Neighbors Who = "neighbors"
 )
 
 // Router reports on one router.
@@ -69,6 +92,10 @@ func Router(s routeros.Snapshot) Report {
 	r := Report{Breaks: map[routeros.Family]string{}}
 	for _, f := range routeros.Families() {
 		if !s.HasMenu(f.Filter()) {
+			continue
+		}
+		if f == routeros.IPv6 && s.IPv6Off {
+			r.Notes = append(r.Notes, "IPv6 is switched off on this router")
 			continue
 		}
 		if f == routeros.IPv6 && len(s.Rules[f.Filter()]) == 0 && !has6(s) {
@@ -84,6 +111,7 @@ func Router(s routeros.Snapshot) Report {
 		}
 		r.Notes = append(r.Notes, a.notes...)
 	}
+	r.Reach = append(r.Reach, layer2(s)...)
 	if !s.HasMenu(routeros.IPv4.Filter()) {
 		r.Notes = append(r.Notes, "no IPv4 filter table was read")
 	}
@@ -114,12 +142,32 @@ func has6(s routeros.Snapshot) bool {
 	})
 }
 
-// Open lists the services and VPNs of a family that anyone reaches: the firewall gates nothing
-// there.
+// Open lists what anyone reaches in a family: the firewall gates nothing there. Of what may be off,
+// the services of /ip/service are among them.
 func (r Report) Open(f routeros.Family) []string {
+	return r.names(f, func(reach Reach) bool {
+		return reach.Anyone() && (reach.State == routeros.ServerOn || reach.Kind == Service)
+	})
+}
+
+// Doubtful lists what anyone may reach in a family, and what may run and is not shown.
+func (r Report) Doubtful(f routeros.Family) (reached, untold []string) {
+	reached = r.names(f, func(reach Reach) bool {
+		return !reach.Anyone() && reach.runs() && slices.ContainsFunc(reach.By, func(by By) bool { return by.Who == Anyone })
+	})
+	untold = r.names(f, func(reach Reach) bool { return reach.State == routeros.ServerUnknown })
+	return reached, untold
+}
+
+// runs reports whether it counts as running: services of which nothing is known do.
+func (r Reach) runs() bool {
+	return r.State == routeros.ServerOn || r.State == routeros.ServerUnknown && r.Kind != Server
+}
+
+func (r Report) names(f routeros.Family, of func(Reach) bool) []string {
 	var out []string
 	for _, reach := range r.Reach {
-		if reach.Family == f && len(reach.By) > 0 && reach.By[0].Who == Anyone {
+		if reach.Family == f && of(reach) && !slices.Contains(out, reach.Name) {
 			out = append(out, reach.Name)
 		}
 	}
@@ -130,7 +178,7 @@ func (r Report) Open(f routeros.Family) []string {
 func (r Report) Families() []routeros.Family {
 	var out []routeros.Family
 	for _, reach := range r.Reach {
-		if !slices.Contains(out, reach.Family) {
+		if reach.Family != 0 && !slices.Contains(out, reach.Family) {
 			out = append(out, reach.Family)
 		}
 	}
@@ -143,33 +191,34 @@ type auditor struct {
 	family   routeros.Family
 	space    *space.Space
 	result   space.Result
-	nat      space.Result
-	stranger space.Set // packets of a source that no rule names
+	source   netip.Addr // of a stranger
+	stranger space.Set  // packets of a source that no rule names
+	begins   space.Set  // packets that begin a connection with the router
+	faces    []face
 	outside  space.Set // packets that may come from the internet
-	outer    []string
-	inner    []string
+	targets  []target
 	opened   []Knock // that work
 	notes    []string
 }
 
 func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
-	a := &auditor{router: s, family: f}
-	probes := traffic.NewProbes(s, f)
-	var cuts space.Cuts
-	cuts.Sources = []routeros.AddressRange{{First: probes.Source, Last: probes.Source}}
-	for _, name := range plans.VPNs() {
-		for _, m := range plans.VPNMatches(name, f) {
-			ports, _ := routeros.ParsePorts(m.Ports)
-			cuts.Ports = append(cuts.Ports, ports...)
-		}
+	a := &auditor{router: s, family: f, source: traffic.NewProbes(s, f).Source}
+	listed := listeners(s, f)
+	cuts := space.Cuts{Open: true, Sources: []routeros.AddressRange{{First: a.source, Last: a.source}}}
+	for _, l := range listed {
+		cuts.Ports = append(cuts.Ports, l.ports...)
+		cuts.Apart = append(cuts.Apart, ranges(l.from)...)
 	}
 	a.space = space.New(f, cuts, s)
-	a.nat = traffic.Translated(a.space, s)
+	a.targets = a.aims(listed)
 	a.result = a.space.Walk(s, a.looked())
 	a.stranger = a.space.And(a.space.Sources(cuts.Sources[0]), a.space.Stranger())
-	a.outer, a.inner = sides(s, f, a.space.Interfaces())
-	for _, in := range a.outer {
-		a.outside = a.space.Or(a.outside, a.space.In(in))
+	a.begins = a.space.And(a.space.First(), a.space.Ordinary(s))
+	a.faces = a.seen()
+	for _, face := range a.faces {
+		if face.side == outside || face.side == unsided && !a.sided(outside) {
+			a.outside = a.space.Or(a.outside, face.packets)
+		}
 	}
 	if !a.space.Complete() || a.result.Incomplete {
 		a.notes = append(a.notes, f.String()+": the rules are too complex to follow, or chains jump in circles; this report may be incomplete")
@@ -177,11 +226,19 @@ func newAuditor(s routeros.Snapshot, f routeros.Family) *auditor {
 	return a
 }
 
-// breaks names the rule that stops a running connection from outside, or is empty.
+// breaks names the rule that stops a running connection to a service, though a packet can begin one;
+// or is empty.
 func (a *auditor) breaks() string {
 	s := a.space
-	running := s.And(s.And(s.Protocol(6), s.States(firewall.Established)), s.And(a.outside, a.stranger))
-	stopped := s.Minus(running, s.Or(s.Walk(a.router, running).Accepted, space.Set{}))
+	var running space.Set
+	for _, t := range a.targets {
+		if t.Kind == Service && !t.Off() {
+			direct := s.And(s.And(t.packets, s.Ports(t.ports)), a.begins)
+			running = s.Or(running, s.Continued(s.And(a.result.Accepted, direct)))
+		}
+	}
+	running = s.And(running, s.Stranger())
+	stopped := s.Minus(running, s.Perhaps(s.Walk(a.router, running).Accepted))
 	e, ok := s.Pick(s.And(stopped, s.All()))
 	if !ok {
 		return ""
@@ -192,12 +249,12 @@ func (a *auditor) breaks() string {
 	return "dst-nat"
 }
 
-// looked are the packets that are followed: first packets, to services, to VPNs, and those that
-// fill a list.
+// looked are the packets that are followed: first packets, to what can be reached, and those that fill
+// a list.
 func (a *auditor) looked() space.Set {
 	s := a.space
 	var out space.Set
-	for _, t := range a.targets() {
+	for _, t := range a.targets {
 		out = s.Or(out, t.packets)
 	}
 	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.NAT(), a.family.Filter()} {
@@ -209,176 +266,4 @@ func (a *auditor) looked() space.Set {
 		}
 	}
 	return s.And(out, s.States(firewall.New))
-}
-
-// target is something that can be reached.
-type target struct {
-	Reach
-	packets space.Set
-}
-
-// targets are the services of the router and the ports of the VPNs.
-func (a *auditor) targets() []target {
-	var out []target
-	for _, svc := range a.router.Services {
-		if svc.Dynamic || svc.Connection {
-			continue
-		}
-		ports := routeros.Ports{{First: svc.Port, Last: svc.Port}}
-		set := a.space.And(a.space.Protocol(6), a.space.Arriving(a.nat, ports))
-		if from := a.answered(svc); len(svc.From) > 0 {
-			set = a.space.And(set, from)
-		}
-		out = append(out, target{Reach{Name: svc.Name, Protocol: "tcp", Ports: ports.String(), Family: a.family, Disabled: svc.Disabled}, set})
-	}
-	for _, name := range plans.VPNs() {
-		m := plans.VPNMatches(name, a.family)[0] // without its first port none of them connects
-		ports, _ := routeros.ParsePorts(m.Ports)
-		set := traffic.Packets(a.space, a.nat, []traffic.Match{{Protocol: m.Protocol, Ports: ports}})
-		out = append(out, target{Reach{Name: name, Protocol: m.Protocol, Ports: m.Ports, Family: a.family, VPN: true}, set})
-	}
-	return out
-}
-
-func (a *auditor) answered(svc routeros.Service) space.Set {
-	var out space.Set
-	for _, prefix := range svc.From {
-		if r, err := routeros.ParseAddressRange(prefix); err == nil {
-			out = a.space.Or(out, a.space.Sources(r))
-		}
-	}
-	return out
-}
-
-// reach says for each target who gets through.
-func (a *auditor) reach() []Reach {
-	var out []Reach
-	for _, t := range a.targets() {
-		if !t.Disabled {
-			t.By = a.by(t)
-		}
-		out = append(out, t.Reach)
-	}
-	return out
-}
-
-func (a *auditor) by(t target) []By {
-	s := a.space
-	accepted := s.Sometimes(s.And(s.And(a.result.Accepted, t.packets), s.States(firewall.New)))
-	accepted, tunnelled := s.Minus(accepted, s.IPsec()), s.And(accepted, s.IPsec())
-	unlisted := s.And(accepted, s.Stranger())
-	var out []By
-	if open := a.interfaces(s.And(unlisted, a.stranger), a.outer); len(open) > 0 {
-		return []By{{Anyone, open}}
-	}
-	if open := a.interfaces(unlisted, a.inner); len(open) > 0 {
-		out = append(out, By{LAN, open})
-	}
-	if special := s.And(unlisted, a.outside); !special.Empty() {
-		out = append(out, By{AllowList, a.named(t, special)})
-	}
-	if s.And(s.And(unlisted, a.stranger), a.outside).Empty() && !s.And(s.And(tunnelled, a.stranger), a.outside).Empty() {
-		out = append(out, By{Tunnel, nil})
-	}
-	for _, k := range a.opened {
-		member := s.Given(s.And(accepted, a.outside), func(list string) bool { return list == k.List })
-		if !s.And(member, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()})).Empty() {
-			out = append(out, By{Trusted, []string{"list " + k.List}})
-		}
-	}
-	return out
-}
-
-func (a *auditor) source() netip.Addr { return traffic.NewProbes(a.router, a.family).Source }
-
-// interfaces lists those of some interfaces on which packets of the set arrive.
-func (a *auditor) interfaces(set space.Set, of []string) []string {
-	var out []string
-	for _, in := range of {
-		if !a.space.And(set, a.space.In(in)).Empty() {
-			out = append(out, in)
-		}
-	}
-	return out
-}
-
-// named lists the addresses and lists by which rules let packets of a set in.
-func (a *auditor) named(t target, set space.Set) []string {
-	var out []string
-	add := func(text string) {
-		if text != "" && !slices.Contains(out, text) {
-			out = append(out, text)
-		}
-	}
-	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.Filter()} {
-		rows := a.router.Rules[menu]
-		for i := range rows {
-			list, how := favours(&rows[i])
-			if how == spares && !a.space.And(a.about(admit{menu, &rows[i], how}), set).Empty() {
-				add("list " + list)
-			}
-		}
-	}
-	rows := a.router.Rules[a.family.Filter()]
-	for i := range rows {
-		if rows[i].Action() != "accept" || a.space.And(a.space.Sometimes(a.result.Hits(a.family.Filter(), i)), set).Empty() {
-			continue
-		}
-		add(rows[i].Attrs.Get("src-address"))
-		if list := rows[i].Attrs.Get("src-address-list"); list != "" {
-			add("list " + list)
-		}
-	}
-	for _, svc := range a.router.Services {
-		if svc.Name == t.Name && !t.VPN && len(out) == 0 {
-			for _, from := range svc.From {
-				add(from)
-			}
-		}
-	}
-	return out
-}
-
-// sides sorts the interfaces into those towards the internet and those towards the operator's own
-// network. An unknown interface counts as outside.
-func sides(s routeros.Snapshot, f routeros.Family, names []string) (outer, inner []string) {
-	world := firewall.NewFirewall(s)
-	for _, name := range names {
-		if inside(s, f, world, name) {
-			inner = append(inner, name)
-		} else {
-			outer = append(outer, name)
-		}
-	}
-	return outer, inner
-}
-
-// tunnel reports whether an interface leads to peers that the router knows. Clients of PPTP, L2TP
-// and the like don't count: some providers connect lines that way.
-func tunnel(s routeros.Snapshot, name string) bool {
-	return slices.ContainsFunc(s.Interfaces, func(i routeros.Interface) bool {
-		return i.Name == name && slices.ContainsFunc([]string{"wg", "wireguard", "gre", "eoip", "ipip", "vxlan", "l2tp-in", "l2tp-server", "ovpn-in", "ovpn-server", "sstp-in", "sstp-server", "pptp-in", "pptp-server"},
-			func(kind string) bool { return strings.HasPrefix(i.Type, kind) })
-	})
-}
-
-func inside(s routeros.Snapshot, f routeros.Family, world *firewall.Firewall, name string) bool {
-	switch {
-	case world.InInterfaceList(name, "WAN"):
-		return false
-	case world.InInterfaceList(name, "LAN"), tunnel(s, name):
-		return true
-	}
-	private := false
-	for _, a := range s.Addresses {
-		if a.Interface != name || a.Disabled {
-			continue
-		}
-		addr := a.Prefix.Addr()
-		if !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
-			return false
-		}
-		private = private || addr.IsPrivate() || f == routeros.IPv6
-	}
-	return private
 }

@@ -19,7 +19,7 @@ type Dead struct {
 // dead finds the rules on the way to the router that no packet meets. Chains that packets to the
 // router never enter are not judged: forwarded packets may.
 func (a *auditor) dead() []Dead {
-	classes := space.New(a.family, space.Cuts{}, a.router)
+	classes := space.New(a.family, space.Cuts{Open: true}, a.router)
 	tracked := classes.Minus(classes.All(), classes.States(firewall.Untracked))
 	result := classes.Walk(a.router, tracked)
 	if !classes.Complete() || result.Incomplete {

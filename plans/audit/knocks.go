@@ -177,7 +177,7 @@ func (a *auditor) knock(list string) Knock {
 		met = met || a.reachable(r)
 	}
 	s := a.space
-	from := s.And(s.And(a.outside, s.States(firewall.New)), s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
+	from := s.And(s.And(a.outside, s.States(firewall.New)), s.Sources(routeros.AddressRange{First: a.source, Last: a.source}))
 	if a.outside.Empty() {
 		from = s.And(s.All(), s.States(firewall.New))
 	}
@@ -305,9 +305,9 @@ func stepOf(seen space.Seen) sequence.Step {
 // list's rules let members reach and a stranger reaches too.
 func (a *auditor) opens(list string) (opens, open []string) {
 	s := a.space
-	accepted := s.Sometimes(s.And(a.result.Accepted, s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))))
-	for _, t := range a.targets() {
-		if t.Disabled {
+	accepted := s.Sometimes(s.And(a.result.Accepted, s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source, Last: a.source}))))
+	for _, t := range a.targets {
+		if !t.runs() {
 			continue
 		}
 		reached := s.And(accepted, s.And(t.packets, s.States(firewall.New)))
@@ -315,9 +315,10 @@ func (a *auditor) opens(list string) (opens, open []string) {
 			return s.Given(reached, func(l string) bool { return l == member })
 		}
 		switch stranger := as(""); {
+		case slices.Contains(opens, t.Name):
 		case !s.Minus(as(list), stranger).Empty():
 			opens = append(opens, t.Name)
-		case !stranger.Empty() && !s.And(a.asked(list), t.packets).Empty():
+		case !stranger.Empty() && !slices.Contains(open, t.Name) && !s.And(a.asked(list), t.packets).Empty():
 			open = append(open, t.Name)
 		}
 	}
@@ -334,7 +335,7 @@ func (a *auditor) sendsOn(list string) []string {
 		if r.Disabled() || r.Attrs.Get("src-address-list") != list || r.Action() != "dst-nat" || r.Attrs.Get("to-addresses") == "" {
 			continue
 		}
-		from := s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source(), Last: a.source()}))
+		from := s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source, Last: a.source}))
 		result := s.Walk(a.router, s.And(s.And(s.Asks(a.router, menu, r), s.Or(from, s.Member(list))), s.States(firewall.New)))
 		sent := s.Sometimes(s.And(s.And(result.Hits(menu, i), result.Forwarded), from))
 		if s.Minus(s.Given(sent, func(l string) bool { return l == list }), s.Given(sent, func(string) bool { return false })).Empty() {

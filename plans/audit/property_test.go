@@ -42,7 +42,7 @@ func TestReachAgainstPackets(t *testing.T) {
 			return // in circles
 		}
 		for _, r := range audit.Router(s).Reach {
-			if r.VPN || r.Disabled || r.Family != routeros.IPv4 {
+			if r.Kind != audit.Service || r.Off() || r.Family != routeros.IPv4 {
 				continue
 			}
 			holdsReach(t, s, r, text)
@@ -68,21 +68,31 @@ func holdsReach(t *rapid.T, s routeros.Snapshot, r audit.Reach, text string) {
 		}
 		return slices.ContainsFunc(world.Dispositions(p, lists, s.Clock), func(f firewall.Disposition) bool { return f.Verdict == firewall.Accept })
 	}
-	is := func(who audit.Who) bool {
-		return slices.ContainsFunc(r.By, func(by audit.By) bool { return by.Who == who })
+	is := func(who audit.Who, perhaps bool) bool {
+		return slices.ContainsFunc(r.By, func(by audit.By) bool { return by.Who == who && by.Perhaps == perhaps })
 	}
-	if got := through("ether1", ""); got != is(audit.Anyone) {
-		t.Fatalf("%s: a stranger gets through: %v; the audit says %v\n%s", r.Name, got, r.By, text)
+	anyone, other, lan := through("ether1", ""), through(firewall.AnyOther, ""), through("bridge", "192.168.88.77")
+	if anyone != is(audit.Anyone, false) {
+		t.Fatalf("%s: a stranger gets through: %v; the audit says %v\n%s", r.Name, anyone, r.By, text)
 	}
-	if is(audit.Anyone) {
-		return
+	if !anyone && other != is(audit.Anyone, true) {
+		t.Fatalf("%s: somebody on another interface gets through: %v; the audit says %v\n%s", r.Name, other, r.By, text)
 	}
-	lan := through("bridge", "") || through("bridge", "198.51.100.7") || through("bridge", "203.0.113.50")
-	if lan != is(audit.LAN) {
+	if !anyone && lan != is(audit.LAN, false) {
 		t.Fatalf("%s: somebody of the LAN gets through: %v; the audit says %v\n%s", r.Name, lan, r.By, text)
 	}
-	known := through("ether1", "198.51.100.7") || through("ether1", "203.0.113.50")
-	if known != is(audit.AllowList) {
-		t.Fatalf("%s: a known address gets through: %v; the audit says %v\n%s", r.Name, known, r.By, text)
+	known := false
+	for _, in := range []string{"ether1", firewall.AnyOther, "bridge"} {
+		gets := through(in, "198.51.100.7") || through(in, "203.0.113.50")
+		known = known || gets
+		if gets && in == "ether1" && !anyone && !is(audit.AllowList, false) {
+			t.Fatalf("%s: a known address gets through; the audit says %v\n%s", r.Name, r.By, text)
+		}
+	}
+	if is(audit.AllowList, false) && !known {
+		t.Fatalf("%s: no known address gets through; the audit says %v\n%s", r.Name, r.By, text)
+	}
+	if len(r.By) == 0 && (known || other || lan) {
+		t.Fatalf("%s: somebody gets through; the audit says nobody\n%s", r.Name, text)
 	}
 }

@@ -152,7 +152,7 @@ func (f *finder) families(p plans.Plan, s routeros.Snapshot) {
 
 // global6 reports whether the router has an IPv6 address that others can reach.
 func global6(s routeros.Snapshot) bool {
-	return slices.ContainsFunc(s.Addresses, func(a routeros.InterfaceAddress) bool {
+	return !s.IPv6Off && slices.ContainsFunc(s.Addresses, func(a routeros.InterfaceAddress) bool {
 		return a.Prefix.Addr().Is6() && !a.Prefix.Addr().IsLinkLocalUnicast() && !a.Disabled
 	})
 }

@@ -20,7 +20,7 @@ func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
 	for _, r := range report.Reach {
 		for _, by := range r.By {
 			lan[r.Family] = lan[r.Family] || by.Who == audit.LAN || by.Who == audit.Anyone
-			if r.Name == "api" && by.Who == audit.Anyone {
+			if r.Name == "api" && by.Who == audit.Anyone && !by.Perhaps {
 				f.add("L52", "service api", "the API in clear is reached by anyone", "the password crosses the internet in clear", "use api-ssl, or limit api with services.from or a gate")
 			}
 		}
@@ -129,6 +129,9 @@ func place(family routeros.Family, r *routeros.Rule) string {
 }
 
 func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family routeros.Family) {
+	if !s.Tells(routeros.ListMembers) {
+		return
+	}
 	for _, attribute := range []string{"in-interface-list", "out-interface-list"} {
 		c, _ := f.rules.Of(r).Condition(attribute)
 		list := c.Value
@@ -137,10 +140,22 @@ func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family ro
 		}
 		member := slices.ContainsFunc(s.ListMembers, func(m routeros.ListMember) bool { return m.List == list && !m.Disabled })
 		includes := slices.ContainsFunc(s.InterfaceLists, func(l routeros.InterfaceList) bool { return l.Name == list && len(l.Include) > 0 })
-		if !member && !includes {
+		if !member && !includes && !filledLater(s, list) {
 			f.add("L03b", place(family, r), fmt.Sprintf("the interface list %s has no member", list), "the rule matches nothing, or with a ! everything", "add the interfaces to the list")
 		}
 	}
+}
+
+// filledLater reports whether clients join a list when they dial in. Where the profiles are not known,
+// a VPN server that makes interfaces may fill any.
+func filledLater(s routeros.Snapshot, list string) bool {
+	lists, told := s.FilledLater()
+	if told {
+		return slices.Contains(lists, list)
+	}
+	return slices.ContainsFunc(s.VPNServers, func(v routeros.VPNServer) bool {
+		return !v.Disabled && slices.Contains([]string{"openvpn", "sstp", "l2tp", "pptp"}, v.Kind)
+	})
 }
 
 // fills checks a rule that adds to a list.

@@ -175,7 +175,7 @@ func TestOtherHardware(t *testing.T) {
 	if out.Outcome != apply.Refused || !strings.HasPrefix(out.Err.Error(), operate.OtherHardware) {
 		t.Errorf("%s: %v", out.Outcome, out.Err)
 	}
-	if out := operate.Read(t.Context(), d, operate.Options{}, routerOf(0), false); out.Err != nil || !strings.Contains(d.said.String(), operate.OtherHardware) {
+	if out := operate.Read(t.Context(), d, operate.Options{}, routerOf(0), operate.Rules); out.Err != nil || !strings.Contains(d.said.String(), operate.OtherHardware) {
 		t.Errorf("%v: %q", out.Err, d.said)
 	}
 }

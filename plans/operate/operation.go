@@ -74,7 +74,11 @@ func Run(ctx context.Context, d Desk, o Options, op Operation, r Router) Result 
 // it also checks whether an operation with the default protection would be refused.
 func Look(ctx context.Context, d Desk, o Options, r Router, refusals bool, ops ...Operation) []Result {
 	read := &attempt{Desk: d, Options: o, router: r, looks: true, out: r.Result()}
-	if read.read(ctx, slices.ContainsFunc(ops, func(op Operation) bool { return op.plan.Rotates() })) {
+	extent := Rules
+	if slices.ContainsFunc(ops, func(op Operation) bool { return op.plan.Rotates() }) {
+		extent = WithClock
+	}
+	if read.read(ctx, extent) {
 		defer read.session.Close()
 		read.sameBox()
 	}
@@ -92,11 +96,21 @@ func Look(ctx context.Context, d Desk, o Options, r Router, refusals bool, ops .
 	return out
 }
 
-// Read logs in to a router and reads it; for plans that rotate it also reads what sets the clock.
-// Another box than the known one is only warned of.
-func Read(ctx context.Context, d Desk, o Options, r Router, rotates bool) Result {
+// Extent is how much of a router is read.
+type Extent uint8
+
+// The extents: what a change rests on; with what sets the clock, for plans that rotate; with the
+// router's own servers, for an audit.
+const (
+	Rules Extent = iota
+	WithClock
+	WithServers
+)
+
+// Read logs in to a router and reads it. Another box than the known one is only warned of.
+func Read(ctx context.Context, d Desk, o Options, r Router, extent Extent) Result {
 	a := &attempt{Desk: d, Options: o, router: r, out: r.Result()}
-	if a.read(ctx, rotates) {
+	if a.read(ctx, extent) {
 		a.session.Close()
 		if err := SameBox(d, r, a.out.Snapshot.Serial); err != nil { // what it is, is shown all the same
 			d.Tell(Notice, "rosknock: warning: %s: %v\n", r.Name, err)
@@ -127,7 +141,11 @@ func (a *attempt) run(ctx context.Context) {
 			return
 		}
 	}
-	if !a.read(ctx, a.plan.Rotates()) {
+	extent := Rules
+	if a.plan.Rotates() {
+		extent = WithClock
+	}
+	if !a.read(ctx, extent) {
 		return
 	}
 	defer a.session.Close()
@@ -145,7 +163,7 @@ func (a *attempt) run(ctx context.Context) {
 
 // read logs in to the router and reads it. When that fails, the error is in the result and there is
 // no session.
-func (a *attempt) read(ctx context.Context, rotates bool) bool {
+func (a *attempt) read(ctx context.Context, extent Extent) bool {
 	var snapshot routeros.Snapshot
 	err := a.Retries.Retry(ctx, func() error {
 		var err error
@@ -153,8 +171,12 @@ func (a *attempt) read(ctx context.Context, rotates bool) bool {
 			return err
 		}
 		read := a.session.Snapshot
-		if rotates {
+		switch extent {
+		case WithClock:
 			read = a.session.SnapshotWithNTP
+		case WithServers:
+			read = a.session.SnapshotWithServers
+		case Rules:
 		}
 		if snapshot, err = read(ctx); err != nil {
 			a.session.Close()

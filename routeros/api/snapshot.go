@@ -32,12 +32,23 @@ func (s *Session) SnapshotWithNTP(ctx context.Context) (routeros.Snapshot, error
 	return snapshot, err
 }
 
+// SnapshotWithServers is [Session.Snapshot] with what the router's own servers are set to, in the same
+// batch: [routeros.ServerMenus].
+func (s *Session) SnapshotWithServers(ctx context.Context) (routeros.Snapshot, error) {
+	parts := snapshotParts()
+	for _, m := range routeros.ServerMenus() {
+		parts = append(parts, part{m, mayFail, fillSettings})
+	}
+	snapshot, _, err := s.snapshot(ctx, parts)
+	return snapshot, err
+}
+
 func (s *Session) snapshot(ctx context.Context, parts []part, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
 	commands := slices.Clone(also)
 	for _, p := range parts {
 		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts §
 		// 1.5). Where passwords stand in a row, a lost one is the smaller harm.
-		commands = append(commands, routeros.NetworkPrint(p.menu))
+		commands = append(commands, p.print())
 	}
 	results, err := s.Batch(ctx, commands)
 	if err != nil {
@@ -56,7 +67,10 @@ func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, 
 				return routeros.Snapshot{}, err
 			}
 			var missing *UnknownMenuError
-			if !errors.As(err, &missing) && slices.Contains(routeros.NetworkMenus(), p.menu) || p.identifies() && !isAnswer(err) {
+			switch lacks := errors.As(err, &missing); {
+			case p.isSetting() && lacks:
+				_ = fillSettings(&snapshot, p.menu, routeros.Lacks())
+			case p.isSetting(), !lacks && slices.Contains(routeros.NetworkMenus(), p.menu), p.identifies() && !isAnswer(err):
 				snapshot.Untold = append(snapshot.Untold, p.menu)
 			}
 			continue
@@ -97,6 +111,17 @@ type part struct {
 // mostSplit bounds a menu with values that are lists: a comma list takes sixteen times its size
 // once it is split. Such menus have a few rows of a few names or prefixes.
 const mostSplit = 1 << 20
+
+// isSetting reports whether a part is about the router's own servers.
+func (p part) isSetting() bool { return slices.Contains(routeros.ServerMenus(), p.menu) }
+
+// print is the command that reads a part.
+func (p part) print() routeros.Command {
+	if p.isSetting() {
+		return routeros.ServerPrint(p.menu)
+	}
+	return routeros.NetworkPrint(p.menu)
+}
 
 // identifies reports whether a part tells which box the router is.
 func (p part) identifies() bool { return slices.Contains(routeros.SerialMenus(), p.menu) }
@@ -143,6 +168,17 @@ func snapshotParts() []part {
 		parts = append(parts, part{m, mayFail, fillNetwork})
 	}
 	return parts
+}
+
+// fillSettings keeps the rows of a menu of servers.
+func fillSettings(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes) error {
+	if s.Settings == nil {
+		s.Settings = map[routeros.Menu][]routeros.Attributes{}
+	}
+	if len(rows) > 0 {
+		s.Settings[m] = rows
+	}
+	return nil
 }
 
 func fillResource(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {

@@ -38,6 +38,7 @@ func (e Export) Snapshot(o Options) (routeros.Snapshot, []Skip) {
 	}
 	p.snapshot.Partial = e.common()
 	p.netted()
+	p.settings()
 	p.mentioned(o)
 	p.unread(e)
 	return p.snapshot, p.skipped
@@ -95,7 +96,7 @@ func (p *replay) factory(e Export) {
 		if s.Name == "reverse-proxy" && !v.AtLeast(7, 22) {
 			continue
 		}
-		s.ID = fmt.Sprintf("*%X", i)
+		s.ID, s.Untold = fmt.Sprintf("*%X", i), s.Name == "reverse-proxy" // routeros-facts § 15
 		s.FromName = "address"
 		if v.AtLeast(7, 24) {
 			s.FromName = "available-from"
@@ -133,7 +134,7 @@ func (p *replay) statement(st Statement) string {
 	case routeros.InterfaceLists, routeros.ListMembers, routeros.Address, routeros.Address6:
 		return p.addressing(st, row)
 	}
-	if slices.Contains(networkMenus(), st.Menu) {
+	if slices.Contains(networkMenus(), st.Menu) || slices.Contains(routeros.ServerMenus(), st.Menu) {
 		return p.netRow(st, row)
 	}
 	if strings.HasPrefix(string(st.Menu), "/interface/") {
@@ -477,6 +478,7 @@ func setService(s *routeros.Service, c change) string {
 			if next.Disabled, ok = routeros.ParseBool(value); !ok {
 				return "disabled is neither yes nor no"
 			}
+			next.Untold = false
 		case "port":
 			var err error
 			if next.Port, err = routeros.ParsePort(value); err != nil || next.Port == 0 {

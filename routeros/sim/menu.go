@@ -71,6 +71,9 @@ func schemaOf(m routeros.Menu) (schema, bool) {
 	if s, ok := networkSchema(m); ok {
 		return s, true
 	}
+	if s, ok := serverSchema(m); ok {
+		return s, true
+	}
 	return systemSchema(m)
 }
 

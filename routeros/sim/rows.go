@@ -178,6 +178,7 @@ func (r *Router) Load(s routeros.Snapshot) error {
 			r.loadRow(m, "").attrs = row
 		}
 	}
+	r.loadServers(s)
 	for menu, rules := range s.Rules {
 		for _, rule := range rules {
 			w := r.loadRow(menu, rule.ID)
@@ -231,11 +232,11 @@ func (t tables) loadServices(services []routeros.Service) {
 			continue
 		}
 		a := rows[i].attrs.With("port", itoa(int(s.Port))).With("disabled", routeros.FormatBool(s.Disabled)).With("address", routeros.JoinPrefixes(s.From))
-		if s.VRF != "" {
-			a = a.With("vrf", s.VRF)
-		}
 		if s.Certificate != "" {
 			a = a.With("certificate", s.Certificate)
+		}
+		if s.VRF != "" {
+			a = a.With("vrf", s.VRF)
 		}
 		rows[i].attrs = a
 	}
@@ -271,6 +272,7 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 			s.Learn(m, w.attrs)
 		}
 	}
+	r.readServers(&s)
 	for _, a := range r.sessions.active(&r.clock) {
 		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/operate"
@@ -39,7 +40,7 @@ func AuditsOf(sink Sink) *Flow[Audited] {
 func (a Audited) cells() [][]string {
 	var rows [][]string
 	for _, r := range a.Reach {
-		rows = append(rows, []string{a.Name, r.Name, r.Protocol, r.Ports, r.Family.String(), reachedBy(r)})
+		rows = append(rows, []string{a.Name, r.Name, r.Protocol, r.Ports, familyText(r), reachedBy(r)})
 	}
 	for _, k := range a.Knocks {
 		rows = append(rows, []string{a.Name, "knock " + k.List, "", "", k.Family.String(), knockText(k)})
@@ -48,20 +49,15 @@ func (a Audited) cells() [][]string {
 }
 
 func (a Audited) text(w io.Writer, s Style) error {
-	t := table{header: []string{"SERVICE", "PORT", "FAMILY", "REACHED BY"}, whole: []string{"SERVICE", "PORT", "FAMILY"}}
-	for _, r := range a.Reach {
-		t.rows = append(t.rows, []string{r.Name, r.Protocol + "/" + r.Ports, r.Family.String(), reachedBy(r)})
-	}
-	if err := t.text(w, s.Width); err != nil {
+	if err := a.reachTable(s.Width).text(w, s.Width); err != nil {
 		return err
 	}
 	Say(w, "\n")
-	for _, f := range a.Families() {
-		line := fmt.Sprintf("over %s nothing is open to anyone", f)
-		if open := a.Open(f); len(open) > 0 {
-			line = fmt.Sprintf("over %s the firewall gates nothing of %s: anyone outside reaches it", f, strings.Join(open, ", "))
-		}
+	for _, line := range a.unlisted() {
 		Say(w, "%s\n", wrap(clean(line), s.Width, 2))
+	}
+	for _, f := range a.Families() {
+		Say(w, "%s\n", wrap(clean(openText(a.Report, f)), s.Width, 2))
 	}
 	section(w, "knocks", len(a.Knocks), "no knock rules", s)
 	for _, k := range a.Knocks {
@@ -81,6 +77,82 @@ func (a Audited) text(w io.Writer, s Style) error {
 	return nil
 }
 
+// reachTable has a row for what runs, and for services and VPNs that may. The last column is wrapped,
+// never cut.
+func (a Audited) reachTable(width int) table {
+	t := table{header: []string{"SERVICE", "PORT", "FAMILY", "REACHED BY"}}
+	t.whole = t.header
+	for _, r := range a.Reach {
+		if inTable(r) {
+			t.rows = append(t.rows, []string{r.Name, portText(r), familyText(r), reachedBy(r)})
+		}
+	}
+	widths := t.widths(utf8.RuneCountInString)
+	last := len(widths) - 1
+	return t.folded(last, max(24, width-total(widths[:last])-gap))
+}
+
+func inTable(r audit.Reach) bool {
+	return !r.Off() && (r.State == routeros.ServerOn || r.Kind == audit.Service || r.Kind == audit.VPN)
+}
+
+func portText(r audit.Reach) string {
+	if r.Protocol == "" {
+		return "-"
+	}
+	return r.Protocol + "/" + r.Ports
+}
+
+func familyText(r audit.Reach) string {
+	if r.Family == 0 {
+		return string(audit.Layer2)
+	}
+	return r.Family.String()
+}
+
+// unlisted names what stands in no row of the table: what is off, and what the router does not tell.
+func (a Audited) unlisted() []string {
+	var off, untold []string
+	for _, r := range a.Reach {
+		switch {
+		case r.Off():
+			off = append(off, r.Name)
+		case !inTable(r):
+			untold = append(untold, r.Name)
+		}
+	}
+	var out []string
+	if off = distinct(off); len(off) > 0 {
+		out = append(out, "off: "+strings.Join(off, ", "))
+	}
+	if untold = distinct(untold); len(untold) > 0 {
+		out = append(out, "not known whether it runs: "+strings.Join(untold, ", "))
+	}
+	return out
+}
+
+func distinct(names []string) []string { return slices.Compact(slices.Sorted(slices.Values(names))) }
+
+// openText says what anyone reaches in a family, or perhaps reaches.
+func openText(r audit.Report, f routeros.Family) string {
+	open := r.Open(f)
+	doubtful, untold := r.Doubtful(f)
+	var parts []string
+	if len(open) > 0 {
+		parts = append(parts, fmt.Sprintf("over %s the firewall gates nothing of %s: anyone outside reaches it", f, strings.Join(open, ", ")))
+	}
+	if len(doubtful) > 0 {
+		parts = append(parts, fmt.Sprintf("over %s anyone perhaps reaches %s", f, strings.Join(doubtful, ", ")))
+	}
+	switch {
+	case len(parts) > 0:
+		return strings.Join(parts, "; ")
+	case len(untold) > 0:
+		return fmt.Sprintf("over %s nothing that is known to run is open to anyone", f)
+	}
+	return fmt.Sprintf("over %s nothing is open to anyone", f)
+}
+
 // section heads a part of the text.
 func section(w io.Writer, title visible, n int, none string, s Style) {
 	Say(w, "\n%s\n", s.bold(title))
@@ -90,21 +162,33 @@ func section(w io.Writer, title visible, n int, none string, s Style) {
 }
 
 func reachedBy(r audit.Reach) string {
-	if r.Disabled {
+	if r.Off() {
 		return "off"
-	}
-	if len(r.By) == 0 {
-		return "nobody"
 	}
 	var out []string
 	for _, by := range r.By {
-		text := string(by.Who)
-		if len(by.Detail) > 0 && (by.Who == audit.Anyone || by.Who == audit.AllowList) {
-			text += " (" + strings.Join(by.Detail, ", ") + ")"
-		}
-		out = append(out, text)
+		out = append(out, byText(by))
 	}
-	return strings.Join(out, ", ")
+	text := strings.Join(out, ", ")
+	if text == "" {
+		text = "nobody"
+	}
+	if r.State == routeros.ServerUnknown {
+		text += "; not known whether it runs"
+	}
+	return text
+}
+
+func byText(by audit.By) string {
+	text := string(by.Who)
+	if by.Perhaps {
+		text = "perhaps " + text
+	}
+	named := by.Perhaps || by.Who == audit.Anyone || by.Who == audit.AllowList || by.Who == audit.Neighbors
+	if len(by.Detail) > 0 && named {
+		text += " (" + strings.Join(by.Detail, ", ") + ")"
+	}
+	return text
 }
 
 // knock writes one knock: how it opens, how strong it is, what it opens.
@@ -237,17 +321,19 @@ type jsonAudit struct {
 
 type jsonReach struct {
 	Name     string   `json:"name"`
-	Kind     string   `json:"kind"` // service or vpn
+	Kind     string   `json:"kind"` // service, vpn, server or layer-2
 	Protocol string   `json:"protocol"`
 	Ports    string   `json:"ports"`
-	Family   string   `json:"family"`
+	Family   string   `json:"family"` // or layer-2
+	State    string   `json:"state"`  // on, off or unknown
 	Disabled bool     `json:"disabled"`
 	By       []jsonBy `json:"by"`
 }
 
 type jsonBy struct {
-	Who    string   `json:"who"`
-	Detail []string `json:"detail"`
+	Who     string   `json:"who"`
+	Detail  []string `json:"detail"`
+	Perhaps bool     `json:"perhaps"` // it hangs on something that neither packet nor configuration tells
 }
 
 type jsonKnock struct {
@@ -301,12 +387,12 @@ func (s Style) auditJSON(a Audited) jsonAudit {
 }
 
 func reachJSON(r audit.Reach) jsonReach {
-	out := jsonReach{Name: r.Name, Kind: "service", Protocol: r.Protocol, Ports: r.Ports, Family: r.Family.String(), Disabled: r.Disabled, By: []jsonBy{}}
-	if r.VPN {
-		out.Kind = "vpn"
+	out := jsonReach{
+		Name: r.Name, Kind: string(r.Kind), Protocol: r.Protocol, Ports: r.Ports, Family: familyText(r),
+		State: string(r.State), Disabled: r.Off(), By: []jsonBy{},
 	}
 	for _, by := range r.By {
-		out.By = append(out.By, jsonBy{string(by.Who), append([]string{}, by.Detail...)})
+		out.By = append(out.By, jsonBy{string(by.Who), append([]string{}, by.Detail...), by.Perhaps})
 	}
 	return out
 }

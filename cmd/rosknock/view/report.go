@@ -170,7 +170,7 @@ func reachRows(reach *Reachable) []page.Reach {
 	var out []page.Reach
 	at := map[string]int{}
 	what := func(r audit.Reach) string {
-		return r.Name + " " + r.Protocol + "/" + r.Ports + " " + r.Family.String()
+		return r.Name + " " + portText(r) + " " + familyText(r)
 	}
 	for _, r := range reach.Before.Reach {
 		at[what(r)] = len(out)

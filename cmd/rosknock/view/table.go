@@ -168,6 +168,43 @@ func (t table) fit(width int) table {
 	return fitted
 }
 
+// folded wraps the cells of a column at a width: what does not fit goes on below, beside empty cells.
+func (t table) folded(column, width int) table {
+	all := t.all()
+	return table{header: t.header, whole: t.whole, kept: func(yield func([]string) bool) {
+		for row := range all {
+			for i, line := range foldedCell(row[column], width) {
+				part := make([]string, len(row))
+				if i == 0 {
+					part = slices.Clone(row)
+				}
+				if part[column] = line; !yield(part) {
+					return
+				}
+			}
+		}
+	}}
+}
+
+// foldedCell breaks a cell into lines, between words where it can be.
+func foldedCell(cell string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(routeros.Visible(cell, mostCell)) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		for line += word; utf8.RuneCountInString(line) > width; {
+			runes := []rune(line)
+			lines, line = append(lines, string(runes[:width])), string(runes[width:])
+		}
+	}
+	return append(lines, line)
+}
+
 // without drops a column.
 func (t table) without(column int) table {
 	drop := func(row []string) []string { return slices.Delete(slices.Clone(row), column, column+1) }

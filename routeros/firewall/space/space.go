@@ -19,7 +19,7 @@
 // where its fields are cut, diagram.go holds the diagrams. conditions.go and open.go say what a
 // condition matches; walk.go and match.go follow all packets through the rules. example.go and
 // pick.go turn a set into one packet, openings.go and parts.go find the ways into a list, look.go
-// describes a set.
+// describes a set, doubts.go parts what is sure from what hangs on something unknown.
 //
 // The package is pure: no clock, no socket, no file.
 package space

@@ -1,0 +1,13 @@
+package rsc
+
+import "github.com/rosknock/rosknock/routeros"
+
+// settings puts what these menus say into the snapshot.
+func (p *replay) settings() {
+	p.snapshot.Settings = map[routeros.Menu][]routeros.Attributes{}
+	for _, m := range routeros.ServerMenus() {
+		if rows := p.network[m]; len(rows) > 0 {
+			p.snapshot.Settings[m] = rows
+		}
+	}
+}
