@@ -276,10 +276,10 @@ func (p *pattern) places(source string, packet firewall.Packet, wide bool) {
 
 // wideSource reads a source that is no address with or without a port.
 func (p *pattern) wideSource(text string) bool {
-	switch {
-	case text == "any":
+	switch text {
+	case "any":
 		p.source = Source{Kind: Anyone}
-	case text == "stranger":
+	case "stranger":
 		p.source = Source{Kind: Stranger}
 	default:
 		if _, err := netip.ParseAddr(text); err == nil || !strings.ContainsAny(text, "/-") {

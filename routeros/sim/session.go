@@ -454,7 +454,14 @@ func (s *session) may(q *request) bool {
 	return hasPolicy(s.policy, "write")
 }
 
-func hasPolicy(list, name string) bool { return slices.Contains(strings.Split(list, ","), name) }
+func hasPolicy(list, name string) bool {
+	for policy := range strings.SplitSeq(list, ",") {
+		if policy == name {
+			return true
+		}
+	}
+	return false
+}
 
 // listen answers with changes until it is cancelled; follow sends what is there first.
 func (s *session) listen(q *request) *trap {
