@@ -192,7 +192,7 @@ func (fw forwards) checkRemoval(remedy string) {
 	s, last := fw.space, len(fw.states)-1
 	before := s.NotIn(fw.results[0].Forwarded, fw.unfilledLists()...)
 	end := s.And(s.Minus(fw.results[last].Forwarded, before), fw.domain)
-	removal{fw.family}.add("a service behind the router", s.And(end, s.States(firewall.New)))
+	removal(fw).add("a service behind the router", s.And(end, s.States(firewall.New)))
 	fw.checkEmpty(Failure{
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan, other rules forward again to a host that it protected", Remedy: remedy,

@@ -44,7 +44,7 @@ func (g gate) checkExposure() {
 			What:   g.state(n) + " a packet would be accepted that was not accepted before",
 			Remedy: "name another place with firewall.place, or narrow the rule that accepts it",
 		}, "is accepted by", fresh, s.Stranger())
-		services{g.family}.checkExposure(n, "put the service under gate, or limit it with services.from")
+		services(g).checkExposure(n, "put the service under gate, or limit it with services.from")
 	}
 }
 

@@ -177,7 +177,7 @@ func (v overrides) gatedNames(set space.Set) string {
 			if v.space.And(v.space.And(set, traffic.Packets(v.space, v.nat, []traffic.Match{single})), v.space.All()).Empty() {
 				continue
 			}
-			name := strings.Trim(services{v.family}.listening(single), " ()")
+			name := strings.Trim(services(v).listening(single), " ()")
 			if name == "" {
 				name = strings.TrimSuffix(m.Protocol+"/"+single.Ports.String(), "/")
 			}

@@ -61,16 +61,16 @@ func (rm removal) check() {
 		Promise: NoExposure, Risk: Exposure, After: last,
 		What: "without the plan, gated services are open again", Remedy: remedy,
 	}, "is accepted by", end, s.Stranger())
-	services{rm.family}.checkExposure(last, remedy)
+	services(rm).checkExposure(last, remedy)
 	for n := 1; n < last; n++ {
 		rm.checkEmpty(Failure{
 			Promise: NoExposure, Risk: Passing, After: n,
 			What:   rm.state(n) + " a packet would be accepted that is accepted neither before nor after the change",
 			Remedy: remedy,
 		}, "is accepted by", s.Minus(rm.packetsNewlyAccepted(n), rm.results[last].Accepted), s.Stranger())
-		services{rm.family}.checkPassing(n)
+		services(rm).checkPassing(n)
 	}
-	forwards{rm.family}.checkRemoval(remedy)
+	forwards(rm).checkRemoval(remedy)
 }
 
 // packetsNewlyAccepted are the packets that are accepted in a state and were not before, and that
@@ -88,7 +88,7 @@ func (rm removal) list(fresh space.Set) {
 	for _, m := range rm.matchesShut() {
 		what := cmp.Or(m.Protocol, "everything")
 		if m.Ports != nil {
-			what += "/" + m.Ports.String() + services{rm.family}.listening(m)
+			what += "/" + m.Ports.String() + services(rm).listening(m)
 		}
 		if said[what] {
 			continue
@@ -103,7 +103,7 @@ func (rm removal) list(fresh space.Set) {
 		}
 		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
 		if then := rm.before.Services[i]; !said[what] && !sameService(now, then) {
-			was, is := services{rm.family}.packetsReaching(0, then), services{rm.family}.packetsReaching(len(rm.states)-1, now)
+			was, is := services(rm).packetsReaching(0, then), services{rm.family}.packetsReaching(len(rm.states)-1, now)
 			rm.add(what, rm.space.And(rm.space.And(is, rm.space.Minus(rm.space.Anywhere(is), rm.space.Anywhere(was))), rm.space.States(firewall.New)))
 		}
 	}

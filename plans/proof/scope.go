@@ -30,7 +30,7 @@ func (sc scope) packets() []space.Set {
 		}
 	}
 	for _, peer := range sc.carried() {
-		sets = append(sets, tunnels{operators{sc.family}}.packetsOf(peer))
+		sets = append(sets, tunnels{operators(sc)}.packetsOf(peer))
 	}
 	for _, opened := range sc.doors {
 		sets = append(sets, s.And(opened, sc.packetsForged())) // sources that the door does not trust, whatever list they are in
