@@ -50,6 +50,7 @@ func layers() map[string]layer {
 		"plans/proof":             {ours: "plans plans/change plans/compile plans/diff plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/audit":             {ours: "plans plans/sequence plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/lint":              {ours: "plans plans/audit plans/sequence routeros routeros/firewall"},
+		"plans/expect":            {ours: "plans plans/audit plans/form plans/traffic routeros routeros/firewall routeros/firewall/space", theirs: "go.yaml.in/yaml/v3"},
 		"plans/remove":            {ours: "plans plans/change plans/compile plans/diff routeros"},
 		"plans/undo":              {ours: "plans/change routeros routeros/script"},
 		"plans/render":            {ours: "plans plans/change plans/undo routeros routeros/script"},
@@ -62,7 +63,7 @@ func layers() map[string]layer {
 		"plans/operate":           {ours: "plans plans/apply plans/change plans/compile plans/diff plans/discover plans/fleet plans/inventory plans/lint plans/proof plans/remove plans/sequence plans/state plans/trusted plans/undo routeros routeros/api", impure: true},
 		"fixtures":                {},
 		"docs":                    {},
-		"cmd/rosknock/view":       {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/change plans/discover plans/form plans/inventory plans/lint plans/operate plans/proof plans/sequence plans/state plans/trusted routeros routeros/firewall/space routeros/firewall", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
+		"cmd/rosknock/view":       {ours: "cmd/rosknock/view/page plans plans/apply plans/audit plans/change plans/discover plans/expect plans/form plans/inventory plans/lint plans/operate plans/proof plans/sequence plans/state plans/trusted routeros routeros/firewall/space routeros/firewall", theirs: "github.com/olekukonko/tablewriter github.com/prometheus/client_golang github.com/prometheus/common"},
 		"cmd/rosknock":            {ours: "*", theirs: "github.com/spf13/cobra github.com/spf13/pflag github.com/spf13/viper github.com/go-viper/mapstructure/v2 golang.org/x/term github.com/schollz/progressbar/v3 github.com/zalando/go-keyring", impure: true},
 
 		"cmd/rosknock/view/page": {ours: "routeros"},

@@ -153,6 +153,18 @@ type Trusted struct {
 	List string
 	// For is how long an entry lasts.
 	For routeros.ListTimeout
+	// Networks is a list of whole networks that are let in by hand, "" for none. They need a list of
+	// their own: a knock from inside a network of List would extend the whole network, instead of
+	// adding the one address (routeros-facts § 15.1).
+	Networks string
+}
+
+// Lists are the lists whose members the door lets in.
+func (t Trusted) Lists() []string {
+	if t.Networks == "" {
+		return []string{t.List}
+	}
+	return []string{t.List, t.Networks}
 }
 
 // Target is something on the router, or behind it, that can be opened or gated.

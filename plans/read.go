@@ -95,6 +95,7 @@ func (rd *reader) door(plan string, e form.Entry) Door {
 	}
 	rd.stageLists(&d, e.Value)
 	d.Trusted.List = rd.Text(e.Value, "trusted", "list")
+	d.Trusted.Networks = rd.Text(e.Value, "trusted", "networks")
 	if n := rd.Child(e.Value, "trusted", "for"); n != nil {
 		d.Trusted.For, _ = routeros.ParseListTimeout(n.Value)
 	}
@@ -319,6 +320,7 @@ func (rd *reader) compareDoors(root *yaml.Node, p Plan) {
 	for i, e := range rd.Entries(root, "doors") {
 		d := p.Doors[i]
 		rd.claim(lists, d.Trusted.List, "the trusted list of door "+d.Name, rd.Child(e.Value, "trusted", "list"))
+		rd.claim(lists, d.Trusted.Networks, "the list of networks of door "+d.Name, rd.Child(e.Value, "trusted", "networks"))
 		place := rd.Child(e.Value, "stage-lists")
 		if place == nil {
 			place = e.Key

@@ -142,6 +142,8 @@ func TestMistakes(t *testing.T) {
 		{"a quarantine that ends too early", door(good + "\nwrong-knock: quarantine\nstage-timeout: 1m\nquarantine-for: 1m"), "9:21", "longer than stage-timeout"},
 		{"a misspelt quarantine", door(good + "\nwrong-knock: quarantin"), "7:18", `"quarantine"`},
 		{"a list that is a quarantine", door(strings.Replace(good, "list: t", "list: rosknock-p-d-quarantine", 1) + "\nwrong-knock: quarantine"), "4:3", "the quarantine of door d"},
+		{"a list of networks that is a trusted list", door("knock: [tcp/41873, udp/23019]\ntrusted: {list: t, networks: t, for: 1h}"), "6:34", "the trusted list of door d and the list of networks"},
+		{"a list of networks that is a stage list", door("knock: [tcp/41873, udp/23019]\ntrusted: {list: t, networks: rosknock-p-d_1, for: 1h}"), "4:3", "the list of networks of door d"},
 		{"a payload", door("knock: [{protocol: udp, port: 2000, payload: x}, tcp/1000]\ntrusted: {list: t, for: 1h}"), "5:50", "payload is a mapping"},
 		{"no forwards", door(good) + "gate: {forwards: []}\n", "7:18", "empty"},
 		{"a forward without a host", door(good) + "gate: {forwards: [{name: rdp, protocol: tcp, port: 3389}]}\n", "7:19", `"to"`},
@@ -251,7 +253,7 @@ func random(t *rapid.T) plans.Plan {
 	for i := range rapid.IntRange(1, 3).Draw(t, "doors") {
 		d := plans.Door{
 			Name: fmt.Sprintf("d%d", i), StageList: fmt.Sprintf("s%d", i), StageTimeout: time.Duration(rapid.IntRange(1, 100000).Draw(t, "timeout")) * time.Second,
-			Trusted: plans.Trusted{List: fmt.Sprintf("trusted %d", i), For: rapid.SampledFrom([]routeros.ListTimeout{{}, {Kind: routeros.NoneStatic}, {Kind: routeros.Timed, For: time.Hour}}).Draw(t, "for")},
+			Trusted: plans.Trusted{List: fmt.Sprintf("trusted %d", i), For: rapid.SampledFrom([]routeros.ListTimeout{{}, {Kind: routeros.NoneStatic}, {Kind: routeros.Timed, For: time.Hour}}).Draw(t, "for"), Networks: rapid.SampledFrom([]string{"", fmt.Sprintf("networks %d", i)}).Draw(t, "networks")},
 			Opens:   []plans.Target{{Kind: plans.Everything}},
 		}
 		for j := range rapid.IntRange(1, 5).Draw(t, "stages") {

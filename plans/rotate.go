@@ -123,6 +123,9 @@ func (rd *reader) people(root *yaml.Node, p Plan) []Door {
 			d := p.Doors[i]
 			d.Name += "-" + u.Key.Value
 			d.Trusted.List += "-" + u.Key.Value
+			if d.Trusted.Networks != "" {
+				d.Trusted.Networks += "-" + u.Key.Value
+			}
 			d.StageList += "-" + u.Key.Value
 			if d.Rotate != nil {
 				one := *d.Rotate
@@ -140,7 +143,22 @@ func (rd *reader) people(root *yaml.Node, p Plan) []Door {
 		}
 		names[d.Name], lists[d.Trusted.List] = true, true
 	}
+	rd.apart(root, out)
 	return out
+}
+
+// apart finds lists of networks that would be a list of another door because of the name of a
+// person.
+func (rd *reader) apart(root *yaml.Node, doors []Door) {
+	for i, d := range doors {
+		for n, o := range doors {
+			person := d.Rotate != nil && d.Rotate.User != "" || o.Rotate != nil && o.Rotate.User != ""
+			networks := d.Trusted.Networks
+			if i != n && person && networks != "" && (networks == o.Trusted.List || networks == o.Trusted.Networks && n < i) {
+				rd.Note(root, fmt.Sprintf("the list %q would be the list of networks of door %s and a list of door %s", networks, d.Name, o.Name), "give one of them another name")
+			}
+		}
+	}
 }
 
 // laid refuses more stages than a router should evaluate.

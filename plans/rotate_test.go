@@ -91,13 +91,14 @@ func TestUsers(t *testing.T) {
 		t.Errorf("%v\n%s", err, plans.Write(p))
 	}
 	for text, want := range map[string]string{
-		door("rotate: {users: {alice: \"env:A\"}, secret: \"env:B\"}\ntrusted: {list: t, for: 1h}"):                                                                       "secret and users",
-		door("rotate: {users: {alice: \"env:A\"}, user: bob}\ntrusted: {list: t, for: 1h}"):                                                                               "a user of its own",
-		door("rotate: {users: {}}\ntrusted: {list: t, for: 1h}"):                                                                                                          "is empty",
-		door("rotate: {users: {alice: hunter2}}\ntrusted: {list: t, for: 1h}"):                                                                                            "must not be written",
-		door("rotate: {secret: \"env:A\", payload: 8}\ntrusted: {list: t, for: 1h}"):                                                                                      "out of range",
-		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  d-alice:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: other, for: 1h}\n": "two doors would be d-alice",
-		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  e:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: t-alice, for: 1h}\n":     "",
+		door("rotate: {users: {alice: \"env:A\"}, secret: \"env:B\"}\ntrusted: {list: t, for: 1h}"):                                                                                                      "secret and users",
+		door("rotate: {users: {alice: \"env:A\"}, user: bob}\ntrusted: {list: t, for: 1h}"):                                                                                                              "a user of its own",
+		door("rotate: {users: {}}\ntrusted: {list: t, for: 1h}"):                                                                                                                                         "is empty",
+		door("rotate: {users: {alice: hunter2}}\ntrusted: {list: t, for: 1h}"):                                                                                                                           "must not be written",
+		door("rotate: {secret: \"env:A\", payload: 8}\ntrusted: {list: t, for: 1h}"):                                                                                                                     "out of range",
+		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  d-alice:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: other, for: 1h}\n":                                "two doors would be d-alice",
+		door("rotate: {users: {alice: \"env:A\"}}\ntrusted: {list: t, for: 1h}") + "  e:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: t-alice, for: 1h}\n":                                    "",
+		door("rotate: {users: {alice: \"env:A\", b: \"env:B\"}}\ntrusted: {list: t, networks: t-alice, for: 1h}") + "  e:\n    knock: [tcp/41873, udp/23019]\n    trusted: {list: t-alice-b, for: 1h}\n": `the list "t-alice-b"`,
 	} {
 		_, err := plans.Read("p.yaml", []byte(text))
 		if want == "" {

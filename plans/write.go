@@ -43,6 +43,9 @@ func writeDoor(plan string, d Door) *yaml.Node {
 		form.Put(n, "stage-lists", form.Text(d.StageList))
 	}
 	trusted := form.Keys("list", form.Text(d.Trusted.List), "for", form.Text(d.Trusted.For.String()))
+	if d.Trusted.Networks != "" {
+		form.Put(trusted, "networks", form.Text(d.Trusted.Networks))
+	}
 	trusted.Style = yaml.FlowStyle
 	form.Put(n, "trusted", trusted)
 	form.Put(n, "opens", writeTargets(d.Opens))

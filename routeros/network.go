@@ -23,7 +23,7 @@ type VPNServer struct {
 	Protocol string // tcp or udp, where the port may be changed; else ""
 	Port     uint16 // 0 where it has none of its own, or the router does not tell it
 	Disabled bool
-	IPsec    string // of L2TP, its use-ipsec: no, yes (in clear too) or required; "" is no
+	Secured  string // use-ipsec of the L2TP server: no, yes or required; "" where it is not told
 }
 
 // Tracking says whether the router tracks connections.
@@ -37,10 +37,10 @@ const (
 	TrackingOff  Tracking = "no"
 )
 
-// NetworkMenus returns the menus from which [Snapshot.Learn] reads uplinks, VPN servers and
-// connection tracking. Static routes come last: their gateways are found by what the others tell.
+// NetworkMenus returns the menus from which [Snapshot.Learn] reads uplinks, VPN servers, their peers
+// and connection tracking. Static routes come last: their gateways are found by what the others tell.
 func NetworkMenus() []Menu {
-	return slices.Concat(clientMenus(), []Menu{LTE, WireGuard, OVPNServer, SSTPServer, L2TPServer, PPTPServer, IPsecPeer, ConnectionTracking, Route, Route6})
+	return slices.Concat(clientMenus(), routingMenus(), []Menu{LTE, WireGuard, OVPNServer, SSTPServer, L2TPServer, PPTPServer, IPsecPeer, WireGuardPeers, PPPActive, IPsecActive, ConnectionTracking, Route, Route6})
 }
 
 // NetworkPrint returns the command that reads a menu of [NetworkMenus]: without the passwords and
@@ -60,6 +60,20 @@ func NetworkPrint(m Menu) Command {
 		return Print(m, "enabled", "use-ipsec")
 	case IPsecPeer:
 		return Print(m, ".id", "name", "disabled", "dynamic")
+	case VRFMenu:
+		return Print(m, "name", "interfaces", "disabled")
+	case LTEAPN:
+		return Print(m, "name", "add-default-route")
+	case IPv6Settings:
+		return Print(m, "forward", "accept-router-advertisements", "disable-ipv6")
+	case BGPConnection, BGPPeer, OSPFInstance:
+		return Print(m, "name", "disabled")
+	case WireGuardPeers:
+		return Print(m, "interface", "disabled", "allowed-address", "current-endpoint-address", "current-endpoint-port")
+	case PPPActive:
+		return Print(m, "service", "caller-id", "address")
+	case IPsecActive:
+		return Print(m, "remote-address", "dynamic-address")
 	}
 	return Print(m)
 }
@@ -76,12 +90,20 @@ func (s *Snapshot) Learn(m Menu, row Attributes) {
 		s.client(IPv4, m, row.Get("interface"), row, "yes")
 	case DHCPClient6:
 		s.client(IPv6, m, row.Get("interface"), row, "no")
-	case PPPClient, LTE:
+	case VRFMenu, LTEAPN, IPv6Settings, DetectInternet, BGPConnection, BGPPeer, OSPFInstance, OSPFNetwork:
+		s.routing(m, row)
+	case LTE:
+		if s.lteRoutes(row) || row.Has("add-default-route") {
+			s.client(IPv4, m, row.Get("name"), row, "yes")
+		}
+	case PPPClient:
 		s.client(IPv4, m, row.Get("name"), row, "yes")
 	case PPPoEClient, PPTPClient, L2TPClient, SSTPClient, OVPNClient:
 		s.client(IPv4, m, row.Get("name"), row, "no")
 	case Route, Route6:
 		s.route(m, row)
+	case WireGuardPeers, PPPActive, IPsecActive:
+		s.peer(m, row)
 	case ConnectionTracking:
 		s.Tracking = Tracking(row.Get("enabled"))
 		if on, ok := ParseBool(row.Get("enabled")); ok {
@@ -156,6 +178,8 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 	v := VPNServer{Name: row.Get("name"), Disabled: row.Bool("disabled")}
 	if on, ok := ParseBool(row.Get("enabled")); ok {
 		v.Disabled = !on
+	} else if m != WireGuard && m != IPsecPeer && !row.Has("disabled") {
+		v.Disabled = true // by default, which a compact export leaves out
 	}
 	switch m {
 	case WireGuard:
@@ -171,7 +195,7 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 	case SSTPServer:
 		v.Kind, v.Protocol, v.Port = "sstp", "tcp", 443
 	case L2TPServer:
-		v.Kind, v.IPsec = "l2tp", row.Get("use-ipsec")
+		v.Kind, v.Secured = "l2tp", row.Get("use-ipsec")
 	case PPTPServer:
 		v.Kind = "pptp"
 	case IPsecPeer:
@@ -190,15 +214,20 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 // NetworkRows returns rows of a menu of [NetworkMenus] that say what the snapshot knows: the
 // opposite of [Snapshot.Learn]. Dynamic rows are left out.
 func (s Snapshot) NetworkRows(m Menu) []Attributes {
-	var out []Attributes
+	out := s.routingRows(m)
 	for _, u := range s.Uplinks {
 		if u.Menu == m && !u.Dynamic {
 			out = append(out, u.row())
 		}
 	}
 	for _, v := range s.VPNServers {
-		if v.menu() == m {
+		if ServerMenu(v.Kind) == m {
 			out = append(out, v.row())
+		}
+	}
+	for _, p := range s.Peers {
+		if PeerMenu(p.Kind) == m {
+			out = append(out, p.row())
 		}
 	}
 	if m == ConnectionTracking && s.Tracking != "" {
@@ -221,8 +250,9 @@ func (u Uplink) row() Attributes {
 	return MakeAttributes("name", u.Interface, "add-default-route", "yes", "disabled", "false")
 }
 
-func (v VPNServer) menu() Menu {
-	return map[string]Menu{"wireguard": WireGuard, "openvpn": OVPNServer, "sstp": SSTPServer, "l2tp": L2TPServer, "pptp": PPTPServer, "ipsec": IPsecPeer}[v.Kind]
+// ServerMenu returns the menu of a kind of VPN server.
+func ServerMenu(kind string) Menu {
+	return map[string]Menu{"wireguard": WireGuard, "openvpn": OVPNServer, "sstp": SSTPServer, "l2tp": L2TPServer, "pptp": PPTPServer, "ipsec": IPsecPeer}[kind]
 }
 
 func (v VPNServer) row() Attributes {
@@ -235,8 +265,8 @@ func (v VPNServer) row() Attributes {
 	if v.Port != 0 {
 		row = row.With(map[bool]string{true: "listen-port", false: "port"}[v.Kind == "wireguard"], strconv.Itoa(int(v.Port)))
 	}
-	if v.IPsec != "" {
-		row = row.With("use-ipsec", v.IPsec)
+	if v.Secured != "" {
+		row = row.With("use-ipsec", v.Secured)
 	}
 	if v.Kind == "openvpn" {
 		row = row.With("protocol", v.Protocol)

@@ -132,3 +132,20 @@ func (r Rule) Describe() string {
 	}
 	return Visible(text, mostDescribed)
 }
+
+// Differing returns the rows of b, from first to before end, that stand between those with which a
+// and b begin alike and those with which they end alike. Rows are alike if they have one id and
+// share their attributes in memory, as those of a state and of the next one do.
+func Differing(a, b []Rule) (first, end int) {
+	alike := func(i, j int) bool {
+		x, y := a[i].Attrs, b[j].Attrs
+		return len(x) > 0 && len(x) == len(y) && &x[0] == &y[0] && a[i].ID == b[j].ID
+	}
+	for first < min(len(a), len(b)) && alike(first, first) {
+		first++
+	}
+	end = len(b)
+	for shift := len(a) - len(b); end > first && end+shift > first && alike(end-1+shift, end-1); end-- {
+	}
+	return first, end
+}

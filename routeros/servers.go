@@ -29,7 +29,6 @@ const (
 	MACPing          Menu = "/tool/mac-server/ping"
 	NeighborSettings Menu = "/ip/neighbor/discovery-settings"
 	PPPProfile       Menu = "/ppp/profile"
-	IPv6Settings     Menu = "/ipv6/settings"
 )
 
 // ServerState says whether a server runs.
@@ -98,10 +97,9 @@ func serverKinds() []serverKind {
 	}
 }
 
-// ServerMenus returns the menus from which [Snapshot.OwnServers] answers, and those that say which
-// interfaces lead to a service or join a list.
+// ServerMenus returns the menus from which [Snapshot.OwnServers] and [Snapshot.FilledLater] answer.
 func ServerMenus() []Menu {
-	menus := []Menu{VRF, PPPProfile, SNMPCommunity, UPnPInterfaces, SMBShares}
+	menus := []Menu{PPPProfile, SNMPCommunity, UPnPInterfaces, SMBShares}
 	for _, k := range serverKinds() {
 		menus = append(menus, k.menu)
 	}
@@ -177,19 +175,14 @@ func (s Snapshot) FilledLater() (lists []string, told bool) {
 
 // HasVRF reports whether the router shows a VRF of a name; it always has main.
 func (s Snapshot) HasVRF(name string) bool {
-	return name == "main" || slices.ContainsFunc(s.Settings[VRF], func(row Attributes) bool { return row.Get("name") == name })
+	return name == "main" || slices.ContainsFunc(s.VRFs, func(v VRF) bool { return v.Name == name })
 }
 
 // VRFOf returns the VRF of an interface; main is that of all others.
 func (s Snapshot) VRFOf(name string) string {
-	rows, _ := s.settings(VRF)
-	for _, row := range rows {
-		in := strings.Split(row.Get("interfaces"), ",")
-		if row.Bool("disabled") || row.Get("name") == "main" {
-			continue
-		}
-		if slices.Contains(in, name) || row.Get("name") == name {
-			return row.Get("name")
+	for _, v := range s.VRFs {
+		if v.Name == name || slices.Contains(v.Interfaces, name) {
+			return v.Name
 		}
 	}
 	return "main"

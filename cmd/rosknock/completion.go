@@ -106,7 +106,7 @@ func (e completer) arguments(c *cobra.Command) cobra.CompletionFunc {
 		return commandsBelow
 	case strings.Contains(c.Use, "PLAN..."):
 		return files("yaml", "yml")
-	case strings.Contains(c.Use, "PLAN"):
+	case strings.Contains(c.Use, "PLAN"), strings.Contains(c.Use, "CASES"):
 		return first(files("yaml", "yml"))
 	case strings.Contains(c.Use, "FILE"):
 		return first(files())

@@ -73,7 +73,7 @@ func exitTable() []struct {
 		meaning string
 	}{
 		{exitDone, "done, or nothing to do"},
-		{exitFailed, "failed, or the result could not be written whole"},
+		{exitFailed, "failed, or a test does not hold, or the result could not be written whole"},
 		{exitDifferences, "there are differences (diff --exit-code)"},
 		{exitInvalid, "a plan, an inventory or other input is invalid; nothing was sent"},
 		{exitRefused, "refused by the proof, by lint or by a guard"},
@@ -162,6 +162,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 	var problems form.Problems
 	var refusal *change.RefusalError
 	var own *trusted.OwnAddressError
+	var network *trusted.NoNetworksError
 	var held *state.HeldError
 	var exposed *state.ExposedError
 	var moved *apply.MovedError
@@ -178,7 +179,7 @@ func codeOf(ctx context.Context, err error) (code exitCode, quiet bool) {
 		return exitInvalid, false
 	case errors.As(err, &moved), errors.As(err, &changed):
 		return exitMoved, false
-	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut), errors.As(err, &refused):
+	case errors.As(err, &refusal), errors.As(err, &own), errors.As(err, &network), errors.As(err, &held), errors.As(err, &exposed), errors.As(err, &busy), errors.As(err, &bare), errors.As(err, &shut), errors.As(err, &refused):
 		return exitRefused, false
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitInterrupted, false

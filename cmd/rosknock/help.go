@@ -26,7 +26,7 @@ func commandSections() []section {
 	return []section{
 		{"Write and check plans", []string{"init", "import", "lint", "sequence", "render"}},
 		{"Bring routers to a plan", []string{"diff", "prove", "apply", "rotate", "undo", "remove"}},
-		{"Look at routers", []string{"audit", "trace"}},
+		{"Look at routers", []string{"audit", "trace", "test"}},
 		{"Knock, and see who is trusted", []string{"knock", "trusted"}},
 		{"Fleets and records", []string{"inventory", "journal"}},
 		{"Rehearse", []string{"sim", "demo"}},

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/expect"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/sequence"
 )
@@ -23,7 +25,8 @@ func newInit(e env) *cobra.Command {
 		Use:   "init",
 		Short: "Write a plan with a strong random knock to start from",
 		Long: `Write a commented plan with a random knock into a file that only you can read. Write
-an inventory for the routers beside it, inventory.yaml. A file that exists is never overwritten.`,
+an inventory for the routers beside it, inventory.yaml, and first tests for rosknock test, named after
+the plan. A file that exists is never overwritten.`,
 		Example: `  rosknock init
   rosknock init --name branch --stages 6
   rosknock init --name branch --chance 0.001`,
@@ -49,13 +52,12 @@ an inventory for the routers beside it, inventory.yaml. A file that exists is ne
 			}
 			view.Say(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
 			list := filepath.Join(filepath.Dir(file), "inventory.yaml")
-			switch err := writeNew(list, inventory.Starter(filepath.Base(file))); {
-			case errors.Is(err, fs.ErrExist):
-				view.Say(e.out, "%s is there already and stays as it is.\n", list)
-			case err != nil:
+			if err := e.writeBeside(list, inventory.Starter(filepath.Base(file)), "is for your routers"); err != nil {
 				return err
-			default:
-				view.Say(e.out, "%s is for your routers.\n", list)
+			}
+			tests := strings.TrimSuffix(file, filepath.Ext(file)) + "-tests.yaml"
+			if err := e.writeBeside(tests, expect.Starter(filepath.Base(file)), "holds tests for it: after an apply, rosknock test runs them"); err != nil {
+				return err
 			}
 			view.Say(e.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", file, list)
 			return nil
@@ -65,6 +67,19 @@ an inventory for the routers beside it, inventory.yaml. A file that exists is ne
 	c.Flags().StringVar(&file, "file", "", "`FILE` to write; default: the plan's name with .yaml")
 	l.flags(c)
 	return c
+}
+
+// writeBeside writes a file that may be there already, and says what it is for.
+func (e env) writeBeside(name string, text []byte, purpose string) error {
+	switch err := writeNew(name, text); {
+	case errors.Is(err, fs.ErrExist):
+		view.Say(e.out, "%s is there already and stays as it is.\n", name)
+	case err != nil:
+		return err
+	default:
+		view.Say(e.out, "%s %s.\n", name, purpose)
+	}
+	return nil
 }
 
 // writeNew writes a file that was not there, for its owner alone.

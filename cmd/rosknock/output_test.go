@@ -48,6 +48,7 @@ func printing() map[string][]string {
 		"rosknock remove":            {"remove", "first.yaml", "--yes", "ROUTER"},
 		"rosknock rotate":            {"rotate", "rotating.yaml", "--yes", "ROUTER"},
 		"rosknock audit":             {"audit", "ROUTER"},
+		"rosknock test":              {"test", "tests.yaml", "ROUTER"},
 		"rosknock trace":             {"trace", "tcp", "203.0.113.9", ":22", "--in", "ether1", "ROUTER"},
 		"rosknock knock":             {"knock", "first.yaml", "127.0.0.1", "--delay", "1ms", "--stage-wait", "1ms"},
 		"rosknock trusted list":      {"trusted", "list", "ROUTER"},
@@ -133,7 +134,8 @@ func newUnread(t *testing.T, line []string) *unread {
 	check(t, err)
 	wild, err := fixtures.Router("wild/r01-official.rsc")
 	check(t, err)
-	for name, text := range map[string]string{"seed.yaml": string(seed), "wild.rsc": string(wild), "rotating.yaml": rotating, "hosts.ini": "[r]\nr1 ansible_host=192.0.2.1\n"} {
+	for name, text := range map[string]string{"seed.yaml": string(seed), "wild.rsc": string(wild), "rotating.yaml": rotating, "hosts.ini": "[r]\nr1 ansible_host=192.0.2.1\n",
+		"tests.yaml": "version: 1\ntests: [{name: t, reaches: [ssh, winbox], expect: drop}, {name: u, from: LAN, reaches: [ssh], expect: accept}]\n"} {
 		check(t, os.WriteFile(filepath.Join(u.site.dir, name), []byte(text), 0o600))
 	}
 	switch line[0] {

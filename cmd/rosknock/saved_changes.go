@@ -21,6 +21,7 @@ import (
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
+	"github.com/spf13/cobra"
 )
 
 // namedKey returns the key that several machines share, as the settings name it; false where they
@@ -421,4 +422,9 @@ func savedTrust(e access, r router, one state.SavedRouter, authentic bool) (rout
 		r.target.Trust.Pin, r.remembers = one.Pin, false
 	}
 	return r, nil
+}
+
+// changesKeyFlag is of the commands that save changes and carry them out.
+func changesKeyFlag(c *cobra.Command) {
+	c.Flags().String("changes-key", "", "`PLACE` of the key that protects saved changes: file:PATH, env:NAME, keyring:NAME or command:LINE; default: the key of the state folder")
 }

@@ -84,6 +84,7 @@ func TestScripts(t *testing.T) {
 			"await":          awaitText,
 			"run-rsc":        importScript,
 			"admin":          administer,
+			"dial-in":        dialIn,
 			"env-knock":      playDerived,
 			"env-knock-door": playDerived,
 			"code":           expectCode,
@@ -260,6 +261,15 @@ func administer(ts *testscript.TestScript, neg bool, args []string) {
 		pairs = append(pairs, name, value)
 	}
 	ts.Check(running(ts)[args[0]].router.Admin(routeros.NewCommand(args[1], pairs...)))
+}
+
+// dialIn is `dial-in NAME INTERFACE LIST`: somebody dials in over L2TP. The interface is a dynamic
+// one, and joins an interface list.
+func dialIn(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: dial-in NAME INTERFACE LIST")
+	}
+	running(ts)[args[0]].router.DialIn(args[1], "l2tp-in", args[2])
 }
 
 // passTime is `later NAME TIME`: a router's clock goes forward.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -123,7 +122,12 @@ func newTrustedAdd(e env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add ADDRESS",
 		Short: "Trust an address without a knock",
-		Long:  "Put an address or prefix on a door's trusted list. An entry that is there already gets the new time.",
+		Long: `Put an address on a door's trusted list. An entry that is there already gets the new
+time.
+
+A network goes into a list of its own, which the plan names under trusted.networks of the door: in
+the trusted list, one knock from inside would extend the whole network. A door without such a list
+refuses a network (exit code 4).`,
 		Example: `  rosknock trusted add 203.0.113.9 --for 2h -r admin@192.0.2.1
   rosknock trusted add 203.0.113.0/28 --door branch/admin --for 1d -r 192.0.2.1`,
 		Args: exactly(1, "trusted add takes one address or prefix"),
@@ -193,21 +197,26 @@ func newTrustedRevoke(e env) *cobra.Command {
 which one more knock would bring it back. Take it off their quarantines, as if it had never knocked.
 Cut its connections. Then look again and say what is left. Exit code 5 when something is left.
 
+A network is revoked with every address in it. An address in a network that is trusted as a whole
+stays trusted by that network, and this is reported.
+
 The address of your own session is refused, unless you accept the risk by its name.`,
-		Example: "  rosknock trusted revoke 203.0.113.9 -r admin@192.0.2.1 -r admin@192.0.2.2",
-		Args:    exactly(1, "trusted revoke takes one address"),
+		Example: `  rosknock trusted revoke 203.0.113.9 -r admin@192.0.2.1 -r admin@192.0.2.2
+  rosknock trusted revoke 203.0.113.0/28 -r admin@192.0.2.1`,
+		Args: exactly(1, "trusted revoke takes one address or prefix"),
 		RunE: func(c *cobra.Command, args []string) error {
-			address, err := netip.ParseAddr(args[0])
-			if err != nil || address.Zone() != "" {
-				return invalid(fmt.Errorf("%q is not an address", args[0]))
+			address, err := routeros.ParseAddressRange(args[0])
+			if err != nil {
+				return invalid(err)
 			}
+			address = routeros.AddressRange{First: address.First.Unmap(), Last: address.Last.Unmap()}
 			var left atomic.Bool
 			err = onLedgers(c, e, "trusted-revoke", address.String(), func(ctx context.Context, a *act, session *api.Session, ledger *trusted.Ledger, out *view.Trusted) error {
 				if err := a.begin("", ""); err != nil { // to cut somebody off can't wait for a disk
 					view.Say(a.err, "rosknock: warning: %s: %v\n", out.Name, err)
 				}
 				own := slices.Contains(a.accept, change.LoseSession)
-				done, err := trusted.Revoke(ctx, session, *ledger, address.Unmap(), own)
+				done, err := trusted.Revoke(ctx, session, *ledger, address, own)
 				out.Revocation = done
 				if err != nil {
 					return err
@@ -287,7 +296,8 @@ func onLedger(ctx context.Context, e access, r router, command, source string, w
 	out = view.Trusted{Name: r.Name, Address: r.target.HostPort()}
 	fail := func(err error) view.Trusted {
 		out.Outcome, out.Err = apply.Failed, err
-		if _, own := errors.AsType[*trusted.OwnAddressError](err); own {
+		_, own := errors.AsType[*trusted.OwnAddressError](err)
+		if _, networks := errors.AsType[*trusted.NoNetworksError](err); own || networks {
 			out.Outcome = apply.Refused
 		}
 		return out

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,6 +72,7 @@ type place struct {
 	// begun and done are what an undo rolls back: the router before a change, and the change.
 	begun routeros.Snapshot
 	done  change.ChangeSet
+	known *answers
 	// meddle is called before every sentence; nil means no faults. Several sessions may call it at
 	// once.
 	meddle atomic.Pointer[func(sim.Request) sim.Action]
@@ -101,7 +103,7 @@ func newPlace(t *testing.T, version string, knobs sim.Knobs, s routeros.Snapshot
 	p.world.Store(firewall.NewFirewall(s))
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	o := sim.Options{
-		Version: v, IPv6Package: true, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}, Arrival: "bridge", Knobs: knobs,
+		Version: v, Serial: "1234567890AB", IPv6Package: true, Users: []sim.User{{Name: "admin", Password: "secret", Group: "full"}}, Arrival: "bridge", Knobs: knobs,
 		Fault: func(q sim.Request) sim.Action {
 			if meddle := p.meddle.Load(); meddle != nil {
 				return (*meddle)(q)
@@ -227,10 +229,44 @@ const undone = "undone"
 
 // compute returns the change to a variant of the plan, or back to the last one.
 func (p *place) compute(s routeros.Snapshot, layout plans.Layout, variant string) (change.ChangeSet, error) {
-	if variant == undone {
-		return undo.Changes(s, p.begun, p.done, "m")
+	return p.known.of(question{s, layout, variant}, func() (change.ChangeSet, error) {
+		if variant == undone {
+			return undo.Changes(s, p.begun, p.done, "m")
+		}
+		return computeVariant(p.t, s, layout, variant)
+	})
+}
+
+// question is all that decides about a change, among places that begin alike.
+type question struct {
+	snapshot routeros.Snapshot
+	layout   plans.Layout
+	variant  string
+}
+
+// answers are the changes that were computed for a trial: most of its cases ask the same. A nil one
+// remembers nothing.
+type answers struct{ known map[string][]answer }
+
+type answer struct {
+	to      question
+	changes change.ChangeSet
+	err     error
+}
+
+func (a *answers) of(q question, compute func() (change.ChangeSet, error)) (change.ChangeSet, error) {
+	if a == nil {
+		return compute()
 	}
-	return computeVariant(p.t, s, layout, variant)
+	rough := fmt.Sprint(q.snapshot.Clock.UnixNano(), len(q.snapshot.Rules[routeros.Filter]), len(q.snapshot.Active), q.variant)
+	for _, known := range a.known[rough] {
+		if reflect.DeepEqual(known.to, q) {
+			return known.changes, known.err
+		}
+	}
+	c, err := compute()
+	a.known[rough] = append(a.known[rough], answer{q, c, err})
+	return c, err
 }
 
 // wantVariant is what a variant of the plan wants of a router.
@@ -437,6 +473,7 @@ type trial struct {
 	start   routeros.Snapshot // where the scenario begins
 	begun   routeros.Snapshot // where the change began that it undoes, if it undoes one
 	done    change.ChangeSet
+	known   *answers
 }
 
 // guard is the protection that the router gets.
@@ -453,7 +490,7 @@ func (tr trial) changes() bool { return tr.from != "" && tr.to != "" }
 
 // prepare finds out where the scenario begins.
 func (tr *trial) prepare(t *testing.T) {
-	tr.start = opened(tr.version)
+	tr.start, tr.known = opened(tr.version), &answers{map[string][]answer{}}
 	if tr.from == "" && tr.to != undone {
 		return
 	}
@@ -484,7 +521,7 @@ func (tr *trial) prepare(t *testing.T) {
 
 func (tr trial) place(t *testing.T) *place {
 	p := newPlace(t, tr.version, tr.knobs, tr.start)
-	p.begun, p.done = tr.begun, tr.done
+	p.begun, p.done, p.known = tr.begun, tr.done, tr.known
 	return p
 }
 

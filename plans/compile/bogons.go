@@ -88,25 +88,6 @@ func (w ruleWriter) knocks() []knocked {
 	return out
 }
 
-// openChain names the chain that accepts a door's trusted sources, if there are bogons. No door has
-// such a name.
-func openChain(door string) string { return door + ".open" }
-
-// trusts accepts a door's trusted sources. With bogons, the accepts are in a chain of their own,
-// which a forged source leaves at once: it may be in the trusted list, since somebody has that
-// address on another interface. It then meets the following rules as if it were not trusted. A rule
-// can match only one list of sources and one of interfaces, so a single rule is not enough.
-func (w ruleWriter) trusts(t *Table, d plans.Door, opens []traffic.Match) []routeros.Rule {
-	text := "trusted by door " + d.Name
-	if t.Bogons == nil {
-		return w.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)
-	}
-	rules := w.distrusted(t.Bogons, d.Name)
-	name := openChain(d.Name)
-	t.Chains = append(t.Chains, Chain{Name: name, Rules: append(rules, w.accepts(d.Name+"/open", text, opens, "src-address-list", d.Trusted.List)...)})
-	return []routeros.Rule{w.rule(name+"/jump", text, "action", "jump", "jump-target", name, "src-address-list", d.Trusted.List)}
-}
-
 // distrusted lists the rules by which forged sources leave a chain that accepts trusted sources.
 func (w ruleWriter) distrusted(b *Bogons, slot string) []routeros.Rule {
 	var rules []routeros.Rule

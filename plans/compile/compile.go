@@ -91,6 +91,7 @@ func compileWith(p plans.Plan, s routeros.Snapshot, moving map[string]uint16) (R
 			Remedy: "name another family under firewall.families, or enable the package on the router",
 		}
 	}
+	rs.Notes = append(rs.Notes, serverNotes(p, s)...)
 	rs.Services = services(p.Services)
 	if note := laidAcross(p, s); note != "" {
 		rs.Notes = append(rs.Notes, note)
@@ -129,6 +130,7 @@ func (c *compiler) table() (Table, error) {
 		t.Doors = append(t.Doors, c.door(d))
 	}
 	c.notes = append(c.notes, voidNotes(c.router, c.family)...)
+	c.notes = append(c.notes, c.unsureNotes()...)
 	if len(t.Doors)+len(t.Gate) == 0 {
 		return t, nil // the plan concerns only the other family
 	}
@@ -172,7 +174,7 @@ func (c *compiler) table() (Table, error) {
 }
 
 func (c *compiler) door(d plans.Door) Door {
-	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
+	door := Door{Name: d.Name, Knock: d.Knock, Trusted: d.Trusted.List, Networks: d.Trusted.Networks, Opens: c.matches(d.Opens), StageTimeout: d.StageTimeout, For: d.Trusted.For, Relaxed: c.relaxed(d), Hours: d.Hours}
 	door.Outer, door.AsFound = c.outer(d.On), !c.plan.Firewall.AsFound.Empty() && d.On == nil
 	for n := range len(d.Knock) - 1 {
 		door.StageLists = append(door.StageLists, d.StageListOf(n+1))

@@ -66,7 +66,7 @@ func (c *compiler) forwards(t *Table) error {
 		forward := Forward{Forward: f}
 		for _, d := range c.plan.Doors {
 			if d.OpensForward(f.Name) && !slices.Contains(forward.Trusted, d.Trusted.List) {
-				forward.Trusted = append(forward.Trusted, d.Trusted.List)
+				forward.Trusted = append(forward.Trusted, d.Trusted.Lists()...)
 			}
 		}
 		if err := c.forwardIsFree(f); err != nil {
@@ -121,7 +121,11 @@ func (w ruleWriter) users(f Forward) []who {
 	for _, d := range w.plan.Doors {
 		if d.OpensForward(f.Name) && !seen[d.Trusted.List] {
 			seen[d.Trusted.List] = true
-			out = append(out, who{d.Name, "trusted by door " + d.Name, "src-address-list", d.Trusted.List, true})
+			text := "trusted by door " + d.Name
+			out = append(out, who{d.Name, text, "src-address-list", d.Trusted.List, true})
+			if d.Trusted.Networks != "" {
+				out = append(out, who{d.Name + "." + NetworksSlot, text, "src-address-list", d.Trusted.Networks, true})
+			}
 		}
 	}
 	if len(w.allowed()) > 0 {
@@ -197,7 +201,7 @@ func (p *placing) forwardPlaces(t *Table) error {
 	open := p.forEverybody(bare, t.Forwarding.Forwards)
 	cuts := space.Cuts{Ports: ports(t.Forwarding.Outer), Asked: p.plan.Allow.AddressLists, Sources: p.allowed(), Open: true}
 	for _, d := range t.Doors { // foreign rules may match a list that only the plan will fill
-		cuts.Lists = append(cuts.Lists, d.Trusted)
+		cuts.Lists = append(cuts.Lists, d.LetIn()...)
 	}
 	classes := space.New(t.Family, cuts, bare, open)
 	var asked space.Set

@@ -48,6 +48,9 @@ func (w ruleWriter) spared(d plans.Door) []routeros.Rule {
 		return w.rule(d.Name+"/spare-"+slot, "never quarantined", append([]string{"action", "return"}, who...)...)
 	}
 	rules := []routeros.Rule{out("trusted", "src-address-list", d.Trusted.List)}
+	if d.Trusted.Networks != "" {
+		rules = append(rules, out(NetworksSlot, "src-address-list", d.Trusted.Networks))
+	}
 	if len(w.allowed()) > 0 {
 		rules = append(rules, out("addresses", "src-address-list", AllowList(w.plan.Name)))
 	}

@@ -70,7 +70,9 @@ type Door struct {
 	Name    string
 	Knock   []plans.Stage
 	Trusted string
-	Opens   []traffic.Match // one without protocol: everything
+	// Networks is the list of networks that are let in by hand, "" for none.
+	Networks string
+	Opens    []traffic.Match // one without protocol: everything
 	// Outer are the interfaces on which the door has to open, of those that the rules can't tell apart
 	// perhaps one alone; see [traffic.Unseen].
 	Outer []string
@@ -97,6 +99,9 @@ type Quarantine struct {
 	Turns  bool
 	Decoys []plans.Stage
 }
+
+// LetIn are the lists whose members the door lets in.
+func (d Door) LetIn() []string { return plans.Trusted{List: d.Trusted, Networks: d.Networks}.Lists() }
 
 // Decoys returns the door's decoys, none where it has no quarantine.
 func (d Door) Decoys() []plans.Stage {

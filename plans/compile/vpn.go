@@ -28,7 +28,7 @@ func (c *compiler) vpn(name string) []traffic.Match {
 		return out
 	}
 	servers := c.router.Servers(name)
-	untold := len(servers) == 0 && !c.router.Tells(serverMenu(name))
+	untold := len(servers) == 0 && !c.router.Tells(routeros.ServerMenu(name))
 	var run []traffic.Match
 	for _, s := range servers {
 		if s.Port == 0 {
@@ -47,7 +47,3 @@ func (c *compiler) vpn(name string) []traffic.Match {
 }
 
 func one(port uint16) routeros.Ports { return routeros.Ports{{First: port, Last: port}} }
-
-func serverMenu(name string) routeros.Menu {
-	return map[string]routeros.Menu{"wireguard": routeros.WireGuard, "openvpn": routeros.OVPNServer, "sstp": routeros.SSTPServer}[name]
-}

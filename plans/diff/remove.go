@@ -177,8 +177,8 @@ type List struct {
 	Name   string
 }
 
-// OwnLists returns the lists that a plan's rules fill and that nobody else's rule names, of those
-// that were read: once the plan is removed, what is in them means nothing to anybody.
+// OwnLists returns the lists that a plan's rules fill, and those of networks, that nobody else's rule
+// names, of those that were read: once the plan is removed, what is in them means nothing to anybody.
 func OwnLists(s routeros.Snapshot, want compile.RuleSet) []List {
 	lists := listsOf(s, want)
 	var out []List
@@ -190,8 +190,8 @@ func OwnLists(s routeros.Snapshot, want compile.RuleSet) []List {
 	return out
 }
 
-// listUse says which lists a plan's rules fill, in their order, and which lists other rules name,
-// with one of these.
+// listUse says which lists a plan's rules fill, or let in as lists of networks, in their order, and
+// which lists other rules name, with one of these.
 type listUse struct {
 	filled  []List
 	foreign map[List]string
@@ -203,8 +203,11 @@ func listsOf(s routeros.Snapshot, want compile.RuleSet) listUse {
 		for _, r := range s.Rules[menu] {
 			back := slices.ContainsFunc(want.Returned, func(b compile.Returned) bool { return b.Menu == menu && b.ID == r.ID })
 			if _, ours := change.Owned(r, want.Plan); ours && !back {
-				k := List{menu.Family(), r.Attrs.Get("address-list")}
-				if strings.HasPrefix(r.Action(), "add-") && k.Name != "" && !slices.Contains(out.filled, k) {
+				k := List{menu.Family(), compile.NetworksOf(r, want.Plan)}
+				if strings.HasPrefix(r.Action(), "add-") {
+					k.Name = r.Attrs.Get("address-list")
+				}
+				if k.Name != "" && !slices.Contains(out.filled, k) {
 					out.filled = append(out.filled, k)
 				}
 				continue

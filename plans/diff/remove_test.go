@@ -125,26 +125,28 @@ func TestListsLeft(t *testing.T) {
 		"*3 input add-src-to-address-list address-list=shared [f/stage-1]",
 		"*4 forward accept src-address-list=!shared #mine",
 		"*5 input add-src-to-address-list address-list=given [g/stage-1]",
-		"*6 input accept src-address-list=allow D")
+		"*6 input accept src-address-list=allow D",
+		"*7 input accept src-address-list=guests [d/networks-tcp]")
 	list := func(list, address string) routeros.ListEntry {
 		return routeros.ListEntry{ID: "*" + address, List: list, Address: "192.0.2." + address}
 	}
 	dynamic := list("trusted", "4")
 	dynamic.Dynamic = true
 	s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {
-		list("trusted", "1"), list("trusted", "2"), list("shared", "3"), dynamic, entry("*5", "192.0.2.5"), list("elsewhere", "6"),
+		list("trusted", "1"), list("trusted", "2"), list("shared", "3"), list("guests", "8"), dynamic, entry("*5", "192.0.2.5"), list("elsewhere", "6"),
 	}}
 	want := gone()
 	want.Returned = []compile.Returned{{Menu: routeros.Filter, ID: "*5", Comment: "mine"}}
 	c := converges(t, s, want)
 	changetest.Expect(t, "notes", c.Notes, []string{
 		`the ipv4 list shared keeps its entries (1): the rule "mine" (*4), which is not the plan's, uses it too`,
+		"the ipv4 list guests keeps its permanent entries (1): they do not carry the plan's mark; no rule asks for that list any more",
 		"the ipv4 list trusted keeps its permanent entries (2): they do not carry the plan's mark; no rule asks for that list any more",
 	})
 	if got := changetest.Written(c.Steps); !slices.Contains(got, "remove /ip/firewall/address-list *5") {
 		t.Errorf("the plan's own entry stays: %v", got)
 	}
-	if got, own := diff.OwnLists(s, want), []diff.List{{Family: routeros.IPv4, Name: "trusted"}}; !slices.Equal(got, own) {
+	if got, own := diff.OwnLists(s, want), []diff.List{{Family: routeros.IPv4, Name: "trusted"}, {Family: routeros.IPv4, Name: "guests"}}; !slices.Equal(got, own) {
 		t.Errorf("lists %v, want %v", got, own)
 	}
 	s.Rules[routeros.Filter][3].Attrs = s.Rules[routeros.Filter][3].Attrs.With("src-address-list", "allow")

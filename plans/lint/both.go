@@ -102,7 +102,7 @@ func meets(c *firewall.Rule, stage plans.Stage) bool {
 
 // shared: others use the lists of a door.
 func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family routeros.Family) {
-	lists := []string{d.Trusted.List}
+	lists := d.Trusted.Lists()
 	for n := range len(d.Knock) - 1 {
 		lists = append(lists, d.StageListOf(n+1))
 	}
@@ -118,11 +118,11 @@ func (f *finder) shared(d plans.Door, p plans.Plan, s routeros.Snapshot, family 
 		for _, e := range s.Entries[family.AddressList()] {
 			r, ok := e.Range()
 			switch {
-			case e.List != list || e.Disabled || !ok || r.First == r.Last:
+			case e.List != list || list == d.Trusted.Networks || e.Disabled || !ok || r.First == r.Last:
 			case !e.Dynamic:
 				f.add("L27", "list "+list, "it holds "+e.Address+" permanently", "a whole network is trusted without a knock", "remove the entry, or put it under allow.addresses")
 			default:
-				f.add("L27", "list "+list, "it holds "+e.Address+" for a time", "a knock from inside extends the whole network, not the one address: all of it stays trusted", "let single addresses in, or put the network under allow.addresses")
+				f.add("L27", "list "+list, "it holds "+e.Address+" for a time", "a knock from inside extends the whole network, not the one address: all of it stays trusted", "remove the entry, and add the network with rosknock trusted add, to the list of networks of the door (trusted.networks), or put it under allow.addresses")
 			}
 		}
 	}

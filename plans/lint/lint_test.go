@@ -115,6 +115,7 @@ func TestRules(t *testing.T) {
 		{"L27", sample{door: goodDoor + "    wrong-knock: quarantine\n", rules: goodRules + "add chain=input action=drop src-address-list=rosknock-p-admin-quarantine\n"}, sample{door: goodDoor + "    wrong-knock: quarantine\n"}},
 		{"L32", sample{knock: "[tcp/41873, udp/7000, tcp/52614, tcp/13377, udp/44021]"}, sample{}},
 		{"L33", sample{door: door("t_admin", "t_41873")}, sample{door: door("t_admin", "t_41874")}},
+		{"L33", sample{door: door("list: t_admin", "list: t_admin, networks: n_41873")}, sample{door: door("list: t_admin", "list: t_admin, networks: n_41874")}},
 		{"L29", sample{door: goodDoor + "    log: {prefix: in, limit: 100/1m}\n"}, sample{door: goodDoor + "    log: {prefix: in, limit: 60/1m}\n"}},
 		{"L36", sample{door: door("stage-timeout: 10s", "stage-timeout: 61s")}, sample{door: door("stage-timeout: 10s", "stage-timeout: 1m")}},
 		{"L37", sample{more: "allow: {addresses: [10.7.0.0/16]}\nfirewall: {families: [ipv4], bogons: {interface-lists: [WAN]}}\n"},
@@ -367,5 +368,23 @@ func TestTimedNetwork(t *testing.T) {
 		if found != want {
 			t.Errorf("%s: %v", address, found)
 		}
+	}
+}
+
+// TestListOfNetworks: networks belong into the door's list of networks, which foreign rules leave
+// alone.
+func TestListOfNetworks(t *testing.T) {
+	c := sample{door: strings.Replace(goodDoor, "list: t_admin", "list: t_admin, networks: guests", 1)}
+	s := c.router()
+	s.Entries = map[routeros.Menu][]routeros.ListEntry{routeros.AddressList: {{List: "guests", Address: "203.0.113.0/24", Dynamic: true, Timed: true, Timeout: 7200e9}, {List: "guests", Address: "198.51.100.0/24"}}}
+	finds := func() bool {
+		return slices.ContainsFunc(lint.Both(c.plan(t), s), func(f lint.Finding) bool { return f.ID == "L27" && strings.Contains(f.Place, "guests") })
+	}
+	if finds() {
+		t.Error("a network in the list of networks is a finding")
+	}
+	c.rules = goodRules + "add chain=input action=accept src-address-list=guests\n"
+	if s = c.router(); !finds() {
+		t.Error("a foreign rule that asks for the list of networks is no finding")
 	}
 }

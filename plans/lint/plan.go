@@ -163,11 +163,11 @@ func (f *finder) asFound(p plans.Plan) {
 
 // secretNames looks for the knock in texts that everybody may read.
 func (f *finder) secretNames(p plans.Plan, d plans.Door) {
-	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".stage-lists": strings.Join(append([]string{d.StageList}, d.StageNames...), " ")}
+	names := map[string]string{"name": p.Name, "doors." + d.Name: d.Name, "doors." + d.Name + ".trusted.list": d.Trusted.List, "doors." + d.Name + ".trusted.networks": d.Trusted.Networks, "doors." + d.Name + ".stage-lists": strings.Join(append([]string{d.StageList}, d.StageNames...), " ")}
 	if d.Log != nil {
 		names["doors."+d.Name+".log.prefix"] = d.Log.Prefix
 	}
-	for _, place := range []string{"name", "doors." + d.Name, "doors." + d.Name + ".trusted.list", "doors." + d.Name + ".stage-lists", "doors." + d.Name + ".log.prefix"} {
+	for _, place := range []string{"name", "doors." + d.Name, "doors." + d.Name + ".trusted.list", "doors." + d.Name + ".trusted.networks", "doors." + d.Name + ".stage-lists", "doors." + d.Name + ".log.prefix"} {
 		if tells(names[place], d) {
 			f.add("L33", masked(place, d), "a name reveals a part of the knock", "every read-only user, export and log shows it", "choose a name without the number")
 		}

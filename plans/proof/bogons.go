@@ -48,8 +48,8 @@ func (b bogons) check() {
 // checkAccepts checks that no rule of the plan accepts a forged packet.
 func (b bogons) checkAccepts(suspects space.Set) {
 	rows := b.after.Rules[b.Menu]
-	for i := range rows {
-		if b.isOurs(&rows[i]) && rows[i].Action() == "accept" {
+	for _, i := range b.finalOwn() {
+		if rows[i].Action() == "accept" {
 			b.checkEmptyMasked(b.space.And(b.final().Hits(b.Menu, i), suspects), Failure{
 				Risk: Forged, What: "a forged source would be let in by " + rows[i].Describe(), Remedy: "this is a bug in rosknock: please report it",
 			})
@@ -65,8 +65,8 @@ func (b bogons) checkDrops(suspects space.Set) {
 	stopped, left := s.And(suspects, b.packetsOfDoors()), space.Set{}
 	gated := traffic.Packets(s, b.nat, b.Dropped())
 	rows := b.after.Rules[b.Menu]
-	for i := range rows {
-		if !b.isOurs(&rows[i]) || b.isBehind(&rows[i]) {
+	for _, i := range b.finalOwn() {
+		if b.isBehind(&rows[i]) {
 			continue
 		}
 		hits := s.And(b.final().Hits(b.Menu, i), b.domain)

@@ -31,6 +31,7 @@ func (fam *family) checkDoors() {
 		}
 		d.checkFills()
 		if first {
+			d.checkNetworks()
 			d.count()
 		}
 	}

@@ -23,15 +23,22 @@ type family struct {
 	domain  space.Set   // packets that can arrive
 	opened  space.Set   // what the plan opens, and to whom
 	doors   []space.Set // what each door opens
+	own     [][]int     // where the plan's rules stand in the filter of each state
+	sent    space.Set   // packets that the plan's rules forwarded before, or dropped since they would
 }
 
 // final is what the last state does.
 func (fam *family) final() space.Result { return fam.results[len(fam.results)-1] }
 
+// finalOwn are the positions of the plan's rules in the filter of the last state.
+func (fam *family) finalOwn() []int { return fam.own[len(fam.own)-1] }
+
 // checkFamily shows the promises about the packets of one family.
 func (p *prover) checkFamily(t compile.Table) {
 	fam := p.walk(t)
 	operators{fam}.check()
+	tunnels{operators{fam}}.check()
+	tunnels{operators{fam}}.count()
 	gate{fam}.checkShut()
 	newTrial(fam).check()
 	overrides{fam}.check()
@@ -54,10 +61,12 @@ func (p *prover) walk(t compile.Table) *family {
 	// become untracked by rules only.
 	fam.domain = fam.space.Minus(fam.space.All(), fam.space.States(firewall.Untracked))
 	fam.opened = fam.packetsOpened()
+	fam.own = p.ownRules(fam.Menu)
 	relevant := scope{fam}.packets()
 	for _, s := range p.states {
 		fam.results = append(fam.results, fam.space.Walk(s, relevant...))
 	}
+	fam.sent = fam.packetsSentBefore()
 	p.proof.Classes += fam.space.Classes()
 	return fam
 }
@@ -68,6 +77,12 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 	for _, a := range p.session.Operators {
 		c.Sources = append(c.Sources, routeros.AddressRange{First: a, Last: a})
 	}
+	for _, peer := range p.carried() {
+		c.Sources = append(c.Sources, routeros.AddressRange{First: peer.Endpoint, Last: peer.Endpoint})
+		for _, m := range p.outerMatches(peer) {
+			c.Ports = append(c.Ports, m.Ports...)
+		}
+	}
 	if t.Bogons != nil {
 		c.Apart = t.Bogons.Ranges
 	}
@@ -77,7 +92,7 @@ func (p *prover) cuts(t compile.Table) space.Cuts {
 	}
 	for _, d := range t.Doors {
 		matches = append(matches, d.Opens...)
-		c.Lists = append(c.Lists, d.Trusted)
+		c.Lists = append(c.Lists, d.LetIn()...)
 		if d.Quarantine != nil {
 			c.Lists = slices.Concat(c.Lists, d.StageLists, []string{d.Quarantine.List})
 		}

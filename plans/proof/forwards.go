@@ -61,8 +61,8 @@ func (fw forwards) checkDrops(n int) {
 	s := fw.space
 	var stopped, meant space.Set
 	rows := fw.states[n].Rules[fw.Menu]
-	for i := range rows {
-		if fw.isOurs(&rows[i]) && fw.isBehind(&rows[i]) && rows[i].Action() == "drop" {
+	for _, i := range fw.own[n] {
+		if fw.isBehind(&rows[i]) && rows[i].Action() == "drop" {
 			stopped = s.Or(stopped, fw.results[n].Hits(fw.Menu, i))
 		}
 	}

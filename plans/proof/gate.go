@@ -58,8 +58,8 @@ func (g gate) checkOwnDrops() {
 	for n := 1; n < len(g.states); n++ {
 		var stopped space.Set
 		rows := g.states[n].Rules[g.Menu]
-		for i := range rows {
-			if g.isOurs(&rows[i]) && rows[i].Action() == "drop" {
+		for _, i := range g.own[n] {
+			if rows[i].Action() == "drop" {
 				stopped = s.Or(stopped, g.results[n].Hits(g.Menu, i))
 			}
 		}

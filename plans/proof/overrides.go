@@ -19,6 +19,7 @@ type Override struct {
 	Who    string // the sources that it names
 	What   string // what they reach by it, such as ssh
 	Allow  string // the key of the plan that lets them in, with its value; "" where none does
+	Way    string // what helps where no key names these sources
 	// Present says that there are such sources now; an interface list may be empty until somebody
 	// dials in.
 	Present bool
@@ -32,6 +33,9 @@ func (o Override) String() string {
 	}
 	if o.Allow != "" {
 		text += ": " + o.Allow + " lets them in"
+	}
+	if o.Way != "" {
+		text += ": " + o.Way
 	}
 	return text
 }
@@ -73,7 +77,7 @@ func (v overrides) check() {
 		v.fail(Failure{
 			Promise: OnlyByKnock, Risk: Overrides, After: len(v.states) - 1,
 			What:   "the gate would stand above rules that let in certain sources: " + strings.Join(present, "; "),
-			Remedy: "let them in with these keys of the plan, or let them knock",
+			Remedy: "let them in as said there (allow.interfaces, allow.interface-lists, allow.address-lists, allow.addresses), or let them knock",
 		})
 	}
 }
@@ -135,7 +139,13 @@ func (v overrides) describe(r *routeros.Rule, lost space.Set) (o Override, ok bo
 			switch o.Who = by.who + name; {
 			case asked.Negated:
 				o.Who = "whatever comes in by another interface than " + name
-			case by.key != "" && !firewall.IsInterfaceKind(asked.Value):
+				o.Way = "make an interface list of those that need no knock, and write allow.interface-lists with its name"
+			case firewall.IsInterfaceKind(asked.Value):
+				o.Way = "make an interface list of them (a PPP profile fills one with its interface-list), and write allow.interface-lists with its name"
+			case by.matcher == "src-mac-address":
+				o.Who = "the hardware address " + name
+				o.Way = "no key names a hardware address: write allow.interfaces with the interface by which it comes in, or give it a fixed address and write allow.addresses with that"
+			default:
 				o.Allow = by.key + ": [" + name + "]"
 			}
 			if by.matcher == "src-address-list" {

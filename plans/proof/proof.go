@@ -11,8 +11,8 @@
 //	if err := p.Err(); err != nil { … } // a *change.RefusalError: exit code 4
 //
 // What the proof does not know: traffic that is not addressed to the router (except what
-// destination NAT forwards), rules of the mangle table, bridge filters, and what a service itself
-// does with a packet.
+// destination NAT forwards), what the router itself sends, rules of the mangle table, bridge
+// filters, and what a service itself does with a packet. docs/proof.md has the whole list.
 //
 // The files in the order of their story: proof.go says what is promised and what comes out;
 // prover.go checks the change set and the router as a whole; family.go follows the packets of IPv4
@@ -76,9 +76,11 @@ type Proof struct {
 	Doors []Door
 	// Overrides are the accepts of others that the gate makes void for sources which they name.
 	Overrides []Override
+	// Peers are connected peers of VPNs who would have to knock before their next connection.
+	Peers []Peers
 	// Opens lists what opens when a plan is removed, or a change of it is undone.
 	Opens []Opening
-	// Notes say what can't be decided about an undo.
+	// Notes say what can't be decided about an undo, and which networks come in without a knock.
 	Notes []string
 	// Unasked are promises that could not be checked, with the reason: the operator's source is
 	// unknown.

@@ -119,6 +119,35 @@ func (p *prover) isOurs(r *routeros.Rule) bool {
 	return ok && !r.Dynamic && mark.Plan == p.want.Plan
 }
 
+// ownRules returns for each state where the plan's rules stand in a table.
+func (p *prover) ownRules(menu routeros.Menu) [][]int {
+	out := make([][]int, len(p.states))
+	var last []routeros.Rule
+	var own []int // in the state before
+	for n, state := range p.states {
+		rows := state.Rules[menu]
+		first, end := routeros.Differing(last, rows)
+		shift := len(rows) - len(last)
+		for _, at := range own {
+			if at < first {
+				out[n] = append(out[n], at)
+			}
+		}
+		for at := first; at < end; at++ {
+			if p.isOurs(&rows[at]) {
+				out[n] = append(out[n], at)
+			}
+		}
+		for _, at := range own {
+			if at+shift >= end {
+				out[n] = append(out[n], at+shift)
+			}
+		}
+		last, own = rows, out[n]
+	}
+	return out
+}
+
 // checkConverges shows that after the last step nothing is left to do.
 func (p *prover) checkConverges() {
 	last := p.states[len(p.states)-1]

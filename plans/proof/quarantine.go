@@ -58,8 +58,10 @@ func (q quarantine) packetsDue() space.Set {
 			touched = s.Or(touched, s.Minus(stage, s.Listed(q.after, q.StageLists[i-1])))
 		}
 	}
-	spared := s.Or(s.Listed(q.after, q.Trusted), s.Listed(q.after, compile.AllowList(q.want.Plan)))
-	spared = s.Or(spared, q.want.Allowed.Set(s, q.after))
+	spared := s.Or(q.want.Allowed.Set(s, q.after), s.Listed(q.after, compile.AllowList(q.want.Plan)))
+	for _, list := range q.LetIn() {
+		spared = s.Or(spared, s.Listed(q.after, list))
+	}
 	return s.Minus(s.And(s.And(touched, q.packetsArriving()), q.domain), spared)
 }
 
@@ -68,14 +70,14 @@ func (q quarantine) packetsDue() space.Set {
 func (q quarantine) packetsArriving() space.Set {
 	chains := map[string]bool{}
 	rows := q.after.Rules[q.Menu]
-	for i := range rows {
-		if mark, _ := rows[i].Mark(); q.isOurs(&rows[i]) && strings.HasPrefix(mark.Slot, q.Name+"/stage-") {
+	for _, i := range q.finalOwn() {
+		if mark, _ := rows[i].Mark(); strings.HasPrefix(mark.Slot, q.Name+"/stage-") {
 			chains[rows[i].Chain()] = true
 		}
 	}
 	var out space.Set
-	for i := range rows {
-		if q.isOurs(&rows[i]) && rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
+	for _, i := range q.finalOwn() {
+		if rows[i].Action() == "jump" && chains[rows[i].Attrs.Get("jump-target")] {
 			out = q.space.Or(out, q.final().Hits(q.Menu, i))
 		}
 	}

@@ -43,6 +43,7 @@ func (o Opening) String() string {
 func (p *prover) checkRemoval(t compile.Table) {
 	fam := p.walk(t)
 	operators{fam}.check()
+	tunnels{operators{fam}}.check()
 	removal{fam}.check()
 	fam.checkFollowed("simplify the chains that input jumps to")
 }

@@ -29,34 +29,50 @@ func (sc scope) packets() []space.Set {
 			sets = append(sets, sc.packetsOfSession(operator, service.Port))
 		}
 	}
+	for _, peer := range sc.carried() {
+		sets = append(sets, tunnels{operators{sc.family}}.packetsOf(peer))
+	}
 	for _, opened := range sc.doors {
 		sets = append(sets, s.And(opened, sc.packetsForged())) // sources that the door does not trust, whatever list they are in
 	}
 	sets = append(sets, sc.packetsByNewLists()...)
 	lists := sc.helpfulLists()
-	seen := map[*routeros.Attribute]bool{}
-	for _, state := range sc.states {
-		eachRule(state, sc.Family, func(menu routeros.Menu, r *routeros.Rule) {
-			if sc.isOurs(r) && sc.isBehind(r) {
-				return // it is met by what is sent away, which is there already
-			}
-			if len(r.Attrs) == 0 || seen[&r.Attrs[0]] {
-				return
-			}
-			if seen[&r.Attrs[0]] = true; !sc.isOurs(r) && !(fills(r) && lists[r.Attrs.Get("address-list")]) {
-				return
-			}
-			asked := s.Asks(state, menu, r)
-			if r.Action() == "accept" {
-				sets = append(sets, s.And(asked, sc.packetsSampled()))
-				asked = s.Minus(asked, sc.opened)
-			}
-			if r.Action() != "jump" && r.Action() != "return" { // where they lead to and what they pass by is asked for itself
-				sets = append(sets, asked)
-			}
-		})
-	}
+	sc.eachRuleOnce(func(state routeros.Snapshot, menu routeros.Menu, r *routeros.Rule) {
+		switch ours := sc.isOurs(r); {
+		case ours && sc.isBehind(r):
+			return // it is met by what is sent away, which is there already
+		case !ours && !(fills(r) && lists[r.Attrs.Get("address-list")]):
+			return
+		}
+		asked := s.Asks(state, menu, r)
+		if r.Action() == "accept" {
+			sets = append(sets, s.And(asked, sc.packetsSampled()))
+			asked = s.Minus(asked, sc.opened)
+		}
+		if r.Action() != "jump" && r.Action() != "return" { // where they lead to and what they pass by is asked for itself
+			sets = append(sets, asked)
+		}
+	})
 	return sets
+}
+
+// eachRuleOnce calls do for each enabled rule, with the first state that has it.
+func (sc scope) eachRuleOnce(do func(routeros.Snapshot, routeros.Menu, *routeros.Rule)) {
+	seen := map[*routeros.Attribute]bool{}
+	var last routeros.Snapshot
+	for _, state := range sc.states {
+		for _, menu := range []routeros.Menu{sc.Family.Raw(), sc.Family.NAT(), sc.Family.Filter()} {
+			rows := state.Rules[menu]
+			first, end := routeros.Differing(last.Rules[menu], rows)
+			for i := first; i < end; i++ {
+				if r := &rows[i]; !r.Disabled() && len(r.Attrs) > 0 && !seen[&r.Attrs[0]] {
+					seen[&r.Attrs[0]] = true
+					do(state, menu, r)
+				}
+			}
+		}
+		last = state
+	}
 }
 
 // packetsByNewLists are the packets of foreign rules that match a list which only the plan's rules
@@ -108,15 +124,11 @@ func (sc scope) packetsSentAway() space.Set {
 	if !sc.hasForwards() {
 		return out
 	}
-	seen := map[*routeros.Attribute]bool{}
-	for _, state := range sc.states {
-		eachRule(state, sc.Family, func(menu routeros.Menu, r *routeros.Rule) {
-			if menu == sc.Family.NAT() && !seen[&r.Attrs[0]] && sendsAway(r) {
-				seen[&r.Attrs[0]] = true
-				out = sc.space.Or(out, sc.space.Asks(state, menu, r))
-			}
-		})
-	}
+	sc.eachRuleOnce(func(state routeros.Snapshot, menu routeros.Menu, r *routeros.Rule) {
+		if menu == sc.Family.NAT() && sendsAway(r) {
+			out = sc.space.Or(out, sc.space.Asks(state, menu, r))
+		}
+	})
 	return out
 }
 

@@ -27,7 +27,9 @@ func (fam *family) packetsOpened() space.Set {
 		opened := traffic.Packets(s, fam.nat, d.Opens)
 		fam.doors = append(fam.doors, opened)
 		reach = s.Or(reach, opened)
-		out = s.Or(out, s.Minus(s.And(opened, s.Listed(fam.after, d.Trusted)), fam.packetsForged()))
+		for _, list := range d.LetIn() {
+			out = s.Or(out, s.Minus(s.And(opened, s.Listed(fam.after, list)), fam.packetsForged()))
+		}
 	}
 	allowed := s.Listed(fam.after, compile.AllowList(fam.want.Plan))
 	allowed = s.Or(allowed, fam.want.Allowed.Set(s, fam.after))
@@ -183,27 +185,36 @@ func (fam *family) packetsToLeftPorts(n int) space.Set {
 	return fam.space.And(fam.space.Protocol(6), fam.space.Arriving(fam.nat, ports))
 }
 
-// packetsNoLongerSent are packets to the port of a forward that were forwarded before, or dropped
-// for it, and that reach the router itself in a state: at ports where none of its services listens.
-// So are forged knocks on an interface that the router does not show, which may be inside and
+// packetsSentBefore are packets to the port of a forward that were forwarded before, or dropped for
+// it; and forged knocks on an interface that the router does not show, which may be inside and
 // outside at once.
-func (fam *family) packetsNoLongerSent(n int) space.Set {
+func (fam *family) packetsSentBefore() space.Set {
 	s := fam.space
 	var out space.Set
 	for _, menu := range []routeros.Menu{fam.Family.NAT(), fam.Menu} {
 		rows := fam.before.Rules[menu]
 		for i := range rows {
+			if !fam.isOurs(&rows[i]) {
+				continue
+			}
 			mark, _ := rows[i].Mark()
-			if fam.isOurs(&rows[i]) && (menu != fam.Menu || strings.HasPrefix(mark.Slot, "gate/forwarded-")) {
+			if menu != fam.Menu || strings.HasPrefix(mark.Slot, "gate/forwarded-") {
 				out = s.Or(out, fam.results[0].Hits(menu, i))
 			}
-			if fam.isOurs(&rows[i]) && strings.HasPrefix(mark.Slot, "bogons/knock-") {
+			if strings.HasPrefix(mark.Slot, "bogons/knock-") {
 				out = s.Or(out, s.And(fam.results[0].Hits(menu, i), s.Unseen()))
 			}
 		}
 	}
+	return out
+}
+
+// packetsNoLongerSent are those of packetsSentBefore that reach the router itself in a state: at
+// ports where none of its services listens.
+func (fam *family) packetsNoLongerSent(n int) space.Set {
+	s, out := fam.space, fam.sent
 	for _, service := range fam.states[n].Services {
-		if !service.Disabled && !service.Connection {
+		if !service.Disabled && !service.Connection && !out.Empty() {
 			out = s.Minus(out, s.And(s.Protocol(6), s.Ports(routeros.Ports{{First: service.Port, Last: service.Port}})))
 		}
 	}

@@ -48,13 +48,13 @@ func (t trial) check() {
 			t.fail(Failure{
 				Promise: NotVoid, Risk: VoidDoor, After: len(t.states) - 1,
 				What:   fmt.Sprintf("door %s would not open to a knock: %s", d.Name, why),
-				Remedy: "move that rule, or name the place with firewall.place",
+				Remedy: t.remedy(d.Name, why, "move that rule, or name the place with firewall.place"),
 			})
 		case len(outer.shut) > 0 && !d.AsFound:
 			t.fail(Failure{
 				Promise: NotVoid, Risk: DoorShut, After: len(t.states) - 1,
 				What:   fmt.Sprintf("door %s would not open on %s, where strangers come in: %s", d.Name, traffic.Names(outer.shut), outer.why),
-				Remedy: fmt.Sprintf("move or narrow that rule, or name the interface lists on which the door has to open, with doors.%s.on", d.Name),
+				Remedy: t.remedy(d.Name, outer.why, fmt.Sprintf("move or narrow that rule, or name the interface lists on which the door has to open, with doors.%s.on", d.Name)),
 			})
 		case len(outer.shut)+len(others.shut) > 0:
 			t.note(fmt.Sprintf("over %s door %s does not open on %s", t.Family, d.Name, traffic.Names(append(outer.shut, others.shut...))))
@@ -162,9 +162,10 @@ func (t trial) knock(d compile.Door, in string) error {
 // reaches all of it.
 func (t trial) reaches(d compile.Door, in string, lists *firewall.AddressLists) error {
 	for _, m := range d.Opens {
-		for _, probe := range t.probes.To(in, m) {
-			if fate := t.decide(probe, lists); fate.Verdict != firewall.Accept {
-				return fmt.Errorf("on %s a trusted source is stopped by %s", in, decidedBy(fate))
+		for _, probe := range t.arriving(in, m, lists) {
+			fate := t.decide(probe, lists)
+			if fate.Verdict != firewall.Accept {
+				return t.stopped(in, probe, fate)
 			}
 		}
 	}

@@ -27,6 +27,7 @@ func Way(now, original routeros.Snapshot, plan string, changes change.ChangeSet,
 	for _, t := range p.want.Tables {
 		fam := p.walk(t)
 		operators{fam}.check()
+		tunnels{operators{fam}}.check()
 		removal{fam}.list(fam.space.And(removal{fam}.packetsNewlyAccepted(len(fam.states)-1), fam.space.Stranger()))
 	}
 	return p.proof

@@ -15,10 +15,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// site gates ssh and winbox for all but the LAN.
-func site(t testing.TB, more string) plans.Plan {
-	t.Helper()
-	text := `version: 1
+const siteText = `version: 1
 name: site
 doors:
   admin:
@@ -33,10 +30,18 @@ gate:
   services: [ssh, winbox]
   # gate
 `
+
+// site gates ssh and winbox for all but the LAN.
+func site(t testing.TB, more string) plans.Plan {
+	t.Helper()
+	text := siteText
 	for line := range strings.Lines(more) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		if key == "lists" {
+		switch key {
+		case "lists":
 			text = strings.Replace(text, "interface-lists: [LAN]", value, 1)
+		case "opens":
+			text = strings.Replace(text, "opens: [ssh, winbox]", "opens: [ssh, winbox, "+value+"]", 1)
 		}
 		text = strings.Replace(text, "# "+key, value, 1)
 	}
@@ -111,6 +116,10 @@ func TestOrdinaryRouters(t *testing.T) {
 		"the address list is allowed":                  {lists + dhcp + "/ip firewall address-list\nadd list=support address=203.0.113.9\n" + rules + accepted + "add action=accept chain=input src-address-list=support comment=support\n" + final, "allow address-lists: [support]", "", "final", ""},
 		"an accept of an address":                      {lists + dhcp + rules + accepted + "add action=accept chain=input src-address=203.0.113.9 comment=support\n" + final, "", proof.Overrides, "", "allow.addresses: [203.0.113.9]"},
 		"an open port":                                 {lists + dhcp + rules + accepted + "add action=accept chain=input dst-port=8291 in-interface-list=WAN protocol=tcp comment=open\n" + final, "", "", "open", ""},
+		"an accept of a hardware address":              {lists + dhcp + rules + accepted + "add action=accept chain=input src-mac-address=02:00:00:00:00:01 comment=mac\n" + final, "", proof.Overrides, "", "no key names a hardware address: write allow.interfaces"},
+		"an accept of PPP clients who are there":       {lists + dhcp + "/interface l2tp-client\nadd name=l2tp-out1\n" + rules + accepted + "add action=accept chain=input in-interface=all-ppp comment=ppp\n" + final, "", proof.Overrides, "", "make an interface list of them"},
+		"an accept of all but the uplink":              {lists + dhcp + "/interface ethernet\nset [ find default-name=ether5 ] name=ether5\n" + rules + accepted + "add action=accept chain=input in-interface=!ether1 comment=inside\n" + final, "", proof.Overrides, "", "make an interface list of those that need no knock"},
+		"an accept of all but a list":                  {lists + dhcp + "/interface ethernet\nset [ find default-name=ether5 ] name=ether5\n" + rules + accepted + "add action=accept chain=input in-interface-list=!WAN comment=inside\n" + final, "", proof.Overrides, "", "make an interface list of those that need no knock"},
 		"no rules at all":                              {lists + dhcp, "", "", "", ""},
 		"a raw drop on the uplink":                     {lists + dhcp + rules + accepted + final + "/ip firewall raw\nadd action=drop chain=prerouting in-interface=ether1\n", "", proof.DoorShut, "", "ether1"},
 		"a raw drop of high ports":                     {lists + dhcp + rules + accepted + final + "/ip firewall raw\nadd action=drop chain=prerouting dst-port=40000-65535 in-interface=ether1 protocol=tcp\n", "", proof.DoorShut, "", "doors.admin.on"},
@@ -208,6 +217,11 @@ func TestVPNsAsTheyRun(t *testing.T) {
 		"OpenVPN before":                   {"/interface ovpn-server server\nset enabled=yes port=1195\n", "openvpn", "tcp/1195", ""},
 		"SSTP":                             {"/interface sstp-server server\nset enabled=yes port=8443\n", "sstp", "tcp/8443", ""},
 		"no SSTP":                          {"", "sstp", "tcp/443", ""},
+		"PPTP is on":                       {"/interface pptp-server server\nset enabled=yes\n", "pptp", "tcp/1723 gre", ""},
+		"PPTP is off":                      {"", "pptp", "tcp/1723 gre", "does not run pptp now: gated all the same"},
+		"L2TP is off":                      {"/interface l2tp-server server\nset use-ipsec=yes\n", "l2tp-ipsec", "udp/500,1701,4500 ipsec-esp ipsec-ah", "does not run l2tp-ipsec now"},
+		"no peer of IPsec":                 {"", "ikev2", "udp/500,4500 ipsec-esp ipsec-ah", "does not run ikev2 now"},
+		"a peer of IPsec that is off":      {"/ip ipsec peer\nadd disabled=yes name=p1\n", "ikev2", "udp/500,4500 ipsec-esp ipsec-ah", "does not run ikev2 now"},
 		"what has no name":                 {"", "pptp", "tcp/1723,8000-8010 gre udp/1812", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,6 @@ package trusted_test
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -45,7 +44,7 @@ func TestBlankConnections(t *testing.T) {
 				t.Errorf("%t: %+v", always, e)
 			}
 		}
-		done, err := trusted.Revoke(t.Context(), session, ledger, netip.MustParseAddr("203.0.113.9"), false)
+		done, err := trusted.Revoke(t.Context(), session, ledger, rangeOf("203.0.113.9"), false)
 		left := strings.Join(done.Left, "; ")
 		if err != nil || always != strings.Contains(left, "source the router does not show") || always != (done.Connections == 0) || !always && left != "" {
 			t.Errorf("%t: %+v, %v", always, done, err)

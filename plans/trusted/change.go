@@ -21,9 +21,23 @@ func (e *OwnAddressError) Error() string {
 	return fmt.Sprintf("%s is where this session comes from: revoke it from elsewhere, or accept with --accept-risk=lose-session", e.Address)
 }
 
-// Add puts an address on a door's trusted list for a time; zero means until it is removed. An
-// existing entry gets the new time; the result says whether there was one. The comment must not
-// look like a mark.
+// NoNetworksError says that a door takes no whole networks.
+type NoNetworksError struct {
+	Door    Door
+	Network routeros.AddressRange
+}
+
+// Error implements error.
+func (e *NoNetworksError) Error() string {
+	return fmt.Sprintf("door %s/%s takes single addresses only, and %s is a network: in the list %s, a knock from inside would extend the whole network; "+
+		"write networks: %s-networks under doors.%s.trusted of the plan and apply it, or put the network under allow.addresses",
+		e.Door.Plan, e.Door.Name, e.Network, e.Door.List, e.Door.List, e.Door.Name)
+}
+
+// Add puts an address on a door's trusted list for a time; zero means until it is removed. More
+// than one address goes into the door's list of networks; a door without one gives a
+// *[NoNetworksError]. An existing entry gets the new time; the result says whether there was one.
+// The comment must not look like a mark.
 func Add(ctx context.Context, s Session, d Door, address routeros.AddressRange, timeout time.Duration, comment string) (existed bool, err error) {
 	if _, marked := routeros.FindMark(comment); marked {
 		return false, fmt.Errorf("the comment %q looks like a mark of rosknock: choose another", comment)
@@ -31,14 +45,20 @@ func Add(ctx context.Context, s Session, d Door, address routeros.AddressRange, 
 	if timeout > routeros.MaxListTimeout {
 		return false, fmt.Errorf("%s is too long: the router accepts at most %s", routeros.FormatDuration(timeout), routeros.FormatDuration(routeros.MaxListTimeout))
 	}
-	have, err := find(ctx, s, d, address)
+	list := d.List
+	if address.First != address.Last {
+		if list = d.Networks; list == "" {
+			return false, &NoNetworksError{d, address}
+		}
+	}
+	have, err := find(ctx, s, d.Family, list, address)
 	if err != nil {
 		return false, err
 	}
 	if have != nil {
 		return true, renew(ctx, s, d, *have, timeout)
 	}
-	c := routeros.NewCommand(d.Family.AddressList().Verb("add"), "list", d.List, "address", address.String())
+	c := routeros.NewCommand(d.Family.AddressList().Verb("add"), "list", list, "address", address.String())
 	if timeout > 0 {
 		c.Attrs = append(c.Attrs, routeros.Attribute{Name: "timeout", Value: routeros.FormatDuration(timeout)})
 	}
@@ -49,8 +69,8 @@ func Add(ctx context.Context, s Session, d Door, address routeros.AddressRange, 
 	return false, err
 }
 
-func find(ctx context.Context, s Session, d Door, address routeros.AddressRange) (*routeros.ListEntry, error) {
-	reply, err := s.Run(ctx, routeros.Print(d.Family.AddressList()).Where("list="+d.List))
+func find(ctx context.Context, s Session, f routeros.Family, list string, address routeros.AddressRange) (*routeros.ListEntry, error) {
+	reply, err := s.Run(ctx, routeros.Print(f.AddressList()).Where("list="+list))
 	if err != nil {
 		return nil, err
 	}
@@ -87,23 +107,20 @@ type Revocation struct {
 // busy.
 const mostRounds = 4
 
-// Revoke removes an address from the trusted list of every door and from their stage lists, from
-// which one more knock would bring it back. Then it removes the address from their quarantines:
-// this is as if it had never knocked, and helps somebody who was caught. Then it cuts the address's
-// connections, reads the router again and says what is left. Entries that cover more than this
-// address are left alone and reported. The operator's own address is refused with an
-// *[OwnAddressError] unless own is true.
-func Revoke(ctx context.Context, s Session, l Ledger, address netip.Addr, own bool) (Revocation, error) {
-	if !own && slices.Contains(l.Own, address) {
-		return Revocation{}, &OwnAddressError{address}
+// Revoke removes an address, or all addresses of a network, from the lists that every door lets in
+// and from their stage lists, from which one more knock would bring them back. Then it removes them
+// from their quarantines: this is as if they had never knocked, and helps somebody who was caught.
+// Then it cuts their connections, reads the router again and says what is left. Entries that cover
+// more than what is revoked are left alone and reported. The operator's own address is refused with
+// an *[OwnAddressError] unless own is true.
+func Revoke(ctx context.Context, s Session, l Ledger, address routeros.AddressRange, own bool) (Revocation, error) {
+	if at := slices.IndexFunc(l.Own, address.Contains); at >= 0 && !own {
+		return Revocation{}, &OwnAddressError{l.Own[at]}
 	}
-	f := routeros.IPv4
-	if address.Is6() {
-		f = routeros.IPv6
-	}
+	f := address.Family()
 	var done Revocation
 	for range mostRounds {
-		hits, wider, err := listed(ctx, s, l.lists(f), f, address)
+		hits, wider, err := listed(ctx, s, l, f, address)
 		if err != nil {
 			return done, err
 		}
@@ -130,7 +147,7 @@ func (l Ledger) lists(f routeros.Family) []string {
 			continue
 		}
 		stages = append(stages, d.Stages...)
-		trusted = append(trusted, d.List)
+		trusted = append(trusted, d.Lists()...)
 		if d.Quarantine != "" {
 			quarantines = append(quarantines, d.Quarantine)
 		}
@@ -138,9 +155,15 @@ func (l Ledger) lists(f routeros.Family) []string {
 	return slices.Concat(stages, trusted, quarantines)
 }
 
-// listed finds the entries for exactly the address, in the order of the lists, and describes those
-// that cover it with others.
-func listed(ctx context.Context, s Session, lists []string, f routeros.Family, address netip.Addr) (ids, wider []string, err error) {
+// letsIn reports whether a door of a family lets in the members of a list.
+func (l Ledger) letsIn(f routeros.Family, list string) bool {
+	return slices.ContainsFunc(l.Doors, func(d Door) bool { return d.Family == f && slices.Contains(d.Lists(), list) })
+}
+
+// listed finds the entries for nothing but what is revoked, in the order of the lists, and describes
+// those that cover more.
+func listed(ctx context.Context, s Session, l Ledger, f routeros.Family, address routeros.AddressRange) (ids, wider []string, err error) {
+	lists := l.lists(f)
 	commands := make([]routeros.Command, len(lists))
 	for i, list := range lists {
 		commands[i] = routeros.Print(f.AddressList()).Where("list=" + list)
@@ -160,11 +183,15 @@ func listed(ctx context.Context, s Session, lists []string, f routeros.Family, a
 			e := routeros.ReadListEntry(row)
 			covers, ok := e.Range()
 			switch {
-			case e.Disabled || !ok || !covers.Contains(address):
-			case covers.First == covers.Last:
+			case e.Disabled || !ok || !covers.Overlaps(address):
+			case address.Contains(covers.First) && address.Contains(covers.Last):
 				ids = append(ids, e.ID)
 			default:
-				wider = append(wider, fmt.Sprintf("the entry %s of the list %s covers it together with other addresses", e.Address, e.List))
+				text := fmt.Sprintf("the entry %s of the list %s covers it together with other addresses", e.Address, e.List)
+				if l.letsIn(f, e.List) {
+					text += ", and still lets it in: revoke " + e.Address + " too"
+				}
+				wider = append(wider, text)
 			}
 		}
 	}
@@ -198,9 +225,9 @@ func remove(ctx context.Context, s Session, menu routeros.Menu, ids []string) (i
 	return n, nil
 }
 
-// cut removes the address's connections and reports those that are left. A connection that the
-// router picks up again in mid-stream returns
-func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address netip.Addr, done Revocation) (Revocation, error) {
+// cut removes the connections of what is revoked and reports those that are left. A connection that
+// the router picks up again in mid-stream returns.
+func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address routeros.AddressRange, done Revocation) (Revocation, error) {
 	found, _, err := connections(ctx, s, f, address)
 	if err != nil {
 		return done, err
@@ -218,7 +245,7 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 	if blank > 0 {
 		done.Left = append(done.Left, fmt.Sprintf("connections whose source the router does not show: %d; some may be from this address", blank))
 	}
-	hits, _, err := listed(ctx, s, l.lists(f), f, address)
+	hits, _, err := listed(ctx, s, l, f, address)
 	if err != nil {
 		return done, err
 	}
@@ -228,15 +255,15 @@ func cut(ctx context.Context, s Session, l Ledger, f routeros.Family, address ne
 	return sessions(ctx, s, address, done)
 }
 
-// connections lists the ids of the connections that the address opened. Ports stand with the
+// connections lists the ids of the connections that the addresses opened. Ports stand with the
 // address or in a column of their own (routeros-facts § 7). blank is how many rows tell no address.
-func connections(ctx context.Context, s Session, f routeros.Family, address netip.Addr) (ids []string, blank int, err error) {
+func connections(ctx context.Context, s Session, f routeros.Family, address routeros.AddressRange) (ids []string, blank int, err error) {
 	rows, err := connectionRows(ctx, s, f, ".id", "src-address")
 	for _, row := range rows {
 		switch from := source(row.Get("src-address")); {
 		case !from.IsValid() || row.Get(".id") == "":
 			blank++
-		case from.Unmap() == address:
+		case address.Contains(from.Unmap()):
 			ids = append(ids, row.Get(".id"))
 		}
 	}
@@ -271,7 +298,7 @@ func source(text string) netip.Addr {
 // sessions reports who is logged in on the router from the address. Ending a session needs a policy
 // that a provisioning user lacks, and works differently from version to version (routeros-facts §
 // 7).
-func sessions(ctx context.Context, s Session, address netip.Addr, done Revocation) (Revocation, error) {
+func sessions(ctx context.Context, s Session, address routeros.AddressRange, done Revocation) (Revocation, error) {
 	reply, err := s.Run(ctx, routeros.Print(routeros.UserActive))
 	if err != nil {
 		if _, refused := errors.AsType[*api.TrapError](err); refused {
@@ -280,7 +307,7 @@ func sessions(ctx context.Context, s Session, address netip.Addr, done Revocatio
 		return done, err
 	}
 	for _, row := range reply.Rows {
-		if source(row.Get("address")) == address {
+		if from := source(row.Get("address")); from.IsValid() && address.Contains(from.Unmap()) {
 			done.Left = append(done.Left, fmt.Sprintf("the user %q is logged in from it over %s", row.Get("name"), row.Get("via")))
 		}
 	}

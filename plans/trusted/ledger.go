@@ -36,11 +36,23 @@ type Door struct {
 	List       string
 	Stages     []string
 	Quarantine string
+	// Networks is the list of whole networks that are let in by hand, "" if the door has none.
+	Networks string
 }
 
-// Entry is one row of a trusted list.
+// Lists are the lists whose members the door lets in.
+func (d Door) Lists() []string {
+	if d.Networks == "" {
+		return []string{d.List}
+	}
+	return []string{d.List, d.Networks}
+}
+
+// Entry is one row of a list that a door lets in.
 type Entry struct {
 	Door
+	// In is the list that holds it: one of the door's Lists.
+	In      string
 	ID      string
 	Address string
 	Comment string
@@ -80,7 +92,7 @@ type Ledger struct {
 	Own []netip.Addr
 }
 
-// Read finds the doors of a router and reads their trusted lists; other lists are not fetched,
+// Read finds the doors of a router and reads the lists that they let in; other lists are not fetched,
 // however long they are.
 func Read(ctx context.Context, s Session) (Ledger, error) {
 	var ledger Ledger
@@ -146,7 +158,7 @@ func rules(rows []routeros.Attributes) []routeros.Rule {
 }
 
 // Doors finds the doors among the rules of one filter table: stage rules fill lists, and the list
-// that an open rule accepts is the trusted one; rules for stages out of order and decoys fill the
+// that an open rule accepts is the trusted one; that of networks has a rule of its own; rules for stages out of order and decoys fill the
 // quarantine. A disabled door counts too.
 func Doors(f routeros.Family, table []routeros.Rule) []Door {
 	var doors []Door
@@ -168,6 +180,14 @@ func Doors(f routeros.Family, table []routeros.Rule) []Door {
 		switch {
 		case strings.HasPrefix(part, "open"):
 			at(mark.Plan, name).List = r.Attrs.Get("src-address-list")
+		case strings.HasPrefix(part, "networks"):
+			at(mark.Plan, name).Networks = r.Attrs.Get("src-address-list")
+		case strings.HasPrefix(part, "forward-") && r.Attrs.Has("src-address-list"): // of a door that opens forwards only
+			if door, networks := strings.CutSuffix(name, ".networks"); networks {
+				at(mark.Plan, door).Networks = r.Attrs.Get("src-address-list")
+			} else {
+				at(mark.Plan, door).List = r.Attrs.Get("src-address-list")
+			}
 		case strings.HasPrefix(part, "stage-"):
 			d := at(mark.Plan, name)
 			if list := r.Attrs.Get("address-list"); !slices.Contains(d.Stages, list) {
@@ -184,9 +204,12 @@ func Doors(f routeros.Family, table []routeros.Rule) []Door {
 }
 
 func entries(ctx context.Context, s Session, doors []Door) ([]Entry, error) {
-	commands := make([]routeros.Command, len(doors))
-	for i, d := range doors {
-		commands[i] = routeros.Print(d.Family.AddressList()).Where("list=" + d.List)
+	var commands []routeros.Command
+	var of []Door // of each command
+	for _, d := range doors {
+		for _, list := range d.Lists() {
+			commands, of = append(commands, routeros.Print(d.Family.AddressList()).Where("list="+list)), append(of, d)
+		}
 	}
 	if len(commands) == 0 {
 		return nil, nil
@@ -202,7 +225,7 @@ func entries(ctx context.Context, s Session, doors []Door) ([]Entry, error) {
 		}
 		for _, row := range r.Rows {
 			if e := routeros.ReadListEntry(row); !e.Disabled {
-				out = append(out, entry(doors[i], e))
+				out = append(out, entry(of[i], e))
 			}
 		}
 	}
@@ -222,7 +245,7 @@ func entry(d Door, e routeros.ListEntry) Entry {
 	case e.Dynamic:
 		kind = DNS
 	}
-	return Entry{Door: d, ID: e.ID, Address: e.Address, Comment: e.Comment, Since: e.Created, ExpiresIn: e.Timeout, Expires: e.Timed, Kind: kind}
+	return Entry{Door: d, In: e.List, ID: e.ID, Address: e.Address, Comment: e.Comment, Since: e.Created, ExpiresIn: e.Timeout, Expires: e.Timed, Kind: kind}
 }
 
 // Choose returns the doors of a name, DOOR or PLAN/DOOR, in the families of the address; an empty

@@ -1,6 +1,7 @@
 package trusted_test
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
 	"slices"
@@ -35,6 +36,16 @@ type bench struct {
 
 func newBench(t testing.TB, plan string) bench {
 	t.Helper()
+	text, err := fixtures.Plan(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newBenchOf(t, text)
+}
+
+// newBenchOf is a bench with the text of a plan.
+func newBenchOf(t testing.TB, plan []byte) bench {
+	t.Helper()
 	now := time.Date(2026, 9, 25, 8, 50, 30, 0, time.UTC)
 	b := bench{t: t, now: &now}
 	text, err := fixtures.Router("defconf.rsc")
@@ -58,13 +69,10 @@ func (b *bench) connect() {
 	b.session = session
 }
 
-func (b *bench) carry(name string) {
+func (b *bench) carry(text []byte) {
 	b.t.Helper()
-	text, err := fixtures.Plan(name)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	if b.plan, err = plans.Read(name, text); err != nil {
+	var err error
+	if b.plan, err = plans.Read("plan.yaml", text); err != nil {
 		b.t.Fatal(err)
 	}
 	s, err := b.session.Snapshot(b.t.Context())
@@ -126,13 +134,13 @@ func TestLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for address, lasting := range map[string]time.Duration{"198.51.100.7": 0, "198.51.100.64/26": 2 * time.Hour} {
+	for address, lasting := range map[string]time.Duration{"198.51.100.7": 0, "198.51.100.64": 2 * time.Hour} {
 		r, _ := routeros.ParseAddressRange(address)
 		if existed, err := trusted.Add(t.Context(), b.session, door, r, lasting, "by hand"); err != nil || existed {
 			t.Fatalf("%s: %v, %v", address, existed, err)
 		}
 	}
-	want := []string{"198.51.100.64/26 timed 2h", "198.51.100.7 static 0s", "203.0.113.9 knocked 6d23h"}
+	want := []string{"198.51.100.64 timed 2h", "198.51.100.7 static 0s", "203.0.113.9 knocked 6d23h"}
 	if got := addresses(b.ledger()); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
@@ -198,7 +206,7 @@ func TestRevoke(t *testing.T) {
 	knock := b.plan.Doors[0].Knock
 	b.knock("203.0.113.9", knock...)
 	b.knock("203.0.113.10", knock...)
-	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
+	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), rangeOf("203.0.113.9"), false)
 	if err != nil || done.Entries != 3 || done.Connections == 0 || len(done.Left) > 0 {
 		t.Fatalf("%+v, %v", done, err)
 	}
@@ -208,23 +216,104 @@ func TestRevoke(t *testing.T) {
 	if b.knock("203.0.113.10") != firewall.Accept {
 		t.Error("somebody else was shut out")
 	}
-	again, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
+	again, err := trusted.Revoke(t.Context(), b.session, b.ledger(), rangeOf("203.0.113.9"), false)
 	if err != nil || again.Entries != 0 {
 		t.Errorf("a second time: %+v, %v", again, err)
 	}
 }
 
-func TestRevokeUnderAPrefix(t *testing.T) {
-	b := newBench(t, "seed.yaml")
-	door, _ := b.ledger().Choose("", routeros.IPv4)
-	r, _ := routeros.ParseAddressRange("203.0.113.0/28")
-	if _, err := trusted.Add(t.Context(), b.session, door, r, time.Hour, ""); err != nil {
+// seedWith is seed.yaml with a list of networks.
+func seedWith(t *testing.T) []byte {
+	t.Helper()
+	text, err := fixtures.Plan("seed.yaml")
+	if err != nil {
 		t.Fatal(err)
 	}
-	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
-	if err != nil || len(done.Left) != 1 || !strings.Contains(done.Left[0], "203.0.113.0/28") {
+	return bytes.Replace(text, []byte("for: 7d}"), []byte("for: 7d, networks: guests}"), 1)
+}
+
+// TestAddNetwork: a network goes into the door's list of networks. A knock from inside does not
+// extend it, and is an entry of its own.
+func TestAddNetwork(t *testing.T) {
+	b := newBenchOf(t, seedWith(t))
+	door, err := b.ledger().Choose("", routeros.IPv4)
+	if err != nil || door.Networks != "guests" {
+		t.Fatalf("%+v, %v", door, err)
+	}
+	if existed, err := trusted.Add(t.Context(), b.session, door, rangeOf("203.0.113.0/28"), 2*time.Hour, "by hand"); err != nil || existed {
+		t.Fatal(existed, err)
+	}
+	if b.knock("203.0.113.9") != firewall.Accept || b.knock("203.0.113.16") != firewall.Drop {
+		t.Error("the network, and nothing else, is let in")
+	}
+	b.knock("203.0.113.9", b.plan.Doors[0].Knock...)
+	if got, want := addresses(b.ledger()), []string{"203.0.113.0/28 timed 2h", "203.0.113.9 knocked 1w"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	for _, e := range b.ledger().Entries {
+		if want := map[bool]string{true: "guests", false: "trusted"}[e.Kind == trusted.Timed]; e.In != want {
+			t.Errorf("%s is in %s", e.Address, e.In)
+		}
+	}
+	*b.now = b.now.Add(2*time.Hour + time.Second)
+	if b.knock("203.0.113.9") != firewall.Accept || b.knock("203.0.113.10") != firewall.Drop {
+		t.Error("after the network's time, only those who knocked are let in")
+	}
+}
+
+// TestAddNetworkNowhere: a door without a list of networks takes none, however small it is.
+func TestAddNetworkNowhere(t *testing.T) {
+	b := newBench(t, "seed.yaml")
+	door, _ := b.ledger().Choose("", routeros.IPv4)
+	for _, network := range []string{"203.0.113.0/28", "203.0.113.8/31", "203.0.113.8-203.0.113.10"} {
+		_, err := trusted.Add(t.Context(), b.session, door, rangeOf(network), time.Hour, "")
+		if _, refused := errors.AsType[*trusted.NoNetworksError](err); !refused {
+			t.Errorf("%s: %v", network, err)
+		}
+	}
+	if got := addresses(b.ledger()); len(got) > 0 {
+		t.Errorf("refused, and yet listed: %q", got)
+	}
+	if _, err := trusted.Add(t.Context(), b.session, door, rangeOf("203.0.113.9/32"), time.Hour, ""); err != nil {
+		t.Errorf("one address as a prefix: %v", err)
+	}
+}
+
+// TestRevokeUnderANetwork: who is revoked inside a trusted network stays trusted by it, and this is
+// said. The network itself is revoked with everybody in it.
+func TestRevokeUnderANetwork(t *testing.T) {
+	b := newBenchOf(t, seedWith(t))
+	door, _ := b.ledger().Choose("", routeros.IPv4)
+	if _, err := trusted.Add(t.Context(), b.session, door, rangeOf("203.0.113.0/28"), time.Hour, ""); err != nil {
+		t.Fatal(err)
+	}
+	b.knock("203.0.113.9", b.plan.Doors[0].Knock...)
+	b.knock("203.0.113.77", b.plan.Doors[0].Knock...)
+	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), rangeOf("203.0.113.9"), false)
+	if err != nil || len(done.Left) != 1 || !strings.Contains(done.Left[0], "203.0.113.0/28 of the list guests") || !strings.Contains(done.Left[0], "still lets it in") {
 		t.Errorf("%+v, %v", done, err)
 	}
+	b.knock("203.0.113.9", b.plan.Doors[0].Knock...)
+	done, err = trusted.Revoke(t.Context(), b.session, b.ledger(), rangeOf("203.0.113.0/28"), false)
+	if err != nil || len(done.Left) > 0 || done.Entries != 4 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	if b.knock("203.0.113.9") != firewall.Drop || b.knock("203.0.113.77") != firewall.Accept {
+		t.Error("the network, and nobody else, is shut out")
+	}
+	l := b.ledger()
+	l.Own = []netip.Addr{netip.MustParseAddr("203.0.113.3")}
+	if _, err = trusted.Revoke(t.Context(), b.session, l, rangeOf("203.0.113.0/28"), false); err == nil {
+		t.Error("the session's own network was revoked")
+	}
+}
+
+func rangeOf(text string) routeros.AddressRange {
+	r, err := routeros.ParseAddressRange(text)
+	if err != nil {
+		panic(err)
+	}
+	return r
 }
 
 func TestRevokeOwn(t *testing.T) {
@@ -232,14 +321,14 @@ func TestRevokeOwn(t *testing.T) {
 	l := b.ledger()
 	l.Own = []netip.Addr{netip.MustParseAddr("203.0.113.9")}
 	b.knock("203.0.113.9", b.plan.Doors[0].Knock...)
-	_, err := trusted.Revoke(t.Context(), b.session, l, l.Own[0], false)
+	_, err := trusted.Revoke(t.Context(), b.session, l, rangeOf("203.0.113.9"), false)
 	if _, own := errors.AsType[*trusted.OwnAddressError](err); !own {
 		t.Fatalf("%v", err)
 	}
 	if len(b.ledger().Entries) != 1 {
 		t.Error("refused, and yet something is gone")
 	}
-	if done, err := trusted.Revoke(t.Context(), b.session, l, l.Own[0], true); err != nil || done.Entries != 3 {
+	if done, err := trusted.Revoke(t.Context(), b.session, l, rangeOf("203.0.113.9"), true); err != nil || done.Entries != 3 {
 		t.Errorf("told to: %+v, %v", done, err)
 	}
 }
@@ -257,14 +346,14 @@ func TestRevokeFromQuarantine(t *testing.T) {
 	if b.knock("203.0.113.9", slices.Concat(knock[:3], []plans.Stage{decoy, knock[3]})...) == firewall.Accept {
 		t.Fatal("the door opened from quarantine")
 	}
-	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false)
+	done, err := trusted.Revoke(t.Context(), b.session, b.ledger(), rangeOf("203.0.113.9"), false)
 	if err != nil || done.Entries != 4 || len(done.Left) > 0 {
 		t.Fatalf("%v, %+v", err, done)
 	}
 	if b.knock("203.0.113.9", knock[3]) == firewall.Accept {
 		t.Error("one knock opens after the revocation")
 	}
-	if _, err := trusted.Revoke(t.Context(), b.session, b.ledger(), netip.MustParseAddr("203.0.113.9"), false); err != nil {
+	if _, err := trusted.Revoke(t.Context(), b.session, b.ledger(), rangeOf("203.0.113.9"), false); err != nil {
 		t.Fatal(err)
 	}
 	if b.knock("203.0.113.9", knock...) != firewall.Accept {

@@ -145,7 +145,7 @@ func (w *Watch) catchUp(l Ledger, each func(Event) error) error {
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(before), key.compare) {
 		e := before[k]
-		if now, still := fresh[k]; !still || now.Address != e.Address || now.List != e.List {
+		if now, still := fresh[k]; !still || now.Address != e.Address || now.In != e.In {
 			if err := each(w.gone(e)); err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (w *Watch) catchUp(l Ledger, each func(Event) error) error {
 		k := key{entry.Family, entry.ID}
 		e := fresh[k]
 		was, known := before[k]
-		if known = known && was.Address == e.Address && was.List == e.List; !known {
+		if known = known && was.Address == e.Address && was.In == e.In; !known {
 			if err := each(Event{w.now(), Added, e.Entry}); err != nil {
 				return err
 			}
@@ -202,7 +202,7 @@ func (w *Watch) row(f routeros.Family, row routeros.Attributes, each func(Event)
 		return each(w.gone(was))
 	}
 	e := routeros.ReadListEntry(row)
-	at := slices.IndexFunc(w.doors, func(d Door) bool { return d.Family == f && d.List == e.List })
+	at := slices.IndexFunc(w.doors, func(d Door) bool { return d.Family == f && slices.Contains(d.Lists(), e.List) })
 	if e.Disabled || at < 0 {
 		if known { // moved to another list, or switched off
 			delete(w.known, k)

@@ -128,7 +128,7 @@ func (p part) identifies() bool { return slices.Contains(routeros.SerialMenus(),
 
 // read puts the rows of a part into a snapshot, if they are not too large.
 func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
-	if p.menu == routeros.ServiceMenu || p.menu == routeros.InterfaceLists {
+	if p.menu == routeros.ServiceMenu || p.menu == routeros.InterfaceLists || p.menu == routeros.WireGuardPeers {
 		size := 0
 		for _, row := range rows {
 			for _, value := range row.All() {
@@ -167,12 +167,7 @@ func snapshotParts() []part {
 	for _, m := range routeros.NetworkMenus() {
 		parts = append(parts, part{m, mayFail, fillNetwork})
 	}
-	return append(parts, part{routeros.IPv6Settings, mayFail, fillIPv6})
-}
-
-func fillIPv6(s *routeros.Snapshot, _ routeros.Menu, rows []routeros.Attributes) error {
-	s.IPv6Off = len(rows) > 0 && rows[0].Bool("disable-ipv6")
-	return nil
+	return parts
 }
 
 // fillSettings keeps the rows of a menu of servers.

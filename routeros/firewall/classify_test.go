@@ -127,7 +127,7 @@ func TestUnreadable(t *testing.T) {
 		{"connection-bytes", "5"}, {"connection-bytes", "30-0"}, {"time", "8h-18h,foo"}, {"time", "8h"}, {"time", "8h-8h"},
 		{"tcp-flags", "odd"}, {"tcp-mss", "0-500"}, {"tcp-mss", "x"}, {"icmp-options", "echo"}, {"packet-size", "9-5"}, {"packet-size", "-5"}, {"packet-size", "+5"},
 		{"ttl", "near:5"}, {"ttl", "equal:300"}, {"fragment", "maybe"}, {"src-mac-address", "02:00"}, {"src-mac-address", "02:00:5E:00:00:0G"},
-		{"ipsec-policy", "out,none"}, {"ipv4-options", "router-alert"}, {"ipv4-options", "no-timestamp"},
+		{"ipsec-policy", "out,none"}, {"ipv4-options", "odd"}, {"ipv4-options", "another"}, {"ipv4-options", "no-security"},
 		{"headers", "none"}, {"headers", "hop:exact"}, {"tos", "16"}, {"p2p", "all-p2p"}, {"connection-mark", "no-mark"}, {"packet-mark", "no-mark"},
 		{"in-bridge-port", "ether1"}, {"out-bridge-port-list", "WAN"}, {"connection-type", "ftp"}, {"connection-rate", "0-100k"}, {"realm", "5"},
 		{"ingress-priority", "0"}, {"priority", "0"}, {"routing-mark", "main"}, {"brand-new-in-8.0", "yes"},

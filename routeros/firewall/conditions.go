@@ -109,8 +109,34 @@ type Carries struct{ Text string }
 // SentBy asks for the source's hardware address, in upper case.
 type SentBy struct{ MAC string }
 
-// Always is a condition that every packet meets, or none: a [Packet] has no IPv4 options.
-type Always bool
+// HasOption asks for a packet with one of some IPv4 options, or without all of them.
+type HasOption struct {
+	Of   Options
+	Want bool
+}
+
+// Count is what a matcher counts over the packets of its rule, or of all rules.
+type Count uint8
+
+// The counts.
+const (
+	CountPorts       Count = iota // psd: ports to which a source has not sent before
+	CountConnections              // connection-limit: connections of one network of sources
+)
+
+// Counted is a question that earlier packets settle. Some packets are not counted at all and never
+// match, with a ! neither: see [Counted.Counts].
+type Counted struct{ Of Count }
+
+// Counts reports whether a packet is counted (routeros-facts § 15.1). psd counts TCP and UDP, but
+// no later fragment and no TCP with ACK or RST; connection-limit counts what belongs to a
+// connection.
+func (t Counted) Counts(p *Packet) bool {
+	if t.Of == CountConnections {
+		return p.State != Invalid && p.State != Untracked
+	}
+	return !p.Fragment && (p.Protocol == 17 || p.Protocol == 6 && p.TCPFlags&(ACK|RST) == 0)
+}
 
 // answer is what a condition says of a packet.
 type answer uint8
@@ -249,10 +275,13 @@ func (t Listed) on(k *walk) answer {
 	return is(k.listed(t.List, k.packet.Dst))
 }
 
-// face is the interface of a packet. One for the router itself leaves by none, so it is not one of
-// all either.
+// face is the interface of a packet. One for the router itself leaves by none, and one that the
+// router made came in by none: that is not one of all either, and only a ! matches it
+// (routeros-facts § 15.1).
 func (k *walk) face(w Way) (name string, a answer) {
 	switch {
+	case w == In && k.made:
+		return "", no
 	case w == In:
 		return k.packet.InInterface, yes
 	case k.sent && !k.leaves:
@@ -404,4 +433,11 @@ func (t SentBy) on(k *walk) answer {
 	return is(strings.EqualFold(k.packet.SrcMAC, t.MAC))
 }
 
-func (t Always) on(*walk) answer { return is(bool(t)) }
+func (t HasOption) on(k *walk) answer { return is((k.packet.Options&t.Of != 0) == t.Want) }
+
+func (t Counted) on(k *walk) answer {
+	if !t.Counts(&k.packet) {
+		return absent
+	}
+	return unknown
+}

@@ -86,7 +86,9 @@ func contentMatcher(name string) (matcher, bool) {
 }
 
 // undecidable holds the matchers that no packet settles. Those on earlier packets of the rule, or
-// on chance; a hash over addresses counts as chance, how the router computes it is not known. Those
+// on chance: limit is a bucket that begins full, and how full it is no snapshot shows; the hash of
+// per-connection-classifier begins with a random number (routeros-facts § 15.1). Of psd and
+// connection-limit it is known which packets they never match. Those
 // on what other parts of the router made of the packet: marks of the mangle table, no-mark
 // included, the hotspot, the bridge, queues and routes. And those of which the meaning is not known
 // well enough: p2p does nothing from RouterOS 7 on; of tos, new in 7.21, the form of the values is
@@ -94,8 +96,12 @@ func contentMatcher(name string) (matcher, bool) {
 // ipv6-nonxt; tls-host depends on how the client cuts its greeting into packets.
 func undecidable(name string) (matcher, bool) {
 	switch name {
-	case "limit", "dst-limit", "nth", "psd", "connection-limit", "connection-rate", "per-connection-classifier":
+	case "limit", "dst-limit", "nth", "connection-rate", "per-connection-classifier":
 		return matcher{read: unread, cost: 1, counts: true}, true
+	case "psd":
+		return matcher{read: readPortScan, cost: 1, counts: true}, true
+	case "connection-limit":
+		return matcher{read: readConnections, cost: 1, counts: true}, true
 	case "random":
 		return matcher{read: readChance, cost: 1, counts: true}, true
 	case "connection-type", "layer7-protocol":
@@ -448,15 +454,26 @@ func readPolicy(_, value string) (Test, error) {
 	return nil, unreadable()
 }
 
-// readOptions leaves the kinds of options undecided, for a packet that does have some would be
-// taken for one without.
+// readOptions reads any, none, router-alert, no-router-alert and so on.
 func readOptions(_, value string) (Test, error) {
 	switch value {
 	case "none", "any":
-		return Always(value == "none"), nil
-	case "loose-source-routing", "no-record-route", "no-router-alert", "no-source-routing", "no-timestamp",
-		"record-route", "router-alert", "strict-source-routing", "timestamp":
-		return nil, nil
+		return HasOption{AnyOption, value == "any"}, nil
+	case "no-source-routing":
+		return HasOption{LooseSource | StrictSource, false}, nil
+	case "no-record-route", "no-router-alert", "no-timestamp":
+		one, _ := ParseOption(strings.TrimPrefix(value, "no-"))
+		return HasOption{one, false}, nil
 	}
-	return nil, &ValueError{Reason: UnknownWord}
+	one, ok := ParseOption(value)
+	if !ok || one == OtherOption {
+		return nil, &ValueError{Reason: UnknownWord}
+	}
+	return HasOption{one, true}, nil
 }
+
+// readPortScan reads psd=21,3s,3,1. What it counts is in one table of 256 sources for all rules of
+// the router, so no snapshot shows it (routeros-facts § 15.1).
+func readPortScan(string, string) (Test, error) { return Counted{CountPorts}, nil }
+
+func readConnections(string, string) (Test, error) { return Counted{CountConnections}, nil }

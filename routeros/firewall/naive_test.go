@@ -279,6 +279,8 @@ func (n *naive) match(name, v string) (yes, known bool) {
 		return p.Protocol == 6 && !p.Fragment && naiveFlags(v, p.TCPFlags), true
 	case "fragment":
 		return p.Fragment == (v == "yes"), true
+	case "ipv4-options":
+		return naiveOptions(v, p.Options), true
 	case "content":
 		return strings.Contains(string(p.Payload), v), true
 	case "dscp":
@@ -302,6 +304,17 @@ func naivePorts(list string, port int) bool {
 		}
 	}
 	return false
+}
+
+func naiveOptions(kind string, has firewall.Options) bool {
+	kinds := map[string]firewall.Options{"record-route": firewall.RecordRoute, "no-record-route": firewall.RecordRoute, "no-source-routing": firewall.LooseSource}
+	switch kind {
+	case "any":
+		return has != 0
+	case "none":
+		return has == 0
+	}
+	return (has&kinds[kind] != 0) != strings.HasPrefix(kind, "no-")
 }
 
 func naiveFlags(list string, flags firewall.Flags) bool {
@@ -345,7 +358,8 @@ func naiveRule(t *rapid.T, menu routeros.Menu, chain string, id int) routeros.Ru
 		"dst-address": {"192.0.2.1", "!192.0.2.0/24", "192.168.88.7", "!192.168.88.0/24"}, "dst-address-type": {"local", "!local", "unicast"},
 		"src-address-list": {"a", "!a", "b", "!b", "p"}, "dst-address-list": {"a", "!a"}, "in-interface": {"ether1", "!ether1"}, "out-interface": {"bridge", "!bridge"}, "out-interface-list": {"LAN", "!LAN", "all"},
 		"in-interface-list": {"LAN", "!LAN", "BOTH", "ONLY", "!ONLY", "all"}, "packet-size": {"60", "0-80", "!60"}, "ttl": {"equal:64", "not-equal:64", "less-than:9", "greater-than:63"},
-		"fragment": {"yes", "no"}, "content": {"open", "!open"}, "dscp": {"0", "!46"}, "src-mac-address": {"02:00:5E:00:00:01", "!02:00:5E:00:00:01"},
+		"ipv4-options": {"any", "none", "record-route", "no-record-route", "no-source-routing"},
+		"fragment":     {"yes", "no"}, "content": {"open", "!open"}, "dscp": {"0", "!46"}, "src-mac-address": {"02:00:5E:00:00:01", "!02:00:5E:00:00:01"},
 		"protocol": {"tcp", "udp", "icmp", "!tcp", "gre"}, "connection-state": {"new", "!new", "established,related", "invalid", "untracked", "!invalid,untracked"},
 		"connection-nat-state": {"dstnat", "!dstnat"}, "disabled": {"no", "yes"},
 		"dst-port": {"22", "!22", "20-30,80"}, "src-port": {"1024-65535", "!53"}, "port": {"22,53"}, "icmp-options": {"8:0", "!8:0"}, "tcp-flags": {"syn", "syn,!ack", "!syn"},
@@ -440,6 +454,7 @@ func naivePacket(t *rapid.T) firewall.Packet {
 		InInterface: rapid.SampledFrom([]string{"ether1", "bridge"}).Draw(t, "in"), Size: rapid.SampledFrom([]int{60, 80, 81}).Draw(t, "size"),
 		TTL: rapid.SampledFrom([]uint8{8, 64, 65}).Draw(t, "ttl"), DSCP: rapid.SampledFrom([]uint8{0, 46}).Draw(t, "dscp"),
 		State: firewall.State(rapid.IntRange(0, 4).Draw(t, "state")), SrcMAC: rapid.SampledFrom([]string{"02:00:5E:00:00:01", "02:00:5E:00:00:02"}).Draw(t, "mac"),
+		Options:  rapid.SampledFrom([]firewall.Options{0, 0, firewall.RecordRoute, firewall.LooseSource, firewall.RecordRoute | firewall.OtherOption}).Draw(t, "options"),
 		Fragment: rapid.IntRange(0, 6).Draw(t, "fragment") == 0, Payload: []byte(rapid.SampledFrom([]string{"", "open sesame"}).Draw(t, "payload")),
 	}
 	switch p.Protocol {

@@ -26,7 +26,7 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
-// Packet is one packet as the firewall sees it. It has no IPv4 options.
+// Packet is one packet as the firewall sees it.
 type Packet struct {
 	Protocol         uint8
 	Src, Dst         netip.Addr
@@ -39,7 +39,8 @@ type Packet struct {
 	Size               int
 	TTL                uint8 // or the hop limit of IPv6
 	DSCP               uint8
-	Fragment           bool // a second or later fragment: it has neither ports nor an ICMP type nor TCP flags
+	Options            Options // of the IPv4 header
+	Fragment           bool    // a second or later fragment: it has neither ports nor an ICMP type nor TCP flags
 	ICMPType, ICMPCode uint8
 	TCPFlags           Flags
 	MSS                uint16 // the maximum segment size that a SYN offers; 0 when unknown
@@ -151,6 +152,55 @@ func (f Flags) String() string {
 	return strings.Join(out, ",")
 }
 
+// Options are options of the IPv4 header.
+type Options uint8
+
+// The IPv4 options that a rule can ask for, and one that stands for all others.
+const (
+	LooseSource Options = 1 << iota
+	StrictSource
+	RecordRoute
+	RouterAlert
+	Timestamp
+	OtherOption
+)
+
+// AnyOption are all options.
+const AnyOption = LooseSource | StrictSource | RecordRoute | RouterAlert | Timestamp | OtherOption
+
+func optionNames() []string {
+	return []string{"loose-source-routing", "strict-source-routing", "record-route", "router-alert", "timestamp", "another"}
+}
+
+// ParseOption reads the router's word for one option; for those that it has no word for there is
+// "another".
+func ParseOption(name string) (o Options, ok bool) {
+	i := slices.Index(optionNames(), name)
+	return 1 << max(i, 0), i >= 0
+}
+
+// Each returns the options one by one.
+func (o Options) Each() []Options {
+	var out []Options
+	for i := range optionNames() {
+		if one := Options(1) << i; o&one != 0 {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// String returns the router's words for the options.
+func (o Options) String() string {
+	var out []string
+	for i, name := range optionNames() {
+		if o&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return strings.Join(out, ",")
+}
+
 // Verdict is what becomes of a packet.
 type Verdict uint8
 
@@ -241,6 +291,9 @@ func (p Packet) String() string {
 	}
 	if p.InInterface != "" {
 		b.WriteString(" on " + p.InInterface)
+	}
+	if p.Options != 0 {
+		b.WriteString(" with the IPv4 option " + p.Options.String())
 	}
 	return b.String()
 }

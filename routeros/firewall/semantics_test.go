@@ -119,6 +119,69 @@ func TestOutInterface(t *testing.T) {
 	}
 }
 
+// TestOptions: a packet without options matches the negated kinds alone (routeros-facts § 15.1).
+func TestOptions(t *testing.T) {
+	for value, want := range map[string][]firewall.Options{ // of these packets
+		"any": {firewall.RecordRoute, firewall.LooseSource, firewall.OtherOption}, "none": {0},
+		"record-route": {firewall.RecordRoute}, "no-record-route": {0, firewall.LooseSource, firewall.OtherOption},
+		"loose-source-routing": {firewall.LooseSource}, "no-source-routing": {0, firewall.RecordRoute, firewall.OtherOption}, "timestamp": nil,
+	} {
+		for _, o := range []firewall.Options{0, firewall.RecordRoute, firewall.LooseSource, firewall.OtherOption} {
+			p := syn()
+			p.Options = o
+			got := answer(input(t, "add chain=input action=drop ipv4-options="+value+"\n", p))
+			if wanted := slices.Contains(want, o); got != map[bool]string{true: "yes", false: "no"}[wanted] {
+				t.Errorf("%s with the options %q: %s", value, o, got)
+			}
+		}
+	}
+}
+
+// TestCounted: what psd and connection-limit do not count never matches, with a ! neither; of the
+// others the packet does not tell (routeros-facts § 15.1).
+func TestCounted(t *testing.T) {
+	for _, test := range []struct {
+		matcher string
+		change  func(*firewall.Packet)
+		want    string
+	}{
+		{"psd=21,3s,3,1", func(*firewall.Packet) {}, "open"},
+		{"psd=21,3s,3,1", func(p *firewall.Packet) { p.TCPFlags = firewall.ACK }, "no"},
+		{"psd=21,3s,3,1", func(p *firewall.Packet) { p.TCPFlags = firewall.RST }, "no"},
+		{"psd=21,3s,3,1", func(p *firewall.Packet) { p.Fragment = true }, "no"},
+		{"psd=21,3s,3,1", func(p *firewall.Packet) { p.Protocol = 17 }, "open"},
+		{"psd=21,3s,3,1", func(p *firewall.Packet) { p.Protocol = 1 }, "no"},
+		{"psd=21,3s,3,1", func(p *firewall.Packet) { p.Protocol = 132 }, "no"},
+		{"connection-limit=10,32", func(*firewall.Packet) {}, "open"},
+		{"connection-limit=!10,32", func(*firewall.Packet) {}, "open"},
+		{"connection-limit=10,32", func(p *firewall.Packet) { p.State = firewall.Untracked }, "no"},
+		{"connection-limit=!10,32", func(p *firewall.Packet) { p.State = firewall.Untracked }, "no"},
+		{"connection-limit=!10,32", func(p *firewall.Packet) { p.State = firewall.Invalid }, "no"},
+		{"limit=10/1m,5:packet", func(*firewall.Packet) {}, "open"},
+		{"per-connection-classifier=src-address:2/0", func(*firewall.Packet) {}, "open"},
+	} {
+		p := syn()
+		test.change(&p)
+		if got := answer(input(t, "add chain=input action=drop "+test.matcher+"\n", p)); got != test.want {
+			t.Errorf("%s on %s %s: %s, want %s", test.matcher, p.State, p, got, test.want)
+		}
+	}
+}
+
+// TestMadeByTheRouter: a packet that the router sends came in by no interface, so only a ! matches
+// it (routeros-facts § 15.1).
+func TestMadeByTheRouter(t *testing.T) {
+	for matcher, want := range map[string]firewall.Verdict{
+		"in-interface-list=WAN": firewall.Accept, "in-interface-list=!WAN": firewall.Drop, "in-interface-list=all": firewall.Accept, "in-interface-list=!all": firewall.Drop,
+		"in-interface=ether1": firewall.Accept, "in-interface=!ether1": firewall.Drop, "in-interface=all-ethernet": firewall.Accept,
+	} {
+		w := firewall.NewFirewall(router(t, "add chain=output action=drop "+matcher+"\n"))
+		if got := w.Walk(routeros.Filter, "output", syn(), nil, noon()).Verdict; got != want {
+			t.Errorf("%s: %s, want %s", matcher, got, want)
+		}
+	}
+}
+
 // TestUnknownAction: what an action that nobody knows does is followed in all three ways, since it
 // may let a stranger in. So is where a packet goes that is sent to one of several addresses, one of
 // them the router's.

@@ -23,6 +23,7 @@ type walk struct {
 	hosts                routeros.AddressRange
 	// leaves is by which interface, where that is known.
 	leaves bool
+	made   bool // the router itself made the packet
 	option
 	fate  Disposition
 	steps int // rules looked at

@@ -340,10 +340,11 @@ func (k *walk) forward() {
 	k.fate.Verdict, k.fate.Rule, k.fate.Table = Forwarded, rule, table
 }
 
-// Walk returns the fate of a packet in one chain of one table, with every rule in the trail.
+// Walk returns the fate of a packet in one chain of one table, with every rule in the trail. A
+// packet in output is one that the router made.
 func (w *Firewall) Walk(menu routeros.Menu, chain string, p Packet, lists Lists, at time.Time) Disposition {
 	k := w.begin(p, lists, at, option{all: true})
-	k.toRouter = chain == "input"
+	k.toRouter, k.made = chain == "input", chain == "output"
 	if t := w.tables[menu]; t != nil {
 		k.chain(t, chain, 0)
 	}

@@ -8,7 +8,7 @@ import (
 
 // networkMenus are the menus beside those of the firewall that say by what packets come in.
 func networkMenus() []routeros.Menu {
-	return append(routeros.NetworkMenus(), routeros.BridgePorts, routeros.Bonding, routeros.VRF)
+	return append(routeros.NetworkMenus(), routeros.BridgePorts, routeros.Bonding)
 }
 
 // netRow replays a statement about a row of these menus. Most of the menus hold rows; those of
@@ -44,6 +44,9 @@ func (p *replay) netRow(st Statement, row routeros.Attributes) string {
 
 // netted puts what these menus say into the snapshot, and the interfaces that they name.
 func (p *replay) netted() {
+	for _, row := range p.network[routeros.VRFMenu] {
+		p.known(row.Get("name"), "vrf", row.Bool("disabled"))
+	}
 	for _, m := range routeros.NetworkMenus() {
 		for _, row := range p.network[m] {
 			p.snapshot.Learn(m, row)
@@ -55,9 +58,6 @@ func (p *replay) netted() {
 	}
 	for _, u := range p.snapshot.Uplinks {
 		p.mention(u.Interface)
-	}
-	for _, row := range p.network[routeros.VRF] {
-		p.known(row.Get("name"), "vrf", row.Bool("disabled"))
 	}
 	p.slaves()
 }

@@ -134,7 +134,7 @@ func (p *replay) statement(st Statement) string {
 	case routeros.InterfaceLists, routeros.ListMembers, routeros.Address, routeros.Address6:
 		return p.addressing(st, row)
 	}
-	if slices.Contains(networkMenus(), st.Menu) || slices.Contains(settingMenus(), st.Menu) {
+	if slices.Contains(networkMenus(), st.Menu) || slices.Contains(routeros.ServerMenus(), st.Menu) {
 		return p.netRow(st, row)
 	}
 	if strings.HasPrefix(string(st.Menu), "/interface/") {
@@ -486,10 +486,12 @@ func setService(s *routeros.Service, c change) string {
 			}
 		case "address", "available-from":
 			next.From = prefixes(value)
+		case "vrf":
+			if next.VRF = value; value == "main" {
+				next.VRF = ""
+			}
 		case "certificate":
 			next.Certificate = value
-		case "vrf":
-			next.VRF = value
 		}
 	}
 	for _, name := range c.unset {

@@ -39,6 +39,9 @@ func Write(s routeros.Snapshot) []byte {
 		}
 	}
 	for _, m := range routeros.NetworkMenus() {
+		if m == routeros.WireGuardPeers || m == routeros.PPPActive || m == routeros.IPsecActive {
+			continue // who is connected now is no configuration
+		}
 		section(m, networkLines(s.NetworkRows(m)))
 	}
 	section(routeros.BridgePorts, lines(s.Interfaces, portLine))
@@ -151,6 +154,9 @@ func serviceLine(s routeros.Service) string {
 		return ""
 	}
 	row := routeros.MakeAttributes("disabled", yesNo(s.Disabled), "port", fmt.Sprint(s.Port), s.FromName, routeros.JoinPrefixes(s.From))
+	if s.VRF != "" {
+		row = row.With("vrf", s.VRF)
+	}
 	if s.Certificate != "" {
 		row = row.With("certificate", s.Certificate)
 	}

@@ -13,7 +13,7 @@ import (
 func (r *Router) Admin(commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.carryOut(r.admin("local", "admin", "full"), commands)
+	return r.admin("local", "admin", "full").carryOut(commands)
 }
 
 // AdminAs lets a user work on the router from a session at the console, which stays until
@@ -28,18 +28,18 @@ func (r *Router) AdminAs(user string, commands ...routeros.Command) error {
 func (r *Router) AdminVia(service, user string, commands ...routeros.Command) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.adminSession(service, user)
+	s := r.sessions.admin(service, user)
 	if s == nil {
 		r.numbered++
 		group := "full"
-		if account := r.named(routeros.User, user); account != nil {
+		if account := r.tables.named(routeros.User, user); account != nil {
 			group = account.get("group")
 		}
 		s = r.admin(service, user, group)
 		s.number = uint32(r.numbered)
 		r.sessions[s] = struct{}{}
 	}
-	return r.carryOut(s, commands)
+	return s.carryOut(commands)
 }
 
 // AdminLeaves ends the sessions of a user that [Router.AdminAs] and [Router.AdminVia] have opened,
@@ -57,32 +57,15 @@ func (r *Router) AdminLeaves(user string) {
 
 // admin makes a session without a connection.
 func (r *Router) admin(service, user, group string) *session {
-	s := &session{router: r, service: service, user: user, group: group, policy: r.policyOf(group), since: r.wall(r.options.Now())}
+	s := &session{router: r, service: service, user: user, group: group, policy: r.tables.policyOf(group), since: r.clock.wall(r.clock.now())}
 	s.queue.wake.L = &s.queue.Mutex
 	return s
 }
 
-// policyOf is what a group may do; nothing when it is gone.
-func (r *Router) policyOf(group string) string {
-	if w := r.named(routeros.UserGroup, group); w != nil {
-		return w.get("policy")
-	}
-	return ""
-}
-
-func (r *Router) adminSession(service, user string) *session {
-	for s := range r.sessions {
-		if s.conn == nil && s.service == service && s.user == user {
-			return s
-		}
-	}
-	return nil
-}
-
-func (r *Router) carryOut(s *session, commands []routeros.Command) error {
-	now := r.expire()
+func (s *session) carryOut(commands []routeros.Command) error {
+	now := s.router.expire()
 	for _, c := range commands {
-		q := &request{Router: r, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
+		q := &request{Router: s.router, session: s, menu: c.Menu(), verb: c.Verb(), attrs: map[string]string{}, now: now}
 		for _, a := range c.Attrs {
 			q.write(a.Name, a.Value)
 		}

@@ -122,7 +122,7 @@ func TestAdminRights(t *testing.T) {
 	if err := r.AdminAs("billing", rule, routeros.NewCommand("/ip/firewall/address-list/add", "list", "l", "address", "192.0.2.1")); err != nil {
 		t.Error(err)
 	}
-	if got := history(r); got != "address list entry added by billing; filter rule added by billing; ---" {
+	if got := historyOf(r); got != "address list entry added by billing; filter rule added by billing; ---" {
 		t.Error(got)
 	}
 	r.Reboot() // which ends all sessions

@@ -128,10 +128,10 @@ func TestAnsible(t *testing.T) {
 					t.Errorf("there is no %q in\n%s", line, want)
 				}
 			}
-			changes := history(r)
+			changes := historyOf(r)
 			runPlay(t, program, play, true)
-			if is := managed(r); is != want || history(r) != changes {
-				t.Errorf("the second run changed something:\n%s\nfrom\n%s\n%s", is, want, history(r))
+			if is := managed(r); is != want || historyOf(r) != changes {
+				t.Errorf("the second run changed something:\n%s\nfrom\n%s\n%s", is, want, historyOf(r))
 			}
 		})
 	}

@@ -41,7 +41,7 @@ func (r *Router) fasttrack(t *table) {
 	}
 	t.insert(0, &row{
 		attrs:   routeros.MakeAttributes("chain", "forward", "action", "passthrough", "comment", "special dummy rule to show fasttrack counters"),
-		dynamic: true, builtin: true, count: &counters{}, created: r.wall(r.options.Now()),
+		dynamic: true, builtin: true, count: &counters{}, created: r.clock.wall(r.clock.now()),
 	})
 	r.outdated = true
 }
@@ -83,11 +83,11 @@ func (r *Router) reboot() {
 		delete(r.sessions, s)
 		s.finish()
 	}
-	r.booted = r.options.Now()
+	r.booted = r.clock.now()
 	r.down = r.booted.Add(r.options.Knobs.BootTime)
-	r.suspended = nil
+	r.jobs.suspended = nil
 	clear(r.flows)
-	r.rememberStart()
+	r.history().begin(r.clock.wall(r.booted))
 	for _, t := range r.tables {
 		for i, w := range slices.Backward(t.rows) {
 			if w.dynamic {
@@ -99,12 +99,12 @@ func (r *Router) reboot() {
 		r.fasttrack(t)
 	}
 	r.outdated = true
-	t := r.table(routeros.Scheduler)
+	t := r.tables.of(routeros.Scheduler)
 	for i, w := range t.rows {
 		again := *w
 		again.runs = 0
-		again.next = r.firstRun(&again)
-		r.ends(r.when(again.next))
+		again.next = r.jobs.firstRun(&again)
+		r.ends(r.clock.when(again.next))
 		t.replace(i, &again)
 	}
 }
@@ -148,7 +148,7 @@ func (q *request) take() *trap {
 	case q.safe != nil && onError != "release":
 		return failure("Safe Mode is taken by current user in another session.")
 	}
-	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu]saved{}, identity: q.identity, first: q.table(routeros.History).next}
+	q.safe = &safeMode{owner: q.session, tables: map[routeros.Menu]saved{}, identity: q.identity, first: q.tables.of(routeros.History).next}
 	for m, t := range q.tables {
 		if undoable(m) {
 			q.safe.tables[m] = saved{slices.Clone(t.rows), t.next}
@@ -169,7 +169,7 @@ func (r *Router) unroll() {
 		return
 	}
 	r.safe, r.identity, r.outdated = nil, safe.identity, true
-	r.forgetSince(safe.first)
+	r.history().forgetSince(safe.first)
 	for m, t := range r.tables {
 		if undoable(m) {
 			r.restore(t, safe.tables[m])
@@ -217,7 +217,7 @@ func (r *Router) leave(s *session) {
 	switch after := r.options.Knobs.UnrollAfter; {
 	case r.safe == nil || r.safe.owner != s:
 	case after > 0:
-		r.safe.unrollAt = r.options.Now().Add(after)
+		r.safe.unrollAt = r.clock.now().Add(after)
 		r.ends(r.safe.unrollAt)
 	default:
 		r.unroll()
@@ -246,10 +246,11 @@ func (r *Router) bury(now time.Time) {
 	r.unroll()
 }
 
-func (q *request) safeModeRow() routeros.Attributes {
-	if q.safe == nil {
+// row is /safe-mode as a session sees it.
+func (m *safeMode) row(s *session, byUser bool) routeros.Attributes {
+	if m == nil {
 		return routeros.MakeAttributes("enabled", "false", "current", "false")
 	}
-	current := q.safe.owner == q.session || q.options.Knobs.SafeModeByUser && q.safe.owner.user == q.session.user
-	return routeros.MakeAttributes("enabled", "true", "user", q.safe.owner.user, "current", routeros.FormatBool(current), "owner", q.safe.owner.service)
+	current := m.owner == s || byUser && m.owner.user == s.user
+	return routeros.MakeAttributes("enabled", "true", "user", m.owner.user, "current", routeros.FormatBool(current), "owner", m.owner.service)
 }

@@ -40,9 +40,9 @@ const (
 	RebootAfter             // it is done, then the router starts anew
 )
 
-func (r *Router) fault(s *session, words []string) Action {
-	if r.options.Fault == nil {
+func (s *session) fault(words []string) Action {
+	if s.router.options.Fault == nil {
 		return Action{}
 	}
-	return r.options.Fault(Request{Session: int(s.number), Number: s.sentences, Words: words})
+	return s.router.options.Fault(Request{Session: int(s.number), Number: s.sentences, Words: words})
 }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strings"
+	"time"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -19,7 +20,7 @@ func (q *request) record(m routeros.Menu, did string) {
 	if strings.HasPrefix(string(m), "/user") {
 		policy = "write,policy"
 	}
-	q.remember(routeros.MakeAttributes("action", subject(m)+" "+did, "by", q.session.user, "policy", policy))
+	q.history().remember(routeros.MakeAttributes("action", subject(m)+" "+did, "by", q.session.user, "policy", policy), q.clock.wall(q.clock.now()))
 	if q.safe != nil {
 		if q.safe.changes++; q.safe.changes > historySize {
 			q.safe = nil
@@ -27,35 +28,37 @@ func (q *request) record(m routeros.Menu, did string) {
 	}
 }
 
-func (r *Router) remember(attrs routeros.Attributes) {
-	t := r.table(routeros.History)
-	t.insert(0, &row{attrs: attrs, created: r.wall(r.options.Now())})
-	if len(t.rows) > historySize {
-		t.delete(historySize)
+// history is the table of /system/history.
+type history struct{ *table }
+
+func (r *Router) history() history { return history{r.tables.of(routeros.History)} }
+
+func (h history) remember(attrs routeros.Attributes, at time.Time) {
+	h.insert(0, &row{attrs: attrs, created: at})
+	if len(h.rows) > historySize {
+		h.delete(historySize)
 	}
 }
 
-// rememberStart begins the history anew, as a router does when it starts: with an empty row that
-// belongs to nobody (MikroTik's manual, Configuration Management). That a reboot empties it is
-// inferred.
-func (r *Router) rememberStart() {
-	r.table(routeros.History).rows = nil
-	r.remember(routeros.MakeAttributes("action", "---", "by", "", "policy", "write"))
+// begin empties the history, as a router does when it starts, but for a row that belongs to nobody
+// (MikroTik's manual, Configuration Management). That a reboot empties it is inferred.
+func (h history) begin(at time.Time) {
+	h.rows = nil
+	h.remember(routeros.MakeAttributes("action", "---", "by", "", "policy", "write"), at)
 }
 
 // forgetSince removes the actions of a safe mode from the history once they are undone; that they
 // vanish is inferred.
-func (r *Router) forgetSince(first uint32) {
-	t := r.table(routeros.History)
-	for len(t.rows) > 0 && t.rows[0].id >= first {
-		t.delete(0)
+func (h history) forgetSince(first uint32) {
+	for len(h.rows) > 0 && h.rows[0].id >= first {
+		h.delete(0)
 	}
 }
 
 // showAction adds the present state of an action: it floats while its safe mode is held.
 func (r *Router) showAction(a routeros.Attributes, w *row) routeros.Attributes {
 	floats := r.safe != nil && w.id >= r.safe.first
-	return a.Merge(routeros.MakeAttributes("time", r.stamp(w.created), "undoable", routeros.FormatBool(!floats),
+	return a.Merge(routeros.MakeAttributes("time", r.clock.stamp(w.created), "undoable", routeros.FormatBool(!floats),
 		"redoable", "false", "floating-undo", routeros.FormatBool(floats)))
 }
 

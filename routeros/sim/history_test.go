@@ -12,13 +12,13 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// history prints the history, newest first: what was done, by whom, and F where it floats under a
+// historyOf prints the history, newest first: what was done, by whom, and F where it floats under a
 // safe mode.
-func history(r *Router) string {
+func historyOf(r *Router) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []string
-	for _, w := range r.table(routeros.History).rows {
+	for _, w := range r.tables.of(routeros.History).rows {
 		row := r.show(routeros.History, w)
 		text := row.Get("action")
 		if by := row.Get("by"); by != "" {
@@ -39,7 +39,7 @@ func TestHistory(t *testing.T) {
 		c := login(t, r)
 		want := func(want string) {
 			t.Helper()
-			if got := history(r); got != want {
+			if got := historyOf(r); got != want {
 				t.Errorf("the history is\n%s\nwant\n%s", got, want)
 			}
 		}

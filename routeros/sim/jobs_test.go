@@ -19,7 +19,7 @@ func logged(r *Router) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []string
-	for _, w := range r.table(routeros.Log).rows {
+	for _, w := range r.tables.of(routeros.Log).rows {
 		if strings.HasPrefix(w.get("topics"), "script") {
 			out = append(out, w.get("message"))
 		}
@@ -342,7 +342,7 @@ func TestJobShowsLate(t *testing.T) {
 	c.expect("!done =ret=2", "/system/scheduler/print", "=count-only=")
 	now = now.Add(4 * time.Second)
 	c.expect("!done =ret=2", "/system/scheduler/print", "=count-only=") // it found and removed itself at its second run
-	if n := len(r.table(routeros.Scheduler).rows); n != 2 {
+	if n := len(r.tables.of(routeros.Scheduler).rows); n != 2 {
 		t.Errorf("%d entries", n)
 	}
 }

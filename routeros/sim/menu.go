@@ -12,6 +12,8 @@ import (
 // that know it: tos@7.21 from 7.21 on, hw-offload@-7.21 before. They are text, not maps, so that
 // every router of a process shares them.
 type schema struct {
+	menu     routeros.Menu
+	version  routeros.Version
 	verbs    string
 	args     string // what add and set take
 	addOnly  string // what only add takes
@@ -88,6 +90,29 @@ func networkSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: "print getall listen get find set enable disable comment", args: "name apn-profiles comment disabled", readOnly: "running", name: "name"}, true
 	case routeros.WireGuard:
 		return schema{verbs: listVerbs, args: "name listen-port private-key mtu comment disabled", readOnly: "public-key running dynamic", required: "name", name: "name", since: "7.1"}, true
+	case routeros.VRFMenu:
+		return schema{verbs: listVerbs, args: "name interfaces comment disabled", required: "name", name: "name", since: "7.0"}, true
+	case routeros.LTEAPN:
+		return schema{verbs: listVerbs, args: "name apn add-default-route default-route-distance", name: "name"}, true
+	case routeros.IPv6Settings:
+		return schema{verbs: "print getall get set", args: "forward accept-router-advertisements disable-ipv6"}, true
+	case routeros.DetectInternet:
+		return schema{verbs: "print getall get set", args: "detect-interface-list lan-interface-list wan-interface-list internet-interface-list"}, true
+	case routeros.BGPConnection:
+		return schema{verbs: listVerbs, args: "name remote.address remote.as disabled comment", name: "name", since: "7.0"}, true
+	case routeros.BGPPeer:
+		return schema{verbs: listVerbs, args: "name remote-address remote-as disabled comment", name: "name", since: "-7.0"}, true
+	case routeros.OSPFNetwork:
+		return schema{verbs: listVerbs, args: "network area disabled comment", since: "-7.0"}, true
+	case routeros.OSPFInstance:
+		return schema{verbs: listVerbs, args: "name router-id disabled comment", name: "name"}, true
+	case routeros.WireGuardPeers:
+		return schema{verbs: listVerbs, args: "interface allowed-address endpoint-address endpoint-port public-key private-key preshared-key persistent-keepalive name comment disabled",
+			readOnly: "current-endpoint-address current-endpoint-port last-handshake rx tx dynamic", required: "interface", since: "7.1"}, true
+	case routeros.PPPActive:
+		return schema{verbs: "print getall listen get find remove", readOnly: "name service caller-id address encoding uptime session-id radius"}, true
+	case routeros.IPsecActive:
+		return schema{verbs: "print getall listen get find", readOnly: "id local-address remote-address dynamic-address port state side uptime responder natt-peer last-seen", since: "6.44"}, true
 	case routeros.OVPNServer:
 		return schema{verbs: listVerbs, args: "name port protocol enabled auth certificate comment disabled", readOnly: "dynamic", name: "name"}, true
 	case routeros.SSTPServer, routeros.L2TPServer, routeros.PPTPServer:
@@ -177,16 +202,16 @@ func within(versions string, v routeros.Version) bool {
 }
 
 // schema returns what a menu accepts on this router; false if this router has no such menu.
-func (r *Router) schema(m routeros.Menu) (schema, bool) {
+func (o *Options) schema(m routeros.Menu) (schema, bool) {
 	s, ok := schemaOf(m)
-	v := r.options.Version
-	if m == routeros.RouterBoard && r.options.Board == cloudRouter { // routeros-facts § 8
+	s.menu, s.version = m, o.Version
+	if m == routeros.RouterBoard && o.Board == cloudRouter { // routeros-facts § 8
 		return s, false
 	}
-	if !ok || !within(s.since, v) {
+	if !ok || !within(s.since, s.version) {
 		return s, false
 	}
-	if m.Family() == routeros.IPv6 && v.Major < 7 && !r.options.IPv6Package {
+	if m.Family() == routeros.IPv6 && s.version.Major < 7 && !o.IPv6Package {
 		return s, false
 	}
 	return s, true
@@ -199,11 +224,65 @@ func isMenuPrefix(path string) bool {
 }
 
 // accepts reports whether add (or set) accepts an argument.
-func (s schema) accepts(add bool, name string, v routeros.Version) bool {
-	return known(s.args, name, v) || add && known(s.addOnly, name, v)
+func (s schema) accepts(add bool, name string) bool {
+	return s.knows(s.args, name) || add && s.knows(s.addOnly, name)
 }
 
 // hasColumn reports whether print knows a column.
-func (s schema) hasColumn(name string, v routeros.Version) bool {
-	return name == ".id" || known(s.args, name, v) || known(s.readOnly, name, v)
+func (s schema) hasColumn(name string) bool {
+	return name == ".id" || s.knows(s.args, name) || s.knows(s.readOnly, name)
+}
+
+// knows reports whether a word of a list is known to the router's version.
+func (s schema) knows(list, name string) bool { return known(list, name, s.version) }
+
+// takes reports whether a verb of the menu accepts an argument.
+func (s schema) takes(verb, name string) bool {
+	const target = ".id numbers"
+	switch verb {
+	case "add":
+		return s.accepts(true, name) || s.unsets(name)
+	case "set":
+		return s.knows(target, name) || s.accepts(false, name) || s.unsets(name)
+	case "move":
+		return s.knows(target+" destination", name)
+	case "comment":
+		return s.knows(target+" comment", name)
+	case "unset":
+		return s.knows(target+" value-name", name)
+	case "get":
+		return s.knows(target+" number value-name", name)
+	case "take":
+		return name == "on-error"
+	case "run":
+		return s.knows(target+" number use-script-permissions@7.15", name)
+	case "print", "getall", "listen":
+		return s.knows(".proplist proplist count-only detail stats follow follow-only interval from all static dynamic terse brief chain without-paging value-list as-value show-ids file append group-by@7.17 order-by@7.24 .oid", name)
+	}
+	return s.knows(target, name)
+}
+
+// unsets reports whether a name is that of an attribute to unset, written with an exclamation mark
+// in front as other clients do (routeros-facts § 15). Which attributes can be unset is inferred.
+func (s schema) unsets(name string) bool {
+	bare, off := strings.CutPrefix(name, "!")
+	return off && s.accepts(false, bare) && s.optional(bare)
+}
+
+// optional reports whether a row can do without an attribute.
+func (s schema) optional(name string) bool {
+	return name == "comment" || s.menu.IsRuleTable() && name != "chain" && name != "action"
+}
+
+// clears reports whether an empty value removes the attribute, as it does for comments and
+// matchers.
+func (s schema) clears(a routeros.Attribute) bool {
+	return a.Value == "" && (a.Name == "comment" || s.menu.IsRuleTable() && a.Name != "log-prefix" && a.Name != "chain" && a.Name != "content")
+}
+
+// leadsToMenu reports whether the command word is itself a menu or a part of the way to one, so
+// that only the verb is missing (routeros-facts § 12 T19).
+func (o *Options) leadsToMenu(command string) bool {
+	_, isMenu := o.schema(routeros.Menu(command))
+	return isMenu || isMenuPrefix(command)
 }

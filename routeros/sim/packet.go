@@ -19,18 +19,22 @@ func keyOf(p firewall.Packet) flowKey {
 	return flowKey{p.Protocol, netip.AddrPortFrom(p.Src.Unmap(), p.SrcPort), netip.AddrPortFrom(p.Dst.Unmap(), p.DstPort)}
 }
 
+// flows are the connections that are tracked.
+type flows map[flowKey]*row
+
 // lists answers the evaluator from the router's tables.
 type lists struct{ r *Router }
 
 // Contains implements [firewall.Lists].
 func (l lists) Contains(f routeros.Family, list string, a netip.Addr, at time.Time) bool {
-	return l.r.table(f.AddressList()).contains(list, a, at)
+	return l.r.tables.of(f.AddressList()).contains(list, a, at)
 }
 
 // Packet lets a packet for the router arrive and returns its verdict. If destination NAT forwards
 // it, its connection goes there too. Rules add their entries to address lists, counters count, and
-// a packet that is accepted opens or renews a connection: its next packets are established
-// (routeros-facts § 2.6, § 7). A state other than new is taken as given.
+// a packet that is accepted opens or renews a connection. Its next packets are established once it
+// was answered, and new until then (routeros-facts § 7, § 15.1): services and pings are answered, as
+// is all that is forwarded, and nothing else. A state other than new is taken as given.
 func (r *Router) Packet(p firewall.Packet) firewall.Disposition {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -40,16 +44,16 @@ func (r *Router) Packet(p firewall.Packet) firewall.Disposition {
 func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	now := r.expire()
 	if r.outdated {
-		r.world, r.outdated = r.world.Renew(r.filtered()), false
+		r.world, r.outdated = r.world.Renew(r.tables.filtered(&r.options)), false
 	}
 	key := keyOf(p)
 	if p.State == firewall.New {
-		p.State = r.state(key)
+		p.State = r.flows.state(key, r.tables.untracking())
 	}
 	if flow := r.flows[key]; flow != nil && p.State != firewall.New {
 		p.To = flow.to
 	}
-	fate := r.world.Input(p, lists{r}, r.wall(now).In(r.options.Zone)) // rules about the time of day go by the clock on the wall
+	fate := r.world.Input(p, lists{r}, r.clock.wall(now).In(r.options.Zone)) // rules about the time of day go by the clock on the wall
 	r.countLooks(fate, p)
 	for _, a := range fate.Additions {
 		r.enlist(a, now)
@@ -59,23 +63,53 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 	}
 	passes := fate.Verdict == firewall.Accept || fate.Verdict == firewall.Forwarded
 	if passes && p.State != firewall.Untracked && p.State != firewall.Invalid {
-		r.track(key, fate.To, now)
+		r.track(key, fate.To, r.tables.answers(p, fate), now)
 	}
 	return fate
 }
 
-// state is what connection tracking says about a packet: established for a known connection, else
-// new, also for TCP in mid-stream, since loose tracking picks it up (routeros-facts § 7, § 15.1).
-func (r *Router) state(key flowKey) firewall.State {
-	if r.flows[key] != nil {
+// state is what connection tracking says about a packet: established for a connection that was
+// answered, else new, also for TCP in mid-stream, since loose tracking picks it up. Where tracking
+// is off there are no connections, and all packets are invalid (routeros-facts § 7, § 15.1).
+func (f flows) state(key flowKey, off bool) firewall.State {
+	switch flow := f[key]; {
+	case off:
+		return firewall.Invalid
+	case flow != nil && flow.answered:
 		return firewall.Established
 	}
 	return firewall.New
 }
 
+// untracking reports whether connection tracking is switched off.
+func (t tables) untracking() bool {
+	return slices.ContainsFunc(t.of(routeros.ConnectionTracking).rows, func(w *row) bool {
+		on, said := routeros.ParseBool(w.get("enabled"))
+		return said && !on
+	})
+}
+
+// answers reports whether an accepted packet is answered by what it was sent to. A reset and an ICMP
+// error do not count (routeros-facts § 15.1). Hosts behind the router are taken to answer.
+func (t tables) answers(p firewall.Packet, fate firewall.Disposition) bool {
+	port := p.DstPort
+	if fate.At.IsValid() {
+		port = fate.At.Port()
+	}
+	switch {
+	case fate.Verdict == firewall.Forwarded:
+		return true
+	case p.Protocol == 6:
+		return slices.ContainsFunc(t.of(routeros.ServiceMenu).rows, func(w *row) bool {
+			return w.get("port") == itoa(int(port)) && !w.attrs.Bool("disabled")
+		})
+	}
+	return p.Protocol == 1 && p.ICMPType == 8 || p.Protocol == 58 && p.ICMPType == 128
+}
+
 func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
 	for _, look := range fate.Trail {
-		t := r.table(look.Table)
+		t := r.tables.of(look.Table)
 		if look.Matched && look.Index < len(t.rows) {
 			c := t.rows[look.Index].count
 			c.packets++
@@ -88,7 +122,7 @@ func (r *Router) countLooks(fate firewall.Disposition, p firewall.Packet) {
 // prefixes too, static ones stay as they are, and with either no entry is made (routeros-facts
 // § 2.6, § 15.1).
 func (r *Router) enlist(a firewall.Addition, now time.Time) {
-	t := r.table(a.Family.AddressList())
+	t := r.tables.of(a.Family.AddressList())
 	address, problem := listAddress(a.Family, a.Address.Unmap().String())
 	if problem != nil {
 		return
@@ -112,48 +146,61 @@ func (r *Router) enlist(a firewall.Addition, now time.Time) {
 	}
 	w := &row{
 		attrs:   routeros.MakeAttributes("list", a.List, "address", address, "disabled", "false"),
-		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: r.wall(now), until: until,
+		dynamic: a.Timeout.Kind != routeros.NoneStatic, created: r.clock.wall(now), until: until,
 	}
 	t.insert(len(t.rows), w)
 	r.ends(until)
 	r.notify(t, w, false)
 }
 
-// track opens a connection or renews it, with the time-outs of routeros-facts § 7; to is where it
-// was sent on, if it was.
-func (r *Router) track(key flowKey, to netip.AddrPort, now time.Time) {
-	life, state := 10*time.Minute, ""
-	switch key.protocol {
-	case 6:
-		life, state = 24*time.Hour, "established"
-	case 17:
-		life = 30 * time.Second
-	case 1, 58:
-		life = 10 * time.Second
-	}
-	until := now.Add(life)
+// track opens a connection or renews it; to is where it was sent on, if it was.
+func (r *Router) track(key flowKey, to netip.AddrPort, answered bool, now time.Time) {
+	w := r.flows[key]
+	answered = answered || w != nil && w.answered
+	until := now.Add(lifetime(key.protocol, answered, w != nil))
 	r.ends(until)
-	if w := r.flows[key]; w != nil {
-		if key.protocol == 17 {
-			until = now.Add(3 * time.Minute)
+	state := ""
+	if key.protocol == 6 {
+		state = map[bool]string{true: "established", false: "syn-sent"}[answered]
+	}
+	if w != nil {
+		w.until, w.answered = until, answered
+		if state != "" {
+			w.attrs = w.attrs.With("tcp-state", state)
 		}
-		w.until = until
 		return
 	}
 	family := routeros.IPv4
 	if key.src.Addr().Is6() {
 		family = routeros.IPv6
 	}
-	w := &row{attrs: r.connection(key, to, state), until: until, dynamic: true, to: to}
-	t := r.table(family.Connection())
+	w = &row{attrs: key.attributes(to, state, r.options.Knobs.PortsApart), until: until, dynamic: true, to: to, answered: answered}
+	t := r.tables.of(family.Connection())
 	t.insert(len(t.rows), w)
 	r.flows[key] = w
 	r.notify(t, w, false)
 }
 
-// connection prints a connection; which form of the addresses is right is unknown (routeros-facts §
+// lifetime is how long a connection stays without another packet (routeros-facts § 7).
+func lifetime(protocol uint8, answered, again bool) time.Duration {
+	switch {
+	case protocol == 6 && answered:
+		return 24 * time.Hour
+	case protocol == 6:
+		return 5 * time.Second
+	case protocol == 17 && answered && again:
+		return 3 * time.Minute
+	case protocol == 17:
+		return 30 * time.Second
+	case protocol == 1, protocol == 58:
+		return 10 * time.Second
+	}
+	return 10 * time.Minute
+}
+
+// attributes print a connection; which form of the addresses is right is unknown (routeros-facts §
 // 7).
-func (r *Router) connection(key flowKey, to netip.AddrPort, tcpState string) routeros.Attributes {
+func (key flowKey) attributes(to netip.AddrPort, tcpState string, portsApart bool) routeros.Attributes {
 	a := routeros.MakeAttributes("protocol", routeros.ProtocolName(key.protocol))
 	answers := key.dst
 	if to.IsValid() {
@@ -165,7 +212,7 @@ func (r *Router) connection(key flowKey, to netip.AddrPort, tcpState string) rou
 		at   netip.AddrPort
 	}{{"src", key.src}, {"dst", key.dst}, {"reply-src", answers}, {"reply-dst", key.src}} {
 		switch {
-		case ported && r.options.Knobs.PortsApart:
+		case ported && portsApart:
 			a = a.With(end.name+"-address", end.at.Addr().String()).With(end.name+"-port", itoa(int(end.at.Port())))
 		case ported:
 			a = a.With(end.name+"-address", end.at.String())
@@ -191,15 +238,15 @@ func (r *Router) ends(until time.Time) {
 
 // expire removes expired rows and returns the time.
 func (r *Router) expire() time.Time {
-	now := r.options.Now()
+	now := r.clock.now()
 	if r.expiry.IsZero() || now.Before(r.expiry) {
 		return now
 	}
 	r.expiry = time.Time{}
-	r.runJobs(now)
+	r.jobs.run(now)
 	r.bury(now)
 	for _, m := range []routeros.Menu{routeros.AddressList, routeros.AddressList6, routeros.Connection, routeros.Connection6} {
-		t := r.table(m)
+		t := r.tables.of(m)
 		for i := 0; i < len(t.rows); {
 			w := t.rows[i]
 			if !w.over(now) {
@@ -208,24 +255,24 @@ func (r *Router) expire() time.Time {
 				continue
 			}
 			t.delete(i)
-			r.forget(w)
+			r.flows.forget(w)
 			r.notify(t, w, true)
 		}
 	}
-	for _, w := range r.table(routeros.Scheduler).rows {
-		r.ends(r.when(w.next))
+	for _, w := range r.tables.of(routeros.Scheduler).rows {
+		r.ends(r.clock.when(w.next))
 	}
-	for _, s := range r.suspended {
+	for _, s := range r.jobs.suspended {
 		r.ends(s.at)
 	}
 	return now
 }
 
 // forget drops a connection from the index when its row is gone.
-func (r *Router) forget(w *row) {
-	for key, flow := range r.flows {
+func (f flows) forget(w *row) {
+	for key, flow := range f {
 		if flow == w {
-			delete(r.flows, key)
+			delete(f, key)
 			return
 		}
 	}

@@ -31,7 +31,7 @@ func state(r *Router) string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "%s, clock %s, %d sessions", r.identity, r.shift, len(r.sessions))
+	fmt.Fprintf(&b, "%s, clock %s, %d sessions", r.identity, r.clock.shift, len(r.sessions))
 	if r.safe != nil {
 		fmt.Fprintf(&b, ", safe mode of %s since %d with %d changes", r.safe.owner.user, r.safe.first, r.safe.changes)
 	}

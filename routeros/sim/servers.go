@@ -29,8 +29,6 @@ func serverSchema(m routeros.Menu) (schema, bool) {
 		return one("allowed-interface-list")
 	case routeros.NeighborSettings:
 		return one("discover-interface-list")
-	case routeros.IPv6Settings:
-		return one("disable-ipv6")
 	case routeros.SNMPCommunity:
 		return schema{verbs: listVerbs, args: "name addresses read-access write-access comment disabled", required: "name", name: "name"}, true
 	case routeros.UPnPInterfaces:
@@ -39,8 +37,6 @@ func serverSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: listVerbs, args: "name directory comment disabled", required: "name", name: "name"}, true
 	case routeros.PPPProfile:
 		return schema{verbs: listVerbs, args: "name interface-list local-address remote-address comment", required: "name", name: "name"}, true
-	case routeros.VRF:
-		return schema{verbs: listVerbs, args: "name interfaces comment disabled", required: "name", name: "name", since: "7.1"}, true
 	}
 	return schema{}, false
 }
@@ -48,15 +44,12 @@ func serverSchema(m routeros.Menu) (schema, bool) {
 // loadServers puts what a snapshot says of the router's own servers into their menus.
 func (r *Router) loadServers(s routeros.Snapshot) {
 	for m, rows := range s.Settings {
-		if _, ok := r.schema(m); !ok {
+		if _, ok := r.options.schema(m); !ok {
 			continue
 		}
 		for _, row := range rows {
 			r.loadRow(m, "").attrs = slices.Clone(row)
 		}
-	}
-	if s.IPv6Off {
-		r.loadRow(routeros.IPv6Settings, "", "disable-ipv6", "true")
 	}
 }
 
@@ -64,11 +57,8 @@ func (r *Router) loadServers(s routeros.Snapshot) {
 func (r *Router) readServers(s *routeros.Snapshot) {
 	s.Settings = map[routeros.Menu][]routeros.Attributes{}
 	for _, m := range routeros.ServerMenus() {
-		for _, w := range r.table(m).rows {
+		for _, w := range r.tables.of(m).rows {
 			s.Settings[m] = append(s.Settings[m], w.attrs)
 		}
-	}
-	for _, w := range r.table(routeros.IPv6Settings).rows {
-		s.IPv6Off = w.attrs.Bool("disable-ipv6")
 	}
 }

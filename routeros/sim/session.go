@@ -113,7 +113,7 @@ func (r *Router) over(s *session) {
 		return // it ended with a reboot
 	}
 	if s.silent {
-		s.silentUntil = r.options.Now().Add(cmp.Or(r.options.Knobs.Silence, 9*time.Minute))
+		s.silentUntil = r.clock.now().Add(cmp.Or(r.options.Knobs.Silence, 9*time.Minute))
 		r.ends(s.silentUntil)
 		return
 	}
@@ -136,32 +136,19 @@ func (r *Router) open(c net.Conn) *session {
 	if r.expire().Before(r.down) {
 		return nil
 	}
-	rows := r.table(routeros.ServiceMenu).rows
+	rows := r.tables.of(routeros.ServiceMenu).rows
 	i := slices.IndexFunc(rows, func(w *row) bool { return w.get("name") == s.service })
-	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.full(rows[i], s.service) {
+	if i < 0 || rows[i].attrs.Bool("disabled") || !allowed(rows[i].get("address"), s.remote.Addr()) || r.sessions.full(rows[i], s.service) {
 		return nil
 	}
 	r.numbered++
 	s.number = uint32(r.numbered)
-	if r.options.Arrival != "" && !r.arrives(s, rows[i].get("port")) {
+	if r.options.Arrival != "" && !s.arrives(rows[i].get("port")) {
 		s.silent = true // its client gets no answer, not even a refusal
 		return s
 	}
 	r.sessions[s] = struct{}{}
 	return s
-}
-
-// full reports whether the service has all the sessions that it may (7.16 and later). What a client
-// then sees is unknown; the connection is closed (routeros-facts § 1.7).
-func (r *Router) full(w *row, service string) bool {
-	most, err := routeros.ParsePort(w.get("max-sessions"))
-	n := 0
-	for s := range r.sessions {
-		if s.service == service {
-			n++
-		}
-	}
-	return err == nil && n >= int(most)
 }
 
 // allowed reports whether an address is in a comma list of prefixes. No prefixes is everywhere; a
@@ -285,11 +272,11 @@ func (s *session) serve(words []string) bool {
 	r.mu.Lock()
 	s.sentences++
 	r.mu.Unlock()
-	action := r.fault(s, words) // outside the lock: a fault may look at the router
+	action := s.fault(words) // outside the lock: a fault may look at the router
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.expire()
-	s.silent = s.silent || now.Before(r.down) || s.arrival != nil && !r.passes(s)
+	s.silent = s.silent || now.Before(r.down) || s.arrival != nil && !s.passes()
 	if s.stalled || s.silent {
 		return true
 	}
@@ -426,9 +413,9 @@ func (s *session) dispatch(q *request) (goOn bool, problem *trap) {
 }
 
 func (s *session) command(q *request) (goOn bool, problem *trap) {
-	schema, ok := q.Router.schema(q.menu)
+	schema, ok := q.options.schema(q.menu)
 	switch {
-	case !ok && q.leadsToMenu():
+	case !ok && q.options.leadsToMenu(string(q.menu)+"/"+q.verb):
 		return true, noSuchCommand()
 	case !ok:
 		return true, noSuchPrefix()
@@ -450,14 +437,6 @@ func (s *session) command(q *request) (goOn bool, problem *trap) {
 		return true, s.repeat(q)
 	}
 	return true, q.run()
-}
-
-// leadsToMenu reports whether the command word is itself a menu or a part of the way to one, so
-// that only the verb is missing (routeros-facts § 12 T19).
-func (q *request) leadsToMenu() bool {
-	whole := string(q.menu) + "/" + q.verb
-	_, isMenu := q.Router.schema(routeros.Menu(whole))
-	return isMenu || isMenuPrefix(whole)
 }
 
 func (q *request) has(name string) bool { _, ok := q.attrs[name]; return ok }
@@ -573,14 +552,14 @@ func (s *session) login(q *request) *trap {
 	name := q.attrs["name"]
 	challenge := s.challenge
 	s.challenge = nil
-	if account := s.router.named(routeros.User, name); account == nil || !account.knows(q, challenge) || !s.admit(name) {
+	if account := s.router.tables.named(routeros.User, name); account == nil || !account.knows(q, challenge) || !s.admit(name) {
 		s.router.log("system,error,critical", "login failure for user "+name+" from "+s.remote.Addr().String()+" via "+s.service)
 		if before(v, 6, 43, 0) {
 			return &trap{"cannot log in", ""}
 		}
 		return &trap{"invalid user name or password (6)", ""}
 	}
-	s.since = q.wall(q.now)
+	s.since = q.clock.wall(q.now)
 	s.router.log("system,info,account", "user "+name+" logged in from "+s.remote.Addr().String()+" via "+s.service)
 	q.done()
 	return nil
@@ -605,24 +584,14 @@ func before(v routeros.Version, major, minor, patch int) bool {
 // the group has the policy api. The router's message for a failure is unknown; here it is the same
 // as for a wrong password.
 func (s *session) admit(name string) bool {
-	account := s.router.named(routeros.User, name)
+	account := s.router.tables.named(routeros.User, name)
 	if account == nil || account.attrs.Bool("disabled") || !allowed(account.get("address"), s.remote.Addr()) {
 		return false
 	}
-	group := s.router.named(routeros.UserGroup, account.get("group"))
+	group := s.router.tables.named(routeros.UserGroup, account.get("group"))
 	if group == nil || !hasPolicy(group.get("policy"), "api") {
 		return false
 	}
 	s.user, s.group, s.policy = name, group.get("name"), group.get("policy")
 	return true
-}
-
-// named returns the row of this name; nil when there is none.
-func (r *Router) named(m routeros.Menu, name string) *row {
-	for _, w := range r.table(m).rows {
-		if w.get("name") == name {
-			return w
-		}
-	}
-	return nil
 }

@@ -126,22 +126,19 @@ type Router struct {
 	options Options
 
 	mu       sync.Mutex
+	clock    clock
 	identity string
 	booted   time.Time
-	tables   map[routeros.Menu]*table
-	sessions map[*session]struct{}
-	numbered int           // sessions so far
-	shift    time.Duration // of the clock on the wall
-	jumped   time.Time     // what it was last set to
+	tables   tables
+	sessions sessions
+	numbered int // sessions so far
 	safe     *safeMode
 	world    *firewall.Firewall // of the tables, as they were when a packet came last
 	outdated bool               // they have changed since
-	flows    map[flowKey]*row
+	flows    flows
 	expiry   time.Time // the earliest moment of a timed effect; zero if there is none
-	// suspended are scripts that wait.
-	suspended []suspended
-	running   bool      // a scheduler's script
-	down      time.Time // until then nobody is answered, after a reboot
+	jobs     scheduler
+	down     time.Time // until then nobody is answered, after a reboot
 }
 
 // New returns a router that runs.
@@ -171,35 +168,36 @@ func New(o Options) *Router {
 		o.Users = []User{{Name: "admin", Group: "full"}}
 	}
 	r := &Router{
-		options: o, identity: o.Identity, booted: o.Now(), tables: map[routeros.Menu]*table{},
-		sessions: map[*session]struct{}{}, flows: map[flowKey]*row{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
+		options: o, identity: o.Identity, booted: o.Now(), tables: tables{},
+		sessions: sessions{}, flows: flows{}, world: firewall.NewFirewall(routeros.Snapshot{}), outdated: true,
 	}
-	r.furnish()
-	r.rememberStart()
+	r.clock.options, r.jobs.router = &r.options, r
+	r.tables.furnish(r.options)
+	r.history().begin(r.clock.wall(r.booted))
 	return r
 }
 
 // furnish fills the tables that every router has rows in.
-func (r *Router) furnish() {
+func (t tables) furnish(o Options) {
 	for _, s := range routeros.Services() {
-		if s.Name == "reverse-proxy" && !r.options.Version.AtLeast(7, 22) {
+		if s.Name == "reverse-proxy" && !o.Version.AtLeast(7, 22) {
 			continue
 		}
-		r.addService(s)
+		t.addService(s, o.Version)
 	}
-	for _, g := range append(defaultGroups(), r.options.Groups...) {
-		r.table(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
+	for _, g := range append(defaultGroups(), o.Groups...) {
+		t.of(routeros.UserGroup).append("name", g.Name, "policy", g.Policy)
 	}
-	for _, u := range r.options.Users {
+	for _, u := range o.Users {
 		group := u.Group
 		if group == "" {
 			group = "full"
 		}
-		w := r.table(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
+		w := t.of(routeros.User).append("name", u.Name, "group", group, "address", u.Address, "disabled", "false")
 		w.password, w.anyPassword = u.Password, u.AnyPassword
 	}
 	for _, name := range []string{"all", "none", "dynamic", "static"} {
-		r.table(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
+		t.of(routeros.InterfaceLists).append("name", name, "builtin", "true", "dynamic", "false", "include", "", "exclude", "").builtin = true
 	}
 }
 
@@ -210,13 +208,12 @@ func serviceID(name string) uint32 {
 	return ids[name]
 }
 
-func (r *Router) addService(s routeros.Service) {
-	t := r.table(routeros.ServiceMenu)
+func (t tables) addService(s routeros.Service, v routeros.Version) {
+	services := t.of(routeros.ServiceMenu)
 	disabled := s.Disabled || s.Name == "reverse-proxy"
-	w := t.append("name", s.Name, "port", itoa(int(s.Port)), "address", routeros.JoinPrefixes(s.From), "disabled", routeros.FormatBool(disabled), "invalid", "false")
+	w := services.append("name", s.Name, "port", itoa(int(s.Port)), "address", routeros.JoinPrefixes(s.From), "disabled", routeros.FormatBool(disabled), "invalid", "false")
 	w.id = serviceID(s.Name)
-	t.next = max(t.next, w.id+1, 11)
-	v := r.options.Version
+	services.next = max(services.next, w.id+1, 11)
 	if v.AtLeast(7, 19) {
 		w.attrs = w.attrs.With("dynamic", "false").With("proto", "tcp")
 	}
@@ -243,14 +240,4 @@ func defaultGroups() []Group {
 		{"write", read + ",write,!ftp,!policy"},
 		{"full", "local,telnet,ssh,ftp,reboot,read,write,policy,test,winbox,password,web,sniff,sensitive,api,romon,rest-api"},
 	}
-}
-
-// table returns the table of a menu, made when first asked for.
-func (r *Router) table(m routeros.Menu) *table {
-	t := r.tables[m]
-	if t == nil {
-		t = &table{menu: m, next: 1}
-		r.tables[m] = t
-	}
-	return t
 }

@@ -391,6 +391,44 @@ func TestKnockAndExpiry(t *testing.T) {
 	}
 }
 
+// TestUnanswered: what is accepted and not answered stays new, however often it is sent; what a
+// service or a ping answers is established. Without connection tracking all is invalid
+// (routeros-facts § 15.1).
+func TestUnanswered(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := New(Options{Now: func() time.Time { return now }})
+	c := login(t, r)
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=accept", "=connection-state=established", "=comment=established")
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=drop", "=connection-state=invalid", "=comment=invalid")
+	c.run("/ip/firewall/filter/add", "=chain=input", "=action=accept", "=comment=new")
+	send := func(protocol uint8, port uint16) string {
+		p := firewall.Packet{Protocol: protocol, Src: netip.MustParseAddr("203.0.113.9"), Dst: netip.MustParseAddr("192.0.2.1"), SrcPort: 50000, DstPort: port, Size: 60}
+		if protocol == 1 {
+			p.SrcPort, p.ICMPType = 0, 8
+		}
+		return r.Packet(p).Rule.Comment()
+	}
+	for _, test := range []struct {
+		protocol uint8
+		port     uint16
+		second   string
+	}{{17, 33333, "new"}, {6, 33333, "new"}, {6, 22, "established"}, {1, 0, "established"}} {
+		first, second, third := send(test.protocol, test.port), send(test.protocol, test.port), send(test.protocol, test.port)
+		if first != "new" || second != test.second || third != test.second {
+			t.Errorf("protocol %d to port %d: %s, %s, %s, want new, then %s", test.protocol, test.port, first, second, third, test.second)
+		}
+	}
+	c.expect("!re =dst-address=192.0.2.1:33333 =tcp-state=syn-sent | !re =dst-address=192.0.2.1:22 =tcp-state=established | !done", "/ip/firewall/connection/print", "=.proplist=dst-address,tcp-state", "?protocol=tcp")
+	now = now.Add(5 * time.Second)
+	c.expect("!re =dst-address=192.0.2.1:22 | !done", "/ip/firewall/connection/print", "=.proplist=dst-address", "?protocol=tcp")
+	if err := r.Load(routeros.Snapshot{Tracking: routeros.TrackingOff}); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(17, 33334); got != "invalid" {
+		t.Errorf("without tracking: %s", got)
+	}
+}
+
 // TestCutInMidStream: the next segment of a TCP connection that was removed is new, so a gate drops
 // it (routeros-facts § 15.1).
 func TestCutInMidStream(t *testing.T) {

@@ -29,6 +29,7 @@ type row struct {
 	password    string
 	anyPassword bool
 	to          netip.AddrPort // of a connection: where destination NAT sends it
+	answered    bool           // of a connection
 }
 
 type counters struct{ bytes, packets uint64 }
@@ -182,5 +183,12 @@ func (t *table) covering(list string, a netip.Addr, at time.Time) iter.Seq[*row]
 				return
 			}
 		}
+	}
+}
+
+// uncover lets a later print show the entries that this print does not show.
+func (t *table) uncover() {
+	for _, w := range t.rows {
+		w.hidden = max(0, w.hidden-1)
 	}
 }

@@ -12,35 +12,42 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
+// checker checks the values that a client writes into a row of a menu.
+type checker struct {
+	menu    routeros.Menu
+	options *Options
+	tables  tables
+}
+
 // value checks a client's value and returns it in the router's form (routeros-facts § 2.3).
-func (r *Router) value(m routeros.Menu, name, text string) (string, *trap) {
+func (c checker) value(name, text string) (string, *trap) {
 	switch {
-	case m.IsRuleTable():
-		return r.ruleValue(m, name, text)
+	case c.menu.IsRuleTable():
+		return c.ruleValue(name, text)
 	case name == "disabled" || name == "dynamic" || name == "dont-require-permissions":
 		return boolean(name, text)
-	case m == routeros.AddressList || m == routeros.AddressList6:
-		return listValue(m, name, text)
-	case m == routeros.ServiceMenu:
+	case c.menu == routeros.AddressList || c.menu == routeros.AddressList6:
+		return listValue(c.menu, name, text)
+	case c.menu == routeros.ServiceMenu:
 		return serviceValue(name, text)
-	case m == routeros.Scheduler && name == "interval":
+	case c.menu == routeros.Scheduler && name == "interval":
 		d, err := routeros.ParseDuration(text)
 		if err != nil {
 			return "", invalidValue(name)
 		}
 		return routeros.FormatDuration(d), nil
-	case m == routeros.Scheduler && name == "start-date":
-		return strings.ToLower(text), r.checkDate(text)
-	case m == routeros.Scheduler && name == "start-time":
+	case c.menu == routeros.Scheduler && name == "start-date":
+		return strings.ToLower(text), c.options.checkDate(text)
+	case c.menu == routeros.Scheduler && name == "start-time":
 		return startTime(text)
-	case (m == routeros.Address || m == routeros.Address6) && name == "address":
-		return interfaceAddress(m.Family(), text)
+	case (c.menu == routeros.Address || c.menu == routeros.Address6) && name == "address":
+		return interfaceAddress(c.menu.Family(), text)
 	case name == "interface" || name == "bridge":
-		return text, r.reference(routeros.InterfaceMenu, text, "interface")
-	case m == routeros.ListMembers && name == "list":
-		return text, r.reference(routeros.InterfaceLists, text, "interface-list")
-	case m == routeros.User && name == "group":
-		return text, r.reference(routeros.UserGroup, text, "group")
+		return text, c.tables.reference(routeros.InterfaceMenu, text, "interface")
+	case c.menu == routeros.ListMembers && name == "list":
+		return text, c.tables.reference(routeros.InterfaceLists, text, "interface-list")
+	case c.menu == routeros.User && name == "group":
+		return text, c.tables.reference(routeros.UserGroup, text, "group")
 	}
 	return text, nil
 }
@@ -78,32 +85,24 @@ func boolean(name, text string) (string, *trap) {
 	return routeros.FormatBool(b), nil
 }
 
-// reference checks that a named row exists: these references are hard (routeros-facts § 2.2).
-func (r *Router) reference(m routeros.Menu, name, kind string) *trap {
-	if r.named(m, name) == nil {
-		return noValueOf(kind)
-	}
-	return nil
-}
-
-func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
+func (c checker) ruleValue(name, text string) (string, *trap) {
 	bare, negated := strings.CutPrefix(text, "!")
 	switch name {
 	case "disabled", "log", "hw-offload", "same-not-by-dst", "randomise-ports":
 		return boolean(name, text)
 	case "action":
-		return oneOf(name, text, actions(m))
+		return oneOf(name, text, actions(c.menu))
 	case "reject-with":
-		return oneOf(name, text, rejects(m))
+		return oneOf(name, text, rejects(c.menu))
 	case "in-interface", "out-interface", "in-bridge-port", "out-bridge-port":
 		if firewall.IsInterfaceKind(bare) {
 			return text, nil
 		}
-		return text, r.reference(routeros.InterfaceMenu, bare, "interface")
+		return text, c.tables.reference(routeros.InterfaceMenu, bare, "interface")
 	case "in-interface-list", "out-interface-list", "in-bridge-port-list", "out-bridge-port-list":
-		return text, r.reference(routeros.InterfaceLists, bare, "interface-list")
+		return text, c.tables.reference(routeros.InterfaceLists, bare, "interface-list")
 	case "layer7-protocol":
-		return text, r.reference(routeros.Layer7Protocols, bare, "layer7-protocol")
+		return text, c.tables.reference(routeros.Layer7Protocols, bare, "layer7-protocol")
 	case "address-list-timeout":
 		return listTimeout(name, text)
 	case "chain":
@@ -111,11 +110,11 @@ func (r *Router) ruleValue(m routeros.Menu, name, text string) (string, *trap) {
 			return "", invalidValue(name)
 		}
 	case "log-prefix":
-		if len(text) > 31 && r.options.Version.AtLeast(7, 21) {
+		if len(text) > 31 && c.options.Version.AtLeast(7, 21) {
 			return "", invalidValue(name)
 		}
 	}
-	return condition(m, name, text)
+	return condition(c.menu, name, text)
 }
 
 // condition checks the value of a matcher. Some are kept in their canonical form; a port list keeps

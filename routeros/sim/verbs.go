@@ -79,7 +79,7 @@ func (q *request) change() *trap {
 	case "reset-counters":
 		return q.resetCounters()
 	case "reset-counters-all":
-		for _, w := range q.table(q.menu).rows {
+		for _, w := range q.tables.of(q.menu).rows {
 			*w.count = counters{}
 		}
 		return nil
@@ -94,7 +94,7 @@ func (q *request) change() *trap {
 // unknownParameter comes before every other check (routeros-facts § 1.4); RouterOS 6 names nothing.
 func (q *request) unknownParameter() *trap {
 	for _, name := range q.order {
-		if q.takes(name) {
+		if q.schema.takes(q.verb, name) {
 			continue
 		}
 		if q.options.Version.Major < 7 {
@@ -103,43 +103,6 @@ func (q *request) unknownParameter() *trap {
 		return &trap{"unknown parameter " + name, ""}
 	}
 	return nil
-}
-
-func (q *request) takes(name string) bool {
-	const target = ".id numbers"
-	switch q.verb {
-	case "add":
-		return q.schema.accepts(true, name, q.options.Version) || q.unsets(name)
-	case "set":
-		return known(target, name, q.options.Version) || q.schema.accepts(false, name, q.options.Version) || q.unsets(name)
-	case "move":
-		return known(target+" destination", name, q.options.Version)
-	case "comment":
-		return known(target+" comment", name, q.options.Version)
-	case "unset":
-		return known(target+" value-name", name, q.options.Version)
-	case "get":
-		return known(target+" number value-name", name, q.options.Version)
-	case "take":
-		return name == "on-error"
-	case "run":
-		return known(target+" number use-script-permissions@7.15", name, q.options.Version)
-	case "print", "getall", "listen":
-		return known(".proplist proplist count-only detail stats follow follow-only interval from all static dynamic terse brief chain without-paging value-list as-value show-ids file append group-by@7.17 order-by@7.24 .oid", name, q.options.Version)
-	}
-	return known(target, name, q.options.Version)
-}
-
-// unsets reports whether a name is that of an attribute to unset, written with an exclamation mark
-// in front as other clients do (routeros-facts § 15). Which attributes can be unset is inferred.
-func (q *request) unsets(name string) bool {
-	bare, off := strings.CutPrefix(name, "!")
-	return off && q.schema.accepts(false, bare, q.options.Version) && q.optional(bare)
-}
-
-// optional reports whether a row can do without an attribute.
-func (q *request) optional(name string) bool {
-	return name == "comment" || q.menu.IsRuleTable() && name != "chain" && name != "action"
 }
 
 // written returns the attributes of an add or set that are values, in the order in which they came.
@@ -153,134 +116,6 @@ func (q *request) written() []routeros.Attribute {
 		out = append(out, routeros.Attribute{Name: name, Value: q.attrs[name]})
 	}
 	return out
-}
-
-// print answers with the rows that the queries match.
-func (q *request) print() *trap {
-	rows := q.rows()
-	q.uncover()
-	if from, ok := q.attrs["from"]; ok {
-		at, t := q.targets(from)
-		if t != nil {
-			return t
-		}
-		rows = pick(rows, q.table(q.menu), at)
-	}
-	var shown []routeros.Attributes
-	for _, row := range rows {
-		if matches(q.queries, row) {
-			shown = append(shown, row)
-		}
-	}
-	if _, ok := q.attrs["count-only"]; ok {
-		q.done("=ret=" + itoa(len(shown)))
-		return nil
-	}
-	columns, all := q.columns()
-	for _, row := range shown {
-		if !all {
-			row = q.withOIDs(row, columns).Only(columns...)
-		}
-		q.re(row)
-	}
-	if len(shown) == 0 && q.options.Version.AtLeast(7, 18) {
-		q.replies = append(q.replies, []string{"!empty"})
-	}
-	q.done()
-	return nil
-}
-
-// uncover lets a later print show the entries that this print does not show.
-func (q *request) uncover() {
-	for _, w := range q.table(q.menu).rows {
-		w.hidden = max(0, w.hidden-1)
-	}
-}
-
-func pick(rows []routeros.Attributes, t *table, at []int) []routeros.Attributes {
-	var out []routeros.Attributes
-	for _, i := range at {
-		id := formatID(t.rows[i].id)
-		if at := slices.IndexFunc(rows, func(r routeros.Attributes) bool { return r.Get(".id") == id }); at >= 0 {
-			out = append(out, rows[at])
-		}
-	}
-	return out
-}
-
-// columns returns the columns that were asked for. RouterOS 6 stops at the first name that it does
-// not know and drops all that follow (routeros-facts § 1.5).
-func (q *request) columns() (names []string, all bool) {
-	list, ok := q.attrs[".proplist"]
-	if !ok {
-		return nil, true
-	}
-	names = strings.Split(list, ",")
-	if q.options.Version.Major >= 7 {
-		return names, false
-	}
-	for i, name := range names {
-		if !q.schema.hasColumn(name, q.options.Version) && !q.isFact(name) && q.oid(name) == "" {
-			return names[:i], false
-		}
-	}
-	return names, false
-}
-
-// withOIDs adds the object identifiers under which SNMP has a property, where they are asked for
-// (routeros-facts § 12 T13).
-func (q *request) withOIDs(row routeros.Attributes, columns []string) routeros.Attributes {
-	for _, name := range columns {
-		if oid := q.oid(name); oid != "" {
-			row = row.With(name, oid)
-		}
-	}
-	return row
-}
-
-func (q *request) oid(column string) string {
-	switch string(q.menu) + " " + column {
-	case "/system/resource uptime.oid":
-		return ".1.3.6.1.2.1.1.3.0"
-	case "/system/resource cpu-load.oid":
-		return ".1.3.6.1.2.1.25.3.3.1.2.1"
-	case "/system/identity name.oid":
-		return ".1.3.6.1.2.1.1.5.0"
-	}
-	return ""
-}
-
-// isFact reports whether a menu of one computed row has the column.
-func (q *request) isFact(name string) bool {
-	rows := q.rows()
-	return len(rows) == 1 && slices.Contains([]routeros.Menu{routeros.Resource, routeros.Clock, routeros.NTPMenu, routeros.License, routeros.RouterBoard}, q.menu) && rows[0].Has(name)
-}
-
-func (q *request) get() *trap {
-	rows := q.rows()
-	if selector := q.selector(); selector != "" {
-		at, t := q.targets(selector)
-		if t != nil {
-			return t
-		}
-		rows = pick(rows, q.table(q.menu), at)
-	}
-	if len(rows) == 0 {
-		return noSuchItem()
-	}
-	if name, ok := q.attrs["value-name"]; ok {
-		if !q.schema.hasColumn(name, q.options.Version) && !rows[0].Has(name) {
-			return noValueOf("value-name")
-		}
-		q.done("=ret=" + rows[0].Get(name))
-		return nil
-	}
-	var all []string // as the console prints an array with names
-	for name, value := range rows[0].All() {
-		all = append(all, name+"="+value)
-	}
-	q.done("=ret=" + strings.Join(all, ";"))
-	return nil
 }
 
 func (q *request) selector() string {
@@ -308,7 +143,7 @@ func (q *request) targets(selector string) ([]int, *trap) {
 // resolve finds one item: *ID, a position in the whole table, a name, or the first with that
 // comment.
 func (q *request) resolve(s string) int {
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	if id, ok := parseID(s); ok {
 		return t.find(id)
 	}
@@ -332,11 +167,11 @@ func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) 
 		if q.menu == routeros.ServiceMenu && name == "available-from" {
 			name = "address"
 		}
-		if off || q.clears(a) {
+		if off || q.schema.clears(a) {
 			attrs = attrs.Without(name)
 			continue
 		}
-		value, t := q.value(q.menu, a.Name, a.Value)
+		value, t := checker{q.menu, &q.options, q.tables}.value(a.Name, a.Value)
 		if t != nil {
 			return nil, t
 		}
@@ -345,14 +180,8 @@ func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) 
 	return attrs, whole(q.menu, attrs)
 }
 
-// clears reports whether an empty value removes the attribute, as it does for comments and
-// matchers.
-func (q *request) clears(a routeros.Attribute) bool {
-	return a.Value == "" && (a.Name == "comment" || q.menu.IsRuleTable() && a.Name != "log-prefix" && a.Name != "chain" && a.Name != "content")
-}
-
 func (q *request) add() *trap {
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	for name := range strings.FieldsSeq(q.schema.required) {
 		if _, ok := q.attrs[name]; !ok && q.attrs["copy-from"] == "" {
 			return missing(name)
@@ -374,28 +203,15 @@ func (q *request) add() *trap {
 	if problem != nil {
 		return problem
 	}
-	w := &row{attrs: attrs, created: q.wall(q.now), count: &counters{}}
+	w := &row{attrs: attrs, created: q.clock.wall(q.now), count: &counters{}}
 	if problem := q.prepare(t, w); problem != nil {
 		return problem
 	}
 	t.insert(at, w)
-	q.appear(w)
+	q.tables.appear(q.menu, w)
 	q.changed(t, w, "added")
 	q.done("=ret=" + formatID(w.id))
 	return nil
-}
-
-// appear shows the interface that a row makes, such as a client's, among all interfaces.
-func (q *request) appear(w *row) {
-	kind, made := strings.CutPrefix(string(q.menu), "/interface/")
-	name := w.get("name")
-	if !made || strings.Contains(kind, "/") || !slices.Contains(routeros.NetworkMenus(), q.menu) || q.named(routeros.InterfaceMenu, name) != nil {
-		return
-	}
-	if client, ok := strings.CutSuffix(kind, "-client"); ok {
-		kind = client + "-out"
-	}
-	q.table(routeros.InterfaceMenu).append("name", name, "type", strings.Replace(kind, "wireguard", "wg", 1), "disabled", "false", "dynamic", "false", "running", "true")
 }
 
 // anchor returns the position of place-before (routeros-facts § 2.4).
@@ -423,7 +239,7 @@ func (q *request) prepare(t *table, w *row) *trap {
 	case routeros.AddressList, routeros.AddressList6:
 		return q.prepareEntry(t, w, nil)
 	case routeros.Scheduler:
-		if problem := q.prepareJob(w); problem != nil {
+		if problem := q.jobs.prepare(w, q.session, q.now); problem != nil {
 			return problem
 		}
 	case routeros.Script:
@@ -443,7 +259,7 @@ func (q *request) prepare(t *table, w *row) *trap {
 			w.attrs = w.attrs.With("address-list-timeout", "none-dynamic")
 		}
 	}
-	if q.schema.name != "" && q.named(t.menu, w.get("name")) != nil {
+	if q.schema.name != "" && q.tables.named(t.menu, w.get("name")) != nil {
 		return q.exists()
 	}
 	return nil
@@ -488,30 +304,6 @@ func (q *request) prepareEntry(t *table, w, old *row) *trap {
 	return nil
 }
 
-// prepareJob fills in what a scheduler entry defaults to and when it runs, where the device-mode
-// lets it (routeros-facts § 6.2).
-func (q *request) prepareJob(w *row) *trap {
-	if q.options.DeviceMode == "home" || q.options.Flagged {
-		return failure("not allowed by device-mode")
-	}
-	defaults := routeros.MakeAttributes("interval", "0s", "on-event", "", "start-date", q.date(w.created), "start-time", w.created.In(q.options.Zone).Format("15:04:05"),
-		"policy", grantable(q.session.policy), "owner", q.session.user, "disabled", "false")
-	w.attrs = defaults.Merge(w.attrs)
-	for name := range strings.SplitSeq(w.get("policy"), ",") {
-		if !hasPolicy(q.session.policy, name) {
-			return denied()
-		}
-	}
-	w.hidden, w.shows = q.options.Knobs.JobsShowLate, q.now.Add(5*time.Second)
-	_, given := q.startOf(w)
-	q.schedule(w)
-	if !given && q.options.Knobs.JobsRunAtOnce && !w.next.IsZero() {
-		w.next = w.created
-		q.ends(q.now)
-	}
-	return nil
-}
-
 // grantable are the policies that a script can have, of those that a user has.
 func grantable(policy string) string {
 	var out []string
@@ -536,7 +328,7 @@ func (q *request) set(values []routeros.Attribute) *trap {
 	if selector == "" {
 		return missing(".id")
 	}
-	if q.menu == routeros.ServiceMenu && q.isConnectionRow(selector) {
+	if q.menu == routeros.ServiceMenu && q.options.Version.AtLeast(7, 19) && q.sessions.isConnection(selector) {
 		return failure("this is configured elsewhere")
 	}
 	at, problem := q.targets(selector)
@@ -548,7 +340,7 @@ func (q *request) set(values []routeros.Attribute) *trap {
 
 // rewrite writes values over rows: over all of them, or over none.
 func (q *request) rewrite(at []int, values []routeros.Attribute) *trap {
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	fresh := make([]*row, len(at))
 	for n, i := range at {
 		if t.rows[i].builtin {
@@ -564,7 +356,7 @@ func (q *request) rewrite(at []int, values []routeros.Attribute) *trap {
 	for n, i := range at {
 		q.settle(fresh[n])
 		if q.menu == routeros.Scheduler {
-			q.schedule(fresh[n])
+			q.jobs.schedule(fresh[n], q.now)
 		}
 		t.replace(i, fresh[n])
 		q.changed(t, fresh[n], "changed")
@@ -579,7 +371,7 @@ func (q *request) rewriteRow(t *table, w, old *row, values []routeros.Attribute)
 	if t.isList() {
 		return q.prepareEntry(t, w, old)
 	}
-	if twin := q.named(t.menu, w.get("name")); q.schema.name != "" && twin != nil && twin != old && w.get("name") != old.get("name") {
+	if twin := q.tables.named(t.menu, w.get("name")); q.schema.name != "" && twin != nil && twin != old && w.get("name") != old.get("name") {
 		return q.exists()
 	}
 	return nil
@@ -609,7 +401,7 @@ func (q *request) unset() *trap {
 		return problem
 	}
 	name := q.attrs["value-name"]
-	if !q.schema.accepts(false, name, q.options.Version) || !q.optional(name) {
+	if !q.schema.accepts(false, name) || !q.schema.optional(name) {
 		return noValueOf("value-name")
 	}
 	return q.rewrite(at, []routeros.Attribute{{Name: "!" + name}})
@@ -625,7 +417,7 @@ func (q *request) remove() *trap {
 	if q.menu == routeros.UserActive {
 		return q.logout(selector)
 	}
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	for part := range strings.SplitSeq(selector, ",") {
 		i := q.resolve(part)
 		if i < 0 {
@@ -636,7 +428,7 @@ func (q *request) remove() *trap {
 			return cannot("remove")
 		}
 		t.delete(i)
-		q.forget(w)
+		q.flows.forget(w)
 		q.outdate(t)
 		if undoable(t.menu) {
 			q.record(t.menu, "removed")
@@ -657,7 +449,7 @@ func (q *request) move() *trap {
 	if problem != nil {
 		return problem
 	}
-	t := q.table(q.menu)
+	t := q.tables.of(q.menu)
 	var block []*row
 	for _, i := range at {
 		if t.rows[i].builtin {
@@ -697,7 +489,7 @@ func (q *request) resetCounters() *trap {
 		return problem
 	}
 	for _, i := range at {
-		*q.table(q.menu).rows[i].count = counters{}
+		*q.tables.of(q.menu).rows[i].count = counters{}
 	}
 	return nil
 }

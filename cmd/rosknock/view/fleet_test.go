@@ -124,7 +124,7 @@ func TestMetricsParse(t *testing.T) {
 
 func TestTrustedEvent(t *testing.T) {
 	e := trusted.Event{Time: time.Date(2026, 11, 21, 4, 15, 0, 0, time.UTC), What: trusted.Added, Entry: trusted.Entry{
-		Door: trusted.Door{Plan: "p", Name: "d", List: "l"}, Address: "203.0.113.9", Kind: trusted.Knocked, Expires: true, ExpiresIn: time.Hour}}
+		Door: trusted.Door{Plan: "p", Name: "d", List: "l"}, In: "l", Address: "203.0.113.9", Kind: trusted.Knocked, Expires: true, ExpiresIn: time.Hour}}
 	var b bytes.Buffer
 	if err := view.TrustedEvent(&b, "text", "r1", e, view.Style{}); err != nil || b.String() != "2026-11-21T04:15:00Z r1 added 203.0.113.9 p/d knocked for 1h\n" {
 		t.Errorf("%q, %v", b.String(), err)

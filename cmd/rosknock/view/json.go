@@ -204,7 +204,7 @@ func (t Trusted) json() jsonTrusted {
 
 func entryJSON(e trusted.Entry) jsonEntry {
 	out := jsonEntry{
-		Address: e.Address, Plan: e.Plan, Door: e.Name, List: e.List, Family: e.Family.String(), Kind: string(e.Kind), Since: e.Since,
+		Address: e.Address, Plan: e.Plan, Door: e.Name, List: e.In, Family: e.Family.String(), Kind: string(e.Kind), Since: e.Since,
 		Comment: Style{}.Value("", "comment", e.Comment),
 	}
 	if e.Counted {

@@ -28,7 +28,7 @@ type junitText struct {
 
 // junitLine is the case of a router, and what is counted of it.
 type junitLine struct {
-	Plan, XML                string
+	Plan, XML                string // Plan names its suite
 	Took                     time.Duration
 	Failed, Errored, Skipped bool
 }
@@ -36,16 +36,25 @@ type junitLine struct {
 func (j junitText) piece(_ int, results []operate.Result) ([]byte, error) {
 	kept := make([]junitLine, len(results))
 	for i, r := range results {
-		c := j.junitCase(r, j.drift)
-		var b strings.Builder
-		e := xml.NewEncoder(&b)
-		e.Indent("    ", "  ")
-		if err := e.EncodeElement(c, xml.StartElement{Name: xml.Name{Local: "testcase"}}); err != nil {
+		line, err := j.junitCase(r, j.drift).line(r.Plan)
+		if err != nil {
 			return nil, err
 		}
-		kept[i] = junitLine{r.Plan, b.String(), r.Took, c.Failure != nil, c.Error != nil, c.Skipped != nil}
+		line.Took = r.Took
+		kept[i] = line
 	}
 	return keep(kept)
+}
+
+// line is the case as it is kept until the end, in the suite of a name.
+func (c junitCase) line(suite string) (junitLine, error) {
+	var b strings.Builder
+	e := xml.NewEncoder(&b)
+	e.Indent("    ", "  ")
+	if err := e.EncodeElement(c, xml.StartElement{Name: xml.Name{Local: "testcase"}}); err != nil {
+		return junitLine{}, err
+	}
+	return junitLine{Plan: suite, XML: b.String(), Failed: c.Failure != nil, Errored: c.Error != nil, Skipped: c.Skipped != nil}, nil
 }
 
 func (j junitText) write(w io.Writer, pieces iter.Seq[[]byte]) error {

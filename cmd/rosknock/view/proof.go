@@ -177,6 +177,16 @@ type jsonProof struct {
 	Opens []jsonOpening `json:"opens,omitempty"`
 	// Overrides are the rules of others that let in sources who would have to knock.
 	Overrides []jsonOverride `json:"overrides,omitempty"`
+	// Peers are connected peers of gated VPNs who would have to knock.
+	Peers []jsonPeers `json:"peers,omitempty"`
+}
+
+// jsonPeers are connected peers of a VPN who would have to knock.
+type jsonPeers struct {
+	Family string `json:"family"`
+	VPN    string `json:"vpn"`
+	Count  int    `json:"count"`
+	More   bool   `json:"more,omitempty"` // not all were looked at
 }
 
 type jsonOverride struct {
@@ -245,6 +255,9 @@ func (s Style) proof(r operate.Result) *jsonProof {
 	}
 	for _, o := range p.Overrides {
 		out.Overrides = append(out.Overrides, jsonOverride{o.Family.String(), o.Rule, o.Who, o.What, o.Allow, o.Present})
+	}
+	for _, p := range p.Peers {
+		out.Peers = append(out.Peers, jsonPeers{p.Family.String(), p.VPN, p.Count, p.More})
 	}
 	for _, d := range p.Doors {
 		out.Doors = append(out.Doors, jsonDoor{d.Name, d.Family.String(), d.Packets})

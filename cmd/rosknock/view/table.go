@@ -361,7 +361,7 @@ type ledgerLine struct {
 func (t Trusted) cells() [][]string {
 	var rows [][]string
 	for _, e := range t.Entries {
-		rows = append(rows, []string{t.Name, e.Address, e.Plan + "/" + e.Name, e.List, e.Since, expires(e), string(e.Kind), connections(e)})
+		rows = append(rows, []string{t.Name, e.Address, e.Plan + "/" + e.Name, e.In, e.Since, expires(e), string(e.Kind), connections(e)})
 	}
 	return rows
 }

@@ -231,8 +231,8 @@ func TestTables(t *testing.T) {
 func TestTrusted(t *testing.T) {
 	door := trusted.Door{Family: routeros.IPv4, Plan: "branch-with-a-long-name", Name: "administrators", List: "trusted-administrators"}
 	entries := []trusted.Entry{
-		{Door: door, Address: "203.0.113.9", Since: "2026-09-25 08:50:30", Expires: true, ExpiresIn: 6*24*time.Hour + time.Second, Kind: trusted.Knocked},
-		{Door: door, Address: "198.51.100.0/24", Since: "2026-09-25 08:50:30", Kind: trusted.Static},
+		{Door: door, In: door.List, Address: "203.0.113.9", Since: "2026-09-25 08:50:30", Expires: true, ExpiresIn: 6*24*time.Hour + time.Second, Kind: trusted.Knocked},
+		{Door: door, In: door.List, Address: "198.51.100.0/24", Since: "2026-09-25 08:50:30", Kind: trusted.Static},
 	}
 	ledgers := []view.Trusted{{Name: "192.0.2.1:8729", Entries: entries}, {Name: "r2", Entries: entries[:1]}}
 	for format, file := range map[string]string{"text": "trusted.txt", "csv": "trusted.csv", "markdown": "trusted.md"} {

@@ -87,7 +87,7 @@ func TestSay(t *testing.T) {
 // TestHostileEvents: what happens in a trusted list is told on one line, and in JSON as it is.
 func TestHostileEvents(t *testing.T) {
 	bad := "a\x1b]0;x\x07\nFORGED\u202e"
-	event := trusted.Event{What: trusted.Added, Entry: trusted.Entry{Door: trusted.Door{Plan: bad, Name: bad, List: bad}, Address: bad, Since: bad, Comment: bad, Kind: trusted.Kind(bad)}}
+	event := trusted.Event{What: trusted.Added, Entry: trusted.Entry{Door: trusted.Door{Plan: bad, Name: bad, List: bad}, In: bad, Address: bad, Since: bad, Comment: bad, Kind: trusted.Kind(bad)}}
 	var text, data bytes.Buffer
 	for format, b := range map[string]*bytes.Buffer{"text": &text, "json": &data} {
 		if err := view.TrustedEvent(b, format, bad, event, view.Style{}); err != nil {

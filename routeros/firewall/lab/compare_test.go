@@ -44,6 +44,18 @@ type game struct {
 
 // play returns what the kernel and the evaluator disagree about.
 func (l *lab) play(s routeros.Snapshot, rounds ...round) (*game, error) {
+	g, err := l.begin(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.rounds(rounds...); err != nil {
+		return nil, err
+	}
+	return g, g.compareCounts()
+}
+
+// begin puts a snapshot into the kernel and into the evaluator.
+func (l *lab) begin(s routeros.Snapshot) (*game, error) {
 	start := time.Now()
 	f, err := l.load(s)
 	if err != nil {
@@ -58,19 +70,24 @@ func (l *lab) play(s routeros.Snapshot, rounds ...round) (*game, error) {
 		g.looks[menu] = make([]uint64, len(s.Rules[menu]))
 	}
 	l.tables++
+	return g, nil
+}
+
+// rounds plays volleys, one after the other.
+func (g *game) rounds(rounds ...round) error {
 	for _, r := range rounds {
 		time.Sleep(r.pause)
 		start := time.Now()
 		if err := g.volley(r.shots); err != nil {
-			return nil, err
+			return err
 		}
 		g.slack += time.Since(start)
 		if err := g.compareLists(); err != nil {
-			return nil, err
+			return err
 		}
-		l.packets += len(r.shots)
+		g.firewall.lab.packets += len(r.shots)
 	}
-	return g, g.compareCounts()
+	return nil
 }
 
 // menus are the tables that a packet to the router meets, in that order.

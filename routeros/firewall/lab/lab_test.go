@@ -28,6 +28,7 @@ func TestKernel(t *testing.T) {
 	t.Run("fixture", l.testFixtures)
 	t.Run("table", l.testTables)
 	t.Run("state", l.testStates)
+	t.Run("an interface that joins a list later", l.testJoins)
 	t.Run("random", l.testRandom)
 	t.Run("forward", l.testForwards)
 	t.Logf("the evaluator and the kernel were compared on %d tables with %d packets in %s", l.tables, l.packets, time.Since(start).Round(time.Millisecond))

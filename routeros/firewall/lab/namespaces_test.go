@@ -31,6 +31,7 @@ const mark = 1
 // router.
 type lab struct {
 	home   netns.NsHandle // the router's
+	away   netns.NsHandle // the client's
 	nft    *nftables.Conn
 	router *netlink.Handle
 	cables map[string]cable
@@ -60,7 +61,7 @@ func open(t *testing.T) *lab {
 		t.Skip("the lab builds network namespaces and so needs root")
 	}
 	client, router := namespaces(t)
-	l := &lab{cables: map[string]cable{}, answers: map[routeros.Family]int{}, family: routeros.IPv4}
+	l := &lab{away: client, cables: map[string]cable{}, answers: map[routeros.Family]int{}, family: routeros.IPv4}
 	within(t, client, silence)
 	l.router = handle(t, router)
 	l.plug(t, handle(t, client), router)

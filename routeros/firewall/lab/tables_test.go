@@ -83,6 +83,12 @@ func (l *lab) testTables(t *testing.T) {
 		{"raw accepts and the filter still drops", raw, []round{
 			{0, knocks("203.0.113.1", 40000, 22, 23, 24)},
 		}, []firewall.Verdict{drop, drop, accept}},
+		{"IPv4 options", ipv4Options, []round{
+			{0, withOptions(0, 1000, 2000, 3000, 4000)},
+			{0, withOptions(firewall.RecordRoute, 1000, 2000, 3000, 4000)},
+			{0, withOptions(firewall.RouterAlert, 1000, 2000, 3000, 4000)},
+			{0, withOptions(firewall.RecordRoute|firewall.RouterAlert, 1000, 2000, 3000, 4000)},
+		}, []firewall.Verdict{drop, accept, drop, accept, accept, drop, accept, accept, accept, drop, drop, drop, accept, drop, accept, drop}},
 		{"bytes anywhere in the packet", bytesIn, []round{
 			{0, carrying(first, "sesame", "open sesame", "sesamesesame", "sesam", "simsalabim", "Sesame", "", "ses ame")},
 			{0, carrying(second, "sesame", "open sesame", "sesam", "")},
@@ -98,6 +104,17 @@ func (l *lab) testTables(t *testing.T) {
 	}
 }
 
+// withOptions are TCP packets with options in their headers.
+func withOptions(o firewall.Options, ports ...uint16) []shot {
+	shots := knocks("203.0.113.1", 44000+100*uint16(o), ports...)
+	for i := range shots {
+		p := &shots[i].packet
+		p.Options = o
+		p.Size += len(options(*p))
+	}
+	return shots
+}
+
 // carrying are UDP packets to one port with a text in each.
 func carrying(to uint16, texts ...string) []shot {
 	var shots []shot
@@ -110,6 +127,13 @@ func carrying(to uint16, texts ...string) []shot {
 }
 
 const (
+	ipv4Options = `/ip firewall filter
+add chain=input action=accept protocol=tcp dst-port=1000 ipv4-options=any
+add chain=input action=accept protocol=tcp dst-port=2000 ipv4-options=none
+add chain=input action=accept protocol=tcp dst-port=3000 ipv4-options=record-route
+add chain=input action=accept protocol=tcp dst-port=4000 ipv4-options=no-router-alert
+add chain=input action=drop
+`
 	bytesIn = `/ip firewall filter
 add chain=input action=accept protocol=udp dst-port=1000 content=sesame
 add chain=input action=accept protocol=udp dst-port=2000 content=!sesame

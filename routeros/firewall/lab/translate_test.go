@@ -32,6 +32,7 @@ type translation struct {
 	chains   map[string]*nftables.Chain
 	lists    map[string]*nftables.Set
 	fixed    map[string]*nftables.Set // lists of wide ranges that no rule fills
+	faces    map[string]*nftables.Set // interface lists
 	// through says that packets go through this router to hosts behind it, and not to it alone.
 	through bool
 	// rows says which rule of RouterOS each rule of the kernel stands for, chain by chain.
@@ -56,7 +57,7 @@ func hooks() map[string]nftables.Chain {
 func chainName(m routeros.Menu, chain string) string { return string(m) + ":" + chain }
 
 func (x *translation) translate() error {
-	x.fixed = map[string]*nftables.Set{}
+	x.fixed, x.faces = map[string]*nftables.Set{}, map[string]*nftables.Set{}
 	x.chains, x.lists, x.rows = map[string]*nftables.Chain{}, map[string]*nftables.Set{}, map[string][]int{}
 	if err := x.addLists(); err != nil {
 		return err
@@ -424,6 +425,8 @@ func (x *translation) matcher(name, value string) ([]expr.Any, error) {
 		}
 		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0xfc}, Xor: []byte{0}}
 		return []expr.Any{ipField(1, 1), mask, equal(not, byte(n)<<2)}, err
+	case "ipv4-options":
+		return ipOptions(bare)
 	case "ttl":
 		return ttl(bare, not, 8)
 	case "hop-limit":
@@ -642,16 +645,25 @@ func interfaceName(name string) []byte {
 	return padded
 }
 
-// interfaces takes the members as they stand: the lab's lists include and exclude no others.
+// interfaces asks the set of an interface list, which interfaces can join later. Of the members it
+// takes those that stand there: the lab's lists include and exclude no others.
 func (x *translation) interfaces(list string, not bool, side expr.MetaKey) ([]expr.Any, error) {
-	var elements []nftables.SetElement
-	for _, m := range x.snapshot.ListMembers {
-		if m.List == list && !m.Disabled {
-			elements = append(elements, nftables.SetElement{Key: interfaceName(m.Interface)})
+	set := x.faces[list]
+	if set == nil {
+		var elements []nftables.SetElement
+		for _, m := range x.snapshot.ListMembers {
+			if m.List == list && !m.Disabled {
+				elements = append(elements, nftables.SetElement{Key: interfaceName(m.Interface)})
+			}
 		}
+		set = &nftables.Set{Table: x.table, Name: "faces:" + list, KeyType: nftables.TypeIFName}
+		if err := x.nft.AddSet(set, elements); err != nil {
+			return nil, err
+		}
+		x.faces[list] = set
 	}
-	lookup, err := x.anyOf(not, nftables.TypeIFName, false, elements)
-	return []expr.Any{&expr.Meta{Key: side, Register: 1}, lookup}, err
+	lookup := &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID, Invert: not}
+	return []expr.Any{&expr.Meta{Key: side, Register: 1}, lookup}, nil
 }
 
 func states(value string, not bool) ([]expr.Any, error) {
@@ -734,6 +746,25 @@ func icmp(value string, not bool) ([]expr.Any, error) {
 		}
 	}
 	return []expr.Any{transportField(0, 2), inRange(not, []byte{byte(number), byte(first)}, []byte{byte(number), byte(last)})}, nil
+}
+
+// exthdrIPv4 is NFT_EXTHDR_OP_IPV4 of linux/netfilter/nf_tables.h: the options of an IPv4 header.
+const exthdrIPv4 expr.ExthdrOp = 2
+
+// ipOptions reads any and none, which are told by the length of the header, and two of the options,
+// by the numbers of IANA.
+func ipOptions(value string) ([]expr.Any, error) {
+	if value == "any" || value == "none" {
+		mask := &expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{0x0f}, Xor: []byte{0}}
+		return []expr.Any{ipField(0, 1), mask, equal(value == "any", 5)}, nil
+	}
+	name, without := strings.CutPrefix(value, "no-")
+	number, known := map[string]uint8{"record-route": 7, "router-alert": 148}[name]
+	if !known {
+		return nil, errors.New("the lab can't read it")
+	}
+	there := &expr.Exthdr{DestRegister: 1, Type: number, Len: 1, Flags: unix.NFT_EXTHDR_F_PRESENT, Op: exthdrIPv4}
+	return []expr.Any{there, equal(without, 1)}, nil
 }
 
 func ttl(value string, not bool, offset uint32) ([]expr.Any, error) {

@@ -29,7 +29,7 @@ type shot struct {
 func (s shot) bytes(id uint16) []byte {
 	p := s.packet
 	ip := make([]byte, p.Size)
-	body := ip[headerOf(p.Family()):]
+	body := ip[headerOf(p.Family())+len(options(p)):]
 	header(ip, p, id)
 	switch p.Protocol {
 	case 6:
@@ -90,13 +90,27 @@ func header(ip []byte, p firewall.Packet, id uint16) {
 		return
 	}
 	src, dst := p.Src.As4(), p.Dst.As4()
-	ip[0], ip[1] = 4<<4|5, p.DSCP<<2
+	length := headerOf(routeros.IPv4) + copy(ip[20:], options(p))
+	ip[0], ip[1] = 4<<4|byte(length/4), p.DSCP<<2
 	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
 	binary.BigEndian.PutUint16(ip[4:], id)
 	ip[8], ip[9] = p.TTL, p.Protocol
 	copy(ip[12:], src[:])
 	copy(ip[16:], dst[:])
-	binary.BigEndian.PutUint16(ip[10:], ^sum(0, ip[:20]))
+	binary.BigEndian.PutUint16(ip[10:], ^sum(0, ip[:length]))
+}
+
+// options are those of an IPv4 header: a record of routes that has no room, and a router alert. All
+// others the kernel drops, or nftables does not know.
+func options(p firewall.Packet) []byte {
+	var out []byte
+	if p.Options&firewall.RecordRoute != 0 {
+		out = append(out, 7, 3, 4, 1)
+	}
+	if p.Options&firewall.RouterAlert != 0 {
+		out = append(out, 148, 4, 0, 0)
+	}
+	return out
 }
 
 // transportSum is the checksum of TCP and UDP, over the addresses too.
@@ -105,8 +119,9 @@ func transportSum(ip []byte) uint16 {
 		pseudo := uint32(ip[6]) + uint32(len(ip)-40)
 		return ^sum(uint32(sum(pseudo, ip[8:40])), ip[40:])
 	}
-	pseudo := uint32(ip[9]) + uint32(len(ip)-20)
-	return ^sum(uint32(sum(pseudo, ip[12:20])), ip[20:])
+	body := ip[4*int(ip[0]&0x0f):]
+	pseudo := uint32(ip[9]) + uint32(len(body))
+	return ^sum(uint32(sum(pseudo, ip[12:20])), body)
 }
 
 // sum is the Internet checksum before it is turned round.

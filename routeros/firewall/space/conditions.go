@@ -15,6 +15,9 @@ type conditions struct {
 	compiled firewall.Rules
 	meets    map[condition]ref // what single conditions match on arrival, without their negation
 	rows     map[*routeros.Attribute]*row
+	tables   map[routeros.Menu]*table // of the state that was walked last
+	chains   map[string]int           // a number for the name of each chain
+	events   map[event]history
 	lists    []routeros.InterfaceList // of an open space
 	fillable map[string]bool          // lists that a rule or somebody else fills while packets come
 	static   map[listKey]ref
@@ -26,11 +29,17 @@ type row struct {
 	menu  routeros.Menu
 	id    string
 	fixed ref     // what the conditions that never change match
-	later []later // the others
+	later []later // those whose answer depends on what has become of the packet
+	lists []later // those whose answer depends on the lists of the router, too
+	// met is what all but lists match after some history, of the packets that are followed.
+	met struct {
+		after    history
+		followed ref
+		packets  ref
+	}
 }
 
-// later is a condition whose answer depends on what has become of the packet, or on the lists of
-// the router.
+// later is a condition whose answer depends on what has become of the packet or of the lists.
 type later struct {
 	firewall.Condition
 	arrived ref // the packets that meet it on their arrival, without its negation
@@ -55,7 +64,11 @@ func (cs *conditions) row(menu routeros.Menu, r *routeros.Rule) *row {
 	}
 	for i := range out.Conditions {
 		c := &out.Conditions[i]
-		having := cs.having(needs(c.Test))
+		having := cs.able(c.Test)
+		if _, listed := c.Test.(firewall.Listed); listed {
+			out.lists = append(out.lists, later{*c, cs.meeting(menu, r.ID, c), having})
+			continue
+		}
 		if changes(c.Test) {
 			out.later = append(out.later, later{*c, cs.meeting(menu, r.ID, c), having})
 			continue
@@ -72,6 +85,22 @@ func (cs *conditions) row(menu routeros.Menu, r *routeros.Rule) *row {
 	return out
 }
 
+// able returns the packets that can meet a condition, either way round.
+func (cs *conditions) able(t firewall.Test) ref {
+	counted, ok := t.(firewall.Counted)
+	switch {
+	case !ok:
+		return cs.having(needs(t))
+	case counted.Of == firewall.CountConnections:
+		return cs.States(firewall.New, firewall.Established, firewall.Related).node
+	}
+	opens := cs.Protocol(6).node
+	for _, f := range []firewall.Flags{firewall.ACK, firewall.RST} {
+		opens = cs.diagram.minus(opens, cs.boolean(flag(f)))
+	}
+	return cs.diagram.and(cs.whole(), cs.diagram.or(opens, cs.Protocol(17).node))
+}
+
 // needs returns what a packet must be to meet a condition either way round.
 func needs(t firewall.Test) firewall.Need {
 	switch t := t.(type) {
@@ -83,8 +112,7 @@ func needs(t firewall.Test) firewall.Need {
 	return firewall.NeedNothing
 }
 
-// changes reports whether the answer to a condition depends on what happened to the packet before,
-// or on the state of the router's lists.
+// changes reports whether the answer to a condition depends on what happened to the packet before.
 func changes(t firewall.Test) bool {
 	switch t := t.(type) {
 	case firewall.Numbers:
@@ -97,8 +125,10 @@ func changes(t firewall.Test) bool {
 		return t.Way == firewall.Out
 	case firewall.OnInterfaceList:
 		return t.Way == firewall.Out
-	case firewall.EitherPort, firewall.Listed, firewall.NATStates, firewall.Transferred:
+	case firewall.EitherPort, firewall.NATStates, firewall.Transferred:
 		return true
+	case firewall.Counted:
+		return t.Of == firewall.CountConnections
 	}
 	return false
 }
@@ -166,8 +196,17 @@ func (cs *conditions) cutContent(t firewall.Test, ask func() ref) ref {
 		return cs.boolean(variable{kind: carries, name: t.Text})
 	case firewall.SentBy:
 		return cs.boolean(variable{kind: sentBy, name: t.MAC})
-	case firewall.Always:
-		return map[bool]ref{true: all, false: none}[bool(t)]
+	case firewall.HasOption:
+		set := none
+		for _, o := range t.Of.Each() {
+			set = d.or(set, cs.boolean(option(o)))
+		}
+		if !t.Want {
+			set = d.not(set)
+		}
+		return set
+	case firewall.Counted:
+		return d.and(cs.able(t), ask())
 	}
 	return ask()
 }

@@ -77,6 +77,8 @@ func (e Example) says(v variable) bool {
 		return slices.Contains(e.Hosts, v.name)
 	case hasFlag:
 		return p.TCPFlags&v.flags() != 0
+	case hasOption:
+		return p.Options&v.option() != 0
 	case joins:
 		return slices.Contains(e.face.lists, v.name)
 	case isOfKind:

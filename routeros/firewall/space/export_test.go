@@ -13,3 +13,6 @@ func (e Example) Unseen(kind string, dynamic bool, lists ...string) Example {
 	e.Packet.InInterface, e.face = firewall.AnyOther, face{lists, kind, dynamic}
 	return e
 }
+
+// Forget drops what is known of rules and tables from earlier walks.
+func (s *Space) Forget() { clear(s.rows); clear(s.tables) }

@@ -15,7 +15,8 @@ type gatherer struct {
 	numbers             [firewall.FieldMSS + 1]cutter[int]
 	possible            []routeros.AddressRange // sources that the caller knows to exist
 	srcLists, dstLists  map[string]bool
-	entries             [][]routeros.ListEntry // each table of entries once
+	entries             [][]routeros.ListEntry            // each table of entries once
+	rules               map[routeros.Menu][]routeros.Rule // of the state before
 }
 
 func newGatherer(s *Space) *gatherer {
@@ -25,6 +26,7 @@ func newGatherer(s *Space) *gatherer {
 	}
 	g := &gatherer{
 		space: s, source: addressCutter(lowest), destination: addressCutter(lowest), srcLists: map[string]bool{}, dstLists: map[string]bool{},
+		rules: map[routeros.Menu][]routeros.Rule{},
 	}
 	for _, f := range firewall.Fields() {
 		g.numbers[f] = numberCutter(f.Highest())
@@ -117,8 +119,11 @@ func (g *gatherer) cutDestination(r routeros.AddressRange) {
 func (g *gatherer) state(s routeros.Snapshot) {
 	f := g.space.Family
 	for _, menu := range []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} {
-		for i := range s.Rules[menu] {
-			r := &s.Rules[menu][i]
+		rows := s.Rules[menu]
+		first, end := routeros.Differing(g.rules[menu], rows)
+		g.rules[menu] = rows
+		for i := first; i < end; i++ {
+			r := &rows[i]
 			if len(r.Attrs) == 0 || g.space.compiled.Have(r) || r.Disabled() {
 				continue
 			}

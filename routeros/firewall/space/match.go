@@ -7,18 +7,55 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// match returns the packets that a rule matches here.
+// match returns the packets that a rule matches here, of those that are followed.
 func (w *walk) match(r *row) ref {
-	out := r.fixed
-	for i := range r.later {
-		c := &r.later[i]
+	if r.met.after != w.history || r.met.followed != w.followed {
+		r.met.after, r.met.followed = w.history, w.followed
+		r.met.packets = w.d.and(w.narrow(r.fixed, r, r.later), w.followed)
+	}
+	if r.met.packets == none {
+		return none
+	}
+	return w.narrow(r.met.packets, r, r.lists)
+}
+
+// narrow returns those of some packets that meet some conditions of a rule here.
+func (w *walk) narrow(out ref, r *row, conditions []later) ref {
+	for i := range conditions {
+		c := &conditions[i]
 		set := w.meeting(r, c)
 		if c.Negated {
 			set = w.d.minus(c.having, set)
 		}
+		if _, counted := c.Test.(firewall.Counted); counted {
+			set = w.tracked(set, none)
+		}
 		out = w.d.and(out, set)
 	}
 	return out
+}
+
+// history is what has happened to the packets of a walk so far, as far as the answers to conditions
+// depend on it: 0 is nothing. The same events in the same order have the same number in each walk.
+type history int
+
+// event is one thing that happens to packets, after a history.
+type event struct {
+	after       history
+	untracked   ref
+	moved, sent translation
+	away        bool
+}
+
+// happens notes an event.
+func (w *walk) happens(e event) {
+	e.after = w.history
+	known, ok := w.space.events[e]
+	if !ok {
+		known = history(len(w.space.events) + 1)
+		w.space.events[e] = known
+	}
+	w.history = known
 }
 
 // meeting returns the packets that meet a condition here, without its negation.

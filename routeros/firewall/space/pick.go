@@ -47,7 +47,7 @@ func (pk picker) ordinary() []Set {
 		public = []string{"2a01:77::/32", "2001:db8::/32"}
 	}
 	out := []Set{pk.States(firewall.New), pk.Protocol(6), {pk.diagram.not(pk.other())}}
-	for _, unusual := range []kind{joins, isOfKind, isDynamic, isFragment, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
+	for _, unusual := range []kind{joins, isOfKind, isDynamic, isFragment, hasOption, holdsSource, holdsTarget, holdsHost, carries, sentBy} {
 		for _, v := range pk.variables(unusual) {
 			out = append(out, Set{pk.diagram.not(pk.boolean(v))})
 		}
@@ -179,6 +179,8 @@ func (pk picker) details(e *Example, values map[int32]bool) {
 			if p.Protocol == 6 {
 				p.TCPFlags |= v.flags()
 			}
+		case hasOption:
+			p.Options |= v.option()
 		case joins:
 			e.face.lists = append(e.face.lists, v.name)
 		case isOfKind:

@@ -48,8 +48,10 @@ func readings() map[string][]string {
 		"content":              {"abc", "a b"},
 		"src-mac-address":      {"02:00:00:00:00:01", "02:00:00:00:00:0a", "02:00", "0:000:00:00:00:01", "::::::00000000001"[:17], "02-00-00-00-00-01"},
 		"ipsec-policy":         {"in,ipsec", "in,none", "out,none", "yes", "no"},
-		"ipv4-options":         {"none", "any", "router-alert", "odd"},
+		"ipv4-options":         {"none", "any", "router-alert", "no-timestamp", "another", "odd"},
 		"limit":                {"5,5:packet"},
+		"psd":                  {"21,3s,3,1"},
+		"connection-limit":     {"10,32", "!10,32"},
 		"layer7-protocol":      {"knock"},
 		"connection-mark":      {"no-mark"},
 		"address-list-timeout": {"1m", "odd"},
@@ -61,9 +63,9 @@ func readings() map[string][]string {
 // connection-mark stand for them.
 func unsettled() []string {
 	return []string{
-		"connection-limit", "connection-rate", "connection-type", "dst-limit", "headers", "hotspot", "in-bridge-port", "in-bridge-port-list",
+		"connection-rate", "connection-type", "dst-limit", "headers", "hotspot", "in-bridge-port", "in-bridge-port-list",
 		"ingress-priority", "nth", "out-bridge-port", "out-bridge-port-list", "p2p", "packet-mark", "per-connection-classifier", "priority",
-		"psd", "random", "realm", "routing-mark", "tls-host", "tos",
+		"random", "realm", "routing-mark", "tls-host", "tos",
 	}
 }
 

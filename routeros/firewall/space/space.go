@@ -66,6 +66,7 @@ func New(f routeros.Family, cuts Cuts, states ...routeros.Snapshot) *Space {
 	s := &Space{conditions: conditions{
 		packets: &packets{Family: f, diagram: newDiagram(), named: map[variable]int32{}, names: map[int32]variable{}},
 		meets:   map[condition]ref{}, rows: map[*routeros.Attribute]*row{}, fillable: map[string]bool{}, static: map[listKey]ref{},
+		tables: map[routeros.Menu]*table{}, chains: map[string]int{}, events: map[event]history{},
 	}}
 	g := newGatherer(s)
 	g.asked(cuts)

@@ -53,12 +53,15 @@ func rule(t *rapid.T, id int, menu routeros.Menu, chain string) routeros.Rule {
 	if menu != routeros.NAT && menu != routeros.Raw {
 		maybe("connection-nat-state", "dstnat", "!dstnat", "ein-dnat", "!srcnat")
 		maybe("connection-state", "new", "established,related", "!new", "invalid", "untracked", "untracked,odd")
+		maybe("connection-limit", "10,32", "!10,32")
 		maybe("connection-bytes", "0-60", "!100-0", "0-0")
 	}
 	maybe("tcp-flags", "syn", "syn,!ack")
 	maybe("limit", "5,5:packet", "1/1m,3:packet")
 	maybe("time", "8h-18h,mon", "!8h-18h,mon")
 	maybe("fragment", "yes", "no")
+	maybe("ipv4-options", "any", "none", "record-route", "no-record-route", "no-source-routing")
+	maybe("psd", "21,3s,3,1")
 	maybe("src-address-type", "unicast", "!local", "blackhole")
 	maybe("tcp-mss", "0-1300", "!1460")
 	maybe("in-interface-list", "unread", "!unread")
@@ -132,7 +135,8 @@ func some(t *rapid.T) space.Example {
 		Dst:         netip.MustParseAddr(pick(t, "dst", "192.0.2.1", "192.0.2.255", "192.168.88.1", "198.51.100.1", "224.0.0.5")),
 		InInterface: pick(t, "in", "ether1", "bridge", "wg1"), Size: rapid.SampledFrom([]int{60, 100, 101, 1500}).Draw(t, "size"),
 		TTL: rapid.SampledFrom([]uint8{64, 1, 9, 10, 255}).Draw(t, "ttl"), State: firewall.State(rapid.IntRange(0, 4).Draw(t, "state")),
-		SrcMAC: "02:00:00:00:00:01", Fragment: rapid.IntRange(0, 5).Draw(t, "fragment") == 0,
+		Options: rapid.SampledFrom([]firewall.Options{0, 0, firewall.RecordRoute, firewall.StrictSource, firewall.RecordRoute | firewall.OtherOption}).Draw(t, "options"),
+		SrcMAC:  "02:00:00:00:00:01", Fragment: rapid.IntRange(0, 5).Draw(t, "fragment") == 0,
 	}
 	switch p.Protocol {
 	case 6, 17:

@@ -10,7 +10,8 @@ import (
 // variable is something about a packet that is true or false.
 type variable struct {
 	kind kind
-	// name is the list, the text, the hardware address, the flag, or of a question the matcher.
+	// name is the list, the text, the hardware address, the flag or option, or of a question the
+	// matcher.
 	name string
 	// Of a question: the value, or of what counts the packets of its rule, the rule.
 	value string
@@ -27,6 +28,7 @@ const (
 	isSrcNAT                 // the source of its connection is translated
 	isDstNAT
 	hasFlag      // a TCP flag is set
+	hasOption    // the IPv4 header has an option
 	carries      // a text is in the payload
 	sentBy       // a hardware address sent it
 	holdsSource  // a rule, or somebody, has put the source into a list
@@ -60,6 +62,15 @@ func toWhich(t firewall.Translation) variable {
 // ofAction is what an action that nobody knows does.
 func ofAction(what kind, menu routeros.Menu, id string) variable {
 	return variable{kind: what, menu: menu, row: id}
+}
+
+// option is the variable of an IPv4 option.
+func option(o firewall.Options) variable { return variable{kind: hasOption, name: o.String()} }
+
+// option is the IPv4 option of a variable.
+func (v variable) option() firewall.Options {
+	o, _ := firewall.ParseOption(v.name)
+	return o
 }
 
 // flag is the variable of a TCP flag.

@@ -94,8 +94,10 @@ func (s *Space) Arriving(r Result, ports routeros.Ports) Set {
 type walk struct {
 	space  *Space
 	d      *diagram
-	tables map[routeros.Menu]*table
 	result Result
+
+	followed ref // all packets: those that reach a rule are among them
+	history  history
 
 	untracked ref
 	moved     []translation
@@ -108,12 +110,6 @@ type walk struct {
 	own       firewall.Own
 	static    func(list string, source bool) ref
 	steps     int
-}
-
-type table struct {
-	menu   routeros.Menu
-	rows   []routeros.Rule
-	chains map[string][]int
 }
 
 // translation is destination NAT that keeps packets on the router. Those that keep address and port
@@ -148,20 +144,24 @@ const mostLook = 2_000_000
 // space was made of. Where sets are given, only the packets in one of them are followed.
 func (s *Space) Walk(state routeros.Snapshot, within ...Set) Result {
 	w := &walk{
-		space: s, d: s.diagram, tables: map[routeros.Menu]*table{}, filled: map[listKey]ref{}, fills: map[fillKey]int{},
+		space: s, d: s.diagram, filled: map[listKey]ref{}, fills: map[fillKey]int{},
 		own: firewall.OwnOf(state), static: s.staticLists(state),
 	}
 	w.result.hits = map[routeros.Menu][]ref{}
 	w.result.accepts, w.result.ends = map[routeros.Menu][]ref{}, map[routeros.Menu][]ref{}
-	reach := s.followed(within)
+	w.followed = s.followed(within)
+	reach := w.followed
 	for _, stop := range []struct {
 		menu  routeros.Menu
 		chain string
 	}{{s.Family.Raw(), "prerouting"}, {s.Family.NAT(), "dstnat"}, {s.Family.Filter(), "input"}} {
-		t := w.table(stop.menu, state)
-		if t == nil {
+		rows, ok := state.Rules[stop.menu]
+		if !ok {
 			continue
 		}
+		w.result.hits[stop.menu] = make([]ref, len(rows))
+		w.result.accepts[stop.menu], w.result.ends[stop.menu] = make([]ref, len(rows)), make([]ref, len(rows))
+		t := s.table(stop.menu, rows)
 		w.accepted = none
 		passing := reach
 		if stop.chain == "dstnat" {
@@ -183,8 +183,8 @@ func (w *walk) forward(state routeros.Snapshot, reach ref) ref {
 		return reach
 	}
 	w.away, w.accepted = true, none
-	t := &table{menu: w.space.Family.Filter(), rows: rows, chains: chainsOf(rows)}
-	rest := w.chain(t, "forward", reach, 0)
+	w.happens(event{away: true})
+	rest := w.chain(w.space.table(w.space.Family.Filter(), rows), "forward", reach, 0)
 	return w.d.or(w.accepted, rest)
 }
 
@@ -202,35 +202,14 @@ func (s *Space) followed(sets []Set) ref {
 // Asks returns the packets that a rule asks for on their arrival, whatever stands before it: as if
 // it were the only rule.
 func (s *Space) Asks(state routeros.Snapshot, menu routeros.Menu, r *routeros.Rule) Set {
-	w := &walk{space: s, d: s.diagram, filled: map[listKey]ref{}, static: s.staticLists(state)}
-	return Set{s.diagram.and(w.match(s.row(menu, r)), s.valid)}
-}
-
-func (w *walk) table(menu routeros.Menu, state routeros.Snapshot) *table {
-	rows, ok := state.Rules[menu]
-	if !ok {
-		return nil
-	}
-	w.result.hits[menu] = make([]ref, len(rows))
-	w.result.accepts[menu], w.result.ends[menu] = make([]ref, len(rows)), make([]ref, len(rows))
-	return &table{menu: menu, rows: rows, chains: chainsOf(rows)}
-}
-
-// chainsOf lists the positions of the enabled rules of each chain.
-func chainsOf(rows []routeros.Rule) map[string][]int {
-	chains := map[string][]int{}
-	for i := range rows {
-		if !rows[i].Disabled() {
-			chains[rows[i].Chain()] = append(chains[rows[i].Chain()], i)
-		}
-	}
-	return chains
+	w := &walk{space: s, d: s.diagram, followed: s.valid, filled: map[listKey]ref{}, static: s.staticLists(state)}
+	return Set{w.match(s.row(menu, r))}
 }
 
 // chain lets packets through a chain and returns those that come out behind it.
 func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 	returned := none
-	for _, i := range t.chains[name] {
+	for _, i := range t.chain(w.space, name) {
 		if w.steps++; w.steps > mostLook {
 			w.cutShort()
 			break
@@ -238,7 +217,7 @@ func (w *walk) chain(t *table, name string, reach ref, depth int) ref {
 		if reach == none {
 			break
 		}
-		row := w.space.row(t.menu, &t.rows[i])
+		row := t.row(w.space, i)
 		hit := w.d.and(reach, w.match(row))
 		if hit == none {
 			continue
@@ -286,6 +265,7 @@ func (w *walk) act(t *table, i int, r *row, hit ref, depth int) (stays, back ref
 		return w.chain(t, r.Target, hit, depth+1), none
 	case firewall.Untracks:
 		w.untracked = w.d.or(w.untracked, hit)
+		w.happens(event{untracked: hit})
 	case firewall.Fills:
 		w.fill(t, i, r, hit)
 	case firewall.Translates:
@@ -374,6 +354,7 @@ func (w *walk) sendAway(packets ref, to translation) {
 	if packets != none {
 		to.packets, to.changed = packets, packets
 		w.sent = append(w.sent, to)
+		w.happens(event{sent: to})
 	}
 	w.forwarded = w.d.or(w.forwarded, packets)
 }
@@ -397,5 +378,7 @@ func (w *walk) move(packets ref, to netip.Addr, port uint16) {
 		there := s.Ports(routeros.Ports{{First: port, Last: port}}).node
 		same = w.d.and(same, w.d.or(there, w.d.not(s.having(firewall.NeedPorts))))
 	}
-	w.moved = append(w.moved, translation{packets: packets, changed: w.d.minus(packets, same), address: to, port: port})
+	m := translation{packets: packets, changed: w.d.minus(packets, same), address: to, port: port}
+	w.moved = append(w.moved, m)
+	w.happens(event{moved: m})
 }
