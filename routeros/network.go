@@ -23,7 +23,7 @@ type VPNServer struct {
 	Protocol string // tcp or udp, where the port may be changed; else ""
 	Port     uint16 // 0 where it has none of its own, or the router does not tell it
 	Disabled bool
-	IPsec    string // of L2TP, its use-ipsec: no, yes (in clear too) or required; "" is no
+	Secured  string // use-ipsec of the L2TP server: no, yes or required; "" where it is not told
 }
 
 // Tracking says whether the router tracks connections.
@@ -195,7 +195,7 @@ func (s *Snapshot) server(m Menu, row Attributes) {
 	case SSTPServer:
 		v.Kind, v.Protocol, v.Port = "sstp", "tcp", 443
 	case L2TPServer:
-		v.Kind, v.IPsec = "l2tp", row.Get("use-ipsec")
+		v.Kind, v.Secured = "l2tp", row.Get("use-ipsec")
 	case PPTPServer:
 		v.Kind = "pptp"
 	case IPsecPeer:
@@ -265,8 +265,8 @@ func (v VPNServer) row() Attributes {
 	if v.Port != 0 {
 		row = row.With(map[bool]string{true: "listen-port", false: "port"}[v.Kind == "wireguard"], strconv.Itoa(int(v.Port)))
 	}
-	if v.IPsec != "" {
-		row = row.With("use-ipsec", v.IPsec)
+	if v.Secured != "" {
+		row = row.With("use-ipsec", v.Secured)
 	}
 	if v.Kind == "openvpn" {
 		row = row.With("protocol", v.Protocol)

@@ -57,13 +57,13 @@ func (s *Snapshot) routing(m Menu, row Attributes) {
 		no, told := ParseBool(row.Get("add-default-route"))
 		s.APNs = append(s.APNs, APN{name, no || !told})
 	case IPv6Settings:
+		s.IPv6Off = row.Bool("disable-ipv6")
 		accepts, forwards := row.Get("accept-router-advertisements"), row.Get("forward")
 		off, _ := ParseBool(forwards)
 		off = !off && forwards != "" // forward is on by default
 		if yes, _ := ParseBool(accepts); yes || off && (accepts == "" || accepts == "yes-if-forwarding-disabled") {
 			s.source(ByAdvertisement, !row.Bool("disable-ipv6"))
 		}
-		s.IPv6Off = row.Bool("disable-ipv6")
 	case DetectInternet:
 		list := row.Get("detect-interface-list")
 		s.source(ByDetectInternet, list != "" && list != "none")
@@ -112,9 +112,6 @@ func (s Snapshot) routingRows(m Menu) []Attributes {
 			out = append(out, MakeAttributes("name", a.Name, "add-default-route", FormatBool(a.DefaultRoute)))
 		}
 	}
-	if m == IPv6Settings && s.IPv6Off {
-		out = append(out, MakeAttributes("disable-ipv6", "yes"))
-	}
 	rows := map[RouteSource]struct {
 		menu Menu
 		row  Attributes
@@ -123,6 +120,9 @@ func (s Snapshot) routingRows(m Menu) []Attributes {
 		ByDetectInternet: {DetectInternet, MakeAttributes("detect-interface-list", "all")},
 		ByBGP:            {BGPConnection, MakeAttributes("name", "bgp1")},
 		ByOSPF:           {OSPFInstance, MakeAttributes("name", "ospf1")},
+	}
+	if m == IPv6Settings && s.IPv6Off {
+		return []Attributes{MakeAttributes("disable-ipv6", "yes")}
 	}
 	for _, r := range s.RouteSources {
 		if rows[r].menu == m {

@@ -97,8 +97,7 @@ func serverKinds() []serverKind {
 	}
 }
 
-// ServerMenus returns the menus from which [Snapshot.OwnServers] answers, and those that say which
-// interfaces lead to a server or join a list.
+// ServerMenus returns the menus from which [Snapshot.OwnServers] and [Snapshot.FilledLater] answer.
 func ServerMenus() []Menu {
 	menus := []Menu{PPPProfile, SNMPCommunity, UPnPInterfaces, SMBShares}
 	for _, k := range serverKinds() {

@@ -19,8 +19,6 @@ type Service struct {
 	// FromName is the attribute that holds From on this router: address, or available-from
 	// from 7.24 on.
 	FromName string
-	// VRF is where it listens; "" is main.
-	VRF string
 	// Untold says that it is not known whether it is on: an export does not mention it, and its
 	// default is not known.
 	Untold bool
@@ -28,6 +26,7 @@ type Service struct {
 	// current connection; set refuses them.
 	Dynamic    bool
 	Connection bool
+	VRF        string // where it listens; "" is the main one, or not told
 	Local      string
 	Remote     string
 }

@@ -51,13 +51,13 @@ type Snapshot struct {
 	APNs         []APN
 	// VPNServers are the VPN servers, those that are switched off too.
 	VPNServers []VPNServer
-	// Peers are the far ends of tunnels. They come and go, so they are no part of the digest.
-	Peers []Peer
 	// Settings are the rows of [ServerMenus]; nil where they were not read. They are no part of the
 	// digest.
 	Settings map[Menu][]Attributes
 	// IPv6Off says that IPv6 is switched off as a whole, in /ipv6/settings.
-	IPv6Off  bool
+	IPv6Off bool
+	// Peers are the far ends of tunnels. They come and go, so they are no part of the digest.
+	Peers    []Peer
 	Tracking Tracking
 	// Untold are menus that the user may not read, see [Snapshot.Tells], and those of
 	// [SerialMenus] that failed, see [Snapshot.SerialUntold].
@@ -260,11 +260,11 @@ func digestNetwork(h *digester, s Snapshot) {
 	for _, v := range s.VPNServers {
 		h.line("vpn", v.Kind, v.Name, v.Protocol, strconv.Itoa(int(v.Port)), FormatBool(v.Disabled))
 	}
-	for _, v := range s.VRFs {
-		h.line("vrf", v.Name, fmt.Sprint(v.Interfaces))
-	}
 	if s.IPv6Off {
 		h.line("ipv6", "off")
+	}
+	for _, v := range s.VRFs {
+		h.line("vrf", v.Name, fmt.Sprint(v.Interfaces))
 	}
 	if s.Tracking == TrackingOff {
 		h.line("tracking", string(s.Tracking))

@@ -130,7 +130,7 @@ func (t *testRun) jobs(ctx context.Context, export string) ([]job, error) {
 	return []job{{plans: []plans.Plan{p}}}, err
 }
 
-// extent is how much of a router is read: a plan that rotates needs its clock.
+// extent is how much of a router is read: with its clock where a plan needs that.
 func (t *testRun) extent() operate.Extent {
 	for _, of := range t.plans {
 		for _, p := range of {

@@ -132,6 +132,7 @@ func TestReach(t *testing.T) {
 		{"all but one host of the LAN", "add chain=input action=drop src-address=192.168.88.10\n" + lan + drop, "LAN bridge"},
 		{"by a mark", "add chain=input action=accept connection-mark=ok\n" + lan + drop, "LAN bridge; perhaps anyone ether1 any other interface if connection-mark matches"},
 		{"by a text", "add chain=input action=accept content=sesame\n" + lan + drop, "LAN bridge; perhaps anyone ether1 any other interface if content matches"},
+		{"a drop of all others", "add chain=input action=drop src-address=!198.51.100.0/24\n", "allow-list 198.51.100.0/24"},
 		{"but for a text", "add chain=input action=drop content=sesame\n", "anyone ether1"},
 		{"at some hours", "add chain=input action=drop time=8h-18h,mon in-interface=ether1\n", "LAN bridge; perhaps anyone ether1 any other interface if time matches"},
 		{"to everybody on the network", "add chain=input action=accept dst-address=192.168.88.255\n" + lan + drop, "LAN bridge"},

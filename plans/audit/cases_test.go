@@ -132,7 +132,7 @@ func TestCases(t *testing.T) {
 
 // TestSides: what is known of an interface decides whether strangers at it are a fact.
 func TestSides(t *testing.T) {
-	const version = "# by RouterOS 7.20\n/interface bridge\nadd name=spare\n"
+	const version = "# by RouterOS 7.20\n/system identity\nset name=a\n"
 	for _, tt := range []struct{ name, text, want string }{
 		{"all that is shown is inside", "/ip address\nadd address=192.168.1.1/24 interface=ether1\n", "LAN (ether1); perhaps anyone (any other interface)"},
 		{"masqueraded behind another router", "/ip address\nadd address=192.168.1.1/24 interface=ether2\nadd address=10.0.0.2/24 interface=ether1\n/ip firewall nat\nadd chain=srcnat action=masquerade out-interface=ether1\n", "anyone (ether1)"},

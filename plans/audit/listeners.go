@@ -78,8 +78,8 @@ func vpns(s routeros.Snapshot) []listener {
 		runs                        func(routeros.VPNServer) bool // nil: that it is switched on
 	}{
 		{"wireguard", "wireguard", "udp", "13231", routeros.WireGuard, nil},
-		{"l2tp", "l2tp", "udp", "1701", routeros.L2TPServer, func(v routeros.VPNServer) bool { return v.IPsec != "required" }},
-		{"l2tp-ipsec", "l2tp", "udp", "500,4500", routeros.L2TPServer, func(v routeros.VPNServer) bool { return v.IPsec == "yes" || v.IPsec == "required" }},
+		{"l2tp", "l2tp", "udp", "1701", routeros.L2TPServer, func(v routeros.VPNServer) bool { return v.Secured != "required" }},
+		{"l2tp-ipsec", "l2tp", "udp", "500,4500", routeros.L2TPServer, func(v routeros.VPNServer) bool { return v.Secured == "yes" || v.Secured == "required" }},
 		{"ikev2", "ipsec", "udp", "500,4500", routeros.IPsecPeer, nil},
 		{"openvpn", "openvpn", "tcp", "1194", routeros.OVPNServer, nil},
 		{"sstp", "sstp", "tcp", "443", routeros.SSTPServer, nil},

@@ -317,6 +317,12 @@ func (q asked) named(set space.Set) (out []string, packets space.Set) {
 			if list, how := favours(&rows[i]); how == spares {
 				add("list "+list, s.And(q.about(admit{menu, &rows[i], how}), set))
 			}
+			// Of a rule that stops all others, those are let on whom it names.
+			if from, others := strings.CutPrefix(rows[i].Attrs.Get("src-address"), "!"); others && !rows[i].Disabled() && s.Rule(&rows[i]).Action.Stops() {
+				bare := rows[i]
+				bare.Attrs = bare.Attrs.Without("src-address")
+				add(from, s.And(s.Asks(q.router, menu, &bare), s.And(set, q.answered([]string{from}))))
+			}
 		}
 	}
 	rows := q.router.Rules[q.family.Filter()]

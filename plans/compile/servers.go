@@ -60,7 +60,7 @@ func serverNotes(p plans.Plan, s routeros.Snapshot) []string {
 		for _, name := range withState(s, opened, off) {
 			out = append(out, once(said, fmt.Sprintf("door %s opens %s, which the router does not run now", d.Name, name))...)
 		}
-		if slices.Contains(opened, "l2tp-ipsec") && slices.ContainsFunc(s.Servers("l2tp"), func(v routeros.VPNServer) bool { return !v.Disabled && v.IPsec == "no" }) {
+		if slices.Contains(opened, "l2tp-ipsec") && slices.ContainsFunc(s.Servers("l2tp"), func(v routeros.VPNServer) bool { return !v.Disabled && v.Secured == "no" }) {
 			out = append(out, once(said, fmt.Sprintf("door %s opens L2TP in IPsec alone, and the router's L2TP server does not use IPsec (use-ipsec=no): its clients stay outside", d.Name))...)
 		}
 	}

@@ -2,7 +2,7 @@ package rsc
 
 import "github.com/rosknock/rosknock/routeros"
 
-// settings puts what these menus say into the snapshot.
+// settings puts what the menus of the router's own servers say into the snapshot.
 func (p *replay) settings() {
 	p.snapshot.Settings = map[routeros.Menu][]routeros.Attributes{}
 	for _, m := range routeros.ServerMenus() {

@@ -232,11 +232,11 @@ func (t tables) loadServices(services []routeros.Service) {
 			continue
 		}
 		a := rows[i].attrs.With("port", itoa(int(s.Port))).With("disabled", routeros.FormatBool(s.Disabled)).With("address", routeros.JoinPrefixes(s.From))
-		if s.Certificate != "" {
-			a = a.With("certificate", s.Certificate)
-		}
 		if s.VRF != "" {
 			a = a.With("vrf", s.VRF)
+		}
+		if s.Certificate != "" {
+			a = a.With("certificate", s.Certificate)
 		}
 		rows[i].attrs = a
 	}

@@ -44,7 +44,7 @@ func serverSchema(m routeros.Menu) (schema, bool) {
 // loadServers puts what a snapshot says of the router's own servers into their menus.
 func (r *Router) loadServers(s routeros.Snapshot) {
 	for m, rows := range s.Settings {
-		if _, ok := schemaOf(m); !ok {
+		if _, ok := r.options.schema(m); !ok {
 			continue
 		}
 		for _, row := range rows {
