@@ -145,7 +145,9 @@ func Differing(a, b []Rule) (first, end int) {
 		first++
 	}
 	end = len(b)
-	for shift := len(a) - len(b); end > first && end+shift > first && alike(end-1+shift, end-1); end-- {
+	shift := len(a) - len(b)
+	for end > first && end+shift > first && alike(end-1+shift, end-1) {
+		end--
 	}
 	return first, end
 }

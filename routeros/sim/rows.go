@@ -272,7 +272,7 @@ func (r *Router) snapshot(now time.Time) routeros.Snapshot {
 			s.Learn(m, w.attrs)
 		}
 	}
-	r.readServers(&s)
+	r.tables.readServers(&s)
 	for _, a := range r.sessions.active(&r.clock) {
 		s.Active = append(s.Active, routeros.ActiveUser{Name: a.Get("name"), Address: a.Get("address"), Via: a.Get("via")})
 	}

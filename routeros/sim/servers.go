@@ -54,10 +54,10 @@ func (r *Router) loadServers(s routeros.Snapshot) {
 }
 
 // readServers tells a snapshot what is set of the router's own servers.
-func (r *Router) readServers(s *routeros.Snapshot) {
+func (t tables) readServers(s *routeros.Snapshot) {
 	s.Settings = map[routeros.Menu][]routeros.Attributes{}
 	for _, m := range routeros.ServerMenus() {
-		for _, w := range r.tables.of(m).rows {
+		for _, w := range t.of(m).rows {
 			s.Settings[m] = append(s.Settings[m], w.attrs)
 		}
 	}

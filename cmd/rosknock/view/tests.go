@@ -28,14 +28,18 @@ func (t Tested) Holds() bool {
 // TestsOf takes the tests of routers. In full they are told of one router; of several, people see
 // what does not hold.
 func TestsOf(sink Sink, full bool) *Flow[Tested] {
+	s := testStyle{sink.Style}
 	return newFlow(sink, kind[Tested]{
 		command: "test",
-		json:    func(t Tested) any { return sink.testedJSON(t) },
+		json:    func(t Tested) any { return s.testedJSON(t) },
 		header:  []string{"router", "test", "outcome", "expected", "got", "packet", "why"},
-		cells:   sink.testCells,
-		text:    lines[Tested, testedLine]{line: func(t Tested) testedLine { return sink.testedLine(t, full) }, all: testsText{sink.Style, full}.all},
+		cells:   s.testCells,
+		text:    lines[Tested, testedLine]{line: func(t Tested) testedLine { return s.testedLine(t, full) }, all: testsText{sink.Style, full}.all},
 	})
 }
+
+// testStyle writes the tests of firewalls.
+type testStyle struct{ Style }
 
 // testedLine is what people see of a router.
 type testedLine struct {
@@ -44,7 +48,7 @@ type testedLine struct {
 	Passed, Router, Unasked int        // Unasked counts routers whose tests were not run
 }
 
-func (s Style) testedLine(t Tested, full bool) testedLine {
+func (s testStyle) testedLine(t Tested, full bool) testedLine {
 	l := testedLine{Router: 1}
 	if t.Err != nil {
 		l.Unasked = 1
@@ -70,7 +74,7 @@ func (s Style) testedLine(t Tested, full bool) testedLine {
 }
 
 // because is the shortest reason for which a test does not hold: the packet, or else the words.
-func (s Style) because(r expect.Result) string {
+func (s testStyle) because(r expect.Result) string {
 	if r.Outcome == expect.Unknown || r.Example == nil {
 		return r.Why
 	}
@@ -78,7 +82,7 @@ func (s Style) because(r expect.Result) string {
 }
 
 // packetText names a packet; what belongs to a knock stays masked.
-func (s Style) packetText(e expect.Example) string {
+func (s testStyle) packetText(e expect.Example) string {
 	if !e.Secret || s.Reveal {
 		return e.Packet.String()
 	}
@@ -87,8 +91,8 @@ func (s Style) packetText(e expect.Example) string {
 }
 
 // tested writes the tests of one router: what does not hold first.
-func (s Style) tested(w io.Writer, t Tested) {
-	head(w, t.Result, s)
+func (s testStyle) tested(w io.Writer, t Tested) {
+	head(w, t.Result, s.Style)
 	if t.Err != nil {
 		Say(w, "%s\n", wrap(clean(reason(t.Err)), s.Width, 2))
 		return
@@ -102,7 +106,7 @@ func (s Style) tested(w io.Writer, t Tested) {
 	}
 }
 
-func (s Style) testResult(w io.Writer, r expect.Result) {
+func (s testStyle) testResult(w io.Writer, r expect.Result) {
 	switch r.Outcome {
 	case expect.Passed:
 		Say(w, "  %s  %s\n", s.color("32", "pass   "), short(r.Test.Name))
@@ -119,7 +123,7 @@ func (s Style) testResult(w io.Writer, r expect.Result) {
 
 // testDetails says why a test does not hold: its packet, the rules that the packet meets, and how
 // to see it again.
-func (s Style) testDetails(r expect.Result) []string {
+func (s testStyle) testDetails(r expect.Result) []string {
 	out := []string{fmt.Sprintf("expected %s, got %s", r.Test.Expect, r.Got)}
 	if r.Why != "" {
 		out = append(out, r.Why)
@@ -213,7 +217,7 @@ func either(n int, one, several string) string {
 }
 
 // testCells are the tests for CSV or Markdown, a row each.
-func (s Style) testCells(t Tested) [][]string {
+func (s testStyle) testCells(t Tested) [][]string {
 	if t.Err != nil {
 		return [][]string{{t.Name, "", string(t.Outcome), "", "", "", reason(t.Err)}}
 	}
@@ -259,7 +263,7 @@ type jsonCounterexample struct {
 	Trail   []jsonLook `json:"trail"`
 }
 
-func (s Style) testedJSON(t Tested) jsonTested {
+func (s testStyle) testedJSON(t Tested) jsonTested {
 	j := jsonTested{Name: t.Name, Address: t.Address, File: t.File, Holds: t.Holds(), Tests: []jsonTest{}}
 	if t.Err != nil {
 		j.Error = t.Err.Error()
@@ -274,7 +278,7 @@ func (s Style) testedJSON(t Tested) jsonTested {
 	return j
 }
 
-func (s Style) counterexample(e expect.Example) *jsonCounterexample {
+func (s testStyle) counterexample(e expect.Example) *jsonCounterexample {
 	j := &jsonCounterexample{Packet: s.packetText(e), Target: e.Target, Family: e.Family.String(), Lists: append([]string{}, e.Lists...), Verdict: fateText(e.Fate), Trail: []jsonLook{}}
 	if e.Secret && !s.Reveal {
 		j.Target = masked
@@ -325,12 +329,13 @@ func (j testsJUnit) test(t Tested, r expect.Result) junitCase {
 	if r.Holds() {
 		return c
 	}
-	details := j.testDetails(r)
+	s := testStyle{j.Style}
+	details := s.testDetails(r)
 	for i := range details {
 		details[i] = string(clean(details[i]))
 	}
 	message := details[0]
-	if why := j.because(r); why != "" {
+	if why := s.because(r); why != "" {
 		message += ": " + string(clean(why))
 	}
 	c.Failure = &junitWords{Message: message, Type: string(r.Outcome), Text: strings.Join(details, "\n")}
