@@ -103,7 +103,7 @@ func (rm removal) list(fresh space.Set) {
 		}
 		what := fmt.Sprintf("tcp/%d (%s)", now.Port, now.Name)
 		if then := rm.before.Services[i]; !said[what] && !sameService(now, then) {
-			was, is := services(rm).packetsReaching(0, then), services{rm.family}.packetsReaching(len(rm.states)-1, now)
+			was, is := services(rm).packetsReaching(0, then), services(rm).packetsReaching(len(rm.states)-1, now)
 			rm.add(what, rm.space.And(rm.space.And(is, rm.space.Minus(rm.space.Anywhere(is), rm.space.Anywhere(was))), rm.space.States(firewall.New)))
 		}
 	}
