@@ -63,6 +63,21 @@ func FoundLacks() []string { return []string{"connection-state", "icmp-options"}
 
 const slotPattern = `^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9/-]*$`
 
+func foundForm() form.Form {
+	one := form.Mapping(
+		form.Field{Name: "chain", About: "The chain of the rule, if it is not input. The router's own rules jump there.", Value: form.Of(form.TextScalar("a chain"))},
+		form.Field{Name: "comment", About: "The text before the mark.", Value: form.Of(form.TextScalar("a comment"))},
+		form.Field{Name: "with", About: "Additional matchers of the rule: " + strings.Join(FoundMatchers(), ", ") + ".",
+			Value: form.Table(form.Scalar{What: "a matcher", Enum: FoundMatchers()}, form.Of(matcherScalar()))},
+		form.Field{Name: "without", About: "Matchers that rosknock would write and that the rule lacks.", Value: form.List(form.Of(form.Scalar{What: "a matcher", Enum: FoundLacks()}))},
+	)
+	return form.Mapping(
+		form.Field{Name: "order", About: "The rules by the slots of their marks, in their order in the table.", Value: form.List(form.Of(slotScalar()))},
+		form.Field{Name: "rules", About: "How each rule differs, by the slot of its mark.",
+			Value: form.Table(slotScalar(), one)},
+	).Secret() // old list names often contain a port
+}
+
 func slotScalar() form.Scalar {
 	return form.Scalar{What: "a slot", Pattern: slotPattern, Check: func(text string) (string, string) {
 		if _, ok := routeros.FindMark(routeros.Mark{Plan: "x", Slot: text}.String()); ok && strings.Contains(text, "/") {
@@ -87,21 +102,6 @@ func matcherScalar() form.Scalar {
 		}
 		return "", ""
 	}}
-}
-
-func foundForm() form.Form {
-	one := form.Mapping(
-		form.Field{Name: "chain", About: "The chain of the rule, if it is not input. The router's own rules jump there.", Value: form.Of(form.TextScalar("a chain"))},
-		form.Field{Name: "comment", About: "The text before the mark.", Value: form.Of(form.TextScalar("a comment"))},
-		form.Field{Name: "with", About: "Additional matchers of the rule: " + strings.Join(FoundMatchers(), ", ") + ".",
-			Value: form.Table(form.Scalar{What: "a matcher", Enum: FoundMatchers()}, form.Of(matcherScalar()))},
-		form.Field{Name: "without", About: "Matchers that rosknock would write and that the rule lacks.", Value: form.List(form.Of(form.Scalar{What: "a matcher", Enum: FoundLacks()}))},
-	)
-	return form.Mapping(
-		form.Field{Name: "order", About: "The rules by the slots of their marks, in their order in the table.", Value: form.List(form.Of(slotScalar()))},
-		form.Field{Name: "rules", About: "How each rule differs, by the slot of its mark.",
-			Value: form.Table(slotScalar(), one)},
-	).Secret() // old list names often contain a port
 }
 
 // found reads how existing rules differ.

@@ -19,6 +19,34 @@ type Bogons struct {
 	Except, Also []routeros.AddressRange
 }
 
+// Ranges returns the sources of a family that count as forged, as sorted prefixes, none inside of
+// another. A nil Bogons has none.
+func (b *Bogons) Ranges(f routeros.Family) []routeros.AddressRange {
+	if b == nil {
+		return nil
+	}
+	var all []netip.Prefix
+	for _, text := range reserved(f) {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	for _, except := range b.Except {
+		if out, ok := except.Prefix(); ok {
+			all = outside(all, out)
+		}
+	}
+	for _, also := range b.Also {
+		if in, ok := also.Prefix(); ok && also.Family() == f {
+			all = append(outside(all, in), in)
+		}
+	}
+	slices.SortFunc(all, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
+	out := make([]routeros.AddressRange, len(all))
+	for i, p := range all {
+		out[i] = routeros.PrefixRange(p)
+	}
+	return out
+}
+
 // reserved are the addresses that nobody has on the internet, by the registries of IANA (RFC 6890,
 // RFC 8190) and the documents to which they refer. Left out, since neighbours on the provider's
 // side of a WAN do have them: 100.64.0.0/10, from which a provider translates (RFC 6598), and
@@ -57,34 +85,6 @@ func reserved(f routeros.Family) []string {
 		"224.0.0.0/4",     // multicast is never a source (RFC 1122 § 3.2.1.3)
 		"240.0.0.0/4",     // reserved, with the broadcast address (RFC 1112 § 4, RFC 8190)
 	}
-}
-
-// Ranges returns the sources of a family that count as forged, as sorted prefixes, none inside of
-// another. A nil Bogons has none.
-func (b *Bogons) Ranges(f routeros.Family) []routeros.AddressRange {
-	if b == nil {
-		return nil
-	}
-	var all []netip.Prefix
-	for _, text := range reserved(f) {
-		all = append(all, netip.MustParsePrefix(text))
-	}
-	for _, except := range b.Except {
-		if out, ok := except.Prefix(); ok {
-			all = outside(all, out)
-		}
-	}
-	for _, also := range b.Also {
-		if in, ok := also.Prefix(); ok && also.Family() == f {
-			all = append(outside(all, in), in)
-		}
-	}
-	slices.SortFunc(all, func(a, b netip.Prefix) int { return a.Addr().Compare(b.Addr()) })
-	out := make([]routeros.AddressRange, len(all))
-	for i, p := range all {
-		out[i] = routeros.PrefixRange(p)
-	}
-	return out
 }
 
 // Forged reports whether a source counts as forged when it arrives on one of the interfaces.

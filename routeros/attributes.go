@@ -46,10 +46,6 @@ func SortAttributes(pairs []Attribute) Attributes {
 	return kept
 }
 
-func (a Attributes) find(name string) (int, bool) {
-	return slices.BinarySearchFunc(a, name, func(x Attribute, n string) int { return cmp.Compare(x.Name, n) })
-}
-
 // Get returns the value of a name, or "" when the row lacks it.
 func (a Attributes) Get(name string) string {
 	value, _ := a.Lookup(name)
@@ -82,6 +78,10 @@ func (a Attributes) With(name, value string) Attributes {
 		i++
 	}
 	return append(row, a[i:]...)
+}
+
+func (a Attributes) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(a, name, func(x Attribute, n string) int { return cmp.Compare(x.Name, n) })
 }
 
 // Without returns a row that lacks the names. A row that has none of them is returned as it is.

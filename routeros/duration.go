@@ -17,8 +17,6 @@ type ValueError struct {
 // Error implements error.
 func (e *ValueError) Error() string { return fmt.Sprintf("%s %q: %s", e.Kind, e.Text, e.Why) }
 
-func badValue(kind, text, why string) error { return &ValueError{Kind: kind, Text: text, Why: why} }
-
 // MaxListTimeout is the longest time-out that an address-list entry can have,
 // 35w3d13h13m56s: a 32-bit count of hundredths of a second, less one and a half
 // (routeros-facts § 3; the router refuses more with "value of timeout is out of range").
@@ -44,25 +42,14 @@ func ParseDuration(s string) (time.Duration, error) {
 	return addDuration(s, d, clock)
 }
 
+func badValue(kind, text, why string) error { return &ValueError{Kind: kind, Text: text, Why: why} }
+
 // longest is the longest time that a time.Duration holds, about 292 years.
 const longest = 1<<63 - 1
 
 type unit struct {
 	suffix string
 	length time.Duration
-}
-
-func units() []unit {
-	return []unit{
-		{"w", 7 * 24 * time.Hour},
-		{"d", 24 * time.Hour},
-		{"h", time.Hour},
-		{"m", time.Minute},
-		{"s", time.Second},
-		{"ms", time.Millisecond},
-		{"us", time.Microsecond},
-		{"ns", time.Nanosecond},
-	}
 }
 
 // parseUnits eats number-unit pairs from the front, units in descending order, and
@@ -95,6 +82,19 @@ func parseUnits(s string) (d time.Duration, rest string, err error) {
 		rest = after[len(suffix):]
 	}
 	return d, "", nil
+}
+
+func units() []unit {
+	return []unit{
+		{"w", 7 * 24 * time.Hour},
+		{"d", 24 * time.Hour},
+		{"h", time.Hour},
+		{"m", time.Minute},
+		{"s", time.Second},
+		{"ms", time.Millisecond},
+		{"us", time.Microsecond},
+		{"ns", time.Nanosecond},
+	}
 }
 
 func firstWord(s string) string {

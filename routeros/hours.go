@@ -16,10 +16,6 @@ type Hours struct {
 	Days [7]bool
 }
 
-// dayNames are the router's words, in its order: an export has
-// time=0s-1d,sun,mon,tue,wed,thu,fri,sat.
-func dayNames() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
-
 // ParseHours reads 8h-18h,mon,tue and 08:00:00-18:00:00.
 func ParseHours(text string) (Hours, error) {
 	var h Hours
@@ -40,6 +36,10 @@ func ParseHours(text string) (Hours, error) {
 	}
 	return h, nil
 }
+
+// dayNames are the router's words, in its order: an export has
+// time=0s-1d,sun,mon,tue,wed,thu,fri,sat.
+func dayNames() []string { return []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"} }
 
 // String prints the hours as the router exports them, with every day named.
 func (h Hours) String() string {

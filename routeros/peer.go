@@ -27,18 +27,6 @@ func PeerMenu(kind string) Menu {
 	return PPPActive
 }
 
-// pppKind returns the kind of VPN of a service of /ppp/active; "" for PPPoE and others that don't
-// come in packets of IP.
-func pppKind(service string) string {
-	switch service {
-	case "l2tp", "pptp", "sstp":
-		return service
-	case "ovpn":
-		return "openvpn"
-	}
-	return ""
-}
-
 // peer reads a row of a menu of peers (routeros-facts § 15.2).
 func (s *Snapshot) peer(m Menu, row Attributes) {
 	if row.Bool("disabled") {
@@ -66,6 +54,18 @@ func (s *Snapshot) peer(m Menu, row Attributes) {
 		}
 	}
 	s.Peers = append(s.Peers, p)
+}
+
+// pppKind returns the kind of VPN of a service of /ppp/active; "" for PPPoE and others that don't
+// come in packets of IP.
+func pppKind(service string) string {
+	switch service {
+	case "l2tp", "pptp", "sstp":
+		return service
+	case "ovpn":
+		return "openvpn"
+	}
+	return ""
 }
 
 // inside adds an address, or a network, of those who send through the tunnel.

@@ -74,6 +74,15 @@ type serverKind struct {
 	limits func(s Snapshot, rows []Attributes, server *Server)
 }
 
+// ServerMenus returns the menus from which [Snapshot.OwnServers] and [Snapshot.FilledLater] answer.
+func ServerMenus() []Menu {
+	menus := []Menu{PPPProfile, SNMPCommunity, UPnPInterfaces, SMBShares}
+	for _, k := range serverKinds() {
+		menus = append(menus, k.menu)
+	}
+	return menus
+}
+
 // serverKinds is the table of servers (routeros-facts § 15).
 func serverKinds() []serverKind {
 	return []serverKind{
@@ -95,15 +104,6 @@ func serverKinds() []serverKind {
 		{name: "romon", menu: RoMON, state: switchedBy("enabled"), usually: "no"},
 		{name: "neighbor-discovery", menu: NeighborSettings, state: byList("discover-interface-list"), usually: "static", limits: inList("discover-interface-list")},
 	}
-}
-
-// ServerMenus returns the menus from which [Snapshot.OwnServers] and [Snapshot.FilledLater] answer.
-func ServerMenus() []Menu {
-	menus := []Menu{PPPProfile, SNMPCommunity, UPnPInterfaces, SMBShares}
-	for _, k := range serverKinds() {
-		menus = append(menus, k.menu)
-	}
-	return menus
 }
 
 // ServerPrint returns the command that reads a menu of [ServerMenus], without the passwords that
@@ -201,15 +201,6 @@ const lacking = ".lacking"
 // Lacks returns the rows of a menu of [ServerMenus] that the router does not have.
 func Lacks() []Attributes { return []Attributes{MakeAttributes(lacking, "true")} }
 
-func isLacking(rows []Attributes) bool { return first(rows, lacking) != "" }
-
-func onIf(on bool) ServerState {
-	if on {
-		return ServerOn
-	}
-	return ServerOff
-}
-
 // switchedBy reads an attribute that is yes or no. What is neither is not known.
 func switchedBy(attribute string) func(Snapshot, []Attributes, string) ServerState {
 	return func(_ Snapshot, rows []Attributes, usually string) ServerState {
@@ -222,6 +213,15 @@ func switchedBy(attribute string) func(Snapshot, []Attributes, string) ServerSta
 		}
 		return onIf(on)
 	}
+}
+
+func isLacking(rows []Attributes) bool { return first(rows, lacking) != "" }
+
+func onIf(on bool) ServerState {
+	if on {
+		return ServerOn
+	}
+	return ServerOff
 }
 
 // byList reads an attribute that names an interface list; none is off. Before 6.41 the menu had a row

@@ -13,17 +13,6 @@ import (
 // planCommands is the name of the risk of running what a plan says on this machine.
 const planCommands = "plan-commands"
 
-// commandsOf lists the commands that a plan takes secrets from, each once.
-func commandsOf(p plans.Plan) []string {
-	var lines []string
-	for _, c := range p.Credentials() {
-		if c.Kind == plans.FromCommand && !slices.Contains(lines, c.Value) {
-			lines = append(lines, c.Value)
-		}
-	}
-	return lines
-}
-
 // mayRun asks before the commands of a plan run for a command that needs no router. Such a plan may
 // come from anybody, by mail or with a pull request: to look at it is no consent to run what it
 // says.
@@ -48,4 +37,15 @@ func (e access) mayRun(ctx context.Context, p plans.Plan) error {
 		}
 	}
 	return nil
+}
+
+// commandsOf lists the commands that a plan takes secrets from, each once.
+func commandsOf(p plans.Plan) []string {
+	var lines []string
+	for _, c := range p.Credentials() {
+		if c.Kind == plans.FromCommand && !slices.Contains(lines, c.Value) {
+			lines = append(lines, c.Value)
+		}
+	}
+	return lines
 }

@@ -60,15 +60,6 @@ func diffTargets(ctx context.Context, e access, args []string, with comparison, 
 	return jobs, nil
 }
 
-// planOf names the first plan of each router.
-func planOf(jobs []job) func(router string) string {
-	names := map[string]string{}
-	for _, j := range jobs {
-		names[j.Name] = j.plans[0].Name
-	}
-	return func(router string) string { return names[router] }
-}
-
 // diffRouters compares every router with its plans. Where asked for, it also checks whether an
 // apply with the default protection would be refused. A router that fails does not stop the others.
 func diffRouters(ctx context.Context, e access, jobs []job, operators []netip.Addr, looks bool, to *results) {
@@ -89,6 +80,15 @@ func diffRouters(ctx context.Context, e access, jobs []job, operators []netip.Ad
 		}
 		return out
 	})
+}
+
+// planOf names the first plan of each router.
+func planOf(jobs []job) func(router string) string {
+	names := map[string]string{}
+	for _, j := range jobs {
+		names[j.Name] = j.plans[0].Name
+	}
+	return func(router string) string { return names[router] }
 }
 
 // sessionOf returns the management session assumed for an export: where the operators are. Without

@@ -266,6 +266,27 @@ func interfaces(*cobra.Command, []string, string) []cobra.Completion {
 // mostSeen is how many records completion looks back: it must answer at once.
 const mostSeen = 4000
 
+// routersSeen offers the routers that were changed from here. Those of an inventory are chosen with
+// --limit.
+func (e completer) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
+	history, a := e.journalled(c)
+	if len(a.inventories) > 0 && c.Name() != "journal" {
+		return cobra.AppendActiveHelp(nil, "--router and --inventory exclude each other: choose routers of an inventory with --limit")
+	}
+	var out []string
+	seen := map[string]bool{}
+	for _, r := range newest(history) {
+		if bare := inventory.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
+			continue
+		}
+		if r.Address != "" && !seen[r.Address] {
+			seen[r.Address] = true
+			out = append(out, completed(r.Address, r.Router))
+		}
+	}
+	return out
+}
+
 // journalled is the journal of this machine, and the settings of the command line. Nothing is made
 // or written.
 func (e completer) journalled(c *cobra.Command) (*state.History, access) {
@@ -296,22 +317,12 @@ func newest(history *state.History) []state.Record {
 	return records
 }
 
-// routersSeen offers the routers that were changed from here. Those of an inventory are chosen with
-// --limit.
-func (e completer) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
-	history, a := e.journalled(c)
-	if len(a.inventories) > 0 && c.Name() != "journal" {
-		return cobra.AppendActiveHelp(nil, "--router and --inventory exclude each other: choose routers of an inventory with --limit")
-	}
-	var out []string
-	seen := map[string]bool{}
-	for _, r := range newest(history) {
-		if bare := inventory.NoSite + "/" + r.Address; r.RouterKey != "" && r.RouterKey != bare && c.Name() != "journal" { // of an inventory
-			continue
-		}
-		if r.Address != "" && !seen[r.Address] {
-			seen[r.Address] = true
-			out = append(out, completed(r.Address, r.Router))
+// routerNames offers the names of an inventory that were not typed yet.
+func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion {
+	var out []cobra.Completion
+	for _, r := range inventoryOfLine(c) {
+		if !slices.Contains(typed, r.Name) {
+			out = append(out, completed(r.Name, r.Key()))
 		}
 	}
 	return out
@@ -329,17 +340,6 @@ func inventoryOfLine(c *cobra.Command) []inventory.Router {
 		return nil
 	}
 	return slices.Collect(known.All())
-}
-
-// routerNames offers the names of an inventory that were not typed yet.
-func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion {
-	var out []cobra.Completion
-	for _, r := range inventoryOfLine(c) {
-		if !slices.Contains(typed, r.Name) {
-			out = append(out, completed(r.Name, r.Key()))
-		}
-	}
-	return out
 }
 
 // limits offers names, groups, tags and sites of an inventory, behind what is typed already:
@@ -375,29 +375,6 @@ func (e completer) limits(c *cobra.Command, _ []string, typed string) []cobra.Co
 	return append(groups, names...)
 }
 
-// plansOf are the plans that a command line is about: the one that it names, or those of its
-// inventory, each once.
-func (e completer) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
-	given, err := readVars(c)
-	if err != nil {
-		return
-	}
-	if len(args) > 0 && strings.Contains(c.Use, "PLAN") {
-		read(args[0], given)
-		return
-	}
-	seen := map[string]bool{}
-	for _, r := range inventoryOfLine(c) {
-		maps.Copy(r.Vars, given)
-		for _, file := range r.Plans {
-			if !seen[file] {
-				seen[file] = true
-				read(file, r.Vars)
-			}
-		}
-	}
-}
-
 // doors offers the doors of the plans, for the ledger with the plan's name before it.
 func (e completer) doors(c *cobra.Command, args []string, _ string) []cobra.Completion {
 	var out []cobra.Completion
@@ -422,6 +399,29 @@ func (e completer) doors(c *cobra.Command, args []string, _ string) []cobra.Comp
 		}
 	})
 	return out
+}
+
+// plansOf are the plans that a command line is about: the one that it names, or those of its
+// inventory, each once.
+func (e completer) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
+	given, err := readVars(c)
+	if err != nil {
+		return
+	}
+	if len(args) > 0 && strings.Contains(c.Use, "PLAN") {
+		read(args[0], given)
+		return
+	}
+	seen := map[string]bool{}
+	for _, r := range inventoryOfLine(c) {
+		maps.Copy(r.Vars, given)
+		for _, file := range r.Plans {
+			if !seen[file] {
+				seen[file] = true
+				read(file, r.Vars)
+			}
+		}
+	}
 }
 
 // variables offers the variables that the plans use.

@@ -100,12 +100,6 @@ func globalFlags(f *pflag.FlagSet) {
 	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`; may be repeated")
 }
 
-// load returns how a command reaches routers, by its flags and its surroundings.
-func load(c *cobra.Command, e env) (access, error) {
-	s, err := loadSettings(c, e)
-	return access{e, s}, err
-}
-
 // withSettings is a command that needs the settings.
 func withSettings(e env, do func(c *cobra.Command, e access, args []string) error) func(*cobra.Command, []string) error {
 	return func(c *cobra.Command, args []string) error {
@@ -115,6 +109,12 @@ func withSettings(e env, do func(c *cobra.Command, e access, args []string) erro
 		}
 		return do(c, e, args)
 	}
+}
+
+// load returns how a command reaches routers, by its flags and its surroundings.
+func load(c *cobra.Command, e env) (access, error) {
+	s, err := loadSettings(c, e)
+	return access{e, s}, err
 }
 
 // loadSettings reads the settings for a command. Viper is used with a private instance, and

@@ -35,9 +35,6 @@ dozen of them at once. Every command that you see is carried out.`,
 	}
 }
 
-// demoVersions are the routers of the demo: one of each generation.
-func demoVersions() []string { return []string{"6.49", "7.14", "7.20"} }
-
 const demoPlan = "seed.yaml"
 
 // demo tells the story once for each version, in a folder of its own that goes away afterwards.
@@ -73,6 +70,9 @@ func demo(ctx context.Context, e env, color bool) error {
 	tell.say("\nThat was rosknock on %s. It leaves nothing behind.", strings.Join(demoVersions(), ", "))
 	return nil
 }
+
+// demoVersions are the routers of the demo: one of each generation.
+func demoVersions() []string { return []string{"6.49", "7.14", "7.20"} }
 
 func withoutComments(text string) string {
 	var kept []string

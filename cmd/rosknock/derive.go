@@ -11,17 +11,17 @@ import (
 	"github.com/rosknock/rosknock/routeros"
 )
 
+// standing derives the knocks of a plan's rotating doors that belong on a router that was read.
+func (e access) standing(ctx context.Context, p plans.Plan, read routeros.Snapshot) (plans.Plan, error) {
+	return operate.Standing(p, read, e.knocksAt(), func(c plans.Credential) (string, error) { return e.credential(ctx, c, router{}) })
+}
+
 // knocksAt is the time for which knocks are derived.
 func (e access) knocksAt() time.Time {
 	if !e.at.IsZero() {
 		return e.at
 	}
 	return e.now()
-}
-
-// standing derives the knocks of a plan's rotating doors that belong on a router that was read.
-func (e access) standing(ctx context.Context, p plans.Plan, read routeros.Snapshot) (plans.Plan, error) {
-	return operate.Standing(p, read, e.knocksAt(), func(c plans.Credential) (string, error) { return e.credential(ctx, c, router{}) })
 }
 
 func (e env) derived(ctx context.Context, p plans.Plan, r router, identity string, which func(sequence.Schedule) []int64) (plans.Plan, error) {

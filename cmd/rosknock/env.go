@@ -94,11 +94,6 @@ type codeError struct {
 func (e *codeError) Error() string { return e.err.Error() }
 func (e *codeError) Unwrap() error { return e.err }
 
-// usagef is a mistake in how the program was called.
-func usagef(format string, args ...any) error {
-	return &codeError{code: exitUsage, err: fmt.Errorf(format, args...)}
-}
-
 // invalid marks an error of an input.
 func invalid(err error) error { return &codeError{code: exitInvalid, err: err} }
 
@@ -195,6 +190,11 @@ func atMost(n int, what string) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// usagef is a mistake in how the program was called.
+func usagef(format string, args ...any) error {
+	return &codeError{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
 // exactly wants n arguments and says what they are.

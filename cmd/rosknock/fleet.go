@@ -314,29 +314,6 @@ type planReader struct {
 	inventories []string
 }
 
-// stranger reports whether a file is named by an inventory but lies outside the folders of all
-// inventories. Somebody else may have written the inventory, and want to be shown a file that is
-// not theirs.
-func (p *planReader) stranger(file string) bool {
-	return !p.named && !slices.ContainsFunc(p.inventories, func(name string) bool {
-		folder, err := realPath(filepath.Dir(name))
-		path, err2 := realPath(file)
-		if err != nil || err2 != nil {
-			return false
-		}
-		rest, err := filepath.Rel(folder, path)
-		return err == nil && filepath.IsLocal(rest)
-	})
-}
-
-func realPath(name string) (string, error) {
-	full, err := filepath.Abs(name)
-	if err != nil {
-		return "", err
-	}
-	return filepath.EvalSymlinks(full)
-}
-
 func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 	if _, known := p.texts[file]; !known {
 		data, err := readFile(file, maxPlan)
@@ -383,6 +360,29 @@ func (p *planReader) plan(file string, r router) (plans.Plan, error) {
 		p.affected[text] = append(p.affected[text], r.Name)
 	}
 	return plans.Plan{}, nil
+}
+
+// stranger reports whether a file is named by an inventory but lies outside the folders of all
+// inventories. Somebody else may have written the inventory, and want to be shown a file that is
+// not theirs.
+func (p *planReader) stranger(file string) bool {
+	return !p.named && !slices.ContainsFunc(p.inventories, func(name string) bool {
+		folder, err := realPath(filepath.Dir(name))
+		path, err2 := realPath(file)
+		if err != nil || err2 != nil {
+			return false
+		}
+		rest, err := filepath.Rel(folder, path)
+		return err == nil && filepath.IsLocal(rest)
+	})
+}
+
+func realPath(name string) (string, error) {
+	full, err := filepath.Abs(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(full)
 }
 
 // problems returns the mistakes of all plans, each once. A mistake that not all routers of a plan

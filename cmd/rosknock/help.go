@@ -21,30 +21,6 @@ type section struct {
 	names []string
 }
 
-// commandSections groups the commands, in the order in which a new user meets them.
-func commandSections() []section {
-	return []section{
-		{"Write and check plans", []string{"init", "import", "lint", "sequence", "render"}},
-		{"Bring routers to a plan", []string{"diff", "prove", "apply", "rotate", "undo", "remove"}},
-		{"Look at routers", []string{"audit", "trace", "test"}},
-		{"Knock, and see who is trusted", []string{"knock", "trusted"}},
-		{"Fleets and records", []string{"inventory", "journal"}},
-		{"Rehearse", []string{"sim", "demo"}},
-		{"This program", []string{"schema", "completion", "version", "help"}},
-	}
-}
-
-// flagSections groups the flags of every command.
-func flagSections() []section {
-	return []section{
-		{"Which routers", []string{"router", "inventory", "limit"}},
-		{"Logging in", []string{"user", "password-file", "password-command", "transport", "tls-pin", "tls-ca", "tls-accept-new", "tls-insecure", "ssh-jump", "ssh-key", "ssh-known-hosts"}},
-		{"Plans", []string{"var", "at", "accept-risk", "yes"}},
-		{"Pace", []string{"forks", "retries", "timeout", "router-timeout", "total-timeout"}},
-		{"What is shown and kept", []string{"output", "color", "reveal", "verbose", "state-dir", "config", "help"}},
-	}
-}
-
 // helpColumns is a width that every terminal has.
 const helpColumns = 80
 
@@ -238,6 +214,19 @@ func commandGroups(c *cobra.Command) []view.CommandGroup {
 	return out
 }
 
+// commandSections groups the commands, in the order in which a new user meets them.
+func commandSections() []section {
+	return []section{
+		{"Write and check plans", []string{"init", "import", "lint", "sequence", "render"}},
+		{"Bring routers to a plan", []string{"diff", "prove", "apply", "rotate", "undo", "remove"}},
+		{"Look at routers", []string{"audit", "trace", "test"}},
+		{"Knock, and see who is trusted", []string{"knock", "trusted"}},
+		{"Fleets and records", []string{"inventory", "journal"}},
+		{"Rehearse", []string{"sim", "demo"}},
+		{"This program", []string{"schema", "completion", "version", "help"}},
+	}
+}
+
 // sectionOf finds where a name stands; what has no place comes last.
 func sectionOf(sections []section, name string) int {
 	at := slices.IndexFunc(sections, func(s section) bool { return slices.Contains(s.names, name) })
@@ -263,6 +252,17 @@ func sharedFlags(root *cobra.Command) []view.FlagGroup {
 		slices.SortStableFunc(out[i].Flags, func(a, b view.Flag) int { return slices.Index(s.names, a.Name) - slices.Index(s.names, b.Name) })
 	}
 	return out
+}
+
+// flagSections groups the flags of every command.
+func flagSections() []section {
+	return []section{
+		{"Which routers", []string{"router", "inventory", "limit"}},
+		{"Logging in", []string{"user", "password-file", "password-command", "transport", "tls-pin", "tls-ca", "tls-accept-new", "tls-insecure", "ssh-jump", "ssh-key", "ssh-known-hosts"}},
+		{"Plans", []string{"var", "at", "accept-risk", "yes"}},
+		{"Pace", []string{"forks", "retries", "timeout", "router-timeout", "total-timeout"}},
+		{"What is shown and kept", []string{"output", "color", "reveal", "verbose", "state-dir", "config", "help"}},
+	}
 }
 
 // appendFlag adds what the manual says of a flag.

@@ -27,31 +27,41 @@ type endpoint struct {
 	port uint16
 }
 
-// parseEndpoint reads host:port. ssh's %h:%p puts no brackets around an IPv6 address; the last
-// colon parts it then.
-func parseEndpoint(text string) (endpoint, error) {
-	host, number, ok := cutLast(text, ":")
-	port, err := routeros.ParsePort(number)
-	if !ok || err != nil || port == 0 {
-		return endpoint{}, errors.New("host:port is expected")
+// calls puts together which routers are knocked at, and at which of their doors. Every mistake is
+// found before the first packet.
+func calls(ctx context.Context, e access, o knockOptions, args []string) ([]call, error) {
+	routers, connect, err := knocked(e, o, args)
+	if err != nil {
+		return nil, err
 	}
-	host, why := bareHost(host)
-	if why != "" {
-		return endpoint{}, errors.New(why)
+	jobs, err := plannedWith(e.settings, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
+	if err != nil {
+		return nil, err
 	}
-	return endpoint{host, port}, nil
-}
-
-// bareHost takes the brackets off an IPv6 address, and says what is wrong with a host that has no
-// port.
-func bareHost(text string) (host, why string) {
-	if why := inventory.CheckHost(text); why != "" {
-		return "", why
+	warnOfReaders(e.env, jobs, args)
+	var out []call
+	for _, j := range jobs {
+		c := call{router: j.router, host: hostOf(j.router), try: connect}
+		if c.plan, c.door, err = chooseDoor(j.plans, o.door); err != nil {
+			return nil, err
+		}
+		if c.plan, c.door, c.before, err = present(ctx, e, o, j, c.plan, c.door); err != nil {
+			return nil, err
+		}
+		if o.then != "" {
+			if c.try, err = parseTarget(o.then, c.plan); err != nil {
+				return nil, usagef("--then %q: %w", o.then, err)
+			}
+		}
+		if o.delay+o.stageWait >= c.door.StageTimeout && len(c.door.Knock) > 1 {
+			return nil, usagef("--delay and --stage-wait: door %s forgets a stage after %s, so the next has to come sooner: shorten them", c.door.Name, c.door.StageTimeout)
+		}
+		out = append(out, c)
 	}
-	if _, err := netip.ParseAddr(text); err != nil && strings.Contains(text, ":") && !strings.HasSuffix(text, "]") {
-		return "", "it has a port, and a knock has its own: leave it out"
+	if len(out) > 1 && o.connect != "" {
+		return nil, usagef("--connect joins one connection, and there are %d routers: choose one with --limit", len(out))
 	}
-	return strings.Trim(text, "[]"), ""
+	return out, nil
 }
 
 // parseTarget reads what --then names: tcp/PORT, a service or forward by its name, or host:port.
@@ -93,41 +103,31 @@ func parseTarget(text string, p plans.Plan) (endpoint, error) {
 	return endpoint{}, fmt.Errorf("it is not a service; write tcp/PORT, host:port or one of %s", strings.Join(names, ", "))
 }
 
-// calls puts together which routers are knocked at, and at which of their doors. Every mistake is
-// found before the first packet.
-func calls(ctx context.Context, e access, o knockOptions, args []string) ([]call, error) {
-	routers, connect, err := knocked(e, o, args)
-	if err != nil {
-		return nil, err
+// parseEndpoint reads host:port. ssh's %h:%p puts no brackets around an IPv6 address; the last
+// colon parts it then.
+func parseEndpoint(text string) (endpoint, error) {
+	host, number, ok := cutLast(text, ":")
+	port, err := routeros.ParsePort(number)
+	if !ok || err != nil || port == 0 {
+		return endpoint{}, errors.New("host:port is expected")
 	}
-	jobs, err := plannedWith(e.settings, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
-	if err != nil {
-		return nil, err
+	host, why := bareHost(host)
+	if why != "" {
+		return endpoint{}, errors.New(why)
 	}
-	warnOfReaders(e.env, jobs, args)
-	var out []call
-	for _, j := range jobs {
-		c := call{router: j.router, host: hostOf(j.router), try: connect}
-		if c.plan, c.door, err = chooseDoor(j.plans, o.door); err != nil {
-			return nil, err
-		}
-		if c.plan, c.door, c.before, err = present(ctx, e, o, j, c.plan, c.door); err != nil {
-			return nil, err
-		}
-		if o.then != "" {
-			if c.try, err = parseTarget(o.then, c.plan); err != nil {
-				return nil, usagef("--then %q: %w", o.then, err)
-			}
-		}
-		if o.delay+o.stageWait >= c.door.StageTimeout && len(c.door.Knock) > 1 {
-			return nil, usagef("--delay and --stage-wait: door %s forgets a stage after %s, so the next has to come sooner: shorten them", c.door.Name, c.door.StageTimeout)
-		}
-		out = append(out, c)
+	return endpoint{host, port}, nil
+}
+
+// bareHost takes the brackets off an IPv6 address, and says what is wrong with a host that has no
+// port.
+func bareHost(text string) (host, why string) {
+	if why := inventory.CheckHost(text); why != "" {
+		return "", why
 	}
-	if len(out) > 1 && o.connect != "" {
-		return nil, usagef("--connect joins one connection, and there are %d routers: choose one with --limit", len(out))
+	if _, err := netip.ParseAddr(text); err != nil && strings.Contains(text, ":") && !strings.HasSuffix(text, "]") {
+		return "", "it has a port, and a knock has its own: leave it out"
 	}
-	return out, nil
+	return strings.Trim(text, "[]"), ""
 }
 
 // knocked says which routers are knocked at, and what --connect names.

@@ -64,14 +64,6 @@ func (e access) known(r router) (target api.Target, what remembrance, err error)
 	return target, what, nil
 }
 
-// keep remembers a certificate that was never seen, or takes over the older pin of an address.
-func (e access) keep(r router, pin, from string) error {
-	if _, err := e.State(); err != nil {
-		return err
-	}
-	return e.memory.known.AddPin(r.key(), pin, from)
-}
-
 // introduce asks whether a certificate that was never seen is the router's, and remembers it.
 // Without a terminal, or after a no, it returns an error. why tells what was seen before that may
 // have been this router's.
@@ -98,4 +90,12 @@ func (e access) introduce(ctx context.Context, r router, unknown *api.UntrustedE
 	}
 	view.Say(e.err, "%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
 	return nil
+}
+
+// keep remembers a certificate that was never seen, or takes over the older pin of an address.
+func (e access) keep(r router, pin, from string) error {
+	if _, err := e.State(); err != nil {
+		return err
+	}
+	return e.memory.known.AddPin(r.key(), pin, from)
 }

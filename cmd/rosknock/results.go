@@ -103,6 +103,14 @@ func (r *results) count(ctx context.Context, one operate.Result) {
 // routers are all results, in the order of the run.
 func (r *results) routers() []operate.Result { return slices.Concat(r.kept...) }
 
+// finish ends the results and returns their code.
+func (r *results) finish(ctx context.Context) error {
+	if err := r.end(); err != nil {
+		return err
+	}
+	return r.code(ctx)
+}
+
 // end writes what was not written yet.
 func (r *results) end() error {
 	defer r.close()
@@ -142,14 +150,6 @@ func (r *results) code(ctx context.Context) error {
 	return shown(exitSome)
 }
 
-// finish ends the results and returns their code.
-func (r *results) finish(ctx context.Context) error {
-	if err := r.end(); err != nil {
-		return err
-	}
-	return r.code(ctx)
-}
-
 // outcomeCode is the exit code of results that are all there.
 func outcomeCode(ctx context.Context, routers ...operate.Result) error {
 	r := &results{}
@@ -160,16 +160,16 @@ func outcomeCode(ctx context.Context, routers ...operate.Result) error {
 	return r.code(ctx)
 }
 
-// sink is where results go on standard output.
-func (e access) sink(r *results) view.Sink {
-	return view.Sink{To: e.out, Format: e.Output, Style: e.style(), Keep: r.store}
-}
-
 // shownBy are results that one flow shows.
 func (e access) shownBy(show func(view.Sink) flow) *results {
 	r := &results{}
 	r.begin = func(int) ([]flow, error) { return []flow{show(e.sink(r))}, nil }
 	return r
+}
+
+// sink is where results go on standard output.
+func (e access) sink(r *results) view.Sink {
+	return view.Sink{To: e.out, Format: e.Output, Style: e.style(), Keep: r.store}
 }
 
 // written writes results that are all there.

@@ -24,31 +24,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// namedKey returns the key that several machines share, as the settings name it; false where they
-// name none.
-func namedKey(ctx context.Context, e access) (state.Key, bool, error) {
-	if e.ChangesKey == "" {
-		return state.Key{}, false, nil
-	}
-	c, err := plans.ParseCredential(e.ChangesKey)
-	if err != nil || c.Kind == plans.Ask {
-		return state.Key{}, false, usagef("--changes-key: say where the key is kept: file:PATH, env:NAME, keyring:NAME or command:LINE")
-	}
-	secret, err := e.credential(ctx, c, router{Member: fleet.Member{Name: "--changes-key"}})
-	if err != nil && c.Kind != plans.FromEnv { // whose error says it already
-		err = fmt.Errorf("--changes-key: %w", err)
-	}
-	if err != nil {
-		return state.Key{}, false, err
-	}
-	secret = strings.TrimSpace(secret) // some keyrings keep the line end
-	if sequence.CheckSecret([]byte(secret)) != nil {
-		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily guessed: use a random one, such as the output of openssl rand -hex 32"))
-	}
-	key, err := state.NewKey([]byte(secret))
-	return key, true, err
-}
-
 // save keeps the changes of a diff in a file. What is refused for one router is kept for none.
 func save(ctx context.Context, e access, jobs []job, routers []operate.Result, file string) error {
 	if jobs == nil {
@@ -106,6 +81,31 @@ func save(ctx context.Context, e access, jobs []job, routers []operate.Result, f
 	return nil
 }
 
+// namedKey returns the key that several machines share, as the settings name it; false where they
+// name none.
+func namedKey(ctx context.Context, e access) (state.Key, bool, error) {
+	if e.ChangesKey == "" {
+		return state.Key{}, false, nil
+	}
+	c, err := plans.ParseCredential(e.ChangesKey)
+	if err != nil || c.Kind == plans.Ask {
+		return state.Key{}, false, usagef("--changes-key: say where the key is kept: file:PATH, env:NAME, keyring:NAME or command:LINE")
+	}
+	secret, err := e.credential(ctx, c, router{Member: fleet.Member{Name: "--changes-key"}})
+	if err != nil && c.Kind != plans.FromEnv { // whose error says it already
+		err = fmt.Errorf("--changes-key: %w", err)
+	}
+	if err != nil {
+		return state.Key{}, false, err
+	}
+	secret = strings.TrimSpace(secret) // some keyrings keep the line end
+	if sequence.CheckSecret([]byte(secret)) != nil {
+		return state.Key{}, false, invalid(errors.New("--changes-key: the key is easily guessed: use a random one, such as the output of openssl rand -hex 32"))
+	}
+	key, err := state.NewKey([]byte(secret))
+	return key, true, err
+}
+
 // authorities are texts of certificate authorities, by their file, each read once.
 type authorities map[string]string
 
@@ -144,6 +144,44 @@ func savedWay(e access, r router, cas authorities) (state.SavedRouter, error) {
 	}
 	one.Authorities = cas[r.ca]
 	return one, nil
+}
+
+// applySaved carries out saved changes on the routers that they were computed for, or on those of
+// them that are named.
+func applySaved(ctx context.Context, e access, file string, how changeFlags, to *results) error {
+	saved, err := loadSaved(ctx, &e, file)
+	if err != nil {
+		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {
+			e.refusedRun(how.command, err)
+		}
+		return err
+	}
+	chosen, err := savedRouters(e, saved, file)
+	if err != nil {
+		return err
+	}
+	read := map[string]plans.Plan{}
+	var all []task
+	for _, one := range saved.Routers {
+		r, ok := chosen[one.Name]
+		if !ok {
+			continue
+		}
+		if r.credential.Kind == plans.FromCommand && len(e.inventories) == 0 && how.dryRun {
+			return operate.Refusef("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)
+		}
+		text := cmp.Or(one.Plan, saved.Plan)
+		if _, known := read[text]; !known {
+			if read[text], err = savedPlan(ctx, e.env, r, file, text, saved.Authentic && !how.dryRun); err != nil {
+				return err
+			}
+		}
+		all = append(all, task{r, []operate.Operation{operate.ToPlan(how.command, read[text], &one)}})
+	}
+	if len(all) == 0 {
+		return usagef("--changes %s: none of its routers is named", file)
+	}
+	return carryOut(ctx, e, all, how, to)
 }
 
 // loadSaved reads saved changes. It refuses files that were edited, files of unknown origin, and
@@ -234,44 +272,6 @@ func acceptAgain(ctx context.Context, e *access, file string, risks []string) er
 	}
 	e.accept = slices.Concat(e.accept, missing)
 	return nil
-}
-
-// applySaved carries out saved changes on the routers that they were computed for, or on those of
-// them that are named.
-func applySaved(ctx context.Context, e access, file string, how changeFlags, to *results) error {
-	saved, err := loadSaved(ctx, &e, file)
-	if err != nil {
-		if code, _ := codeOf(ctx, err); !how.dryRun && (code == exitRefused || code == exitInvalid) && !errors.Is(err, fs.ErrNotExist) {
-			e.refusedRun(how.command, err)
-		}
-		return err
-	}
-	chosen, err := savedRouters(e, saved, file)
-	if err != nil {
-		return err
-	}
-	read := map[string]plans.Plan{}
-	var all []task
-	for _, one := range saved.Routers {
-		r, ok := chosen[one.Name]
-		if !ok {
-			continue
-		}
-		if r.credential.Kind == plans.FromCommand && len(e.inventories) == 0 && how.dryRun {
-			return operate.Refusef("%s: %s takes its password from a command (%s), and a dry run runs no command of the file: name it with --password-command, or the inventory with --inventory", r.Name, file, r.credential.Value)
-		}
-		text := cmp.Or(one.Plan, saved.Plan)
-		if _, known := read[text]; !known {
-			if read[text], err = savedPlan(ctx, e.env, r, file, text, saved.Authentic && !how.dryRun); err != nil {
-				return err
-			}
-		}
-		all = append(all, task{r, []operate.Operation{operate.ToPlan(how.command, read[text], &one)}})
-	}
-	if len(all) == 0 {
-		return usagef("--changes %s: none of its routers is named", file)
-	}
-	return carryOut(ctx, e, all, how, to)
 }
 
 // savedPlan reads the plan of saved changes. Its commands run where the file is obeyed, and it is

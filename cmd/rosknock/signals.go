@@ -46,21 +46,6 @@ func (u *underway) changing() bool {
 	return u.ever
 }
 
-// now returns the routers that are being changed, those that come back by themselves and the
-// others.
-func (u *underway) now() (guarded, bare []string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(u.routers)) {
-		if u.routers[name] == apply.None {
-			bare = append(bare, name)
-		} else {
-			guarded = append(guarded, name)
-		}
-	}
-	return guarded, bare
-}
-
 // left says what is left behind by a program that ends at once.
 func (u *underway) left() string {
 	guarded, bare := u.now()
@@ -75,6 +60,21 @@ func (u *underway) left() string {
 		parts = append(parts, fmt.Sprintf("nothing rolls back what was sent to %s", someOf(bare)))
 	}
 	return strings.Join(parts, "; ") + "; look with rosknock diff"
+}
+
+// now returns the routers that are being changed, those that come back by themselves and the
+// others.
+func (u *underway) now() (guarded, bare []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(u.routers)) {
+		if u.routers[name] == apply.None {
+			bare = append(bare, name)
+		} else {
+			guarded = append(guarded, name)
+		}
+	}
+	return guarded, bare
 }
 
 // interrupts is what signals have asked of the program.

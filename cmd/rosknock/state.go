@@ -62,19 +62,6 @@ func (e env) defaultStateDir() (string, error) {
 	return filepath.Join(home, ".local", "state", "rosknock"), nil
 }
 
-// actor is who runs rosknock.
-func actor() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		return name
-	}
-	return name + "@" + host
-}
-
 // runEnded writes into the journal how a run over a fleet ended: how many of its routers had which
 // outcome.
 func (e access) runEnded(command, run string, of *results) {
@@ -89,6 +76,19 @@ func (e access) runEnded(command, run string, of *results) {
 	}
 	record.Outcome = string(total)
 	operate.Append(e.desk(router{}), run, record)
+}
+
+// actor is who runs rosknock.
+func actor() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
 }
 
 // ranking lists the outcomes. The one that needs attention most comes last.

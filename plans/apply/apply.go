@@ -148,11 +148,6 @@ func Run(ctx context.Context, s Session, c change.ChangeSet, o Options) Result {
 	return r.result
 }
 
-// misfit says which steps name rows that the router does not have.
-func misfit(err error) error {
-	return fmt.Errorf("the steps do not fit the router: %w: run diff again", err)
-}
-
 // run is a run under way.
 type run struct {
 	options Options
@@ -176,16 +171,6 @@ type run struct {
 
 	dead bool // the session was lost
 	box  box
-}
-
-func (r *run) observe(e Event) {
-	if r.options.Observe != nil {
-		r.options.Observe(e)
-	}
-}
-
-func (r *run) doing(format string, args ...any) {
-	r.observe(Event{Doing: fmt.Sprintf(format, args...)})
 }
 
 // do is the whole run.
@@ -314,6 +299,16 @@ func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attribu
 	return true, errors.Join(moved, r.guard.release(ctx, s))
 }
 
+func (r *run) doing(format string, args ...any) {
+	r.observe(Event{Doing: fmt.Sprintf(format, args...)})
+}
+
+func (r *run) observe(e Event) {
+	if r.options.Observe != nil {
+		r.options.Observe(e)
+	}
+}
+
 // unprotected ends a run that has changed nothing. If it is unknown whether the protection is in
 // place, it checks.
 func (r *run) unprotected(ctx context.Context, s Session, begun bool, err error) {
@@ -323,10 +318,6 @@ func (r *run) unprotected(ctx context.Context, s Session, begun bool, err error)
 		_ = s.Close()
 		r.settle(ctx, err)
 	}
-}
-
-func interrupted(ctx context.Context, done, all int) error {
-	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
 // verify reads the router again: our own rows must be as in the proof, everybody else's as before,
@@ -379,6 +370,10 @@ func (r *run) confirm(ctx context.Context) error {
 		return nil
 	}
 	return r.options.Confirm(ctx, fresh)
+}
+
+func interrupted(ctx context.Context, done, all int) error {
+	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
 // release releases the protection and reads the router once more: until that answer, somebody else
@@ -437,6 +432,11 @@ func partsOf(o Options, c change.ChangeSet) (parts []change.Part, guards []guard
 		parts, guards, all = append(parts, part), append(guards, g), all[1:]
 	}
 	return parts, guards, nil
+}
+
+// misfit says which steps name rows that the router does not have.
+func misfit(err error) error {
+	return fmt.Errorf("the steps do not fit the router: %w: run diff again", err)
 }
 
 // guardOf is the protection of a part, as far as it is known beforehand: the ids of rows that

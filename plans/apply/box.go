@@ -29,6 +29,16 @@ type box struct {
 	elsewhere error   // a further session led to another box
 }
 
+// redialled opens another session in place of one that was lost.
+func (b *box) redialled(ctx context.Context) bool {
+	b.close()
+	s, _, err := b.another(ctx)
+	if err == nil {
+		b.further = s
+	}
+	return err == nil
+}
+
 // another opens a further session, and sees that it leads to the same box. Nothing else may be sent
 // over it before. in says that a login was possible.
 func (b *box) another(ctx context.Context) (s Session, in bool, err error) {
@@ -64,16 +74,6 @@ func (b *box) same(results []api.Result) error {
 	}
 	b.elsewhere = &OtherBoxError{b.serial, serial}
 	return b.elsewhere
-}
-
-// redialled opens another session in place of one that was lost.
-func (b *box) redialled(ctx context.Context) bool {
-	b.close()
-	s, _, err := b.another(ctx)
-	if err == nil {
-		b.further = s
-	}
-	return err == nil
 }
 
 // close ends the session that stands in for a lost one.

@@ -48,25 +48,6 @@ func (g *scheduled) intent() string {
 	return fmt.Sprintf("arming the dead-man: the router rolls the changes back in %s unless they are confirmed", routeros.FormatDuration(g.delay))
 }
 
-// comment says who is at work, for people who find the entry, and for an undo that looks for it.
-func (g *scheduled) comment() string {
-	text := "what is not confirmed is rolled back"
-	if g.change != "" {
-		text = "change " + g.change + ": " + text
-	}
-	if g.owner != "" {
-		text = fmt.Sprintf("%s is at work since %s, %s", g.owner, time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), text)
-	}
-	return routeros.Mark{Plan: g.plan, Slot: "dead-man"}.Comment(text)
-}
-
-// isOf reports whether a dead-man's entries were armed for a change.
-func isOf(rows []routeros.Attributes, change string) bool {
-	return change != "" && !slices.ContainsFunc(rows, func(row routeros.Attributes) bool {
-		return !strings.Contains(row.Get("comment"), "change "+change+": ")
-	})
-}
-
 func (g *scheduled) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
 	if err := g.armed(ctx, s); err != nil {
 		return routeros.Snapshot{}, err
@@ -194,6 +175,18 @@ func (g *scheduled) arm(ctx context.Context, s Session, start ...string) error {
 	return nil
 }
 
+// comment says who is at work, for people who find the entry, and for an undo that looks for it.
+func (g *scheduled) comment() string {
+	text := "what is not confirmed is rolled back"
+	if g.change != "" {
+		text = "change " + g.change + ": " + text
+	}
+	if g.owner != "" {
+		text = fmt.Sprintf("%s is at work since %s, %s", g.owner, time.Now().UTC().Format("2006-01-02 15:04:05 UTC"), text)
+	}
+	return routeros.Mark{Plan: g.plan, Slot: "dead-man"}.Comment(text)
+}
+
 // patience is how long a router may take to show added rows: whether it shows them at once is
 // unknown, and other clients wait some seconds (routeros-facts § 15).
 const patience = 5 * time.Second
@@ -230,13 +223,6 @@ func (g *scheduled) know(rows []routeros.Attributes) {
 	}
 }
 
-// mine reports whether this run has added or adopted a row.
-func (g *scheduled) mine(row routeros.Attributes) bool {
-	return slices.Contains(g.ids, row.Get(".id")) || g.says != "" && row.Get("comment") == g.says
-}
-
-func (g *scheduled) foreign(row routeros.Attributes) bool { return !g.mine(row) }
-
 // withdraw removes the first entry when the second was refused. A row that is not shown yet could
 // not be removed either.
 func (g *scheduled) withdraw(ctx context.Context, s Session, cause error) error {
@@ -248,6 +234,11 @@ func (g *scheduled) withdraw(ctx context.Context, s Session, cause error) error 
 		return fmt.Errorf("the dead-man's first entry could not be removed again: %w", err)
 	}
 	return g.disarm(ctx, s, nil)
+}
+
+// mine reports whether this run has added or adopted a row.
+func (g *scheduled) mine(row routeros.Attributes) bool {
+	return slices.Contains(g.ids, row.Get(".id")) || g.says != "" && row.Get("comment") == g.says
 }
 
 // refused says why an entry could not be added.
@@ -287,6 +278,8 @@ func (g *scheduled) others(ctx context.Context, s Session, sure bool) ([]routero
 	return slices.DeleteFunc(slices.Clone(results[0].Rows), g.mine), nil
 }
 
+func (g *scheduled) foreign(row routeros.Attributes) bool { return !g.mine(row) }
+
 // modeOff reads which setting of the router's device-mode keeps the scheduler from running.
 func modeOff(ctx context.Context, s Session) (what, remedy string) {
 	reply, err := s.Run(ctx, routeros.Print(routeros.DeviceMode))
@@ -296,15 +289,15 @@ func modeOff(ctx context.Context, s Session) (what, remedy string) {
 	return deviceMode(reply.Rows[0])
 }
 
+func armed(ctx context.Context, s Session) ([]routeros.Attributes, error) {
+	reply, err := s.Run(ctx, armedEntries())
+	return reply.Rows, err
+}
+
 // armedEntries reads the dead-man's entries on the router, of this run or of another one, and
 // nothing else: other entries can be long.
 func armedEntries() routeros.Command {
 	return routeros.Print(routeros.Scheduler).Where("name="+deadMan, "name="+deadManAtStart, "#|")
-}
-
-func armed(ctx context.Context, s Session) ([]routeros.Attributes, error) {
-	reply, err := s.Run(ctx, armedEntries())
-	return reply.Rows, err
 }
 
 // Disarm removes the dead-man that a run has left on the router, if it belongs to this change.
@@ -321,6 +314,13 @@ func Disarm(ctx context.Context, s Session, change string) error {
 		g.ids = append(g.ids, row.Get(".id"))
 	}
 	return g.disarm(ctx, s, nil)
+}
+
+// isOf reports whether a dead-man's entries were armed for a change.
+func isOf(rows []routeros.Attributes, change string) bool {
+	return change != "" && !slices.ContainsFunc(rows, func(row routeros.Attributes) bool {
+		return !strings.Contains(row.Get("comment"), "change "+change+": ")
+	})
 }
 
 func heldByDeadMan(rows []routeros.Attributes) error {

@@ -12,17 +12,6 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// grounded says for each step whether an answer has to show, before it is sent, that all steps so
-// far are there. That is so for all steps except those that no packet meets, those that pass every
-// packet on, and services that are disabled.
-func grounded(states []routeros.Snapshot, steps []change.Step) []bool {
-	out := make([]bool, len(steps))
-	for i, step := range steps {
-		out[i] = !change.Unmet(states[i], step) && !looks(states[i], step) && !closes(step)
-	}
-	return out
-}
-
 // joining says for each step whether it may be sent in one batch with the step before it. Any part
 // of a batch may take effect. Whatever part does, packets have to be treated as in one of the
 // states that were proved. Steps that no packet meets may be sent together. A disabled service is
@@ -34,6 +23,17 @@ func joining(states []routeros.Snapshot, steps []change.Step) []bool {
 	for i, step := range steps {
 		unmet := func(n int) bool { return change.Unmet(states[n], steps[n]) }
 		out[i] = i > 0 && (unmet(i-1) && unmet(i) || closes(step) && !grounds[i-1])
+	}
+	return out
+}
+
+// grounded says for each step whether an answer has to show, before it is sent, that all steps so
+// far are there. That is so for all steps except those that no packet meets, those that pass every
+// packet on, and services that are disabled.
+func grounded(states []routeros.Snapshot, steps []change.Step) []bool {
+	out := make([]bool, len(steps))
+	for i, step := range steps {
+		out[i] = !change.Unmet(states[i], step) && !looks(states[i], step) && !closes(step)
 	}
 	return out
 }

@@ -93,15 +93,6 @@ func Vacant(ctx context.Context, s Session, v routeros.Version) error {
 	return err
 }
 
-// vacancy are the commands that show whether somebody else is at work.
-func vacancy(v routeros.Version) []routeros.Command {
-	commands := []routeros.Command{armedEntries()}
-	if v.AtLeast(7, 18) {
-		commands = append(commands, routeros.Print(routeros.SafeMode))
-	}
-	return commands
-}
-
 // vacant makes sure that nobody else is at work on the router, with either protection. It returns
 // the dead-man's entries that may be adopted.
 func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, error) {
@@ -110,6 +101,15 @@ func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, e
 		return nil, err
 	}
 	return atWork(results, o)
+}
+
+// vacancy are the commands that show whether somebody else is at work.
+func vacancy(v routeros.Version) []routeros.Command {
+	commands := []routeros.Command{armedEntries()}
+	if v.AtLeast(7, 18) {
+		commands = append(commands, routeros.Print(routeros.SafeMode))
+	}
+	return commands
 }
 
 // atWork judges the answers to [vacancy]. The error says who is at work; the rows are the

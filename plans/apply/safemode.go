@@ -81,8 +81,21 @@ func (g *safeMode) ofLogin(row routeros.Attributes) bool {
 	return user == "" || g.login == "" || user == g.login
 }
 
-func (*safeMode) prints() []routeros.Command {
-	return []routeros.Command{routeros.Print(routeros.SafeMode)}
+func (*safeMode) check() error { return nil }
+
+// unroll rolls everything back, if this session still holds safe mode and nobody else has changed
+// anything under it: the router unrolls safe mode of any holder, with everybody's changes.
+func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, error) {
+	results, err := s.Batch(ctx, []routeros.Command{routeros.Print(routeros.SafeMode), routeros.Print(routeros.History)})
+	if err != nil {
+		return false, err
+	}
+	ours := g.standing(results[:1], time.Now()) == nil && g.seen != nil && results[1].Err == nil
+	if !ours || g.othersActed(results[1].Rows, steps) {
+		return false, nil
+	}
+	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("unroll")))
+	return err == nil, err
 }
 
 // standing: of the columns about the holder of safe mode, only the names are known, not the format
@@ -102,23 +115,6 @@ func (g *safeMode) standing(results []api.Result, _ time.Time) error {
 	}
 	by := holderName(row)
 	return &GoneError{What: "safe mode is held by " + by + " now", By: by}
-}
-
-func (*safeMode) check() error { return nil }
-
-// unroll rolls everything back, if this session still holds safe mode and nobody else has changed
-// anything under it: the router unrolls safe mode of any holder, with everybody's changes.
-func (g *safeMode) unroll(ctx context.Context, s Session, steps int) (bool, error) {
-	results, err := s.Batch(ctx, []routeros.Command{routeros.Print(routeros.SafeMode), routeros.Print(routeros.History)})
-	if err != nil {
-		return false, err
-	}
-	ours := g.standing(results[:1], time.Now()) == nil && g.seen != nil && results[1].Err == nil
-	if !ours || g.othersActed(results[1].Rows, steps) {
-		return false, nil
-	}
-	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("unroll")))
-	return err == nil, err
 }
 
 // othersActed reports whether the router's history has actions that this run did not do: of another
@@ -149,6 +145,10 @@ func (g *safeMode) release(ctx context.Context, s Session) error {
 	}
 	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("release")))
 	return err
+}
+
+func (*safeMode) prints() []routeros.Command {
+	return []routeros.Command{routeros.Print(routeros.SafeMode)}
 }
 
 // pending: it does not wait for safe mode that somebody else holds. Another session sees other

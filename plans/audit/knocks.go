@@ -129,28 +129,6 @@ type admit struct {
 	how favour
 }
 
-// admits are the rules that let the members of a list in.
-func (a *auditor) admits(list string) []admit {
-	var out []admit
-	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.Filter()} {
-		rows := a.router.Rules[menu]
-		for i := range rows {
-			of, how := favours(&rows[i])
-			if of == list && (how == spares || menu == a.family.Filter() && rows[i].Action() == "accept") {
-				out = append(out, admit{menu, &rows[i], how})
-			}
-		}
-	}
-	return out
-}
-
-// about are the packets that a rule is about, whatever list they come from.
-func (a *auditor) about(r admit) space.Set {
-	bare := *r.Rule
-	bare.Attrs = bare.Attrs.Without("src-address-list")
-	return a.space.Asks(a.router, r.menu, &bare)
-}
-
 // stage reports whether a list is only a step on the way into another one: only later stages match
 // it.
 func (a *auditor) stage(list string) bool {
@@ -201,6 +179,21 @@ func (a *auditor) knock(list string) Knock {
 		}
 	}
 	return k
+}
+
+// admits are the rules that let the members of a list in.
+func (a *auditor) admits(list string) []admit {
+	var out []admit
+	for _, menu := range []routeros.Menu{a.family.Raw(), a.family.Filter()} {
+		rows := a.router.Rules[menu]
+		for i := range rows {
+			of, how := favours(&rows[i])
+			if of == list && (how == spares || menu == a.family.Filter() && rows[i].Action() == "accept") {
+				out = append(out, admit{menu, &rows[i], how})
+			}
+		}
+	}
+	return out
 }
 
 // doubles reports whether a packet fills a list and, by a rule that asks for that list, another
@@ -361,6 +354,13 @@ func (a *auditor) asked(list string) space.Set {
 		out = a.space.Or(out, a.about(r))
 	}
 	return out
+}
+
+// about are the packets that a rule is about, whatever list they come from.
+func (a *auditor) about(r admit) space.Set {
+	bare := *r.Rule
+	bare.Attrs = bare.Attrs.Without("src-address-list")
+	return a.space.Asks(a.router, r.menu, &bare)
 }
 
 // detects reports whether a rule detects port scans.

@@ -73,22 +73,6 @@ func rank(b By) int {
 	return at
 }
 
-// of says whether some of the packets that get through are in a set.
-func (q asked) of(set, of space.Set) verdict {
-	s := q.space
-	both := s.And(set, of)
-	if sure := s.Surely(both); !s.And(sure, s.All()).Empty() {
-		return verdict{sure: true, perhaps: true, packets: sure}
-	}
-	perhaps := s.And(s.Perhaps(both), s.All())
-	return verdict{perhaps: !perhaps.Empty(), packets: perhaps}
-}
-
-// stranger says whether strangers get through by a face.
-func (q asked) strangers(f face) verdict {
-	return q.of(q.unlisted, q.space.And(f.packets, q.stranger))
-}
-
 // anyone says whether strangers get through: as a fact by interfaces that lead to the internet, or,
 // where none is known to, by every one that may; else perhaps.
 func (q asked) anyone() []By {
@@ -125,6 +109,22 @@ func (q asked) anyone() []By {
 		return []By{q.told(Anyone, true, append(perhaps, open...))}
 	}
 	return nil
+}
+
+// stranger says whether strangers get through by a face.
+func (q asked) strangers(f face) verdict {
+	return q.of(q.unlisted, q.space.And(f.packets, q.stranger))
+}
+
+// of says whether some of the packets that get through are in a set.
+func (q asked) of(set, of space.Set) verdict {
+	s := q.space
+	both := s.And(set, of)
+	if sure := s.Surely(both); !s.And(sure, s.All()).Empty() {
+		return verdict{sure: true, perhaps: true, packets: sure}
+	}
+	perhaps := s.And(s.Perhaps(both), s.All())
+	return verdict{perhaps: !perhaps.Empty(), packets: perhaps}
 }
 
 // told says who gets through by some faces, with the port that they use and what it hangs on.

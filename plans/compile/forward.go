@@ -114,6 +114,33 @@ type who struct {
 	trusted     bool // by a door
 }
 
+// forwarding completes a table's forwards with their rules.
+func (w ruleWriter) forwarding(t *Table) {
+	f := &t.Forwarding
+	var drops []routeros.Rule
+	for _, one := range f.Forwards {
+		to := []string{"protocol", one.Protocol, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort), "connection-nat-state", "dstnat"}
+		if f.FilterPlace.NeedsEstablished {
+			f.Filter = append(f.Filter, w.running(one)...)
+		}
+		for _, who := range w.users(one) {
+			slot, text := who.slot+"/forward-"+one.Name, "forward "+one.Name+": "+who.text
+			f.NAT = append(f.NAT, w.rule(slot, text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
+				"dst-address-type", "local", who.name, who.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
+			accept := w.rule(slot, text, append([]string{"action", "accept", who.name, who.value}, to...)...)
+			if t.Bogons == nil || !who.trusted {
+				f.Filter = append(f.Filter, accept)
+				continue
+			}
+			name := forwardChain(who.slot, one.Name)
+			t.Chains = append(t.Chains, Chain{Name: name, Rules: append(w.distrusted(t.Bogons, name), accept)})
+			f.Filter = append(f.Filter, w.rule(name+"/jump", text, append([]string{"action", "jump", "jump-target", name, who.name, who.value}, to...)...))
+		}
+		drops = append(drops, w.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
+	}
+	f.Filter = append(f.Filter, drops...) // two forwards may lead to one port, each for other sources
+}
+
 // users lists who may use a forward: trusted sources of doors that open it, and the allow-list.
 func (w ruleWriter) users(f Forward) []who {
 	var out []who
@@ -141,33 +168,6 @@ func (w ruleWriter) users(f Forward) []who {
 		out = append(out, who{fmt.Sprintf("allow/list-%d", i+1), "allow-list", "src-address-list", list, false})
 	}
 	return out
-}
-
-// forwarding completes a table's forwards with their rules.
-func (w ruleWriter) forwarding(t *Table) {
-	f := &t.Forwarding
-	var drops []routeros.Rule
-	for _, one := range f.Forwards {
-		to := []string{"protocol", one.Protocol, "dst-address", one.To.String(), "dst-port", fmt.Sprint(one.ToPort), "connection-nat-state", "dstnat"}
-		if f.FilterPlace.NeedsEstablished {
-			f.Filter = append(f.Filter, w.running(one)...)
-		}
-		for _, who := range w.users(one) {
-			slot, text := who.slot+"/forward-"+one.Name, "forward "+one.Name+": "+who.text
-			f.NAT = append(f.NAT, w.rule(slot, text, "action", "dst-nat", "protocol", one.Protocol, "dst-port", fmt.Sprint(one.Port),
-				"dst-address-type", "local", who.name, who.value, "to-addresses", one.To.String(), "to-ports", fmt.Sprint(one.ToPort)))
-			accept := w.rule(slot, text, append([]string{"action", "accept", who.name, who.value}, to...)...)
-			if t.Bogons == nil || !who.trusted {
-				f.Filter = append(f.Filter, accept)
-				continue
-			}
-			name := forwardChain(who.slot, one.Name)
-			t.Chains = append(t.Chains, Chain{Name: name, Rules: append(w.distrusted(t.Bogons, name), accept)})
-			f.Filter = append(f.Filter, w.rule(name+"/jump", text, append([]string{"action", "jump", "jump-target", name, who.name, who.value}, to...)...))
-		}
-		drops = append(drops, w.rule("gate/forward-"+one.Name, "forward "+one.Name+": shut for everybody else", append([]string{"action", "drop", "connection-state", "new"}, to...)...))
-	}
-	f.Filter = append(f.Filter, drops...) // two forwards may lead to one port, each for other sources
 }
 
 // running lets the packets of a forward's connections through, in both directions.

@@ -53,66 +53,6 @@ func (p *placing) place(t Table) (Place, error) {
 	return settle(bare, t, at), nil
 }
 
-// firstBypass returns the position of the first rule of input that lets any source reach a gated
-// service, whatever its address, lists or tunnels, and whatever the answers to limits and the like.
-func (p *placing) firstBypass(t Table, bare routeros.Snapshot) int {
-	shut := t.Dropped()
-	if len(shut) == 0 {
-		return len(bare.Rules[t.Menu])
-	}
-	rows, at := concerning(bare.Rules[t.Menu], shut)
-	if i := p.bypass(t, withRules(bare, t.Menu, rows)); i < len(rows) {
-		return at[i]
-	}
-	return len(bare.Rules[t.Menu])
-}
-
-// concerning keeps only the filter rules that packets of some matches may meet, and those that fill
-// lists, with their positions. Most rules of long tables are about other ports.
-func concerning(rows []routeros.Rule, matches []traffic.Match) (kept []routeros.Rule, at []int) {
-	for i := range rows {
-		c := firewall.Compile(&rows[i])
-		if c.Action.Effect == firewall.Fills || slices.ContainsFunc(matches, func(m traffic.Match) bool { return mayMeet(c, m) }) {
-			kept, at = append(kept, rows[i]), append(at, i)
-		}
-	}
-	return kept, at
-}
-
-// mayMeet reports whether packets of a match may meet a rule, judged by protocol and port.
-func mayMeet(c *firewall.Rule, m traffic.Match) bool {
-	if number, err := routeros.ParseProtocol(m.Protocol); err == nil && !c.Takes(firewall.FieldProtocol, int(number)) {
-		return false
-	}
-	ports, asks := c.Values(firewall.FieldDstPort)
-	return !asks || m.Ports == nil || ports.Ports().Overlaps(m.Ports)
-}
-
-// bypass is firstBypass by looking at all rules.
-func (p *placing) bypass(t Table, bare routeros.Snapshot) int {
-	rows := bare.Rules[t.Menu]
-	shut := t.Dropped()
-	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: p.allowed(), Asked: p.plan.Allow.AddressLists, Open: true}, bare)
-	nat := traffic.Translated(classes, bare)
-	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), p.allowedSet(classes, bare))
-	result := classes.Walk(bare, bypass)
-	for i := range rows {
-		if rows[i].Chain() == "input" && !classes.And(result.Accepts(t.Menu, i), bypass).Empty() {
-			return i
-		}
-	}
-	return len(rows)
-}
-
-// allowedSet are the packets of sources that the plan lets in without a knock.
-func (p *placing) allowedSet(classes *space.Space, s routeros.Snapshot) space.Set {
-	out := Allowed{p.plan.Allow.InterfaceLists, p.plan.Allow.Interfaces, p.plan.Allow.AddressLists}.Set(classes, s)
-	for _, r := range p.allowed() {
-		out = classes.Or(out, classes.Sources(r))
-	}
-	return out
-}
-
 // Set returns the packets of these sources in a state of the router.
 func (a Allowed) Set(classes *space.Space, s routeros.Snapshot) space.Set {
 	var out space.Set
@@ -124,14 +64,6 @@ func (a Allowed) Set(classes *space.Space, s routeros.Snapshot) space.Set {
 	}
 	for _, list := range a.AddressLists {
 		out = classes.Or(out, classes.Listed(s, list))
-	}
-	return out
-}
-
-func ports(all []traffic.Match) []routeros.PortRange {
-	var out []routeros.PortRange
-	for _, m := range all {
-		out = append(out, m.Ports...)
 	}
 	return out
 }
@@ -235,6 +167,74 @@ func (p *placing) firstObstacle(bare trialTable, t Table) (int, error) {
 		return 0, aboveDynamic(bare.rows[first])
 	}
 	return first, nil
+}
+
+// firstBypass returns the position of the first rule of input that lets any source reach a gated
+// service, whatever its address, lists or tunnels, and whatever the answers to limits and the like.
+func (p *placing) firstBypass(t Table, bare routeros.Snapshot) int {
+	shut := t.Dropped()
+	if len(shut) == 0 {
+		return len(bare.Rules[t.Menu])
+	}
+	rows, at := concerning(bare.Rules[t.Menu], shut)
+	if i := p.bypass(t, withRules(bare, t.Menu, rows)); i < len(rows) {
+		return at[i]
+	}
+	return len(bare.Rules[t.Menu])
+}
+
+// concerning keeps only the filter rules that packets of some matches may meet, and those that fill
+// lists, with their positions. Most rules of long tables are about other ports.
+func concerning(rows []routeros.Rule, matches []traffic.Match) (kept []routeros.Rule, at []int) {
+	for i := range rows {
+		c := firewall.Compile(&rows[i])
+		if c.Action.Effect == firewall.Fills || slices.ContainsFunc(matches, func(m traffic.Match) bool { return mayMeet(c, m) }) {
+			kept, at = append(kept, rows[i]), append(at, i)
+		}
+	}
+	return kept, at
+}
+
+// mayMeet reports whether packets of a match may meet a rule, judged by protocol and port.
+func mayMeet(c *firewall.Rule, m traffic.Match) bool {
+	if number, err := routeros.ParseProtocol(m.Protocol); err == nil && !c.Takes(firewall.FieldProtocol, int(number)) {
+		return false
+	}
+	ports, asks := c.Values(firewall.FieldDstPort)
+	return !asks || m.Ports == nil || ports.Ports().Overlaps(m.Ports)
+}
+
+func ports(all []traffic.Match) []routeros.PortRange {
+	var out []routeros.PortRange
+	for _, m := range all {
+		out = append(out, m.Ports...)
+	}
+	return out
+}
+
+// bypass is firstBypass by looking at all rules.
+func (p *placing) bypass(t Table, bare routeros.Snapshot) int {
+	rows := bare.Rules[t.Menu]
+	shut := t.Dropped()
+	classes := space.New(t.Family, space.Cuts{Ports: ports(shut), Sources: p.allowed(), Asked: p.plan.Allow.AddressLists, Open: true}, bare)
+	nat := traffic.Translated(classes, bare)
+	bypass := classes.Minus(classes.And(traffic.Packets(classes, nat, shut), classes.States(firewall.New)), p.allowedSet(classes, bare))
+	result := classes.Walk(bare, bypass)
+	for i := range rows {
+		if rows[i].Chain() == "input" && !classes.And(result.Accepts(t.Menu, i), bypass).Empty() {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+// allowedSet are the packets of sources that the plan lets in without a knock.
+func (p *placing) allowedSet(classes *space.Space, s routeros.Snapshot) space.Set {
+	out := Allowed{p.plan.Allow.InterfaceLists, p.plan.Allow.Interfaces, p.plan.Allow.AddressLists}.Set(classes, s)
+	for _, r := range p.allowed() {
+		out = classes.Or(out, classes.Sources(r))
+	}
+	return out
 }
 
 func aboveDynamic(r routeros.Rule) error {

@@ -18,31 +18,6 @@ const (
 	on
 )
 
-// vpnKind is the kind of server of a VPN that a plan names.
-func vpnKind(name string) string {
-	switch name {
-	case "l2tp-ipsec":
-		return "l2tp"
-	case "ikev2":
-		return "ipsec"
-	}
-	return name
-}
-
-// runs reports whether the router runs a VPN. A server that is not shown is off only where its menu
-// is.
-func runs(s routeros.Snapshot, name string) running {
-	kind := vpnKind(name)
-	servers := s.Servers(kind)
-	switch {
-	case slices.ContainsFunc(servers, func(v routeros.VPNServer) bool { return !v.Disabled }):
-		return on
-	case servers == nil && !s.Tells(routeros.ServerMenu(kind)):
-		return unknown
-	}
-	return off
-}
-
 // serverNotes say what the router runs of the VPNs that a plan is about. What is off is gated all
 // the same: it may be switched on later.
 func serverNotes(p plans.Plan, s routeros.Snapshot) []string {
@@ -99,4 +74,29 @@ func withState(s routeros.Snapshot, names []string, state running) []string {
 		out = append(out, name)
 	}
 	return out
+}
+
+// runs reports whether the router runs a VPN. A server that is not shown is off only where its menu
+// is.
+func runs(s routeros.Snapshot, name string) running {
+	kind := vpnKind(name)
+	servers := s.Servers(kind)
+	switch {
+	case slices.ContainsFunc(servers, func(v routeros.VPNServer) bool { return !v.Disabled }):
+		return on
+	case servers == nil && !s.Tells(routeros.ServerMenu(kind)):
+		return unknown
+	}
+	return off
+}
+
+// vpnKind is the kind of server of a VPN that a plan names.
+func vpnKind(name string) string {
+	switch name {
+	case "l2tp-ipsec":
+		return "l2tp"
+	case "ikev2":
+		return "ipsec"
+	}
+	return name
 }

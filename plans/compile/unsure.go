@@ -16,18 +16,6 @@ func (c *compiler) unsureNotes() []string {
 	return slices.Concat(c.vrfNotes(), lostLists(c.router, c.family), c.uplinkNotes())
 }
 
-// eachInput calls do for the enabled rules that packets to the router may meet.
-func eachInput(s routeros.Snapshot, f routeros.Family, do func(routeros.Menu, *routeros.Rule)) {
-	for _, m := range []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} {
-		for i := range s.Rules[m] {
-			r := &s.Rules[m][i]
-			if !r.Disabled() && !r.Dynamic && !slices.Contains([]string{"forward", "output", "srcnat"}, r.Chain()) {
-				do(m, r)
-			}
-		}
-	}
-}
-
 // vrfNotes tell of rules, services and allowances about an interface of a VRF: from some version on
 // in-interface means the VRF (routeros-facts § 15.3). Both interfaces are followed.
 func (c *compiler) vrfNotes() []string {
@@ -67,6 +55,18 @@ func (c *compiler) vrfNotes() []string {
 		}
 	}
 	return out
+}
+
+// eachInput calls do for the enabled rules that packets to the router may meet.
+func eachInput(s routeros.Snapshot, f routeros.Family, do func(routeros.Menu, *routeros.Rule)) {
+	for _, m := range []routeros.Menu{f.Raw(), f.NAT(), f.Filter()} {
+		for i := range s.Rules[m] {
+			r := &s.Rules[m][i]
+			if !r.Disabled() && !r.Dynamic && !slices.Contains([]string{"forward", "output", "srcnat"}, r.Chain()) {
+				do(m, r)
+			}
+		}
+	}
 }
 
 func plural(names []string, one, many string) string {

@@ -44,6 +44,14 @@ func (s steps) met() []change.Step {
 	return slices.Concat(s.open, s.shut, s.removeShut, s.removeOpen)
 }
 
+func (s *steps) remove(step change.Step, rule routeros.Rule) {
+	if change.Shuts(rule) {
+		s.removeShut = append(s.removeShut, step)
+		return
+	}
+	s.removeOpen = append(s.removeOpen, step)
+}
+
 // change files a step that adds, sets or moves a rule.
 func (s *steps) change(step change.Step, rule routeros.Rule) {
 	if change.Shuts(rule) {
@@ -51,14 +59,6 @@ func (s *steps) change(step change.Step, rule routeros.Rule) {
 		return
 	}
 	s.open = append(s.open, step)
-}
-
-func (s *steps) remove(step change.Step, rule routeros.Rule) {
-	if change.Shuts(rule) {
-		s.removeShut = append(s.removeShut, step)
-		return
-	}
-	s.removeOpen = append(s.removeOpen, step)
 }
 
 // chosen is a wanted rule with the row that serves it, if there is one.

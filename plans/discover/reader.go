@@ -25,36 +25,6 @@ type reader struct {
 	notes   []string
 }
 
-// entered are input and the chains to which rules lead from there.
-func entered(rows []routeros.Rule) map[string]bool {
-	in := map[string]bool{"input": true}
-	for before := 0; before < len(in); {
-		before = len(in)
-		for _, r := range rows {
-			if target := r.Attrs.Get("jump-target"); r.Action() == "jump" && !r.Disabled() && in[r.Chain()] && target != "" {
-				in[target] = true
-			}
-		}
-	}
-	return in
-}
-
-func (r *reader) miss(row routeros.Rule, list, why string) {
-	r.missIn(Missing{r.family.Filter(), row, list, why, false})
-}
-
-// part records a rule of a knock.
-func (r *reader) part(row routeros.Rule, list, why string) {
-	r.missIn(Missing{r.family.Filter(), row, list, why, true})
-}
-
-// missIn records a missing rule, once.
-func (r *reader) missIn(missing Missing) {
-	if !slices.ContainsFunc(r.missing, func(m Missing) bool { return m.Menu == missing.Menu && m.Rule.ID == missing.Rule.ID }) {
-		r.missing = append(r.missing, missing)
-	}
-}
-
 // why is the reason why a door is not described; at is the row that causes it.
 type why struct {
 	menu routeros.Menu
@@ -100,6 +70,13 @@ func (r *reader) refuse(list string, blame why) {
 				}
 			}
 		}
+	}
+}
+
+// missIn records a missing rule, once.
+func (r *reader) missIn(missing Missing) {
+	if !slices.ContainsFunc(r.missing, func(m Missing) bool { return m.Menu == missing.Menu && m.Rule.ID == missing.Rule.ID }) {
+		r.missing = append(r.missing, missing)
 	}
 }
 
@@ -201,6 +178,20 @@ func (r *reader) filler(list string) (int, *why) {
 		return 0, &why{text: fmt.Sprintf("no rule fills the list %s", list)}
 	}
 	return found, nil
+}
+
+// entered are input and the chains to which rules lead from there.
+func entered(rows []routeros.Rule) map[string]bool {
+	in := map[string]bool{"input": true}
+	for before := 0; before < len(in); {
+		before = len(in)
+		for _, r := range rows {
+			if target := r.Attrs.Get("jump-target"); r.Action() == "jump" && !r.Disabled() && in[r.Chain()] && target != "" {
+				in[target] = true
+			}
+		}
+	}
+	return in
 }
 
 // stage reads one stage of a door.
@@ -366,6 +357,11 @@ func (r *reader) log(d *Door, last int) {
 	}
 }
 
+// part records a rule of a knock.
+func (r *reader) part(row routeros.Rule, list, why string) {
+	r.missIn(Missing{r.family.Filter(), row, list, why, true})
+}
+
 // logLimit reads a limit of as many packets at once as in its time, which is how rosknock writes
 // it.
 func logLimit(text string) (plans.Log, bool) {
@@ -430,6 +426,10 @@ func (r *reader) opens(d *Door) *why {
 		return &why{menu, row, fmt.Sprintf("it lets members of %s in by stopping all others, and a door accepts its list by a rule of its own: write a plan with this knock and a gate, apply it, and then remove this rule", d.Trusted.List)}
 	}
 	return &why{text: "no rule for packets to the router accepts the list as a door does: doors open services, VPNs and ports of the router itself"}
+}
+
+func (r *reader) miss(row routeros.Rule, list, why string) {
+	r.missIn(Missing{r.family.Filter(), row, list, why, false})
 }
 
 // sparing is the first rule that lets the members of a list in without accepting them: it stops, or

@@ -12,6 +12,15 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
+// gated are the services that the rules of a gate shut.
+func (r *reader) gated(gate []Rule) []string {
+	if len(gate) == 0 {
+		return nil
+	}
+	ports, _ := firewall.Compile(&gate[0].Rule).Ports()
+	return r.shut(ports)
+}
+
 // gate reads the rules that close services for everybody: below all doors, and with only a protocol
 // and ports of services.
 func (r *reader) gate() []Rule {
@@ -37,15 +46,6 @@ func (r *reader) gate() []Rule {
 		return []Rule{{Slot: "gate/tcp", Rule: *row, found: plans.FoundRule{Comment: plainText(row.Comment())}, at: at}}
 	}
 	return nil
-}
-
-// gated are the services that the rules of a gate shut.
-func (r *reader) gated(gate []Rule) []string {
-	if len(gate) == 0 {
-		return nil
-	}
-	ports, _ := firewall.Compile(&gate[0].Rule).Ports()
-	return r.shut(ports)
 }
 
 // shut names the services on ports, each of which has to be one.

@@ -17,6 +17,9 @@ func document() form.Document {
 		TooLarge: "the file is larger than 1 MiB", Empty: "the smallest tests file has a version and one test; rosknock init writes one"}
 }
 
+// Schema returns the JSON Schema of a tests file, made from the same description as the reader.
+func Schema() []byte { return fileForm().Schema("rosknock tests") }
+
 // fileForm describes a tests file. The reader, its "did you mean", the JSON Schema and the
 // reference all come from it.
 func fileForm() form.Form {
@@ -56,9 +59,6 @@ func testForm() form.Form {
 	).ExactlyOne("packet", "reaches")
 }
 
-// Schema returns the JSON Schema of a tests file, made from the same description as the reader.
-func Schema() []byte { return fileForm().Schema("rosknock tests") }
-
 // Reference returns the keys of a tests file as a Markdown document.
 func Reference() []byte {
 	return fileForm().Reference(`# The tests file
@@ -89,9 +89,6 @@ func packetScalar() form.Scalar {
 	}}
 }
 
-// sourceWords are the words for sources that are no names of the router.
-func sourceWords() []string { return []string{"stranger", "anyone", "allowed"} }
-
 func sourceScalar() form.Scalar {
 	s := form.TextScalar("a source")
 	named := s.Check
@@ -108,6 +105,9 @@ func sourceScalar() form.Scalar {
 	}
 	return s
 }
+
+// sourceWords are the words for sources that are no names of the router.
+func sourceWords() []string { return []string{"stranger", "anyone", "allowed"} }
 
 // looksLikeAddress reports whether a text can only be meant for an address: no interface is called
 // 10.1.2.

@@ -20,11 +20,6 @@ type history struct {
 	short   string                 // why a knock did not reach its list
 }
 
-// present is the history of a source that does nothing first.
-func (f *table) present() history {
-	return history{lists: firewall.NewAddressLists(f.router, f.router.Clock), lasting: f.lasting}
-}
-
 // held reports whether the source is in a list, and not for good.
 func (f *table) held(h history, src netip.Addr) func(list string) bool {
 	at := f.router.Clock
@@ -58,6 +53,11 @@ func (f *table) knocked(d plans.Door, src netip.Addr, in string) history {
 		h.short = fmt.Sprintf("on %s the knock does not reach the list %s", traffic.Names([]string{in}), routeros.Quote(d.Trusted.List))
 	}
 	return h
+}
+
+// present is the history of a source that does nothing first.
+func (f *table) present() history {
+	return history{lists: firewall.NewAddressLists(f.router, f.router.Clock), lasting: f.lasting}
 }
 
 // hangsOn says what could not be decided of a packet.

@@ -85,6 +85,17 @@ func weekday(text string) (time.Weekday, bool) {
 // Set reports whether there is a window.
 func (w Window) Set() bool { return w.zone != nil && len(w.days) > 0 }
 
+// Open reports whether the window is open at a time, and until when.
+func (w Window) Open(t time.Time) (until time.Time, open bool) {
+	for _, shift := range []int{-1, 0} {
+		from, to, ok := w.at(t, shift)
+		if ok && !t.Before(from) && t.Before(to) && to.After(until) {
+			until, open = to, true
+		}
+	}
+	return until, open
+}
+
 // at returns the window that begins on the day of t, shifted by days. Clocks that are put forward
 // or back are followed.
 func (w Window) at(t time.Time, shift int) (from, to time.Time, ok bool) {
@@ -97,17 +108,6 @@ func (w Window) at(t time.Time, shift int) (from, to time.Time, ok bool) {
 	}
 	to = time.Date(y, m, d+shift+next, w.to/60, w.to%60, 0, 0, w.zone)
 	return from, to, slices.Contains(w.days, day.Weekday())
-}
-
-// Open reports whether the window is open at a time, and until when.
-func (w Window) Open(t time.Time) (until time.Time, open bool) {
-	for _, shift := range []int{-1, 0} {
-		from, to, ok := w.at(t, shift)
-		if ok && !t.Before(from) && t.Before(to) && to.After(until) {
-			until, open = to, true
-		}
-	}
-	return until, open
 }
 
 // Next returns when the window opens next after a time.

@@ -42,6 +42,29 @@ func (r *Reader) Check(n *yaml.Node, f Form, what string) {
 	}
 }
 
+func (r *Reader) mapping(n *yaml.Node, f Form, what string) {
+	if !r.isKind(n, yaml.MappingNode, "a mapping", what) {
+		return
+	}
+	present := map[string]bool{}
+	r.keys(n, func(key, value *yaml.Node) {
+		present[key.Value] = true
+		k, known := f.Field(key.Value)
+		if !known {
+			r.bury(value) // it may be a knock or a password under a misspelt key
+			r.Unknown(key, "unknown key %q", f.fieldNames())
+			return
+		}
+		r.Check(value, k.Value, k.Name)
+	})
+	r.either(n, f, present, what)
+	for _, k := range f.fields {
+		if k.Required && !present[k.Name] {
+			r.Note(n, fmt.Sprintf("%s lacks the key %q", what, k.Name), strings.ToLower(k.About[:1])+strings.TrimSuffix(k.About[1:], "."))
+		}
+	}
+}
+
 func (r *Reader) isKind(n *yaml.Node, want yaml.Kind, name, what string) bool {
 	if n.Kind != want {
 		r.Reject(n, fmt.Sprintf("%s is %s, and this is %s", what, name, describe(n)), "")
@@ -83,29 +106,6 @@ func (r *Reader) keys(n *yaml.Node, visit func(key, value *yaml.Node)) {
 		}
 		seen[key.Value] = key.Line
 		visit(key, value)
-	}
-}
-
-func (r *Reader) mapping(n *yaml.Node, f Form, what string) {
-	if !r.isKind(n, yaml.MappingNode, "a mapping", what) {
-		return
-	}
-	present := map[string]bool{}
-	r.keys(n, func(key, value *yaml.Node) {
-		present[key.Value] = true
-		k, known := f.Field(key.Value)
-		if !known {
-			r.bury(value) // it may be a knock or a password under a misspelt key
-			r.Unknown(key, "unknown key %q", f.fieldNames())
-			return
-		}
-		r.Check(value, k.Value, k.Name)
-	})
-	r.either(n, f, present, what)
-	for _, k := range f.fields {
-		if k.Required && !present[k.Name] {
-			r.Note(n, fmt.Sprintf("%s lacks the key %q", what, k.Name), strings.ToLower(k.About[:1])+strings.TrimSuffix(k.About[1:], "."))
-		}
 	}
 }
 
@@ -215,14 +215,6 @@ func (r *Reader) number(n *yaml.Node, s Scalar, what string) {
 	r.Reject(n, fmt.Sprintf("%s is out of range", what), fmt.Sprintf("write %s from %d to %d", s.What, s.Min, s.Max))
 }
 
-// hints are words that may have been meant.
-func (r *Reader) hints(s Scalar) []string {
-	if s.Defined {
-		return slices.Concat(s.Hints, r.defined)
-	}
-	return s.Hints
-}
-
 func (r *Reader) text(n *yaml.Node, s Scalar, what string) {
 	switch {
 	case s.Enum != nil && !slices.Contains(s.Enum, n.Value):
@@ -247,4 +239,12 @@ func (r *Reader) text(n *yaml.Node, s Scalar, what string) {
 		}
 		r.Reject(n, subject+": "+why, remedy)
 	}
+}
+
+// hints are words that may have been meant.
+func (r *Reader) hints(s Scalar) []string {
+	if s.Defined {
+		return slices.Concat(s.Hints, r.defined)
+	}
+	return s.Hints
 }

@@ -59,19 +59,6 @@ func (q *QuickYAML) Mark() int { return q.used }
 // Reset lets go of the nodes made since a mark: they are used again for those to come.
 func (q *QuickYAML) Reset(mark int) { q.used = mark }
 
-func (q *QuickYAML) node(k yaml.Kind, tag, value string, style yaml.Style, line int) *yaml.Node {
-	if q.used == len(q.pool) {
-		chunk := make([]yaml.Node, min(8+len(q.pool), 256))
-		for i := range chunk {
-			q.pool = append(q.pool, &chunk[i])
-		}
-	}
-	n := q.pool[q.used]
-	q.used++
-	*n = yaml.Node{Kind: k, Tag: tag, Value: value, Style: style, Line: line, Content: n.Content[:0]}
-	return n
-}
-
 // Peek returns the next line that holds anything, from its first character on, and how far that is
 // indented; -1 at the end of the text.
 func (q *QuickYAML) Peek() (indent int, content string) {
@@ -129,6 +116,19 @@ func (q *QuickYAML) block(indent int) *yaml.Node {
 	}) {
 		return nil
 	}
+	return n
+}
+
+func (q *QuickYAML) node(k yaml.Kind, tag, value string, style yaml.Style, line int) *yaml.Node {
+	if q.used == len(q.pool) {
+		chunk := make([]yaml.Node, min(8+len(q.pool), 256))
+		for i := range chunk {
+			q.pool = append(q.pool, &chunk[i])
+		}
+	}
+	n := q.pool[q.used]
+	q.used++
+	*n = yaml.Node{Kind: k, Tag: tag, Value: value, Style: style, Line: line, Content: n.Content[:0]}
 	return n
 }
 

@@ -42,14 +42,14 @@ func (r *Reader) Define(names []string) { r.defined = names }
 // Defines reports whether the file gives a name to something.
 func (r *Reader) Defines(name string) bool { return slices.Contains(r.defined, name) }
 
+// Note notes a problem at a value. The value itself remains usable.
+func (r *Reader) Note(n *yaml.Node, message, remedy string) { r.at(n.Line, n.Column, message, remedy) }
+
 // at notes a problem at a place; the excerpt is added at the end, when all secrets are known.
 func (r *Reader) at(line, column int, message, remedy string) {
 	p := Problem{File: r.file, Line: max(line, 1), Column: max(column, 1), Message: maskPassword(message), Remedy: maskPassword(remedy)}
 	r.problems = append(r.problems, p)
 }
-
-// Note notes a problem at a value. The value itself remains usable.
-func (r *Reader) Note(n *yaml.Node, message, remedy string) { r.at(n.Line, n.Column, message, remedy) }
 
 // Reject notes a problem with a value, from which nothing is built any more.
 func (r *Reader) Reject(n *yaml.Node, message, remedy string) {

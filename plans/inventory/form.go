@@ -17,6 +17,9 @@ func document() form.Document {
 		TooLarge: "the file is larger than 32 MiB", Empty: "the smallest inventory has a version and one router with an address"}
 }
 
+// Schema returns the JSON Schema of an inventory, made from the same description as the reader.
+func Schema() []byte { return fileForm().Schema("rosknock inventory") }
+
 // fileForm describes an inventory. The reader, the JSON Schema and the reference all come from it.
 func fileForm() form.Form {
 	return form.Mapping(
@@ -56,9 +59,6 @@ func routerFields() []form.Field {
 		{Name: "tls-pin", About: "`sha256:HEX` of its certificate.", Value: form.Of(pinScalar())},
 	}, commonFields()...)
 }
-
-// Schema returns the JSON Schema of an inventory, made from the same description as the reader.
-func Schema() []byte { return fileForm().Schema("rosknock inventory") }
 
 // Reference returns the inventory's keys as a Markdown document, from the same description.
 func Reference() []byte {

@@ -245,19 +245,6 @@ type said struct {
 	problem  func(message, remedy string)
 }
 
-// first returns what the first of the layers says that says anything.
-func first(layers []layer, path ...string) string {
-	for _, l := range layers {
-		if n := l.r.Child(l.n, path...); n != nil && n.Kind == yaml.ScalarNode {
-			if last := path[len(path)-1]; last == "tls-ca" || last == "password" && strings.HasPrefix(n.Value, "file:") {
-				return l.below(n.Value)
-			}
-			return n.Value
-		}
-	}
-	return ""
-}
-
 // below puts a relative path below the folder of the layer's file.
 func (l layer) below(path string) string {
 	kind, name, isCredential := strings.Cut(path, ":")
@@ -291,6 +278,19 @@ func (s said) one(path ...string) string {
 		return value
 	}
 	return first(s.defaults, path...)
+}
+
+// first returns what the first of the layers says that says anything.
+func first(layers []layer, path ...string) string {
+	for _, l := range layers {
+		if n := l.r.Child(l.n, path...); n != nil && n.Kind == yaml.ScalarNode {
+			if last := path[len(path)-1]; last == "tls-ca" || last == "password" && strings.HasPrefix(n.Value, "file:") {
+				return l.below(n.Value)
+			}
+			return n.Value
+		}
+	}
+	return ""
 }
 
 // item is an item of a list with the file that it stands in.

@@ -34,12 +34,6 @@ type quickPlace struct {
 	file, at, line int32
 }
 
-// placeIn is where the next line of a file begins.
-func placeIn(file int32, y *form.QuickYAML) quickPlace {
-	at, line := y.Place()
-	return quickPlace{file, int32(at), int32(line)}
-}
-
 type quickRouter struct {
 	name      string
 	site      string // its own
@@ -160,6 +154,12 @@ func (q *quickReader) table(y *form.QuickYAML, c *form.QuickCheck, file int32, o
 		place = placeIn(file, y)
 		return ok
 	})
+}
+
+// placeIn is where the next line of a file begins.
+func placeIn(file int32, y *form.QuickYAML) quickPlace {
+	at, line := y.Place()
+	return quickPlace{file, int32(at), int32(line)}
 }
 
 // reserve makes room for more routers.

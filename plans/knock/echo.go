@@ -20,15 +20,6 @@ const (
 	ipv6Header = 40
 )
 
-// headers is the size of the smallest echo request to the host: a whole packet, as RouterOS
-// counts it.
-func (k knocker) headers() int {
-	if k.host.Is4() {
-		return ipv4Header + icmpHeader
-	}
-	return ipv6Header + icmpHeader
-}
-
 // echoSocket is a socket for echo requests.
 type echoSocket struct {
 	conn *icmp.PacketConn
@@ -64,6 +55,15 @@ func (k knocker) echo(id, size uint16, payload []byte) error {
 	err = k.post(s, data)
 	_ = s.conn.Close()
 	return k.explain(err)
+}
+
+// headers is the size of the smallest echo request to the host: a whole packet, as RouterOS
+// counts it.
+func (k knocker) headers() int {
+	if k.host.Is4() {
+		return ipv4Header + icmpHeader
+	}
+	return ipv6Header + icmpHeader
 }
 
 // post sends an echo request, by the interface if there is one.

@@ -30,12 +30,6 @@ type ShutError struct {
 
 func (e *ShutError) Error() string { return "the door stays shut: " + e.Why }
 
-// shut reports whether an error is a [ShutError].
-func shut(err error) bool {
-	_, is := errors.AsType[*ShutError](err)
-	return is
-}
-
 // Enter waits until a TCP port accepts a connection, and returns the connection. It uses the same
 // source as a knock with the same options, which is the source that the router trusts. A port that
 // refuses or is silent is tried again until the context ends; then the error is a [ShutError]. An
@@ -146,6 +140,12 @@ func (v Visit) make(ctx context.Context, r *Result) error {
 		}
 	}
 	return err
+}
+
+// shut reports whether an error is a [ShutError].
+func shut(err error) bool {
+	_, is := errors.AsType[*ShutError](err)
+	return is
 }
 
 func (v Visit) wait() time.Duration {

@@ -21,13 +21,6 @@ const (
 	tooLarge
 )
 
-// number is the system's error number in an error, or 0 if there is none. Nothing else of package
-// net's errors is kept, because they print addresses with their ports.
-func number(err error) syscall.Errno {
-	errno, _ := errors.AsType[syscall.Errno](err)
-	return errno
-}
-
 // deviceError says that a socket could not be bound to an interface.
 type deviceError struct {
 	name  string
@@ -61,6 +54,13 @@ func Unreachable(err error) bool {
 		return true
 	}
 	return false
+}
+
+// number is the system's error number in an error, or 0 if there is none. Nothing else of package
+// net's errors is kept, because they print addresses with their ports.
+func number(err error) syscall.Errno {
+	errno, _ := errors.AsType[syscall.Errno](err)
+	return errno
 }
 
 // explain turns an error of a socket into one without ports that says what to do; nil stays nil.

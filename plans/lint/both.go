@@ -12,21 +12,6 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet
-// to the router.
-func (f *finder) foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule, c *firewall.Rule)) {
-	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
-		rows := s.Rules[menu]
-		for i := range rows {
-			mark, ours := rows[i].Mark()
-			if ours && mark.Plan == plan || rows[i].Disabled() || slices.Contains([]string{"forward", "output"}, rows[i].Chain()) {
-				continue
-			}
-			do(&rows[i], f.rules.Of(&rows[i]))
-		}
-	}
-}
-
 // blacklisted: another rule blacklists sources that touch a stage.
 func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.Family) {
 	dropped := map[string]bool{}
@@ -47,6 +32,21 @@ func (f *finder) blacklisted(d plans.Door, s routeros.Snapshot, family routeros.
 			}
 		}
 	})
+}
+
+// foreign calls do for each enabled rule of the family that is not the plan's and may meet a packet
+// to the router.
+func (f *finder) foreign(plan string, s routeros.Snapshot, family routeros.Family, do func(r *routeros.Rule, c *firewall.Rule)) {
+	for _, menu := range []routeros.Menu{family.Raw(), family.Filter()} {
+		rows := s.Rules[menu]
+		for i := range rows {
+			mark, ours := rows[i].Mark()
+			if ours && mark.Plan == plan || rows[i].Disabled() || slices.Contains([]string{"forward", "output"}, rows[i].Chain()) {
+				continue
+			}
+			do(&rows[i], f.rules.Of(&rows[i]))
+		}
+	}
 }
 
 // touches reports whether a rule's own matchers match a stage; a rule without ports or sizes does

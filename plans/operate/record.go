@@ -16,17 +16,6 @@ const Rotation = "rotate"
 // ForeignChanges names the risk of changes that were saved elsewhere: nothing shows who made them.
 const ForeignChanges = "foreign-changes"
 
-// records returns what the journal says of the router. That the journal is broken is reported where
-// it matters: when it is written.
-func (a *attempt) records() ([]state.Record, error) {
-	history, err := a.History()
-	if err != nil {
-		return nil, err
-	}
-	records, _, err := history.Of(a.router.ref())
-	return records, err
-}
-
 // remind says that an earlier run on the router was not finished, or that it is not known whether
 // some records are about this router.
 func (a *attempt) remind() {
@@ -40,27 +29,15 @@ func (a *attempt) remind() {
 	}
 }
 
-// takeOver writes down that records which an older version kept under a router's address belong to
-// the router from now on.
-func (a *attempt) takeOver(dir state.Dir) error {
+// records returns what the journal says of the router. That the journal is broken is reported where
+// it matters: when it is written.
+func (a *attempt) records() ([]state.Record, error) {
 	history, err := a.History()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ref := a.router.ref()
-	_, takes, _ := history.Of(ref)
-	if !takes {
-		return nil
-	}
-	return dir.Append(state.Record{Time: a.Now(), Actor: a.Actor, Command: "take over", Event: state.TakeOver, Router: ref.Name, Address: ref.Address, TakenBy: ref.Key})
-}
-
-// record is what is written into the journal about the operation, at its beginning or its end.
-func (a *attempt) record(event string) state.Record {
-	return state.Record{
-		Time: a.Now(), Actor: a.Actor, Command: a.command, Event: event, RouterKey: a.router.Key, Router: a.router.Name, Address: a.router.Address,
-		Identity: a.out.Identity(), Plan: a.plan.Name, Run: a.Run, Undoes: a.undoes,
-	}
+	records, _, err := history.Of(a.router.ref())
+	return records, err
 }
 
 // recorded does something to the router. Before it begins, the menus that it will touch are backed
@@ -88,6 +65,14 @@ func (a *attempt) recorded(do func(name string)) {
 	}
 	if err := dir.Append(r); err != nil {
 		a.Tell(Notice, "rosknock: warning: %s: what was done is not in the journal: %v\n", a.router.Name, err)
+	}
+}
+
+// record is what is written into the journal about the operation, at its beginning or its end.
+func (a *attempt) record(event string) state.Record {
+	return state.Record{
+		Time: a.Now(), Actor: a.Actor, Command: a.command, Event: event, RouterKey: a.router.Key, Router: a.router.Name, Address: a.router.Address,
+		Identity: a.out.Identity(), Plan: a.plan.Name, Run: a.Run, Undoes: a.undoes,
 	}
 }
 
@@ -119,6 +104,21 @@ func (a *attempt) begin(r *state.Record, name string) (state.Dir, error) {
 		return dir, err
 	}
 	return dir, dir.Append(*r)
+}
+
+// takeOver writes down that records which an older version kept under a router's address belong to
+// the router from now on.
+func (a *attempt) takeOver(dir state.Dir) error {
+	history, err := a.History()
+	if err != nil {
+		return err
+	}
+	ref := a.router.ref()
+	_, takes, _ := history.Of(ref)
+	if !takes {
+		return nil
+	}
+	return dir.Append(state.Record{Time: a.Now(), Actor: a.Actor, Command: "take over", Event: state.TakeOver, Router: ref.Name, Address: ref.Address, TakenBy: ref.Key})
 }
 
 // ended writes into the journal how it ended on a router where nothing was begun: there was nothing

@@ -59,11 +59,13 @@ func (fam *family) firstOfName(i int) int {
 	return slices.IndexFunc(fam.Doors, func(o compile.Door) bool { return o.Name == fam.Doors[i].Name })
 }
 
-// packetsOfKnock are the packets of a door's knock, in their order.
-func (fam *family) packetsOfKnock(d compile.Door) []space.Set {
-	out := fam.packetsOfStages(d.Knock)
-	for i, relaxed := range d.Relaxed {
-		out[i] = fam.packetsOfStage(d.Knock[i], relaxed)
+// packetsOfDoors are the packets that are a stage or a decoy of some door.
+func (fam *family) packetsOfDoors() space.Set {
+	var out space.Set
+	for _, d := range fam.Doors {
+		for _, set := range slices.Concat(fam.packetsOfKnock(d), fam.packetsOfStages(d.Decoys())) {
+			out = fam.space.Or(out, set)
+		}
 	}
 	return out
 }
@@ -99,13 +101,11 @@ func (fam *family) packetsOfStage(stage plans.Stage, relaxed compile.Relaxed) sp
 	return fam.space.And(set, fam.space.States(firewall.New))
 }
 
-// packetsOfDoors are the packets that are a stage or a decoy of some door.
-func (fam *family) packetsOfDoors() space.Set {
-	var out space.Set
-	for _, d := range fam.Doors {
-		for _, set := range slices.Concat(fam.packetsOfKnock(d), fam.packetsOfStages(d.Decoys())) {
-			out = fam.space.Or(out, set)
-		}
+// packetsOfKnock are the packets of a door's knock, in their order.
+func (fam *family) packetsOfKnock(d compile.Door) []space.Set {
+	out := fam.packetsOfStages(d.Knock)
+	for i, relaxed := range d.Relaxed {
+		out[i] = fam.packetsOfStage(d.Knock[i], relaxed)
 	}
 	return out
 }

@@ -35,55 +35,6 @@ func (p Peers) String() string {
 // mostPeers is how many peers of a kind of VPN are looked at.
 const mostPeers = 1000
 
-// carriers returns the tunnels through which a source sends: those of the peer with the smallest
-// network that holds it, unless a smaller network is connected. If the source is private and on no
-// network that is known, every tunnel that does not tell its networks may carry it. Then doubtful
-// is true.
-func carriers(s routeros.Snapshot, source netip.Addr) (found []routeros.Peer, doubtful bool) {
-	bits, face := connected(s, source)
-	best := max(bits, 0)
-	for _, p := range s.Peers {
-		longest := -1
-		for _, inner := range p.Inner {
-			if inner.Contains(source) && (inner.Bits() > 0 || bits < 0 && defaultVia(s, p.Interface)) {
-				longest = max(longest, inner.Bits())
-			}
-		}
-		switch {
-		case longest < best || longest == bits && p.Interface != face:
-		case longest > best:
-			found, best = []routeros.Peer{p}, longest
-		default:
-			found = append(found, p)
-		}
-	}
-	if found != nil {
-		return found, false
-	}
-	for _, p := range s.Peers {
-		if p.Interface != "" && p.Interface == face || bits < 0 && source.IsPrivate() && p.Interface == "" {
-			found = append(found, p)
-		}
-	}
-	return found, true
-}
-
-// connected returns the length of the smallest connected network that holds an address, and its
-// interface; -1 if there is none.
-func connected(s routeros.Snapshot, address netip.Addr) (bits int, face string) {
-	bits = -1
-	for _, a := range s.Addresses {
-		if !a.Disabled && a.Prefix.Contains(address) && a.Prefix.Bits() > bits {
-			bits, face = a.Prefix.Bits(), a.Interface
-		}
-	}
-	return bits, face
-}
-
-func defaultVia(s routeros.Snapshot, face string) bool {
-	return face != "" && slices.ContainsFunc(s.Uplinks, func(u routeros.Uplink) bool { return u.Interface == face })
-}
-
 // outerMatches are the packets in which a tunnel of a peer arrives.
 func (p *prover) outerMatches(peer routeros.Peer) []traffic.Match {
 	var out []traffic.Match
@@ -135,6 +86,55 @@ func (p *prover) carried() []routeros.Peer {
 		}
 	}
 	return out
+}
+
+// carriers returns the tunnels through which a source sends: those of the peer with the smallest
+// network that holds it, unless a smaller network is connected. If the source is private and on no
+// network that is known, every tunnel that does not tell its networks may carry it. Then doubtful
+// is true.
+func carriers(s routeros.Snapshot, source netip.Addr) (found []routeros.Peer, doubtful bool) {
+	bits, face := connected(s, source)
+	best := max(bits, 0)
+	for _, p := range s.Peers {
+		longest := -1
+		for _, inner := range p.Inner {
+			if inner.Contains(source) && (inner.Bits() > 0 || bits < 0 && defaultVia(s, p.Interface)) {
+				longest = max(longest, inner.Bits())
+			}
+		}
+		switch {
+		case longest < best || longest == bits && p.Interface != face:
+		case longest > best:
+			found, best = []routeros.Peer{p}, longest
+		default:
+			found = append(found, p)
+		}
+	}
+	if found != nil {
+		return found, false
+	}
+	for _, p := range s.Peers {
+		if p.Interface != "" && p.Interface == face || bits < 0 && source.IsPrivate() && p.Interface == "" {
+			found = append(found, p)
+		}
+	}
+	return found, true
+}
+
+// connected returns the length of the smallest connected network that holds an address, and its
+// interface; -1 if there is none.
+func connected(s routeros.Snapshot, address netip.Addr) (bits int, face string) {
+	bits = -1
+	for _, a := range s.Addresses {
+		if !a.Disabled && a.Prefix.Contains(address) && a.Prefix.Bits() > bits {
+			bits, face = a.Prefix.Bits(), a.Interface
+		}
+	}
+	return bits, face
+}
+
+func defaultVia(s routeros.Snapshot, face string) bool {
+	return face != "" && slices.ContainsFunc(s.Uplinks, func(u routeros.Uplink) bool { return u.Interface == face })
 }
 
 // mostCarriers bounds the tunnels of which one may carry the session and that are followed.

@@ -33,15 +33,6 @@ func Way(now, original routeros.Snapshot, plan string, changes change.ChangeSet,
 	return p.proof
 }
 
-// foreignRules are the rules of a state that are not the plan's.
-func (p *prover) foreignRules(s routeros.Snapshot) map[routeros.Menu][]routeros.Rule {
-	out := map[routeros.Menu][]routeros.Rule{}
-	for menu, rows := range s.Rules {
-		out[menu] = slices.DeleteFunc(slices.Clone(rows), func(r routeros.Rule) bool { return p.isOurs(&r) })
-	}
-	return out
-}
-
 // unchangedForeign are those that existed before and are unchanged.
 func (p *prover) unchangedForeign(original routeros.Snapshot) map[routeros.Menu][]routeros.Rule {
 	out := p.foreignRules(original)
@@ -49,6 +40,15 @@ func (p *prover) unchangedForeign(original routeros.Snapshot) map[routeros.Menu]
 		out[menu] = slices.DeleteFunc(rows, func(r routeros.Rule) bool {
 			return !slices.ContainsFunc(p.before.Rules[menu], func(o routeros.Rule) bool { return o.ID == r.ID && o.SameMeaning(r) })
 		})
+	}
+	return out
+}
+
+// foreignRules are the rules of a state that are not the plan's.
+func (p *prover) foreignRules(s routeros.Snapshot) map[routeros.Menu][]routeros.Rule {
+	out := map[routeros.Menu][]routeros.Rule{}
+	for menu, rows := range s.Rules {
+		out[menu] = slices.DeleteFunc(slices.Clone(rows), func(r routeros.Rule) bool { return p.isOurs(&r) })
 	}
 	return out
 }

@@ -14,11 +14,6 @@ import (
 // check is a condition under which a script stops, and its message.
 type check struct{ unless, what string }
 
-// expect is a check that a find matches a number of rows.
-func expect(menu routeros.Menu, find string, n int, what string) check {
-	return check{fmt.Sprintf("[:len [%s %s]] != %d", script.Path(menu), find, n), what}
-}
-
 // checks are the conditions before the first step. A script can't compute a digest. So in each
 // chain that the steps touch, it counts the static rules, the rules with each comment, and the
 // rules with the plan's mark. And it checks every row that a step names, the interface lists that
@@ -75,6 +70,11 @@ func (t track) marks(menu routeros.Menu, plan string) check {
 		what = fmt.Sprintf("%s holds rows of the plan %s already", menu, plan)
 	}
 	return expect(menu, "find comment~"+script.Quoted("[[]rosknock "+plan+"/"), n, what)
+}
+
+// expect is a check that a find matches a number of rows.
+func expect(menu routeros.Menu, find string, n int, what string) check {
+	return check{fmt.Sprintf("[:len [%s %s]] != %d", script.Path(menu), find, n), what}
 }
 
 // chains lists the chains of a table that steps change.

@@ -91,12 +91,6 @@ type writer struct {
 	track
 }
 
-func (w *writer) line(depth int, format string, args ...any) {
-	w.b.WriteString(strings.Repeat("  ", depth))
-	fmt.Fprintf(&w.b, format, args...)
-	w.b.WriteByte('\n')
-}
-
 // done is the variable that counts the steps.
 const done = "stepsDone"
 
@@ -128,6 +122,12 @@ func (w *writer) write(plan string) error {
 	w.line(1, ":log info %s", script.Quoted(fmt.Sprintf("rosknock: %s of the plan %s are done", steps(len(w.steps)), plan)))
 	w.line(0, "}")
 	return nil
+}
+
+func (w *writer) line(depth int, format string, args ...any) {
+	w.b.WriteString(strings.Repeat("  ", depth))
+	fmt.Fprintf(&w.b, format, args...)
+	w.b.WriteByte('\n')
 }
 
 // takeBack writes the inverse of each step that was done, the last first.

@@ -59,6 +59,15 @@ text { fill: #e6edf3; }
 </style>
 <defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0 10 5 0 10z" fill="#7a8794"/></marker></defs>`
 
+// pen writes elements of a picture.
+type pen struct{ strings.Builder }
+
+func (p *pen) printf(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+func (p *pen) rect(class string, x, y, width, height int) {
+	p.printf(`<rect %s x="%d" y="%d" width="%d" height="%d"/>`, look(class), x, y, width, height)
+}
+
 // look returns the class of an element, and the attributes that it has where nothing is known of
 // classes.
 func look(class string) string {
@@ -95,24 +104,6 @@ func look(class string) string {
 	return `class="` + class + `" ` + attributes
 }
 
-// pen writes elements of a picture.
-type pen struct{ strings.Builder }
-
-func (p *pen) printf(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
-
-func (p *pen) text(class string, x, y int, text string) {
-	p.printf(`<text %s x="%d" y="%d">%s</text>`, look(class), x, y, escaped(text))
-}
-
-func (p *pen) rect(class string, x, y, width, height int) {
-	p.printf(`<rect %s x="%d" y="%d" width="%d" height="%d"/>`, look(class), x, y, width, height)
-}
-
-// path draws along the commands of a path.
-func (p *pen) path(class, format string, args ...any) {
-	p.printf(`<path %s d="%s"/>`, look(class), fmt.Sprintf(format, args...))
-}
-
 func (p *pen) door(a automaton) {
 	top := func(n int) int { return svgTop + n*svgStep }
 	last := len(a.states) - 1
@@ -146,6 +137,15 @@ func (p *pen) door(a automaton) {
 	if a.trap != "" {
 		p.quarantine(a, top(last-1))
 	}
+}
+
+func (p *pen) text(class string, x, y int, text string) {
+	p.printf(`<text %s x="%d" y="%d">%s</text>`, look(class), x, y, escaped(text))
+}
+
+// path draws along the commands of a path.
+func (p *pen) path(class, format string, args ...any) {
+	p.printf(`<path %s d="%s"/>`, look(class), fmt.Sprintf(format, args...))
 }
 
 // quarantine draws the quarantine beside a frame around all states that lead into it; below is the

@@ -129,12 +129,6 @@ func (d drawer) choice() int {
 	return n
 }
 
-// suits reports whether a stage may use a port.
-func (d drawer) suits(port uint16) bool {
-	_, never := slices.BinarySearch(d.never, port)
-	return port >= d.Low && port <= d.High && !never
-}
-
 // first draws until a sequence is sound. Each draw has a source of its own.
 func (d drawer) first(source func(try int) io.Reader) ([]plans.Stage, error) {
 	for try := range mostDraws {
@@ -168,6 +162,12 @@ func (d drawer) draw(random io.Reader) ([]plans.Stage, error) {
 		}
 	}
 	return knock, nil
+}
+
+// suits reports whether a stage may use a port.
+func (d drawer) suits(port uint16) bool {
+	_, never := slices.BinarySearch(d.never, port)
+	return port >= d.Low && port <= d.High && !never
 }
 
 // among draws a suitable number of a range, each equally likely.

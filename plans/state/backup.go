@@ -144,32 +144,9 @@ func fromRow(row map[string]Text) routeros.Attributes {
 // of is the key of the backup's router, which older backups know by its address.
 func (b Backup) of() string { return cmp.Or(b.Key, b.Address) }
 
-func (d Dir) backup(key, change string) string {
-	return filepath.Join(d.path, "backups", fileName(key), change+".json")
-}
-
 // mostBackups is how many backups of a router are kept. A door that rotates every hour makes one
 // for each.
 const mostBackups = 100
-
-// prune throws the oldest backups of a router away. Their names begin with the time.
-func prune(dir string) error {
-	entries, err := os.ReadDir(dir) // in the order of the names
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && changeName.MatchString(name) {
-			names = append(names, e.Name())
-		}
-	}
-	var problems []error
-	for _, name := range names[:max(0, len(names)-mostBackups)] {
-		problems = append(problems, os.Remove(filepath.Join(dir, name)))
-	}
-	return errors.Join(problems...)
-}
 
 // SaveBackup keeps a backup, and throws the oldest of this router away when there are more than a
 // hundred. It is on disk when SaveBackup returns.
@@ -189,6 +166,29 @@ func (d Dir) SaveBackup(b Backup) error {
 		return fmt.Errorf("the backup can't be written: %w; name another folder with --state-dir", err)
 	}
 	return nil
+}
+
+func (d Dir) backup(key, change string) string {
+	return filepath.Join(d.path, "backups", fileName(key), change+".json")
+}
+
+// prune throws the oldest backups of a router away. Their names begin with the time.
+func prune(dir string) error {
+	entries, err := os.ReadDir(dir) // in the order of the names
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok && changeName.MatchString(name) {
+			names = append(names, e.Name())
+		}
+	}
+	var problems []error
+	for _, name := range names[:max(0, len(names)-mostBackups)] {
+		problems = append(problems, os.Remove(filepath.Join(dir, name)))
+	}
+	return errors.Join(problems...)
 }
 
 // LoadBackup reads the backup of a change of a router by its key, see [Record.BackupKey].

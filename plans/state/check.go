@@ -23,41 +23,13 @@ type checker struct {
 	whole bool
 }
 
-func newChecker() *checker {
-	return &checker{rows: map[routeros.Menu]map[string]bool{}, gone: map[routeros.Menu]map[string]bool{}}
-}
-
-func (c *checker) say(format string, args ...any) {
-	c.problems = append(c.problems, fmt.Sprintf(format, args...))
-}
-
 // mostProblems is how many are named. A file of something else has thousands.
 const mostProblems = 10
-
-// err returns all that was found, or nil.
-func (c *checker) err() error {
-	said := c.problems
-	if len(said) == 0 {
-		return nil
-	}
-	if more := len(said) - mostProblems; more > 0 {
-		said = append(slices.Clone(said[:mostProblems]), fmt.Sprintf("and %d more", more))
-	}
-	return errors.New(strings.Join(said, "; "))
-}
 
 var (
 	rowID         = regexp.MustCompile(`^\*[0-9A-Fa-f]{1,8}$`)
 	attributeName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 )
-
-func (c *checker) menu(m routeros.Menu) bool {
-	if m == routeros.ServiceMenu || m == routeros.AddressList || m == routeros.AddressList6 || m.IsRuleTable() {
-		return true
-	}
-	c.say("there is no menu %q that a change touches", m)
-	return false
-}
 
 // table takes the rows of one menu.
 func (c *checker) table(m BackupMenu) {
@@ -84,6 +56,18 @@ func (c *checker) table(m BackupMenu) {
 	c.rows[menu] = ids
 }
 
+func (c *checker) say(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+func (c *checker) menu(m routeros.Menu) bool {
+	if m == routeros.ServiceMenu || m == routeros.AddressList || m == routeros.AddressList6 || m.IsRuleTable() {
+		return true
+	}
+	c.say("there is no menu %q that a change touches", m)
+	return false
+}
+
 // row looks at what a row says, as far as it is worked with.
 func (c *checker) row(menu routeros.Menu, what string, a routeros.Attributes) {
 	switch {
@@ -98,6 +82,18 @@ func (c *checker) row(menu routeros.Menu, what string, a routeros.Attributes) {
 	case a.Get("list") == "" || a.Get("address") == "":
 		c.say("%s is no entry of a list", what)
 	}
+}
+
+// err returns all that was found, or nil.
+func (c *checker) err() error {
+	said := c.problems
+	if len(said) == 0 {
+		return nil
+	}
+	if more := len(said) - mostProblems; more > 0 {
+		said = append(slices.Clone(said[:mostProblems]), fmt.Sprintf("and %d more", more))
+	}
+	return errors.New(strings.Join(said, "; "))
 }
 
 // steps takes the steps in their order.
@@ -208,6 +204,10 @@ func (b Backup) check() error {
 	}
 	c.steps(b.Steps)
 	return c.err()
+}
+
+func newChecker() *checker {
+	return &checker{rows: map[routeros.Menu]map[string]bool{}, gone: map[routeros.Menu]map[string]bool{}}
 }
 
 // check says what does not fit together in saved changes.

@@ -73,6 +73,20 @@ func (l link) follows(before link, long bool) string {
 
 const longForOld = 64 << 10
 
+// All returns all records, as [Dir.Journal] does.
+func (h *History) All() ([]Record, error) {
+	var records []Record
+	err := h.each(func(text []byte) (link, error) {
+		var r Record
+		err := json.Unmarshal(text, &r)
+		if err == nil {
+			records = append(records, r)
+		}
+		return link{r.Seq, r.Prev, r.Hash}, err
+	})
+	return records, err
+}
+
 // each goes over the lines of the journal, the oldest first, and checks the chain. The error is the
 // first break, or that of reading.
 func (h *History) each(visit func(text []byte) (link, error)) error {
@@ -107,20 +121,6 @@ func (h *History) each(visit func(text []byte) (link, error)) error {
 		return broken
 	}
 	return nil
-}
-
-// All returns all records, as [Dir.Journal] does.
-func (h *History) All() ([]Record, error) {
-	var records []Record
-	err := h.each(func(text []byte) (link, error) {
-		var r Record
-		err := json.Unmarshal(text, &r)
-		if err == nil {
-			records = append(records, r)
-		}
-		return link{r.Seq, r.Prev, r.Hash}, err
-	})
-	return records, err
 }
 
 // Verify says how many records there are, and as a *[BrokenError] where their chain breaks first.

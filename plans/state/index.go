@@ -59,13 +59,6 @@ type entry struct {
 
 const entrySize = 24
 
-// routerNumber stands for a router's key. Two keys with one number cost reading a record too many,
-// and nothing else.
-func routerNumber(key string) uint64 {
-	sum := sha256.Sum256([]byte(key))
-	return binary.BigEndian.Uint64(sum[:8])
-}
-
 func (a entry) compare(b entry) int {
 	return cmp.Or(cmp.Compare(a.router, b.router), cmp.Compare(a.Segment, b.Segment), cmp.Compare(a.Offset, b.Offset))
 }
@@ -77,12 +70,6 @@ func (a entry) bytes() (b [entrySize]byte) {
 	binary.BigEndian.PutUint64(b[16:], uint64(a.Offset))
 	return b
 }
-
-func readEntry(b []byte) entry {
-	return entry{binary.BigEndian.Uint64(b[0:]), place{binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:]), int64(binary.BigEndian.Uint64(b[16:]))}}
-}
-
-func (d Dir) index() string { return filepath.Join(d.segments(), "index") }
 
 // The journal is indexed when so much of it is not yet: few bytes are quicker read than written
 // into a long index. While it is read from the beginning, so many entries are kept in memory at
@@ -118,6 +105,8 @@ func (h *History) Records(key string) ([]Record, error) {
 	return records, err
 }
 
+func (d Dir) index() string { return filepath.Join(d.segments(), "index") }
+
 var errStale = errors.New("its index says of a line what does not stand there")
 
 // records reads what the index says of a router.
@@ -151,6 +140,13 @@ func (h *History) records(key string) ([]Record, error) {
 		return out, broken
 	}
 	return out, nil
+}
+
+// routerNumber stands for a router's key. Two keys with one number cost reading a record too many,
+// and nothing else.
+func routerNumber(key string) uint64 {
+	sum := sha256.Sum256([]byte(key))
+	return binary.BigEndian.Uint64(sum[:8])
 }
 
 // placeReader reads records, which stand in few segments.
@@ -342,6 +338,10 @@ func (x *index) inFile(router uint64) ([]entry, error) {
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+func readEntry(b []byte) entry {
+	return entry{binary.BigEndian.Uint64(b[0:]), place{binary.BigEndian.Uint32(b[8:]), binary.BigEndian.Uint32(b[12:]), int64(binary.BigEndian.Uint64(b[16:]))}}
 }
 
 // entryReader reads entries one after the other.

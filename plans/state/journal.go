@@ -130,10 +130,6 @@ func cutTo(text string, longest int) string {
 	return text[:at] + "…"
 }
 
-// current is the segment of the journal that is written. The full ones are in the folder of
-// [Dir.segments].
-func (d Dir) current() string { return filepath.Join(d.path, "journal.ndjson") }
-
 // longestSegment is from what size on, in bytes, the journal goes on in another file.
 const longestSegment = 8 << 20
 
@@ -181,6 +177,10 @@ func (d Dir) append(r Record) error {
 	}
 	return errors.Join(err, file.Sync(), file.Close())
 }
+
+// current is the segment of the journal that is written. The full ones are in the folder of
+// [Dir.segments].
+func (d Dir) current() string { return filepath.Join(d.path, "journal.ndjson") }
 
 // ending is where a file ends, and whether a line does there.
 type ending struct {

@@ -25,13 +25,27 @@ type segment struct {
 	info   fs.FileInfo
 }
 
-// segments is the folder of the full segments.
-func (d Dir) segments() string { return filepath.Join(d.path, "journal.d") }
-
 var segmentForm = regexp.MustCompile(`^([0-9]{6,9})-[0-9]{4,5}-[0-9]{2}\.ndjson$`)
 
 func segmentName(number int, month string) string {
 	return fmt.Sprintf("%06d-%s.ndjson", number, month)
+}
+
+// all lists the segments, the oldest first.
+func (d Dir) all() ([]segment, error) {
+	out, err := d.full()
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(d.current())
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	number := 1
+	if len(out) > 0 {
+		number = out[len(out)-1].number + 1
+	}
+	return append(out, segment{number, d.current(), "", info}), err
 }
 
 // full lists the segments that are not written any more, the oldest first.
@@ -55,22 +69,8 @@ func (d Dir) full() ([]segment, error) {
 	return out, nil
 }
 
-// all lists the segments, the oldest first.
-func (d Dir) all() ([]segment, error) {
-	out, err := d.full()
-	if err != nil {
-		return nil, err
-	}
-	info, err := os.Lstat(d.current())
-	if errors.Is(err, fs.ErrNotExist) {
-		return out, nil
-	}
-	number := 1
-	if len(out) > 0 {
-		number = out[len(out)-1].number + 1
-	}
-	return append(out, segment{number, d.current(), "", info}), err
-}
+// segments is the folder of the full segments.
+func (d Dir) segments() string { return filepath.Join(d.path, "journal.d") }
 
 // open opens a segment, also when it became full since it was looked up.
 func (d Dir) open(s segment) (*os.File, error) {

@@ -10,15 +10,6 @@ import (
 	"github.com/rosknock/rosknock/routeros/api"
 )
 
-// mangle is the menu of a table that rosknock does not read otherwise, but whose rules may match a
-// list.
-func mangle(f routeros.Family) routeros.Menu {
-	if f == routeros.IPv6 {
-		return "/ipv6/firewall/mangle"
-	}
-	return "/ip/firewall/mangle"
-}
-
 // Clear removes the entries from address lists of one family that rules have added or that have a
 // time-out. Permanent entries stay. Lists that a rule of the mangle table matches stay too, and are
 // returned.
@@ -50,6 +41,15 @@ func Clear(ctx context.Context, s Session, f routeros.Family, lists []string) (r
 		}
 	}
 	return removed, kept, nil
+}
+
+// mangle is the menu of a table that rosknock does not read otherwise, but whose rules may match a
+// list.
+func mangle(f routeros.Family) routeros.Menu {
+	if f == routeros.IPv6 {
+		return "/ipv6/firewall/mangle"
+	}
+	return "/ip/firewall/mangle"
 }
 
 // mostAtOnce is how many entries are removed without waiting: weak routers fail with more

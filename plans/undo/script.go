@@ -259,14 +259,6 @@ func (w *writer) renamed(was routeros.Snapshot, step change.Step) [][]string {
 	return out
 }
 
-// stays reports whether a row exists from before the change set until after it, so that its id
-// names it all the time.
-func (w *writer) stays(menu routeros.Menu, id string) bool {
-	return !strings.HasPrefix(id, "+") && !slices.ContainsFunc(w.done.Steps, func(s change.Step) bool {
-		return s.Op == change.Remove && s.Menu == menu && s.ID == id
-	})
-}
-
 // refer names a row in a command, in the forms that have to be tried one after the other.
 func (w *writer) refer(menu routeros.Menu, r change.Row) []string {
 	switch {
@@ -278,6 +270,14 @@ func (w *writer) refer(menu routeros.Menu, r change.Row) []string {
 		return []string{r.ID, "[" + Conditions(menu, r.Attrs.With("comment", tagged(r))) + "]"}
 	}
 	return []string{"[" + Conditions(menu, r.Attrs) + "]"}
+}
+
+// stays reports whether a row exists from before the change set until after it, so that its id
+// names it all the time.
+func (w *writer) stays(menu routeros.Menu, id string) bool {
+	return !strings.HasPrefix(id, "+") && !slices.ContainsFunc(w.done.Steps, func(s change.Step) bool {
+		return s.Op == change.Remove && s.Menu == menu && s.ID == id
+	})
 }
 
 // twice reports whether a row that comes or goes shares its chain and comment with another at some

@@ -118,9 +118,6 @@ type undoer struct {
 
 func key(menu routeros.Menu, id string) string { return string(menu) + " " + id }
 
-// added is the id of states for the row that step i added.
-func added(i int) string { return fmt.Sprintf("+%d", i) }
-
 // recogniseReturned finds rows that steps removed and that an interrupted undo has restored
 // already, under other ids. Of identical rows, those that were removed last were restored first,
 // and they are in their old order.
@@ -180,6 +177,9 @@ func (u *undoer) recognise(before routeros.Snapshot, step change.Step, i int) {
 	}
 }
 
+// added is the id of states for the row that step i added.
+func added(i int) string { return fmt.Sprintf("+%d", i) }
+
 // fresh lists the plan's rows of a menu that did not exist before and are not assigned to a step
 // yet.
 func (u *undoer) fresh(before routeros.Snapshot, menu routeros.Menu) []change.Row {
@@ -201,6 +201,13 @@ func (u *undoer) claimed(menu routeros.Menu, id string) bool {
 	return false
 }
 
+// mine is current for a row that is to be changed: it has to be the plan's still.
+func (u *undoer) mine(menu routeros.Menu, id string) (change.Row, bool) {
+	r, ok := u.current(menu, id)
+	comment, gave := u.handed[key(menu, id)]
+	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.Attrs.Get("comment"))
+}
+
 // current returns the row of cur that a row of the states has become.
 func (u *undoer) current(menu routeros.Menu, id string) (change.Row, bool) {
 	now, ok := u.at[key(menu, id)]
@@ -211,13 +218,6 @@ func (u *undoer) current(menu routeros.Menu, id string) (change.Row, bool) {
 		return change.Row{}, false
 	}
 	return change.FindRow(u.cur, menu, id)
-}
-
-// mine is current for a row that is to be changed: it has to be the plan's still.
-func (u *undoer) mine(menu routeros.Menu, id string) (change.Row, bool) {
-	r, ok := u.current(menu, id)
-	comment, gave := u.handed[key(menu, id)]
-	return r, ok && (menu == routeros.ServiceMenu || u.owned(r) || gave && comment == r.Attrs.Get("comment"))
 }
 
 // handed lists the rows that a change set hands back to others, by the comment that they then have.

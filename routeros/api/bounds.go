@@ -46,12 +46,6 @@ const (
 	mostTold  = 512 // bytes of messages, after which no further one is added
 )
 
-// brief is a router's text as an error may quote it: on one line, visible, and with a limited
-// number of characters.
-func brief(text string, most int) string {
-	return routeros.Visible(strings.TrimRight(text, "\r\n"), most)
-}
-
 // traps are the traps of a command: there may be several before one !done (routeros-facts § 1.2),
 // or any number. The first few are kept and the others counted.
 type traps struct {
@@ -72,6 +66,12 @@ func (t *traps) add(sentence wire.Sentence) {
 		return
 	}
 	t.first.Message += "; " + text
+}
+
+// brief is a router's text as an error may quote it: on one line, visible, and with a limited
+// number of characters.
+func brief(text string, most int) string {
+	return routeros.Visible(strings.TrimRight(text, "\r\n"), most)
 }
 
 // of returns the traps as the error of a command, or nil when there is none.

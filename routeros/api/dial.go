@@ -305,12 +305,6 @@ type loginConn struct {
 	cost   int64 // and their memory
 }
 
-// loginLimits are the limits of one sentence before the login is through: never more than
-// afterwards.
-func loginLimits(l wire.Limits) wire.Limits {
-	return wire.Limits{Word: min(l.Word, mostLoginBytes), Words: min(l.Words, mostLoginBytes/wordCost), Sentence: min(l.Sentence, mostLoginBytes)}
-}
-
 // Read implements io.Reader.
 func (c *loginConn) Read(p []byte) (int, error) {
 	if c.buffer.Len() == 0 {
@@ -373,6 +367,12 @@ func login(ctx context.Context, conn net.Conn, t Target, password string, o Opti
 	o.Log.DebugContext(ctx, "logged in", "router", t.HostPort(), "user", t.User)
 	guarded.reader.Limit(o.Limits)
 	return newSession(conn, guarded.reader, t, o), nil
+}
+
+// loginLimits are the limits of one sentence before the login is through: never more than
+// afterwards.
+func loginLimits(l wire.Limits) wire.Limits {
+	return wire.Limits{Word: min(l.Word, mostLoginBytes), Words: min(l.Words, mostLoginBytes/wordCost), Sentence: min(l.Sentence, mostLoginBytes)}
 }
 
 // loginError is why a login failed: the router's message if there is one, otherwise the end of the

@@ -106,16 +106,16 @@ func (e *UnknownMenuError) Unwrap() error { return e.TrapError }
 
 var numericSuffix = regexp.MustCompile(` \(\d+\)$`)
 
+// NoSuchItem reports whether the row that the command named does not exist.
+func (e *TrapError) NoSuchItem() bool {
+	return strings.Contains(e.plain(), "no such item") || strings.Contains(e.plain(), "place-before' does not exist")
+}
+
 // plain is the message as routeros-facts § 1.6 says to compare it: lower case, without the word
 // failure in front and the number behind.
 func (e *TrapError) plain() string {
 	text := strings.ToLower(strings.TrimSpace(e.Message))
 	return numericSuffix.ReplaceAllString(strings.TrimPrefix(text, "failure: "), "")
-}
-
-// NoSuchItem reports whether the row that the command named does not exist.
-func (e *TrapError) NoSuchItem() bool {
-	return strings.Contains(e.plain(), "no such item") || strings.Contains(e.plain(), "place-before' does not exist")
 }
 
 // Duplicate reports whether the router has such an entry already.

@@ -47,20 +47,6 @@ func (l *listened) heard() []byte {
 	return nil
 }
 
-// says is the service that the first bytes are of, if they tell: a TLS record is an alert or a part
-// of a handshake of version 3, and the sentence of a router begins with a word that begins with !.
-func (l *listened) says() Transport {
-	switch first := l.heard(); {
-	case len(first) < 2:
-		return ""
-	case (first[0] == 0x15 || first[0] == 0x16) && first[1] == 3:
-		return TLS
-	case first[1] == '!':
-		return Plain
-	}
-	return ""
-}
-
 // errOther ends a context whose connection is to the other service.
 var errOther = errors.New("the other service answers")
 
@@ -95,6 +81,20 @@ func (l *listened) blame(ctx context.Context, t Target, o Options, err error) er
 		return t.otherService()
 	}
 	return err
+}
+
+// says is the service that the first bytes are of, if they tell: a TLS record is an alert or a part
+// of a handshake of version 3, and the sentence of a router begins with a word that begins with !.
+func (l *listened) says() Transport {
+	switch first := l.heard(); {
+	case len(first) < 2:
+		return ""
+	case (first[0] == 0x15 || first[0] == 0x16) && first[1] == 3:
+		return TLS
+	case first[1] == '!':
+		return Plain
+	}
+	return ""
 }
 
 // other reports whether the other service answers at a target.

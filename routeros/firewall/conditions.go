@@ -148,13 +148,6 @@ const (
 	absent  // the packet has nothing to match on, such as ports: no, and no with a ! too
 )
 
-func is(b bool) answer {
-	if b {
-		return yes
-	}
-	return no
-}
-
 // on answers for a packet. A condition that can't be decided is unknown either way round.
 func (c *check) on(k *walk) answer {
 	if c.test == nil {
@@ -187,6 +180,13 @@ func (t Numbers) on(k *walk) answer {
 		return unknown
 	}
 	return is(t.Values.Contain(n))
+}
+
+func is(b bool) answer {
+	if b {
+		return yes
+	}
+	return no
 }
 
 func (t EitherPort) on(k *walk) answer {

@@ -156,20 +156,12 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("%s %q: it can't be read", e.Matcher, e.Value)
 }
 
-func unreadable() error { return &ValueError{} }
+// unread is for matchers that no packet settles.
+func unread(string, string) (Test, error) { return nil, nil }
 
-func endOf(name string) End {
-	if strings.HasPrefix(name, "src-") {
-		return Source
-	}
-	return Destination
-}
-
-func wayOf(name string) Way {
-	if strings.HasPrefix(name, "in-") {
-		return In
-	}
-	return Out
+func readChance(_, value string) (Test, error) {
+	_, err := number(value, 99)
+	return nil, err
 }
 
 // number reads a number without sign or leading zeros.
@@ -182,6 +174,20 @@ func number(text string, most int) (int, error) {
 		return 0, unreadable()
 	}
 	return int(n), nil
+}
+
+func unreadable() error { return &ValueError{} }
+
+func readRange(name, value string) (Test, error) {
+	f := FieldSize
+	switch name {
+	case "tcp-mss":
+		f = FieldMSS
+	case "dscp":
+		f = FieldDSCP
+	}
+	s, err := span(value, f.Highest())
+	return Numbers{f, Spans{s}}, err
 }
 
 // span reads 5 or 5-9.
@@ -208,26 +214,6 @@ func firstOf(errs ...error) error {
 		}
 	}
 	return nil
-}
-
-// unread is for matchers that no packet settles.
-func unread(string, string) (Test, error) { return nil, nil }
-
-func readChance(_, value string) (Test, error) {
-	_, err := number(value, 99)
-	return nil, err
-}
-
-func readRange(name, value string) (Test, error) {
-	f := FieldSize
-	switch name {
-	case "tcp-mss":
-		f = FieldMSS
-	case "dscp":
-		f = FieldDSCP
-	}
-	s, err := span(value, f.Highest())
-	return Numbers{f, Spans{s}}, err
 }
 
 func readProtocol(_, value string) (Test, error) {
@@ -261,6 +247,15 @@ func (s Spans) normal() Spans {
 	return out
 }
 
+func readPorts(name, value string) (Test, error) {
+	f := FieldDstPort
+	if name == "src-port" {
+		f = FieldSrcPort
+	}
+	ports, err := portSpans(value)
+	return Numbers{f, ports}, err
+}
+
 // portSpans reads a port list.
 func portSpans(value string) (Spans, error) {
 	ports, err := routeros.ParsePorts(value)
@@ -279,15 +274,6 @@ func portSpans(value string) (Spans, error) {
 	return out, nil
 }
 
-func readPorts(name, value string) (Test, error) {
-	f := FieldDstPort
-	if name == "src-port" {
-		f = FieldSrcPort
-	}
-	ports, err := portSpans(value)
-	return Numbers{f, ports}, err
-}
-
 func readEitherPort(_, value string) (Test, error) {
 	ports, err := portSpans(value)
 	return EitherPort{ports}, err
@@ -298,8 +284,12 @@ func readAddresses(name, value string) (Test, error) {
 	return Addresses{endOf(name), r}, err
 }
 
-// routedTypes are the types of addresses that only the routing table knows.
-func routedTypes() []string { return []string{"blackhole", "anycast", "unreachable", "prohibit"} }
+func endOf(name string) End {
+	if strings.HasPrefix(name, "src-") {
+		return Source
+	}
+	return Destination
+}
 
 func readTypes(name, value string) (Test, error) {
 	types := strings.Split(value, ",")
@@ -311,6 +301,9 @@ func readTypes(name, value string) (Test, error) {
 	return AddressTypes{endOf(name), types}, nil
 }
 
+// routedTypes are the types of addresses that only the routing table knows.
+func routedTypes() []string { return []string{"blackhole", "anycast", "unreachable", "prohibit"} }
+
 func readList(name, value string) (Test, error) { return Listed{endOf(name), value}, nil }
 
 // IsGone reports whether the value of a matcher is the bare id of an interface or interface list
@@ -319,6 +312,13 @@ func IsGone(value string) bool { return strings.HasPrefix(value, "*") }
 
 func readInterface(name, value string) (Test, error) {
 	return OnInterface{wayOf(name), value, kindTest(value)}, nil
+}
+
+func wayOf(name string) Way {
+	if strings.HasPrefix(name, "in-") {
+		return In
+	}
+	return Out
 }
 
 func readInterfaceList(name, value string) (Test, error) {

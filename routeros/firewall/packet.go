@@ -64,19 +64,6 @@ func familyOf(a netip.Addr) routeros.Family {
 	return routeros.IPv4
 }
 
-// hasPorts reports whether the packet carries ports: a later fragment does not, whatever its
-// protocol.
-func (p *Packet) hasPorts() bool { return !p.Fragment && portProtocol(p.Protocol) }
-
-// portProtocol reports whether a protocol has ports: tcp, udp, dccp, sctp and udp-lite.
-func portProtocol(protocol uint8) bool {
-	switch protocol {
-	case 6, 17, 33, 132, 136:
-		return true
-	}
-	return false
-}
-
 // State is the connection state that the router's connection tracking gives a packet.
 type State uint8
 
@@ -89,10 +76,10 @@ const (
 	Untracked
 )
 
-func stateNames() []string { return []string{"new", "established", "related", "invalid", "untracked"} }
-
 // String returns RouterOS's word for the state.
 func (s State) String() string { return word(uint8(s), stateNames()...) }
+
+func stateNames() []string { return []string{"new", "established", "related", "invalid", "untracked"} }
 
 func parseState(name string) (State, bool) {
 	i := slices.Index(stateNames(), name)
@@ -122,13 +109,13 @@ const (
 	CWR
 )
 
-func flagNames() []string { return []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} }
-
 // ParseFlag reads the router's word for one flag.
 func ParseFlag(name string) (f Flags, ok bool) {
 	i := slices.Index(flagNames(), name)
 	return 1 << max(i, 0), i >= 0
 }
+
+func flagNames() []string { return []string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} }
 
 // Each returns the flags one by one.
 func (f Flags) Each() []Flags {
@@ -168,15 +155,15 @@ const (
 // AnyOption are all options.
 const AnyOption = LooseSource | StrictSource | RecordRoute | RouterAlert | Timestamp | OtherOption
 
-func optionNames() []string {
-	return []string{"loose-source-routing", "strict-source-routing", "record-route", "router-alert", "timestamp", "another"}
-}
-
 // ParseOption reads the router's word for one option; for those that it has no word for there is
 // "another".
 func ParseOption(name string) (o Options, ok bool) {
 	i := slices.Index(optionNames(), name)
 	return 1 << max(i, 0), i >= 0
+}
+
+func optionNames() []string {
+	return []string{"loose-source-routing", "strict-source-routing", "record-route", "router-alert", "timestamp", "another"}
 }
 
 // Each returns the options one by one.
@@ -296,4 +283,17 @@ func (p Packet) String() string {
 		b.WriteString(" with the IPv4 option " + p.Options.String())
 	}
 	return b.String()
+}
+
+// hasPorts reports whether the packet carries ports: a later fragment does not, whatever its
+// protocol.
+func (p *Packet) hasPorts() bool { return !p.Fragment && portProtocol(p.Protocol) }
+
+// portProtocol reports whether a protocol has ports: tcp, udp, dccp, sctp and udp-lite.
+func portProtocol(protocol uint8) bool {
+	switch protocol {
+	case 6, 17, 33, 132, 136:
+		return true
+	}
+	return false
 }

@@ -276,13 +276,6 @@ type option struct {
 	oracle func(*routeros.Rule, []string) bool
 }
 
-// begin sets a packet on its way. The firewall sees IPv4 addresses in IPv6 clothes as IPv4, and no
-// zones.
-func (w *Firewall) begin(p Packet, lists Lists, at time.Time, o option) *walk {
-	p.Src, p.Dst = p.Src.Unmap().WithZone(""), p.Dst.Unmap().WithZone("")
-	return &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: o}
-}
-
 func (w *Firewall) run(p Packet, lists Lists, at time.Time, o option) Disposition {
 	k := w.begin(p, lists, at, o)
 	k.toRouter = true
@@ -313,6 +306,13 @@ func (w *Firewall) run(p Packet, lists Lists, at time.Time, o option) Dispositio
 		}
 	}
 	return k.fate
+}
+
+// begin sets a packet on its way. The firewall sees IPv4 addresses in IPv6 clothes as IPv4, and no
+// zones.
+func (w *Firewall) begin(p Packet, lists Lists, at time.Time, o option) *walk {
+	p.Src, p.Dst = p.Src.Unmap().WithZone(""), p.Dst.Unmap().WithZone("")
+	return &walk{world: w, packet: p, family: p.Family(), lists: lists, at: at, option: o}
 }
 
 // follows gives a later packet of a connection the destination of the first, where that was sent

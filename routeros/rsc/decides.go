@@ -29,15 +29,6 @@ func under(m, top routeros.Menu) bool {
 	return m == top || strings.HasPrefix(string(m), string(top)+"/")
 }
 
-// deciding are the menus that decide.
-func deciding() []routeros.Menu {
-	menus := []routeros.Menu{routeros.ListMembers, routeros.InterfaceLists, routeros.ServiceMenu}
-	for _, f := range routeros.Families() {
-		menus = append(menus, f.Filter(), f.NAT(), f.Raw(), f.AddressList())
-	}
-	return menus
-}
-
 // namedMenu is the path of the first menu that decides and that a script names; nil if it names
 // none.
 func namedMenu(text string) []string {
@@ -50,6 +41,15 @@ func namedMenu(text string) []string {
 		}
 	}
 	return found
+}
+
+// deciding are the menus that decide.
+func deciding() []routeros.Menu {
+	menus := []routeros.Menu{routeros.ListMembers, routeros.InterfaceLists, routeros.ServiceMenu}
+	for _, f := range routeros.Families() {
+		menus = append(menus, f.Filter(), f.NAT(), f.Raw(), f.AddressList())
+	}
+	return menus
 }
 
 // common returns the menu that all statements stand under, such as /ip/firewall after

@@ -108,9 +108,6 @@ type splitter struct {
 	failed int
 }
 
-// lookAhead is how long a statement may be: script sources reach 64 kB.
-func (s *splitter) lookAhead() int { return max(1<<20>>min(s.failed, 20), 4<<10) }
-
 func (s *splitter) next() (piece, bool) {
 	for s.at < len(s.data) && strings.IndexByte(" \t\r\n;", s.data[s.at]) >= 0 {
 		s.step()
@@ -192,6 +189,9 @@ func (s *splitter) statement() (string, bool) {
 	}
 	return strings.TrimRight(b.String(), " \t\r"), len(open) == 0
 }
+
+// lookAhead is how long a statement may be: script sources reach 64 kB.
+func (s *splitter) lookAhead() int { return max(1<<20>>min(s.failed, 20), 4<<10) }
 
 // maxDepth bounds how deep quotes and brackets may nest.
 const maxDepth = 64

@@ -105,11 +105,6 @@ func (p *replay) factory(e Export) {
 	}
 }
 
-func (p *replay) id(m routeros.Menu) string {
-	p.next[m]++
-	return fmt.Sprintf("*%X", p.next[m])
-}
-
 // statement replays one statement; the result says why it could not.
 func (p *replay) statement(st Statement) string {
 	st = st.numbered()
@@ -208,6 +203,11 @@ func (p *replay) rule(st Statement, row routeros.Attributes) string {
 		rows[i].Attrs = next
 	}
 	return ""
+}
+
+func (p *replay) id(m routeros.Menu) string {
+	p.next[m]++
+	return fmt.Sprintf("*%X", p.next[m])
 }
 
 // misspelt says which argument of a statement about rules no rule has, or "".

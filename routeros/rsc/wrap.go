@@ -25,16 +25,6 @@ type wrapper struct {
 	column int
 }
 
-func (w *wrapper) write(s string) {
-	w.text.WriteString(s)
-	w.column += len(s)
-}
-
-func (w *wrapper) newLine() {
-	w.text.WriteString("\\\n" + indent)
-	w.column = len(indent)
-}
-
 // word writes a word behind a blank. Unless it is the last one, room for " \" stays behind it.
 func (w *wrapper) word(word string, last bool) {
 	if w.column == 0 {
@@ -64,6 +54,16 @@ func (w *wrapper) word(word string, last bool) {
 	}
 	w.write(name + "=")
 	w.value(value, room)
+}
+
+func (w *wrapper) write(s string) {
+	w.text.WriteString(s)
+	w.column += len(s)
+}
+
+func (w *wrapper) newLine() {
+	w.text.WriteString("\\\n" + indent)
+	w.column = len(indent)
 }
 
 // value writes what stands behind a = and is too long for the line: on a line of its own if it

@@ -40,43 +40,6 @@ func (p *parser) fail(what string) {
 	p.at = len(p.text)
 }
 
-func (p *parser) peek() byte {
-	if p.at < len(p.text) {
-		return p.text[p.at]
-	}
-	return 0
-}
-
-func (p *parser) step() {
-	if p.peek() == '\n' {
-		p.line++
-	}
-	p.at++
-}
-
-// spaces skips blanks within a line.
-func (p *parser) spaces() {
-	for p.at < len(p.text) && (p.peek() == ' ' || p.peek() == '\t') {
-		p.at++
-	}
-}
-
-// gap skips the space between two statements.
-func (p *parser) gap() {
-	for p.at < len(p.text) {
-		switch p.peek() {
-		case ' ', '\t', '\r', '\n', ';':
-			p.step()
-		case '#':
-			for p.at < len(p.text) && p.peek() != '\n' {
-				p.at++
-			}
-		default:
-			return
-		}
-	}
-}
-
 // block reads statements up to the closing brace, or to the end of the text on the outside.
 func (p *parser) block(depth int) []Statement {
 	if depth > maxDepth {
@@ -96,11 +59,48 @@ func (p *parser) block(depth int) []Statement {
 	return nil
 }
 
+func (p *parser) peek() byte {
+	if p.at < len(p.text) {
+		return p.text[p.at]
+	}
+	return 0
+}
+
+// gap skips the space between two statements.
+func (p *parser) gap() {
+	for p.at < len(p.text) {
+		switch p.peek() {
+		case ' ', '\t', '\r', '\n', ';':
+			p.step()
+		case '#':
+			for p.at < len(p.text) && p.peek() != '\n' {
+				p.at++
+			}
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) step() {
+	if p.peek() == '\n' {
+		p.line++
+	}
+	p.at++
+}
+
 // end makes sure that a statement ends where it should.
 func (p *parser) end() {
 	p.spaces()
 	if p.err == nil && p.at < len(p.text) && strings.IndexByte("\r\n;}", p.peek()) < 0 {
 		p.fail("expected end of command before " + strconv.Quote(p.rest()))
+	}
+}
+
+// spaces skips blanks within a line.
+func (p *parser) spaces() {
+	for p.at < len(p.text) && (p.peek() == ' ' || p.peek() == '\t') {
+		p.at++
 	}
 }
 
@@ -148,16 +148,16 @@ func (p *parser) statement() Statement {
 	return nil
 }
 
-func isWord(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.'
-}
-
 func (p *parser) word() string {
 	from := p.at
 	for p.at < len(p.text) && isWord(p.peek()) {
 		p.at++
 	}
 	return p.text[from:p.at]
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.'
 }
 
 // expect reads exactly this text.

@@ -211,19 +211,6 @@ func (r *Router) restore(t *table, was saved) {
 	}
 }
 
-// leave is called when a session ends: a safe mode that it holds is undone.
-func (r *Router) leave(s *session) {
-	delete(r.sessions, s)
-	switch after := r.options.Knobs.UnrollAfter; {
-	case r.safe == nil || r.safe.owner != s:
-	case after > 0:
-		r.safe.unrollAt = r.clock.now().Add(after)
-		r.ends(r.safe.unrollAt)
-	default:
-		r.unroll()
-	}
-}
-
 // bury ends the sessions that have been silent for too long, and undoes the safe mode of one that
 // has ended.
 func (r *Router) bury(now time.Time) {
@@ -244,6 +231,19 @@ func (r *Router) bury(now time.Time) {
 		return
 	}
 	r.unroll()
+}
+
+// leave is called when a session ends: a safe mode that it holds is undone.
+func (r *Router) leave(s *session) {
+	delete(r.sessions, s)
+	switch after := r.options.Knobs.UnrollAfter; {
+	case r.safe == nil || r.safe.owner != s:
+	case after > 0:
+		r.safe.unrollAt = r.clock.now().Add(after)
+		r.ends(r.safe.unrollAt)
+	default:
+		r.unroll()
+	}
 }
 
 // row is /safe-mode as a session sees it.

@@ -16,25 +16,12 @@ type clock struct {
 	jumped  time.Time // what it was last set to
 }
 
-func (c *clock) now() time.Time { return c.options.Now() }
-
-// wall is what the wall clock shows at a time.
-func (c *clock) wall(t time.Time) time.Time { return t.Add(c.shift) }
-
 // when is the time at which the wall clock shows a moment, if nobody sets it.
 func (c *clock) when(moment time.Time) time.Time {
 	if moment.IsZero() {
 		return moment
 	}
 	return moment.Add(-c.shift)
-}
-
-// dateForm is the version's form of a date: ISO from 7.10 on (routeros-facts § 8).
-func (o *Options) dateForm() string {
-	if o.Version.AtLeast(7, 10) {
-		return "2006-01-02"
-	}
-	return "Jan/02/2006"
 }
 
 // checkDate refuses a date that is not in the version's form (routeros-facts § 1.6).
@@ -45,9 +32,12 @@ func (o *Options) checkDate(text string) *trap {
 	return nil
 }
 
-// stamp prints a moment of the wall clock in the version's form (routeros-facts § 3).
-func (c *clock) stamp(moment time.Time) string {
-	return c.date(moment) + moment.In(c.options.Zone).Format(" 15:04:05")
+// dateForm is the version's form of a date: ISO from 7.10 on (routeros-facts § 8).
+func (o *Options) dateForm() string {
+	if o.Version.AtLeast(7, 10) {
+		return "2006-01-02"
+	}
+	return "Jan/02/2006"
 }
 
 // nextRunText prints when a scheduler entry runs (routeros-facts § 15).
@@ -58,6 +48,11 @@ func (c *clock) nextRunText(moment, now time.Time) string {
 	}
 	return c.short(moment, now)
 }
+
+func (c *clock) now() time.Time { return c.options.Now() }
+
+// wall is what the wall clock shows at a time.
+func (c *clock) wall(t time.Time) time.Time { return t.Add(c.shift) }
 
 // short prints a moment as logs and schedulers of RouterOS before 7.10 do: without the date when it
 // is today, and without the year when it is this one (routeros-facts § 15).
@@ -70,6 +65,11 @@ func (c *clock) short(moment, now time.Time) string {
 		return strings.ToLower(moment.Format("Jan/02 15:04:05"))
 	}
 	return moment.Format("15:04:05")
+}
+
+// stamp prints a moment of the wall clock in the version's form (routeros-facts § 3).
+func (c *clock) stamp(moment time.Time) string {
+	return c.date(moment) + moment.In(c.options.Zone).Format(" 15:04:05")
 }
 
 func (c *clock) date(moment time.Time) string {

@@ -181,26 +181,6 @@ func ruleSince(m routeros.Menu) string {
 	return ""
 }
 
-// known reports whether a word of a list is known to a version.
-func known(list, name string, v routeros.Version) bool {
-	for word := range strings.FieldsSeq(list) {
-		bare, versions, _ := strings.Cut(word, "@")
-		if bare == name {
-			return within(versions, v)
-		}
-	}
-	return false
-}
-
-// within reads 7.21 (from there on), -7.21 (before that) and nothing (always).
-func within(versions string, v routeros.Version) bool {
-	text, before := strings.CutPrefix(versions, "-")
-	major, minor, _ := strings.Cut(text, ".")
-	a, _ := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor)
-	return versions == "" || v.AtLeast(a, b) != before
-}
-
 // schema returns what a menu accepts on this router; false if this router has no such menu.
 func (o *Options) schema(m routeros.Menu) (schema, bool) {
 	s, ok := schemaOf(m)
@@ -217,15 +197,13 @@ func (o *Options) schema(m routeros.Menu) (schema, bool) {
 	return s, true
 }
 
-// isMenuPrefix reports whether a path leads towards a menu, such as /ip/firewall.
-func isMenuPrefix(path string) bool {
-	menus := []routeros.Menu{routeros.Filter, routeros.Filter6, routeros.Identity, routeros.ServiceMenu, routeros.InterfaceLists, routeros.UserActive}
-	return slices.ContainsFunc(menus, func(m routeros.Menu) bool { return path == "" || strings.HasPrefix(string(m), path+"/") })
-}
-
-// accepts reports whether add (or set) accepts an argument.
-func (s schema) accepts(add bool, name string) bool {
-	return s.knows(s.args, name) || add && s.knows(s.addOnly, name)
+// within reads 7.21 (from there on), -7.21 (before that) and nothing (always).
+func within(versions string, v routeros.Version) bool {
+	text, before := strings.CutPrefix(versions, "-")
+	major, minor, _ := strings.Cut(text, ".")
+	a, _ := strconv.Atoi(major)
+	b, _ := strconv.Atoi(minor)
+	return versions == "" || v.AtLeast(a, b) != before
 }
 
 // hasColumn reports whether print knows a column.
@@ -235,6 +213,17 @@ func (s schema) hasColumn(name string) bool {
 
 // knows reports whether a word of a list is known to the router's version.
 func (s schema) knows(list, name string) bool { return known(list, name, s.version) }
+
+// known reports whether a word of a list is known to a version.
+func known(list, name string, v routeros.Version) bool {
+	for word := range strings.FieldsSeq(list) {
+		bare, versions, _ := strings.Cut(word, "@")
+		if bare == name {
+			return within(versions, v)
+		}
+	}
+	return false
+}
 
 // takes reports whether a verb of the menu accepts an argument.
 func (s schema) takes(verb, name string) bool {
@@ -262,6 +251,11 @@ func (s schema) takes(verb, name string) bool {
 	return s.knows(target, name)
 }
 
+// accepts reports whether add (or set) accepts an argument.
+func (s schema) accepts(add bool, name string) bool {
+	return s.knows(s.args, name) || add && s.knows(s.addOnly, name)
+}
+
 // unsets reports whether a name is that of an attribute to unset, written with an exclamation mark
 // in front as other clients do (routeros-facts § 15). Which attributes can be unset is inferred.
 func (s schema) unsets(name string) bool {
@@ -285,4 +279,10 @@ func (s schema) clears(a routeros.Attribute) bool {
 func (o *Options) leadsToMenu(command string) bool {
 	_, isMenu := o.schema(routeros.Menu(command))
 	return isMenu || isMenuPrefix(command)
+}
+
+// isMenuPrefix reports whether a path leads towards a menu, such as /ip/firewall.
+func isMenuPrefix(path string) bool {
+	menus := []routeros.Menu{routeros.Filter, routeros.Filter6, routeros.Identity, routeros.ServiceMenu, routeros.InterfaceLists, routeros.UserActive}
+	return slices.ContainsFunc(menus, func(m routeros.Menu) bool { return path == "" || strings.HasPrefix(string(m), path+"/") })
 }

@@ -15,10 +15,6 @@ type flowKey struct {
 	src, dst netip.AddrPort
 }
 
-func keyOf(p firewall.Packet) flowKey {
-	return flowKey{p.Protocol, netip.AddrPortFrom(p.Src.Unmap(), p.SrcPort), netip.AddrPortFrom(p.Dst.Unmap(), p.DstPort)}
-}
-
 // flows are the connections that are tracked.
 type flows map[flowKey]*row
 
@@ -66,6 +62,10 @@ func (r *Router) input(p firewall.Packet) firewall.Disposition {
 		r.track(key, fate.To, r.tables.answers(p, fate), now)
 	}
 	return fate
+}
+
+func keyOf(p firewall.Packet) flowKey {
+	return flowKey{p.Protocol, netip.AddrPortFrom(p.Src.Unmap(), p.SrcPort), netip.AddrPortFrom(p.Dst.Unmap(), p.DstPort)}
 }
 
 // state is what connection tracking says about a packet: established for a connection that was

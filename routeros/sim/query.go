@@ -72,17 +72,6 @@ func order(a, b string) int {
 
 type stack []bool
 
-func (s *stack) pop() bool {
-	if len(*s) == 0 {
-		return true
-	}
-	top := (*s)[len(*s)-1]
-	*s = (*s)[:len(*s)-1]
-	return top
-}
-
-func (s stack) at(i int) bool { return i >= len(s) || s[len(s)-1-i] }
-
 // operate executes one word of operators: an index copies that value, at the end of the word it
 // replaces everything; ! & | work on the top; a dot copies the top, and ends an index.
 func (s *stack) operate(word string) {
@@ -106,6 +95,17 @@ func (s *stack) operate(word string) {
 		i++
 	}
 }
+
+func (s *stack) pop() bool {
+	if len(*s) == 0 {
+		return true
+	}
+	top := (*s)[len(*s)-1]
+	*s = (*s)[:len(*s)-1]
+	return top
+}
+
+func (s stack) at(i int) bool { return i >= len(s) || s[len(s)-1-i] }
 
 // pick reads the index at a position of the word and returns where the word goes on.
 func (s *stack) pick(word string, i int) int {

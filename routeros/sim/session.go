@@ -240,32 +240,6 @@ func (s *session) finish() {
 	s.queue.wake.Broadcast()
 }
 
-// send queues a sentence.
-func (s *session) send(tag string, words []string) {
-	s.enqueue(item{words: tagged(tag, words)})
-}
-
-func tagged(tag string, words []string) []string {
-	if tag == "" {
-		return words
-	}
-	return append(slices.Clip(words[:1:1]), append([]string{".tag=" + tag}, words[1:]...)...)
-}
-
-func (s *session) enqueue(i item) {
-	if rtt := s.router.options.RTT; rtt > 0 {
-		i.due = time.Now().Add(rtt)
-	}
-	s.queue.Lock()
-	defer s.queue.Unlock()
-	if s.queue.closed {
-		return
-	}
-	s.queue.items = append(s.queue.items, i)
-	s.queue.closed = len(s.queue.items) > 4*mostQueued && len(s.listens) > 0
-	s.queue.wake.Broadcast()
-}
-
 // serve executes one sentence, with the fault that is due; false ends the session.
 func (s *session) serve(words []string) bool {
 	r := s.router
@@ -338,6 +312,20 @@ func (s *session) failAfter(q *request, problem *trap, action Action) (goOn, set
 	return true, true
 }
 
+func (s *session) enqueue(i item) {
+	if rtt := s.router.options.RTT; rtt > 0 {
+		i.due = time.Now().Add(rtt)
+	}
+	s.queue.Lock()
+	defer s.queue.Unlock()
+	if s.queue.closed {
+		return
+	}
+	s.queue.items = append(s.queue.items, i)
+	s.queue.closed = len(s.queue.items) > 4*mostQueued && len(s.listens) > 0
+	s.queue.wake.Broadcast()
+}
+
 // encoded is the answer of a request as bytes.
 func (s *session) encoded(q *request, problem *trap) []byte {
 	var b bytes.Buffer
@@ -349,12 +337,24 @@ func (s *session) encoded(q *request, problem *trap) []byte {
 	return b.Bytes()
 }
 
+func tagged(tag string, words []string) []string {
+	if tag == "" {
+		return words
+	}
+	return append(slices.Clip(words[:1:1]), append([]string{".tag=" + tag}, words[1:]...)...)
+}
+
 // answer queues the replies of a request, or its trap and the !done behind it (routeros-facts §
 // 1.2).
 func (s *session) answer(q *request, problem *trap) {
 	for _, words := range q.answers(problem) {
 		s.send(q.attrs[".tag"], words)
 	}
+}
+
+// send queues a sentence.
+func (s *session) send(tag string, words []string) {
+	s.enqueue(item{words: tagged(tag, words)})
 }
 
 func (q *request) answers(problem *trap) [][]string {

@@ -201,13 +201,6 @@ func (t tables) furnish(o Options) {
 	}
 }
 
-// serviceID is the id that a service's row was seen with (routeros-facts § 4: telnet *0, ftp *1,
-// api *7).
-func serviceID(name string) uint32 {
-	ids := map[string]uint32{"telnet": 0, "ftp": 1, "www": 2, "ssh": 3, "www-ssl": 4, "api": 7, "winbox": 8, "api-ssl": 9, "reverse-proxy": 10}
-	return ids[name]
-}
-
 func (t tables) addService(s routeros.Service, v routeros.Version) {
 	services := t.of(routeros.ServiceMenu)
 	disabled := s.Disabled || s.Name == "reverse-proxy"
@@ -230,6 +223,13 @@ func (t tables) addService(s routeros.Service, v routeros.Version) {
 		}
 		w.attrs = w.attrs.With("certificate", certificate).With("tls-version", "any")
 	}
+}
+
+// serviceID is the id that a service's row was seen with (routeros-facts § 4: telnet *0, ftp *1,
+// api *7).
+func serviceID(name string) uint32 {
+	ids := map[string]uint32{"telnet": 0, "ftp": 1, "www": 2, "ssh": 3, "www-ssl": 4, "api": 7, "winbox": 8, "api-ssl": 9, "reverse-proxy": 10}
+	return ids[name]
 }
 
 // defaultGroups are the three that every router has (routeros-facts § 9).

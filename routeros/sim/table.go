@@ -101,10 +101,6 @@ func (t *table) find(id uint32) int {
 	return slices.IndexFunc(t.rows, func(w *row) bool { return w.id == id })
 }
 
-func (t *table) isList() bool {
-	return t.menu == routeros.AddressList || t.menu == routeros.AddressList6
-}
-
 func (t *table) index(w *row) {
 	if !t.isList() {
 		return
@@ -122,6 +118,10 @@ func (t *table) index(w *row) {
 		return
 	}
 	m.ranges = append(m.ranges, w)
+}
+
+func (t *table) isList() bool {
+	return t.menu == routeros.AddressList || t.menu == routeros.AddressList6
 }
 
 func (t *table) unindex(w *row) {

@@ -12,12 +12,12 @@ import (
 // tables are the rows of a router, by menu.
 type tables map[routeros.Menu]*table
 
-// of returns the table of a menu, made when first asked for.
-func (t tables) of(m routeros.Menu) *table {
-	if t[m] == nil {
-		t[m] = &table{menu: m, next: 1}
+// policyOf is what a group may do; nothing when it is gone.
+func (t tables) policyOf(group string) string {
+	if w := t.named(routeros.UserGroup, group); w != nil {
+		return w.get("policy")
 	}
-	return t[m]
+	return ""
 }
 
 // named returns the row of this name; nil when there is none.
@@ -30,12 +30,12 @@ func (t tables) named(m routeros.Menu, name string) *row {
 	return nil
 }
 
-// policyOf is what a group may do; nothing when it is gone.
-func (t tables) policyOf(group string) string {
-	if w := t.named(routeros.UserGroup, group); w != nil {
-		return w.get("policy")
+// of returns the table of a menu, made when first asked for.
+func (t tables) of(m routeros.Menu) *table {
+	if t[m] == nil {
+		t[m] = &table{menu: m, next: 1}
 	}
-	return ""
+	return t[m]
 }
 
 // reference checks that a named row exists: these references are hard (routeros-facts § 2.2).
@@ -44,41 +44,6 @@ func (t tables) reference(m routeros.Menu, name, kind string) *trap {
 		return noValueOf(kind)
 	}
 	return nil
-}
-
-func (t tables) rules(m routeros.Menu) []routeros.Rule {
-	rows := t.of(m).rows
-	out := make([]routeros.Rule, len(rows))
-	for i, w := range rows {
-		out[i] = routeros.ReadRule(w.attrs)
-		out[i].ID, out[i].Dynamic = formatID(w.id), w.dynamic
-	}
-	return out
-}
-
-func (t tables) addresses(f routeros.Family) []routeros.InterfaceAddress {
-	var out []routeros.InterfaceAddress
-	for _, w := range t.of(f.Address()).rows {
-		if p, err := netip.ParsePrefix(w.get("address")); err == nil {
-			out = append(out, routeros.InterfaceAddress{Prefix: p, Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
-		}
-	}
-	return out
-}
-
-// slave reports whether an interface is a port: of a bridge, or as it was loaded.
-func (t tables) slave(w *row) bool {
-	return w.attrs.Bool("slave") || t.bridgeOf(w.get("name")) != ""
-}
-
-// bridgeOf is the bridge of which an interface is a port; nothing when it is none.
-func (t tables) bridgeOf(name string) string {
-	for _, w := range t.of(routeros.BridgePorts).rows {
-		if w.get("interface") == name && !w.attrs.Bool("disabled") {
-			return w.get("bridge")
-		}
-	}
-	return ""
 }
 
 // invalid is true for jumps to an empty chain and rules without an action, as they were seen
@@ -104,6 +69,16 @@ func (t tables) showAddress(a routeros.Attributes, v routeros.Version) routeros.
 	return out
 }
 
+// bridgeOf is the bridge of which an interface is a port; nothing when it is none.
+func (t tables) bridgeOf(name string) string {
+	for _, w := range t.of(routeros.BridgePorts).rows {
+		if w.get("interface") == name && !w.attrs.Bool("disabled") {
+			return w.get("bridge")
+		}
+	}
+	return ""
+}
+
 // filtered is what of a snapshot decides about packets, but for address lists.
 func (t tables) filtered(o *Options) routeros.Snapshot {
 	s := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}}
@@ -127,6 +102,31 @@ func (t tables) filtered(o *Options) routeros.Snapshot {
 		s.ListMembers = append(s.ListMembers, routeros.ListMember{List: w.get("list"), Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
 	}
 	return s
+}
+
+func (t tables) rules(m routeros.Menu) []routeros.Rule {
+	rows := t.of(m).rows
+	out := make([]routeros.Rule, len(rows))
+	for i, w := range rows {
+		out[i] = routeros.ReadRule(w.attrs)
+		out[i].ID, out[i].Dynamic = formatID(w.id), w.dynamic
+	}
+	return out
+}
+
+func (t tables) addresses(f routeros.Family) []routeros.InterfaceAddress {
+	var out []routeros.InterfaceAddress
+	for _, w := range t.of(f.Address()).rows {
+		if p, err := netip.ParsePrefix(w.get("address")); err == nil {
+			out = append(out, routeros.InterfaceAddress{Prefix: p, Interface: w.get("interface"), Disabled: w.attrs.Bool("disabled"), Dynamic: w.attrs.Bool("dynamic")})
+		}
+	}
+	return out
+}
+
+// slave reports whether an interface is a port: of a bridge, or as it was loaded.
+func (t tables) slave(w *row) bool {
+	return w.attrs.Bool("slave") || t.bridgeOf(w.get("name")) != ""
 }
 
 // ownAddress is the router's address on an interface, of the family of the client.

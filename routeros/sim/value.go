@@ -187,20 +187,6 @@ func rejects(m routeros.Menu) string {
 	return "icmp-admin-prohibited icmp-host-prohibited icmp-host-unreachable icmp-net-prohibited icmp-network-unreachable icmp-port-unreachable icmp-protocol-unreachable tcp-reset"
 }
 
-// numbers checks a number or a range of them.
-func numbers(name, text string, most uint64) *trap {
-	for part := range strings.SplitSeq(text, "-") {
-		n, err := strconv.ParseUint(part, 10, 64)
-		if err != nil {
-			return invalidValue(name)
-		}
-		if n > most {
-			return outOfRange(name, "0", strconv.FormatUint(most, 10))
-		}
-	}
-	return nil
-}
-
 func listTimeout(name, text string) (string, *trap) {
 	t, err := routeros.ParseListTimeout(text)
 	switch {
@@ -283,6 +269,20 @@ func serviceValue(name, text string) (string, *trap) {
 		return routeros.JoinPrefixes(prefixes), nil
 	}
 	return text, nil
+}
+
+// numbers checks a number or a range of them.
+func numbers(name, text string, most uint64) *trap {
+	for part := range strings.SplitSeq(text, "-") {
+		n, err := strconv.ParseUint(part, 10, 64)
+		if err != nil {
+			return invalidValue(name)
+		}
+		if n > most {
+			return outOfRange(name, "0", strconv.FormatUint(most, 10))
+		}
+	}
+	return nil
 }
 
 // whole checks conditions on several columns: ports need a protocol that has them (routeros-facts §

@@ -33,10 +33,6 @@ func (q *request) re(row routeros.Attributes) {
 	q.replies = append(q.replies, words)
 }
 
-func (q *request) done(ret ...string) {
-	q.replies = append(q.replies, append([]string{"!done"}, ret...))
-}
-
 // run executes a command in a menu. Replies are in q.replies afterwards, !done included, except for
 // a trap, which the caller writes.
 func (q *request) run() *trap {
@@ -56,6 +52,10 @@ func (q *request) run() *trap {
 		q.done()
 	}
 	return nil
+}
+
+func (q *request) done(ret ...string) {
+	q.replies = append(q.replies, append([]string{"!done"}, ret...))
 }
 
 func (q *request) change() *trap {
@@ -118,26 +118,38 @@ func (q *request) written() []routeros.Attribute {
 	return out
 }
 
-func (q *request) selector() string {
-	for _, name := range []string{".id", "numbers", "number"} {
-		if s, ok := q.attrs[name]; ok {
-			return s
+func (q *request) add() *trap {
+	t := q.tables.of(q.menu)
+	for name := range strings.FieldsSeq(q.schema.required) {
+		if _, ok := q.attrs[name]; !ok && q.attrs["copy-from"] == "" {
+			return missing(name)
 		}
 	}
-	return ""
-}
-
-// targets resolves ids, positions, names or comments, joined by commas (routeros-facts § 1.4).
-func (q *request) targets(selector string) ([]int, *trap) {
-	var at []int
-	for part := range strings.SplitSeq(selector, ",") {
-		i := q.resolve(part)
+	var base routeros.Attributes
+	if from, ok := q.attrs["copy-from"]; ok {
+		i := q.resolve(from)
 		if i < 0 {
-			return at, noSuchItem()
+			return noSuchItem()
 		}
-		at = append(at, i)
+		base = t.rows[i].attrs
 	}
-	return at, nil
+	attrs, problem := q.apply(base, q.written())
+	if problem != nil {
+		return problem
+	}
+	at, problem := q.anchor(t)
+	if problem != nil {
+		return problem
+	}
+	w := &row{attrs: attrs, created: q.clock.wall(q.now), count: &counters{}}
+	if problem := q.prepare(t, w); problem != nil {
+		return problem
+	}
+	t.insert(at, w)
+	q.tables.appear(q.menu, w)
+	q.changed(t, w, "added")
+	q.done("=ret=" + formatID(w.id))
+	return nil
 }
 
 // resolve finds one item: *ID, a position in the whole table, a name, or the first with that
@@ -178,40 +190,6 @@ func (q *request) apply(attrs routeros.Attributes, values []routeros.Attribute) 
 		attrs = attrs.With(name, value)
 	}
 	return attrs, whole(q.menu, attrs)
-}
-
-func (q *request) add() *trap {
-	t := q.tables.of(q.menu)
-	for name := range strings.FieldsSeq(q.schema.required) {
-		if _, ok := q.attrs[name]; !ok && q.attrs["copy-from"] == "" {
-			return missing(name)
-		}
-	}
-	var base routeros.Attributes
-	if from, ok := q.attrs["copy-from"]; ok {
-		i := q.resolve(from)
-		if i < 0 {
-			return noSuchItem()
-		}
-		base = t.rows[i].attrs
-	}
-	attrs, problem := q.apply(base, q.written())
-	if problem != nil {
-		return problem
-	}
-	at, problem := q.anchor(t)
-	if problem != nil {
-		return problem
-	}
-	w := &row{attrs: attrs, created: q.clock.wall(q.now), count: &counters{}}
-	if problem := q.prepare(t, w); problem != nil {
-		return problem
-	}
-	t.insert(at, w)
-	q.tables.appear(q.menu, w)
-	q.changed(t, w, "added")
-	q.done("=ret=" + formatID(w.id))
-	return nil
 }
 
 // anchor returns the position of place-before (routeros-facts § 2.4).
@@ -336,6 +314,28 @@ func (q *request) set(values []routeros.Attribute) *trap {
 		return problem
 	}
 	return q.rewrite(at, values)
+}
+
+func (q *request) selector() string {
+	for _, name := range []string{".id", "numbers", "number"} {
+		if s, ok := q.attrs[name]; ok {
+			return s
+		}
+	}
+	return ""
+}
+
+// targets resolves ids, positions, names or comments, joined by commas (routeros-facts § 1.4).
+func (q *request) targets(selector string) ([]int, *trap) {
+	var at []int
+	for part := range strings.SplitSeq(selector, ",") {
+		i := q.resolve(part)
+		if i < 0 {
+			return at, noSuchItem()
+		}
+		at = append(at, i)
+	}
+	return at, nil
 }
 
 // rewrite writes values over rows: over all of them, or over none.

@@ -91,6 +91,27 @@ func (c *chain) isBrokenBelow(below []*watched) bool {
 	return slices.ContainsFunc(below, func(w *watched) bool { return w.ended.Load() })
 }
 
+// open opens a connection to the destination.
+func (c *chain) open(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := c.through(ctx, network, address)
+	if err == nil {
+		return conn, nil
+	}
+	last := len(c.hops) - 1
+	if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
+		err = destinationError(refusal, clean(address), c.hops[last])
+		if _, far := errors.AsType[*DestinationError](err); far {
+			return nil, err
+		}
+		return nil, c.at(last, err)
+	}
+	if ctx.Err() != nil {
+		return nil, c.at(last, &failure{"no answer to the request for a connection to " + clean(address), "check the destination and the host, or allow more time", ctx.Err()})
+	}
+	c.drop()
+	return nil, c.at(last, lost())
+}
+
 // at puts the hop in front of an error.
 func (c *chain) at(i int, err error) error {
 	return &HopError{Number: i + 1, Of: len(c.hops), Hop: c.hops[i], Err: err}
@@ -117,40 +138,10 @@ func (c *chain) through(ctx context.Context, network, address string) (net.Conn,
 	}), nil
 }
 
-// open opens a connection to the destination.
-func (c *chain) open(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := c.through(ctx, network, address)
-	if err == nil {
-		return conn, nil
-	}
-	last := len(c.hops) - 1
-	if refusal, ok := errors.AsType[*ssh.OpenChannelError](err); ok {
-		err = destinationError(refusal, clean(address), c.hops[last])
-		if _, far := errors.AsType[*DestinationError](err); far {
-			return nil, err
-		}
-		return nil, c.at(last, err)
-	}
-	if ctx.Err() != nil {
-		return nil, c.at(last, &failure{"no answer to the request for a connection to " + clean(address), "check the destination and the host, or allow more time", ctx.Err()})
-	}
-	c.drop()
-	return nil, c.at(last, lost())
-}
-
 // clock bounds the time for a hop, without the time in which a person types.
 type clock struct {
 	limit time.Duration
 	timer *time.Timer
-}
-
-func startClock(ctx context.Context, limit time.Duration) (context.Context, *clock, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	c := &clock{limit, time.AfterFunc(limit, func() { cancel(errTimeout) })}
-	return ctx, c, func() {
-		c.timer.Stop()
-		cancel(nil)
-	}
 }
 
 // pause stops the clock until resume, which gives the whole time again.
@@ -166,10 +157,6 @@ type builder struct {
 	trust   *trust
 	keys    []*key
 	stage   *atomic.Pointer[HopError] // where it is
-}
-
-func (b *builder) enter(i int, doing string) {
-	b.stage.Store(&HopError{i + 1, len(b.hops), b.hops[i], errors.New(doing)})
 }
 
 // connect adds the next hop.
@@ -189,6 +176,19 @@ func (b *builder) connect(ctx context.Context, i int) error {
 		return hopUnreachable(err, from)
 	}
 	return b.handshake(ctx, i, &watched{Conn: below}, clock)
+}
+
+func startClock(ctx context.Context, limit time.Duration) (context.Context, *clock, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	c := &clock{limit, time.AfterFunc(limit, func() { cancel(errTimeout) })}
+	return ctx, c, func() {
+		c.timer.Stop()
+		cancel(nil)
+	}
+}
+
+func (b *builder) enter(i int, doing string) {
+	b.stage.Store(&HopError{i + 1, len(b.hops), b.hops[i], errors.New(doing)})
 }
 
 func (b *builder) dial(ctx context.Context, i int) (net.Conn, error) {

@@ -163,11 +163,6 @@ func lost() error {
 	return &failure{"the connection to the host was lost", "connect again", io.ErrUnexpectedEOF}
 }
 
-// isRefused also knows the words of servers and of other dialers.
-func isRefused(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(strings.ToLower(err.Error()), "refused")
-}
-
 // hopUnreachable says why a hop can't be reached; from is the hop before it, if any.
 func hopUnreachable(err error, from *Hop) error {
 	where := ""
@@ -184,6 +179,11 @@ func hopUnreachable(err error, from *Hop) error {
 		return &failure{fmt.Sprintf("it cannot be reached%s (%s)", where, clean(open.Message)), "check the address, and the route and firewall between the two", nil}
 	}
 	return &failure{fmt.Sprintf("it cannot be reached%s (%s)", where, clean(err.Error())), "check the address, the network and the firewalls on the way", nil}
+}
+
+// isRefused also knows the words of servers and of other dialers.
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(strings.ToLower(err.Error()), "refused")
 }
 
 func prohibits(open *ssh.OpenChannelError) bool {

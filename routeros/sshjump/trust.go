@@ -81,27 +81,6 @@ func (nobody) Type() string                        { return "nobody" }
 func (nobody) Marshal() []byte                     { return []byte("nobody") }
 func (nobody) Verify([]byte, *ssh.Signature) error { return errors.New("nobody signs nothing") }
 
-// lookup returns the host's own keys and the keys of its authorities.
-func (t *trust) lookup(address string) (own, authorities []knownhosts.KnownKey) {
-	keyErr, ok := errors.AsType[*knownhosts.KeyError](t.look(address, nobody{}))
-	if !ok {
-		return nil, nil
-	}
-	for _, k := range keyErr.Want {
-		if t.authorities[place(k.Filename, k.Line)] {
-			authorities = append(authorities, k)
-		} else {
-			own = append(own, k)
-		}
-	}
-	return own, authorities
-}
-
-// look checks the name alone: behind another host the address of the connection means nothing.
-func (t *trust) look(address string, key ssh.PublicKey) error {
-	return t.check(address, &net.TCPAddr{IP: net.IPv4zero}, key)
-}
-
 const certificate = "-cert-v01@openssh.com"
 
 // algorithms are the kinds of host key to ask for, those that known_hosts can check first. A server
@@ -135,6 +114,27 @@ func (t *trust) algorithms(address string) []string {
 		return plain
 	}
 	return append(certificates, plain...)
+}
+
+// lookup returns the host's own keys and the keys of its authorities.
+func (t *trust) lookup(address string) (own, authorities []knownhosts.KnownKey) {
+	keyErr, ok := errors.AsType[*knownhosts.KeyError](t.look(address, nobody{}))
+	if !ok {
+		return nil, nil
+	}
+	for _, k := range keyErr.Want {
+		if t.authorities[place(k.Filename, k.Line)] {
+			authorities = append(authorities, k)
+		} else {
+			own = append(own, k)
+		}
+	}
+	return own, authorities
+}
+
+// look checks the name alone: behind another host the address of the connection means nothing.
+func (t *trust) look(address string, key ssh.PublicKey) error {
+	return t.check(address, &net.TCPAddr{IP: net.IPv4zero}, key)
 }
 
 // signedAs returns the algorithms with which a type of key signs.

@@ -150,6 +150,14 @@ func order(row routeros.Attributes) []string {
 	return names
 }
 
+// rowOf names the row that a step changes, as people find it.
+func rowOf(step change.Step) string {
+	if n := adder(step.ID); n > 0 {
+		return fmt.Sprintf("(of step %d)", n)
+	}
+	return step.ID
+}
+
 // adder is the number, counted from 1, of the step that adds the row of an id; 0 where the router
 // has the row.
 func adder(id string) int {
@@ -159,14 +167,6 @@ func adder(id string) int {
 		}
 	}
 	return 0
-}
-
-// rowOf names the row that a step changes, as people find it.
-func rowOf(step change.Step) string {
-	if n := adder(step.ID); n > 0 {
-		return fmt.Sprintf("(of step %d)", n)
-	}
-	return step.ID
 }
 
 func place(step change.Step) string {

@@ -23,6 +23,17 @@ type Imported struct {
 // number is a run of digits, or the id of a row, which is none.
 var number = regexp.MustCompile(`\*[0-9A-F]+|[0-9]+`)
 
+// ImportedPlan writes the plan that describes what was recognised, with the knock masked unless it
+// is to be shown.
+func ImportedPlan(w io.Writer, i Imported, s Style) error {
+	text := i.hide(s, string(plans.Write(i.Found.Plan)))
+	if !s.Reveal {
+		text = "# The knock is masked: --reveal shows it, --out writes it into a file.\n" + text
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
 // hide masks the ports and sizes of knocks wherever they stand in a text: the names of lists and
 // comments often tell them.
 func (i Imported) hide(s Style, text string) string {
@@ -36,17 +47,6 @@ func (i Imported) hide(s Style, text string) string {
 		}
 		return digits
 	})
-}
-
-// ImportedPlan writes the plan that describes what was recognised, with the knock masked unless it
-// is to be shown.
-func ImportedPlan(w io.Writer, i Imported, s Style) error {
-	text := i.hide(s, string(plans.Write(i.Found.Plan)))
-	if !s.Reveal {
-		text = "# The knock is masked: --reveal shows it, --out writes it into a file.\n" + text
-	}
-	_, err := io.WriteString(w, text)
-	return err
 }
 
 // Import writes what was recognised.

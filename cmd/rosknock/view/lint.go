@@ -49,18 +49,6 @@ func (l Linted) Taken() []string {
 	return out
 }
 
-// at is where a finding stands in the file.
-func (l Linted) at(f lint.Finding) (line, column int) {
-	for path := f.Place; path != ""; {
-		if p, ok := l.Places[path]; ok {
-			return p.Line, p.Column
-		}
-		cut := strings.LastIndex(path, ".")
-		path = path[:max(cut, 0)]
-	}
-	return 1, 1
-}
-
 // Problems writes the mistakes of a file, each with its place and its excerpt.
 func Problems(w io.Writer, problems form.Problems) {
 	for _, p := range problems {
@@ -108,6 +96,18 @@ func (l Linted) text(w io.Writer, s Style) {
 			s.finding(w, where, f, accepted)
 		}
 	}
+}
+
+// at is where a finding stands in the file.
+func (l Linted) at(f lint.Finding) (line, column int) {
+	for path := f.Place; path != ""; {
+		if p, ok := l.Places[path]; ok {
+			return p.Line, p.Column
+		}
+		cut := strings.LastIndex(path, ".")
+		path = path[:max(cut, 0)]
+	}
+	return 1, 1
 }
 
 // finding writes one: id, place, what, why, how to mend it.

@@ -87,34 +87,6 @@ type paragraph struct {
 	set  bool
 }
 
-// paragraphs takes a long text apart.
-func paragraphs(text string) []paragraph {
-	var out []paragraph
-	for p := range strings.SplitSeq(strings.Trim(text, "\n"), "\n\n") {
-		if strings.Contains("\n"+p, "\n ") {
-			out = append(out, paragraph{strings.Trim(p, "\n"), true})
-		} else if p != "" {
-			out = append(out, paragraph{strings.Join(strings.Fields(p), " "), false})
-		}
-	}
-	return out
-}
-
-// undented takes off the blanks with which every line of an example begins.
-func undented(text string) string {
-	lines := strings.Split(strings.Trim(text, "\n"), "\n")
-	least := len(text)
-	for _, line := range lines {
-		if body := strings.TrimLeft(line, " "); body != "" {
-			least = min(least, len(line)-len(body))
-		}
-	}
-	for i, line := range lines {
-		lines[i] = line[min(least, len(line)):]
-	}
-	return strings.Join(lines, "\n")
-}
-
 // ManualPage is the manual of a program as one page in Markdown.
 func ManualPage(root Command) []byte {
 	var b strings.Builder
@@ -158,6 +130,21 @@ func markdownCommand(b *strings.Builder, c Command) {
 	markdownFlags(b, c.Flags)
 }
 
+// undented takes off the blanks with which every line of an example begins.
+func undented(text string) string {
+	lines := strings.Split(strings.Trim(text, "\n"), "\n")
+	least := len(text)
+	for _, line := range lines {
+		if body := strings.TrimLeft(line, " "); body != "" {
+			least = min(least, len(line)-len(body))
+		}
+	}
+	for i, line := range lines {
+		lines[i] = line[min(least, len(line)):]
+	}
+	return strings.Join(lines, "\n")
+}
+
 func markdownText(b *strings.Builder, text string) {
 	for i, p := range paragraphs(text) {
 		if i > 0 {
@@ -169,6 +156,19 @@ func markdownText(b *strings.Builder, text string) {
 		}
 		fmt.Fprintln(b, markdownWords(p.text))
 	}
+}
+
+// paragraphs takes a long text apart.
+func paragraphs(text string) []paragraph {
+	var out []paragraph
+	for p := range strings.SplitSeq(strings.Trim(text, "\n"), "\n\n") {
+		if strings.Contains("\n"+p, "\n ") {
+			out = append(out, paragraph{strings.Trim(p, "\n"), true})
+		} else if p != "" {
+			out = append(out, paragraph{strings.Join(strings.Fields(p), " "), false})
+		}
+	}
+	return out
 }
 
 func markdownFlags(b *strings.Builder, groups []FlagGroup) {

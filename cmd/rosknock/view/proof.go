@@ -12,6 +12,55 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
+// ProofsOf takes routers with their proofs.
+func ProofsOf(sink Sink) *Flow[operate.Result] {
+	return newFlow(sink, kind[operate.Result]{
+		command: "prove",
+		json:    func(r operate.Result) any { return sink.router(r, false) },
+		header:  []string{"router", "promise", "verdict", "risk", "what", "packets"},
+		cells:   sink.proofCells,
+		text:    passages[operate.Result]{one: sink.proofText, between: "\n"},
+	})
+}
+
+// proofText writes a proof in full: each promise, each door, each failure.
+func (s Style) proofText(w io.Writer, r operate.Result) error {
+	head(w, r, s)
+	if r.Proof == nil {
+		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
+		return nil
+	}
+	Say(w, "  %s, %s\n", Plural(len(r.Changes.Steps), "step"), over(*r.Proof))
+	for _, p := range proof.Promises() {
+		writePromise(w, *r.Proof, p, s)
+	}
+	for _, d := range r.Proof.Doors {
+		Say(w, "  door %s opens over %s with %s and not with fewer\n", d.Name, d.Family, Plural(d.Packets, "packet"))
+	}
+	for _, note := range r.Changes.Notes {
+		Say(w, "%s\n", wrap(clean("note: "+note), s.Width, 2))
+	}
+	writeVerdict(w, r, s)
+	return nil
+}
+
+// over says over how much a proof goes.
+func over(p proof.Proof) string {
+	states := "the one state"
+	if p.States > 1 {
+		states = fmt.Sprintf("all %d states", p.States)
+	}
+	return fmt.Sprintf("%s, over %s classes of packets", states, large(p.Classes))
+}
+
+// large writes a number with at most two digits: 2.1e+14 as 210 trillion would be read by nobody.
+func large(n float64) string {
+	if n < 100_000 {
+		return fmt.Sprint(int(n))
+	}
+	return fmt.Sprintf("10^%d", int(math.Log10(n)))
+}
+
 // writeVerdict is the proof in one line, and the counter-example where there is one.
 func writeVerdict(w io.Writer, r operate.Result, s Style) {
 	if r.Proof == nil {
@@ -58,23 +107,6 @@ func writeOpenings(w io.Writer, r operate.Result, s Style) {
 	}
 }
 
-// over says over how much a proof goes.
-func over(p proof.Proof) string {
-	states := "the one state"
-	if p.States > 1 {
-		states = fmt.Sprintf("all %d states", p.States)
-	}
-	return fmt.Sprintf("%s, over %s classes of packets", states, large(p.Classes))
-}
-
-// large writes a number with at most two digits: 2.1e+14 as 210 trillion would be read by nobody.
-func large(n float64) string {
-	if n < 100_000 {
-		return fmt.Sprint(int(n))
-	}
-	return fmt.Sprintf("10^%d", int(math.Log10(n)))
-}
-
 // writeFailure shows the counter-example: the packets, and what becomes of the last before and
 // then.
 func writeFailure(w io.Writer, f proof.Failure, s Style) {
@@ -114,38 +146,6 @@ func (s Style) traceWords(e proof.Packet) string {
 		words = append(words, "--list", list)
 	}
 	return "trace " + strings.Join(words, " ")
-}
-
-// ProofsOf takes routers with their proofs.
-func ProofsOf(sink Sink) *Flow[operate.Result] {
-	return newFlow(sink, kind[operate.Result]{
-		command: "prove",
-		json:    func(r operate.Result) any { return sink.router(r, false) },
-		header:  []string{"router", "promise", "verdict", "risk", "what", "packets"},
-		cells:   sink.proofCells,
-		text:    passages[operate.Result]{one: sink.proofText, between: "\n"},
-	})
-}
-
-// proofText writes a proof in full: each promise, each door, each failure.
-func (s Style) proofText(w io.Writer, r operate.Result) error {
-	head(w, r, s)
-	if r.Proof == nil {
-		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
-		return nil
-	}
-	Say(w, "  %s, %s\n", Plural(len(r.Changes.Steps), "step"), over(*r.Proof))
-	for _, p := range proof.Promises() {
-		writePromise(w, *r.Proof, p, s)
-	}
-	for _, d := range r.Proof.Doors {
-		Say(w, "  door %s opens over %s with %s and not with fewer\n", d.Name, d.Family, Plural(d.Packets, "packet"))
-	}
-	for _, note := range r.Changes.Notes {
-		Say(w, "%s\n", wrap(clean("note: "+note), s.Width, 2))
-	}
-	writeVerdict(w, r, s)
-	return nil
 }
 
 func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {

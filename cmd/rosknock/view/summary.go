@@ -53,9 +53,6 @@ type changesLine struct {
 	Brief, Text, Again string
 }
 
-// full reports whether the steps of so many routers are told.
-func (t changesText) full(routers int) bool { return routers <= mostInFull || t.Verbose }
-
 func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 	kept := make([]changesLine, len(results))
 	for i, r := range results {
@@ -73,6 +70,9 @@ func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 	}
 	return keep(kept)
 }
+
+// full reports whether the steps of so many routers are told.
+func (t changesText) full(routers int) bool { return routers <= mostInFull || t.Verbose }
 
 func (t changesText) inFull(r operate.Result, alone bool) string {
 	var b bytes.Buffer

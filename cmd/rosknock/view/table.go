@@ -43,6 +43,28 @@ type table struct {
 	whole []string // columns that are never cut
 }
 
+// trimmed takes the blanks off the ends of lines, which come whole.
+type trimmed struct{ to io.Writer }
+
+// Write implements [io.Writer].
+func (t trimmed) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		Say(t.to, "%s\n", visible(strings.TrimRight(line, " \n")))
+	}
+	return len(p), nil
+}
+
+// filled says which columns have anything in them.
+func (t table) filled() []bool {
+	filled := make([]bool, len(t.header))
+	for row := range t.all() {
+		for i, cell := range row {
+			filled[i] = filled[i] || cell != ""
+		}
+	}
+	return filled
+}
+
 // all yields the rows.
 func (t table) all() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
@@ -55,6 +77,89 @@ func (t table) all() iter.Seq[[]string] {
 			t.kept(yield)
 		}
 	}
+}
+
+// narrowest is how far a column is cut at most.
+const narrowest = 8
+
+// folded wraps the cells of a column at a width: what does not fit goes on below, beside empty cells.
+func (t table) folded(column, width int) table {
+	all := t.all()
+	return table{header: t.header, whole: t.whole, kept: func(yield func([]string) bool) {
+		for row := range all {
+			for i, line := range foldedCell(row[column], width) {
+				part := make([]string, len(row))
+				if i == 0 {
+					part = slices.Clone(row)
+				}
+				if part[column] = line; !yield(part) {
+					return
+				}
+			}
+		}
+	}}
+}
+
+// foldedCell breaks a cell into lines, between words where it can be.
+func foldedCell(cell string, width int) []string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(routeros.Visible(cell, mostCell)) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		for line += word; utf8.RuneCountInString(line) > width; {
+			runes := []rune(line)
+			lines, line = append(lines, string(runes[:width])), string(runes[width:])
+		}
+	}
+	return append(lines, line)
+}
+
+// gap is how many blanks stand behind each cell.
+const gap = 2
+
+// mostCell is how many characters of a cell are written for another program: spreadsheets take
+// 32,767.
+const mostCell = 32_000
+
+// cells returns the table with something done to every cell below the header.
+func (t table) cells(do func(string) string) table {
+	return t.each(func(row []string) []string {
+		out := make([]string, len(row))
+		for i, cell := range row {
+			out[i] = do(cell)
+		}
+		return out
+	})
+}
+
+// each returns the table with something done to every row below the header, whenever it is asked
+// for.
+func (t table) each(do func(row []string) []string) table {
+	all := t.all()
+	return table{header: t.header, whole: t.whole, kept: func(yield func([]string) bool) {
+		for row := range all {
+			if !yield(do(row)) {
+				return
+			}
+		}
+	}}
+}
+
+func (t table) write(w io.Writer, format string, width int) error {
+	if format != "csv" && format != "markdown" {
+		return t.text(w, width)
+	}
+	var b bytes.Buffer
+	if err := errors.Join(t.head(&b, format), t.body(&b, format)); err != nil {
+		return err
+	}
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 // text writes the table for a terminal. Where it does not fit, columns that can be done without go,
@@ -98,17 +203,6 @@ func (t table) text(w io.Writer, width int) error {
 	return out.Close()
 }
 
-// trimmed takes the blanks off the ends of lines, which come whole.
-type trimmed struct{ to io.Writer }
-
-// Write implements [io.Writer].
-func (t trimmed) Write(p []byte) (int, error) {
-	for line := range strings.Lines(string(p)) {
-		Say(t.to, "%s\n", visible(strings.TrimRight(line, " \n")))
-	}
-	return len(p), nil
-}
-
 // widths are the columns' widths, by what measures a cell.
 func (t table) widths(measure func(string) int) []int {
 	widths := make([]int, len(t.header))
@@ -124,19 +218,14 @@ func (t table) widths(measure func(string) int) []int {
 	return widths
 }
 
-// filled says which columns have anything in them.
-func (t table) filled() []bool {
-	filled := make([]bool, len(t.header))
-	for row := range t.all() {
-		for i, cell := range row {
-			filled[i] = filled[i] || cell != ""
-		}
+// total is the width of a line.
+func total(widths []int) int {
+	n := 0
+	for _, w := range widths {
+		n += w + gap
 	}
-	return filled
+	return n
 }
-
-// narrowest is how far a column is cut at most.
-const narrowest = 8
 
 // fit cuts cells of the widest columns until a line fits.
 func (t table) fit(width int) table {
@@ -168,43 +257,6 @@ func (t table) fit(width int) table {
 	return fitted
 }
 
-// folded wraps the cells of a column at a width: what does not fit goes on below, beside empty cells.
-func (t table) folded(column, width int) table {
-	all := t.all()
-	return table{header: t.header, whole: t.whole, kept: func(yield func([]string) bool) {
-		for row := range all {
-			for i, line := range foldedCell(row[column], width) {
-				part := make([]string, len(row))
-				if i == 0 {
-					part = slices.Clone(row)
-				}
-				if part[column] = line; !yield(part) {
-					return
-				}
-			}
-		}
-	}}
-}
-
-// foldedCell breaks a cell into lines, between words where it can be.
-func foldedCell(cell string, width int) []string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(routeros.Visible(cell, mostCell)) {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		for line += word; utf8.RuneCountInString(line) > width; {
-			runes := []rune(line)
-			lines, line = append(lines, string(runes[:width])), string(runes[width:])
-		}
-	}
-	return append(lines, line)
-}
-
 // without drops a column.
 func (t table) without(column int) table {
 	drop := func(row []string) []string { return slices.Delete(slices.Clone(row), column, column+1) }
@@ -213,49 +265,9 @@ func (t table) without(column int) table {
 	return out
 }
 
-// gap is how many blanks stand behind each cell.
-const gap = 2
-
-// total is the width of a line.
-func total(widths []int) int {
-	n := 0
-	for _, w := range widths {
-		n += w + gap
-	}
-	return n
-}
-
-// mostCell is how many characters of a cell are written for another program: spreadsheets take
-// 32,767.
-const mostCell = 32_000
-
 // cleaned makes every cell visible, and cuts what is longer.
 func (t table) cleaned(most int) table {
 	return t.cells(func(cell string) string { return routeros.Visible(cell, most) })
-}
-
-// cells returns the table with something done to every cell below the header.
-func (t table) cells(do func(string) string) table {
-	return t.each(func(row []string) []string {
-		out := make([]string, len(row))
-		for i, cell := range row {
-			out[i] = do(cell)
-		}
-		return out
-	})
-}
-
-// each returns the table with something done to every row below the header, whenever it is asked
-// for.
-func (t table) each(do func(row []string) []string) table {
-	all := t.all()
-	return table{header: t.header, whole: t.whole, kept: func(yield func([]string) bool) {
-		for row := range all {
-			if !yield(do(row)) {
-				return
-			}
-		}
-	}}
 }
 
 // head writes what stands above the rows of CSV or Markdown.
@@ -267,18 +279,7 @@ func (t table) head(w io.Writer, format string) error {
 	return err
 }
 
-// body writes the rows of CSV or Markdown.
-func (t table) body(w io.Writer, format string) error {
-	if t = t.cleaned(mostCell); format == "csv" {
-		return csvLines(w, t.cells(noFormula).all())
-	}
-	for row := range t.cells(markdownCell).all() {
-		if _, err := io.WriteString(w, markdownLine(row)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func csvLine(w io.Writer, row []string) error { return csvLines(w, slices.Values([][]string{row})) }
 
 // csvLines writes rows for spreadsheets and programs. A cell that a spreadsheet would take for a
 // formula has an apostrophe in front, as OWASP says under "CSV injection".
@@ -293,7 +294,22 @@ func csvLines(w io.Writer, rows iter.Seq[[]string]) error {
 	return c.Error()
 }
 
-func csvLine(w io.Writer, row []string) error { return csvLines(w, slices.Values([][]string{row})) }
+// markdownLine is a line of a table for a ticket or a page. Tablewriter's own renderer escapes
+// nothing.
+func markdownLine(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+
+// body writes the rows of CSV or Markdown.
+func (t table) body(w io.Writer, format string) error {
+	if t = t.cleaned(mostCell); format == "csv" {
+		return csvLines(w, t.cells(noFormula).all())
+	}
+	for row := range t.cells(markdownCell).all() {
+		if _, err := io.WriteString(w, markdownLine(row)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // noFormula puts an apostrophe before a cell that begins as a formula does, in letters of either
 // width. Tabs and line ends, which OWASP names too, are escaped already; blanks in front are
@@ -306,28 +322,12 @@ func noFormula(cell string) string {
 	return cell
 }
 
-// markdownLine is a line of a table for a ticket or a page. Tablewriter's own renderer escapes
-// nothing.
-func markdownLine(cells []string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
-
 // markdownCell escapes what is more than text in Markdown: the border of a cell, HTML, entities,
 // code, links, pictures and emphasis. So a cell shows what it says and nothing else.
 func markdownCell(cell string) string {
 	return strings.NewReplacer(
 		`\`, `\\`, "|", `\|`, "&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "\\`", "[", `\[`, "]", `\]`, "*", `\*`, "_", `\_`, "~", `\~`,
 	).Replace(cell)
-}
-
-func (t table) write(w io.Writer, format string, width int) error {
-	if format != "csv" && format != "markdown" {
-		return t.text(w, width)
-	}
-	var b bytes.Buffer
-	if err := errors.Join(t.head(&b, format), t.body(&b, format)); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
 }
 
 // Ledgers takes the trusted ledgers of routers.

@@ -43,31 +43,6 @@ func Heading(w io.Writer, s Style, format string, args ...any) {
 	Say(w, "\n%s\n", s.bold(visiblef(format, args...)))
 }
 
-// reason is an error as a sentence: where several are joined, one stands behind the other. Line
-// ends that are in it otherwise are somebody else's, and stay to be escaped.
-func reason(err error) string {
-	if err == nil {
-		return ""
-	}
-	text := err.Error()
-	switch outer := err.(type) { //nolint:errorlint // each layer is looked at in its turn
-	case interface{ Unwrap() []error }:
-		var texts, reasons []string
-		for _, inner := range outer.Unwrap() {
-			texts, reasons = append(texts, inner.Error()), append(reasons, reason(inner))
-			text = strings.Replace(text, inner.Error(), reason(inner), 1)
-		}
-		if strings.Join(texts, "\n") == err.Error() {
-			return strings.Join(reasons, "; ")
-		}
-	case interface{ Unwrap() error }:
-		if inner := outer.Unwrap(); inner != nil && inner.Error() != "" {
-			text = strings.Replace(text, inner.Error(), reason(inner), 1)
-		}
-	}
-	return text
-}
-
 // visiblef is [fmt.Sprintf] for [Say].
 func visiblef(format string, args ...any) visible {
 	shown := make([]any, len(args))
@@ -97,6 +72,31 @@ func argument(arg any) any {
 		return string(clean(reflect.ValueOf(arg).String()))
 	}
 	return arg
+}
+
+// reason is an error as a sentence: where several are joined, one stands behind the other. Line
+// ends that are in it otherwise are somebody else's, and stay to be escaped.
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := err.Error()
+	switch outer := err.(type) { //nolint:errorlint // each layer is looked at in its turn
+	case interface{ Unwrap() []error }:
+		var texts, reasons []string
+		for _, inner := range outer.Unwrap() {
+			texts, reasons = append(texts, inner.Error()), append(reasons, reason(inner))
+			text = strings.Replace(text, inner.Error(), reason(inner), 1)
+		}
+		if strings.Join(texts, "\n") == err.Error() {
+			return strings.Join(reasons, "; ")
+		}
+	case interface{ Unwrap() error }:
+		if inner := outer.Unwrap(); inner != nil && inner.Error() != "" {
+			text = strings.Replace(text, inner.Error(), reason(inner), 1)
+		}
+	}
+	return text
 }
 
 // wrap breaks a text into lines of at most width columns, each with an indentation.

@@ -50,8 +50,6 @@ type setting struct {
 	template bool
 }
 
-func newVars() vars { return vars{special: map[string]setting{}, kept: map[string]string{}} }
-
 const (
 	maxGroups = 50_000
 	all       = "all"
@@ -77,6 +75,8 @@ func (inv *inventory) group(name, place string) *group {
 	}
 	return g
 }
+
+func newVars() vars { return vars{special: map[string]setting{}, kept: map[string]string{}} }
 
 // host returns the host of that name as a member of the group.
 func (inv *inventory) host(name, place string, g *group) *host {
@@ -123,34 +123,6 @@ const (
 	systemName   = "ansible_network_os"
 	priorityName = "ansible_group_priority"
 )
-
-func isSpecial(name string) bool {
-	return name == systemName || name == priorityName || slices.Contains(hostNames(), name) ||
-		slices.Contains(userNames(), name) || slices.Contains(portNames(), name)
-}
-
-// set takes a variable of a host or group. With literal, braces are no template.
-func (inv *inventory) set(v vars, place, owner, name, value string, literal bool) {
-	owner = cleanName(owner)
-	template := !literal && isTemplate(value)
-	switch {
-	case isSecretName(name) || isVault(value):
-		inv.c.secret(place, of(owner, name))
-	case isSpecial(name):
-		v.special[name] = setting{value: strings.TrimSpace(value), place: place, template: template}
-	case name == "ansible_port" || name == "ansible_ssh_port":
-		inv.c.skip(place, of(owner, name), "it is the port of SSH, not of the API: write api_port to set that one")
-	case name == "ansible_connection":
-		inv.c.skip(place, of(owner, name), "rosknock always uses the API")
-	case strings.HasPrefix(name, "ansible_"):
-		inv.c.skip(place, of(owner, name), "a setting of Ansible itself")
-	case literal && isTemplate(value):
-		v.kept[strings.ToLower(name)] = oneLine(value)
-	default:
-		delete(v.kept, strings.ToLower(name)) // as in Ansible, the last one counts
-		inv.c.variable(v.kept, place, owner, name, value)
-	}
-}
 
 // finish turns the inventory into routers.
 func (inv *inventory) finish() error {
@@ -274,30 +246,6 @@ func (g *group) priority() int {
 	return n
 }
 
-// effective returns what a variable is for a host: its own, or that of the group that counts most.
-func (inv *inventory) effective(h *host, around []*group, names []string) (setting, bool) {
-	for _, name := range names {
-		if s, ok := h.vars.special[name]; ok {
-			return s, true
-		}
-		for _, g := range slices.Backward(around) {
-			if s, ok := g.vars.special[name]; ok {
-				return s, true
-			}
-		}
-		for _, last := range []string{ungrouped, all} {
-			g := inv.groups[last]
-			if g == nil || last == ungrouped && len(h.groups) > 0 {
-				continue
-			}
-			if s, ok := g.vars.special[name]; ok {
-				return s, true
-			}
-		}
-	}
-	return setting{}, false
-}
-
 // router adds a host to the list, or says why not.
 func (inv *inventory) router(h *host, around []*group, labels map[*group]string) error {
 	name := cmp.Or(cleanName(h.name), "a host")
@@ -336,6 +284,58 @@ func (inv *inventory) router(h *host, around []*group, labels map[*group]string)
 		r.Groups = append(r.Groups, labels[g])
 	}
 	return inv.c.add(r, h.name, where.host)
+}
+
+// set takes a variable of a host or group. With literal, braces are no template.
+func (inv *inventory) set(v vars, place, owner, name, value string, literal bool) {
+	owner = cleanName(owner)
+	template := !literal && isTemplate(value)
+	switch {
+	case isSecretName(name) || isVault(value):
+		inv.c.secret(place, of(owner, name))
+	case isSpecial(name):
+		v.special[name] = setting{value: strings.TrimSpace(value), place: place, template: template}
+	case name == "ansible_port" || name == "ansible_ssh_port":
+		inv.c.skip(place, of(owner, name), "it is the port of SSH, not of the API: write api_port to set that one")
+	case name == "ansible_connection":
+		inv.c.skip(place, of(owner, name), "rosknock always uses the API")
+	case strings.HasPrefix(name, "ansible_"):
+		inv.c.skip(place, of(owner, name), "a setting of Ansible itself")
+	case literal && isTemplate(value):
+		v.kept[strings.ToLower(name)] = oneLine(value)
+	default:
+		delete(v.kept, strings.ToLower(name)) // as in Ansible, the last one counts
+		inv.c.variable(v.kept, place, owner, name, value)
+	}
+}
+
+func isSpecial(name string) bool {
+	return name == systemName || name == priorityName || slices.Contains(hostNames(), name) ||
+		slices.Contains(userNames(), name) || slices.Contains(portNames(), name)
+}
+
+// effective returns what a variable is for a host: its own, or that of the group that counts most.
+func (inv *inventory) effective(h *host, around []*group, names []string) (setting, bool) {
+	for _, name := range names {
+		if s, ok := h.vars.special[name]; ok {
+			return s, true
+		}
+		for _, g := range slices.Backward(around) {
+			if s, ok := g.vars.special[name]; ok {
+				return s, true
+			}
+		}
+		for _, last := range []string{ungrouped, all} {
+			g := inv.groups[last]
+			if g == nil || last == ungrouped && len(h.groups) > 0 {
+				continue
+			}
+			if s, ok := g.vars.special[name]; ok {
+				return s, true
+			}
+		}
+	}
+	return setting{}, false
 }
 
 // port returns the port of the API, 0 when none is set.

@@ -62,8 +62,6 @@ func readAnsibleINI(c *collector, data []byte) error {
 
 func (r *iniReader) place() string { return r.inv.c.at(r.line) }
 
-func (r *iniReader) skipLine(why string) { r.inv.c.skip(r.place(), "this line", why) }
-
 func (r *iniReader) read(line string) {
 	if m := section.FindStringSubmatch(line); m != nil {
 		r.section(m[1], m[2])
@@ -85,6 +83,8 @@ func (r *iniReader) read(line string) {
 		r.skipLine("it belongs to a section that could not be read")
 	}
 }
+
+func (r *iniReader) skipLine(why string) { r.inv.c.skip(r.place(), "this line", why) }
 
 func (r *iniReader) section(name, state string) {
 	switch state {

@@ -72,6 +72,31 @@ type bounds struct {
 	letters           bool // positions in the alphabet, lower case first
 }
 
+const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// size is how many hosts a range stands for.
+func (b bounds) size() int { return (b.last-b.first)/b.step + 1 }
+
+func (b bounds) at(i int) string {
+	n := b.first + i*b.step
+	if b.letters {
+		return alphabet[n : n+1]
+	}
+	return fmt.Sprintf("%0*d", b.width, n)
+}
+
+// countRange multiplies the sizes of all ranges of a pattern.
+func countRange(pattern string, before int) (int, error) {
+	b, ok, err := firstRange(pattern)
+	if err != nil || !ok {
+		return before, err
+	}
+	if b.size() > maxRange || before*b.size() > maxRange {
+		return 0, errLarge
+	}
+	return countRange(b.tail, before*b.size())
+}
+
 // firstRange reads the first range of a pattern. ok is false when there is none.
 func firstRange(pattern string) (b bounds, ok bool, err error) {
 	m := ranged.FindStringSubmatch(pattern)
@@ -110,6 +135,8 @@ func firstRange(pattern string) (b bounds, ok bool, err error) {
 	return b, true, nil
 }
 
+func letterIndex(b byte) int { return strings.IndexByte(alphabet, b) }
+
 func numbers(first, last string) (int, int, error) {
 	a, errA := strconv.Atoi(first)
 	b, errB := strconv.Atoi(last)
@@ -119,34 +146,7 @@ func numbers(first, last string) (int, int, error) {
 	return a, b, nil
 }
 
-const alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 func isLetter(s string) bool { return len(s) == 1 && letterIndex(s[0]) >= 0 }
-
-func letterIndex(b byte) int { return strings.IndexByte(alphabet, b) }
-
-// size is how many hosts a range stands for.
-func (b bounds) size() int { return (b.last-b.first)/b.step + 1 }
-
-func (b bounds) at(i int) string {
-	n := b.first + i*b.step
-	if b.letters {
-		return alphabet[n : n+1]
-	}
-	return fmt.Sprintf("%0*d", b.width, n)
-}
-
-// countRange multiplies the sizes of all ranges of a pattern.
-func countRange(pattern string, before int) (int, error) {
-	b, ok, err := firstRange(pattern)
-	if err != nil || !ok {
-		return before, err
-	}
-	if b.size() > maxRange || before*b.size() > maxRange {
-		return 0, errLarge
-	}
-	return countRange(b.tail, before*b.size())
-}
 
 // expandRange appends all names of a pattern. Its size has been checked.
 func expandRange(done, pattern string, out []string) []string {

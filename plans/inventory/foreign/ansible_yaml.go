@@ -163,11 +163,9 @@ func follow(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+func (r *yamlReader) skip(n *yaml.Node, what, why string) { r.inv.c.skip(r.place(n), what, why) }
 
 func (r *yamlReader) place(n *yaml.Node) string { return r.inv.c.at(n.Line) }
-
-func (r *yamlReader) skip(n *yaml.Node, what, why string) { r.inv.c.skip(r.place(n), what, why) }
 
 // group reads a group and what is in it.
 func (r *yamlReader) group(key, value *yaml.Node, parent *group) {
@@ -196,6 +194,8 @@ func (r *yamlReader) group(key, value *yaml.Node, parent *group) {
 		}
 	}
 }
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 // part reads the hosts, vars or children of a group.
 func (r *yamlReader) part(g *group, p pair) {

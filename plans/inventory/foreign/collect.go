@@ -28,18 +28,6 @@ func newCollector(file string) *collector {
 // at returns the place of a line.
 func (c *collector) at(line int) string { return c.file + ":" + strconv.Itoa(line) }
 
-// skip notes what is left out. What must be safe to print: the name of a thing, never its value.
-func (c *collector) skip(place, what, why string) {
-	if len(c.skipped) >= maxSkipped {
-		c.dropped++
-		return
-	}
-	c.skipped = append(c.skipped, Skip{Place: place, What: what, Why: why})
-}
-
-// secret notes a password that is left out.
-func (c *collector) secret(place, what string) { c.skip(place, what, passwordsStay) }
-
 // add appends a router under the first of the names of which something is left, made unique. The
 // other name of a duplicate is noted.
 func (c *collector) add(r Router, foreignNames ...string) error {
@@ -69,6 +57,15 @@ func (c *collector) add(r Router, foreignNames ...string) error {
 	return nil
 }
 
+// skip notes what is left out. What must be safe to print: the name of a thing, never its value.
+func (c *collector) skip(place, what, why string) {
+	if len(c.skipped) >= maxSkipped {
+		c.dropped++
+		return
+	}
+	c.skipped = append(c.skipped, Skip{Place: place, What: what, Why: why})
+}
+
 // variable keeps a variable of a router or group, unless its name says that it is a password.
 func (c *collector) variable(into map[string]string, place, owner, name, value string) {
 	key := strings.ToLower(strings.ReplaceAll(strings.TrimSpace(name), " ", "_"))
@@ -88,6 +85,9 @@ func (c *collector) variable(into map[string]string, place, owner, name, value s
 		into[key] = oneLine(value)
 	}
 }
+
+// secret notes a password that is left out.
+func (c *collector) secret(place, what string) { c.skip(place, what, passwordsStay) }
 
 // of names a variable with its owner; a name that could be anything is not repeated.
 func of(owner, name string) string {

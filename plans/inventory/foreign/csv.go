@@ -33,30 +33,6 @@ type row struct {
 	cells []string
 }
 
-// readTable reads CSV with its header. Rows that can't be read are noted.
-func readTable(c *collector, data []byte) (*table, error) {
-	text, guessed, err := decodeText(data)
-	if err != nil {
-		return nil, err
-	}
-	if guessed {
-		c.skip(c.at(1), "the encoding", guessedWhy)
-	}
-	for line := range strings.SplitSeq(text, "\n") {
-		if len(line) > maxLine {
-			return nil, errLine
-		}
-	}
-	t := &table{c: c}
-	if err := t.read(text); err != nil {
-		return nil, err
-	}
-	if t.header == nil {
-		return nil, errNoTable
-	}
-	return t, nil
-}
-
 // read cuts a text into rows; the first that is not blank is the header.
 func (t *table) read(text string) error {
 	text, delimiter, offset := dialect(text)
@@ -177,18 +153,6 @@ func isKnownColumn(name string) bool {
 	return slices.Contains([]string{"site", "role", "status", "manufacturer", "location", "device type", "platform"}, name) || isSecretName(name)
 }
 
-// column returns where the first of the names stands in the header, -1 when none does. Columns in
-// use are left alone.
-func (t *table) column(used map[int]bool, names []string) int {
-	for _, name := range names {
-		if i := slices.Index(t.header, name); i >= 0 && !used[i] {
-			used[i] = true
-			return i
-		}
-	}
-	return -1
-}
-
 func (r row) cell(i int) string {
 	if i < 0 || i >= len(r.cells) {
 		return ""
@@ -221,6 +185,18 @@ func (t *table) columns() columns {
 	return cols
 }
 
+// column returns where the first of the names stands in the header, -1 when none does. Columns in
+// use are left alone.
+func (t *table) column(used map[int]bool, names []string) int {
+	for _, name := range names {
+		if i := slices.Index(t.header, name); i >= 0 && !used[i] {
+			used[i] = true
+			return i
+		}
+	}
+	return -1
+}
+
 // readCSV reads a table with one router in each row.
 func readCSV(c *collector, data []byte) error {
 	t, err := readTable(c, data)
@@ -237,6 +213,30 @@ func readCSV(c *collector, data []byte) error {
 		}
 	}
 	return nil
+}
+
+// readTable reads CSV with its header. Rows that can't be read are noted.
+func readTable(c *collector, data []byte) (*table, error) {
+	text, guessed, err := decodeText(data)
+	if err != nil {
+		return nil, err
+	}
+	if guessed {
+		c.skip(c.at(1), "the encoding", guessedWhy)
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if len(line) > maxLine {
+			return nil, errLine
+		}
+	}
+	t := &table{c: c}
+	if err := t.read(text); err != nil {
+		return nil, err
+	}
+	if t.header == nil {
+		return nil, errNoTable
+	}
+	return t, nil
 }
 
 func (t *table) router(cols columns, row row) error {

@@ -5,12 +5,6 @@ import "strings"
 // passwordsStay is said wherever a password is left out.
 const passwordsStay = "passwords are not taken over: set ROSKNOCK_PASSWORD, password: command:… in the inventory, or a keyring"
 
-// secretParts are parts of names whose values are secrets. One too many only costs a message.
-func secretParts() []string {
-	return []string{"pass", "pwd", "secret", "token", "credential", "community", "psk", "vault", "kennwort", "losung",
-		"private_key", "private-key", "privatekey", "api_key", "api-key", "apikey", "contrase", "senha", "heslo", "salasana"}
-}
-
 // isSecretName reports whether a name of a column or variable says that its value is a password.
 func isSecretName(name string) bool {
 	name = strings.ReplaceAll(strings.ToLower(name), " ", "_")
@@ -23,6 +17,12 @@ func isSecretName(name string) bool {
 		}
 	}
 	return false
+}
+
+// secretParts are parts of names whose values are secrets. One too many only costs a message.
+func secretParts() []string {
+	return []string{"pass", "pwd", "secret", "token", "credential", "community", "psk", "vault", "kennwort", "losung",
+		"private_key", "private-key", "privatekey", "api_key", "api-key", "apikey", "contrase", "senha", "heslo", "salasana"}
 }
 
 // isVault reports whether a value is a text that ansible-vault has encrypted.

@@ -14,9 +14,6 @@ type saved struct {
 	password                                 bool // there was one
 }
 
-// record returns the place of a record: these files have no lines.
-func (c *collector) record(number int) string { return fmt.Sprintf("%s: record %d", c.file, number) }
-
 // saved adds a router of an address book to the list, or says why not.
 func (c *collector) saved(number int, s saved) error {
 	place := c.record(number)
@@ -53,3 +50,6 @@ func (c *collector) saved(number int, s saved) error {
 	}
 	return c.add(r, s.note, where.host)
 }
+
+// record returns the place of a record: these files have no lines.
+func (c *collector) record(number int) string { return fmt.Sprintf("%s: record %d", c.file, number) }

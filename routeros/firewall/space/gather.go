@@ -109,12 +109,6 @@ func (g *gatherer) cutSource(r routeros.AddressRange) {
 	}
 }
 
-func (g *gatherer) cutDestination(r routeros.AddressRange) {
-	if r.First.IsValid() && r.First.Is4() == (g.space.Family == routeros.IPv4) {
-		g.destination.cut(r.First, r.Last)
-	}
-}
-
 // state cuts at everything that one state of the router tells apart.
 func (g *gatherer) state(s routeros.Snapshot) {
 	f := g.space.Family
@@ -156,30 +150,9 @@ func (g *gatherer) state(s routeros.Snapshot) {
 	}
 }
 
-// lists cuts at the entries of the lists that rules ask for. Entries that come and go cut nothing:
-// their list may hold anybody.
-func (g *gatherer) lists(rows []routeros.ListEntry) {
-	for i := range rows {
-		e := &rows[i]
-		src, dst := g.srcLists[e.List], g.dstLists[e.List]
-		if !src && !dst || e.Disabled {
-			continue
-		}
-		if e.Dynamic {
-			g.space.fillable[e.List] = true
-			continue
-		}
-		r, ok := e.Range()
-		if !ok { // a DNS name: the answers to it decide which addresses are in the list
-			g.space.fillable[e.List] = true
-			continue
-		}
-		if src {
-			g.cutSource(r)
-		}
-		if dst {
-			g.cutDestination(r)
-		}
+func (g *gatherer) cutDestination(r routeros.AddressRange) {
+	if r.First.IsValid() && r.First.Is4() == (g.space.Family == routeros.IPv4) {
+		g.destination.cut(r.First, r.Last)
 	}
 }
 
@@ -272,6 +245,33 @@ func (g *gatherer) finish() {
 		}
 		if i == 0 {
 			s.valid = s.diagram.minus(s.valid, s.diagram.spans(s.destination.axis, []span{s.destination.run(r.First, r.Last)}))
+		}
+	}
+}
+
+// lists cuts at the entries of the lists that rules ask for. Entries that come and go cut nothing:
+// their list may hold anybody.
+func (g *gatherer) lists(rows []routeros.ListEntry) {
+	for i := range rows {
+		e := &rows[i]
+		src, dst := g.srcLists[e.List], g.dstLists[e.List]
+		if !src && !dst || e.Disabled {
+			continue
+		}
+		if e.Dynamic {
+			g.space.fillable[e.List] = true
+			continue
+		}
+		r, ok := e.Range()
+		if !ok { // a DNS name: the answers to it decide which addresses are in the list
+			g.space.fillable[e.List] = true
+			continue
+		}
+		if src {
+			g.cutSource(r)
+		}
+		if dst {
+			g.cutDestination(r)
 		}
 	}
 }
