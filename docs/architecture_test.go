@@ -49,7 +49,7 @@ func layers() map[string]layer {
 		"plans/diff":              {ours: "plans plans/change plans/compile routeros"},
 		"plans/proof":             {ours: "plans plans/change plans/compile plans/diff plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/audit":             {ours: "plans plans/sequence plans/traffic routeros routeros/firewall routeros/firewall/space"},
-		"plans/lint":              {ours: "plans plans/audit plans/sequence routeros routeros/firewall"},
+		"plans/lint":              {ours: "plans plans/audit plans/form plans/sequence routeros routeros/firewall"},
 		"plans/expect":            {ours: "plans plans/audit plans/form plans/traffic routeros routeros/firewall routeros/firewall/space", theirs: "go.yaml.in/yaml/v3"},
 		"plans/remove":            {ours: "plans plans/change plans/compile plans/diff routeros"},
 		"plans/undo":              {ours: "plans/change routeros routeros/script"},

@@ -10,29 +10,33 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/expect"
 	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/lint"
 )
 
 func newSchema(e env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema [plan | inventory | tests]",
-		Short: "Print the JSON Schema of plans, inventories or tests",
-		Long: `Print the JSON Schema of plan files, of inventories, or of files with tests. Editors
-use it to complete and check them.`,
+		Use:   "schema [plan | inventory | tests | accept]",
+		Short: "Print the JSON Schema of plans, inventories, tests or accept files",
+		Long: `Print the JSON Schema of plan files, of inventories, of files with tests, or of accept
+files for audits. Editors use it to complete and check them.`,
 		Example: `  rosknock schema > rosknock-plan.schema.json
   rosknock schema inventory > rosknock-inventory.schema.json
-  rosknock schema tests > rosknock-tests.schema.json`,
-		Args:      atMost(1, "schema takes plan, inventory or tests"),
-		ValidArgs: []string{"plan", "inventory", "tests"},
+  rosknock schema tests > rosknock-tests.schema.json
+  rosknock schema accept > rosknock-accept.schema.json`,
+		Args:      atMost(1, "schema takes plan, inventory, tests or accept"),
+		ValidArgs: []string{"plan", "inventory", "tests", "accept"},
 		RunE: func(_ *cobra.Command, args []string) error {
 			text := plans.Schema()
 			switch {
 			case len(args) == 0 || args[0] == "plan":
 			case args[0] == "inventory":
 				text = inventory.Schema()
+			case args[0] == "accept":
+				text = lint.AcceptSchema()
 			case args[0] == "tests":
 				text = expect.Schema()
 			default:
-				return usagef("schema: there is none for %q: choose plan, inventory or tests", args[0])
+				return usagef("schema: there is none for %q: choose plan, inventory, tests or accept", args[0])
 			}
 			_, err := e.out.Write(text)
 			return err

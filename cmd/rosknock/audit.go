@@ -1,6 +1,11 @@
 package main
 
 import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
@@ -11,6 +16,7 @@ import (
 
 func newAudit(e env) *cobra.Command {
 	var export string
+	a := auditRun{}
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "Show who can reach what on a router, and what its knocks are worth",
@@ -22,28 +28,90 @@ withstand a scan; which rules do nothing; and other weaknesses. Nothing is writt
 An interface leads outside when it is in the list WAN, has a default route, or has a public address
 where no default route is known. It counts as the LAN when it is in the list LAN or has other
 addresses. What hangs on something that neither a packet nor the configuration tells is said with
-"perhaps". What is off is named, and what an export does not show is "not known".`,
+"perhaps". What is off is named, and what an export does not show is "not known".
+
+Of several routers, equal answers are shown once, the worst first; -v shows each router. For checks
+in a pipeline, --max-exposure and --exit-code make the exit code 4. What was decided on, with its
+reason, stands in an accept file: it is shown, and fails no check.`,
 		Example: `  rosknock audit -r admin@192.0.2.1
-  rosknock audit --export router.rsc -o json`,
+  rosknock audit --export router.rsc -o json
+  rosknock audit -i fleet.yaml --max-exposure LAN --accept audit-accept.yaml`,
 		Args: exactly(0, "audit takes no argument"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
-			r := e.shownBy(func(sink view.Sink) flow { return of[view.Audited]{view.AuditsOf(sink), audited} })
-			if err := readAll(c.Context(), e, export, operate.WithServers, nil, r); err != nil {
+			a.access = e
+			if err := a.prepare(); err != nil {
 				return err
 			}
-			return r.finish(c.Context())
+			return a.run(c.Context(), export)
 		}),
 	}
+	f := c.Flags()
+	f.StringVar(&a.widest, "max-exposure", "anyone", "exit code 4 when more than `WHO` reach something, perhaps or for sure: "+strings.Join(lint.Audiences(), ", "))
+	f.BoolVar(&a.strict, "exit-code", false, "exit code 4 when there is a finding to refuse, or a warning")
+	f.StringVar(&a.file, "accept", "", "findings and exposures that were decided on, from an accept `FILE.yaml`")
 	exportFlags(c, &export, nil)
 	return c
 }
 
-// audited looks at a router that was read.
-func audited(r operate.Result) view.Audited {
-	a := view.Audited{Result: r}
-	if r.Err == nil {
-		a.Report = audit.Router(*r.Snapshot)
-		a.Findings = lint.Router(*r.Snapshot, a.Report)
+// auditRun is an audit of routers.
+type auditRun struct {
+	access
+	widest   string // as it was written
+	most     lint.Audience
+	strict   bool
+	file     string // of acceptances
+	accepted []lint.Acceptance
+	refused  atomic.Bool
+}
+
+// prepare reads the accept file, and what may be exposed.
+func (a *auditRun) prepare() error {
+	i := slices.Index(lint.Audiences(), a.widest)
+	if i < 0 {
+		return usagef("--max-exposure %q: choose one of %s", a.widest, strings.Join(lint.Audiences(), ", "))
 	}
-	return a
+	a.most = lint.Audience(i)
+	if a.file == "" {
+		return nil
+	}
+	data, err := readFile(a.file, maxPlan)
+	if err != nil {
+		return invalid(err)
+	}
+	a.accepted, err = lint.ReadAccept(a.file, data)
+	return err
+}
+
+func (a *auditRun) run(ctx context.Context, export string) error {
+	r := &results{}
+	r.begin = func(routers int) ([]flow, error) {
+		return []flow{of[view.Audited]{view.AuditsOf(a.sink(r), routers == 1 || a.Verbose), a.audited}}, nil
+	}
+	if err := readAll(ctx, a.access, export, operate.WithServers, nil, r); err != nil {
+		return err
+	}
+	if err := r.end(); err != nil {
+		return err
+	}
+	if err := r.code(ctx); err != nil || !a.refused.Load() {
+		return err
+	}
+	return shown(exitRefused)
+}
+
+// audited looks at a router that was read.
+func (a *auditRun) audited(r operate.Result) view.Audited {
+	out := view.Audited{Result: r}
+	if r.Err != nil {
+		return out
+	}
+	out.Report = audit.Router(*r.Snapshot)
+	out.Findings = lint.Router(*r.Snapshot, out.Report)
+	out.Accepted = lint.Accepted(a.accepted, r.Name, a.Now(), out.Findings)
+	out.Decided = lint.Decided(a.accepted, r.Name, a.Now())
+	serious := func(f lint.Finding) bool { return f.Severity >= lint.Warn && out.Accepted[f] == "" }
+	if len(out.Exposed(a.most)) > 0 || a.strict && slices.ContainsFunc(out.Findings, serious) {
+		a.refused.Store(true)
+	}
+	return out
 }

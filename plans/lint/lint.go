@@ -120,6 +120,9 @@ func Rules() []Rule {
 		{"L50", Inform, "there is no permanent allow-list", FromPlan},
 		{"L51", Warn, "layer-7 matching, or very large lists", FromRouter},
 		{"L52", Warn, "the API in clear is reached from outside", FromRouter},
+		{"L53", Warn, "a stage of a knock is on the port of a service", FromRouter},
+		{"L54", Warn, "a list entry looks like addresses, and the router takes it for a name", FromRouter},
+		{"L55", Warn, "a server that strangers can abuse is reached by anyone", FromRouter},
 	}
 }
 
@@ -172,7 +175,9 @@ func Plan(p plans.Plan) []Finding {
 func Router(s routeros.Snapshot, report audit.Report) []Finding {
 	f := &finder{}
 	f.reach(s, report)
+	f.abused(report)
 	f.knocks(report)
+	f.stagePorts(s, report)
 	for _, family := range routeros.Families() {
 		f.tables(s, family)
 	}

@@ -135,6 +135,13 @@ func TestRules(t *testing.T) {
 		{"L50", sample{more: "firewall: {families: [ipv4]}\n"}, sample{}},
 		{"L51", sample{rules: "add chain=input action=accept protocol=udp layer7-protocol=x\n" + goodRules}, sample{rules: "add chain=input action=accept protocol=udp content=x\n" + goodRules}},
 		{"L52", sample{rules: "add chain=input action=accept protocol=tcp dst-port=8728\n" + goodRules}, sample{}},
+		{"L53", sample{rules: strings.ReplaceAll(knocks, "dst-port=4001", "dst-port=8291") + "add chain=input action=accept src-address-list=in\n" + rest}, sample{rules: knocks + "add chain=input action=accept src-address-list=in\n" + rest}},
+		{"L53", sample{rules: strings.ReplaceAll(knocks, "dst-port=4001", "dst-port=2222") + "add chain=input action=accept src-address-list=in\n" + rest + "/ip service\nset ssh port=2222\n"},
+			sample{rules: strings.ReplaceAll(knocks, "dst-port=4001", "dst-port=2222") + "add chain=input action=accept src-address-list=in\n" + rest + "/ip service\nset ssh port=2222 disabled=yes\n"}},
+		{"L54", sample{rules: goodRules + "/ip firewall address-list\nadd list=vips address=203.0.113.1-254\n"}, sample{rules: goodRules + "/ip firewall address-list\nadd list=vips address=203.0.113.1-203.0.113.254\nadd list=vips address=vpn.example.net\n"}},
+		{"L54", sample{rules: goodRules + "/ip firewall address-list\nadd list=vips address=203.0.113.0/33\n"}, sample{rules: goodRules + "/ip firewall address-list\nadd list=vips address=203.0.113.0/32\n"}},
+		{"L55", sample{rules: "add chain=input action=accept protocol=udp dst-port=53\n" + goodRules + "/ip dns\nset allow-remote-requests=yes\n"}, sample{rules: "add chain=input action=accept protocol=udp dst-port=53\n" + goodRules}},
+		{"L55", sample{rules: "add chain=input action=accept protocol=tcp dst-port=23\n" + goodRules}, sample{rules: "add chain=input action=accept protocol=tcp dst-port=23 src-address=198.51.100.7\n" + goodRules}},
 	}
 	tested := map[string]bool{"L34": true, "L35": true, "L42": true} // below
 	for _, test := range tests {

@@ -117,6 +117,7 @@ func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 			f.add("L51", place(family, r), "it matches by layer 7", "that needs much CPU, and buffers the beginning of every connection", "use content")
 		}
 	}
+	f.names(s, family)
 	f.large(s, family)
 }
 

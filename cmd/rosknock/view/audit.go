@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/sequence"
 	"github.com/rosknock/rosknock/routeros"
@@ -17,24 +18,36 @@ import (
 type Audited struct {
 	operate.Result
 	audit.Report
+	// Accepted are the findings that were decided on, with the reason; Decided are the names of what
+	// may be exposed.
+	Accepted map[lint.Finding]string
+	Decided  map[string]bool
 }
 
-// AuditsOf takes audits.
-func AuditsOf(sink Sink) *Flow[Audited] {
+// AuditsOf takes audits. In full they are told of one router; of several, people see what is equal
+// once.
+func AuditsOf(sink Sink, full bool) *Flow[Audited] {
+	s := auditStyle{sink.Style}
 	return newFlow(sink, kind[Audited]{
 		command: "audit",
 		json:    func(a Audited) any { return sink.auditJSON(a) },
 		header:  []string{"router", "name", "protocol", "ports", "family", "reached-by"},
 		cells:   Audited.cells,
-		text: passages[Audited]{between: "\n", one: func(w io.Writer, a Audited) error {
-			head(w, a.Result, sink.Style)
-			if a.Err != nil {
-				Say(w, "%s\n", wrap(clean(reason(a.Err)), sink.Width, 2))
-				return nil //nolint:nilerr // the router's error is what is written
-			}
-			return a.text(w, sink.Style)
-		}},
+		text:    lines[Audited, auditLine]{line: func(a Audited) auditLine { return s.line(a, full) }, all: fleetText{s, full}.all},
 	})
+}
+
+// auditStyle writes audits.
+type auditStyle struct{ Style }
+
+// one writes the audit of one router in full.
+func (s auditStyle) one(w io.Writer, a Audited) {
+	head(w, a.Result, s.Style)
+	if a.Err != nil {
+		Say(w, "%s\n", wrap(clean(reason(a.Err)), s.Width, 2))
+		return
+	}
+	s.text(w, a)
 }
 
 func (a Audited) cells() [][]string {
@@ -48,10 +61,8 @@ func (a Audited) cells() [][]string {
 	return rows
 }
 
-func (a Audited) text(w io.Writer, s Style) error {
-	if err := a.reachTable(s.Width).text(w, s.Width); err != nil {
-		return err
-	}
+func (s auditStyle) text(w io.Writer, a Audited) {
+	_ = a.reachTable(s.Width).text(w, s.Width) // to memory
 	Say(w, "\n")
 	for _, line := range a.unlisted() {
 		Say(w, "%s\n", wrap(clean(line), s.Width, 2))
@@ -59,22 +70,31 @@ func (a Audited) text(w io.Writer, s Style) error {
 	for _, f := range a.Families() {
 		Say(w, "%s\n", wrap(clean(openText(a.Report, f)), s.Width, 2))
 	}
-	section(w, "knocks", len(a.Knocks), "no knock rules", s)
+	section(w, "knocks", len(a.Knocks), "no knock rules", s.Style)
 	for _, k := range a.Knocks {
 		s.knock(w, k)
 	}
-	section(w, "rules that do nothing", len(a.Dead), "none", s)
+	section(w, "rules that do nothing", len(a.Dead), "none", s.Style)
 	for _, d := range a.Dead {
 		Say(w, "%s\n", wrap(visiblef("%s %s: %s", d.Menu, d.Rule, d.Why), s.Width, 2))
 	}
-	section(w, "findings", len(a.Findings), "nothing", s)
+	section(w, "findings", len(a.Findings), "nothing", s.Style)
 	for _, f := range a.Findings {
-		s.finding(w, "  ", f, "")
+		s.accepted(w, f, a.Accepted[f])
 	}
 	for _, n := range a.Notes {
 		Say(w, "%s\n", wrap(clean("note: "+n), s.Width, 2))
 	}
-	return nil
+}
+
+// accepted writes a finding, and the reason for which it was accepted, if it was.
+func (s auditStyle) accepted(w io.Writer, f lint.Finding, reason string) {
+	if reason == "" {
+		s.finding(w, "  ", f, "")
+		return
+	}
+	s.finding(w, "  ", f, "accepted")
+	Say(w, "%s\n", wrap(clean("accepted: "+reason), s.Width, 6))
 }
 
 // reachTable has a row for what runs, and for services and VPNs that may. The last column is wrapped,
@@ -381,7 +401,9 @@ func (s Style) auditJSON(a Audited) jsonAudit {
 		j.Dead = append(j.Dead, jsonDead{string(d.Menu), d.Rule, d.Why})
 	}
 	for _, f := range a.Findings {
-		j.Lint = append(j.Lint, findingJSON(f))
+		one := findingJSON(f)
+		one.Accepted = a.Accepted[f]
+		j.Lint = append(j.Lint, one)
 	}
 	return j
 }

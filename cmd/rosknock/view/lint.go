@@ -202,10 +202,11 @@ type jsonFinding struct {
 	What     string `json:"what"`
 	Why      string `json:"why"`
 	Remedy   string `json:"remedy"`
+	Accepted string `json:"accepted,omitempty"` // the reason for which it was accepted
 }
 
 func findingJSON(f lint.Finding) jsonFinding {
-	return jsonFinding{f.ID, f.Severity.String(), f.Place, f.What, f.Why, f.Remedy}
+	return jsonFinding{f.ID, f.Severity.String(), f.Place, f.What, f.Why, f.Remedy, ""}
 }
 
 // brief names findings by their ids alone.

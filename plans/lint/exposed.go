@@ -1,0 +1,70 @@
+package lint
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosknock/rosknock/plans/audit"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// abuse is what strangers do with a server that answers them, and what helps.
+type abuse struct{ why, remedy string }
+
+// abuses are the servers and services, by their names in an audit, that no stranger needs.
+func abuses() map[string]abuse {
+	drop := "drop it in input for all but your own networks"
+	return map[string]abuse{
+		"dns":             {"an open resolver takes part in attacks on others, and providers block it", "drop udp/53 and tcp/53 from outside, or set allow-remote-requests=no"},
+		"snmp":            {"who guesses the community reads the whole configuration of its networks, and forged packets turn its answers on others", "limit the addresses of the community, or " + drop},
+		"ntp":             {"forged packets turn its answers on others", drop},
+		"web-proxy":       {"strangers browse with your address", drop + ", or switch the proxy off"},
+		"socks":           {"strangers send mail and attacks with your address", drop + ", or switch it off"},
+		"bandwidth-test":  {"one client fills the line and the CPU", "/tool/bandwidth-server set enabled=no, or " + drop},
+		"upnp":            {"strangers open ports to hosts behind the router", "let UPnP answer on inner interfaces only"},
+		"smb":             {"files are offered to the internet", "limit its interfaces, or " + drop},
+		"tftp":            {"files are offered to the internet", "limit its ip-addresses, or " + drop},
+		"radius-incoming": {"who knows the secret cuts sessions off", drop},
+		"telnet":          {"the password crosses the internet in clear", "switch telnet off, and use ssh"},
+		"ftp":             {"the password crosses the internet in clear", "switch ftp off, and use ssh"},
+	}
+}
+
+// abused names the servers that answer strangers, as a fact.
+func (f *finder) abused(report audit.Report) {
+	all := abuses()
+	for _, r := range report.Reach {
+		one, listed := all[r.Name]
+		anyone := slices.ContainsFunc(r.By, func(by audit.By) bool { return by.Who == audit.Anyone && !by.Perhaps })
+		if listed && anyone {
+			f.add("L55", fmt.Sprintf("%s, %s/%s", r.Name, r.Protocol, r.Ports), "anyone reaches it over "+r.Family.String(), one.why, one.remedy)
+		}
+	}
+}
+
+// stagePorts checks that no stage of a knock is on the port of a service that runs: who uses the
+// service knocks by accident, and who knocks is answered.
+func (f *finder) stagePorts(s routeros.Snapshot, report audit.Report) {
+	for _, k := range report.Knocks {
+		for i, step := range k.Steps {
+			for _, service := range s.Services {
+				if step.Protocol == "tcp" && !service.Disabled && !service.Dynamic && !service.Connection && int(service.Port) >= int(step.First) && int(service.Port) <= int(step.Last) {
+					f.add("L53", "list "+k.List, fmt.Sprintf("stage %d is on the port of a service that runs: %s", i+1, service.Name),
+						"who uses the service knocks without knowing, and a scanner tries its port first", "give the stage a port of its own")
+				}
+			}
+		}
+	}
+}
+
+// names finds entries of address lists that look like addresses and are none: the router takes what it
+// can't read for a host name, so nobody is in it (routeros-facts § 15).
+func (f *finder) names(s routeros.Snapshot, family routeros.Family) {
+	for _, e := range s.Entries[family.AddressList()] {
+		if _, ok := e.Range(); ok || e.Disabled || strings.Trim(e.Address, "0123456789.:/-") != "" || e.Address == "" {
+			continue
+		}
+		f.add("L54", "list "+e.List, "the entry "+e.Address+" is no address, no prefix and no range, so it is taken for a host name", "nobody is in it: whom it means is not let in, or not kept out", "write a whole range, such as 203.0.113.1-203.0.113.254, or a prefix")
+	}
+}
