@@ -59,12 +59,24 @@ func (f *finder) stagePorts(s routeros.Snapshot, report audit.Report) {
 }
 
 // names finds entries of address lists that look like addresses and are none: the router takes what it
-// can't read for a host name, so nobody is in it (routeros-facts § 15).
+// can't read for a host name, so nobody is in it (routeros-facts § 3).
 func (f *finder) names(s routeros.Snapshot, family routeros.Family) {
+	var lists []string
+	wrong := map[string][]string{} // by list
 	for _, e := range s.Entries[family.AddressList()] {
 		if _, ok := e.Range(); ok || e.Disabled || strings.Trim(e.Address, "0123456789.:/-") != "" || e.Address == "" {
 			continue
 		}
-		f.add("L54", "list "+e.List, "the entry "+e.Address+" is no address, no prefix and no range, so it is taken for a host name", "nobody is in it: whom it means is not let in, or not kept out", "write a whole range, such as 203.0.113.1-203.0.113.254, or a prefix")
+		if wrong[e.List] == nil {
+			lists = append(lists, e.List)
+		}
+		wrong[e.List] = append(wrong[e.List], e.Address)
+	}
+	for _, list := range lists {
+		what := "the entry " + wrong[list][0] + " is"
+		if more := len(wrong[list]) - 1; more > 0 {
+			what = fmt.Sprintf("the entry %s and %d more are", wrong[list][0], more)
+		}
+		f.add("L54", "list "+list, what+" no address, no prefix and no range, so the router takes that for a host name", "nobody is in it: whom it means is not let in, or not kept out", "write a whole range, such as 203.0.113.1-203.0.113.254, or a prefix")
 	}
 }
