@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -32,10 +33,12 @@ addresses. What hangs on something that neither a packet nor the configuration t
 
 Of several routers, equal answers are shown once, the worst first; -v shows each router. For checks
 in a pipeline, --max-exposure and --exit-code make the exit code 4. What was decided on, with its
-reason, stands in an accept file: it is shown, and fails no check.`,
+reason, stands in an accept file: it is shown, and fails no check. --since shows what changed since
+an earlier audit alone.`,
 		Example: `  rosknock audit -r admin@192.0.2.1
   rosknock audit --export router.rsc -o json
-  rosknock audit -i fleet.yaml --max-exposure LAN --accept audit-accept.yaml`,
+  rosknock audit -i fleet.yaml --max-exposure LAN --accept audit-accept.yaml
+  rosknock audit -i fleet.yaml --since last-week.json`,
 		Args: exactly(0, "audit takes no argument"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			a.access = e
@@ -49,9 +52,13 @@ reason, stands in an accept file: it is shown, and fails no check.`,
 	f.StringVar(&a.widest, "max-exposure", "anyone", "exit code 4 when more than `WHO` reach something, perhaps or for sure: "+strings.Join(lint.Audiences(), ", "))
 	f.BoolVar(&a.strict, "exit-code", false, "exit code 4 when there is a finding to refuse, or a warning")
 	f.StringVar(&a.file, "accept", "", "findings and exposures that were decided on, from an accept `FILE.yaml`")
+	f.StringVar(&a.since, "since", "", "show what changed since an earlier audit, a `FILE.json` of -o json")
 	exportFlags(c, &export, nil)
 	return c
 }
+
+// maxAudits bounds a file of earlier audits: some 10 KB a router.
+const maxAudits = 256 << 20
 
 // auditRun is an audit of routers.
 type auditRun struct {
@@ -60,6 +67,8 @@ type auditRun struct {
 	most     lint.Audience
 	strict   bool
 	file     string // of acceptances
+	since    string // a file of an earlier audit
+	earlier  *view.Earlier
 	accepted []lint.Acceptance
 	refused  atomic.Bool
 }
@@ -71,6 +80,17 @@ func (a *auditRun) prepare() error {
 		return usagef("--max-exposure %q: choose one of %s", a.widest, strings.Join(lint.Audiences(), ", "))
 	}
 	a.most = lint.Audience(i)
+	if a.since != "" {
+		data, err := readFile(a.since, maxAudits)
+		if err != nil {
+			return invalid(err)
+		}
+		earlier, err := view.ReadAudits(data)
+		if err != nil {
+			return invalid(fmt.Errorf("%s: %w", a.since, err))
+		}
+		a.earlier = &earlier
+	}
 	if a.file == "" {
 		return nil
 	}
@@ -85,7 +105,7 @@ func (a *auditRun) prepare() error {
 func (a *auditRun) run(ctx context.Context, export string) error {
 	r := &results{}
 	r.begin = func(routers int) ([]flow, error) {
-		return []flow{of[view.Audited]{view.AuditsOf(a.sink(r), routers == 1 || a.Verbose), a.audited}}, nil
+		return []flow{of[view.Audited]{view.AuditsOf(a.sink(r), routers == 1 || a.Verbose, a.earlier), a.audited}}, nil
 	}
 	if err := readAll(ctx, a.access, export, operate.WithServers, nil, r); err != nil {
 		return err

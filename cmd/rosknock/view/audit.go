@@ -25,16 +25,30 @@ type Audited struct {
 }
 
 // AuditsOf takes audits. In full they are told of one router; of several, people see what is equal
-// once.
-func AuditsOf(sink Sink, full bool) *Flow[Audited] {
+// once. With an earlier audit they see what changed since.
+func AuditsOf(sink Sink, full bool, earlier *Earlier) *Flow[Audited] {
 	s := auditStyle{sink.Style}
-	return newFlow(sink, kind[Audited]{
+	k := kind[Audited]{
 		command: "audit",
-		json:    func(a Audited) any { return sink.auditJSON(a) },
+		json:    func(a Audited) any { return s.json(a, earlier) },
 		header:  []string{"router", "name", "protocol", "ports", "family", "reached-by"},
 		cells:   Audited.cells,
 		text:    lines[Audited, auditLine]{line: func(a Audited) auditLine { return s.line(a, full) }, all: fleetText{s, full}.all},
-	})
+	}
+	if earlier != nil {
+		since := sinceText{s, *earlier}
+		k.text = lines[Audited, sinceLine]{line: since.line, all: since.all}
+	}
+	return newFlow(sink, k)
+}
+
+func (s auditStyle) json(a Audited, earlier *Earlier) jsonAudit {
+	out := s.auditJSON(a)
+	if earlier != nil && a.Err == nil {
+		since := earlier.since(out)
+		out.Since = &since
+	}
+	return out
 }
 
 // auditStyle writes audits.
@@ -336,6 +350,7 @@ type jsonAudit struct {
 	Dead     []jsonDead    `json:"dead"`
 	Lint     []jsonFinding `json:"lint"`
 	Notes    []string      `json:"notes"`
+	Since    *jsonSince    `json:"since,omitempty"` // what changed, with --since
 	Error    string        `json:"error"`
 }
 

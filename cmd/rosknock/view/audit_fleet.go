@@ -12,7 +12,6 @@ import (
 
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/routeros"
 )
 
 // auditLine is what people see of one router among others.
@@ -53,14 +52,7 @@ func (s auditStyle) line(a Audited, full bool) auditLine {
 		if len(r.By) == 0 {
 			continue
 		}
-		who := string(r.By[0].Who)
-		if r.By[0].Perhaps {
-			who = "perhaps " + who
-		}
-		if r.State == routeros.ServerUnknown {
-			who += "; not known whether it runs"
-		}
-		l.Exposures = append(l.Exposures, exposure{r.Name, portText(r), familyText(r), who, lint.Rank(r)})
+		l.Exposures = append(l.Exposures, exposure{r.Name, portText(r), familyText(r), whoOf(reachJSON(r)), lint.Rank(r)})
 	}
 	for _, f := range a.Findings {
 		l.Found = append(l.Found, found{f, a.Accepted[f]})
@@ -101,14 +93,7 @@ func (s fleetText) all(w io.Writer, all iter.Seq[auditLine]) error {
 	if s.full {
 		return nil
 	}
-	for _, why := range ordered(failed, func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(failed[b]), len(failed[a])), strings.Compare(a, b))
-	}) {
-		Say(w, "%s\n", wrap(clean(fmt.Sprintf("not read: %s: %s", failed[why].of(0), why)), s.Width, 2))
-	}
-	if unread > 0 {
-		Say(w, "\n")
-	}
+	s.unread(w, failed)
 	if unread < len(routers) {
 		if err := exposureTable(exposed, len(routers)-unread, s.Width).text(w, s.Width); err != nil {
 			return err
@@ -122,6 +107,18 @@ func (s fleetText) all(w io.Writer, all iter.Seq[auditLine]) error {
 	}
 	Say(w, "; -v shows each of them\n")
 	return nil
+}
+
+// unread names the routers that were not read, with the reasons.
+func (s auditStyle) unread(w io.Writer, failed map[string]names) {
+	for _, why := range ordered(failed, func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(failed[b]), len(failed[a])), strings.Compare(a, b))
+	}) {
+		Say(w, "%s\n", wrap(clean(fmt.Sprintf("not read: %s: %s", failed[why].of(0), why)), s.Width, 2))
+	}
+	if len(failed) > 0 {
+		Say(w, "\n")
+	}
 }
 
 // exposureTable has a row for each exposure, the worst first, and of equal ones that of most routers.
