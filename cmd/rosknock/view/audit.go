@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
@@ -121,9 +120,7 @@ func (a Audited) reachTable(width int) table {
 			t.rows = append(t.rows, []string{r.Name, portText(r), familyText(r), reachedBy(r)})
 		}
 	}
-	widths := t.widths(utf8.RuneCountInString)
-	last := len(widths) - 1
-	return t.folded(last, max(24, width-total(widths[:last])-gap))
+	return t.lastFolded(width)
 }
 
 func inTable(r audit.Reach) bool {

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
@@ -130,9 +129,7 @@ func exposureTable(exposed map[exposure]names, read, width int) table {
 	}) {
 		t.rows = append(t.rows, []string{e.Name, e.Port, e.Family, e.Who, exposed[e].of(read)})
 	}
-	widths := t.widths(utf8.RuneCountInString)
-	last := len(widths) - 1
-	return t.folded(last, max(24, width-total(widths[:last])-gap))
+	return t.lastFolded(width)
 }
 
 func ordered[K comparable](of map[K]names, compare func(a, b K) int) []K {

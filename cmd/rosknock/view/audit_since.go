@@ -10,7 +10,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Earlier are the audits of an earlier run, as its JSON holds them.
@@ -222,9 +221,7 @@ func changeTable(changes map[jsonShift]names, read, width int) table {
 	}) {
 		t.rows = append(t.rows, []string{c.Name, cmp.Or(c.Port, "-"), c.Family, cmp.Or(c.Was, "-"), cmp.Or(c.Is, "-"), changes[c].of(read)})
 	}
-	widths := t.widths(utf8.RuneCountInString)
-	last := len(widths) - 1
-	return t.folded(last, max(24, width-total(widths[:last])-gap))
+	return t.lastFolded(width)
 }
 
 // moved lists findings that came or went, each with its routers.

@@ -100,6 +100,13 @@ func (t table) folded(column, width int) table {
 	}}
 }
 
+// lastFolded wraps the last column at what the others leave of a width.
+func (t table) lastFolded(width int) table {
+	widths := t.widths(utf8.RuneCountInString)
+	last := len(widths) - 1
+	return t.folded(last, max(24, width-total(widths[:last])-gap))
+}
+
 // foldedCell breaks a cell into lines, between words where it can be.
 func foldedCell(cell string, width int) []string {
 	var lines []string
