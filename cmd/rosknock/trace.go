@@ -189,8 +189,8 @@ func (l listed) Contains(f routeros.Family, list string, a netip.Addr, at time.T
 	return a == l.source && slices.Contains(l.lists, list) || l.AddressLists.Contains(f, list, a, at)
 }
 
-// readAll reads an export, or every router of the command line. A router that fails stops none. then, where it is not nil, looks at each that was
-// read.
+// readAll reads an export, or every router of the command line. A router that fails stops none. then,
+// where it is not nil, looks at each that was read.
 func readAll(ctx context.Context, e access, export string, extent operate.Extent, then func(operate.Result) operate.Result, to *results) error {
 	if then == nil {
 		then = func(r operate.Result) operate.Result { return r }

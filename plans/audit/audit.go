@@ -159,7 +159,7 @@ func (r Report) Doubtful(f routeros.Family) (reached, untold []string) {
 	return reached, untold
 }
 
-// runs reports whether it counts as running: services of which nothing is known do.
+// runs reports whether it counts as running: services about which nothing is known do.
 func (r Reach) runs() bool {
 	return r.State == routeros.ServerOn || r.State == routeros.ServerUnknown && r.Kind != Server
 }

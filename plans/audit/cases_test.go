@@ -194,8 +194,8 @@ func TestCasesFound(t *testing.T) {
 	}
 }
 
-// TestCorpusDoubts: on strangers' exports there is no panic, and nothing is said to be shut of which nothing
-// is known.
+// TestCorpusDoubts: on strangers' exports there is no panic, and what is not known is not said to be
+// shut.
 func TestCorpusDoubts(t *testing.T) {
 	root := os.Getenv("ROSKNOCK_SHARED")
 	if root == "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/routeros/rsc"
 )
 
-// TestNetworks: a door with a list of networks keeps every promise, whoever is in that list; the
+// TestNetworks: a door with a list of networks keeps every promise, whatever is in that list; the
 // proof says which networks come in without a knock, and refuses a rule that adds to the list.
 func TestNetworks(t *testing.T) {
 	const table = "/ip address\nadd address=198.51.100.1/24 interface=ether1\n/ip firewall filter\nadd chain=input action=accept connection-state=established,related,untracked\nadd chain=input action=drop\n"

@@ -185,7 +185,7 @@ func (tu tunnels) remedy(peer routeros.Peer) string {
 	return fmt.Sprintf("write allow.addresses: [%s], or let a door open the VPN with opens: [%s]", peer.Endpoint, vpnName(peer.Kind))
 }
 
-// packetsOpenable are the packets that doors open, whoever sends them.
+// packetsOpenable are the packets that doors open, from any source.
 func (tu tunnels) packetsOpenable() space.Set {
 	var out space.Set
 	for _, opened := range tu.doors {

@@ -158,8 +158,8 @@ func rules(rows []routeros.Attributes) []routeros.Rule {
 }
 
 // Doors finds the doors among the rules of one filter table: stage rules fill lists, and the list
-// that an open rule accepts is the trusted one; that of networks has a rule of its own; rules for stages out of order and decoys fill the
-// quarantine. A disabled door counts too.
+// that an open rule accepts is the trusted one; that of networks has a rule of its own; rules for
+// stages out of order and decoys fill the quarantine. A disabled door counts too.
 func Doors(f routeros.Family, table []routeros.Rule) []Door {
 	var doors []Door
 	at := func(plan, name string) *Door {
