@@ -98,7 +98,7 @@ func TestCompletion(t *testing.T) {
 		{"trusted ", "add list revoke watch", noFile},
 		{"help trusted re", "revoke", noFile},
 		{"completion ", "bash zsh fish powershell", noFile},
-		{"schema ", "plan inventory tests", noFile},
+		{"schema ", "plan inventory tests accept", noFile},
 		{"diff ", "yaml yml", endings},
 		{"apply ", "yaml yml", endings},
 		{"diff branch.yaml ", "", noFile},

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -9,7 +10,6 @@ import (
 	"errors"
 	"math/big"
 	"net"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,54 +169,57 @@ func TestForbidden(t *testing.T) {
 	}
 }
 
-// turns counts how often a connection goes from sending to receiving: what each costs is a round
-// trip.
-type turns struct {
+// distant is a connection over which what is sent arrives a second later, all that is on its way
+// at once; answers need no time. So the clock of a bubble counts round trips in seconds.
+type distant struct {
 	net.Conn
-	mu   sync.Mutex
-	sent bool
-	n    int
+	sent chan parcel
+	over chan struct{} // closed when nothing is on its way any more
 }
 
-func (c *turns) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	c.sent = true
-	c.mu.Unlock()
-	return c.Conn.Write(p)
+type parcel struct {
+	due  time.Time
+	data []byte
 }
 
-func (c *turns) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.sent && n > 0 {
-		c.sent = false
-		c.n++
-	}
-	return n, err
+func farther(near net.Conn) *distant {
+	c := &distant{Conn: near, sent: make(chan parcel, 1000), over: make(chan struct{})}
+	go func() {
+		defer close(c.over)
+		for p := range c.sent {
+			time.Sleep(time.Until(p.due))
+			_, _ = near.Write(p.data) // nobody may read it any more
+		}
+	}()
+	return c
+}
+
+func (c *distant) Write(p []byte) (int, error) {
+	c.sent <- parcel{time.Now().Add(time.Second), bytes.Clone(p)}
+	return len(p), nil
 }
 
 // TestRoundTrips: with TLS 1.2, a login and a snapshot cost four after the TCP handshake.
 func TestRoundTrips(t *testing.T) {
-	address := simtest.Listen(t, sim.New(sim.Options{}), &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12})
-	counted := new(turns)
-	s, err := api.Dial(t.Context(), api.Target{Address: address, User: "admin", Trust: api.Trust{Insecure: true}}, "",
-		api.Options{Dial: func(ctx context.Context, network, address string) (conn net.Conn, err error) {
-			counted.Conn, err = new(net.Dialer).DialContext(ctx, network, address)
-			return counted, err
-		}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if _, err := s.Snapshot(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	counted.mu.Lock()
-	defer counted.mu.Unlock()
-	if counted.n != 4 {
-		t.Errorf("%d round trips after the TCP handshake", counted.n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		router, config := sim.New(sim.Options{}), &tls.Config{Certificates: []tls.Certificate{certificate(t)}, MaxVersion: tls.VersionTLS12}
+		go router.ServeConn(t.Context(), tls.Server(far, config))
+		way, begun := farther(near), time.Now()
+		defer func() { near.Close(); close(way.sent); <-way.over }()
+		s, err := api.Dial(t.Context(), api.Target{Address: "192.0.2.1:8729", User: "admin", Trust: api.Trust{Insecure: true}}, "",
+			api.Options{Dial: func(context.Context, string, string) (net.Conn, error) { return way, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Snapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if trips := time.Since(begun); trips != 4*time.Second {
+			t.Errorf("a second for each round trip: %s", trips)
+		}
+		_ = s.Close()
+	})
 }
 
 // TestPlainRSA: a router that knows no key exchange but RSA's can be reached (routeros-facts §

@@ -28,7 +28,7 @@ func (s *Session) SnapshotWith(ctx context.Context, also ...routeros.Command) (r
 
 // SnapshotWithNTP is [Session.Snapshot] with the state of the NTP client, in the same batch.
 func (s *Session) SnapshotWithNTP(ctx context.Context) (routeros.Snapshot, error) {
-	snapshot, _, err := s.snapshot(ctx, append(snapshotParts(), part{routeros.NTPMenu, mayHide, fillNTP}))
+	snapshot, _, err := s.snapshot(ctx, append(snapshotParts(), part{menu: routeros.NTPMenu, need: mayHide, fill: fillNTP}))
 	return snapshot, err
 }
 
@@ -37,7 +37,7 @@ func (s *Session) SnapshotWithNTP(ctx context.Context) (routeros.Snapshot, error
 func (s *Session) SnapshotWithServers(ctx context.Context) (routeros.Snapshot, error) {
 	parts := snapshotParts()
 	for _, m := range routeros.ServerMenus() {
-		parts = append(parts, part{m, mayFail, fillSettings})
+		parts = append(parts, part{menu: m, need: mayFail, fill: fillSettings, setting: true})
 	}
 	snapshot, _, err := s.snapshot(ctx, parts)
 	return snapshot, err
@@ -68,9 +68,9 @@ func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, 
 			}
 			var missing *UnknownMenuError
 			switch lacks := errors.As(err, &missing); {
-			case p.isSetting() && lacks:
+			case p.setting && lacks:
 				_ = fillSettings(&snapshot, p.menu, routeros.Lacks())
-			case p.isSetting(), !lacks && slices.Contains(routeros.NetworkMenus(), p.menu), p.identifies() && !isAnswer(err):
+			case p.setting, !lacks && slices.Contains(routeros.NetworkMenus(), p.menu), p.identifies() && !isAnswer(err):
 				snapshot.Untold = append(snapshot.Untold, p.menu)
 			}
 			continue
@@ -106,18 +106,17 @@ type part struct {
 	menu routeros.Menu
 	need need
 	fill func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
+	// setting says that it is about the router's own servers.
+	setting bool
 }
 
 // mostSplit bounds a menu with values that are lists: a comma list takes sixteen times its size
 // once it is split. Such menus have a few rows of a few names or prefixes.
 const mostSplit = 1 << 20
 
-// isSetting reports whether a part is about the router's own servers.
-func (p part) isSetting() bool { return slices.Contains(routeros.ServerMenus(), p.menu) }
-
 // print is the command that reads a part.
 func (p part) print() routeros.Command {
-	if p.isSetting() {
+	if p.setting {
 		return routeros.ServerPrint(p.menu)
 	}
 	return routeros.NetworkPrint(p.menu)
@@ -144,28 +143,28 @@ func (p part) read(s *routeros.Snapshot, rows []routeros.Attributes) error {
 
 func snapshotParts() []part {
 	parts := []part{
-		{routeros.Resource, required, fillResource},
-		{routeros.Identity, mayHide, fillIdentity},
-		{routeros.Clock, mayHide, fillClock},
-		{routeros.ServiceMenu, required, fillServices},
-		{routeros.InterfaceMenu, mayLack, fillInterfaces},
-		{routeros.InterfaceLists, mayLack, fillInterfaceLists},
-		{routeros.ListMembers, mayLack, fillMembers},
-		{routeros.UserActive, mayHide, fillActive},
-		{routeros.RouterBoard, mayFail, fillRouterBoard},
-		{routeros.License, mayFail, fillLicense},
+		{menu: routeros.Resource, need: required, fill: fillResource},
+		{menu: routeros.Identity, need: mayHide, fill: fillIdentity},
+		{menu: routeros.Clock, need: mayHide, fill: fillClock},
+		{menu: routeros.ServiceMenu, need: required, fill: fillServices},
+		{menu: routeros.InterfaceMenu, need: mayLack, fill: fillInterfaces},
+		{menu: routeros.InterfaceLists, need: mayLack, fill: fillInterfaceLists},
+		{menu: routeros.ListMembers, need: mayLack, fill: fillMembers},
+		{menu: routeros.UserActive, need: mayHide, fill: fillActive},
+		{menu: routeros.RouterBoard, need: mayFail, fill: fillRouterBoard},
+		{menu: routeros.License, need: mayFail, fill: fillLicense},
 	}
 	filter := map[routeros.Family]need{routeros.IPv4: required, routeros.IPv6: mayLack} // without its package, RouterOS 6 has no IPv6
 	for _, f := range routeros.Families() {
 		parts = append(parts,
-			part{f.Filter(), filter[f], fillRules},
-			part{f.NAT(), mayLack, fillRules},
-			part{f.Raw(), mayLack, fillRules},
-			part{f.AddressList(), mayLack, fillEntries},
-			part{f.Address(), mayLack, fillAddresses})
+			part{menu: f.Filter(), need: filter[f], fill: fillRules},
+			part{menu: f.NAT(), need: mayLack, fill: fillRules},
+			part{menu: f.Raw(), need: mayLack, fill: fillRules},
+			part{menu: f.AddressList(), need: mayLack, fill: fillEntries},
+			part{menu: f.Address(), need: mayLack, fill: fillAddresses})
 	}
 	for _, m := range routeros.NetworkMenus() {
-		parts = append(parts, part{m, mayFail, fillNetwork})
+		parts = append(parts, part{menu: m, need: mayFail, fill: fillNetwork})
 	}
 	return parts
 }
