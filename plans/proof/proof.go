@@ -178,13 +178,14 @@ func Prove(before routeros.Snapshot, want compile.RuleSet, changes change.Change
 	if want.Removes {
 		p.doubtful = p.foreignRules(before)
 	}
+	checks := []func(*prover){}
 	for _, t := range want.Tables {
 		if want.Removes {
-			p.checkRemoval(t)
+			checks = append(checks, func(p *prover) { p.checkRemoval(t) })
 			continue
 		}
-		p.checkFamily(t)
+		checks = append(checks, func(p *prover) { p.checkFamily(t) })
 	}
-	p.checkConverges()
+	p.sideBySide(append(checks, (*prover).checkConverges)...)
 	return p.proof
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/compile"
@@ -33,6 +34,40 @@ func newProver(before routeros.Snapshot, want compile.RuleSet, changes change.Ch
 		p.leaveOut(KeepOperator, "the operator's address is unknown: name yours with --operator")
 	}
 	return p
+}
+
+// sideBySide makes checks at once, each with a proof of its own, and adds what they found in their
+// order: the families of addresses have no packet in common.
+func (p *prover) sideBySide(checks ...func(*prover)) {
+	parts := make([]prover, len(checks))
+	var all sync.WaitGroup
+	for i, check := range checks {
+		parts[i] = *p
+		parts[i].proof = Proof{}
+		all.Go(func() { check(&parts[i]) })
+	}
+	all.Wait()
+	for _, part := range parts {
+		p.add(part.proof)
+	}
+}
+
+// add takes over what a part of the proof has found.
+func (p *prover) add(part Proof) {
+	for _, f := range slices.Concat(part.Failures, part.Accepted) {
+		p.fail(f)
+	}
+	for _, text := range part.Notes {
+		p.note(text)
+	}
+	for which, why := range part.Unasked {
+		p.leaveOut(which, why)
+	}
+	p.proof.Classes += part.Classes
+	p.proof.Doors = append(p.proof.Doors, part.Doors...)
+	p.proof.Overrides = append(p.proof.Overrides, part.Overrides...)
+	p.proof.Peers = append(p.proof.Peers, part.Peers...)
+	p.proof.Opens = append(p.proof.Opens, part.Opens...)
 }
 
 // checkFit: steps that do not fit the router can't be followed, and nobody can accept them.

@@ -43,6 +43,14 @@ type diagram struct {
 	cache []cached
 	limit int
 	full  bool // the limit was reached: nothing computed since can be relied on
+	// memo holds what the walk under way, the turn-th, has computed for a node.
+	memo []remembered
+	turn uint32
+}
+
+type remembered struct {
+	turn   uint32
+	result ref
 }
 
 // mostNodes bounds the memory of one space to some 100 MiB.
@@ -202,14 +210,17 @@ func (d *diagram) forget(a, variables ref) ref {
 
 // given returns what a becomes once some variables are settled; the result no longer mentions them.
 func (d *diagram) given(a ref, settled map[int32]bool) ref {
-	done := map[ref]ref{}
+	d.turn++
+	if len(d.memo) < len(d.nodes) {
+		d.memo = make([]remembered, 2*len(d.nodes))
+	}
 	var walk func(ref) ref
 	walk = func(a ref) ref {
 		if a <= all {
 			return a
 		}
-		if r, ok := done[a]; ok {
-			return r
+		if known := d.memo[a]; known.turn == d.turn {
+			return known.result
 		}
 		n := d.nodes[a]
 		var r ref
@@ -222,7 +233,7 @@ func (d *diagram) given(a ref, settled map[int32]bool) ref {
 			low := walk(n.low)
 			r = d.make(n.level, low, walk(n.high))
 		}
-		done[a] = r
+		d.memo[a] = remembered{d.turn, r}
 		return r
 	}
 	return walk(a)
