@@ -41,9 +41,9 @@ lab: ## hold the packet evaluator, doors and the knock against the Linux kernel 
 MATRIX ?= 1
 matrix: ## let an apply fail at every sentence in every way, and kill it 200 times (MATRIX=4: a quarter of the cases)
 	@date -u '+began %T'
-	ROSKNOCK_MATRIX=$(MATRIX) GOGC=1600 $(GO) test -count=1 -timeout 90m -v -run '^TestMatrix$$|^TestTwoFaults$$|^TestAdoptionMatrix$$|^TestRoundTrip$$' ./plans/apply | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
+	ROSKNOCK_MATRIX=$(MATRIX) GOGC=1600 $(GO) test -count=1 -timeout 90m -v -run '^TestMatrix$$|^TestTwoFaults$$|^TestAdoptionMatrix$$|^TestRoundTrip$$' ./plans/apply | grep --line-buffered -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
 	$(GO) test ./plans/apply -count=1 -timeout 90m -run '^TestSent$$' -rapid.checks=$$((4000 / $(MATRIX)))
-	ROSKNOCK_MATRIX=$(MATRIX) $(GO) test -count=1 -v -run '^TestKilled$$' ./cmd/rosknock | grep -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
+	ROSKNOCK_MATRIX=$(MATRIX) $(GO) test -count=1 -v -run '^TestKilled$$' ./cmd/rosknock | grep --line-buffered -v '^=== \|^ *--- PASS'; exit $${PIPESTATUS[0]}
 	@date -u '+ended %T'
 
 bench: ## run the benchmarks and print the numbers of the design (about five minutes; on a machine that does nothing else)
