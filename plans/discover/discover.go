@@ -70,21 +70,30 @@ type Missing struct {
 	part bool // of a knock, rather than a rule about its lists
 }
 
-// Router recognises the knocks of a router.
+// Router recognises the knocks of a router. VPNs have their names in the plan where the plan then
+// means the same as with their ports.
 func Router(s routeros.Snapshot, o Options) Result {
-	var result Result
 	knocks := audit.Router(s).Knocks
-	byFamily := map[routeros.Family]*reader{}
+	vpns := running(s)
+	result := recognise(s, o, knocks, vpns)
+	if namesVPNs(result.Plan) && !result.Adoption.Clean() {
+		if plain := recognise(s, o, knocks, nil); plain.Adoption.Clean() {
+			return plain
+		}
+	}
+	return result
+}
+
+// recognise reads the knocks with the VPNs that may be named.
+func recognise(s routeros.Snapshot, o Options, knocks []audit.Knock, vpns []vpn) Result {
+	var result Result
+	byFamily := read(s, knocks, vpns)
 	for _, f := range routeros.Families() {
-		r := &reader{router: s, family: f, rows: s.Rules[f.Filter()], names: map[string]bool{}}
-		r.entered = entered(r.rows)
-		for _, k := range knocks {
-			if k.Family == f {
-				r.knock(k)
+		for _, note := range byFamily[f].notes {
+			if !slices.Contains(result.Notes, note) { // the same in both
+				result.Notes = append(result.Notes, note)
 			}
 		}
-		byFamily[f] = r
-		result.Notes = append(result.Notes, r.notes...)
 	}
 	families := agree(byFamily)
 	if len(families) > 0 {
@@ -99,6 +108,31 @@ func Router(s routeros.Snapshot, o Options) Result {
 		result.Missing = append(result.Missing, byFamily[f].sorted()...)
 	}
 	return result
+}
+
+// read reads the doors of each family. A VPN that is whole in one family alone has no name in
+// either, since a plan's doors open the same in both.
+func read(s routeros.Snapshot, knocks []audit.Knock, vpns []vpn) map[routeros.Family]*reader {
+	by := map[routeros.Family]*reader{}
+	for _, f := range routeros.Families() {
+		r := &reader{router: s, family: f, rows: s.Rules[f.Filter()], names: map[string]bool{}, vpns: vpns}
+		r.entered = entered(r.rows)
+		for _, k := range knocks {
+			if k.Family == f {
+				r.knock(k)
+			}
+		}
+		by[f] = r
+	}
+	four, six := by[routeros.IPv4], by[routeros.IPv6]
+	if len(four.doors) == 0 || len(four.doors) != len(six.doors) {
+		return by
+	}
+	same := slices.DeleteFunc(slices.Clone(vpns), func(v vpn) bool { return differ(four.doors, six.doors, v.name) })
+	if len(same) == len(vpns) {
+		return by
+	}
+	return read(s, knocks, same)
 }
 
 // Secrets are the ports and sizes of the knocks, including those of rules that the plan does not
@@ -198,23 +232,19 @@ func off(s routeros.Snapshot) []string {
 }
 
 // variants are plans that may describe the doors, the plainest last: with or without the drops of
-// services as a gate, in the usual order or in that of the rules, at the computed place or before a
+// VPNs and services as a gate, in the usual order or in that of the rules, at the computed place or before a
 // rule with a comment.
 func variants(base plans.Plan, first *reader) []plans.Plan {
 	var out []plans.Plan
-	gates := [][]Rule{nil}
-	if g := first.gate(); len(g) > 0 {
-		gates = [][]Rule{g, nil}
-	}
-	for _, gate := range gates {
+	for _, g := range []gate{first.gate(shut(first.vpns)), first.gate(nil), {}} {
 		for _, before := range []bool{true, false} {
 			for _, ordered := range []bool{false, true} {
 				p := base
-				rules := slices.Clone(gate)
+				rules := slices.Clone(g.rules)
 				for _, d := range first.doors {
 					rules = append(rules, d.Rules...)
 				}
-				p.Gate.Services = first.gated(gate)
+				p.Gate = g.Gate
 				p.Firewall.AsFound = found(rules, ordered)
 				if before {
 					if p.Firewall.Before = first.comment(rules); p.Firewall.Before == "" {
@@ -231,10 +261,7 @@ func variants(base plans.Plan, first *reader) []plans.Plan {
 
 // rank sorts variants that describe more, and are plainer, first.
 func rank(p plans.Plan) int {
-	n := 0
-	if len(p.Gate.Services) == 0 {
-		n += 4
-	}
+	n := -4 * len(p.Gate.Targets())
 	if p.Firewall.Before != "" {
 		n += 2
 	}

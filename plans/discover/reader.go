@@ -20,6 +20,7 @@ type reader struct {
 	rows    []routeros.Rule
 	entered map[string]bool // chains to which packets for the router come
 	names   map[string]bool // of doors
+	vpns    []vpn           // those that doors may name
 	doors   []Door
 	missing []Missing
 	notes   []string
@@ -379,46 +380,27 @@ func logLimit(text string) (plans.Log, bool) {
 }
 
 // opens reads what the rules for the trusted list accept: everything, or one rule for each of tcp
-// and udp. Further rules stay as they are.
+// and udp, and for the other protocols of VPNs. Further rules stay as they are.
 func (r *reader) opens(d *Door) *why {
-	var all []int
-	for at := range r.rows {
-		row := &r.rows[at]
-		if row.Attrs.Get("src-address-list") == d.Trusted.List && row.Action() == "accept" && !row.Disabled() && !row.Dynamic && r.entered[row.Chain()] {
-			all = append(all, at)
-		}
-	}
-	used := map[string]bool{}
-	accept := func(at int, everything bool) {
-		row := &r.rows[at]
-		protocol := protocolOf(firewall.Compile(row))
-		found, text := differs(row.Canonical(), []string{"action", "protocol", "dst-port", "src-address-list"}, nil)
-		targets, said := r.targets(firewall.Compile(row))
-		switch {
-		case text == "" && said != "":
-			text = said
-		case text == "" && used[protocol], text == "" && !everything && used[""]:
-			text = "it is another rule that accepts the list, and a door has one for each protocol: it stays as it is"
-		}
-		if text != "" {
-			r.miss(*row, d.Trusted.List, text)
-			return
-		}
-		slot := d.Name + "/open"
-		if protocol != "" {
-			slot += "-" + protocol
-		}
-		used[protocol] = true
-		d.Opens = append(d.Opens, targets...)
-		d.Rules = append(d.Rules, Rule{Slot: slot, Rule: *row, found: found, at: at})
-	}
+	var rows []opening
 	for _, everything := range []bool{true, false} {
-		for _, at := range all {
-			if (protocolOf(firewall.Compile(&r.rows[at])) == "") == everything {
-				accept(at, everything)
+		for at := range r.rows {
+			row := &r.rows[at]
+			if row.Attrs.Get("src-address-list") != d.Trusted.List || row.Action() != "accept" || row.Disabled() || row.Dynamic || !r.entered[row.Chain()] || (protocolOf(firewall.Compile(row)) == "") != everything {
+				continue
 			}
+			o, text := r.opening(at)
+			if text == "" && slices.ContainsFunc(rows, func(b opening) bool { return b.slot() == o.slot() || b.protocol == "" }) {
+				text = "it is another rule that accepts the list, and a door has one for each protocol: it stays as it is"
+			}
+			if text != "" {
+				r.miss(*row, d.Trusted.List, text)
+				continue
+			}
+			rows = append(rows, o)
 		}
 	}
+	r.accepts(d, rows)
 	if len(d.Opens) > 0 {
 		return nil
 	}
@@ -426,6 +408,39 @@ func (r *reader) opens(d *Door) *why {
 		return &why{menu, row, fmt.Sprintf("it lets members of %s in by stopping all others, and a door accepts its list by a rule of its own: write a plan with this knock and a gate, apply it, and then remove this rule", d.Trusted.List)}
 	}
 	return &why{text: "no rule for packets to the router accepts the list as a door does: doors open services, VPNs and ports of the router itself"}
+}
+
+// accepts makes the rows what a door opens. Rows that only a VPN has are left out where the door
+// does not open all of it.
+func (r *reader) accepts(d *Door, rows []opening) {
+	all := rows
+	open := r.whole(rows, r.vpns)
+	for rest := rows; ; rows = rest {
+		rest = slices.DeleteFunc(slices.Clone(rows), func(o opening) bool { return o.onlyVPN() && !explained(o.match, open) })
+		if len(rest) == len(rows) {
+			break
+		}
+		open = r.whole(rest, r.vpns)
+	}
+	for _, o := range all {
+		if !slices.ContainsFunc(rows, func(b opening) bool { return b.at == o.at }) {
+			r.miss(r.rows[o.at], d.Trusted.List, noPorts)
+			continue
+		}
+		slot := d.Name + "/open"
+		if o.protocol == "" {
+			d.Opens = append(d.Opens, plans.Target{Kind: plans.Everything})
+		} else {
+			slot += "-" + o.slot()
+		}
+		for _, t := range r.targets(o.match, open) {
+			if !slices.Contains(d.Opens, t) {
+				d.Opens = append(d.Opens, t)
+			}
+		}
+		d.Rules = append(d.Rules, Rule{Slot: slot, Rule: r.rows[o.at], found: o.found, at: o.at})
+	}
+	r.vpnNotes(d.Name, all, open)
 }
 
 func (r *reader) miss(row routeros.Rule, list, why string) {
@@ -459,51 +474,94 @@ func protocolOf(c *firewall.Rule) string {
 	return asked.Value
 }
 
-// targets are what an accept opens.
-func (r *reader) targets(c *firewall.Rule) ([]plans.Target, string) {
-	protocol := protocolOf(c)
-	if protocol == "" {
-		if c.Has("dst-port") {
-			return nil, "it names ports and no protocol"
-		}
-		return []plans.Target{{Kind: plans.Everything}}, ""
-	}
-	ports, asks := c.Ports()
-	if protocol != "tcp" && protocol != "udp" || !asks || ports[0].First == 0 {
-		return nil, "it opens a protocol without ports, which a door can't express"
-	}
-	var out []plans.Target
-	for _, run := range ports {
-		out = append(out, r.services(protocol, run)...)
-	}
-	return out, ""
+// opening is a row that accepts a trusted list, or that shuts for everybody.
+type opening struct {
+	match
+	at    int
+	found plans.FoundRule
 }
 
-// services names the services that listen on a run of ports; the ports between them stay ports.
-func (r *reader) services(protocol string, run routeros.PortRange) []plans.Target {
+// onlyVPN reports whether a plan has such packets only as those of a VPN.
+func (o opening) onlyVPN() bool { return o.protocol != "" && (o.ports == nil || o.policy != "") }
+
+const noPorts = "it opens a protocol without ports, or packets out of a tunnel: a door can only open these as part of a VPN that runs on the router, and only if it opens all of that VPN"
+
+// opening reads which packets an accept opens, or says why a door can't.
+func (r *reader) opening(at int) (opening, string) {
+	row := &r.rows[at]
+	o := opening{match: matchOf(row), at: at}
+	known := []string{"action", "protocol", "dst-port", "src-address-list"}
+	if o.protocol != "" && o.policy == "in,ipsec" {
+		known = append(known, "ipsec-policy")
+	}
+	found, text := differs(row.Canonical(), known, nil)
+	o.found = found
+	named := func(v vpn) bool {
+		return slices.ContainsFunc(v.needs, func(m match) bool { return m.slot() == o.slot() })
+	}
+	switch {
+	case text != "":
+	case o.protocol == "" && row.Attrs.Has("dst-port"):
+		text = "it names ports and no protocol"
+	case o.protocol != "" && !o.sound(row), o.onlyVPN() && !slices.ContainsFunc(r.vpns, named):
+		text = noPorts
+	}
+	return o, text
+}
+
+// sound reports whether the row asks for ports just where its protocol has them.
+func (o opening) sound(row *routeros.Rule) bool {
+	if o.protocol == "tcp" || o.protocol == "udp" {
+		return len(o.ports) > 0 && o.ports[0].First > 0
+	}
+	return !row.Attrs.Has("dst-port")
+}
+
+// matchOf is which packets a row asks for.
+func matchOf(row *routeros.Rule) match {
+	c := firewall.Compile(row)
+	ports, _ := c.Ports()
+	return match{protocol: protocolOf(c), ports: ports, policy: row.Canonical().Get("ipsec-policy")}
+}
+
+// targets names the services and the VPNs that listen on ports; the ports between them stay ports.
+func (r *reader) targets(m match, open []vpn) []plans.Target {
 	var out []plans.Target
-	open := -1 // where a run of bare ports began
-	flush := func(to int) {
-		if open >= 0 {
-			out = append(out, plans.Target{Kind: plans.PortTarget, Protocol: protocol, Port: routeros.PortRange{First: uint16(open), Last: uint16(to)}}) // #nosec G115 -- ports
-			open = -1
+	for _, run := range m.ports {
+		for port := int(run.First); port <= int(run.Last); port++ {
+			out = r.target(out, m, uint16(port), open) // #nosec G115 -- a port
 		}
 	}
-	for port := int(run.First); port <= int(run.Last); port++ {
-		name := ""
-		if protocol == "tcp" {
-			name = r.service(uint16(port), false) // #nosec G115 -- a port
-		}
-		switch {
-		case name != "":
-			flush(port - 1)
-			out = append(out, plans.Target{Kind: plans.ServiceTarget, Name: name})
-		case open < 0:
-			open = port
-		}
-	}
-	flush(int(run.Last))
 	return out
+}
+
+// target adds what listens on a port, or the port, which may follow a port before it.
+func (r *reader) target(out []plans.Target, m match, port uint16, open []vpn) []plans.Target {
+	if name := r.serviceAt(m.protocol, port); name != "" {
+		return append(out, plans.Target{Kind: plans.ServiceTarget, Name: name})
+	}
+	named := false
+	for _, v := range open {
+		if v.has(m, port) {
+			out, named = append(out, plans.Target{Kind: plans.VPNTarget, Name: v.name}), true
+		}
+	}
+	if named {
+		return out
+	}
+	if n := len(out) - 1; n >= 0 && out[n].Kind == plans.PortTarget && int(out[n].Port.Last)+1 == int(port) {
+		out[n].Port.Last = port
+		return out
+	}
+	return append(out, plans.Target{Kind: plans.PortTarget, Protocol: m.protocol, Port: routeros.PortRange{First: port, Last: port}})
+}
+
+// serviceAt names the enabled service that listens on a port of a protocol.
+func (r *reader) serviceAt(protocol string, port uint16) string {
+	if protocol != "tcp" {
+		return ""
+	}
+	return r.service(port, false)
 }
 
 // service names the one service that listens on a port; disabled services count only on request.

@@ -12,55 +12,76 @@ import (
 	"github.com/rosknock/rosknock/routeros/firewall"
 )
 
-// gated are the services that the rules of a gate shut.
-func (r *reader) gated(gate []Rule) []string {
-	if len(gate) == 0 {
-		return nil
-	}
-	ports, _ := firewall.Compile(&gate[0].Rule).Ports()
-	return r.shut(ports)
+// gate is what the rules below all doors shut for everybody.
+type gate struct {
+	plans.Gate
+	rules []Rule
 }
 
-// gate reads the rules that close services for everybody: below all doors, and with only a protocol
-// and ports of services.
-func (r *reader) gate() []Rule {
+// gate reads the rules that close services and whole VPNs for everybody: below all doors, and with
+// only a protocol and ports of those.
+func (r *reader) gate(vpns []vpn) gate {
 	last := -1
 	for _, d := range r.doors {
 		for _, rule := range d.Rules {
 			last = max(last, rule.at)
 		}
 	}
+	var rows []opening
 	for at := last + 1; at < len(r.rows); at++ {
-		row := &r.rows[at]
-		attrs := row.Canonical()
-		if row.Chain() != "input" || row.Action() != "drop" || row.Dynamic || row.Disabled() {
-			continue
+		o, ok := r.shuts(at)
+		if ok && r.known(o.match, vpns) && !slices.ContainsFunc(rows, func(b opening) bool { return b.protocol == o.protocol }) {
+			rows = append(rows, o)
 		}
-		rest := attrs.Without("chain", "action", "protocol", "dst-port", "comment")
-		c := firewall.Compile(row)
-		protocol, _ := c.Protocol()
-		ports, asks := c.Ports()
-		if protocol != 6 || len(rest) > 0 || !asks || len(r.shut(ports)) == 0 {
-			continue
-		}
-		return []Rule{{Slot: "gate/tcp", Rule: *row, found: plans.FoundRule{Comment: plainText(row.Comment())}, at: at}}
 	}
-	return nil
+	for {
+		shut := r.whole(rows, vpns)
+		all := len(rows)
+		rows = slices.DeleteFunc(rows, func(o opening) bool { return !r.known(o.match, shut) })
+		if len(rows) == all {
+			return r.gateOf(rows, shut)
+		}
+	}
 }
 
-// shut names the services on ports, each of which has to be one.
-func (r *reader) shut(ports routeros.Ports) []string {
-	var out []string
-	for _, run := range ports {
+// shuts reads a row that stops packets by nothing but their protocol and ports.
+func (r *reader) shuts(at int) (opening, bool) {
+	row := &r.rows[at]
+	if row.Chain() != "input" || row.Action() != "drop" || row.Dynamic || row.Disabled() {
+		return opening{}, false
+	}
+	rest := row.Canonical().Without("chain", "action", "protocol", "dst-port", "comment")
+	o := opening{match: matchOf(row), at: at, found: plans.FoundRule{Comment: plainText(row.Comment())}}
+	return o, len(rest) == 0 && o.protocol != "" && o.sound(row)
+}
+
+// known reports whether every packet of a match is one of a service or of a VPN.
+func (r *reader) known(m match, vpns []vpn) bool {
+	for _, run := range m.ports {
 		for port := int(run.First); port <= int(run.Last); port++ {
-			name := r.service(uint16(port), false) // #nosec G115 -- a port
-			if name == "" {
-				return nil
+			if r.serviceAt(m.protocol, uint16(port)) == "" && !slices.ContainsFunc(vpns, func(v vpn) bool { return v.has(m, uint16(port)) }) { // #nosec G115 -- ports
+				return false
 			}
-			out = append(out, name)
 		}
 	}
-	return out
+	return m.ports != nil || explained(m, vpns)
+}
+
+// gateOf is the gate of rows that are known.
+func (r *reader) gateOf(rows []opening, shut []vpn) gate {
+	var g gate
+	for _, o := range rows {
+		g.rules = append(g.rules, Rule{Slot: "gate/" + o.slot(), Rule: r.rows[o.at], found: o.found, at: o.at})
+		for _, t := range r.targets(o.match, shut) {
+			switch {
+			case t.Kind == plans.ServiceTarget:
+				g.Services = append(g.Services, t.Name)
+			case t.Kind == plans.VPNTarget && !slices.Contains(g.VPNs, t.Name):
+				g.VPNs = append(g.VPNs, t.Name)
+			}
+		}
+	}
+	return g
 }
 
 // comment is that of the first rule of input below some rules, when no other has it.
