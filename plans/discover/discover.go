@@ -78,6 +78,7 @@ func Router(s routeros.Snapshot, o Options) Result {
 	result := recognise(s, o, knocks, vpns)
 	if namesVPNs(result.Plan) && !result.Adoption.Clean() {
 		if plain := recognise(s, o, knocks, nil); plain.Adoption.Clean() {
+			plain.Notes = append(plain.Notes, "the plan has ports in place of the names of VPNs: with the names, the rules can't be adopted: "+strings.Join(result.Adoption.Why(), "; "))
 			return plain
 		}
 	}
@@ -128,11 +129,14 @@ func read(s routeros.Snapshot, knocks []audit.Knock, vpns []vpn) map[routeros.Fa
 	if len(four.doors) == 0 || len(four.doors) != len(six.doors) {
 		return by
 	}
-	same := slices.DeleteFunc(slices.Clone(vpns), func(v vpn) bool { return differ(four.doors, six.doors, v.name) })
-	if len(same) == len(vpns) {
+	at := slices.IndexFunc(vpns, func(v vpn) bool { return differ(four.doors, six.doors, v.name) })
+	if at < 0 {
 		return by
 	}
-	return read(s, knocks, same)
+	note := fmt.Sprintf("the doors open all of %s in one address family only: the plan has ports in place of the name", vpns[at].name)
+	by = read(s, knocks, slices.Delete(slices.Clone(vpns), at, at+1))
+	by[routeros.IPv4].notes = append(by[routeros.IPv4].notes, note)
+	return by
 }
 
 // Secrets are the ports and sizes of the knocks, including those of rules that the plan does not

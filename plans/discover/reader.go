@@ -415,12 +415,12 @@ func (r *reader) opens(d *Door) *why {
 func (r *reader) accepts(d *Door, rows []opening) {
 	all := rows
 	open := r.whole(rows, r.vpns)
-	for rest := rows; ; rows = rest {
-		rest = slices.DeleteFunc(slices.Clone(rows), func(o opening) bool { return o.onlyVPN() && !explained(o.match, open) })
+	for {
+		rest := slices.DeleteFunc(slices.Clone(rows), func(o opening) bool { return o.onlyVPN() && !explained(o.match, open) })
 		if len(rest) == len(rows) {
 			break
 		}
-		open = r.whole(rest, r.vpns)
+		rows, open = rest, r.whole(rest, r.vpns)
 	}
 	for _, o := range all {
 		if !slices.ContainsFunc(rows, func(b opening) bool { return b.at == o.at }) {

@@ -156,7 +156,7 @@ func (r *reader) vpnNotes(door string, rows []opening, open []vpn) {
 		at := slices.IndexFunc(r.vpns, func(v vpn) bool { return v.name == name })
 		servers := serversOf(r.router, name)
 		untold := servers == nil && !r.router.Tells(routeros.ServerMenu(kind(name))) || slices.ContainsFunc(servers, func(v routeros.VPNServer) bool { return v.Port == 0 && !v.Disabled && plans.MovesPort(name) })
-		text := ""
+		var text string
 		switch {
 		case at >= 0 && stays(r.vpns[at]):
 			text = "does not open all the ports and protocols of " + name

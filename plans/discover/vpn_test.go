@@ -130,6 +130,9 @@ func TestVPNNamesInBothFamilies(t *testing.T) {
 			if !r.Adoption.Clean() || len(r.Plan.Firewall.Families) != 2 || opensOf(r.Plan) != test.opens || len(r.Missing) != test.missing {
 				t.Fatalf("%q %+v\n%s", r.Adoption.Why(), r.Missing, plans.Write(r.Plan))
 			}
+			if one := strings.Contains(strings.Join(r.Notes, " "), "all of pptp in one address family only"); one != (test.missing > 0) {
+				t.Errorf("%q", r.Notes)
+			}
 			holdAdoption(t, s, r)
 			sameAsPorts(t, s, r)
 		})
