@@ -26,14 +26,17 @@ import (
 // fleetFlags says how a command goes over several routers.
 type fleetFlags struct {
 	forks         int
+	forksGrow     bool // their number is not given
 	retries       int
 	retriesTyped  bool
 	routerTimeout time.Duration
 	totalTimeout  time.Duration
 }
 
+const mostForks = 1000
+
 func paceFlags(f *pflag.FlagSet) {
-	f.Int("forks", 32, "how many routers at once")
+	f.Int("forks", 32, "how many routers at once; if not given, more than 32 while this machine can work on more, unless --max-fail is given")
 	f.Int("retries", 1, "how often a router that does not answer is tried again, when there are several; writes are never repeated")
 	f.Duration("router-timeout", 0, "`TIME` for each router; an unfinished change is rolled back then; 0 for none")
 	f.Duration("total-timeout", 0, "`TIME` for all routers; then nothing more is begun, and unfinished changes are rolled back; 0 for none")
@@ -43,13 +46,14 @@ func readPace(c *cobra.Command) (fleetFlags, error) {
 	var p fleetFlags
 	f := c.Flags()
 	p.forks, _ = f.GetInt("forks")
+	p.forksGrow = !f.Changed("forks")
 	p.retries, _ = f.GetInt("retries")
 	p.retriesTyped = f.Changed("retries")
 	p.routerTimeout, _ = f.GetDuration("router-timeout")
 	p.totalTimeout, _ = f.GetDuration("total-timeout")
 	switch {
-	case p.forks < 1 || p.forks > 1000:
-		return p, usagef("--forks %d: from 1 to 1000", p.forks)
+	case p.forks < 1 || p.forks > mostForks:
+		return p, usagef("--forks %d: from 1 to %d", p.forks, mostForks)
 	case p.retries < 0 || p.retries > 20:
 		return p, usagef("--retries %d: from 0 to 20", p.retries)
 	case p.routerTimeout < 0 || p.totalTimeout < 0:
@@ -130,6 +134,9 @@ func (t fleetRun) over(ctx context.Context, to *results, do func(ctx context.Con
 	whole := ctx
 	o := t.options
 	o.Forks, o.RouterTimeout = t.pace.forks, t.pace.routerTimeout
+	if t.pace.forksGrow && o.MaxFail == (fleet.Limit{}) { // the more at once, the later a limit of failures ends a run
+		o.Most, o.Busy = mostForks, new(fleet.Load).Busy
+	}
 	if t.pace.totalTimeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, t.pace.totalTimeout, fmt.Errorf("--total-timeout: the %s are over", t.pace.totalTimeout))

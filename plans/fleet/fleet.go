@@ -33,6 +33,12 @@ const (
 type Options struct {
 	// Forks is how many routers at once, at least one.
 	Forks int
+	// Most, where it is more than Forks, is how far that number may grow: by one with each router that
+	// is done, as long as Busy does not say that more would not help.
+	Most int
+	// Busy reports whether this machine has as much to do as it can; nil is never. It is asked when a
+	// router is done, by one at a time.
+	Busy func() bool
 	// Waves divide the routers: a wave begins when the one before is over. None means all in one.
 	Waves Waves
 	// Pause is the time between two waves.
@@ -93,7 +99,8 @@ var (
 // turn did not come, and nil for the others. When the context ends nothing more is begun; what is
 // under way is waited for: do sees the context and ends by itself.
 func Run(ctx context.Context, n int, o Options, do func(ctx context.Context, i int) Verdict) []error {
-	r := &run{o: o, do: do, total: n, out: make([]error, n)}
+	r := &run{o: o, do: do, total: n, out: make([]error, n), forks: max(o.Forks, 1)}
+	r.free.L = &r.mu
 	first := 0
 	sizes := o.Waves.Sizes(n)
 	for w, size := range sizes {
@@ -123,6 +130,9 @@ type run struct {
 	total int
 
 	mu       sync.Mutex
+	free     sync.Cond // a router has ended
+	forks    int       // how many at once, by now
+	working  int
 	out      []error
 	failed   int
 	failedIn int // in this wave
@@ -174,25 +184,24 @@ func (r *run) rest(ctx context.Context, wave, waves int) (over bool) {
 // wave does the routers from first to last, the last one excluded.
 func (r *run) wave(ctx context.Context, first, last, wave, waves int) {
 	r.failedIn = 0
-	busy := make(chan struct{}, max(r.o.Forks, 1))
 	var working sync.WaitGroup
 	for i := first; i < last; i++ {
-		busy <- struct{}{} // first a free slot, then the decision whether to begin: failures until then count
 		if !r.begin(ctx, i, wave, waves) {
 			break
 		}
-		working.Go(func() {
-			defer func() { <-busy }()
-			r.one(ctx, i, wave, waves)
-		})
+		working.Go(func() { r.one(ctx, i, wave, waves) })
 	}
 	working.Wait()
 }
 
-// begin reports whether a router's turn has come.
+// begin waits until there is room for a router, and reports whether its turn has come: failures
+// until then count.
 func (r *run) begin(ctx context.Context, i, wave, waves int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for r.working >= r.forks {
+		r.free.Wait()
+	}
 	if r.stop != nil || ctx.Err() != nil {
 		return false
 	}
@@ -203,6 +212,7 @@ func (r *run) begin(ctx context.Context, i, wave, waves int) bool {
 		}
 	}
 	r.out[i] = errFinished
+	r.working++
 	r.observe(Event{Kind: Begun, Index: i, Wave: wave, Waves: waves})
 	return true
 }
@@ -218,6 +228,7 @@ func (r *run) one(ctx context.Context, i, wave, waves int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.observe(Event{Kind: Ended, Index: i, Wave: wave, Waves: waves, Verdict: verdict})
+	defer r.leave(verdict)
 	if verdict == Done {
 		return
 	}
@@ -229,4 +240,13 @@ func (r *run) one(ctx context.Context, i, wave, waves int) {
 	case r.o.MaxFail.Exceeded(r.failed, r.total):
 		r.haltLocked(ErrMaxFail)
 	}
+}
+
+// leave makes room for the next router, and for one more where that helps.
+func (r *run) leave(verdict Verdict) {
+	if verdict == Done && r.forks < r.o.Most && (r.o.Busy == nil || !r.o.Busy()) {
+		r.forks++
+	}
+	r.working--
+	r.free.Broadcast()
 }

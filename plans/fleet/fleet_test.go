@@ -23,6 +23,8 @@ func TestRun(t *testing.T) {
 		n := rapid.IntRange(0, 60).Draw(rt, "routers")
 		verdicts := rapid.SliceOfN(rapid.SampledFrom([]fleet.Verdict{fleet.Done, fleet.Done, fleet.Done, fleet.Failed, fleet.Lockout}), n, n).Draw(rt, "verdicts")
 		forks := rapid.IntRange(0, 8).Draw(rt, "forks")
+		grown := rapid.IntRange(0, 20).Draw(rt, "most")
+		busy := rapid.SliceOfN(rapid.Bool(), 60, 60).Draw(rt, "busy")
 		limit, err := fleet.ParseLimit(rapid.SampledFrom([]string{"", "0", "3", "10%"}).Draw(rt, "max-fail"))
 		if err != nil {
 			rt.Fatal(err)
@@ -37,7 +39,8 @@ func TestRun(t *testing.T) {
 			var atOnce, most atomic.Int64
 			var ended []int
 			stops := 0
-			o := fleet.Options{Forks: forks, MaxFail: limit, Waves: waves, Pause: time.Minute, Observe: func(e fleet.Event) {
+			asked := 0
+			o := fleet.Options{Forks: forks, Most: grown, Busy: func() bool { asked++; return busy[asked-1] }, MaxFail: limit, Waves: waves, Pause: time.Minute, Observe: func(e fleet.Event) {
 				switch e.Kind {
 				case fleet.Ended:
 					ended = append(ended, e.Index)
@@ -56,9 +59,9 @@ func TestRun(t *testing.T) {
 				atOnce.Add(-1)
 				return verdicts[i]
 			})
-			checkRun(rt, results, verdicts, ended, limit, waves, max(forks, 1))
-			if int(most.Load()) > max(forks, 1) {
-				rt.Fatalf("%d at once, %d forks", most.Load(), forks)
+			checkRun(rt, results, verdicts, ended, limit, waves, max(forks, grown, 1))
+			if int(most.Load()) > max(forks, grown, 1) {
+				rt.Fatalf("%d at once, %d forks that grow to %d", most.Load(), forks, grown)
 			}
 			if stopped := slices.ContainsFunc(results, func(err error) bool { return err != nil }); stopped && stops != 1 {
 				rt.Fatalf("stopped, and told %d times", stops)
@@ -102,6 +105,42 @@ func checkRun(t *rapid.T, results []error, verdicts []fleet.Verdict, ended []int
 		if all && len(ended) > first[0] {
 			t.Fatalf("the first wave failed whole, and the next began")
 		}
+	}
+}
+
+// TestGrowth: while routers are done and the machine is not busy, their number at once doubles with
+// each round; otherwise it stays.
+func TestGrowth(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		most    int
+		busy    func(at int) bool
+		verdict fleet.Verdict
+		seconds time.Duration
+	}{
+		{"it doubles: 4, 8, 16, 32, 40", 1000, func(int) bool { return false }, fleet.Done, 5},
+		{"up to a limit: 4, 8, 10 nine times", 10, func(int) bool { return false }, fleet.Done, 11},
+		{"a busy machine", 1000, func(int) bool { return true }, fleet.Done, 25},
+		{"busy from 16 on: 4, 8, 16, and so on", 1000, func(at int) bool { return at >= 16 }, fleet.Done, 8},
+		{"routers that fail", 1000, func(int) bool { return false }, fleet.Failed, 25},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begun, forks := time.Now(), 4
+			o := fleet.Options{Forks: forks, Most: test.most, Busy: func() bool {
+				busy := test.busy(forks)
+				if !busy {
+					forks++
+				}
+				return busy
+			}}
+			fleet.Run(t.Context(), 100, o, func(context.Context, int) fleet.Verdict {
+				time.Sleep(time.Second)
+				return test.verdict
+			})
+			if took := time.Since(begun); took != test.seconds*time.Second {
+				t.Errorf("%s: %s", test.name, took)
+			}
+		})
 	}
 }
 
