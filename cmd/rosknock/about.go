@@ -49,14 +49,16 @@ func newVersion(e env) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version",
 		Long: `Print the version of rosknock, the Go release that built it, and the system it is
-for. A build between two releases is named after its commit.`,
+for. A build between two releases is named after its commit. rosknock --version prints the same.`,
 		Example: "  rosknock version",
 		Args:    exactly(0, "version takes no argument"),
-		RunE: func(*cobra.Command, []string) error {
-			view.Say(e.out, "rosknock %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
-		},
+		RunE:    func(*cobra.Command, []string) error { return printVersion(e) },
 	}
+}
+
+func printVersion(e env) error {
+	view.Say(e.out, "rosknock %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
 }
 
 // buildVersion is what the Go tool knows of this build: a tag, or a commit.

@@ -25,15 +25,19 @@ type section struct {
 const helpColumns = 80
 
 // fitHelp gives the tree its help: commands and flags in sections, and hints for mistyped words.
-func fitHelp(root *cobra.Command) {
+func fitHelp(root *cobra.Command, e env) {
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { view.Help(c.OutOrStdout(), manual(c), helpColumns) })
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()
 	root.SetFlagErrorFunc(flagError)
 	root.Args = cobra.ArbitraryArgs
+	version := root.Flags().Bool("version", false, "print the version, as rosknock version does")
 	root.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
+		switch {
+		case len(args) > 0:
 			return unknownCommand(c, args[0])
+		case *version:
+			return printVersion(e)
 		}
 		return c.Help()
 	}
@@ -63,27 +67,24 @@ func newHelp() *cobra.Command {
 // unknownCommand says that there is no such command below another, and which one may have been
 // meant.
 func unknownCommand(c *cobra.Command, word string) error {
-	var names, begun []string
-	for _, sub := range c.Commands() {
-		if !sub.IsAvailableCommand() && sub.Name() != "help" {
-			continue
-		}
-		names = append(names, sub.Name())
-		if strings.HasPrefix(sub.Name(), strings.ToLower(word)) {
-			begun = append(begun, sub.Name())
-		}
-	}
-	near, isNear := form.Nearest(word, names)
 	hint := ""
-	switch {
-	case len(begun) > 0:
-		hint = ": did you mean " + either(begun) + "?"
-	case isNear:
-		hint = ": did you mean " + near + "?"
-	case c.HasParent():
-		hint = ": choose " + either(names)
+	if paths := meant(c, word); paths != nil {
+		hint = ": did you mean " + either(paths) + "?"
+	} else if c.HasParent() {
+		hint = ": choose " + either(commandNames(c))
 	}
 	return usagef("%sunknown command %q%s", below(c), word, hint)
+}
+
+// commandNames are the names of the commands below another.
+func commandNames(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() || sub.Name() == "help" {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
 }
 
 // below is the command's path without the program, before a message.
@@ -165,11 +166,10 @@ that folder instead.`,
 // manual is what the manual says of a command and those below it.
 func manual(c *cobra.Command) view.Command {
 	out := view.Command{Path: c.CommandPath(), Usage: usageLines(c), Short: c.Short, Long: c.Long, Example: c.Example, Shared: sharedFlags(c.Root())}
-	if c.HasParent() {
-		own := view.FlagGroup{}
-		c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) { own.Flags = appendFlag(own.Flags, f) })
-		out.Flags = []view.FlagGroup{own}
-	} else {
+	own := view.FlagGroup{}
+	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { own.Flags = appendFlag(own.Flags, f) })
+	out.Flags = []view.FlagGroup{own}
+	if !c.HasParent() {
 		for _, row := range exitTable() {
 			out.Exits = append(out.Exits, view.Exit{Code: int(row.code), Meaning: row.meaning})
 		}

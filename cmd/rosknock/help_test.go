@@ -183,6 +183,19 @@ func TestMistyped(t *testing.T) {
 		{"help aply", `unknown command "aply": did you mean apply?`},
 		{"help trusted lst", `trusted: unknown command "lst": did you mean list?`},
 		{"trusted revok 192.0.2.1 --keep-connections", `trusted: unknown command "revok": did you mean revoke?`},
+		{"revoke 203.0.113.9 -i fleet.yaml", `unknown command "revoke": did you mean trusted revoke?`},
+		{"revok", "did you mean trusted revoke?"},
+		{"Revoke", "did you mean trusted revoke?"},
+		{"plan", "did you mean diff?"},
+		{"status", "did you mean diff, audit or trusted list?"},
+		{"check", "did you mean lint, diff or inventory check?"},
+		{"rollback", "did you mean undo?"},
+		{"destroy", "did you mean remove?"},
+		{"doctor", "did you mean inventory check?"},
+		{"list", "did you mean inventory list or trusted list?"},
+		{"rollbak --yes", "did you mean undo?"},
+		{"remov", "did you mean remove?"},
+		{"trusted remove", `trusted: unknown command "remove": did you mean revoke?`},
 		{"inventory ping", `inventory: unknown command "ping": choose accept, check, import or list`},
 		{"nonsense", `unknown command "nonsense"`},
 		{"diff --exitcode", "unknown flag: --exitcode: did you mean --exit-code?"},
@@ -198,6 +211,35 @@ func TestMistyped(t *testing.T) {
 	}
 	if code, stdout, stderr := called(t); code != 0 || !strings.Contains(stdout, "Usage:") || stderr != "" {
 		t.Errorf("rosknock alone: exit code %d, %s%s", code, stdout, stderr)
+	}
+}
+
+// TestElsewhere: what other programs call so leads to commands that there are, and no word for
+// taking trust away leads to the command that takes a plan off.
+func TestElsewhere(t *testing.T) {
+	root := newRoot(env{})
+	for word, paths := range elsewhere() {
+		if c, _, err := root.Find([]string{word}); err == nil && c != root {
+			t.Errorf("%s is a command of its own", word)
+		}
+		for _, path := range paths {
+			if c, rest, err := root.Find(strings.Fields(path)); err != nil || len(rest) > 0 || c.HasSubCommands() {
+				t.Errorf("%s: there is no command %s", word, path)
+			}
+		}
+	}
+	for _, word := range []string{"revoke", "revok", "revoek", "revke", "rvoke", "revo", "revokes", "REVOKE", "ban", "block", "deny", "kick"} {
+		if got := meant(root, word); slices.Contains(got, "remove") || !slices.Contains(got, "trusted revoke") {
+			t.Errorf("%s leads to %q", word, got)
+		}
+	}
+}
+
+// TestVersionFlag: the flag says what the command says.
+func TestVersionFlag(t *testing.T) {
+	_, want, _ := called(t, "version")
+	if code, got, stderr := called(t, "--version"); code != 0 || got != want || stderr != "" {
+		t.Errorf("exit code %d, %q, %q, want %q", code, got, stderr, want)
 	}
 }
 

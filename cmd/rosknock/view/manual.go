@@ -102,6 +102,10 @@ func ManualPage(root Command) []byte {
 	for _, e := range root.Exits {
 		fmt.Fprintf(&b, "| %d | %s |\n", e.Code, cell(e.Meaning))
 	}
+	if len(flagsOf(root.Flags)) > 0 {
+		fmt.Fprintf(&b, "\n## Flags of %s alone\n", root.Name())
+		markdownFlags(&b, root.Flags)
+	}
 	fmt.Fprint(&b, "\n## Flags of every command\n")
 	markdownFlags(&b, root.Shared)
 	root.each(func(c Command) {
