@@ -101,7 +101,7 @@ func (e completer) arguments(c *cobra.Command) cobra.CompletionFunc {
 	case c.CommandPath() == "rosknock trace":
 		return first(offered(words("tcp", "udp", "icmp", "icmpv6")))
 	case c.CommandPath() == "rosknock inventory accept":
-		return offered(routerNames)
+		return offered(e.routerNames)
 	case c.CommandPath() == "rosknock help":
 		return commandsBelow
 	case strings.Contains(c.Use, "PLAN..."):
@@ -270,7 +270,7 @@ const mostSeen = 4000
 // --limit.
 func (e completer) routersSeen(c *cobra.Command, _ []string, _ string) []cobra.Completion {
 	history, a := e.journalled(c)
-	if len(a.inventories) > 0 && c.Name() != "journal" {
+	if a.said["inventory"] == onLine && c.Name() != "journal" {
 		return cobra.AppendActiveHelp(nil, "--router and --inventory exclude each other: choose routers of an inventory with --limit")
 	}
 	var out []string
@@ -318,9 +318,9 @@ func newest(history *state.History) []state.Record {
 }
 
 // routerNames offers the names of an inventory that were not typed yet.
-func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion {
+func (e completer) routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion {
 	var out []cobra.Completion
-	for _, r := range inventoryOfLine(c) {
+	for _, r := range e.inventoryOfLine(c) {
 		if !slices.Contains(typed, r.Name) {
 			out = append(out, completed(r.Name, r.Key()))
 		}
@@ -328,14 +328,14 @@ func routerNames(c *cobra.Command, typed []string, _ string) []cobra.Completion 
 	return out
 }
 
-// inventoryOfLine are the routers of the inventories of the command line; none where one can't be
-// read.
-func inventoryOfLine(c *cobra.Command) []inventory.Router {
-	names, _ := c.Flags().GetStringArray("inventory")
-	if len(names) == 0 {
+// inventoryOfLine are the routers of the inventories that the command would take; none where one
+// can't be read.
+func (e completer) inventoryOfLine(c *cobra.Command) []inventory.Router {
+	a, err := load(c, e.env)
+	if err != nil || len(a.inventories) == 0 {
 		return nil
 	}
-	known, err := readInventory(names)
+	known, err := readInventory(a.inventories)
 	if err != nil {
 		return nil
 	}
@@ -349,7 +349,7 @@ func (e completer) limits(c *cobra.Command, _ []string, typed string) []cobra.Co
 	if rest := typed[len(before):]; strings.HasPrefix(rest, "!") {
 		before += "!"
 	}
-	routers := inventoryOfLine(c)
+	routers := e.inventoryOfLine(c)
 	members := map[string]int{}
 	kinds := map[string]string{}
 	var groups, names []string
@@ -404,7 +404,7 @@ func (e completer) doors(c *cobra.Command, args []string, _ string) []cobra.Comp
 // plansOf are the plans that a command line is about: the one that it names, or those of its
 // inventory, each once.
 func (e completer) plansOf(c *cobra.Command, args []string, read func(file string, vars map[string]string)) {
-	given, err := readVars(c)
+	given, err := readVars(c.Flags(), settings{})
 	if err != nil {
 		return
 	}
@@ -413,7 +413,7 @@ func (e completer) plansOf(c *cobra.Command, args []string, read func(file strin
 		return
 	}
 	seen := map[string]bool{}
-	for _, r := range inventoryOfLine(c) {
+	for _, r := range e.inventoryOfLine(c) {
 		maps.Copy(r.Vars, given)
 		for _, file := range r.Plans {
 			if !seen[file] {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,16 +33,18 @@ type settings struct {
 	ChangesKey string `mapstructure:"changes-key"`
 	Yes        bool   `mapstructure:"yes"`
 
-	// What follows comes from flags only.
+	// What follows takes more than one value, or a form of its own.
 	routers     []string
 	inventories []string
 	limits      []string
 	vars        map[string]string
 	accept      []string
-	typed       map[string]bool  // the flags that were given
-	foreign     bool             // the saved changes were made elsewhere, which was accepted
-	rosVersion  routeros.Version // of an export, when it was given
-	at          time.Time        // the time for which knocks are derived, when it was given
+	said        map[string]origin // where each flag was said
+	file        string            // the settings file
+	typed       map[string]bool   // the flags that were given
+	foreign     bool              // the saved changes were made elsewhere, which was accepted
+	rosVersion  routeros.Version  // of an export, when it was given
+	at          time.Time         // the time for which knocks are derived, when it was given
 	pace        fleetFlags
 }
 
@@ -60,7 +61,7 @@ type login struct {
 	SSHJump         string        `mapstructure:"ssh-jump"`
 	Timeout         time.Duration `mapstructure:"timeout"`
 
-	sshKeys, sshKnownHosts []string // from flags only
+	sshKeys, sshKnownHosts []string
 }
 
 // display is how results are shown.
@@ -117,56 +118,108 @@ func load(c *cobra.Command, e env) (access, error) {
 	return access{e, s}, err
 }
 
-// loadSettings reads the settings for a command. Viper is used with a private instance, and
-// without key delimiter, so that host names with dots stay whole. An unknown key is an error.
+// loadSettings reads the settings for a command: what was typed, then the environment, then the
+// settings file, then the defaults.
 func loadSettings(c *cobra.Command, e env) (settings, error) {
-	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
-	v.SetEnvPrefix("ROSKNOCK")
-	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
-	v.AutomaticEnv()
-	v.SetConfigType("yaml")
-	file, text, err := settingsFile(c, e)
+	from, err := readSources(c, e)
 	if err != nil {
-		return settings{}, invalid(err)
+		return settings{}, err
 	}
-	if err := v.ReadConfig(bytes.NewReader(text)); err != nil {
-		return settings{}, invalid(fmt.Errorf("%s: %w", file, err))
+	said, err := from.fill(c.Flags())
+	if err != nil {
+		return settings{}, err
 	}
+	s := settings{said: said, file: from.name}
+	if err := s.decode(c.Flags()); err != nil {
+		return s, err
+	}
+	if err := s.read(c); err != nil {
+		return s, err
+	}
+	s.settle(c)
+	return s, s.check(outputsOf(c))
+}
+
+// decode fills in the fields that are named after flags.
+func (s *settings) decode(flags *pflag.FlagSet) error {
+	v := viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.ExperimentalBindStruct())
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[settings]()) {
 		name := field.Tag.Get("mapstructure")
-		if f := c.Flags().Lookup(name); f != nil && name != "" {
+		if f := flags.Lookup(name); f != nil && name != "" {
 			if err := v.BindPFlag(name, f); err != nil {
-				return settings{}, err
+				return err
 			}
 		}
 	}
-	var s settings
-	if err := v.UnmarshalExact(&s, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(bareDuration, mapstructure.StringToTimeDurationHookFunc()))); err != nil {
-		return settings{}, invalid(fmt.Errorf("%s: %s", file, oneLine(err)))
-	}
-	s.routers, _ = c.Flags().GetStringArray("router")
-	s.accept, _ = c.Flags().GetStringArray("accept-risk")
-	s.inventories, _ = c.Flags().GetStringArray("inventory")
-	s.limits, _ = c.Flags().GetStringArray("limit")
-	if text, _ := c.Flags().GetString("at"); text != "" {
+	return v.Unmarshal(s, viper.DecodeHook(mapstructure.StringToTimeDurationHookFunc()))
+}
+
+// read fills in what takes more than one value, or a form of its own.
+func (s *settings) read(c *cobra.Command) (err error) {
+	f := c.Flags()
+	s.routers, _ = f.GetStringArray("router")
+	s.accept, _ = f.GetStringArray("accept-risk")
+	s.inventories, _ = f.GetStringArray("inventory")
+	s.limits, _ = f.GetStringArray("limit")
+	s.sshKeys, _ = f.GetStringArray("ssh-key")
+	s.sshKnownHosts, _ = f.GetStringArray("ssh-known-hosts")
+	s.typed = map[string]bool{}
+	f.Visit(func(f *pflag.Flag) { s.typed[f.Name] = true })
+	if text, _ := f.GetString("at"); text != "" {
 		if s.at, err = time.Parse(time.RFC3339, text); err != nil {
-			return s, usagef("--at %q: a time such as 2026-11-21T04:15:00Z is expected", text)
+			return usagef("%s %q: a time such as 2026-11-21T04:15:00Z is expected", s.subject("at"), text)
 		}
 	}
 	if s.rosVersion, err = readVersion(c); err != nil {
-		return s, err
+		return err
 	}
-	s.sshKeys, _ = c.Flags().GetStringArray("ssh-key")
-	s.sshKnownHosts, _ = c.Flags().GetStringArray("ssh-known-hosts")
-	s.typed = map[string]bool{}
-	c.Flags().Visit(func(f *pflag.Flag) { s.typed[f.Name] = true })
-	if s.pace, err = readPace(c); err != nil {
-		return s, err
+	if s.pace, err = readPace(f, *s); err != nil {
+		return err
 	}
-	if s.vars, err = readVars(c); err != nil {
-		return s, err
+	s.vars, err = readVars(f, *s)
+	return err
+}
+
+// subject is how an error names a setting: as it was said.
+func (s settings) subject(flag string) string {
+	switch s.said[flag] {
+	case inEnvironment:
+		return environmentName(flag)
+	case inFile:
+		return s.file + ": " + flag
+	case byDefault, inFolder, onLine:
 	}
-	return s, s.check(outputsOf(c))
+	return "--" + flag
+}
+
+// settle decides which routers are meant where several sources name some: those of the source that
+// goes first. Commands that do their work without routers, and those that were given an export or a
+// host instead, take only routers that were typed.
+func (s *settings) settle(c *cobra.Command) {
+	router, list := s.said["router"], s.said["inventory"]
+	instead := offline(c) || slices.ContainsFunc([]string{"export", "assume", "host", "connect"}, func(name string) bool { return s.typed[name] })
+	switch {
+	case instead && max(router, list) < onLine:
+		s.routers, s.inventories = nil, nil
+	case router > list:
+		s.inventories = nil
+	case list > router:
+		s.routers = nil
+	}
+	if (instead || len(s.routers) > 0) && len(s.inventories) == 0 && s.said["limit"] < onLine {
+		s.limits = nil
+	}
+}
+
+// offline reports whether a command needs no routers, as it was called.
+func offline(c *cobra.Command) bool {
+	switch c.CommandPath() {
+	case "rosknock lint", "rosknock render", "rosknock journal":
+		return true
+	case "rosknock knock":
+		return c.Flags().NArg() > 1
+	}
+	return false
 }
 
 // outputsOf are the formats that a command's result comes in.
@@ -179,16 +232,16 @@ func outputsOf(c *cobra.Command) []string {
 }
 
 // readVars reads the values of --var.
-func readVars(c *cobra.Command) (map[string]string, error) {
+func readVars(f *pflag.FlagSet, s settings) (map[string]string, error) {
 	vars := map[string]string{}
-	given, _ := c.Flags().GetStringArray("var")
+	given, _ := f.GetStringArray("var")
 	for _, text := range given {
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return nil, usagef("--var %q: NAME=VALUE is expected", text)
+			return nil, usagef("%s %q: NAME=VALUE is expected", s.subject("var"), text)
 		}
 		if why := inventory.CheckVariable(name, value); why != "" {
-			return nil, usagef("--var %s: %s", name, why)
+			return nil, usagef("%s %s: %s", s.subject("var"), name, why)
 		}
 		vars[name] = value
 	}
@@ -196,14 +249,6 @@ func readVars(c *cobra.Command) (map[string]string, error) {
 }
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
-
-// bareDuration refuses a number without a unit, which would be read as nanoseconds.
-func bareDuration(from, to reflect.Type, v any) (any, error) {
-	if to == reflect.TypeFor[time.Duration]() && from.Kind() != reflect.String && from != to {
-		return nil, fmt.Errorf("%v needs a unit, such as \"%vs\"", v, v)
-	}
-	return v, nil
-}
 
 // settingsFile returns the settings file and its text; the one in the default place need not be
 // there.
@@ -236,32 +281,32 @@ func (s settings) check(outputs []string) error {
 		flag, value string
 		of          []string
 	}{
-		{"--transport", s.Transport, []string{"api-ssl", "api"}},
-		{"--output", s.Output, outputs},
-		{"--color", s.Color, []string{"auto", "always", "never"}},
+		{"transport", s.Transport, []string{"api-ssl", "api"}},
+		{"output", s.Output, outputs},
+		{"color", s.Color, []string{"auto", "always", "never"}},
 	} {
 		if !slices.Contains(choice.of, choice.value) {
-			return usagef("%s %s: choose one of %s", choice.flag, choice.value, strings.Join(choice.of, ", "))
+			return usagef("%s %s: choose one of %s", s.subject(choice.flag), choice.value, strings.Join(choice.of, ", "))
 		}
 	}
 	for _, name := range s.accept {
 		if !slices.Contains(risks(), strings.ToLower(name)) {
-			return usagef("--accept-risk %s: there is no such risk; choose one of %s, or an id of lint", name, strings.Join(namedRisks(), ", "))
+			return usagef("%s %s: there is no such risk; choose one of %s, or an id of lint", s.subject("accept-risk"), name, strings.Join(namedRisks(), ", "))
 		}
 	}
 	if name, _, secret := strings.Cut(s.User, ":"); secret {
-		return usagef("--user %s:•••••: a password follows the colon: leave it out, give it by ROSKNOCK_PASSWORD or --password-file, and change it", name)
+		return usagef("%s %s:•••••: a password follows the colon: leave it out, give it by ROSKNOCK_PASSWORD or --password-file, and change it", s.subject("user"), name)
 	}
 	if s.Timeout <= 0 {
-		return usagef("--timeout %s: it must be more than 0", s.Timeout)
+		return usagef("%s %s: it must be more than 0", s.subject("timeout"), s.Timeout)
 	}
 	if s.TLSPin != "" && !inventory.IsPin(s.TLSPin) {
-		return usagef("--tls-pin: a pin is sha256: and 64 hex digits")
+		return usagef("%s: a pin is sha256: and 64 hex digits", s.subject("tls-pin"))
 	}
 	return nil
 }
 
-// accepts reports whether a risk was accepted by its name on the command line.
+// accepts reports whether a risk was accepted by its name.
 func (s settings) accepts(risk string) bool {
 	return slices.ContainsFunc(s.accept, func(name string) bool { return strings.EqualFold(name, risk) })
 }

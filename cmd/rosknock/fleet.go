@@ -42,22 +42,23 @@ func paceFlags(f *pflag.FlagSet) {
 	f.Duration("total-timeout", 0, "`TIME` for all routers; then nothing more is begun, and unfinished changes are rolled back; 0 for none")
 }
 
-func readPace(c *cobra.Command) (fleetFlags, error) {
+func readPace(f *pflag.FlagSet, s settings) (fleetFlags, error) {
 	var p fleetFlags
-	f := c.Flags()
 	p.forks, _ = f.GetInt("forks")
-	p.forksGrow = !f.Changed("forks")
+	p.forksGrow = s.said["forks"] == byDefault
 	p.retries, _ = f.GetInt("retries")
-	p.retriesTyped = f.Changed("retries")
+	p.retriesTyped = s.said["retries"] > byDefault
 	p.routerTimeout, _ = f.GetDuration("router-timeout")
 	p.totalTimeout, _ = f.GetDuration("total-timeout")
 	switch {
 	case p.forks < 1 || p.forks > mostForks:
-		return p, usagef("--forks %d: from 1 to %d", p.forks, mostForks)
+		return p, usagef("%s %d: from 1 to %d", s.subject("forks"), p.forks, mostForks)
 	case p.retries < 0 || p.retries > 20:
-		return p, usagef("--retries %d: from 0 to 20", p.retries)
-	case p.routerTimeout < 0 || p.totalTimeout < 0:
-		return p, usagef("--router-timeout and --total-timeout must not be negative")
+		return p, usagef("%s %d: from 0 to 20", s.subject("retries"), p.retries)
+	case p.routerTimeout < 0:
+		return p, usagef("%s %s: it must not be negative", s.subject("router-timeout"), p.routerTimeout)
+	case p.totalTimeout < 0:
+		return p, usagef("%s %s: it must not be negative", s.subject("total-timeout"), p.totalTimeout)
 	}
 	return p, nil
 }

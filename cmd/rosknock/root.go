@@ -14,9 +14,10 @@ ordered changes that bring the router to the plan. Before it sends anything, it 
 intermediate state is safe. It also shows who can reach what on any router, lists those who have
 knocked, revokes their trust, and rehearses everything on a simulated router of its own.
 
-Global flags can also be set by environment variables (ROSKNOCK_TRANSPORT for --transport), and in a
-settings file in YAML (transport: api). A flag overrides the environment, and the environment
-overrides the file.`,
+Every global flag can also be set by an environment variable (ROSKNOCK_TRANSPORT for --transport),
+and in a settings file in YAML (transport: api); only --config is not a setting. A flag overrides
+the environment, and the environment overrides the file. Where a flag may be repeated, separate
+values by commas in the environment, and write a list in the file.`,
 		Example: `  rosknock init --name branch
   rosknock diff branch.yaml -r admin@192.0.2.1
   rosknock apply branch.yaml -r admin@192.0.2.1

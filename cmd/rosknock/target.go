@@ -87,7 +87,7 @@ func (e access) sharing(r router) func() []string {
 func (e access) routersOf() ([]router, error) {
 	switch {
 	case len(e.routers) > 0 && len(e.inventories) > 0:
-		return nil, usagef("--router and --inventory exclude each other: choose routers of an inventory with --limit")
+		return nil, usagef("%s and %s exclude each other: choose routers of an inventory with --limit", e.subject("router"), e.subject("inventory"))
 	case len(e.inventories) > 0:
 		return inventoryRouters(e.settings)
 	case len(e.limits) > 0:
