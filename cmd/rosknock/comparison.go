@@ -23,7 +23,7 @@ func diffTargets(ctx context.Context, e access, args []string, with comparison, 
 	}
 	if with.export != "" {
 		if len(args) == 0 {
-			return nil, usagef("no plan: name one")
+			return nil, usagef("no plan: name its file")
 		}
 		p, err := readPlan(e.settings, args[0])
 		if err == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"slices"
@@ -460,6 +461,7 @@ func (e completer) undoable(c *cobra.Command, _ []string, _ string) []cobra.Comp
 		return nil
 	}
 	known := map[string]state.Ref{} // cobra reads the flags twice
+	a.alters, a.err = false, io.Discard
 	if routers, err := a.routersOf(); err == nil {
 		for _, r := range routers {
 			known[r.key()] = a.ref(r)

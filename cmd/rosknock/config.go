@@ -42,6 +42,7 @@ type settings struct {
 	said        map[string]origin // where each flag was said
 	file        string            // the settings file
 	typed       map[string]bool   // the flags that were given
+	alters      bool              // the command changes routers
 	foreign     bool              // the saved changes were made elsewhere, which was accepted
 	rosVersion  routeros.Version  // of an export, when it was given
 	at          time.Time         // the time for which knocks are derived, when it was given
@@ -137,6 +138,8 @@ func loadSettings(c *cobra.Command, e env) (settings, error) {
 		return s, err
 	}
 	s.settle(c)
+	s.find(c)
+	s.alters = changing(c, s.typed)
 	return s, s.check(outputsOf(c))
 }
 

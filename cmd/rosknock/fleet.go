@@ -240,10 +240,10 @@ func plannedWith(s settings, routers []router, args []string, resolve func(plans
 		return nil, err
 	}
 	if len(bare) > 0 && len(s.inventories) == 0 {
-		return nil, usagef("no plan: name one")
+		return nil, usagef("no plan: name its file, or a fleet whose inventory names plans with -i FILE")
 	}
 	if len(bare) > 0 {
-		return nil, usagef("no plan for %s: name one, or give them plans in the inventory", someOf(bare))
+		return nil, usagef("no plan for %s: name its file, or give them plans in %s", someOf(bare), strings.Join(s.inventories, ", "))
 	}
 	return out, nil
 }

@@ -156,7 +156,7 @@ func knocked(e access, o knockOptions, args []string) ([]router, endpoint, error
 		routers, err := e.routersOf()
 		return routers, connect, err
 	case len(args) == 0:
-		return nil, connect, usagef("no plan: name one")
+		return nil, connect, usagef("no plan: name its file")
 	case o.connect != "":
 		return []router{bareRouter(e.settings, connect.host)}, connect, nil
 	}

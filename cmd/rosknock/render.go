@@ -105,7 +105,7 @@ func (o renderFlags) check(s settings, args []string) (render.Format, error) {
 	named := len(s.routers)+len(s.inventories) > 0
 	switch {
 	case len(args) == 0:
-		return "", usagef("no plan: name one")
+		return "", usagef("no plan: name its file")
 	case o.format == "":
 		return "", usagef("--format is missing: choose one of %s", strings.Join(formatNames(), ", "))
 	case !slices.Contains(render.Formats(), format):

@@ -89,11 +89,14 @@ func (e access) routersOf() ([]router, error) {
 	case len(e.routers) > 0 && len(e.inventories) > 0:
 		return nil, usagef("%s and %s exclude each other: choose routers of an inventory with --limit", e.subject("router"), e.subject("inventory"))
 	case len(e.inventories) > 0:
+		if err := e.tellFound(); err != nil {
+			return nil, err
+		}
 		return inventoryRouters(e.settings)
 	case len(e.limits) > 0:
-		return nil, usagef("--limit chooses among the routers of an inventory: name one with --inventory FILE")
+		return nil, usagef("%s chooses among the routers of an inventory: name one with -i FILE", e.subject("limit"))
 	case len(e.routers) == 0:
-		return nil, usagef("no router: name one with --router [user@]host[:port], or an inventory with --inventory FILE")
+		return nil, usagef("no router: name one with -r [user@]host[:port], or an inventory with -i FILE")
 	}
 	var out []router
 	ways := map[string]router{}

@@ -258,6 +258,9 @@ func onLedgers(c *cobra.Command, from env, command, source string, work ledgerWo
 	if err != nil {
 		return err
 	}
+	if ok, err := e.agreeFound(c.Context(), strings.ReplaceAll(command, "-", " ")+" "+source, len(targets)); err != nil || !ok {
+		return err
+	}
 	t := fleetRun{access: e, routers: targets, verb: strings.ReplaceAll(command, "-", " "), silent: true}
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
