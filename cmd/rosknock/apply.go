@@ -5,7 +5,7 @@ import (
 )
 
 func newApply(e env) *cobra.Command {
-	how := changeFlags{command: "apply", resumable: true}
+	how := changeFlags{command: "apply"}
 	var changes string
 	var files reportFiles
 	c := &cobra.Command{
@@ -76,8 +76,8 @@ Without a terminal to ask on, --yes is needed.`,
 	}
 	c.Flags().StringVar(&changes, "changes", "", "carry out the changes in a `FILE` of diff --save")
 	changesKeyFlag(c)
-	c.Flags().StringVar(&how.rollout.resume, "resume", "", "continue a `RUN` that stopped, or the last one; routers on which nothing is left to do are skipped")
-	c.Flags().BoolVar(&how.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
+	how.resumeFlag(c)
+	how.verifyFlag(c)
 	how.flags(c)
 	files.flags(c)
 	return c

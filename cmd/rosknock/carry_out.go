@@ -26,7 +26,8 @@ type changeFlags struct {
 
 	resumable bool                    // a run over several routers has a name in the journal
 	run       string                  // that name
-	finished  map[string]state.Record // what the run that is resumed has finished
+	begun     time.Time               // when the run that is resumed began
+	finished  map[string]state.Record // what it has finished
 }
 
 func (a *changeFlags) flags(c *cobra.Command) {
@@ -35,6 +36,15 @@ func (a *changeFlags) flags(c *cobra.Command) {
 	f.StringVar(&a.protect, "protect", string(apply.Auto), "what rolls the changes back when nobody can: `auto`, safe-mode, dead-man or none")
 	f.DurationVar(&a.after, "undo-after", apply.DefaultDelay, "`TIME` after which a dead-man rolls the changes back")
 	a.rollout.flags(c)
+}
+
+func (a *changeFlags) resumeFlag(c *cobra.Command) {
+	a.resumable = true
+	c.Flags().StringVar(&a.rollout.resume, "resume", "", "continue a `RUN` that stopped, or the last one; routers on which nothing is left to do are skipped")
+}
+
+func (a *changeFlags) verifyFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&a.verify, "verify-knock", false, "play a wrong and the right knock from here before the changes are confirmed")
 }
 
 // check looks at the flags.
@@ -116,7 +126,7 @@ func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *re
 	case how.dryRun:
 		o = fleet.Options{}
 	case how.resumable:
-		if how.run, how.finished, err = e.begun(how.command, how.rollout, len(all)); err != nil {
+		if err := e.begin(&how, len(all)); err != nil {
 			return err
 		}
 	}
@@ -146,6 +156,6 @@ func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *re
 // options are those of operations that change routers.
 func (a changeFlags) options(e access) operate.Options {
 	o := e.options()
-	o.DryRun, o.Protect, o.Delay, o.Verify, o.Run, o.Finished = a.dryRun, apply.Protection(a.protect), a.after, a.verify, a.run, a.finished
+	o.DryRun, o.Protect, o.Delay, o.Verify, o.Run, o.Begun, o.Finished = a.dryRun, apply.Protection(a.protect), a.after, a.verify, a.run, a.begun, a.finished
 	return o
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"strings"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
@@ -25,8 +26,16 @@ func (e access) desk(r router) desk { return desk{e, r} }
 func (e access) operated(r router) operate.Router {
 	return operate.Router{
 		Name: r.Name, Key: r.key(), Address: r.target.HostPort(), User: r.target.User, Service: string(r.target.Transport), Groups: r.Groups, Tags: r.Tags,
-		Behind: r.jump != "", Accept: r.accepting(e.settings), Sharing: e.sharing(r),
+		Behind: r.jump != "", Accept: r.accepting(e.settings), Select: e.selecting(r), Sharing: e.sharing(r),
 	}
+}
+
+// selecting are the flags that name a router alone.
+func (e access) selecting(r router) string {
+	if len(e.inventories) == 0 {
+		return "-r " + r.Name
+	}
+	return "-i " + strings.Join(e.inventories, " -i ") + " -l " + r.Name
 }
 
 // options are those of operations that change nothing.

@@ -156,10 +156,7 @@ func (t fleetRun) over(ctx context.Context, to *results, do func(ctx context.Con
 		for n := range results[i] {
 			r := &results[i][n]
 			r.Groups, r.Tags = t.routers[i].Groups, t.routers[i].Tags
-			r.Select = "-r " + r.Name
-			if len(t.inventories) > 0 {
-				r.Select = "-i " + strings.Join(t.inventories, " -i ") + " -l " + r.Name
-			}
+			r.Select = t.selecting(t.routers[i])
 			r.Took = t.now().Sub(began)
 			if ctx.Err() != nil && r.Err != nil && t.pace.routerTimeout > 0 && context.Cause(ctx) != nil {
 				r.Err = fmt.Errorf("%w (%w)", r.Err, context.Cause(ctx))
@@ -410,37 +407,55 @@ func (p *planReader) problems() error {
 	return out
 }
 
-// begun opens a run of changes over a fleet in the journal and returns its name; when one is
-// resumed, it returns what that run has finished. A change of one router of the command line is no
-// run.
-func (e access) begun(command string, r rollout, n int) (run string, finished map[string]state.Record, err error) {
-	if r.resume == "" && len(e.inventories) == 0 && n < 2 {
-		return "", nil, nil
+// begin opens a run of changes over a fleet in the journal and gives it a name. Where one is
+// resumed, it finds when that run began, and what it has finished. A change of one router of the
+// command line is no run.
+func (e access) begin(how *changeFlags, routers int) error {
+	resume := how.rollout.resume
+	if resume == "" && len(e.inventories) == 0 && routers < 2 {
+		return nil
 	}
 	dir, err := e.State()
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	if r.resume == "" {
-		run = state.NewRun(e.now())
-		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s continues it\n", run, run)
-		return run, nil, dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: command, Event: state.RunBegin, Run: run, Routers: n})
+	if resume == "" {
+		how.run = state.NewRun(e.now())
+		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s continues it\n", how.run, how.run)
+		return dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: how.command, Event: state.RunBegin, Run: how.run, Routers: routers})
 	}
 	history, err := dir.History()
 	if err != nil {
-		return "", nil, err
+		return err
 	}
-	records, err := history.Run(r.resume)
+	records, err := history.Run(resume)
 	if _, broken := errors.AsType[*state.BrokenError](err); err != nil && !broken {
-		return "", nil, err
+		return err
 	}
 	if len(records) == 0 {
-		return "", nil, usagef("--resume %s: the journal in %s knows no such run; rosknock journal shows them, and: --resume last", r.resume, dir.Path())
+		return usagef("--resume %s: the journal in %s knows no such run; rosknock journal shows them, and: --resume last", resume, dir.Path())
 	}
 	first := records[0]
-	if first.Command != command {
-		return "", nil, usagef("--resume %s: it is not a run of %s; rosknock journal shows what it is", first.Run, command)
+	if first.Command != how.command {
+		return usagef("--resume %s: it is not a run of %s; rosknock journal shows what it is", first.Run, how.command)
 	}
-	finished, _ = state.Finished(records, first.Run)
-	return first.Run, finished, nil
+	how.run, how.begun = first.Run, first.Time
+	if how.command == undoing {
+		how.finished = rolledBack(records, first.Run)
+	} else {
+		how.finished, _ = state.Finished(records, first.Run)
+	}
+	return nil
+}
+
+// rolledBack is what a run of undo has finished, by router. It stays finished, whatever comes later:
+// a second undo would roll back an earlier change.
+func rolledBack(records []state.Record, run string) map[string]state.Record {
+	done := map[string]state.Record{}
+	for _, r := range records {
+		if r.Run == run && r.Event == state.End && (r.Outcome == string(apply.Changed) || r.Outcome == string(apply.Unchanged)) {
+			done[r.Key()] = r
+		}
+	}
+	return done
 }

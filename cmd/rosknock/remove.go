@@ -20,7 +20,7 @@ type removeFlags struct {
 }
 
 func newRemove(e env) *cobra.Command {
-	how := changeFlags{command: state.Removal, resumable: true}
+	how := changeFlags{command: state.Removal}
 	var what removeFlags
 	var services string
 	var files reportFiles
@@ -76,7 +76,7 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 	}
 	c.Flags().StringVar(&what.name, "name", "", "the `NAME` of the plan, instead of its file")
 	c.Flags().StringVar(&services, "restore-services", "", "what services become, `NAME=VALUE`, several with commas: on, off, a port, a prefix or anywhere")
-	c.Flags().StringVar(&how.rollout.resume, "resume", "", "continue a `RUN` that stopped, or the last one; routers on which nothing is left to do are skipped")
+	how.resumeFlag(c)
 	how.flags(c)
 	files.flags(c)
 	return c

@@ -26,8 +26,13 @@ same hours, and rosknock knock tries them too.
 A router whose clock differs from this machine's by more than the overlap is refused: one of the two
 clocks is wrong, and times in the router's logs and lists may be, too. --accept-risk=clock-skew goes
 on. Knocks are laid in advance only where an NTP server sets the router's clock, or with
---accept-risk=clock-unsynchronized.`,
+--accept-risk=clock-unsynchronized.
+
+With --verify-knock, rosknock knocks at each door from here before the new knocks are confirmed, as
+apply does: first a wrong knock, then the right one of the present window. When the wrong one opens
+a door, or the right one does not, the router is rolled back to the old knocks.`,
 		Example: `  rosknock rotate branch.yaml -r admin@192.0.2.1 --yes
+  rosknock rotate branch.yaml -r admin@192.0.2.1 --verify-knock
   rosknock rotate -i fleet.yaml --yes --retries 3`,
 		Args: atMost(1, "rotate takes one plan"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
@@ -41,6 +46,7 @@ on. Knocks are laid in advance only where an NTP server sets the router's clock,
 			return r.finish(c.Context())
 		}),
 	}
+	how.verifyFlag(c)
 	how.flags(c)
 	files.flags(c)
 	return c

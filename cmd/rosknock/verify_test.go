@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -110,6 +111,70 @@ func TestVerifyKnock(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestVerifyRotation: a rotation that is to be verified keeps its new knocks only when they open the
+// door.
+func TestVerifyRotation(t *testing.T) {
+	const here, there = "203.0.113.9:40000", "203.0.113.1:8728"
+	for name, test := range map[string]struct {
+		arrives bool
+		code    exitCode
+		says    string
+	}{
+		"opens":           {true, exitDone, "opens to its knock and to no wrong one"},
+		"nothing arrives": {false, exitFailed, "the right knock did not open it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				v, _ := routeros.ParseVersion("7.20")
+				r := sim.New(sim.Options{Version: v, Users: []sim.User{{Name: "admin", Password: "secret"}}})
+				check(t, r.Admin(routeros.NewCommand("/ip/firewall/filter/add", "chain", "input", "action", "accept", "connection-state", "established,related")))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				file := filepath.Join(dir, "plan.yaml")
+				check(t, os.WriteFile(file, []byte("version: 1\nname: v\ndoors:\n  a:\n    rotate: {secret: env:ROTATING, every: 1h, overlap: 10m}\n    trusted: {list: trusted, for: 7d}\n    opens: [ssh]\n"), 0o600))
+				rotate := func(arrives bool, more ...string) (int, string) {
+					var out bytes.Buffer
+					e := env{
+						streams: streams{out: &out, err: &out, width: 80}, now: time.Now,
+						getenv: func(name string) string {
+							return map[string]string{"ROSKNOCK_PASSWORD": "secret", "ROTATING": strings.Repeat("5f0c2a9e7b41d836", 4)}[name]
+						},
+						dial: func(context.Context, string, string) (net.Conn, error) {
+							near, far := net.Pipe()
+							go r.ServeConn(ctx, addressed{far, there, here})
+							return addressed{near, here, there}, nil
+						},
+						knock: func(_ context.Context, _ netip.Addr, stages []plans.Stage, _ knock.Options) error {
+							if arrives {
+								playTo(r, stages)
+							}
+							return nil
+						},
+					}
+					args := append([]string{"rotate", file, "--yes", "-r", "203.0.113.1", "--transport", "api", "--state-dir", filepath.Join(dir, "state")}, more...)
+					code := run(ctx, e, args)
+					return code, strings.Join(strings.Fields(out.String()), " ")
+				}
+				if code, said := rotate(false); code != 0 {
+					t.Fatal(said)
+				}
+				rules := func() string { return fmt.Sprint(r.Snapshot().Rules[routeros.Filter]) }
+				before := rules()
+				time.Sleep(time.Hour)
+				code, said := rotate(test.arrives, "--verify-knock")
+				if code != int(test.code) || !strings.Contains(said, test.says) {
+					t.Errorf("exit code %d, want %d: %s", code, test.code, said)
+				}
+				if rotated := rules() != before; rotated != test.arrives {
+					t.Errorf("new knocks are there: %t", rotated)
+				}
+				cancel()
+			})
+		})
 	}
 }
 

@@ -59,6 +59,7 @@ type Router struct {
 	Tags    []string
 	Behind  bool   // SSH hosts: packets from here take another way
 	Accept  string // the command that forgets what is remembered of the router
+	Select  string // the flags that name it alone
 	// Sharing lists the keys of the routers that have this address; nil for a router that was named
 	// by its address.
 	Sharing func() []string
@@ -90,6 +91,7 @@ type Options struct {
 	Delay    time.Duration           // after which a dead-man rolls back
 	Verify   bool                    // play knocks before a change is confirmed
 	Run      string                  // the name of the run in the journal
+	Begun    time.Time               // when it began, where it is resumed
 	Finished map[string]state.Record // what the run has finished, by router and plan
 }
 

@@ -124,6 +124,9 @@ func (a *attempt) run(ctx context.Context) {
 		a.out.Outcome, a.out.Err = apply.Skipped, context.Cause(ctx)
 		return
 	}
+	if a.undoneBefore() {
+		return
+	}
 	if !a.DryRun || a.undo {
 		release, err := Lock(a.Desk, a.Actor, a.router, a.holds)
 		if err != nil {
@@ -342,5 +345,10 @@ func (a *attempt) resumed() {
 		return // what there is to do, is done: somebody has changed the router since
 	}
 	a.out.Outcome = apply.Skipped
-	a.out.Note = fmt.Sprintf("%s in %s at %s, and nothing is left to do", record.Outcome, a.Run, record.Time.Format(time.DateTime))
+	a.out.Note = resumedNote(record, a.Run)
+}
+
+// resumedNote says what a run that is resumed has done on a router.
+func resumedNote(r state.Record, run string) string {
+	return fmt.Sprintf("%s in %s at %s, and nothing is left to do", r.Outcome, run, r.Time.Format(time.DateTime))
 }

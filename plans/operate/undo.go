@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/plans/state"
@@ -24,6 +25,19 @@ func Undo(name string) Operation {
 		},
 		compute: func(_ context.Context, a *attempt) { a.rollback(a.undone) },
 	}
+}
+
+// undoneBefore skips a router on which the run that is resumed has rolled back its change: once more
+// would roll back an earlier one.
+func (a *attempt) undoneBefore() bool {
+	for _, record := range a.Finished {
+		if a.undo && record.Key() == a.router.Key {
+			a.out.Outcome, a.out.Plan = apply.Skipped, record.Plan
+			a.out.Note = resumedNote(record, a.Run)
+			return true
+		}
+	}
+	return false
 }
 
 // rollback computes the steps that roll a change back, and their proof.
@@ -63,6 +77,9 @@ func (a *attempt) backup(name string) (state.Backup, error) {
 	} else if err != nil && !isShared {
 		return state.Backup{}, err
 	}
+	if err := a.meantime(records); err != nil && name == "" {
+		return state.Backup{}, err
+	}
 	undoable := state.Undoable(records, key)
 	switch {
 	case len(undoable) == 0 && isShared:
@@ -85,10 +102,22 @@ func (a *attempt) backup(name string) (state.Backup, error) {
 	}
 	for _, later := range undoable[:at] {
 		if later.Plan == backup.Plan {
-			return backup, Refusef("the change %s of the plan %s came after %s: roll it back first, with rosknock undo %s", later.Change, later.Plan, name, later.Change)
+			return backup, Refusef("the change %s of the plan %s came after %s: roll it back first, with rosknock undo %s %s", later.Change, later.Plan, name, later.Change, a.router.Select)
 		}
 	}
 	return backup, nil
+}
+
+// meantime refuses a router that was changed by others after the run began that is resumed: its last
+// change is not the one that the run was about.
+func (a *attempt) meantime(records []state.Record) error {
+	for _, r := range records {
+		if !a.Begun.IsZero() && r.Run != a.Run && r.Event == state.End && r.Outcome == string(apply.Changed) && r.Time.After(a.Begun) {
+			return Refusef("%s was changed by %s (%s, %s) after %s began, so its last change is another one now: name the change, with rosknock undo CHANGE %s, or leave --resume out",
+				a.router.Key, r.Actor, r.Command, r.Change, a.Run, a.router.Select)
+		}
+	}
+	return nil
 }
 
 // byAddress says that changes were made of a router that was named by the address of this one.
