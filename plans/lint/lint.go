@@ -123,6 +123,7 @@ func Rules() []Rule {
 		{"L53", Warn, "a stage of a knock is on the port of a service", FromRouter},
 		{"L54", Warn, "a list entry looks like addresses, and the router takes it for a name", FromRouter},
 		{"L55", Warn, "a server that strangers can abuse is reached by anyone", FromRouter},
+		{"L56", Warn, "the plan shuts port 80, over which the router renews a certificate", FromBoth},
 	}
 }
 
@@ -186,8 +187,9 @@ func Router(s routeros.Snapshot, report audit.Report) []Finding {
 	return f.sorted()
 }
 
-// Both returns the findings about a plan on a router.
-func Both(p plans.Plan, s routeros.Snapshot) []Finding {
+// Both returns the findings about a plan on a router. A snapshot shows only some of the renewals of
+// certificates; [Renewals] finds more.
+func Both(p plans.Plan, s routeros.Snapshot, renewals ...Renewal) []Finding {
 	f := &finder{}
 	for _, family := range p.Firewall.Families {
 		for _, d := range p.Doors {
@@ -201,6 +203,7 @@ func Both(p plans.Plan, s routeros.Snapshot) []Finding {
 	f.forwarded(p, s)
 	f.forgedNeighbours(p, s)
 	f.comments(p, s)
+	f.unrenewed(p, s, renewals)
 	f.managed(s, p.Name)
 	return f.sorted()
 }

@@ -35,6 +35,7 @@ const (
 	knocks = "add chain=input action=accept connection-state=established,related\n" +
 		"add chain=input action=add-src-to-address-list address-list=s1 address-list-timeout=10s protocol=tcp dst-port=5001 connection-state=new\n" +
 		"add chain=input action=add-src-to-address-list address-list=in address-list-timeout=1h protocol=tcp dst-port=4001 src-address-list=s1 connection-state=new\n"
+	acme = "/ip service\nset www-ssl certificate=letsencrypt-autogen_2026-11-01T02:05:37Z disabled=no\n"
 	rest = "add chain=input action=accept in-interface-list=LAN\nadd chain=input action=drop\n"
 )
 
@@ -142,6 +143,11 @@ func TestRules(t *testing.T) {
 		{"L54", sample{rules: goodRules + "/ip firewall address-list\nadd list=vips address=203.0.113.0/33\n"}, sample{rules: goodRules + "/ip firewall address-list\nadd list=vips address=203.0.113.0/32\n"}},
 		{"L55", sample{rules: "add chain=input action=accept protocol=udp dst-port=53\n" + goodRules + "/ip dns\nset allow-remote-requests=yes\n"}, sample{rules: "add chain=input action=accept protocol=udp dst-port=53\n" + goodRules}},
 		{"L55", sample{rules: "add chain=input action=accept protocol=tcp dst-port=23\n" + goodRules}, sample{rules: "add chain=input action=accept protocol=tcp dst-port=23 src-address=198.51.100.7\n" + goodRules}},
+		{"L56", sample{more: goodMore + "services: {disable: [www]}\n", rules: goodRules + acme}, sample{more: goodMore + "services: {disable: [www]}\n", rules: goodRules + strings.ReplaceAll(acme, "letsencrypt-autogen_", "mine-")}},
+		{"L56", sample{more: goodMore + "services: {ports: {www: 8080}}\n", rules: goodRules + acme}, sample{more: goodMore + "services: {ports: {ssh: 2222}}\n", rules: goodRules + acme}},
+		{"L56", sample{more: goodMore + "services: {from: {www: [192.168.88.0/24]}}\n", rules: goodRules + acme}, sample{more: goodMore + "services: {from: {www: [0.0.0.0/0]}}\n", rules: goodRules + acme}},
+		{"L56", sample{more: goodMore + "gate: {services: [www]}\n", rules: goodRules + acme}, sample{more: goodMore + "gate: {services: [www-ssl]}\n", rules: goodRules + acme}},
+		{"L56", sample{more: goodMore + "gate: {ports: [tcp/70-90]}\n", rules: goodRules + acme}, sample{more: goodMore + "gate: {ports: [udp/80, tcp/81-90]}\n", rules: goodRules + acme}},
 	}
 	tested := map[string]bool{"L34": true, "L35": true, "L42": true} // below
 	for _, test := range tests {
