@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/rsc"
@@ -65,7 +66,18 @@ func readExport(e access, name string) (operate.Result, error) {
 	if snapshot.VersionAssumed {
 		view.Say(e.err, "rosknock: %s does not name its RouterOS version, so it is read as %s; --ros-version sets another\n", name, snapshot.Version)
 	}
-	return operate.Result{Name: name, Snapshot: &snapshot}, nil
+	return operate.Result{Name: name, Snapshot: &snapshot, Renewals: lint.Renewals(snapshot.Version, jobs(read))}, nil
+}
+
+// jobs returns the schedulers and scripts of an export.
+func jobs(export rsc.Export) map[routeros.Menu][]routeros.Attributes {
+	rows := map[routeros.Menu][]routeros.Attributes{}
+	for _, st := range export.Statements {
+		if st.Verb == "add" && (st.Menu == routeros.Scheduler || st.Menu == routeros.Script) {
+			rows[st.Menu] = append(rows[st.Menu], routeros.SortAttributes(slices.Clone(st.Attrs)))
+		}
+	}
+	return rows
 }
 
 // maxExport is the largest export that is read: real ones reach a few MiB with long address lists.

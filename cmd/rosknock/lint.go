@@ -23,7 +23,8 @@ func newLint(e env) *cobra.Command {
 		Long: `Read plans and report every mistake with its place. Report weaknesses, too: knocks
 that a scan opens, stages too short for a mobile network, names that give the secret away. With
 --router or --export the plans are also checked against a router: lists that others use, blacklists
-on the way, IPv6 left open.
+on the way, IPv6 left open, servers that strangers can abuse, certificates that could no longer be
+renewed.
 
 Exit code 3 when a plan has a mistake, 4 when a finding of severity refuse is not accepted by its id
 with --accept-risk. apply does not run lint; it relies on the proof.`,
@@ -39,7 +40,7 @@ with --accept-risk. apply does not run lint; it relies on the proof.`,
 		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
 			routers := &results{keeps: true} // each plan is held against each
 			if export != "" || len(e.routers) > 0 || len(e.inventories) > 0 {
-				if err := readAll(c.Context(), e, export, operate.WithClock, nil, routers); err != nil {
+				if err := readAll(c.Context(), e, export, operate.WithAll, nil, routers); err != nil {
 					return err
 				}
 			}
@@ -86,7 +87,7 @@ func lintPlan(name string, s settings, routers []operate.Result) view.Linted {
 	out.Findings = append(out.Findings, view.Findings{Findings: append(lint.Plan(p), lint.Fleet(p, names)...)})
 	for _, r := range routers {
 		if r.Err == nil {
-			found := slices.Concat(lint.Both(p, *r.Snapshot), lint.Router(*r.Snapshot, audit.Router(*r.Snapshot)))
+			found := slices.Concat(lint.Both(p, *r.Snapshot, r.Renewals...), lint.Router(*r.Snapshot, audit.Router(*r.Snapshot)))
 			out.Findings = append(out.Findings, view.Findings{Router: r.Name, Findings: found})
 		}
 	}

@@ -100,11 +100,13 @@ func Look(ctx context.Context, d Desk, o Options, r Router, refusals bool, ops .
 type Extent uint8
 
 // The extents: what a change rests on; with what sets the clock, for plans that rotate; with the
-// router's own servers, for an audit.
+// router's own servers, for an audit; with all of that and with what renews certificates, for lint.
+// The last one costs another round trip.
 const (
 	Rules Extent = iota
 	WithClock
 	WithServers
+	WithAll
 )
 
 // Read logs in to a router and reads it. Another box than the known one is only warned of.
@@ -175,13 +177,16 @@ func (a *attempt) read(ctx context.Context, extent Extent) bool {
 		}
 		read := a.session.Snapshot
 		switch extent {
-		case WithClock:
+		case WithClock, WithAll:
 			read = a.session.SnapshotWithNTP
 		case WithServers:
 			read = a.session.SnapshotWithServers
 		case Rules:
 		}
-		if snapshot, err = read(ctx); err != nil {
+		if snapshot, err = read(ctx); err == nil && extent == WithAll {
+			a.out.Renewals, err = readMore(ctx, a.session, &snapshot)
+		}
+		if err != nil {
 			a.session.Close()
 		}
 		return err

@@ -35,6 +35,7 @@ type Result struct {
 	Parts    []change.Part      // of the change set; nil where [Result.Divide] has not looked
 	Proof    *proof.Proof       // of the change set; nil when there is none
 	Findings []lint.Finding     // about the plan on this router
+	Renewals []lint.Renewal     // of certificates; only of a router that was read [WithAll], or an export
 	Applied  *apply.Result      // what was carried out; nil when nothing was begun
 	Change   string             // the name of the change in the journal
 	Undo     bool               // it rolls a change back
