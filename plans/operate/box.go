@@ -33,6 +33,10 @@ func SameBox(d Desk, r Router, serial string) error {
 }
 
 func (a *attempt) sameBox() {
+	if known, err := a.Known(); err == nil {
+		was, _ := known.Serial(a.router.Key)
+		a.familiar = was == a.out.Snapshot.Serial
+	}
 	if err := SameBox(a.Desk, a.router, a.out.Snapshot.Serial); err != nil {
 		a.out = a.out.Refused(err)
 	}

@@ -50,6 +50,7 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 		a.warnOfClock()
 	}
 	a.out = Compare(a.out, p, a.carrier)
+	a.sayLost()
 	if err := sameSteps(a.out, saved); err != nil {
 		a.out = a.out.Refused(err)
 	}

@@ -48,6 +48,8 @@ type attempt struct {
 	looks   bool // and writes nothing, not even the journal
 	session *api.Session
 	out     Result
+	// familiar says that the router is the box that the state folder remembers.
+	familiar bool
 
 	// What follows is set with the change set.
 	carrier change.Management
