@@ -31,16 +31,26 @@ func abuses() map[string]abuse {
 	}
 }
 
-// abused names the servers that answer strangers, as a fact.
+// abused names the servers that answer strangers, as a fact. Services of which nothing is known count
+// as running, other servers do not: most are off from the factory.
 func (f *finder) abused(report audit.Report) {
 	all := abuses()
 	for _, r := range report.Reach {
 		one, listed := all[r.Name]
 		anyone := slices.ContainsFunc(r.By, func(by audit.By) bool { return by.Who == audit.Anyone && !by.Perhaps })
-		if listed && anyone {
-			f.add("L55", fmt.Sprintf("%s, %s/%s", r.Name, r.Protocol, r.Ports), "anyone reaches it over "+r.Family.String(), one.why, one.remedy)
+		untold := r.State == routeros.ServerUnknown && r.Kind == audit.Server
+		if listed && anyone && !untold {
+			f.add("L55", fmt.Sprintf("%s, %s/%s", r.Name, r.Protocol, r.Ports), ifItRuns(r)+"anyone reaches it over "+r.Family.String(), one.why, one.remedy)
 		}
 	}
+}
+
+// ifItRuns begins a sentence about what perhaps does not run.
+func ifItRuns(r audit.Reach) string {
+	if r.State == routeros.ServerUnknown {
+		return "if it runs, "
+	}
+	return ""
 }
 
 // stagePorts checks that no stage of a knock is on the port of a service that runs: who uses the

@@ -117,6 +117,9 @@ func TestRules(t *testing.T) {
 		{"L32", sample{knock: "[tcp/41873, udp/7000, tcp/52614, tcp/13377, udp/44021]"}, sample{}},
 		{"L33", sample{door: door("t_admin", "t_41873")}, sample{door: door("t_admin", "t_41874")}},
 		{"L33", sample{door: door("list: t_admin", "list: t_admin, networks: n_41873")}, sample{door: door("list: t_admin", "list: t_admin, networks: n_41874")}},
+		{"L29", sample{rules: "add chain=input action=drop log=yes src-address-list=scanners\nadd chain=input action=add-src-to-address-list address-list=scanners address-list-timeout=1h connection-state=new protocol=tcp dst-port=23\n" + goodRules},
+			sample{rules: "add chain=input action=drop log=yes src-address-list=scanners\n" + goodRules}},
+		{"L29", sample{rules: "add chain=input action=accept log=yes src-address=!198.51.100.7 protocol=tcp dst-port=2222\n" + goodRules}, sample{rules: "add chain=input action=accept log=yes src-address=198.51.100.7 protocol=tcp dst-port=2222\n" + goodRules}},
 		{"L29", sample{door: goodDoor + "    log: {prefix: in, limit: 100/1m}\n"}, sample{door: goodDoor + "    log: {prefix: in, limit: 60/1m}\n"}},
 		{"L36", sample{door: door("stage-timeout: 10s", "stage-timeout: 61s")}, sample{door: door("stage-timeout: 10s", "stage-timeout: 1m")}},
 		{"L37", sample{more: "allow: {addresses: [10.7.0.0/16]}\nfirewall: {families: [ipv4], bogons: {interface-lists: [WAN]}}\n"},
@@ -214,6 +217,28 @@ func TestFleet(t *testing.T) {
 		if test.got != test.want {
 			t.Errorf("%s: %q", test.name, test.got)
 		}
+	}
+}
+
+// TestUntold: a server of which nothing is known is no finding; a service counts as running, and the
+// finding says that this is not known.
+func TestUntold(t *testing.T) {
+	open := sample{rules: "add chain=input action=accept in-interface=ether1\n" + goodRules}
+	s := open.router()
+	s.Untold = append(routeros.ServerMenus(), routeros.ServiceMenu)
+	var got []string
+	for _, f := range lint.Router(s, audit.Router(s)) {
+		if f.ID == "L52" || f.ID == "L55" {
+			got = append(got, f.Place+": "+f.What)
+		}
+	}
+	want := []string{
+		"service api: if it runs, the API in clear is reached by anyone",
+		"telnet, tcp/23: if it runs, anyone reaches it over ipv4",
+		"ftp, tcp/21: if it runs, anyone reaches it over ipv4",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

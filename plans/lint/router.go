@@ -21,7 +21,7 @@ func (f *finder) reach(s routeros.Snapshot, report audit.Report) {
 		for _, by := range r.By {
 			lan[r.Family] = lan[r.Family] || by.Who == audit.LAN || by.Who == audit.Anyone
 			if r.Name == "api" && by.Who == audit.Anyone && !by.Perhaps {
-				f.add("L52", "service api", "the API in clear is reached by anyone", "the password crosses the internet in clear", "use api-ssl, or limit api with services.from or a gate")
+				f.add("L52", "service api", ifItRuns(r)+"the API in clear is reached by anyone", "the password crosses the internet in clear", "use api-ssl, or limit api with services.from or a gate")
 			}
 		}
 	}
@@ -110,7 +110,7 @@ func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 		if r.Action() == "reject" && outside {
 			f.add("L29", place(family, r), "the outside gets an answer", "a scanner learns that a router is there, and forged packets make it send answers", "drop instead")
 		}
-		if (r.Action() == "log" || c.Log) && !c.Has("limit") && !c.Has("dst-limit") && outside && c.Takes(firewall.FieldState, int(firewall.New)) {
+		if (r.Action() == "log" || c.Log) && !c.Has("limit") && !c.Has("dst-limit") && outside && c.Takes(firewall.FieldState, int(firewall.New)) && !f.named(rows, c) {
 			f.add("L29", place(family, r), "it logs every packet from outside", "a scan fills the log, and on small routers the flash", "give it a limit")
 		}
 		if c.Has("layer7-protocol") {
@@ -119,6 +119,19 @@ func (f *finder) tables(s routeros.Snapshot, family routeros.Family) {
 	}
 	f.names(s, family)
 	f.large(s, family)
+}
+
+// named reports whether a rule matches only sources that it names, and strangers can't become one: no
+// rule fills its list.
+func (f *finder) named(rows []routeros.Rule, c *firewall.Rule) bool {
+	if a, negated, asks := c.Addresses(firewall.Source); asks && !negated && !a.First.IsUnspecified() {
+		return true
+	}
+	list, negated, asks := c.List(firewall.Source)
+	return asks && !negated && !slices.ContainsFunc(rows, func(o routeros.Rule) bool {
+		other := f.rules.Of(&o)
+		return !o.Disabled() && other.Action.Effect == firewall.Fills && other.Fill.List == list
+	})
 }
 
 func place(family routeros.Family, r *routeros.Rule) string {
