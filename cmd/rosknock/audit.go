@@ -126,6 +126,9 @@ func (a *auditRun) audited(r operate.Result) view.Audited {
 		return out
 	}
 	out.Report = audit.Router(*r.Snapshot)
+	if r.Cut != "" {
+		out.Notes = append(out.Notes, "this is not a whole export, since "+r.Cut+": nothing is known of servers in menus that it does not show")
+	}
 	out.Findings = lint.Router(*r.Snapshot, out.Report)
 	out.Accepted = lint.Accepted(a.accepted, r.Name, a.Now(), out.Findings)
 	out.Decided = lint.Decided(a.accepted, r.Name, a.Now())

@@ -44,29 +44,43 @@ func readVersion(c *cobra.Command) (routeros.Version, error) {
 
 // readExport reads an export instead of a router.
 func readExport(e access, name string) (operate.Result, error) {
+	read, err := readExportText(e, name)
+	if err != nil {
+		return operate.Result{}, err
+	}
+	return replayed(e, name, read), nil
+}
+
+// readExportText reads the text of an export.
+func readExportText(e access, name string) (rsc.Export, error) {
 	if len(e.routers)+len(e.inventories) > 0 {
-		return operate.Result{}, usagef("--export and routers exclude each other")
+		return rsc.Export{}, usagef("--export and routers exclude each other")
 	}
 	data, err := readFile(name, maxExport)
 	if err != nil {
-		return operate.Result{}, invalid(err)
+		return rsc.Export{}, invalid(err)
 	}
 	if len(data) > maxExport {
-		return operate.Result{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
+		return rsc.Export{}, invalid(fmt.Errorf("%s is larger than %d MiB: is it an export?", name, maxExport>>20))
 	}
 	read := rsc.Read(data)
 	if len(read.Statements) == 0 {
-		return operate.Result{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
+		return rsc.Export{}, invalid(fmt.Errorf("%s: it holds no command of an export", name))
 	}
 	if read.HasVersion && e.rosVersion != (routeros.Version{}) && read.Version != e.rosVersion {
-		return operate.Result{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, e.rosVersion))
+		return rsc.Export{}, invalid(fmt.Errorf("%s: it names RouterOS %s itself, but --ros-version says %s: leave the flag out", name, read.Version, e.rosVersion))
 	}
+	return read, nil
+}
+
+// replayed is the router that an export shows.
+func replayed(e access, name string, read rsc.Export) operate.Result {
 	snapshot, skipped := read.Snapshot(rsc.Options{Version: e.rosVersion})
 	reportSkipped(e.err, e.settings, name, append(read.Skipped, skipped...))
 	if snapshot.VersionAssumed {
 		view.Say(e.err, "rosknock: %s does not name its RouterOS version, so it is read as %s; --ros-version sets another\n", name, snapshot.Version)
 	}
-	return operate.Result{Name: name, Snapshot: &snapshot, Renewals: lint.Renewals(snapshot.Version, jobs(read))}, nil
+	return operate.Result{Name: name, Snapshot: &snapshot, Renewals: lint.Renewals(snapshot.Version, jobs(read))}
 }
 
 // jobs returns the schedulers and scripts of an export.

@@ -196,9 +196,13 @@ func readAll(ctx context.Context, e access, export string, extent operate.Extent
 		then = func(r operate.Result) operate.Result { return r }
 	}
 	if export != "" {
-		r, err := readExport(e, export)
+		read, err := readExportText(e, export)
 		if err != nil {
 			return err
+		}
+		r := replayed(e, export, read)
+		if extent == operate.WithServers {
+			r.Cut = leaveOpen(read, r.Snapshot)
 		}
 		to.start(1)
 		to.take(ctx, 0, []operate.Result{then(r)})

@@ -43,6 +43,7 @@ type Result struct {
 	Outcome  apply.Outcome      // of a diff: empty, refused or failed
 	Took     time.Duration
 	Note     string // why nothing was done, where that is no error
+	Cut      string // how an export that was read shows that it is not a whole one; "" of others
 	Err      error
 }
 

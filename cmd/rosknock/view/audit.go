@@ -170,7 +170,13 @@ func openText(r audit.Report, f routeros.Family) string {
 	doubtful, untold := r.Doubtful(f)
 	var parts []string
 	if len(open) > 0 {
-		parts = append(parts, fmt.Sprintf("over %s the firewall gates nothing of %s: anyone outside reaches it", f, strings.Join(open, ", ")))
+		reached := "it"
+		if slices.ContainsFunc(r.Reach, func(one audit.Reach) bool {
+			return one.Family == f && one.State == routeros.ServerUnknown && slices.Contains(open, one.Name)
+		}) {
+			reached = "what of it runs"
+		}
+		parts = append(parts, fmt.Sprintf("over %s the firewall gates nothing of %s: anyone outside reaches %s", f, strings.Join(open, ", "), reached))
 	}
 	if len(doubtful) > 0 {
 		parts = append(parts, fmt.Sprintf("over %s anyone perhaps reaches %s", f, strings.Join(doubtful, ", ")))
