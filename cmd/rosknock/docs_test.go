@@ -127,7 +127,7 @@ func absolute(t *testing.T, path string) string {
 // digits, so that tables stay as wide. Pages that run side by side look in different places.
 func freePorts(t *testing.T, page string, nth int) map[string]string {
 	ports := map[string]string{}
-	offset := os.Getpid()%500*3 + nth*1500
+	offset := os.Getpid()%130*3 + nth*400
 	next := map[int]int{4: 4000 + offset, 5: 24000 + offset}
 	for _, found := range regexp.MustCompile(`127\.0\.0\.1:(\d{4,5})`).FindAllStringSubmatch(page, -1) {
 		first := found[1]
