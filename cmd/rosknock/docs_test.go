@@ -19,14 +19,19 @@ import (
 	"time"
 )
 
-// TestDocs runs what README and tutorial tell people to type, and compares what comes out with what
-// they print.
+// TestDocs runs what README, tutorial and how-tos tell people to type, and compares what comes out
+// with what they print.
 //
 // In a block marked console, a line that begins with $ is a command, one that begins with > is
 // typed at the simulated router that runs, and the others are what they print. … stands for any
 // text in a line, and alone in a line for any lines. Names of changes, times and fingerprints
 // differ from run to run. In a block marked sh every line is a command. `rosknock sim` runs on
-// until the next one, or the end of the page.
+// until the next one, or the end of the page. A plan in a block marked yaml is saved as NAME.yaml,
+// tests of it as NAME-tests.yaml.
+//
+// A how-to speaks of routers that are not here. Its comment `<!-- test` says what the test does
+// first ($ COMMAND), and what it types in place of something (THIS = THAT). A block after
+// `<!-- not run: REASON -->` is not run.
 func TestDocs(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the pages are written for a POSIX shell")
@@ -36,15 +41,19 @@ func TestDocs(t *testing.T) {
 			t.Skipf("%s is not here", tool)
 		}
 	}
-	for i, page := range []string{"README.md", "docs/tutorial.md"} {
-		t.Run(page, func(t *testing.T) {
+	howTos, err := filepath.Glob("../../docs/howto/*.md")
+	if err != nil || len(howTos) < 8 {
+		t.Fatalf("%d how-tos: %v", len(howTos), err)
+	}
+	for i, page := range append([]string{"../../README.md", "../../docs/quickstart.md", "../../docs/tutorial.md"}, howTos...) {
+		t.Run(strings.TrimPrefix(page, "../../"), func(t *testing.T) {
 			t.Parallel()
-			text, err := os.ReadFile("../../" + page)
+			text, err := os.ReadFile(page)
 			if err != nil {
 				t.Fatal(err)
 			}
 			r := newReader(t, string(text), i)
-			for _, s := range typed(r.moved(string(text))) {
+			for _, s := range typed(r.moved(replaced(string(text)))) {
 				r.do(s)
 			}
 		})
@@ -63,14 +72,34 @@ type step struct {
 // typed returns the steps of a page.
 func typed(page string) []step {
 	var steps []step
-	block := ""
+	var file []string
+	block, skip := "", false
 	for i, line := range strings.Split(page, "\n") {
 		fence, is := strings.CutPrefix(strings.TrimSpace(line), "```")
 		switch {
+		case block == "" && strings.HasPrefix(line, "<!-- test"):
+			block = "test "
+		case block == "test ":
+			if line == "-->" {
+				block = ""
+			} else if command, is := strings.CutPrefix(line, "$ "); is {
+				steps = append(steps, step{line: i + 1, prompt: '$', command: command, want: []string{"…"}})
+			}
+		case block == "" && strings.HasPrefix(line, "<!-- not run: "):
+			skip = true
 		case is && block == "":
 			block = fence + " "
+			if skip {
+				block = "skipped "
+			}
+			file = nil
 		case is:
-			block = ""
+			if name := savedAs(strings.Join(file, "\n")); block == "yaml " && name != "" {
+				steps = append(steps, step{line: i + 1, prompt: '$', command: "cat > " + name + " <<'EOF'\n" + strings.Join(file, "\n") + "\nEOF"})
+			}
+			block, skip = "", false
+		case block == "yaml ":
+			file = append(file, line)
 		case block == "console " && (strings.HasPrefix(line, "$ ") || strings.HasPrefix(line, "> ")):
 			steps = append(steps, step{line: i + 1, prompt: line[0], command: line[2:], checked: true})
 		case block == "console ":
@@ -81,6 +110,33 @@ func typed(page string) []step {
 		}
 	}
 	return steps
+}
+
+// savedAs is the name under which a page's reader saves a file, or nothing for one that is only
+// shown.
+func savedAs(text string) string {
+	if found := regexp.MustCompile(`(?m)^name: (\S+)$`).FindStringSubmatch(text); found != nil {
+		return found[1] + ".yaml"
+	}
+	if found := regexp.MustCompile(`(?m)^plan: (\S+)\.yaml$`).FindStringSubmatch(text); found != nil {
+		return found[1] + "-tests.yaml"
+	}
+	return ""
+}
+
+// replaced types one thing in place of another, as the page's comment says.
+func replaced(page string) string {
+	title, rest, is := strings.Cut(page, "<!-- test\n")
+	if !is {
+		return page
+	}
+	comment, rest, _ := strings.Cut(rest, "\n-->\n")
+	for line := range strings.SplitSeq(comment, "\n") {
+		if from, to, is := strings.Cut(line, " = "); is && !strings.HasPrefix(line, "$ ") {
+			rest = strings.ReplaceAll(rest, strings.Trim(from, "`"), strings.Trim(to, "`"))
+		}
+	}
+	return title + "<!-- test\n" + comment + "\n-->\n" + rest
 }
 
 // reader is somebody who follows a page in a fresh copy of the tree.
