@@ -27,11 +27,11 @@ import (
 // text in a line, and alone in a line for any lines. Names of changes, times and fingerprints
 // differ from run to run. In a block marked sh every line is a command. `rosknock sim` runs on
 // until the next one, or the end of the page. A plan in a block marked yaml is saved as NAME.yaml,
-// tests of it as NAME-tests.yaml.
+// tests of it as NAME-tests.yaml, and a file under the name in its first line (# NAME.yaml).
 //
 // A how-to speaks of routers that are not here. Its comment `<!-- test` says what the test does
-// first ($ COMMAND), and what it types in place of something (THIS = THAT). A block after
-// `<!-- not run: REASON -->` is not run.
+// first ($ COMMAND), what it types in place of something (THIS = THAT), and which jump host is to be
+// there (jump host: USER@HOST). A block after `<!-- not run: REASON -->` is not run.
 func TestDocs(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the pages are written for a POSIX shell")
@@ -53,7 +53,7 @@ func TestDocs(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newReader(t, string(text), i)
-			for _, s := range typed(r.moved(replaced(string(text)))) {
+			for _, s := range typed(r.behind(r.moved(replaced(string(text))))) {
 				r.do(s)
 			}
 		})
@@ -83,7 +83,7 @@ func typed(page string) []step {
 			if line == "-->" {
 				block = ""
 			} else if command, is := strings.CutPrefix(line, "$ "); is {
-				steps = append(steps, step{line: i + 1, prompt: '$', command: command, want: []string{"…"}})
+				steps = append(steps, step{line: i + 1, prompt: '$', command: command, want: []string{"…", "stop with Ctrl-C"}})
 			}
 		case block == "" && strings.HasPrefix(line, "<!-- not run: "):
 			skip = true
@@ -115,6 +115,9 @@ func typed(page string) []step {
 // savedAs is the name under which a page's reader saves a file, or nothing for one that is only
 // shown.
 func savedAs(text string) string {
+	if found := regexp.MustCompile(`\A# (\S+\.yaml)\n`).FindStringSubmatch(text); found != nil {
+		return found[1]
+	}
 	if found := regexp.MustCompile(`(?m)^name: (\S+)$`).FindStringSubmatch(text); found != nil {
 		return found[1] + ".yaml"
 	}
@@ -143,6 +146,7 @@ func replaced(page string) string {
 type reader struct {
 	*testing.T
 	dir    string
+	home   string
 	env    []string
 	ports  map[string]string
 	sim    *exec.Cmd
@@ -151,15 +155,14 @@ type reader struct {
 }
 
 func newReader(t *testing.T, page string, nth int) *reader {
-	r := &reader{T: t, dir: t.TempDir(), ports: freePorts(t, page, nth)}
+	r := &reader{T: t, dir: t.TempDir(), home: t.TempDir(), ports: freePorts(t, page, nth)}
 	for _, name := range []string{"cmd", "routeros", "plans", "fixtures", "go.mod", "go.sum", "Makefile"} {
 		if err := os.Symlink(absolute(t, "../../"+name), filepath.Join(r.dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	home := t.TempDir()
-	r.env = append(os.Environ(), "HOME="+home, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "ROSKNOCK_STATE_DIR=", "ROSKNOCK_PASSWORD=", "COLUMNS=80", "NO_COLOR=1",
-		"GOFLAGS=-trimpath -buildvcs=false", "READER="+home+"/environment")
+	r.env = append(os.Environ(), "HOME="+r.home, "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "ROSKNOCK_STATE_DIR=", "ROSKNOCK_PASSWORD=", "COLUMNS=80", "NO_COLOR=1",
+		"GOFLAGS=-trimpath -buildvcs=false", "READER="+r.home+"/environment")
 	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY"} {
 		value, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
 		if err != nil {
@@ -232,6 +235,24 @@ func (r *reader) moved(page string) string {
 		})
 	}
 	return page
+}
+
+// behind starts an OpenSSH server and puts it in place of the jump host of a page, if there is one.
+func (r *reader) behind(page string) string {
+	r.Helper()
+	found := regexp.MustCompile(`(?m)^jump host: (\S+)$`).FindStringSubmatch(page)
+	if found == nil {
+		return page
+	}
+	dir := filepath.Join(r.home, ".ssh")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		r.Fatal(err)
+	}
+	d := newSSHDaemon(r.T, dir, "gate")
+	if err := os.Rename(filepath.Join(dir, "user"), filepath.Join(dir, "id_ed25519")); err != nil {
+		r.Fatal(err)
+	}
+	return strings.ReplaceAll(page, found[1], d.hop)
 }
 
 func (r *reader) do(s step) {

@@ -126,13 +126,13 @@ const keyringService = "rosknock"
 func (e env) fromKeyring(name string, needed bool) (string, error) {
 	if e.keyring == nil || !needed && runtime.GOOS == "linux" && e.getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
 		if needed {
-			return "", fmt.Errorf("keyring:%s: there is no keyring here", name)
+			return "", fmt.Errorf("keyring:%s: there is no keyring here: name another place, file:PATH or command:LINE", name)
 		}
 		return "", nil
 	}
 	p, err := e.keyring(keyringService, name)
 	if err != nil && needed {
-		return "", invalid(fmt.Errorf("keyring:%s: %w; put it in under the service %s and the account %s", name, err, keyringService, name))
+		return "", invalid(fmt.Errorf("keyring:%s: %w; put it in under the service %s and the account %s, or name another place where no keyring runs: file:PATH or command:LINE", name, err, keyringService, name))
 	}
 	if err != nil {
 		return "", nil //nolint:nilerr // without an entry the person is asked
