@@ -51,6 +51,7 @@ func layers() map[string]layer {
 		"plans/audit":             {ours: "plans plans/sequence plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/lint":              {ours: "plans plans/audit plans/form plans/sequence routeros routeros/firewall"},
 		"plans/expect":            {ours: "plans plans/audit plans/form plans/traffic routeros routeros/firewall routeros/firewall/space", theirs: "go.yaml.in/yaml/v3"},
+		"plans/starter":           {ours: "plans plans/audit plans/change plans/compile plans/diff plans/form plans/proof plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/remove":            {ours: "plans plans/change plans/compile plans/diff routeros"},
 		"plans/undo":              {ours: "plans/change routeros routeros/script"},
 		"plans/render":            {ours: "plans plans/change plans/undo routeros routeros/script"},

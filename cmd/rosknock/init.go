@@ -18,55 +18,107 @@ import (
 	"github.com/rosknock/rosknock/plans/sequence"
 )
 
+// initRun is a first plan, and what stands beside it.
+type initRun struct {
+	access
+	name, file string
+	stages     int
+	export     string
+	operator   []string
+}
+
 func newInit(e env) *cobra.Command {
-	var name, file string
+	var run initRun
 	var l length
 	c := &cobra.Command{
 		Use:   "init",
 		Short: "Write a plan with a strong random knock to start from",
 		Long: `Write a commented plan with a random knock into a file that only you can read. Write
 an inventory for the routers beside it, inventory.yaml, and first tests for rosknock test, named after
-the plan. A file that exists is never overwritten.`,
+the plan. A file that exists is never overwritten.
+
+With a router, or an export of one, the plan is for what is there: it gates the services for
+management that run, lets in your own networks by the interface lists or interfaces of the router,
+and switches off telnet, ftp and www where they run. VPNs stay as they are; the plan says how to gate
+them. The router is only read.
+
+The plan is proved for this router before it is written. Where a rule of the router lets in a source
+that would have to knock, the plan allows that source, with a comment that says why. A source is only
+allowed where it reaches the same today. Services that only the router's own rules can guard are left
+as they are, and the plan says so. Exit code 4 when apply would still refuse the plan: it is written
+all the same, with the reason and what helps.`,
 		Example: `  rosknock init
+  rosknock init --name branch -r admin@192.0.2.1
+  rosknock init --name branch --export router.rsc
   rosknock init --name branch --stages 6
   rosknock init --name branch --chance 0.001`,
 		Args: exactly(0, "init takes no argument"),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" {
-				file = name + ".yaml"
+		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
+			run.access = e
+			if plans.CheckName(run.name) != "" {
+				return usagef("--name %q: %s", run.name, plans.CheckName(run.name))
 			}
-			stages, err := l.of(c, 0)
-			if err != nil {
+			if run.file == "" {
+				run.file = run.name + ".yaml"
+			}
+			var err error
+			if run.stages, err = l.of(c, 0); err != nil {
 				return err
 			}
-			knock, err := sequence.Generate(rand.Reader, stages)
-			if err != nil {
-				return usagef("--stages: %w", err)
+			if run.export != "" || len(e.routers)+len(e.inventories) > 0 {
+				return run.known(c.Context())
 			}
-			text := plans.Starter(name, knock)
-			if _, err := plans.Read(file, text); err != nil {
-				return usagef("--name %q: names are made of a-z, 0-9 and -, at most 24 of them", name)
-			}
-			if err := writeNew(file, text); err != nil {
-				return err
-			}
-			view.Say(e.out, "%s holds a plan with a new knock; keep it like a password.\n", file)
-			list := filepath.Join(filepath.Dir(file), "inventory.yaml")
-			if err := e.writeBeside(list, inventory.Starter(filepath.Base(file)), "is for your routers"); err != nil {
-				return err
-			}
-			tests := strings.TrimSuffix(file, filepath.Ext(file)) + "-tests.yaml"
-			if err := e.writeBeside(tests, expect.Starter(filepath.Base(file)), "holds tests for it: after an apply, rosknock test runs them"); err != nil {
-				return err
-			}
-			view.Say(e.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", file, list)
-			return nil
-		},
+			return run.unknown()
+		}),
 	}
-	c.Flags().StringVar(&name, "name", "main", "`NAME` of the plan; it stands in the comment of every rule")
-	c.Flags().StringVar(&file, "file", "", "`FILE` to write; default: the plan's name with .yaml")
+	c.Flags().StringVar(&run.name, "name", "main", "`NAME` of the plan; it stands in the comment of every rule")
+	c.Flags().StringVar(&run.file, "file", "", "`FILE` to write; default: the plan's name with .yaml")
 	l.flags(c)
+	exportFlags(c, &run.export, &run.operator)
 	return c
+}
+
+// draw draws a knock that keeps away from some ports.
+func (i *initRun) draw(avoid []uint16) ([]plans.Stage, error) {
+	knock, err := sequence.Spec{Stages: i.stages, Avoid: avoid}.Draw(rand.Reader)
+	if err != nil {
+		return nil, usagef("--stages: %w", err)
+	}
+	return knock, nil
+}
+
+// unknown writes a plan for no router that is known.
+func (i *initRun) unknown() error {
+	knock, err := i.draw(nil)
+	if err != nil {
+		return err
+	}
+	text := plans.Starter(i.name, knock)
+	if _, err := plans.Read(i.file, text); err != nil {
+		return err
+	}
+	plan := filepath.Base(i.file)
+	if err := i.write(text, inventory.Starter(plan), expect.Starter(plan)); err != nil {
+		return err
+	}
+	view.Say(i.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", i.file, i.beside())
+	return nil
+}
+
+// beside is the name of the inventory beside the plan.
+func (i *initRun) beside() string { return filepath.Join(filepath.Dir(i.file), "inventory.yaml") }
+
+// write writes the plan, and what stands beside it.
+func (i *initRun) write(plan, list, tests []byte) error {
+	if err := writeNew(i.file, plan); err != nil {
+		return err
+	}
+	view.Say(i.out, "%s holds a plan with a new knock; keep it like a password.\n", i.file)
+	if err := i.writeBeside(i.beside(), list, "is for your routers"); err != nil {
+		return err
+	}
+	file := strings.TrimSuffix(i.file, filepath.Ext(i.file)) + "-tests.yaml"
+	return i.writeBeside(file, tests, "holds tests for it: after an apply, rosknock test runs them")
 }
 
 // writeBeside writes a file that may be there already, and says what it is for.

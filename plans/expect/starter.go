@@ -1,10 +1,38 @@
 package expect
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Starter returns commented tests to begin with, which fit the plan of the same folder that
 // rosknock init writes.
-func Starter(plan string) []byte { return fmt.Appendf(nil, starter, plan) }
+func Starter(plan string) []byte { return StarterOf(plan, []string{"ssh", "winbox"}, true) }
+
+// StarterOf is [Starter] for a plan whose door opens some services, and which allows somebody or
+// not.
+func StarterOf(plan string, services []string, allows bool) []byte {
+	reaches, text := "["+strings.Join(services, ", ")+"]", allowed
+	if !allows {
+		text = "  # The plan allows nobody yet. Once it does:\n" + commented(allowed)
+	}
+	return fmt.Appendf(nil, starter, plan, reaches, reaches, strings.ReplaceAll(text, "SERVICES", reaches))
+}
+
+// commented puts lines behind a #.
+func commented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("  #" + strings.TrimPrefix(line, " "))
+	}
+	return b.String()
+}
+
+const allowed = `  - name: who is allowed needs no knock
+    from: allowed               # the allow-list of the plan
+    reaches: SERVICES
+    expect: accept
+`
 
 const starter = `# Tests of a firewall, for: rosknock test FILE -r ROUTER. Each is proved for all packets that it is about.
 version: 1
@@ -13,20 +41,16 @@ plan: %s                 # whose doors the tests name; relative to this file
 tests:
   - name: no stranger reaches what the plan gates
     from: stranger              # outside, and named by no rule and no address list
-    reaches: [ssh, winbox]
+    reaches: %s
     expect: drop
 
   - name: the knock of the door admin opens it
     from: stranger
     after: {knock: admin}
-    reaches: [ssh, winbox]
+    reaches: %s
     expect: accept
 
-  - name: who is allowed needs no knock
-    from: allowed               # the allow-list of the plan
-    reaches: [ssh, winbox]
-    expect: accept
-
+%s
   - name: nobody reaches what is switched off
     from: anyone
     reaches: [telnet, ftp, www]

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/expect"
+	"github.com/rosknock/rosknock/plans/inventory"
+	"github.com/rosknock/rosknock/plans/operate"
+	"github.com/rosknock/rosknock/plans/starter"
+	"github.com/rosknock/rosknock/routeros"
+)
+
+// known writes a plan for a router, or an export of one.
+func (i *initRun) known(ctx context.Context) error {
+	session, err := sessionOf(i.settings, i.operator)
+	if err != nil {
+		return err
+	}
+	if i.export != "" {
+		return i.forExport(session)
+	}
+	return i.forRouter(ctx, session)
+}
+
+// forExport writes a plan for an export.
+func (i *initRun) forExport(session change.Management) error {
+	r, err := readExport(i.access, i.export)
+	if err != nil {
+		return err
+	}
+	data, err := readFile(i.export, maxExport)
+	if err != nil {
+		return invalid(err)
+	}
+	how := starter.Options{Session: session, Source: filepath.Base(i.export), RenewsByHTTP: starter.HintsAtRenewal(string(data))}
+	p, err := i.build(*r.Snapshot, how)
+	if err != nil {
+		return err
+	}
+	plan := filepath.Base(i.file)
+	return i.finish(p, inventory.Starter(plan), "--export "+i.export)
+}
+
+// forRouter reads one router, and writes a plan for it.
+func (i *initRun) forRouter(ctx context.Context, session change.Management) error {
+	targets, err := i.routersOf()
+	if err != nil {
+		return err
+	}
+	if len(targets) != 1 {
+		return usagef("init looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
+	}
+	r := targets[0]
+	var p starter.Plan
+	var failed error
+	survey := operate.Survey(i.name, func(s routeros.Snapshot, found change.Management) {
+		p, failed = i.build(s, starter.Options{Session: found, Source: r.Name})
+	})
+	o := i.options()
+	o.Operators = session.Operators
+	read := operate.Look(ctx, i.desk(r), o, i.operated(r), false, survey)[0]
+	switch {
+	case read.Err != nil:
+		return fmt.Errorf("%s: %w", r.Name, read.Err)
+	case failed != nil:
+		return failed
+	}
+	one := inventory.Router{Name: r.Name, Address: r.target.Address, User: r.target.User, Transport: string(r.target.Transport), SSHJump: r.jump}
+	if target, _, err := i.access.known(r); err == nil {
+		one.TLSPin = target.Trust.Pin
+	}
+	return i.finish(p, inventory.StarterOf(filepath.Base(i.file), one), "-r "+r.target.User+"@"+r.Name)
+}
+
+// build draws a knock that suits the router, and writes the plan.
+func (i *initRun) build(s routeros.Snapshot, how starter.Options) (starter.Plan, error) {
+	knock, err := i.draw(starter.Avoid(s))
+	if err != nil {
+		return starter.Plan{}, err
+	}
+	how.Name, how.Knock = i.name, knock
+	return starter.For(s, how)
+}
+
+// finish writes the files, and says what the plan does and whether an apply would take it.
+func (i *initRun) finish(p starter.Plan, list []byte, target string) error {
+	allow := p.Plan.Allow
+	allows := len(allow.Addresses)+len(allow.InterfaceLists)+len(allow.Interfaces)+len(allow.AddressLists) > 0
+	tests := expect.StarterOf(filepath.Base(i.file), p.Opened, allows)
+	if err := i.write(p.Text, list, tests); err != nil {
+		return err
+	}
+	for _, line := range p.Remarks {
+		view.Say(i.out, "%s\n", line)
+	}
+	if p.Holds() {
+		view.Say(i.out, "proved: apply would take this plan as it is\nnext: read it, then  rosknock diff %s %s\n", i.file, target)
+		return nil
+	}
+	var reasons []string
+	for _, r := range p.Refusals {
+		reasons = append(reasons, r.Error())
+	}
+	return operate.Refusef("%s is written, but apply would refuse it: %s", i.file, strings.Join(reasons, "; and: "))
+}
