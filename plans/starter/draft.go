@@ -117,12 +117,12 @@ func (d *draft) gated() []string {
 	return out
 }
 
-// opens lists what the door opens: what is gated; where nothing is left to gate, what runs.
+// opens lists what the door opens: all that runs, whether it is gated or the router's own rules shut
+// it, but for what it can't open, or what would let in others too.
 func (d *draft) opens() []string {
-	nothing := d.gated() == nil
 	var out []string
 	for _, s := range d.services {
-		if s.closed == "" && (s.left == "" || nothing) {
+		if s.closed == "" {
 			out = append(out, s.name)
 		}
 	}

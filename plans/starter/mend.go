@@ -18,7 +18,7 @@ func (d *draft) mend(t trial) bool {
 		return true
 	case t.broken(proof.LoseSession) && d.admitOperators():
 		return true
-	case d.admitOverridden(t):
+	case d.admitOthers(t):
 		return true
 	case t.broken(proof.DoorShut) && (d.closeForwarded(t) || d.openElsewhere()):
 		return true
@@ -29,6 +29,9 @@ func (d *draft) mend(t trial) bool {
 // narrow takes out what would let sources reach more than today: services that they don't reach,
 // where rules of the router shut them for strangers anyway; else the sources.
 func (d *draft) narrow(t trial) {
+	if d.closeWider(t) {
+		return
+	}
 	if common := d.unreachedInside(t); common != nil {
 		for _, name := range common {
 			d.leave(name, "the router's own networks don't reach it today, and gating it would let them in; rules of the router shut it for strangers already")
@@ -45,13 +48,28 @@ func (d *draft) narrow(t trial) {
 		}
 	}
 	for _, e := range t.wider {
-		d.rejected[e.source] = "it would reach " + strings.Join(e.services, ", ") + ", and not all of its packets do today"
+		d.rejected[e.source] = "it would reach " + strings.Join(e.services, ", ") + ", which it does not reach in full today"
 		if e.anyone {
 			d.rejected[e.source] = "strangers come from there too, or nothing shows that they don't"
 		}
 		d.aside[e.source] = !e.anyone && len(e.services) == len(d.gated())
 		d.allow = slices.DeleteFunc(d.allow, func(a allowed) bool { return a.source == e.source })
 	}
+}
+
+// closeWider takes out of the door what is not gated, and would let in allowed sources that don't
+// reach it today: the allow-list reaches all that a door opens.
+func (d *draft) closeWider(t trial) bool {
+	closed := false
+	for i := range d.services {
+		s := &d.services[i]
+		for _, e := range t.wider {
+			if s.left != "" && s.closed == "" && slices.Contains(e.services, s.name) {
+				s.closed, closed = "it would let in "+e.source.who()+", which does not reach it today", true
+			}
+		}
+	}
+	return closed
 }
 
 // unreachedInside are the services that none of the router's own networks reaches, of those that
@@ -97,22 +115,19 @@ func (d *draft) allows(a source) bool {
 	return slices.ContainsFunc(d.allow, func(o allowed) bool { return o.source == a })
 }
 
-// admitOverridden lets in the sources of one rule that the gate would make void; where no key names
-// them exactly, the services that they reach stay as they are, if no stranger reaches them.
-func (d *draft) admitOverridden(t trial) bool {
-	for _, o := range t.overrides {
-		rule, ok := d.rule(o)
-		if !ok {
-			continue
-		}
-		by, reached := routeros.Visible(o.Rule, mostShown), strings.Split(o.What, ", ")
-		for _, a := range sources(rule) {
+// admitOthers lets in the sources of one rule that the gate would make void, or would not stop.
+// Where no key names them exactly, the services that they reach stay as they are, if no stranger
+// reaches them.
+func (d *draft) admitOthers(t trial) bool {
+	for _, l := range t.shut {
+		by, what := routeros.Visible(l.rule.Describe(), mostShown), strings.Join(l.services, ", ")
+		for _, a := range sources(l.rule) {
 			if d.rejected[a] == "" && !d.allows(a) && writable(a.value) {
-				d.allow = append(d.allow, allowed{source: a, why: fmt.Sprintf("%s reaches %s by the rule %s", a.who(), o.What, by), lost: reached})
+				d.allow = append(d.allow, allowed{source: a, why: fmt.Sprintf("%s reaches %s by the rule %s", a.who(), what, by), lost: l.services})
 				return true
 			}
 		}
-		if d.leaveAll(t, reached, fmt.Sprintf("%s reaches it by the rule %s, and no key of allow names exactly these sources; rules of the router shut it for strangers already", routeros.Visible(o.Who, mostShown), by)) {
+		if d.leaveAll(t, l.services, fmt.Sprintf("%s reaches it by the rule %s, and no key of allow names exactly these sources; rules of the router shut it for strangers already", routeros.Visible(l.who, mostShown), by)) {
 			return true
 		}
 	}

@@ -100,19 +100,7 @@ func (d *draft) writeAllow(p *page) {
 	}
 	p.put("%s", head)
 	for _, key := range []string{interfaceLists, interfaces, addressLists, addresses} {
-		var values []string
-		for _, a := range d.allow {
-			if a.key != key {
-				continue
-			}
-			values = append(values, a.value)
-			if a.why != "" {
-				p.say("  ", a.why+".")
-			}
-		}
-		if values != nil {
-			p.put("  %s: %s", key, list(values))
-		}
+		d.writeSources(p, key)
 	}
 	for _, a := range d.turnedAway() {
 		p.say("  ", fmt.Sprintf("Left out: %s: %s: %s.", a.key, list([]string{a.value}), d.rejected[a]))
@@ -120,6 +108,31 @@ func (d *draft) writeAllow(p *page) {
 	if !slices.ContainsFunc(d.allow, func(a allowed) bool { return a.key == addresses }) {
 		p.put("  # addresses: [198.51.100.7, 2001:db8:77::/48]")
 	}
+}
+
+// writeSources writes a key of the allow-list, with what is known of its values.
+func (d *draft) writeSources(p *page, key string) {
+	var values, own []string
+	for _, a := range d.allow {
+		if a.key != key {
+			continue
+		}
+		if values = append(values, a.value); a.why == "" {
+			own = append(own, a.value)
+		}
+	}
+	if values == nil {
+		return
+	}
+	if own != nil {
+		p.say("  ", "Networks and tunnels of this router: "+routeros.Visible(strings.Join(own, ", "), mostRefusal)+".")
+	}
+	for _, a := range d.allow {
+		if a.key == key && a.why != "" {
+			p.say("  ", a.why+".")
+		}
+	}
+	p.put("  %s: %s", key, list(values))
 }
 
 // whyNobody says why no source is allowed.

@@ -19,12 +19,20 @@ type trial struct {
 	text     []byte
 	plan     plans.Plan
 	refusals []change.RefusalError
-	// overrides are the rules of others that let in sources which would have to knock.
-	overrides []proof.Override
+	// shut are the rules of the router that let in sources which would have to knock, or which the
+	// gate does not stop.
+	shut []letting
 	wider     []excess
 	// exposed are the services that strangers reach today; forwarded are those to whose port they
 	// reach another host.
 	exposed, forwarded map[string]bool
+}
+
+// letting is a rule of the router that lets certain sources in.
+type letting struct {
+	rule     routeros.Rule
+	who      string
+	services []string // that they reach by it
 }
 
 // refused are the reasons why an apply would be refused, and what the draft could not do about them.
@@ -49,9 +57,8 @@ func (d *draft) refused(t trial) []change.RefusalError {
 // rejections say why the sources of overridden rules are not let in.
 func (d *draft) rejections(t trial) []string {
 	var out []string
-	for _, o := range t.overrides {
-		rule, _ := d.rule(o)
-		for _, a := range sources(rule) {
+	for _, l := range t.shut {
+		for _, a := range sources(l.rule) {
 			if why := d.rejected[a]; why != "" {
 				out = append(out, fmt.Sprintf("allow.%s: %s was left out, because %s", a.key, list([]string{a.value}), why))
 			}
@@ -85,11 +92,30 @@ func (d *draft) try() (trial, error) {
 		d.weigh(&t, table, after)
 	}
 	proved := proof.Prove(d.router, want, changes, d.Session)
-	t.overrides = slices.DeleteFunc(proved.Overrides, func(o proof.Override) bool { return !o.Present })
+	for _, o := range proved.Overrides {
+		if rule, ok := d.rule(o); ok && o.Present {
+			t.shut = append(t.shut, letting{rule, o.Who, strings.Split(o.What, ", ")})
+		}
+	}
 	for _, f := range proved.Failures {
+		t.shut = append(t.shut, d.unstopped(f)...)
 		t.refusals = append(t.refusals, change.RefusalError{Risk: f.Risk, What: f.What, Remedy: f.WayOut()})
 	}
 	return t, nil
+}
+
+// unstopped is the rule by which a gated service stays open to a source that the rule names.
+func (d *draft) unstopped(f proof.Failure) []letting {
+	if f.Risk != proof.OpenGate || f.Is == nil || f.Is.Rule == nil || len(f.Packets) == 0 {
+		return nil
+	}
+	l := letting{rule: *f.Is.Rule, who: "who comes in by it"}
+	for _, s := range d.services {
+		if s.port == f.Packets[0].Packet.DstPort {
+			l.services = append(l.services, s.name)
+		}
+	}
+	return []letting{l}
 }
 
 // refuse keeps a refusal; any other error comes back.
