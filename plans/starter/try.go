@@ -21,8 +21,8 @@ type trial struct {
 	refusals []change.RefusalError
 	// shut are the rules of the router that let in sources which would have to knock, or which the
 	// gate does not stop.
-	shut []letting
-	wider     []excess
+	shut  []letting
+	wider []excess
 	// exposed are the services that strangers reach today; forwarded are those to whose port they
 	// reach another host.
 	exposed, forwarded map[string]bool
