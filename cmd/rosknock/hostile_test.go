@@ -64,7 +64,7 @@ func driven() map[string]drive {
 		"rosknock schema":            ours([]string{"schema"}),
 		"rosknock version":           ours([]string{"version"}),
 		"rosknock demo":              ours(), // routers of its own: TestScripts
-		"rosknock init":              ours([]string{"init", "--name", "NEW"}),
+		"rosknock init":              {plain: true, lines: [][]string{{"init", "--name", "NEW"}, {"init", "--name", "NEW", "--export", "hostile.rsc"}, {"init", "--name", "NEW", "ROUTER"}}},
 		"rosknock sequence generate": {mute: "a knock of its own", lines: [][]string{{"sequence", "generate"}}},
 		"rosknock __complete":        {plain: true, lines: [][]string{{"__complete", "undo", "--state-dir", "STATE", ""}, {"__complete", "diff", "--state-dir", "STATE", "-r", ""}, {"__complete", "trusted", "list", "-i", "inventory.yaml", "-l", ""}}},
 		"rosknock lint":              {lines: [][]string{{"lint", "hostile.yaml"}, {"lint", "sly.yaml"}, {"lint", "first.yaml", "--export", "hostile.rsc"}, {"lint", "first.yaml", "ROUTER"}}},
