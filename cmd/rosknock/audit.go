@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,6 @@ import (
 )
 
 func newAudit(e env) *cobra.Command {
-	var export string
 	a := auditRun{}
 	c := &cobra.Command{
 		Use:   "audit",
@@ -34,26 +34,32 @@ addresses. What hangs on something that neither a packet nor the configuration t
 Of several routers, equal answers are shown once, the worst first; -v shows each router. For checks
 in a pipeline, --max-exposure and --exit-code make the exit code 4. What was decided on, with its
 reason, stands in an accept file: it is shown, and fails no check. --since shows what changed since
-an earlier audit alone.`,
+an earlier audit alone.
+
+--report writes a page of all routers, on which equal answers stand once, with filters. --junit,
+--sarif and --metrics write the same for CI systems, for code hosts, and for monitoring. Cases and
+results fail by --max-exposure and --exit-code; without them none does.`,
 		Example: `  rosknock audit -r admin@192.0.2.1
   rosknock audit --export router.rsc -o json
   rosknock audit -i fleet.yaml --max-exposure LAN --accept audit-accept.yaml
-  rosknock audit -i fleet.yaml --since last-week.json`,
+  rosknock audit -i fleet.yaml --since last-week.json
+  rosknock audit -i fleet.yaml --report audit.html --sarif audit.sarif --exit-code`,
 		Args: exactly(0, "audit takes no argument"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
 			a.access = e
 			if err := a.prepare(); err != nil {
 				return err
 			}
-			return a.run(c.Context(), export)
+			return a.run(c.Context())
 		}),
 	}
 	f := c.Flags()
 	f.StringVar(&a.widest, "max-exposure", "anyone", "exit code 4 when more than `WHO` reach something, perhaps or for sure: "+strings.Join(lint.Audiences(), ", "))
-	f.BoolVar(&a.strict, "exit-code", false, "exit code 4 when there is a finding to refuse, or a warning")
+	f.BoolVar(&a.check.Strict, "exit-code", false, "exit code 4 when there is a finding to refuse, or a warning")
 	f.StringVar(&a.file, "accept", "", "findings and exposures that were decided on, from an accept `FILE.yaml`")
 	f.StringVar(&a.since, "since", "", "show what changed since an earlier audit, a `FILE.json` of -o json")
-	exportFlags(c, &export, nil)
+	a.files.flags(c)
+	exportFlags(c, &a.export, nil)
 	return c
 }
 
@@ -63,11 +69,13 @@ const maxAudits = 256 << 20
 // auditRun is an audit of routers.
 type auditRun struct {
 	access
+	export   string
 	widest   string // as it was written
-	most     lint.Audience
-	strict   bool
+	check    view.Check
 	file     string // of acceptances
 	since    string // a file of an earlier audit
+	files    auditFiles
+	began    time.Time
 	earlier  *view.Earlier
 	accepted []lint.Acceptance
 	refused  atomic.Bool
@@ -79,7 +87,7 @@ func (a *auditRun) prepare() error {
 	if i < 0 {
 		return usagef("--max-exposure %q: choose one of %s", a.widest, strings.Join(lint.Audiences(), ", "))
 	}
-	a.most = lint.Audience(i)
+	a.check.Widest, a.began = lint.Audience(i), a.now()
 	if a.since != "" {
 		data, err := readFile(a.since, maxAudits)
 		if err != nil {
@@ -102,12 +110,13 @@ func (a *auditRun) prepare() error {
 	return err
 }
 
-func (a *auditRun) run(ctx context.Context, export string) error {
+func (a *auditRun) run(ctx context.Context) error {
 	r := &results{}
 	r.begin = func(routers int) ([]flow, error) {
-		return []flow{of[view.Audited]{view.AuditsOf(a.sink(r), routers == 1 || a.Verbose, a.earlier), a.audited}}, nil
+		to, err := a.flows(r, routers)
+		return []flow{of[view.Audited]{to, a.audited}}, err
 	}
-	if err := readAll(ctx, a.access, export, operate.WithServers, nil, r); err != nil {
+	if err := readAll(ctx, a.access, a.export, operate.WithServers, nil, r); err != nil {
 		return err
 	}
 	if err := r.end(); err != nil {
@@ -132,8 +141,7 @@ func (a *auditRun) audited(r operate.Result) view.Audited {
 	out.Findings = lint.Router(*r.Snapshot, out.Report)
 	out.Accepted = lint.Accepted(a.accepted, r.Name, a.Now(), out.Findings)
 	out.Decided = lint.Decided(a.accepted, r.Name, a.Now())
-	serious := func(f lint.Finding) bool { return f.Severity >= lint.Warn && out.Accepted[f] == "" }
-	if len(out.Exposed(a.most)) > 0 || a.strict && slices.ContainsFunc(out.Findings, serious) {
+	if a.check.Fails(out) {
 		a.refused.Store(true)
 	}
 	return out

@@ -92,7 +92,7 @@ func globalFlags(f *pflag.FlagSet) {
 	f.StringArray("ssh-key", nil, "private key `FILE` for them; default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa")
 	f.StringArray("ssh-known-hosts", nil, "`FILE` with their keys; default: ~/.ssh/known_hosts and the system's")
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
-	f.StringP("output", "o", "text", "`text`, json, jsonl (a line for each router as it ends), csv or markdown; of changes also html")
+	f.StringP("output", "o", "text", "`text`, json, jsonl (a line for each router as it ends), csv or markdown; of changes and audits also html")
 	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
 	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's folder for state")
 	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's folder for settings")
@@ -228,7 +228,7 @@ func offline(c *cobra.Command) bool {
 // outputsOf are the formats that a command's result comes in.
 func outputsOf(c *cobra.Command) []string {
 	outputs := []string{"text", "json", "jsonl", "csv", "markdown"}
-	if c.Flags().Lookup("report") != nil { // a command about changes
+	if c.Flags().Lookup("report") != nil { // a command that has a page
 		outputs = append(outputs, "html")
 	}
 	return outputs

@@ -34,9 +34,8 @@ func (a reportFiles) flows(e access, run changeRun, r *results, began time.Time)
 		if name == "" {
 			return nil
 		}
-		file := &newFile{name: name, mode: forOthers}
-		f, err := into(view.Sink{To: file, Style: e.style(), Keep: r.store})
-		out = append(out, fileFlow{f, flag, file})
+		f, err := intoFile(e, r, flag, name, into)
+		out = append(out, f)
 		return err
 	}
 	err := errors.Join(

@@ -15,11 +15,14 @@ import (
 	"github.com/rosknock/rosknock/plans/state"
 )
 
-// flow is where the results of routers go as they come, to be written then or at the end.
-type flow interface {
-	Put(i int, results ...operate.Result)
+// taker takes what there is of each router as it comes, to be written then or at the end.
+type taker[T any] interface {
+	Put(i int, of ...T)
 	End() error
 }
+
+// flow is where the results of routers go.
+type flow = taker[operate.Result]
 
 // results collects what becomes of the routers of a run. It passes each result on as the router
 // ends, and keeps only counts until the end of the run.
@@ -184,9 +187,10 @@ func written[T any](e access, flow func(view.Sink) *view.Flow[T], all iter.Seq[T
 	return f.End()
 }
 
-// of is a flow of what is made of routers.
+// of is a flow of what is made of routers: it is made once, for all that take it. The first of them
+// is standard output.
 type of[T any] struct {
-	*view.Flow[T]
+	to   []taker[T]
 	made func(operate.Result) T
 }
 
@@ -196,7 +200,18 @@ func (o of[T]) Put(i int, results ...operate.Result) {
 	for n, r := range results {
 		made[n] = o.made(r)
 	}
-	o.Flow.Put(i, made...)
+	for _, to := range o.to {
+		to.Put(i, made...)
+	}
+}
+
+// End implements [flow].
+func (o of[T]) End() error {
+	var problems []error
+	for _, to := range o.to {
+		problems = append(problems, to.End())
+	}
+	return errors.Join(problems...)
 }
 
 // run is a run of changes as it is shown.
@@ -246,22 +261,34 @@ func (e access) changesOut(run changeRun, r *results, began time.Time, routers i
 // page is the report of a run.
 func (e env) page(sink view.Sink, command string, began time.Time) (flow, error) {
 	return view.ReportOf(sink, command, whoReaches, func(plans []string) view.Run {
-		return view.Run{Command: command, Plans: plans, Actor: actor(), Tool: "rosknock " + buildVersion(), Made: began.UTC().Truncate(time.Second), Took: e.now().Sub(began)}
+		return e.ran(command, began, plans)
 	})
 }
 
+// ran is what a page says of a run that ends now.
+func (e env) ran(command string, began time.Time, plans []string) view.Run {
+	return view.Run{Command: command, Plans: plans, Actor: actor(), Tool: "rosknock " + buildVersion(), Made: began.UTC().Truncate(time.Second), Took: e.now().Sub(began)}
+}
+
 // fileFlow is a flow into a file that is whole or not there.
-type fileFlow struct {
-	flow
+type fileFlow[T any] struct {
+	taker[T]
 	flag string
 	file *newFile
 }
 
-// End implements [flow].
-func (f fileFlow) End() error {
-	err := f.flow.End()
+// End implements [taker].
+func (f fileFlow[T]) End() error {
+	err := f.taker.End()
 	if err = f.file.end(err); err != nil {
 		return fmt.Errorf("--%s: %w", f.flag, err)
 	}
 	return nil
+}
+
+// intoFile is a flow into the file that a flag names.
+func intoFile[T any](e access, r *results, flag, name string, into func(view.Sink) (taker[T], error)) (taker[T], error) {
+	file := &newFile{name: name, mode: forOthers}
+	f, err := into(view.Sink{To: file, Style: e.style(), Keep: r.store})
+	return fileFlow[T]{f, flag, file}, err
 }

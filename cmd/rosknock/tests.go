@@ -146,13 +146,15 @@ func (t *testRun) extent() operate.Extent {
 func (t *testRun) results(ctx context.Context, junit string) *results {
 	r := &results{}
 	r.begin = func(routers int) ([]flow, error) {
-		out := &testFlow{test: func(r operate.Result) view.Tested { return t.tested(ctx, r) }}
-		out.to = append(out.to, view.TestsOf(t.sink(r), routers == 1 || t.Verbose))
+		to := []taker[view.Tested]{view.TestsOf(t.sink(r), routers == 1 || t.Verbose)}
 		if junit != "" {
-			out.file = &newFile{name: junit, mode: forOthers}
-			out.to = append(out.to, view.TestsJUnitOf(view.Sink{To: out.file, Style: t.style(), Keep: r.store}))
+			f, err := intoFile(t.access, r, "junit", junit, func(sink view.Sink) (taker[view.Tested], error) { return view.TestsJUnitOf(sink), nil })
+			if err != nil {
+				return nil, err
+			}
+			to = append(to, f)
 		}
-		return []flow{out}, nil
+		return []flow{of[view.Tested]{to, func(r operate.Result) view.Tested { return t.tested(ctx, r) }}}, nil
 	}
 	return r
 }
@@ -194,35 +196,4 @@ func (t *testRun) standingAt(ctx context.Context, owner router, r operate.Result
 		out = append(out, p)
 	}
 	return out, nil
-}
-
-// testFlow runs the tests of each router once, and passes on what came of them.
-type testFlow struct {
-	test func(operate.Result) view.Tested
-	to   []*view.Flow[view.Tested] // the first is standard output
-	file *newFile                  // of the second
-}
-
-// Put implements [flow].
-func (f *testFlow) Put(i int, results ...operate.Result) {
-	tested := make([]view.Tested, len(results))
-	for n, r := range results {
-		tested[n] = f.test(r)
-	}
-	for _, to := range f.to {
-		to.Put(i, tested...)
-	}
-}
-
-// End implements [flow].
-func (f *testFlow) End() error {
-	err := f.to[0].End()
-	if f.file == nil {
-		return err
-	}
-	inFile := f.file.end(f.to[1].End())
-	if inFile != nil {
-		inFile = fmt.Errorf("--junit: %w", inFile)
-	}
-	return errors.Join(err, inFile)
 }

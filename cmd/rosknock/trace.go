@@ -46,7 +46,7 @@ does not tell, such as limit, both ways are followed.`,
 				return usagef("trace: %w", err)
 			}
 			r := e.shownBy(func(sink view.Sink) flow {
-				return of[view.Traced]{view.TracesOf(sink), func(r operate.Result) view.Traced { return o.trace(r, p) }}
+				return of[view.Traced]{[]taker[view.Traced]{view.TracesOf(sink)}, func(r operate.Result) view.Traced { return o.trace(r, p) }}
 			})
 			err = readAll(c.Context(), e, o.export, operate.Rules, func(r operate.Result) operate.Result {
 				r = o.placed(r, p)

@@ -265,7 +265,7 @@ func onLedgers(c *cobra.Command, from env, command, source string, work ledgerWo
 	var mu sync.Mutex
 	found := map[string]view.Trusted{}
 	to := e.shownBy(func(sink view.Sink) flow {
-		return of[view.Trusted]{view.Ledgers(sink, command), func(r operate.Result) view.Trusted {
+		return of[view.Trusted]{[]taker[view.Trusted]{view.Ledgers(sink, command)}, func(r operate.Result) view.Trusted {
 			mu.Lock()
 			defer mu.Unlock()
 			if one, ended := found[r.Name]; ended {

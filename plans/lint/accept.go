@@ -112,12 +112,13 @@ func Accepted(all []Acceptance, router string, now time.Time, findings []Finding
 	return out
 }
 
-// Decided returns the names of what may be exposed on a router.
-func Decided(all []Acceptance, router string, now time.Time) map[string]bool {
-	out := map[string]bool{}
-	for _, a := range all {
+// Decided returns the names of what may be exposed on a router, each with the reason of the first
+// acceptance that names it.
+func Decided(all []Acceptance, router string, now time.Time) map[string]string {
+	out := map[string]string{}
+	for _, a := range slices.Backward(all) {
 		if a.Exposure != "" && a.counts(router, now) {
-			out[a.Exposure] = true
+			out[a.Exposure] = a.Reason
 		}
 	}
 	return out

@@ -17,10 +17,10 @@ import (
 type Audited struct {
 	operate.Result
 	audit.Report
-	// Accepted are the findings that were decided on, with the reason; Decided are the names of what
-	// may be exposed.
+	// Accepted are the findings that were decided on, and Decided the names of what may be exposed,
+	// each with the reason.
 	Accepted map[lint.Finding]string
-	Decided  map[string]bool
+	Decided  map[string]string
 }
 
 // AuditsOf takes audits. In full they are told of one router; of several, people see what is equal

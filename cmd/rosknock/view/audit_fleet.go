@@ -51,12 +51,16 @@ func (s auditStyle) line(a Audited, full bool) auditLine {
 		if len(r.By) == 0 {
 			continue
 		}
-		l.Exposures = append(l.Exposures, exposure{r.Name, portText(r), familyText(r), whoOf(reachJSON(r)), lint.Rank(r)})
+		l.Exposures = append(l.Exposures, exposureOf(r))
 	}
 	for _, f := range a.Findings {
 		l.Found = append(l.Found, found{f, a.Accepted[f]})
 	}
 	return l
+}
+
+func exposureOf(r audit.Reach) exposure {
+	return exposure{r.Name, portText(r), familyText(r), whoOf(reachJSON(r)), lint.Rank(r)}
 }
 
 // fleetText writes several audits: in full, or what is equal once.
@@ -171,12 +175,4 @@ func (n names) of(read int) string {
 		return shown
 	}
 	return fmt.Sprintf("%d: %s", len(n), shown)
-}
-
-// Exposed returns what of a router is reached by more than the widest audience that is allowed, and
-// not accepted.
-func (a Audited) Exposed(widest lint.Audience) []audit.Reach {
-	return slices.DeleteFunc(slices.Clone(a.Reach), func(r audit.Reach) bool {
-		return lint.AudienceOf(r) <= widest || a.Decided[r.Name]
-	})
 }

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -63,26 +64,7 @@ func (j junitText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
 
 func (j junitText) suites(w io.Writer, all iter.Seq[junitLine]) error {
 	suites := junitSuites{Name: "rosknock " + j.command}
-	var each []*junitSuite
-	byPlan := map[string]*junitSuite{}
-	for l := range all {
-		suite := byPlan[l.Plan]
-		if suite == nil {
-			suite = &junitSuite{plan: l.Plan, Name: strings.TrimSpace("rosknock " + j.command + " " + l.Plan)}
-			byPlan[l.Plan] = suite
-			each = append(each, suite)
-		}
-		suite.Tests++
-		suite.took += l.Took
-		switch {
-		case l.Failed:
-			suite.Failures++
-		case l.Errored:
-			suite.Errors++
-		case l.Skipped:
-			suite.Skipped++
-		}
-	}
+	each, together := j.counted(all)
 	for _, suite := range each {
 		suite.Time = seconds(suite.took)
 		suites.Tests += suite.Tests
@@ -96,36 +78,70 @@ func (j junitText) suites(w io.Writer, all iter.Seq[junitLine]) error {
 	if _, err := io.WriteString(w, xml.Header+head); err != nil {
 		return err
 	}
-	for _, suite := range each {
-		if err := suite.write(w, all); err != nil {
-			return err
+	if together {
+		err = writeSuites(w, each, all)
+	} else {
+		for _, suite := range each {
+			err = errors.Join(err, writeSuites(w, []*junitSuite{suite}, all))
 		}
 	}
 	if len(each) > 0 {
 		foot = "\n" + foot
 	}
-	_, err = io.WriteString(w, foot+"\n")
-	return err
+	_, last := io.WriteString(w, foot+"\n")
+	return errors.Join(err, last)
 }
 
-// write writes a suite with its cases.
-func (s *junitSuite) write(w io.Writer, all iter.Seq[junitLine]) error {
-	head, foot, err := tags(s)
-	if err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, "\n  "+head); err != nil {
-		return err
-	}
+// counted are the suites with their counts. The cases of each stand together, unless a suite goes on
+// behind another one.
+func (j junitText) counted(all iter.Seq[junitLine]) (each []*junitSuite, together bool) {
+	byPlan := map[string]*junitSuite{}
+	together = true
 	for l := range all {
-		if l.Plan != s.plan {
+		suite := byPlan[l.Plan]
+		if suite == nil {
+			suite = &junitSuite{plan: l.Plan, Name: strings.TrimSpace("rosknock " + j.command + " " + l.Plan)}
+			byPlan[l.Plan] = suite
+			each = append(each, suite)
+		}
+		together = together && suite == each[len(each)-1]
+		suite.Tests++
+		suite.took += l.Took
+		switch {
+		case l.Failed:
+			suite.Failures++
+		case l.Errored:
+			suite.Errors++
+		case l.Skipped:
+			suite.Skipped++
+		}
+	}
+	return each, together
+}
+
+// writeSuites writes suites with their cases, whose order is that of the suites.
+func writeSuites(w io.Writer, suites []*junitSuite, all iter.Seq[junitLine]) error {
+	foot, open := "", -1
+	for l := range all {
+		if open+1 < len(suites) && l.Plan == suites[open+1].plan {
+			open++
+			head, next, err := tags(suites[open])
+			if err != nil {
+				return err
+			}
+			if _, err := io.WriteString(w, foot+"\n  "+head); err != nil {
+				return err
+			}
+			foot = "\n  " + next
+		}
+		if open < 0 || l.Plan != suites[open].plan {
 			continue
 		}
 		if _, err := io.WriteString(w, "\n"+l.XML); err != nil {
 			return err
 		}
 	}
-	_, err = io.WriteString(w, "\n  "+foot)
+	_, err := io.WriteString(w, foot)
 	return err
 }
 

@@ -43,10 +43,7 @@ type metricsLine struct {
 }
 
 func writeMetrics(w io.Writer, command string, routers iter.Seq[metricsLine], began time.Time, took time.Duration) error {
-	registry := prometheus.NewRegistry()
-	m := metrics{registry, command}
-	m.gauge("rosknock_run_timestamp_seconds", "When the run began.").WithLabelValues().Set(float64(began.Unix()))
-	m.gauge("rosknock_run_duration_seconds", "How long the run took.").WithLabelValues().Set(took.Seconds())
+	m := runMetrics(command, began, took)
 	counts := m.gauge("rosknock_routers", "Routers by what became of them; in a diff, of what would.", "outcome")
 	for _, o := range []apply.Outcome{apply.Unchanged, apply.Changed, apply.Refused, apply.Reverted, apply.Failed, apply.Unknown, apply.Skipped} {
 		counts.WithLabelValues(string(o)).Set(0)
@@ -63,14 +60,15 @@ func writeMetrics(w io.Writer, command string, routers iter.Seq[metricsLine], be
 			steps.WithLabelValues(r.Name, r.Plan).Set(float64(*r.Steps))
 		}
 		if r.Holds != nil {
-			value := 0.0
-			if *r.Holds {
-				value = 1
-			}
-			holds.WithLabelValues(r.Name, r.Plan).Set(value)
+			holds.WithLabelValues(r.Name, r.Plan).Set(truth(*r.Holds))
 		}
 	}
-	families, err := registry.Gather()
+	return m.write(w)
+}
+
+// write writes the gauges in the text format.
+func (m metrics) write(w io.Writer) error {
+	families, err := m.registry.Gather()
 	if err != nil {
 		return err
 	}
@@ -87,6 +85,14 @@ func writeMetrics(w io.Writer, command string, routers iter.Seq[metricsLine], be
 type metrics struct {
 	registry *prometheus.Registry
 	command  string
+}
+
+// runMetrics begins the metrics of a run.
+func runMetrics(command string, began time.Time, took time.Duration) metrics {
+	m := metrics{prometheus.NewRegistry(), command}
+	m.gauge("rosknock_run_timestamp_seconds", "When the run began.").WithLabelValues().Set(float64(began.Unix()))
+	m.gauge("rosknock_run_duration_seconds", "How long the run took.").WithLabelValues().Set(took.Seconds())
+	return m
 }
 
 func (m metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVec {

@@ -1,8 +1,8 @@
-// Package page writes the report of a run over routers as one self-contained HTML page for a change
-// ticket.
+// Package page writes the report of a run over routers as one self-contained HTML page: of changes,
+// for a change ticket, and of an audit.
 //
-// The page loads nothing from the network and says so in its Content-Security-Policy. The only
-// script in it is the one of this folder, named by its hash. What a router says about itself is
+// A page loads nothing from the network and says so in its Content-Security-Policy. The only script
+// in it is one of this folder, named by its hash. What a router says about itself is
 // only text in it.
 package page
 
@@ -80,10 +80,18 @@ type Finding struct{ ID, Severity, Text, Remedy string }
 var (
 	//go:embed page.css
 	style template.CSS
+	//go:embed common.js
+	common template.JS
 	//go:embed page.js
 	script template.JS
 	//go:embed page.tmpl
 	layout string
+	//go:embed audit.css
+	auditStyle template.CSS
+	//go:embed audit.js
+	auditScript template.JS
+	//go:embed audit.tmpl
+	auditLayout string
 )
 
 // Layout makes pages. It may be used by several goroutines.
@@ -92,7 +100,7 @@ type Layout struct{ template *template.Template }
 // NewLayout returns the layout of all pages.
 func NewLayout() (Layout, error) {
 	yes := func(b *bool) bool { return *b } // a template takes any pointer for true
-	t, err := template.New("page").Funcs(template.FuncMap{"yes": yes}).Parse(layout)
+	t, err := template.New("page").Funcs(template.FuncMap{"yes": yes}).Parse(layout + auditLayout)
 	return Layout{t}, err
 }
 
@@ -124,8 +132,8 @@ func (l Layout) Write(w io.Writer, p Page, sections iter.Seq[Section]) error {
 	return buffered.Flush()
 }
 
-// policy allows this style sheet and this script, and nothing else from anywhere.
-func policy() string {
+// policy allows a style sheet and a script, and nothing else from anywhere.
+func policy(style template.CSS, script template.JS) string {
 	return "default-src 'none'; style-src " + hash(string(style)) + "; script-src " + hash(string(script)) + "; base-uri 'none'; form-action 'none'"
 }
 

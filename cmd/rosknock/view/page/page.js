@@ -1,14 +1,3 @@
-'use strict';
-// What is folded is not laid out while the page is read; without this script nothing is folded.
-document.documentElement.classList.add('js');
-document.addEventListener('DOMContentLoaded', () => {
-  try {
-    start();
-  } finally {
-    document.documentElement.classList.add('ready');
-  }
-});
-
 function start() {
   const byId = (id) => document.getElementById(id);
   const [all, form, query, mark, sort, changes, count] = ['all', 'filter', 'q', 'mark', 'sort', 'changes', 'count'].map(byId);
@@ -56,13 +45,7 @@ function start() {
     if (sort.value) state.set('sort', sort.value);
     if (changes.checked) state.set('changes', '1');
     if (at) state.set('at', at);
-    const hash = '#' + (String(state) || 'all');
-    if (hash === location.hash) return;
-    try {
-      history.replaceState(null, '', hash);
-    } catch {
-      location.replace(hash); // some browsers rewrite no history of files
-    }
+    remember(state);
   }
 
   function read() {
@@ -129,27 +112,6 @@ function start() {
   });
   addEventListener('hashchange', read);
 
-  // For browsers whose style sheets cannot unfold what is printed.
-  let folded = [];
-  addEventListener('beforeprint', () => {
-    folded = shown.filter((r) => !r.element.open);
-    for (const r of folded) r.element.open = true;
-  });
-  addEventListener('afterprint', () => {
-    for (const r of folded) r.element.open = false;
-  });
+  unfoldInPrint(() => shown.map((r) => r.element));
   read();
-}
-
-function pressed(button) {
-  return button.getAttribute('aria-pressed') === 'true';
-}
-
-function press(button, on) {
-  button.setAttribute('aria-pressed', String(on));
-}
-
-function choose(select, value) {
-  select.value = value || '';
-  if (select.selectedIndex < 0) select.value = ''; // a link may name what is not there
 }

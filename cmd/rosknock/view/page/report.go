@@ -71,9 +71,9 @@ type count struct {
 }
 
 func newReport(p Page, sections iter.Seq[Section]) report {
-	r := report{Page: p, Policy: policy(), Style: style, Script: script, Duration: duration(p.Took)}
+	r := report{Page: p, Policy: policy(style, common+script), Style: style, Script: common + script, Duration: duration(p.Took)}
 	if !p.Made.IsZero() {
-		r.Date, r.Machine = p.Made.Format("2006-01-02 15:04:05 MST"), p.Made.Format("2006-01-02T15:04:05Z07:00")
+		r.Date, r.Machine = dates(p.Made)
 	}
 	outcomes, versions, groups, tags := map[string]int{}, map[string]int{}, map[string]bool{}, map[string]bool{}
 	done, steps, tried := 0, 0, false
@@ -104,6 +104,11 @@ func newReport(p Page, sections iter.Seq[Section]) report {
 	r.Versions = counts(versions, func(a, b count) int { return cmp.Or(b.N-a.N, cmp.Compare(a.Name, b.Name)) })
 	r.Groups, r.Tags = slices.Sorted(maps.Keys(groups)), slices.Sorted(maps.Keys(tags))
 	return r
+}
+
+// dates are a time for people and for machines.
+func dates(t time.Time) (people, machines string) {
+	return t.Format("2006-01-02 15:04:05 MST"), t.Format("2006-01-02T15:04:05Z07:00")
 }
 
 func (r *report) count(f facts) {
