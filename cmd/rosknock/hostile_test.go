@@ -82,7 +82,8 @@ func driven() map[string]drive {
 		"rosknock undo":             {standing: true, lines: [][]string{{"undo", "ROUTER", "ASK"}, {"undo", "--yes", "ROUTER"}}},
 		"rosknock remove":           {standing: true, lines: [][]string{{"remove", "first.yaml", "ROUTER", "ASK"}}},
 		"rosknock rotate":           {lines: [][]string{{"rotate", "rotating.yaml", "ROUTER", "ASK"}}},
-		"rosknock audit":            {lines: [][]string{{"audit", "ROUTER"}, {"audit", "--export", "hostile.rsc"}}},
+		"rosknock audit":            {lines: [][]string{{"audit", "ROUTER", "--report", "FILE.html", "--junit", "FILE.xml", "--sarif", "FILE.sarif", "--metrics", "FILE.prom", "--max-exposure", "nobody", "--exit-code"},
+			{"audit", "ROUTER", "ROUTER"}, {"audit", "--export", "hostile.rsc"}, {"audit", "--export", "hostile.rsc", "--report", "FILE.html", "--sarif", "FILE.sarif"}}},
 		"rosknock test":             {lines: [][]string{{"test", "tests.yaml", "ROUTER", "--junit", "FILE.xml"}, {"test", "tests.yaml", "ROUTER", "ROUTER"}, {"test", "tests.yaml", "--export", "hostile.rsc"}, {"test", "sly-tests.yaml", "ROUTER"}}},
 		"rosknock trace":            {lines: [][]string{{"trace", "tcp", "203.0.113.9", ":22", "--in", "ether1", "ROUTER"}, {"trace", "tcp", "203.0.113.9", ":22", "--in", hostile, "ROUTER"}}},
 		"rosknock knock":            {lines: [][]string{{"knock", "hostile.yaml", "127.0.0.1"}, {"knock", "first.yaml", "127.0.0.1", "--delay", "1ms", "--stage-wait", "1ms", "--door", hostile}}},
@@ -232,7 +233,7 @@ func (d *hostileDesk) run(line []string, format string) (out, said string) {
 		case word == "PACKETS":
 			args = append(args, "--packets")
 			e.in = io.MultiReader(strings.NewReader("tcp 203.0.113.7 :22 --in bridge1\n"+hostile+"\n"), readerFunc(func([]byte) (int, error) { cancel(); return 0, io.EOF }))
-		case slices.Contains([]string{".yaml", ".rsc", ".ini", ".json", ".html", ".xml", ".prom"}, filepath.Ext(word)):
+		case slices.Contains([]string{".yaml", ".rsc", ".ini", ".json", ".html", ".xml", ".prom", ".sarif"}, filepath.Ext(word)):
 			args = append(args, filepath.Join(d.dir, word))
 		default:
 			args = append(args, word)

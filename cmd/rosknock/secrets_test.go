@@ -32,6 +32,7 @@ func TestSecrets(t *testing.T) {
 		{"diff", "-v", "--report", file("diff.html"), "--junit", file("diff.xml"), "--metrics", file("diff.prom")},
 		{"diff", "-l", "r0000", "--save", file("saved.json")},
 		{"diff", "-o", "json"}, {"diff", "-o", "jsonl"}, {"diff", "-o", "csv"}, {"diff", "-o", "markdown"}, {"diff", "-o", "html"}, {"prove", "-o", "json"}, {"audit", "-o", "json"}, {"audit", "-l", "r0001"},
+		{"audit", "-o", "html", "--report", file("audit.html"), "--junit", file("audit.xml"), "--sarif", file("audit.sarif"), "--metrics", file("audit.prom")},
 		{"apply", "--yes", "-v", "--timeout", "20s", "--retries", "0", "--report", file("apply.html"), "--junit", file("apply.xml"), "--metrics", file("apply.prom")},
 		{"apply", "--yes", "-l", "r0003", "--password-file", file("secret.txt")},
 		{"apply", "--yes", "-l", "r0003", "--password-command", "cat " + file("secret.txt")},

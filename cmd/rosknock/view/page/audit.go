@@ -146,6 +146,12 @@ type exposureRow struct {
 
 type classRow struct {
 	Class
+	Same []sameRow
+}
+
+// sameRow are the places of a class of which the same is said.
+type sameRow struct {
+	What   string
 	Places []placeRow
 }
 
@@ -177,16 +183,16 @@ type kindRow struct {
 	Kind
 	N       int
 	Summary string
-	Found   []link
-	Shown   []link // exposures
-	Others  []link
+	Links   []linkList
 }
 
-// link leads to a row.
-type link struct {
-	ID   int
-	Text string
+// linkList are links of a kind to its rows.
+type linkList struct {
+	Title string
+	Links []link
 }
+
+type link struct{ ID, Text string }
 
 // Audit writes the page of an audit. The same values always give the same bytes.
 func (l Layout) Audit(w io.Writer, a Audit) error {
@@ -239,9 +245,15 @@ func (p *auditPage) classes(classes []Class) []classRow {
 	var out []classRow
 	for _, c := range classes {
 		row := classRow{Class: c}
+		at := map[string]int{}
 		for _, place := range c.Places {
+			i, known := at[place.What]
+			if !known {
+				i = len(row.Same)
+				at[place.What], row.Same = i, append(row.Same, sameRow{What: place.What})
+			}
 			p.PlaceN++
-			row.Places = append(row.Places, placeRow{p.PlaceN, place, place.On.row()})
+			row.Same[i].Places = append(row.Same[i].Places, placeRow{p.PlaceN, place, place.On.row()})
 		}
 		out = append(out, row)
 	}
@@ -268,8 +280,10 @@ func (o On) row() onRow {
 func (p *auditPage) kinds() {
 	places, items := map[int]string{}, map[int]string{}
 	for _, c := range slices.Concat(p.Findings, p.Accepted) {
-		for _, place := range c.Places {
-			places[place.ID] = c.ID + " " + place.Place.Place
+		for _, same := range c.Same {
+			for _, place := range same.Places {
+				places[place.ID] = c.ID + " " + place.Place.Place
+			}
 		}
 	}
 	for _, part := range append([]partRows{p.Changes}, p.Parts...) {
@@ -281,16 +295,25 @@ func (p *auditPage) kinds() {
 		row := kindRow{Kind: k, N: i + 1, Summary: number(len(k.Routers), "router")}
 		for _, id := range k.Exposures {
 			e := p.Exposures[id-1]
-			row.Shown = append(row.Shown, link{id, strings.Join([]string{e.Name, e.Port, e.Family}, " ") + ": " + e.To})
+			row.link(e.Family+", reached by "+e.To, fmt.Sprintf("e%d", id), strings.TrimSuffix(e.Name+" "+e.Port, " -"))
 		}
 		for _, id := range k.Places {
-			row.Found = append(row.Found, link{id, places[id]})
+			row.link("Findings", fmt.Sprintf("f%d", id), places[id])
 		}
 		for _, id := range k.Items {
-			row.Others = append(row.Others, link{id, items[id]})
+			row.link("More", fmt.Sprintf("n%d", id), items[id])
 		}
 		p.Kinds = append(p.Kinds, row)
 	}
+}
+
+// link adds a link to the list with a title.
+func (k *kindRow) link(title, id, text string) {
+	i := slices.IndexFunc(k.Links, func(l linkList) bool { return l.Title == title })
+	if i < 0 {
+		i, k.Links = len(k.Links), append(k.Links, linkList{Title: title})
+	}
+	k.Links[i].Links = append(k.Links[i].Links, link{id, text})
 }
 
 // Few are the first names of a kind, for its heading.

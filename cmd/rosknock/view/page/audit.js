@@ -5,7 +5,7 @@ function start() {
   const rows = [...document.querySelectorAll('.row')].map((element) => ({
     element,
     id: element.id,
-    search: (element.textContent + ' ' + (element.closest('.class')?.querySelector('h3').textContent || '')).toLowerCase(),
+    search: [element, element.closest('.same')?.querySelector('p'), element.closest('.class')?.querySelector('h3')].map((e) => e?.textContent || '').join(' ').toLowerCase(),
     mark: element.closest('.class')?.dataset.mark || '',
     shown: true,
   }));
@@ -45,7 +45,7 @@ function start() {
     }
     const found = who.value || what.value || marks.size;
     for (const u of unread) u.element.hidden = pick(u, names) === 0 || found || !texts.every((w) => u.search.includes(w));
-    for (const c of document.querySelectorAll('.class')) c.hidden = !c.querySelector('.row:not([hidden])');
+    for (const c of document.querySelectorAll('.class, .same')) c.hidden = !c.querySelector('.row:not([hidden])');
     for (const s of document.querySelectorAll('.part')) {
       const none = s.querySelector('.none');
       if (none) none.hidden = !s.querySelector('.row, .kind, .unread') || !!s.querySelector('.row:not([hidden]), .kind:not([hidden]), .unread:not([hidden])');

@@ -69,6 +69,12 @@ func browser(t testing.TB) context.Context {
 // open shows a page in a new tab of a browser, after some preparation.
 func open(browser context.Context, t testing.TB, p document, before ...action) *tab {
 	t.Helper()
+	return openPage(browser, t, write(t, p), before...)
+}
+
+// openPage shows a page that was written.
+func openPage(browser context.Context, t testing.TB, written []byte, before ...action) *tab {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
 	b := &tab{TB: t, ctx: ctx}
@@ -77,14 +83,14 @@ func open(browser context.Context, t testing.TB, p document, before ...action) *
 	}
 	b.run(call(network.Enable, network.EnableParams{}), call(log.Enable, cdp.Empty{}), call(runtime.Enable, cdp.Empty{}))
 	b.run(before...)
-	b.run(chromedp.Navigate("file://" + save(t, p)))
+	b.run(chromedp.Navigate("file://" + save(t, written)))
 	return b
 }
 
-func save(t testing.TB, p document) string {
+func save(t testing.TB, written []byte) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(file, write(t, p), 0o600); err != nil {
+	if err := os.WriteFile(file, written, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -196,6 +202,8 @@ func TestBrowser(t *testing.T) {
 	for name, test := range map[string]func(context.Context, *testing.T){
 		"filter": testFilter, "hash": testHash, "links": testLinks, "keyboard": testKeyboard, "network": testNetwork,
 		"phone": testPhone, "print": testPrint, "contrast": testContrast, "no script": testNoScript, "hostile": testHostile, "fleet": testFleet, "shots": testShots,
+		"audit filter": auditFilter, "audit links": auditLinks, "audit phone": auditPhone, "audit print": auditPrint, "audit contrast": auditContrast, "audit without a script": auditNoScript,
+		"audit fleet": auditFleet, "audit shots": auditShots,
 	} {
 		t.Run(name, func(t *testing.T) { test(ctx, t) })
 	}
@@ -497,7 +505,7 @@ func keep(t *testing.T, folder, name string, data []byte) {
 // BenchmarkLoad500 measures until the load event; two seconds are the aim.
 func BenchmarkLoad500(b *testing.B) {
 	t := open(browser(b), b, document{})
-	file := save(b, fleet(500, 30))
+	file := save(b, write(b, fleet(500, 30)))
 	total := 0.0
 	for b.Loop() {
 		t.run(chromedp.Navigate("file://" + file))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -149,18 +150,19 @@ func write(t interface{ Fatal(...any) }, p document) []byte {
 	return b.Bytes()
 }
 
-// TestGolden compares with a file in testdata; ROSKNOCK_UPDATE=1 writes it anew.
+// TestGolden compares with files in testdata; ROSKNOCK_UPDATE=1 writes them anew.
 func TestGolden(t *testing.T) {
-	got := write(t, small())
-	path := filepath.Join("testdata", "page.html")
-	if os.Getenv("ROSKNOCK_UPDATE") != "" {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
+	for name, got := range map[string][]byte{"page.html": write(t, small()), "audit.html": writeAudit(t, smallAudit())} {
+		path := filepath.Join("testdata", name)
+		if os.Getenv("ROSKNOCK_UPDATE") != "" {
+			if err := os.WriteFile(path, got, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("the page is not %s (%v): look at it after ROSKNOCK_UPDATE=1 go test", path, err)
+		want, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("the page is not %s (%v): look at it after ROSKNOCK_UPDATE=1 go test", path, err)
+		}
 	}
 }
 
@@ -198,36 +200,56 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// TestPolicy holds the hashes against the files and against what stands in the page.
+// TestPolicy holds the hashes against the files and against what stands in the pages.
 func TestPolicy(t *testing.T) {
-	doc := parse(t, write(t, small()))
-	csp := attribute(find(doc, "meta", func(n *html.Node) bool { return attribute(n, "http-equiv") == "Content-Security-Policy" })[0], "content")
-	want := "default-src 'none'"
-	for _, part := range []struct{ element, file, directive string }{{"style", "page.css", "style-src"}, {"script", "page.js", "script-src"}} {
-		file, err := os.ReadFile(part.file)
+	for name, page := range map[string][]byte{"page": write(t, small()), "audit": writeAudit(t, smallAudit())} {
+		doc := parse(t, page)
+		csp := attribute(find(doc, "meta", func(n *html.Node) bool { return attribute(n, "http-equiv") == "Content-Security-Policy" })[0], "content")
+		want := "default-src 'none'"
+		for _, part := range []struct{ element, text, directive string }{{"style", files(t, styles(name)...), "style-src"}, {"script", files(t, scripts(name)...), "script-src"}} {
+			elements := find(doc, part.element, nil)
+			if len(elements) != 1 || text(elements[0]) != part.text {
+				t.Fatalf("the %s of the %s is not that of the files", part.element, name)
+			}
+			sum := sha256.Sum256([]byte(part.text))
+			want += "; " + part.directive + " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		}
+		want += "; base-uri 'none'; form-action 'none'"
+		if csp != want {
+			t.Errorf("the policy is\n%s\nand not\n%s", csp, want)
+		}
+		if strings.Contains(csp, "unsafe") {
+			t.Error("the policy allows what is unsafe")
+		}
+	}
+}
+
+// styles and scripts are the files of a page: of changes, or of an audit.
+func styles(page string) []string {
+	if page == "audit" {
+		return []string{"page.css", "audit.css"}
+	}
+	return []string{"page.css"}
+}
+
+func scripts(page string) []string { return []string{"common.js", page + ".js"} }
+
+func files(t interface{ Fatal(...any) }, names ...string) string {
+	var b strings.Builder
+	for _, name := range names {
+		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		elements := find(doc, part.element, nil)
-		if len(elements) != 1 || text(elements[0]) != string(file) {
-			t.Fatalf("the %s of the page is not %s", part.element, part.file)
-		}
-		sum := sha256.Sum256(file)
-		want += "; " + part.directive + " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		b.Write(data)
 	}
-	want += "; base-uri 'none'; form-action 'none'"
-	if csp != want {
-		t.Errorf("the policy is\n%s\nand not\n%s", csp, want)
-	}
-	if strings.Contains(csp, "unsafe") {
-		t.Error("the policy allows what is unsafe")
-	}
+	return b.String()
 }
 
 func TestHostile(t *testing.T) {
 	p := hostile()
 	written := write(t, p)
-	if err := harmless(written, len(p.Routers)); err != nil {
+	if err := harmless(written, len(p.Routers), files(t, scripts("page")...)); err != nil {
 		t.Error(err)
 	}
 	for _, bad := range []string{"\u202e", "\u2066", "\x00", "\x1b", "\u0085", "\r"} {
@@ -243,6 +265,7 @@ func TestHostile(t *testing.T) {
 // TestAnyStrings: whatever the texts are, a parser reads back as many routers as there are, and no
 // script but ours.
 func TestAnyStrings(t *testing.T) {
+	ours, oursOfAudit := files(t, scripts("page")...), files(t, scripts("audit")...)
 	rapid.Check(t, func(t *rapid.T) {
 		strange := rapid.OneOf(
 			rapid.String(),
@@ -255,29 +278,28 @@ func TestAnyStrings(t *testing.T) {
 		for range rapid.IntRange(0, 3).Draw(t, "routers") {
 			p.Routers = append(p.Routers, everywhere(text))
 		}
-		if err := harmless(write(t, p), len(p.Routers)); err != nil {
+		if err := harmless(write(t, p), len(p.Routers), ours); err != nil {
 			t.Fatal(err)
+		}
+		if err := harmless(writeAudit(t, auditEverywhere(text)), 2, oursOfAudit); err != nil {
+			t.Fatal("audit: ", err)
 		}
 	})
 }
 
 // harmless parses a page and looks for anything that does not belong there.
-func harmless(written []byte, routers int) error {
+func harmless(written []byte, routers int, script string) error {
 	doc, err := html.Parse(bytes.NewReader(written))
 	if err != nil {
 		return err
 	}
-	if got := len(find(doc, "details", func(n *html.Node) bool { return attribute(n, "class") == "router" })); got != routers {
+	if got := len(find(doc, "details", func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "class"), "router") })); got != routers {
 		return fmt.Errorf("%d sections for %d routers", got, routers)
 	}
 	if details, summaries := len(find(doc, "details", nil)), len(find(doc, "summary", nil)); details != routers || summaries != routers {
 		return fmt.Errorf("%d details with %d summaries for %d routers", details, summaries, routers)
 	}
-	script, err := os.ReadFile("page.js")
-	if err != nil {
-		return err
-	}
-	if scripts := find(doc, "script", nil); len(scripts) != 1 || text(scripts[0]) != string(script) {
+	if scripts := find(doc, "script", nil); len(scripts) != 1 || text(scripts[0]) != script {
 		return fmt.Errorf("%d scripts, or not ours", len(scripts))
 	}
 	for n := range doc.Descendants() {
@@ -288,10 +310,13 @@ func harmless(written []byte, routers int) error {
 	return nil
 }
 
+// link is a link within a page.
+var link = regexp.MustCompile(`^#(routers|results|r[0-9]+(-[0-9]+)?|[efkn][0-9]+)$`)
+
 // belongs knows what the template is made of.
 func belongs(n *html.Node) error {
 	elements := strings.Fields(`html head meta title style script body a header h1 h2 h3 h4 h5 dl div dt dd time main section table caption thead tbody tr th td
-		span p form label input fieldset legend button b select option optgroup details summary ol ul li code strong i del ins mark em footer`)
+		span p article form label input fieldset legend button b select option optgroup details summary ol ul li code strong i del ins mark em footer`)
 	switch n.Type {
 	case html.CommentNode:
 		return fmt.Errorf("a comment: %q", n.Data)
@@ -304,7 +329,7 @@ func belongs(n *html.Node) error {
 			return fmt.Errorf("an element %s", n.Data)
 		}
 		for _, a := range n.Attr {
-			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" || (a.Key == "href" && !strings.HasPrefix(a.Val, "#r")) {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "src" || (a.Key == "href" && !link.MatchString(a.Val)) {
 				return fmt.Errorf("an attribute %s=%q", a.Key, a.Val)
 			}
 		}
@@ -348,8 +373,15 @@ func TestFailures(t *testing.T) {
 
 // TestHeadings: no level is left out, so that people who move by headings find their way.
 func TestHeadings(t *testing.T) {
+	for _, written := range [][]byte{write(t, small()), writeAudit(t, smallAudit())} {
+		headings(t, parse(t, written))
+	}
+}
+
+func headings(t *testing.T, doc *html.Node) {
+	t.Helper()
 	last := 0
-	for n := range parse(t, write(t, small())).Descendants() {
+	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode || len(n.Data) != 2 || n.Data[0] != 'h' || n.Data == "hr" {
 			continue
 		}
