@@ -98,6 +98,10 @@ func Router(s routeros.Snapshot) Report {
 			r.Notes = append(r.Notes, "IPv6 is switched off on this router")
 			continue
 		}
+		if f == routeros.IPv6 && len(s.Rules[f.Filter()]) == 0 && !has6(s) && !s.Tells(f.Filter()) {
+			r.Notes = append(r.Notes, "nothing is known of IPv6: its rules and addresses are not shown")
+			continue
+		}
 		if f == routeros.IPv6 && len(s.Rules[f.Filter()]) == 0 && !has6(s) {
 			r.Notes = append(r.Notes, "no IPv6 rule and no IPv6 address: with an address, everything would be open to anyone over IPv6")
 			continue

@@ -136,6 +136,7 @@ func TestSides(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"all that is shown is inside", "/ip address\nadd address=192.168.1.1/24 interface=ether1\n", "LAN (ether1); perhaps anyone (any other interface)"},
 		{"masqueraded behind another router", "/ip address\nadd address=192.168.1.1/24 interface=ether2\nadd address=10.0.0.2/24 interface=ether1\n/ip firewall nat\nadd chain=srcnat action=masquerade out-interface=ether1\n", "anyone (ether1)"},
+		{"masqueraded beside a known WAN", "/interface list\nadd name=WAN\n/interface list member\nadd list=WAN interface=ether1\n/ip address\nadd address=192.168.1.1/24 interface=ether2\n/ip firewall nat\nadd chain=srcnat action=masquerade out-interface=ether2\n/ip firewall filter\nadd chain=input action=drop in-interface=!ether2\n", "perhaps anyone (ether2)"},
 		{"hairpin", "/ip dhcp-client\nadd interface=ether1\n/ip address\nadd address=192.168.1.1/24 interface=ether2\n/ip firewall nat\nadd chain=srcnat action=masquerade out-interface=ether2\n/ip firewall filter\nadd chain=input action=drop in-interface=!ether2\n", "LAN (ether2)"},
 		{"a line between two beside the uplink", "/ip dhcp-client\nadd interface=ether1\n/ip address\nadd address=198.51.100.1/30 interface=ether2\n/ip firewall filter\nadd chain=input action=drop in-interface=!ether2\n", "perhaps anyone (ether2)"},
 		{"a VRF that is not shown", "/ip service\nset ssh vrf=mgmt\n/ip address\nadd address=203.0.113.5/24 interface=ether1\n", "perhaps anyone (ether1, if the VRF mgmt has it)"},

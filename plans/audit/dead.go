@@ -2,6 +2,7 @@ package audit
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 	"github.com/rosknock/rosknock/routeros/firewall"
@@ -69,6 +70,9 @@ func entering(classes *space.Space, result space.Result, menu routeros.Menu, row
 
 func (a *auditor) whyDead(classes *space.Space, coming space.Set, r *routeros.Rule) string {
 	e, ok := classes.Pick(classes.And(classes.Asks(a.router, a.family.Filter(), r), coming), classes.Stranger())
+	if list := a.untoldList(r); !ok && list != "" {
+		return "no packet matches it if the list " + list + " is empty: its entries are not shown"
+	}
 	if !ok && r.Chain() != "input" {
 		return "no packet that comes into its chain matches it"
 	}
@@ -80,6 +84,19 @@ func (a *auditor) whyDead(classes *space.Space, coming space.Set, r *routeros.Ru
 		return "no packet that comes into its chain matches it"
 	}
 	return "shadowed: " + name(fate.Rule) + " decides about its packets"
+}
+
+// untoldList is the list that a rule asks for, and of which nothing is known; or empty.
+func (a *auditor) untoldList(r *routeros.Rule) string {
+	if menu := a.family.AddressList(); a.router.Tells(menu) || len(a.router.Entries[menu]) > 0 {
+		return ""
+	}
+	for _, matcher := range []string{"src-address-list", "dst-address-list"} {
+		if list := r.Attrs.Get(matcher); list != "" && !strings.HasPrefix(list, "!") {
+			return list
+		}
+	}
+	return ""
 }
 
 // entered are input and the chains that rules lead to from there.

@@ -303,7 +303,8 @@ func (q asked) trusted() []By {
 func (q asked) named(set space.Set) (out []string, packets space.Set) {
 	s := q.space
 	add := func(text string, by space.Set) {
-		if text == "" || strings.HasPrefix(text, "!") || by.Empty() {
+		host, err := netip.ParseAddr(text)
+		if text == "" || strings.HasPrefix(text, "!") || by.Empty() || err == nil && host.IsUnspecified() { // a host that has no address yet
 			return
 		}
 		packets = s.Or(packets, by)

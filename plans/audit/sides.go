@@ -112,8 +112,8 @@ func networks(s routeros.Snapshot, f routeros.Family, of func(in string) bool) [
 	return out
 }
 
-// sideOf tells where an interface leads: by the lists WAN and LAN, by the default routes, by its kind
-// and by its addresses. Where default routes are known, what has none leads inside, with public
+// sideOf tells where an interface leads: by the lists WAN and LAN, by the default routes, by its kind,
+// by its addresses, and by masquerade where nothing else tells what is outside. Where default routes are known, what has none leads inside, with public
 // addresses too; only a network of two hosts may be a line to somebody else.
 func sideOf(s routeros.Snapshot, f routeros.Family, world *firewall.Firewall, name string) side {
 	uplink := func(u routeros.Uplink) bool { return u.Interface == name }
@@ -129,15 +129,17 @@ func sideOf(s routeros.Snapshot, f routeros.Family, world *firewall.Firewall, na
 	}
 	private, public, line := addressed(s, name)
 	routed := slices.ContainsFunc(s.Uplinks, func(u routeros.Uplink) bool { return u.Interface != "" })
+	masqueraded := masquerades(s, f, name)
+	other := slices.ContainsFunc(s.Interfaces, func(i routeros.Interface) bool { return world.InInterfaceList(i.Name, "WAN") })
 	switch {
-	case public && !routed, masquerades(s, f, name) && !routed:
+	case public && !routed, masqueraded && !routed && !other:
 		return outside
-	case public && line:
-		return unsided
+	case public && line, masqueraded && !routed:
+		return unsided // one more line, or a VPN where the router hides its own network
 	case private, public:
 		return inside
-	case masquerades(s, f, name):
-		return outside // it has no address of its own here
+	case masqueraded:
+		return unsided
 	case global6(s, name):
 		return map[bool]side{true: inside, false: outside}[routed]
 	}

@@ -82,6 +82,7 @@ func TestRules(t *testing.T) {
 		fires, twin sample
 	}{
 		{"L02", sample{rules: "add chain=input action=drop connection-state=!new\nadd chain=input action=accept in-interface-list=LAN\n"}, sample{}},
+		{"L02", sample{rules: goodRules + "/ip firewall raw\nadd chain=prerouting action=drop protocol=tcp tcp-flags=ack\n"}, sample{rules: goodRules + "/ip firewall raw\nadd chain=prerouting action=drop protocol=tcp tcp-flags=!fin,!syn,!rst,!ack\nadd chain=prerouting action=drop protocol=tcp tcp-flags=urg,!ack\nadd chain=prerouting action=drop protocol=tcp tcp-flags=fin,!ack\nadd chain=prerouting action=drop protocol=tcp tcp-flags=rst,urg\n"}},
 		{"L03", sample{rules: "add chain=input action=accept connection-state=established\nadd chain=input action=drop\n"}, sample{}},
 		{"L03b", sample{rules: goodRules + "add chain=input action=drop in-interface-list=GUESTS\n/interface list\nadd name=GUESTS\n"}, sample{rules: goodRules + "add chain=input action=drop in-interface-list=GUESTS\n/interface list\nadd name=GUESTS\n/interface list member\nadd list=GUESTS interface=ether5\n"}},
 		{"L06", sample{rules: knocks + "add chain=input action=jump jump-target=k protocol=tcp dst-port=475\nadd chain=k action=accept protocol=tcp dst-port=457 src-address-list=in\n" + rest},

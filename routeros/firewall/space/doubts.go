@@ -204,6 +204,7 @@ func (s *Space) Continued(a Set) Set {
 	slices.SortFunc(levels, cmp.Compare[int32])
 	began := s.diagram.forget(a.node, s.diagram.chain(slices.Compact(levels)))
 	later := s.diagram.minus(s.States(firewall.Established).node, s.boolean(variable{kind: isFragment}))
+	later = s.diagram.minus(later, s.diagram.minus(s.Protocol(6).node, s.boolean(flag(firewall.ACK)))) // RFC 9293 § 3.10.7.4: all but the first have it
 	for _, f := range []firewall.Flags{firewall.SYN, firewall.RST, firewall.FIN} {
 		later = s.diagram.minus(later, s.boolean(flag(f)))
 	}
