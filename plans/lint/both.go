@@ -88,7 +88,7 @@ func (f *finder) detected(d plans.Door, s routeros.Snapshot, family routeros.Fam
 			}
 		}
 		if threshold > 0 && weight >= threshold {
-			f.add("L09", "doors."+d.Name+".knock", fmt.Sprintf("with each knock sent twice it weighs %d, and %s takes %d for a port scan", weight, r.Describe(), threshold),
+			f.add("L09", "doors."+d.Name+".knock", fmt.Sprintf("with every packet sent twice the knock weighs %d, and the rule %s takes %d for a port scan", weight, r.Describe(), threshold),
 				"a client on a bad line is taken for a scanner", "use fewer stages or ports above 1024, or raise the detector's threshold")
 		}
 	})

@@ -85,6 +85,7 @@ func TestRules(t *testing.T) {
 		{"L02", sample{rules: goodRules + "/ip firewall raw\nadd chain=prerouting action=drop protocol=tcp tcp-flags=ack\n"}, sample{rules: goodRules + "/ip firewall raw\nadd chain=prerouting action=drop protocol=tcp tcp-flags=!fin,!syn,!rst,!ack\nadd chain=prerouting action=drop protocol=tcp tcp-flags=urg,!ack\nadd chain=prerouting action=drop protocol=tcp tcp-flags=fin,!ack\nadd chain=prerouting action=drop protocol=tcp tcp-flags=rst,urg\n"}},
 		{"L03", sample{rules: "add chain=input action=accept connection-state=established\nadd chain=input action=drop\n"}, sample{}},
 		{"L03b", sample{rules: goodRules + "add chain=input action=drop in-interface-list=GUESTS\n/interface list\nadd name=GUESTS\n"}, sample{rules: goodRules + "add chain=input action=drop in-interface-list=GUESTS\n/interface list\nadd name=GUESTS\n/interface list member\nadd list=GUESTS interface=ether5\n"}},
+		{"L03b", sample{rules: goodRules + "add chain=input action=accept in-interface-list=*2000010\n"}, sample{rules: goodRules + "add chain=input action=accept in-interface=*4\n"}},
 		{"L06", sample{rules: knocks + "add chain=input action=jump jump-target=k protocol=tcp dst-port=475\nadd chain=k action=accept protocol=tcp dst-port=457 src-address-list=in\n" + rest},
 			sample{rules: knocks + "add chain=input action=jump jump-target=k protocol=tcp dst-port=457\nadd chain=k action=accept protocol=tcp dst-port=457 src-address-list=in\n" + rest}},
 		{"L07", sample{rules: "add chain=input action=drop protocol=tcp dst-port=4001\n" + knocks + "add chain=input action=accept src-address-list=in\n" + rest},
@@ -167,6 +168,9 @@ func TestRules(t *testing.T) {
 			if f.Place == "" || f.What == "" || f.Why == "" || f.Remedy == "" {
 				t.Errorf("incomplete: %+v", f)
 			}
+			if found := dialect.FindString(strings.Join([]string{f.What, f.Why, f.Remedy}, "; ")); found != "" {
+				t.Errorf("not plain: %q in %+v", found, f)
+			}
 			rules := lint.Rules()
 			if r := rules[slices.IndexFunc(rules, func(r lint.Rule) bool { return r.ID == test.id })]; r.Severity != f.Severity {
 				t.Errorf("severity %s, the table says %s", f.Severity, r.Severity)
@@ -188,6 +192,9 @@ func TestRules(t *testing.T) {
 		}
 	}
 }
+
+// dialect are words that readers of plain English stumble over: "who knows it, gets in".
+var dialect = regexp.MustCompile(`(?i)\b(whoever|whom|of which)\b|(^|[,;:] |, and )who `)
 
 // secret are the ports of the samples' knocks.
 var secret = regexp.MustCompile(`41873|17259|52614|13377|44021|20001|30003|55021|\b7000\b`)
@@ -425,5 +432,30 @@ func TestListOfNetworks(t *testing.T) {
 	c.rules = goodRules + "add chain=input action=accept src-address-list=guests\n"
 	if s = c.router(); !finds() {
 		t.Error("a foreign rule that asks for the list of networks is no finding")
+	}
+}
+
+// TestDeletedList: a rule of a deleted list is not told to add interfaces to it, also where an export
+// shows no lists.
+func TestDeletedList(t *testing.T) {
+	c := sample{rules: goodRules + "add chain=input action=drop in-interface-list=!*2000010 comment=gone\n"}
+	partial, _ := rsc.Read([]byte("/ip firewall filter\n" + c.rules)).Snapshot(rsc.Options{})
+	for name, s := range map[string]routeros.Snapshot{"whole": c.router(), "the firewall alone": partial} {
+		found := slices.DeleteFunc(lint.Router(s, audit.Router(s)), func(f lint.Finding) bool { return f.ID != "L03b" })
+		if len(found) != 1 || !strings.Contains(found[0].What, "was deleted (*2000010)") || strings.Contains(found[0].Remedy, "add") {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// TestAccessRules: what L55 says of a server hangs on rules of its own, where those are not read.
+func TestAccessRules(t *testing.T) {
+	for menu, own := range map[string]string{"proxy": "/ip/proxy/access", "socks": "/ip/socks/access", "dns": ""} {
+		c := sample{rules: "add chain=input action=accept\n/ip " + menu + "\nset enabled=yes allow-remote-requests=yes\n"}
+		s := c.router()
+		found := slices.DeleteFunc(lint.Router(s, audit.Router(s)), func(f lint.Finding) bool { return f.ID != "L55" || !strings.Contains(f.Place, menu) })
+		if len(found) == 0 || strings.Contains(found[0].What, "not read") != (own != "") || !strings.Contains(found[0].What, own) {
+			t.Errorf("%s: %+v", menu, found)
+		}
 	}
 }

@@ -35,7 +35,7 @@ func (f *finder) door(d plans.Door) {
 				"every monitoring system knocks by accident, and larger packets arrive as fragments", "choose a size from 100 to 1400 that no system uses for pings")
 		}
 		if predictable(stage) {
-			f.add("L32", at+".knock", fmt.Sprintf("stage %d is a port that every scanner tries first, or that providers filter", i+1),
+			f.add("L32", at+".knock", fmt.Sprintf("stage %d is on a port that every scanner tries first, or that providers filter", i+1),
 				"well-known ports are scanned all day, and filtered ones never arrive", "draw the ports with rosknock init")
 		}
 	}
@@ -45,14 +45,14 @@ func (f *finder) door(d plans.Door) {
 	}
 	if d.StageTimeout > longestStage {
 		f.add("L36", at+".stage-timeout", fmt.Sprintf("a stage is remembered for %s", routeros.FormatDuration(d.StageTimeout)),
-			"a scan may be that slow, and nobody notices it; and an attacker who has overheard some stages has that much time to find the others", "give it 10s")
+			"a scan that slow goes unnoticed, and an attacker who has overheard some stages has that much time to find the others", "give it 10s")
 	}
 	if d.Log != nil && d.Log.Per/time.Duration(d.Log.Count) < fastestLog {
-		f.add("L29", at+".log.limit", fmt.Sprintf("lines that may go into the log: up to %d in %s", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
+		f.add("L29", at+".log.limit", fmt.Sprintf("up to %d lines in %s may go into the log", d.Log.Count, routeros.FormatDuration(d.Log.Per)),
 			"a client that repeats the knock, or an attacker who forges its packets, fills the log, and on small routers the flash", "make it 10/1m")
 	}
 	if slices.ContainsFunc(d.Opens, func(t plans.Target) bool { return t.Kind == plans.Everything }) {
-		f.add("L25", at+".opens", "a trusted address reaches every port of the router", "a trusted address is more than one person, and needs one or two services", "name the services under opens")
+		f.add("L25", at+".opens", "a trusted address reaches every port of the router", "several people may share an address, and they need one or two services", "name the services under opens")
 	}
 	switch {
 	case d.Trusted.For.Kind != routeros.Timed:

@@ -54,7 +54,7 @@ func (f *finder) knocks(report audit.Report) {
 		at := "list " + k.List
 		switch {
 		case k.Shut && len(k.Steps) > 0:
-			f.add("L06", at, "a source that has knocked is not let in: no packet arrives at the rule that accepts the list", "a jump or a rule before it matches other packets than the rule accepts", "let the jump match what the rule accepts")
+			f.add("L06", at, "a source that has knocked is not let in, as no packet arrives at the rule that accepts the list", "a jump or a rule before it matches other packets than the rule accepts", "let the jump match what the rule accepts")
 		case k.Shut:
 			f.add("L07", at, k.Why, "the knock can't be played to its end", "correct the stage, or remove the knock")
 		}
@@ -143,18 +143,20 @@ func place(family routeros.Family, r *routeros.Rule) string {
 }
 
 func (f *finder) interfaceLists(s routeros.Snapshot, r *routeros.Rule, family routeros.Family) {
-	if !s.Tells(routeros.ListMembers) {
-		return
-	}
 	for _, attribute := range []string{"in-interface-list", "out-interface-list"} {
 		c, _ := f.rules.Of(r).Condition(attribute)
 		list := c.Value
 		if list == "" || slices.Contains([]string{"all", "none", "dynamic", "static"}, list) {
 			continue
 		}
+		if firewall.IsGone(list) { // routeros-facts § 15
+			f.add("L03b", place(family, r), fmt.Sprintf("its interface list was deleted (%s)", list),
+				"the router takes it for empty, so the rule matches nothing, or with a ! everything; by one report it still matches its old members", "name a list that exists, or remove the rule")
+			continue
+		}
 		member := slices.ContainsFunc(s.ListMembers, func(m routeros.ListMember) bool { return m.List == list && !m.Disabled })
 		includes := slices.ContainsFunc(s.InterfaceLists, func(l routeros.InterfaceList) bool { return l.Name == list && len(l.Include) > 0 })
-		if !member && !includes && !filledLater(s, list) {
+		if s.Tells(routeros.ListMembers) && !member && !includes && !filledLater(s, list) {
 			f.add("L03b", place(family, r), fmt.Sprintf("the interface list %s has no member", list), "the rule matches nothing, or with a ! everything", "add the interfaces to the list")
 		}
 	}
@@ -213,7 +215,7 @@ func (f *finder) managed(s routeros.Snapshot, plan string) {
 			mark, ok := r.Mark()
 			if !ok {
 				if strings.HasPrefix(r.Chain(), "rosknock-") && (plan == "" || strings.HasPrefix(r.Chain(), "rosknock-"+plan+"-")) {
-					f.add("L46", place(family, r), "it stands in a chain of rosknock without being a part of it", "the next change leaves that chain behind", "move it to a chain of your own")
+					f.add("L46", place(family, r), "it stands in a chain of rosknock, and is no rule of rosknock", "the next change leaves that chain behind", "move it to a chain of your own")
 				}
 				continue
 			}
