@@ -72,8 +72,12 @@ a rule's doing.
 
 A stranger comes in by an interface outside, from an address that no enabled rule, no address list and no service names; a prefix wider than
 /8 (IPv6: /7) names nobody. Outside is also an interface that the router does not show, or that comes later: one in no interface list, and one
-in each list that strangers come in by, such as WAN. After a knock, a stranger is one such address. Packets with a forged address that a rule
-does name are not a stranger's: a test with ` + "`from: anyone`" + ` is about these too.
+in each list that strangers come in by, such as WAN. Packets with a forged address that a rule does name are not a stranger's: a test
+with ` + "`from: anyone`" + ` is about these too.
+
+A knock is played by one source. A test with ` + "`after`" + ` of a stranger plays it from one such address, on each interface
+outside. Rules treat all strangers alike, but for rules with a prefix wider than /8 (IPv6: /7): for such a rule, name an address on
+either side of it in two tests.
 
 What can't be decided from a packet, such as limit, a layer-7 pattern or a packet mark, is followed both ways. A test that hangs on it does
 not hold, and its outcome is unknown. So is one about something that an export does not show.
