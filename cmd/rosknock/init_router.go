@@ -13,6 +13,7 @@ import (
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/starter"
 	"github.com/rosknock/rosknock/routeros"
+	"github.com/rosknock/rosknock/routeros/api"
 )
 
 // known writes a plan for a router, or an export of one.
@@ -74,7 +75,19 @@ func (i *initRun) forRouter(ctx context.Context, session change.Management) erro
 	if target, _, err := i.access.known(r); err == nil {
 		one.TLSPin = target.Trust.Pin
 	}
-	return i.finish(p, inventory.StarterOf(filepath.Base(i.file), one), "-r "+r.target.User+"@"+r.Name)
+	return i.finish(p, inventory.StarterOf(filepath.Base(i.file), one), i.way(r))
+}
+
+// way is how the command line names the router.
+func (i *initRun) way(r router) string {
+	if len(i.inventories) > 0 {
+		return "-i " + strings.Join(i.inventories, " -i ") + " -l " + r.Name
+	}
+	way := "-r " + r.target.User + "@" + r.Name
+	if r.target.Transport == api.Plain {
+		way += " --transport api"
+	}
+	return way
 }
 
 // build draws a knock that suits the router, and writes the plan.

@@ -40,6 +40,9 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("%s: %v", filepath.Base(file), err)
 			continue
 		}
+		if _, err := plans.Read("main.yaml", p.Text); err != nil {
+			t.Errorf("%s: %v", filepath.Base(file), err)
+		}
 		if p.Holds() {
 			holds++
 			if len(p.Gated) == 0 {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -75,7 +76,7 @@ func (d *draft) closeWider(t trial) bool {
 // unreachedInside are the services that none of the router's own networks reaches, of those that
 // reach any; nil where strangers reach one, or nothing would be left.
 func (d *draft) unreachedInside(t trial) []string {
-	common, gated, any := d.gated(), len(d.gated()), false
+	common, gated, some := d.gated(), len(d.gated()), false
 	for _, a := range d.allow {
 		if a.why != "" {
 			continue
@@ -85,10 +86,10 @@ func (d *draft) unreachedInside(t trial) []string {
 			return nil // it reaches all
 		}
 		if e := t.wider[at]; !e.anyone && len(e.services) < gated {
-			any, common = true, slices.DeleteFunc(common, func(name string) bool { return !slices.Contains(e.services, name) })
+			some, common = true, slices.DeleteFunc(common, func(name string) bool { return !slices.Contains(e.services, name) })
 		}
 	}
-	if !any || len(common) == 0 || t.exposes(common) {
+	if !some || len(common) == 0 || t.exposes(common) {
 		return nil
 	}
 	return common
@@ -161,10 +162,13 @@ func (d *draft) openElsewhere() bool {
 	return false
 }
 
-// leaveShut leaves out everything that no stranger reaches, where the gate can't be proved: rules
-// of the router shut it already.
+// leaveShut leaves out everything that no stranger reaches, where the gate alone can't be proved:
+// rules of the router shut it already.
 func (d *draft) leaveShut(t trial) bool {
-	if len(t.refusals) == 0 {
+	gates := func(r change.RefusalError) bool {
+		return slices.Contains([]string{proof.Overrides, proof.OpenGate, proof.VoidRule, proof.CutOff}, r.Risk)
+	}
+	if len(t.refusals) == 0 || slices.ContainsFunc(t.refusals, func(r change.RefusalError) bool { return !gates(r) }) {
 		return false
 	}
 	return d.leaveAll(t, d.gated(), fmt.Sprintf("with it the plan would be refused (%s); rules of the router shut it for strangers already", t.refusals[0].Risk))
