@@ -265,7 +265,7 @@ func (d *hostileDesk) drive(path string, c drive, line []string, format string) 
 	if why := badly(format, out); why != "" && !c.plain && !slices.Contains(line, "--verify") {
 		d.t.Errorf("%s -o %s: %s", strings.Join(line, " "), format, why)
 	}
-	for _, name := range []string{"FILE.html", "FILE.xml", "FILE.prom"} {
+	for _, name := range []string{"FILE.html", "FILE.xml", "FILE.prom", "FILE.sarif"} {
 		if text, err := os.ReadFile(filepath.Join(d.dir, name)); err == nil && slices.Contains(line, name) {
 			if why := unfit(string(text)); why != "" {
 				d.t.Errorf("%s -o %s: %s: %s", strings.Join(line, " "), format, name, why)

@@ -32,7 +32,7 @@ func AcceptSchema() []byte { return acceptForm().Schema("rosknock accept file") 
 func acceptForm() form.Form {
 	var ids []string
 	for _, r := range Rules() {
-		if r.From == FromRouter || r.From == FromBoth {
+		if r.From == FromRouter || r.From == FromBoth || r.From == FromPlan { // a router can have what a plan must not
 			ids = append(ids, r.ID)
 		}
 	}

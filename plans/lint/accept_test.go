@@ -38,6 +38,16 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
+// TestAcceptable: every finding that an audit can have can be accepted, also those that lint looks for
+// in plans as well.
+func TestAcceptable(t *testing.T) {
+	for _, id := range []string{"L02", "L03", "L06", "L10", "L11", "L20", "L21", "L28", "L51", "L55"} {
+		if _, err := lint.ReadAccept("accept.yaml", []byte("version: 1\naccept: [{finding: "+id+", reason: why}]\n")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // FuzzAccept: whatever a file holds, it is read or refused, and what was read can be asked.
 func FuzzAccept(f *testing.F) {
 	for _, item := range []string{"finding: L55, place: x, routers: ['a[b-c]'], reason: y, until: 2027-06-30", "exposure: dns, reason: y", "finding: L1"} {
