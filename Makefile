@@ -16,7 +16,7 @@ help: ## list what can be done
 build: ## build bin/rosknock
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rosknock ./cmd/rosknock
 
-demo: ## show the whole story on simulated routers
+demo: ## show the whole story on a simulated router
 	@$(GO) run ./cmd/rosknock demo
 
 test: ## run the tests

@@ -8,12 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
-	"github.com/rosknock/rosknock/fixtures"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/traffic"
 	"github.com/rosknock/rosknock/routeros"
@@ -24,9 +24,9 @@ func newDemo(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
 		Short: "Show the whole story on simulated routers",
-		Long: `Start simulated routers of three RouterOS versions with MikroTik's default
-configuration. Put a plan on them, knock, see who is trusted, and revoke. Then do the same on a
-dozen of them at once. Every command that you see is carried out.`,
+		Long: `Start a simulated router with MikroTik's default configuration. Put a plan on
+it, knock, see who is trusted, and revoke. Make a mistake, which is refused, and undo the change.
+Then say what differs on routers of older versions. Every command that you see is carried out.`,
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
@@ -35,54 +35,57 @@ dozen of them at once. Every command that you see is carried out.`,
 	}
 }
 
-const demoPlan = "seed.yaml"
+// demoPlan is the file of the plan, and demoSlip the one with a mistake in it.
+const (
+	demoPlan = "branch.yaml"
+	demoSlip = "slip.yaml"
+)
 
-// demo tells the story once for each version, in a folder of its own that goes away afterwards.
+// demoText is the plan of the demo.
+const demoText = `version: 1
+name: branch
+doors:
+  admin:
+    knock: [tcp/33517, udp/22860, tcp/41923, udp/29074, tcp/18336]
+    trusted: {list: trusted, for: 8h}
+    opens: [ssh, winbox]
+allow: {interface-lists: [LAN]}
+gate: {services: [ssh, winbox, api, api-ssl]}
+firewall: {families: [ipv4]}
+`
+
+// demo tells the story in a folder of its own that goes away afterwards.
 func demo(ctx context.Context, e env, color bool) error {
 	dir, err := os.MkdirTemp("", "rosknock-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	text, err := fixtures.Plan(demoPlan)
+	p, err := plans.Read(demoPlan, []byte(demoText))
 	if err != nil {
 		return err
 	}
-	p, err := plans.Read(demoPlan, text)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(dir, demoPlan), text, 0o600); err != nil {
-		return err
+	for name, text := range map[string]string{demoPlan: demoText, demoSlip: strings.ReplaceAll(demoText, "LAN", "WAN")} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
 	}
 	tell := narrator{env: e, color: color}
-	tell.say("A plan: three knocks open the router to the address that made them, for a week;\ntelnet, www and ftp go off. This is %s:\n", demoPlan)
-	tell.quote(withoutComments(string(text)))
-	for _, version := range demoVersions() {
-		story := story{narrator: tell, plan: p, file: filepath.Join(dir, demoPlan), version: version}
-		if err := story.tell(ctx); err != nil {
+	tell.say("A plan: five knocks open SSH and Winbox to the address that made them, for eight\nhours. Nobody else reaches them, but the LAN. This is %s:\n", demoPlan)
+	tell.quote(strings.TrimSuffix(demoText, "\n"))
+	main := story{narrator: tell, plan: p, dir: dir, version: "7.20"}
+	if err := main.tell(ctx, main.chapters); err != nil {
+		return err
+	}
+	tell.title("══ Other versions: the same plan and the same proof")
+	for _, version := range []string{"6.49", "7.14"} {
+		other := story{narrator: tell, plan: p, dir: dir, version: version}
+		if err := other.tell(ctx, other.differs); err != nil {
 			return fmt.Errorf("RouterOS %s: %w", version, err)
 		}
 	}
-	if err := tellFleet(ctx, tell, dir, demoPlan); err != nil {
-		return fmt.Errorf("the fleet: %w", err)
-	}
-	tell.say("\nThat was rosknock on %s. It leaves nothing behind.", strings.Join(demoVersions(), ", "))
+	tell.say("\nNothing is left behind. Next: docs/tutorial.md, which ends with three routers at once.")
 	return nil
-}
-
-// demoVersions are the routers of the demo: one of each generation.
-func demoVersions() []string { return []string{"6.49", "7.14", "7.20"} }
-
-func withoutComments(text string) string {
-	var kept []string
-	for line := range strings.SplitSeq(text, "\n") {
-		line, _, _ = strings.Cut(line, "  #")
-		if !strings.HasPrefix(line, "#") && strings.TrimSpace(line) != "" {
-			kept = append(kept, strings.TrimRight(line, " "))
-		}
-	}
-	return strings.Join(kept, "\n")
 }
 
 // narrator writes the demo's own words.
@@ -107,20 +110,21 @@ func (n narrator) title(format string, args ...any) {
 type story struct {
 	narrator
 	plan    plans.Plan
-	file    string
+	dir     string
 	version string
 	router  simulated
 	address string
 }
 
-func (s *story) tell(ctx context.Context) error {
+// tell starts a router, tells something about it, and stops it.
+func (s *story) tell(ctx context.Context, what func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	if err := s.start(ctx, served); err != nil {
 		cancel()
 		return err
 	}
-	err := s.chapters(ctx)
+	err := what(ctx)
 	cancel()
 	return errors.Join(err, <-served)
 }
@@ -140,34 +144,28 @@ func (s *story) start(ctx context.Context, served chan<- error) error {
 	}
 	s.address = s.router.listener.Addr().String()
 	go func() { served <- s.router.router.Serve(ctx, s.router.listener) }()
-	s.title("══ RouterOS %s, default configuration, at %s", s.version, s.address)
 	return nil
 }
 
 func (s *story) chapters(ctx context.Context) error {
-	steps := []func() error{
-		func() error { return s.command(ctx, "What would change?", "diff", demoPlan) },
-		func() error { return s.command(ctx, "Is every state on the way safe?", "prove", demoPlan) },
-		func() error { return s.command(ctx, "Do it.", "apply", demoPlan, "--yes") },
-		func() error {
-			return s.command(ctx, "Again: a second run changes nothing.", "apply", demoPlan, "--yes")
-		},
-		func() error { return s.knocks(firewall.Drop, "A stranger comes from outside and tries Winbox:", false) },
-		func() error {
-			return s.knocks(firewall.Accept, "They knock, in the right order, and try again:", true)
-		},
-		func() error { return s.command(ctx, "Who is trusted?", "trusted", "list") },
-		func() error {
-			return s.command(ctx, "Take it away.", "trusted", "revoke", demoStranger().String())
-		},
-		func() error { return s.knocks(firewall.Drop, "The stranger tries Winbox once more:", false) },
+	s.title("══ RouterOS %s, default configuration, at %s", s.version, s.address)
+	command := func(want exitCode, what string, args ...string) func() error {
+		return func() error { return s.command(ctx, want, what, args...) }
 	}
-	if s.version == demoVersions()[len(demoVersions())-1] {
-		steps = append(steps, func() error {
-			return s.command(ctx, "What is this router's firewall worth? (These ports are in every tutorial, in falling order.)", "audit")
-		})
+	knocks := func(want firewall.Verdict, what string, knock bool) func() error {
+		return func() error { return s.knocks(want, what, knock) }
 	}
-	for _, step := range steps {
+	for _, step := range []func() error{
+		command(exitDone, "What would change, and is every state on the way safe?", "diff", demoPlan),
+		command(exitDone, "Do it.", "apply", demoPlan, "--yes"),
+		command(exitDone, "Again: a second run changes nothing.", "apply", demoPlan, "--yes"),
+		knocks(firewall.Drop, "A stranger comes from outside and tries Winbox:", false),
+		knocks(firewall.Accept, "They knock, in the right order, and try again:", true),
+		command(exitDone, "Who is trusted?", "trusted", "list"),
+		command(exitDone, "Not any more.", "trusted", "revoke", demoStranger().String()),
+		command(exitRefused, "A mistake: WAN is allowed in place of LAN, where you work. Nothing is sent.", "apply", demoSlip, "--yes"),
+		command(exitDone, "Undo the change. (Its progress is left out here.)", "undo", "--yes"),
+	} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -178,20 +176,44 @@ func (s *story) chapters(ctx context.Context) error {
 	return nil
 }
 
+// differs says in a line what an apply does otherwise on this version: how it is protected.
+func (s *story) differs(ctx context.Context) error {
+	var said strings.Builder
+	quiet := *s
+	quiet.out, quiet.output, quiet.color = &said, nil, false
+	if err := quiet.run(ctx, exitDone, "apply", demoPlan, "--yes"); err != nil {
+		return err
+	}
+	for line := range strings.SplitSeq(said.String(), "\n") {
+		if text, is := strings.CutPrefix(line, s.address+": "); is && (strings.Contains(text, "dead-man") || strings.Contains(text, "safe mode")) {
+			s.say("RouterOS %s, in place of safe mode: %s", s.version, text)
+		}
+	}
+	return nil
+}
+
 // demoStranger is an address set aside for documentation.
 func demoStranger() netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, 9}) }
 
-// command shows a command line and runs it, in this process and on the real wire.
-func (s *story) command(ctx context.Context, what string, args ...string) error {
-	shown := append([]string{"rosknock"}, args...)
-	s.title("── %s\n$ %s -r admin@%s --transport api", what, strings.Join(shown, " "), s.address)
-	for i, a := range args {
-		if a == demoPlan {
-			args[i] = s.file
+// command shows a command line and runs it.
+func (s *story) command(ctx context.Context, want exitCode, what string, args ...string) error {
+	s.title("── %s\n$ rosknock %s -r admin@%s --transport api", what, strings.Join(args, " "), s.address)
+	return s.run(ctx, want, args...)
+}
+
+// run runs a command, in this process and on the real wire.
+func (s *story) run(ctx context.Context, want exitCode, args ...string) error {
+	called := slices.Clone(args)
+	for i, a := range called {
+		if a == demoPlan || a == demoSlip {
+			called[i] = filepath.Join(s.dir, a)
 		}
 	}
 	inner := s.env
 	inner.err, inner.simulated = s.out, true
+	if args[0] == "undo" {
+		inner.err = io.Discard
+	}
 	inner.getenv = func(name string) string {
 		if name == "ROSKNOCK_PASSWORD" {
 			return "demo"
@@ -202,7 +224,8 @@ func (s *story) command(ctx context.Context, what string, args ...string) error 
 	if s.color {
 		color = "--color=always"
 	}
-	if code := run(ctx, inner, append(args, "-r", "admin@"+s.address, "--transport", "api", "--state-dir", filepath.Join(filepath.Dir(s.file), "state"), color)); code != int(exitDone) {
+	called = append(called, "-r", "admin@"+s.address, "--transport", "api", "--state-dir", filepath.Join(s.dir, "state"), color)
+	if code := run(ctx, inner, called); code != int(want) {
 		return fmt.Errorf("%s ended with exit code %d", args[0], code)
 	}
 	return nil
