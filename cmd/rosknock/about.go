@@ -52,13 +52,16 @@ func newVersion(e env) *cobra.Command {
 for. A build between two releases is named after its commit. rosknock --version prints the same.`,
 		Example: "  rosknock version",
 		Args:    exactly(0, "version takes no argument"),
-		RunE:    func(*cobra.Command, []string) error { return printVersion(e) },
+		RunE:    func(c *cobra.Command, _ []string) error { return printVersion(c, e) },
 	}
 }
 
-func printVersion(e env) error {
-	view.Say(e.out, "rosknock %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return nil
+func printVersion(c *cobra.Command, e env) error {
+	format, err := e.format(c)
+	if err != nil {
+		return err
+	}
+	return view.Version{Version: buildVersion(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}.Write(e.out, format)
 }
 
 // buildVersion is what the Go tool knows of this build: a tag, or a commit.

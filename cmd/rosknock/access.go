@@ -20,6 +20,8 @@ type memory struct {
 	known    *state.Known // nil where there is no place for it
 	knownErr error
 
+	format string // of the result, once the settings are read
+
 	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
 
 	clear, insecure, older sync.Once // warnings

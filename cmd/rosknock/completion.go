@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/inventory/foreign"
@@ -48,28 +49,44 @@ To keep it, write the output to where the shell looks:
 		Args:      exactly(1, "completion takes one shell: "+either(shells)),
 		ValidArgs: shells,
 		RunE: func(c *cobra.Command, args []string) error {
-			root := c.Root()
-			switch args[0] {
-			case "bash":
-				return root.GenBashCompletionV2(e.out, !bare)
-			case "zsh":
-				if bare {
-					return root.GenZshCompletionNoDesc(e.out)
-				}
-				return root.GenZshCompletion(e.out)
-			case "fish":
-				return root.GenFishCompletion(e.out, !bare)
-			case "powershell":
-				if bare {
-					return root.GenPowerShellCompletion(e.out)
-				}
-				return root.GenPowerShellCompletionWithDesc(e.out)
+			if !slices.Contains(shells, args[0]) {
+				return usagef("completion: there is none for %q: choose %s", args[0], either(shells))
 			}
-			return usagef("completion: there is none for %q: choose %s", args[0], either(shells))
+			format, err := e.format(c)
+			if err != nil {
+				return err
+			}
+			if !view.IsJSON(format) {
+				return completionScript(e.out, c.Root(), args[0], bare)
+			}
+			var script strings.Builder
+			if err := completionScript(&script, c.Root(), args[0], bare); err != nil {
+				return err
+			}
+			return view.Text(e.out, format, "completion", script.String())
 		},
 	}
 	c.Flags().BoolVar(&bare, "no-descriptions", false, "complete words without descriptions")
 	return c
+}
+
+// completionScript writes the script for a shell, bare of descriptions where that is wanted.
+func completionScript(w io.Writer, root *cobra.Command, shell string, bare bool) error {
+	switch shell {
+	case "bash":
+		return root.GenBashCompletionV2(w, !bare)
+	case "zsh":
+		if bare {
+			return root.GenZshCompletionNoDesc(w)
+		}
+		return root.GenZshCompletion(w)
+	case "fish":
+		return root.GenFishCompletion(w, !bare)
+	}
+	if bare {
+		return root.GenPowerShellCompletion(w)
+	}
+	return root.GenPowerShellCompletionWithDesc(w)
 }
 
 // setCompletion sets for every argument and flag of the tree what may follow. Completion reads

@@ -116,7 +116,23 @@ func withSettings(e env, do func(c *cobra.Command, e access, args []string) erro
 // load returns how a command reaches routers, by its flags and its surroundings.
 func load(c *cobra.Command, e env) (access, error) {
 	s, err := loadSettings(c, e)
+	if e.memory != nil {
+		e.memory.format = s.Output
+	}
 	return access{e, s}, err
+}
+
+// format is how a command that needs no settings shows its result. Wrong settings of others do not
+// stop it; a format that was typed has to be one.
+func (e env) format(c *cobra.Command) (string, error) {
+	a, err := load(c, e)
+	if err != nil && c.Flags().Changed("output") {
+		return "", err
+	}
+	if err != nil {
+		return "text", nil //nolint:nilerr // nothing of them is needed
+	}
+	return a.Output, nil
 }
 
 // loadSettings reads the settings for a command: what was typed, then the environment, then the
@@ -217,7 +233,7 @@ func (s *settings) settle(c *cobra.Command) {
 // offline reports whether a command needs no routers, as it was called.
 func offline(c *cobra.Command) bool {
 	switch c.CommandPath() {
-	case "rosknock lint", "rosknock render", "rosknock journal":
+	case "rosknock init", "rosknock lint", "rosknock render", "rosknock journal":
 		return true
 	case "rosknock knock":
 		return c.Flags().NArg() > 1

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,16 @@ Then say what differs on routers of older versions. Every command that you see i
 		Example: "  rosknock demo",
 		Args:    exactly(0, "demo takes no argument"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, _ []string) error {
-			return demo(c.Context(), e.env, e.style().Color)
+			if !view.IsJSON(e.Output) {
+				return demo(c.Context(), e.env, e.style().Color)
+			}
+			var story bytes.Buffer
+			quiet := e.env
+			quiet.out = &story
+			if err := demo(c.Context(), quiet, false); err != nil {
+				return err
+			}
+			return view.Text(e.out, e.Output, "demo", story.String())
 		}),
 	}
 }

@@ -112,12 +112,45 @@ func run(ctx context.Context, e env, args []string) int {
 	}
 	root := newRoot(e)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
+	e.document(ctx, c, err, args)
 	for _, way := range e.memory.ways {
 		_ = way.Close()
 	}
 	e.output.end()
 	return int(e.ended(ctx, err, e.output.failed()))
+}
+
+// document writes why a command ended without a result where a JSON document is expected, so that a
+// program that reads it always finds one. Of a command that passes on a connection, standard output
+// is not for documents.
+func (e env) document(ctx context.Context, c *cobra.Command, err error, args []string) {
+	format := e.memory.format
+	if format == "" {
+		format = e.wanted(args)
+	}
+	connects := c != nil && c.Flags().Changed("connect")
+	if code, quiet := codeOf(ctx, err); err != nil && !quiet && view.IsJSON(format) && !connects && !e.output.used() {
+		_ = view.Failure(e.out, format, int(code), err) // the output keeps its own error
+	}
+}
+
+// wanted is the format that a command line asks for which could not be read.
+func (e env) wanted(args []string) string {
+	format := e.getenv(environmentName("output"))
+	for i, arg := range args {
+		switch name, value, given := strings.Cut(arg, "="); {
+		case arg == "--":
+			return format
+		case given && (name == "--output" || name == "-o"):
+			format = value
+		case (arg == "--output" || arg == "-o") && i+1 < len(args):
+			format = args[i+1]
+		case strings.HasPrefix(arg, "-o") && len(arg) > 2:
+			format = arg[2:]
+		}
+	}
+	return format
 }
 
 // ended says why a command ended, with the error of its output, and returns the exit code. A result

@@ -26,8 +26,14 @@ const helpColumns = 80
 
 // fitHelp gives the tree its help: commands and flags in sections, and hints for mistyped words.
 func fitHelp(root *cobra.Command, e env) {
-	root.SetHelpFunc(func(c *cobra.Command, _ []string) { view.Help(c.OutOrStdout(), manual(c), helpColumns) })
-	root.SetHelpCommand(newHelp())
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) {
+		if format := e.helpFormat(c); view.IsJSON(format) {
+			_ = view.HelpJSON(c.OutOrStdout(), format, manual(c)) // standard output keeps its own error
+			return
+		}
+		view.Help(c.OutOrStdout(), manual(c), helpColumns)
+	})
+	root.SetHelpCommand(newHelp(e))
 	root.InitDefaultHelpCmd()
 	root.SetFlagErrorFunc(flagError)
 	root.Args = cobra.ArbitraryArgs
@@ -37,13 +43,13 @@ func fitHelp(root *cobra.Command, e env) {
 		case len(args) > 0:
 			return unknownCommand(c, args[0])
 		case *version:
-			return printVersion(e)
+			return printVersion(c, e)
 		}
 		return c.Help()
 	}
 }
 
-func newHelp() *cobra.Command {
+func newHelp(e env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Show help for a command",
@@ -59,9 +65,23 @@ func newHelp() *cobra.Command {
 			if len(rest) > 0 && of.HasSubCommands() {
 				return unknownCommand(of, rest[0])
 			}
+			format, err := e.format(c)
+			if err != nil {
+				return err
+			}
+			_ = of.Flags().Set("output", format)
 			return of.Help()
 		},
 	}
+}
+
+// helpFormat is the format in which a command shows its help: whatever else is wrong, there is help.
+func (e env) helpFormat(c *cobra.Command) string {
+	format, err := e.format(c)
+	if err != nil {
+		return "text"
+	}
+	return format
 }
 
 // unknownCommand says that there is no such command below another, and which one may have been
@@ -145,7 +165,13 @@ that folder instead.`,
 		Args: atMost(1, "manual takes a folder"),
 		RunE: func(c *cobra.Command, args []string) error {
 			root := manual(c.Root())
-			if len(args) == 0 {
+			format, err := e.format(c)
+			switch {
+			case err != nil:
+				return err
+			case len(args) == 0 && view.IsJSON(format):
+				return view.Text(e.out, format, "manual", string(view.ManualPage(root)))
+			case len(args) == 0:
 				_, err := e.out.Write(view.ManualPage(root))
 				return err
 			}
@@ -153,10 +179,16 @@ that folder instead.`,
 				return err
 			}
 			pages := view.ManPages(root, buildVersion())
+			var files []view.File
 			for _, name := range slices.Sorted(maps.Keys(pages)) {
-				if err := replaceFile(filepath.Join(args[0], name), pages[name], forOthers); err != nil {
+				file := filepath.Join(args[0], name)
+				if err := replaceFile(file, pages[name], forOthers); err != nil {
 					return err
 				}
+				files = append(files, view.File{Name: file, Holds: "manual", Written: true})
+			}
+			if view.IsJSON(format) {
+				return view.Files(e.out, format, "manual", files)
 			}
 			return nil
 		},

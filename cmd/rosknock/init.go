@@ -25,6 +25,7 @@ type initRun struct {
 	stages     int
 	export     string
 	operator   []string
+	files      []view.File // that were written, or were there already
 }
 
 func newInit(e env) *cobra.Command {
@@ -101,8 +102,23 @@ func (i *initRun) unknown() error {
 	if err := i.write(text, inventory.Starter(plan), expect.Starter(plan)); err != nil {
 		return err
 	}
-	view.Say(i.out, "next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", i.file, i.beside())
-	return nil
+	i.say("next: edit them, then  rosknock diff %s -r admin@ROUTER  or  rosknock diff -i %s\n", i.file, i.beside())
+	return i.end()
+}
+
+// say tells a person what was done; a JSON document says it at the end.
+func (i *initRun) say(format string, args ...any) {
+	if !view.IsJSON(i.Output) {
+		view.Say(i.out, format, args...)
+	}
+}
+
+// end writes the JSON document, where one is wanted.
+func (i *initRun) end(notes ...string) error {
+	if !view.IsJSON(i.Output) {
+		return nil
+	}
+	return view.Files(i.out, i.Output, "init", i.files, notes...)
 }
 
 // beside is the name of the inventory beside the plan.
@@ -113,24 +129,27 @@ func (i *initRun) write(plan, list, tests []byte) error {
 	if err := writeNew(i.file, plan); err != nil {
 		return err
 	}
-	view.Say(i.out, "%s holds a plan with a new knock; keep it like a password.\n", i.file)
-	if err := i.writeBeside(i.beside(), list, "is for your routers"); err != nil {
+	i.say("%s holds a plan with a new knock; keep it like a password.\n", i.file)
+	i.files = append(i.files, view.File{Name: i.file, Holds: "plan", Written: true})
+	if err := i.writeBeside(i.beside(), list, "inventory", "is for your routers"); err != nil {
 		return err
 	}
 	file := strings.TrimSuffix(i.file, filepath.Ext(i.file)) + "-tests.yaml"
-	return i.writeBeside(file, tests, "holds tests for it: after an apply, rosknock test runs them")
+	return i.writeBeside(file, tests, "tests", "holds tests for it: after an apply, rosknock test runs them")
 }
 
 // writeBeside writes a file that may be there already, and says what it is for.
-func (e env) writeBeside(name string, text []byte, purpose string) error {
-	switch err := writeNew(name, text); {
+func (i *initRun) writeBeside(name string, text []byte, holds, purpose string) error {
+	err := writeNew(name, text)
+	switch {
 	case errors.Is(err, fs.ErrExist):
-		view.Say(e.out, "%s is there already and stays as it is.\n", name)
+		i.say("%s is there already and stays as it is.\n", name)
 	case err != nil:
 		return err
 	default:
-		view.Say(e.out, "%s %s.\n", name, purpose)
+		i.say("%s %s.\n", name, purpose)
 	}
+	i.files = append(i.files, view.File{Name: name, Holds: holds, Written: err == nil})
 	return nil
 }
 

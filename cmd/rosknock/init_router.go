@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/expect"
 	"github.com/rosknock/rosknock/plans/inventory"
@@ -109,11 +108,11 @@ func (i *initRun) finish(p starter.Plan, list []byte, target string) error {
 		return err
 	}
 	for _, line := range p.Remarks {
-		view.Say(i.out, "%s\n", line)
+		i.say("%s\n", line)
 	}
 	if p.Holds() {
-		view.Say(i.out, "proved: apply would take this plan as it is\nnext: read it, then  rosknock diff %s %s\n", i.file, target)
-		return nil
+		i.say("proved: apply would take this plan as it is\nnext: read it, then  rosknock diff %s %s\n", i.file, target)
+		return i.end(p.Remarks...)
 	}
 	var reasons []string
 	for _, r := range p.Refusals {

@@ -212,37 +212,50 @@ taken over.`,
 		Example: `  rosknock inventory import hosts.ini > fleet.yaml
   rosknock inventory import devices.csv --format netbox-csv > fleet.yaml`,
 		Args: exactly(1, "inventory import takes one file"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return importInventory(e, args[0], format, formats)
+		RunE: func(c *cobra.Command, args []string) error {
+			output, err := e.format(c)
+			if err != nil {
+				return err
+			}
+			text, err := importInventory(e, args[0], format, formats)
+			if err != nil {
+				return err
+			}
+			if view.IsJSON(output) {
+				return view.Text(e.out, output, "inventory-import", string(text))
+			}
+			_, err = e.out.Write(text)
+			return err
 		},
 	}
 	c.Flags().StringVar(&format, "format", "", "`FORMAT` of the file, where it does not tell: "+strings.Join(formats, ", "))
 	return c
 }
 
-func importInventory(e env, name, format string, formats []string) error {
+// importInventory makes an inventory of another program's list, and says what is left out.
+func importInventory(e env, name, format string, formats []string) ([]byte, error) {
 	data, err := readFile(name, maxExport)
 	if err != nil {
-		return invalid(err)
+		return nil, invalid(err)
 	}
 	f := foreign.Format(format)
 	if format == "" {
 		if f, err = foreign.Detect(name, data); err != nil {
-			return invalid(err)
+			return nil, invalid(err)
 		}
 	}
 	if !slices.Contains(formats, string(f)) {
-		return usagef("--format %s: choose one of %s", format, strings.Join(formats, ", "))
+		return nil, usagef("--format %s: choose one of %s", format, strings.Join(formats, ", "))
 	}
 	list, err := foreign.Read(name, data, f)
 	if err != nil {
-		return invalid(err)
+		return nil, invalid(err)
 	}
 	for _, skip := range list.Skipped {
 		view.Say(e.err, "left out: %s\n", skip)
 	}
 	if len(list.Routers) == 0 {
-		return invalid(fmt.Errorf("%s: it holds no router that can be taken over", name))
+		return nil, invalid(fmt.Errorf("%s: it holds no router that can be taken over", name))
 	}
 	text := inventory.Write(draftOf(list))
 	if _, err := inventory.Read(inventory.File{Name: "the inventory made of " + name, Data: text}); err != nil {
@@ -250,8 +263,7 @@ func importInventory(e env, name, format string, formats []string) error {
 		report(e.err, err, exitInvalid)
 	}
 	view.Say(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "entry"))
-	_, err = e.out.Write(text)
-	return err
+	return text, nil
 }
 
 func draftOf(list foreign.List) inventory.Draft {

@@ -46,6 +46,9 @@ changed, removed or inserted.`,
 				if err != nil {
 					return err
 				}
+				if view.IsJSON(e.Output) {
+					return view.Verified(e.out, e.Output, n)
+				}
 				view.Say(e.out, "%s, the chain is whole\n", view.Plural(n, "record"))
 				return nil
 			}

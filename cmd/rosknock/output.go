@@ -16,6 +16,7 @@ type output struct {
 	to io.Writer
 
 	mu  sync.Mutex
+	any bool // something was to be written
 	err error
 }
 
@@ -23,7 +24,7 @@ type output struct {
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.err == nil {
+	if o.any = o.any || len(p) > 0; o.err == nil {
 		_, o.err = o.to.Write(p)
 	}
 	return len(p), nil
@@ -40,6 +41,13 @@ func (o *output) end() {
 	if err := file.Close(); o.err == nil && !errors.Is(err, fs.ErrClosed) {
 		o.err = err
 	}
+}
+
+// used reports whether there was anything to write.
+func (o *output) used() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.any
 }
 
 // failed returns the first error.

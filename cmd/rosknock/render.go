@@ -71,7 +71,7 @@ when it is valid.`,
 			if err != nil {
 				return err
 			}
-			return writeFiles(e, textFile{o.out, text})
+			return writeFiles(e, textFile{o.out, string(format), text})
 		}),
 	}
 	o.flags(c)
@@ -110,8 +110,8 @@ func (o renderFlags) check(s settings, args []string) (render.Format, error) {
 		return "", usagef("--format is missing: choose one of %s", strings.Join(formatNames(), ", "))
 	case !slices.Contains(render.Formats(), format):
 		return "", usagef("--format %s: choose one of %s", o.format, strings.Join(formatNames(), ", "))
-	case s.typed["output"] && s.Output != "text":
-		return "", usagef("--output %s: render writes what --format names: leave --output out", s.Output)
+	case s.typed["output"] && s.Output != "text" && !view.IsJSON(s.Output):
+		return "", usagef("--output %s: render writes what --format names: leave --output out, or choose json or jsonl", s.Output)
 	case format.Secret() && o.out == "" && !s.Reveal:
 		return "", usagef("--format %s holds the knock: write it into a file that only you can read with --out FILE, or show it with --reveal", format)
 	case !format.OfRouter() && (o.export != "" || s.typed["assume"] || len(o.operator) > 0):
@@ -140,8 +140,8 @@ func (o renderFlags) check(s settings, args []string) (render.Format, error) {
 // hostLetters are what addresses and names of hosts are made of.
 const hostLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:_%-"
 
-// textFile is a text, and the file for it; "" is standard output.
-type textFile struct{ file, text string }
+// textFile is a text with its format, and the file for it; "" is standard output.
+type textFile struct{ file, holds, text string }
 
 // writeFiles writes texts into files that only their owner can read. It replaces an existing file
 // only when that was asked for. It writes nothing unless it can write all files.
@@ -158,6 +158,9 @@ func writeFiles(e access, all ...textFile) error {
 			return fmt.Errorf("%s is there already: name another file, or replace it with --yes", a.file)
 		}
 	}
+	if view.IsJSON(e.Output) {
+		return writeDocument(e, all)
+	}
 	for _, a := range all {
 		if a.file == "" {
 			if _, err := io.WriteString(e.out, a.text); err != nil {
@@ -173,6 +176,22 @@ func writeFiles(e access, all ...textFile) error {
 	return nil
 }
 
+// writeDocument writes texts into their files, and the others into a JSON document.
+func writeDocument(e access, all []textFile) error {
+	var files []view.File
+	for _, a := range all {
+		one := view.File{Name: a.file, Holds: a.holds, Written: a.file != "", Text: a.text}
+		if one.Written {
+			if err := replaceFile(a.file, []byte(a.text), forOwner); err != nil {
+				return err
+			}
+			one.Text = ""
+		}
+		files = append(files, one)
+	}
+	return view.Files(e.out, e.Output, "render", files)
+}
+
 // renderImport writes the scripts for a router.
 func renderImport(ctx context.Context, e access, o renderFlags, format render.Format, args []string) error {
 	r, p, remarks, err := routerFor(ctx, e, o, args)
@@ -184,6 +203,9 @@ func renderImport(ctx context.Context, e access, o renderFlags, format render.Fo
 	}
 	if !r.Changes.Changed() {
 		view.Say(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
+		if view.IsJSON(e.Output) {
+			return view.Files(e.out, e.Output, "render", nil)
+		}
 		return nil
 	}
 	remarks = append(remarks, fmt.Sprintf("The promises of rosknock were proved in every state on the way (%s).", view.Plural(r.Proof.States, "state")))
@@ -197,15 +219,15 @@ func renderImport(ctx context.Context, e access, o renderFlags, format render.Fo
 		return err
 	}
 	if format == render.UndoRSC {
-		return writeFiles(e, textFile{o.out, undo})
+		return writeFiles(e, textFile{o.out, string(format), undo})
 	}
 	text, err := i.Script()
 	if err != nil {
 		return err
 	}
-	all := []textFile{{o.out, text}}
+	all := []textFile{{o.out, string(format), text}}
 	if o.out != "" {
-		all = append(all, textFile{beside(o.out), undo})
+		all = append(all, textFile{beside(o.out), string(render.UndoRSC), undo})
 	}
 	return writeFiles(e, all...)
 }

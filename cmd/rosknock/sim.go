@@ -104,6 +104,9 @@ type simulated struct {
 }
 
 func serveRouters(ctx context.Context, e access, o simOptions) error {
+	if o.packets && e.Output != "text" {
+		return usagef("--packets answers in text: leave %s out", e.subject("output"))
+	}
 	routers, err := openRouters(e, o)
 	if err != nil {
 		return err
@@ -159,10 +162,19 @@ func openRouters(e access, o simOptions) ([]simulated, error) {
 			}
 			return nil, err
 		}
-		announce(e.out, r, options.Version)
+		if !view.IsJSON(e.Output) {
+			announce(e.out, r, options.Version)
+		}
 		out = append(out, r)
 	}
-	return out, nil
+	if !view.IsJSON(e.Output) {
+		return out, nil
+	}
+	all := make([]view.Simulator, len(out))
+	for i, r := range out {
+		all[i] = view.Simulator{Address: r.listener.Addr().String(), Version: options.Version.String(), Pin: r.pin}
+	}
+	return out, view.Simulators(e.out, e.Output, all)
 }
 
 // inventoryOf is an inventory of the simulated routers.
