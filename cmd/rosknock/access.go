@@ -20,7 +20,9 @@ type memory struct {
 	known    *state.Known // nil where there is no place for it
 	knownErr error
 
-	format string // of the result, once the settings are read
+	// What follows is known once the settings are read.
+	format string // of the result
+	silent bool   // no progress and no remarks
 
 	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
 

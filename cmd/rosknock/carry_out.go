@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/operate"
@@ -33,7 +32,7 @@ type changeFlags struct {
 func (a *changeFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&a.dryRun, "dry-run", false, "show the steps and stop there")
-	f.StringVar(&a.protect, "protect", string(apply.Auto), "what rolls the changes back when nobody can: `auto`, safe-mode, dead-man or none")
+	f.StringVar(&a.protect, "protect", string(apply.Auto), "`HOW` the changes are rolled back when nobody can: auto, safe-mode, dead-man or none")
 	f.DurationVar(&a.after, "undo-after", apply.DefaultDelay, "`TIME` after which a dead-man rolls the changes back")
 	a.rollout.flags(c)
 }
@@ -78,7 +77,7 @@ func wayBack(e access, of *results, dryRun bool) {
 			words = append(words, target.flag, v)
 		}
 	}
-	view.Say(e.err, "%s rolls it back\n", strings.Join(words, " "))
+	e.remark("%s rolls it back\n", strings.Join(words, " "))
 }
 
 // applyPlans carries out plans on the routers of the command line.

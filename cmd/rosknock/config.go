@@ -70,21 +70,22 @@ type display struct {
 	Output  string `mapstructure:"output"`
 	Color   string `mapstructure:"color"`
 	Verbose bool   `mapstructure:"verbose"`
+	Quiet   bool   `mapstructure:"quiet"`
 	Reveal  bool   `mapstructure:"reveal"`
 }
 
 func globalFlags(f *pflag.FlagSet) {
-	f.StringArrayP("router", "r", nil, "router to talk to, `[user@]host[:port]`; may be repeated")
-	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers; may be repeated; later files override earlier ones")
+	f.StringArrayP("router", "r", nil, "router to talk to, `[user@]host[:port]`, such as admin@192.0.2.1; may be repeated")
+	f.StringArrayP("inventory", "i", nil, "`FILE` with the routers, an inventory; may be repeated; later files override earlier ones")
 	f.StringArrayP("limit", "l", nil, "only routers that match a `PATTERN`: names, groups, tags, site:NAME, with * ? [a-z], !not, several with commas")
 	f.StringArray("var", nil, "value of a variable in plans, `NAME=VALUE`; may be repeated")
 	f.String("at", "", "the `TIME` for which knocks that rotate are derived, such as 2026-11-21T04:15:00Z; default: now")
 	paceFlags(f)
 	f.String("user", "admin", "user to log in as, where --router names none")
-	f.String("transport", "api-ssl", "`api-ssl`, or api for the API in clear")
+	f.String("transport", "api-ssl", "`KIND` of connection: api-ssl, or api for the API in clear")
 	f.String("password-file", "", "read the password from a `FILE` that only you can read; an empty file means no password")
 	f.String("password-command", "", "read the password from what a `COMMAND` prints")
-	f.String("tls-pin", "", "`sha256:HEX` of the router's certificate, its fingerprint in /certificate print")
+	f.String("tls-pin", "", "`PIN` of the router's certificate: sha256: and its fingerprint in /certificate print")
 	f.String("tls-ca", "", "`FILE` with the authorities that may sign routers' certificates, and renew them")
 	f.Bool("tls-insecure", false, "skip the check of certificates that are not known here (a man in the middle can read the password)")
 	f.Bool("tls-accept-new", false, "accept and remember certificates that are seen for the first time, without asking")
@@ -92,14 +93,15 @@ func globalFlags(f *pflag.FlagSet) {
 	f.StringArray("ssh-key", nil, "private key `FILE` for them; default: the agent, then ~/.ssh/id_ed25519, id_ecdsa, id_rsa")
 	f.StringArray("ssh-known-hosts", nil, "`FILE` with their keys; default: ~/.ssh/known_hosts and the system's")
 	f.Duration("timeout", 10*time.Second, "time for connecting, and for each answer")
-	f.StringP("output", "o", "text", "`text`, json, jsonl (a line for each router as it ends), csv or markdown; of changes and audits also html")
-	f.String("color", "auto", "`auto`, always or never; NO_COLOR counts as never")
+	f.StringP("output", "o", "text", "`FORMAT` of the result: text, json, jsonl (a line for each router as it ends), csv or markdown; of changes and audits also html")
+	f.String("color", "auto", "`WHEN` to use colors: auto, always or never; NO_COLOR counts as never")
 	f.String("state-dir", "", "`DIR` for the journal, backups and locks; default: rosknock in the system's folder for state")
 	f.String("config", "", "settings `FILE`; default: rosknock/config.yaml in the system's folder for settings")
+	f.BoolP("quiet", "q", false, "show no progress and no remarks on standard error; errors, warnings, questions and results stay")
 	f.BoolP("verbose", "v", false, "log every command, without secrets, to standard error")
-	f.Bool("yes", false, "do it without asking")
+	f.Bool("yes", false, "do it without asking; needed where there is no terminal to ask on")
 	f.Bool("reveal", false, "show knock sequences")
-	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`; may be repeated")
+	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`, which the refusal says; may be repeated")
 }
 
 // withSettings is a command that needs the settings.
@@ -117,7 +119,7 @@ func withSettings(e env, do func(c *cobra.Command, e access, args []string) erro
 func load(c *cobra.Command, e env) (access, error) {
 	s, err := loadSettings(c, e)
 	if e.memory != nil {
-		e.memory.format = s.Output
+		e.memory.format, e.memory.silent = s.Output, s.Quiet
 	}
 	return access{e, s}, err
 }
@@ -155,6 +157,9 @@ func loadSettings(c *cobra.Command, e env) (settings, error) {
 	}
 	s.settle(c)
 	s.find(c)
+	if s.said["quiet"] != s.said["verbose"] { // the nearer one goes first
+		s.Quiet, s.Verbose = s.Quiet && s.said["quiet"] > s.said["verbose"] || s.Quiet && !s.Verbose, s.Verbose && s.said["verbose"] > s.said["quiet"] || s.Verbose && !s.Quiet
+	}
 	s.alters = changing(c, s.typed)
 	return s, s.check(outputsOf(c))
 }
@@ -315,6 +320,9 @@ func (s settings) check(outputs []string) error {
 	}
 	if name, _, secret := strings.Cut(s.User, ":"); secret {
 		return usagef("%s %s:•••••: a password follows the colon: leave it out, give it by ROSKNOCK_PASSWORD or --password-file, and change it", s.subject("user"), name)
+	}
+	if s.Quiet && s.Verbose {
+		return usagef("%s and %s exclude each other: leave one out", s.subject("quiet"), s.subject("verbose"))
 	}
 	if s.Timeout <= 0 {
 		return usagef("%s %s: it must be more than 0", s.subject("timeout"), s.Timeout)

@@ -125,6 +125,7 @@ func TestEverySetting(t *testing.T) {
 		"output":           {"json", "csv", "yaml"},
 		"color":            {"never", "always", "sometimes"},
 		"state-dir":        {"p", "q", ""},
+		"quiet":            {"true", "false", "maybe"},
 		"verbose":          {"true", "false", "yes!"},
 		"yes":              {"true", "false", "maybe"},
 		"reveal":           {"true", "false", "maybe"},

@@ -81,7 +81,7 @@ func (d desk) Changing(p apply.Protection) (done func()) {
 // Tell implements [operate.Desk].
 func (d desk) Tell(kind operate.Kind, format string, args ...any) {
 	switch {
-	case kind == operate.Progress && d.quiet, kind == operate.Detail && !d.Verbose:
+	case kind == operate.Progress && (d.quiet || d.Quiet), kind == operate.Remark && d.Quiet, kind == operate.Detail && !d.Verbose:
 	case kind == operate.Once:
 		d.memory.older.Do(func() { view.Say(d.err, format, args...) })
 	default:

@@ -46,6 +46,13 @@ type env struct {
 // Now is the time on this machine's clock.
 func (e env) Now() time.Time { return e.now() }
 
+// remark says what is good to know and no error, unless --quiet was given.
+func (e env) remark(format string, args ...any) {
+	if e.memory == nil || !e.memory.silent {
+		view.Say(e.err, format, args...)
+	}
+}
+
 // exitCode is what the program tells its caller. The numbers are an interface: scripts rely on
 // them.
 type exitCode int

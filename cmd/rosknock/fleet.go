@@ -83,10 +83,10 @@ type rollout struct {
 
 func (r *rollout) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&r.waves, "waves", "", "routers wave by wave, such as `1,10%,100%`; the last size repeats")
+	f.StringVar(&r.waves, "waves", "", "routers wave by wave, in `SIZES` such as 1,10%,100%; the last size repeats")
 	f.DurationVar(&r.pause, "pause", 0, "`TIME` between two waves")
 	f.StringVar(&r.maxFail, "max-fail", "", "stop when more than `N` or N% of the routers failed")
-	f.StringVar(&r.window, "window", "", "begin no change outside a maintenance window, such as `\"Sat 02:00-04:00 Europe/Berlin\"`, and none that may be rolled back after it")
+	f.StringVar(&r.window, "window", "", "begin no change outside a maintenance window, `TIMES` such as \"Sat 02:00-04:00 Europe/Berlin\", and none that may be rolled back after it")
 }
 
 // options are those of a run of changes. lasting is how long after its beginning a change may still
@@ -421,7 +421,7 @@ func (e access) begin(how *changeFlags, routers int) error {
 	}
 	if resume == "" {
 		how.run = state.NewRun(e.now())
-		view.Say(e.err, "this is %s; if it stops, the same command with --resume %s continues it\n", how.run, how.run)
+		e.remark("this is %s; if it stops, the same command with --resume %s continues it\n", how.run, how.run)
 		return dir.Append(state.Record{Time: e.now(), Actor: actor(), Command: how.command, Event: state.RunBegin, Run: how.run, Routers: routers})
 	}
 	history, err := dir.History()

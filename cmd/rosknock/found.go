@@ -59,7 +59,9 @@ func (e access) tellFound() error {
 		return usagef("no router is named, and the %s in this folder is taken only where somebody is asked: name it with -i %s, in %s or in the settings, or name a router with -r",
 			foundInventory, foundInventory, environmentName("inventory"))
 	}
-	view.Say(e.err, "no router is named, so the routers are those of %s in this folder\n", foundInventory)
+	if !e.Quiet || e.alters {
+		view.Say(e.err, "no router is named, so the routers are those of %s in this folder\n", foundInventory)
+	}
 	return nil
 }
 
@@ -73,7 +75,7 @@ func (e access) agreeFound(ctx context.Context, what string, routers int) (bool,
 		view.Say(w, "%s on %s of %s? ", what, view.Plural(routers, "router"), foundInventory)
 	})
 	if err == nil && !ok {
-		view.Say(e.err, "nothing was changed\n")
+		e.remark("nothing was changed\n")
 	}
 	return ok, err
 }

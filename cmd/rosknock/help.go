@@ -198,6 +198,7 @@ that folder instead.`,
 // manual is what the manual says of a command and those below it.
 func manual(c *cobra.Command) view.Command {
 	out := view.Command{Path: c.CommandPath(), Usage: usageLines(c), Short: c.Short, Long: c.Long, Example: c.Example, Shared: sharedFlags(c.Root())}
+	out.Matters = matters(c)
 	own := view.FlagGroup{}
 	c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { own.Flags = appendFlag(own.Flags, f) })
 	out.Flags = []view.FlagGroup{own}
@@ -293,7 +294,7 @@ func flagSections() []section {
 		{"Logging in", []string{"user", "password-file", "password-command", "transport", "tls-pin", "tls-ca", "tls-accept-new", "tls-insecure", "ssh-jump", "ssh-key", "ssh-known-hosts"}},
 		{"Plans", []string{"var", "at", "accept-risk", "yes"}},
 		{"Pace", []string{"forks", "retries", "timeout", "router-timeout", "total-timeout"}},
-		{"What is shown and kept", []string{"output", "color", "reveal", "verbose", "state-dir", "config", "help"}},
+		{"What is shown and kept", []string{"output", "color", "reveal", "quiet", "verbose", "state-dir", "config", "help"}},
 	}
 }
 

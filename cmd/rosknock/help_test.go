@@ -243,6 +243,48 @@ func TestVersionFlag(t *testing.T) {
 	}
 }
 
+// TestValues: what a flag takes is named by its kind, in capitals, and never by one of its values.
+func TestValues(t *testing.T) {
+	kind := regexp.MustCompile(`^[A-Z]+([=:][A-Z]+)?(\.[a-z]+)?$`)
+	root := newRoot(env{})
+	everyCommand(root, func(c *cobra.Command) {
+		m := manual(c)
+		for _, g := range slices.Concat(m.Flags, m.Shared, m.Matters) {
+			for _, f := range g.Flags {
+				if f.Value != "" && f.Value != "[user@]host[:port]" && !kind.MatchString(f.Value) {
+					t.Errorf("%s: --%s %s", c.CommandPath(), f.Name, f.Value)
+				}
+			}
+		}
+	})
+}
+
+// TestMatters: a command that goes over routers explains how they are named, one that asks how to
+// agree, and each risk is named by the help of a command that may meet it.
+func TestMatters(t *testing.T) {
+	named := map[string]bool{}
+	everyCommand(newRoot(env{}), func(c *cobra.Command) {
+		_, help, _ := called(t, append(strings.Fields(c.CommandPath())[1:], "--help")...)
+		for _, risk := range risksOf(c) {
+			named[risk] = true
+			if !strings.Contains(strings.Join(strings.Fields(help), " "), risk) {
+				t.Errorf("%s --help does not name the risk %s", c.CommandPath(), risk)
+			}
+		}
+		if overRouters(c) && (!strings.Contains(help, "-r, --router [user@]host[:port]") || !strings.Contains(help, "-i, --inventory FILE")) {
+			t.Errorf("%s --help does not say how to name routers", c.CommandPath())
+		}
+		if c.Flags().Lookup("dry-run") != nil && !strings.Contains(help, "--yes  ") {
+			t.Errorf("%s --help does not explain --yes", c.CommandPath())
+		}
+	})
+	for _, risk := range namedRisks() {
+		if !named[risk] {
+			t.Errorf("no help names the risk %s", risk)
+		}
+	}
+}
+
 // TestManual fails when docs/commands.md is not what the commands say. ROSKNOCK_UPDATE=1 writes it
 // anew.
 func TestManual(t *testing.T) {

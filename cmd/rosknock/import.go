@@ -68,7 +68,7 @@ by a new login, journalled. rosknock undo removes the marks.`,
 	f.StringVar(&how.name, "name", "imported", "`NAME` of the plan; it stands in the comment of every rule that is adopted")
 	f.StringVar(&how.out, "out", "", "write the plan into a new `FILE` that only you can read")
 	f.BoolVar(&how.adopt, "adopt", false, "mark the rules as the plan's, in their comments")
-	f.StringVar(&how.protect, "protect", string(apply.Auto), "what removes the marks when nobody can: `auto`, safe-mode, dead-man or none")
+	f.StringVar(&how.protect, "protect", string(apply.Auto), "`HOW` the marks are removed when nobody can: auto, safe-mode, dead-man or none")
 	f.DurationVar(&how.after, "undo-after", apply.DefaultDelay, "`TIME` after which a dead-man removes the marks")
 	exportFlags(c, &how.export, nil)
 	return c
@@ -172,7 +172,7 @@ func (i *importFlags) show(e access, found view.Imported) error {
 		return view.ImportedPlan(e.out, found, e.style())
 	}
 	if found.File != "" {
-		view.Say(e.err, "%s holds the plan with the knock; keep it like a password.\n", found.File)
+		e.remark("%s holds the plan with the knock; keep it like a password.\n", found.File)
 	}
 	return nil
 }

@@ -252,7 +252,7 @@ func importInventory(e env, name, format string, formats []string) ([]byte, erro
 		return nil, invalid(err)
 	}
 	for _, skip := range list.Skipped {
-		view.Say(e.err, "left out: %s\n", skip)
+		e.remark("left out: %s\n", skip)
 	}
 	if len(list.Routers) == 0 {
 		return nil, invalid(fmt.Errorf("%s: it holds no router that can be taken over", name))
@@ -262,7 +262,7 @@ func importInventory(e env, name, format string, formats []string) ([]byte, erro
 		view.Say(e.err, "rosknock: correct this in the inventory before you use it:\n")
 		report(e.err, err, exitInvalid)
 	}
-	view.Say(e.err, "%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "entry"))
+	e.remark("%s taken over, %s left out\n", view.Plural(len(list.Routers), "router"), view.Plural(len(list.Skipped), "entry"))
 	return text, nil
 }
 

@@ -66,7 +66,7 @@ changed, removed or inserted.`,
 				return err
 			}
 			if more {
-				view.Say(e.err, "these are the newest %d; --all shows everything, --since 7d those of the last 7 days\n", newestShown)
+				e.remark("these are the newest %d; --all shows everything, --since 7d those of the last 7 days\n", newestShown)
 			}
 			return nil
 		}),

@@ -246,7 +246,7 @@ func visits(ctx context.Context, e access, o knockOptions, c call, address netip
 		for i, door := range append([]plans.Door{c.door}, c.before...) {
 			c.door = door
 			if i > 0 && !o.quiet {
-				view.Say(e.err, "the knock of %s\n", ago(i, *door.Rotate))
+				e.remark("the knock of %s\n", ago(i, *door.Rotate))
 			}
 			var one knock.Result
 			one, err = visit(ctx, e, o, c, address, among)

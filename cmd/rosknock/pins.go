@@ -88,7 +88,7 @@ func (e access) introduce(ctx context.Context, r router, unknown *api.UntrustedE
 	if err := e.keep(r, unknown.Got, ""); err != nil {
 		return err
 	}
-	view.Say(e.err, "%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
+	e.remark("%s: its certificate is remembered: %s\n", r.Name, unknown.Got)
 	return nil
 }
 

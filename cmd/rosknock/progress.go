@@ -31,7 +31,7 @@ type progress struct {
 func (t fleetRun) progress(results [][]operate.Result) *progress {
 	p := &progress{w: t.err, run: t, results: results}
 	// A bar and lines of results on one screen would tear each other.
-	if len(results) > 1 && t.errTerminal && (t.Output != "jsonl" || !t.outTerminal) {
+	if len(results) > 1 && t.errTerminal && !t.Quiet && (t.Output != "jsonl" || !t.outTerminal) {
 		p.bar = progressbar.NewOptions(len(results),
 			progressbar.OptionSetWriter(t.screen), progressbar.OptionSetDescription(t.verb), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
@@ -72,6 +72,9 @@ func (p *progress) observe(e fleet.Event) {
 		p.end(e)
 		p.results[e.Index] = nil
 	case fleet.Rest:
+		if p.run.Quiet {
+			return
+		}
 		if e.Pause > 0 {
 			p.say("wave %d of %d begins in %s", e.Wave, e.Waves, e.Pause)
 		} else {
@@ -104,7 +107,7 @@ func (p *progress) end(e fleet.Event) {
 		_ = p.bar.Add(1)
 	}
 	bad := slices.ContainsFunc(p.results[e.Index], func(r operate.Result) bool { return r.Err != nil })
-	if (p.bar != nil || p.run.silent) && !bad {
+	if (p.bar != nil || p.run.silent || p.run.Quiet) && !bad {
 		return
 	}
 	for _, r := range p.results[e.Index] {

@@ -171,7 +171,7 @@ func writeFiles(e access, all ...textFile) error {
 		if err := replaceFile(a.file, []byte(a.text), forOwner); err != nil {
 			return err
 		}
-		view.Say(e.err, "%s is written, for you alone\n", a.file)
+		e.remark("%s is written, for you alone\n", a.file)
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func renderImport(ctx context.Context, e access, o renderFlags, format render.Fo
 		return fmt.Errorf("%s: %w", r.Name, r.Err)
 	}
 	if !r.Changes.Changed() {
-		view.Say(e.err, "%s is as the plan wants it: there is nothing to write\n", r.Name)
+		e.remark("%s is as the plan wants it: there is nothing to write\n", r.Name)
 		if view.IsJSON(e.Output) {
 			return view.Files(e.out, e.Output, "render", nil)
 		}

@@ -77,7 +77,7 @@ func save(ctx context.Context, e access, jobs []job, routers []operate.Result, f
 	if named {
 		same = ", with the same --changes-key"
 	}
-	view.Say(e.err, "%s holds the changes and the knock, for you alone; next%s: rosknock apply --changes %s\n", file, same, file)
+	e.remark("%s holds the changes and the knock, for you alone; next%s: rosknock apply --changes %s\n", file, same, file)
 	return nil
 }
 

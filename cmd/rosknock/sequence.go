@@ -111,7 +111,7 @@ A door with decoys and a quarantine needs fewer stages for the same --chance: gi
 			if err := view.Generated(e.out, e.Output, rated(knock, rating{timeout: plans.DefaultStageTimeout, speed: sequence.DefaultRate, decoys: decoys}), e.style()); err != nil {
 				return err
 			}
-			view.Say(e.err, "keep it like a password: it lets in everybody who knows it\n")
+			e.remark("keep it like a password: it lets in everybody who knows it\n")
 			return nil
 		}),
 	}

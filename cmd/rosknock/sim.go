@@ -92,7 +92,7 @@ func (o *simOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.ntp, "ntp", "", "what the NTP client says, `STATE`: synchronized, waiting, using-local-clock; default: it is switched off")
 	f.StringVar(&o.zone, "time-zone", "UTC", "`ZONE` of the routers' clocks, such as Europe/Berlin")
 	f.StringVar(&o.serial, "serial", "", "the serial number, `TEXT`, to act as another box at the same address; - for none; default: one for each address")
-	f.StringVar(&o.mode, "device-mode", "advanced", "`advanced`, or home, where the scheduler is off")
+	f.StringVar(&o.mode, "device-mode", "advanced", "`MODE`: advanced, or home, where the scheduler is off")
 	f.BoolVar(&o.flagged, "flagged", false, "act as a device that RouterOS flagged as tampered with: it adds no scheduler entries")
 }
 
@@ -123,7 +123,7 @@ func serveRouters(ctx context.Context, e access, o simOptions) error {
 	for _, r := range routers {
 		wait.Go(func() { errs <- r.router.Serve(ctx, r.listener) })
 	}
-	view.Say(e.err, "stop with Ctrl-C\n")
+	e.remark("stop with Ctrl-C\n")
 	if o.packets {
 		// It may be waiting for a line when everything else has ended, and ends with the program.
 		go arrivals(ctx, e.in, e.out, map[bool]string{true: "> "}[e.inTerminal], routers)

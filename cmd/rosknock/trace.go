@@ -66,7 +66,7 @@ does not tell, such as limit, both ways are followed.`,
 		}),
 	}
 	c.Flags().StringVar(&o.in, "in", "", "`INTERFACE` on which the packet arrives")
-	c.Flags().StringVar(&o.state, "state", "new", "connection `state`: new, established, related, invalid or untracked")
+	c.Flags().StringVar(&o.state, "state", "new", "connection `STATE`: new, established, related, invalid or untracked")
 	c.Flags().StringArrayVar(&o.lists, "list", nil, "address `LIST` in which the source is taken to be; may be repeated")
 	c.Flags().IntVar(&o.size, "size", 0, "`BYTES` of the whole packet, IP header included")
 	c.Flags().BoolVar(&o.ipsec, "ipsec", false, "the packet came out of an IPsec tunnel")

@@ -150,7 +150,7 @@ refuses a network (exit code 4).`,
 				}
 				existed, err := trusted.Add(ctx, session, d, address, timeout, comment)
 				if err == nil {
-					view.Say(a.err, "%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
+					a.remark("%s: %s is trusted at door %s/%s %s\n", out.Name, address, d.Plan, d.Name, added(existed, timeout))
 					out.Outcome = apply.Changed
 				}
 				return err
@@ -158,7 +158,7 @@ refuses a network (exit code 4).`,
 		},
 	}
 	c.Flags().StringVar(&door, "door", "", "`DOOR` or PLAN/DOOR; needed where there are several")
-	c.Flags().StringVar(&lasting, "for", "", "how long, such as `2h` or 7d; or: ever")
+	c.Flags().StringVar(&lasting, "for", "", "how long, a `TIME` such as 2h or 7d; or: ever")
 	c.Flags().StringVar(&comment, "comment", "added by hand", "comment of the entry")
 	return c
 }
@@ -225,7 +225,7 @@ The address of your own session is refused, unless you accept the risk by its na
 				if done.Entries+done.Connections > 0 {
 					out.Outcome = apply.Changed
 				}
-				view.Say(a.err, "%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
+				a.remark("%s: %s removed, %s cut\n", out.Name, view.Plural(done.Entries, "list entry"), view.Plural(done.Connections, "connection"))
 				for _, sentence := range done.Left {
 					left.Store(true)
 					view.Say(a.err, "%s: left: %s\n", out.Name, sentence)

@@ -46,6 +46,7 @@ const (
 	Progress             // of one router, for a person who follows it alone
 	Detail               // for a person who wants to see more
 	Once                 // for everybody, and the first of its kind in a run is enough
+	Remark               // for everybody who does not ask for quiet
 )
 
 // Router is a router as an operation knows it.

@@ -274,7 +274,7 @@ func (a *attempt) agreed(ctx context.Context) bool {
 		return true
 	}
 	if a.out.Outcome, a.out.Err = apply.Skipped, err; err == nil {
-		a.Tell(Notice, "%s: nothing was changed\n", a.router.Name)
+		a.Tell(Remark, "%s: nothing was changed\n", a.router.Name)
 	}
 	return false
 }

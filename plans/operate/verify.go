@@ -26,7 +26,7 @@ func (a *attempt) verifyKnocks(p plans.Plan) func(context.Context, apply.Session
 			if err := v.run(ctx); err != nil {
 				return fmt.Errorf("--verify-knock: door %s: %w", door.Name, err)
 			}
-			a.Tell(Notice, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", a.router.Name, door.Name)
+			a.Tell(Remark, "%s: door %s opens to its knock and to no wrong one; this machine is in its list now\n", a.router.Name, door.Name)
 		}
 		return nil
 	}

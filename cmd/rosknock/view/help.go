@@ -2,6 +2,7 @@ package view
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -39,11 +40,16 @@ func HelpUsage(w io.Writer, c Command, width int) {
 		}
 	}
 	helpFlags(w, c.Flags, width)
+	helpFlags(w, c.Matters, width)
 	root, _, below := strings.Cut(c.Path, " ")
 	if !below {
 		helpFlags(w, c.Shared, width)
-	} else if shared := flagsOf(c.Shared); len(shared) > 0 {
-		Say(w, "\nFlags of every command, which %s --help explains:\n", root)
+	} else if shared := without(flagsOf(c.Shared), flagsOf(c.Matters)); len(shared) > 0 {
+		title := "Flags of every command"
+		if len(c.Matters) > 0 {
+			title = "More flags of every command"
+		}
+		Say(w, "\n%s, which %s --help explains:\n", title, root)
 		Say(w, "%s\n", named(shared, width))
 	}
 	if len(c.Exits) > 0 {
@@ -55,6 +61,13 @@ func HelpUsage(w io.Writer, c Command, width int) {
 	if len(c.Groups) > 0 {
 		Say(w, "\n%s COMMAND --help says more about a command.\n", c.Path)
 	}
+}
+
+// without leaves flags out by their names.
+func without(flags, others []Flag) []Flag {
+	return slices.DeleteFunc(slices.Clone(flags), func(f Flag) bool {
+		return slices.ContainsFunc(others, func(o Flag) bool { return o.Name == f.Name })
+	})
 }
 
 func helpFlags(w io.Writer, groups []FlagGroup, width int) {

@@ -31,6 +31,10 @@ func ManPage(c, root Command, version string) []byte {
 		b.WriteString(".SH OPTIONS\n")
 		manFlags(&b, c.Flags)
 	}
+	if len(flagsOf(c.Matters)) > 0 {
+		b.WriteString(".SH OPTIONS THAT MATTER HERE\n")
+		manFlags(&b, c.Matters)
+	}
 	if c.Path == root.Path {
 		b.WriteString(".SH OPTIONS OF EVERY COMMAND\n")
 		manFlags(&b, root.Shared)

@@ -17,6 +17,7 @@ type Command struct {
 	Example string
 	Groups  []CommandGroup // of the commands below it
 	Flags   []FlagGroup    // its own
+	Matters []FlagGroup    // those of every command that matter most here
 	Shared  []FlagGroup    // those that every command has
 	Exits   []Exit
 }
@@ -132,6 +133,7 @@ func markdownCommand(b *strings.Builder, c Command) {
 		}
 	}
 	markdownFlags(b, c.Flags)
+	markdownFlags(b, c.Matters)
 }
 
 // undented takes off the blanks with which every line of an example begins.
