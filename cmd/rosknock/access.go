@@ -24,7 +24,8 @@ type memory struct {
 	format string // of the result
 	silent bool   // no progress and no remarks
 
-	takeIn, carryOn bool // the answer was yes for all: about certificates, about changes
+	takeIn  bool            // the answer was yes for all certificates
+	consent map[string]bool // what was agreed to for a fleet; nil where nobody was asked
 
 	clear, insecure, older sync.Once // warnings
 

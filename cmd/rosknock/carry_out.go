@@ -121,22 +121,52 @@ func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *re
 			return err
 		}
 	}
-	switch {
-	case how.dryRun:
+	resumes := how.rollout.resume != ""
+	if how.dryRun {
 		o = fleet.Options{}
-	case how.resumable:
+	} else if how.resumable && resumes { // what is finished is known before anybody is asked
 		if err := e.begin(&how, len(all)); err != nil {
 			return err
 		}
 	}
-	t := fleetRun{access: e, options: o, verb: how.command}
-	byName := map[string][]operate.Operation{}
+	if !how.dryRun && !e.Yes && len(all) > 1 {
+		if ok, err := e.agreeAll(ctx, all, how, to); err != nil || !ok {
+			return err
+		}
+	}
+	if how.resumable && !how.dryRun && !resumes {
+		if err := e.begin(&how, len(all)); err != nil {
+			return err
+		}
+	}
+	t := e.fleet(all, how.command)
+	t.options = o
+	t.over(ctx, to, carried(all, how))
+	if how.run != "" {
+		e.runEnded(how.command, how.run, to)
+	}
+	return nil
+}
+
+// fleet is a run over the routers of tasks.
+func (e access) fleet(all []task, verb string) fleetRun {
+	t := fleetRun{access: e, verb: verb}
+	plan := map[string]string{}
 	for _, one := range all {
 		t.routers = append(t.routers, one.router)
+		plan[one.Name] = one.operations[0].Plan()
+	}
+	t.plan = func(router string) string { return plan[router] }
+	return t
+}
+
+// carried does the operations of a router one after the other.
+func carried(all []task, how changeFlags) func(context.Context, access, router) []operate.Result {
+	byName := map[string][]operate.Operation{}
+	for _, one := range all {
 		byName[one.Name] = append(byName[one.Name], one.operations...)
 	}
-	t.plan = func(router string) string { return byName[router][0].Plan() }
-	t.over(ctx, to, func(ctx context.Context, e access, r router) []operate.Result {
+	return func(ctx context.Context, e access, r router) []operate.Result {
 		var out []operate.Result
 		for _, op := range byName[r.Name] {
 			one := operate.Run(ctx, e.desk(r), how.options(e), op, e.operated(r))
@@ -145,11 +175,7 @@ func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *re
 			}
 		}
 		return out
-	})
-	if how.run != "" {
-		e.runEnded(how.command, how.run, to)
 	}
-	return nil
 }
 
 // options are those of operations that change routers.

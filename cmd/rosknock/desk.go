@@ -55,14 +55,13 @@ func (d desk) Secret(ctx context.Context, place plans.Credential) (string, error
 
 // Confirm implements [operate.Desk].
 func (d desk) Confirm(ctx context.Context, r operate.Result) (bool, error) {
-	if d.Yes {
+	if d.Yes || d.memory.agreed(r) {
 		return true, nil
 	}
-	var all *bool
-	if d.among > 1 {
-		all = &d.memory.carryOn
-	}
-	return d.agrees(ctx, all, func(w io.Writer) {
+	return d.agrees(ctx, nil, func(w io.Writer) {
+		if d.memory.consent != nil {
+			view.Say(w, "%s needs other steps than those that you agreed to:\n", r.Name)
+		}
 		view.Changes(w, r, d.style())
 		view.Say(w, "carry this out on %s? ", r.Name)
 	})
