@@ -244,7 +244,7 @@ func (e access) changesOut(run changeRun, r *results, began time.Time, routers i
 		return e.page(sink, run.command, began)
 	}
 	how := view.Telling{Routers: routers, Verbose: e.Verbose, LeftOut: func(n int) {
-		e.remark("rosknock: the steps of %d routers are left out here: -v shows them, and --report FILE.html\n", n)
+		e.remark("rosknock: %d routers are too many to show all of them here: -v shows each, and --report FILE.html\n", n)
 	}}
 	switch {
 	case run.dryRun || run.command == "diff":

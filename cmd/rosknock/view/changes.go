@@ -17,32 +17,67 @@ import (
 // Changes writes what would change on a router, each step in its order.
 func Changes(w io.Writer, r operate.Result, s Style) {
 	head(w, r, s)
+	s.changesOf(r).write(w)
+}
+
+// passage is what is told of a router below its name: the steps, and what stands above and below
+// them.
+type passage struct {
+	Above string
+	Steps []toldStep
+	Below string
+}
+
+// toldStep is a step without its number, and what stands above it where a part begins.
+type toldStep struct{ Heading, Text string }
+
+func (p passage) write(w io.Writer) {
+	var b strings.Builder
+	b.WriteString(p.Above)
+	for n, step := range p.Steps {
+		fmt.Fprintf(&b, "%s%4d %s", step.Heading, n+1, step.Text)
+	}
+	b.WriteString(p.Below)
+	_ = put(w, b.String())
+}
+
+func (s Style) changesOf(r operate.Result) passage {
+	var above, below strings.Builder
+	var p passage
 	if r.Note != "" {
-		Say(w, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
+		Say(&above, "  %s: %s\n", s.outcome(r.Outcome), r.Note)
 	}
 	if r.Err != nil {
-		Say(w, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
+		Say(&above, "%s\n", wrap(visiblef("%s: %v", s.outcome(r.Outcome), r.Err), s.Width, 2))
 	}
-	if r.Changes == nil {
-		return
+	if r.Changes != nil {
+		for _, note := range r.Changes.Notes {
+			Say(&above, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
+		}
+		p.Steps = s.toldSteps(r)
+		if r.Changes.Changed() {
+			Say(&below, "  %s\n", summary(*r.Changes))
+		} else {
+			Say(&below, "  nothing to do: %s\n", nothing(r))
+		}
+		writeVerdict(&below, r, s)
 	}
-	for _, note := range r.Changes.Notes {
-		Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
-	}
-	if !r.Changes.Changed() {
-		Say(w, "  nothing to do: %s\n", nothing(r))
-		writeVerdict(w, r, s)
-		return
-	}
+	p.Above, p.Below = above.String(), below.String()
+	return p
+}
+
+func (s Style) toldSteps(r operate.Result) []toldStep {
+	var out []toldStep
 	headings := headingsOf(r)
 	for n := range r.Changes.Steps {
-		if heading := headings[n]; heading != "" {
-			Say(w, "  %s\n", s.faint(clean(heading)))
+		var heading, text strings.Builder
+		if h := headings[n]; h != "" {
+			Say(&heading, "  %s\n", s.faint(clean(h)))
 		}
-		writeStep(w, n, *r.Changes, s)
+		writeStep(&text, n, *r.Changes, s)
+		out = append(out, toldStep{heading.String(), text.String()})
 	}
-	Say(w, "  %s\n", summary(*r.Changes))
-	writeVerdict(w, r, s)
+	return out
 }
 
 // nothing says why there is nothing to do.
@@ -88,10 +123,11 @@ func headingsOf(r operate.Result) map[int]string {
 	return out
 }
 
-// writeStep prints a step: what is done to which place of the plan, then the attributes.
+// writeStep prints a step behind its number: what is done to which place of the plan, then the
+// attributes.
 func writeStep(w io.Writer, n int, c change.ChangeSet, s Style) {
 	step := c.Steps[n]
-	line := visiblef("%4d %s %s %s", n+1, s.op(step.Op), step.Menu, s.bold(short(step.Slot)))
+	line := visiblef("%s %s %s", s.op(step.Op), step.Menu, s.bold(short(operate.StepName(step))))
 	if row := rowOf(step); row != "" {
 		line += " " + short(row)
 	}
@@ -207,31 +243,45 @@ func summary(c change.ChangeSet) string {
 
 // applied writes what became of a router; alone says that it is the only one.
 func (t Telling) applied(w io.Writer, r operate.Result, alone bool, s Style) {
-	line := visiblef("%s  %s", s.bold(short(r.Name)), s.outcome(r.Outcome))
+	Say(w, "%s", s.bold(short(r.Name)))
+	t.appliedTo(r, alone, s).write(w)
+}
+
+// appliedTo tells what became of a router behind its name. Among several it also tells what differs
+// from router to router.
+func (t Telling) appliedTo(r operate.Result, alone bool, s Style) passage {
+	var w strings.Builder
+	line := "  " + s.outcome(r.Outcome)
 	if r.Note != "" {
 		line += ": " + clean(r.Note)
 	}
-	Say(w, "%s\n", line+clean(tail(r, t.Reads)))
+	Say(&w, "%s\n", line+clean(tail(r, t.Reads)))
 	if r.Err != nil {
-		Say(w, "%s\n", wrap(clean(reason(r.Err)), s.Width, 2))
+		Say(&w, "%s\n", wrap(clean(reason(r.Err)), s.Width, 2))
 	}
 	if r.Proof != nil && !r.Proof.Holds() {
 		for _, f := range r.Proof.Failures {
-			writeFailure(w, f, s)
+			writeFailure(&w, f, s)
 		}
 	}
-	if (r.Removes || r.Undo) && r.Changes != nil {
-		writeOpenings(w, r, s)
+	if r.Removes || r.Undo {
+		writeOpenings(&w, r, s)
+	}
+	if r.Changes != nil && (r.Removes || r.Undo || !alone) {
 		for _, note := range r.Changes.Notes {
-			Say(w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
+			Say(&w, "%s\n", s.faint(wrap(clean("note: "+note), s.Width, 2)))
 		}
+	}
+	if !alone {
+		writeAccepted(&w, r, s)
 	}
 	if r.Applied != nil && len(r.Applied.Left) > 0 && r.Outcome != apply.Refused {
-		Say(w, "  steps done: %d, not tried: %d\n", r.Done(), len(r.Applied.Left))
+		Say(&w, "  steps done: %d, not tried: %d\n", r.Done(), len(r.Applied.Left))
 	}
 	if r.Change != "" && r.Outcome == apply.Changed && !r.Undo && alone {
-		Say(w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" rolls it back"), s.Width, 2)))
+		Say(&w, "%s\n", s.faint(wrap(clean("rosknock undo "+r.Change+" "+r.Select+" rolls it back"), s.Width, 2)))
 	}
+	return passage{Above: w.String()}
 }
 
 func tail(r operate.Result, reads string) string {

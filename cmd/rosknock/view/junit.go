@@ -193,6 +193,7 @@ func (s Style) junitCase(r operate.Result, drift bool) junitCase {
 	if r.Changes != nil && r.Changes.Changed() {
 		var b strings.Builder
 		for n := range r.Changes.Steps {
+			Say(&b, "%4d ", n+1)
 			writeStep(&b, n, *r.Changes, s)
 		}
 		c.Out = b.String()

@@ -50,6 +50,9 @@ func over(p proof.Proof) string {
 	if p.States > 1 {
 		states = fmt.Sprintf("all %d states", p.States)
 	}
+	if p.Classes == 0 {
+		return states
+	}
 	return fmt.Sprintf("%s, over %s classes of packets", states, large(p.Classes))
 }
 
@@ -83,6 +86,14 @@ func writeVerdict(w io.Writer, r operate.Result, s Style) {
 	if len(r.Findings) > 0 {
 		Say(w, "%s\n", s.faint(wrap(clean("lint: "+s.brief(r.Findings)+"; rosknock lint says why"), s.Width, 2)))
 	}
+	writeAccepted(w, r, s)
+}
+
+// writeAccepted says which risks were accepted.
+func writeAccepted(w io.Writer, r operate.Result, s Style) {
+	if r.Proof == nil {
+		return
+	}
 	for _, f := range r.Proof.Accepted {
 		Say(w, "%s\n", wrap(clean("accepted by name ("+f.Risk+"): "+f.What), s.Width, 2))
 	}
@@ -111,11 +122,11 @@ func writeOpenings(w io.Writer, r operate.Result, s Style) {
 // then.
 func writeFailure(w io.Writer, f proof.Failure, s Style) {
 	for i, e := range f.Packets {
-		Say(w, "%s\n", wrapWords([]visible{visiblef("packet %d:", i+1), clean(s.traceWords(e))}, s.Width, 4))
+		Say(w, "%s\n", wrapWords([]visible{visiblef("packet %d:", i+1), clean(s.names.text(s.traceWords(e)))}, s.Width, 4))
 	}
 	if f.Was != nil && f.Is != nil {
-		Say(w, "%s\n", wrap(clean("before: "+fateText(*f.Was)), s.Width, 4))
-		Say(w, "%s\n", wrap(clean("then:   "+fateText(*f.Is)), s.Width, 4))
+		Say(w, "%s\n", wrap(clean("before: "+s.names.text(fateText(*f.Was))), s.Width, 4))
+		Say(w, "%s\n", wrap(clean("then:   "+s.names.text(fateText(*f.Is))), s.Width, 4))
 	}
 }
 

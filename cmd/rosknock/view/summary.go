@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"iter"
 	"slices"
@@ -35,28 +36,33 @@ func ChangesOf(sink Sink, command string, how Telling) *Flow[operate.Result] {
 		json:    func(r operate.Result) any { return sink.router(r, applied) },
 		header:  []string{"router", "outcome", "step", "op", "path", "id", "slot", "before", "set", "error"},
 		cells:   sink.stepCells,
-		text:    changesText{how, sink.Style},
+		text:    changesText{how, sink.Style, maphash.MakeSeed()},
 	})
 }
 
 type changesText struct {
 	Telling
 	Style
+	seed maphash.Seed // of the numbers that stand for what is told
 }
 
 // changesLine is what people see of a router.
 type changesLine struct {
-	Name, Says, Why string
-	Cells           []string
+	Name, Says string
+	Cells      []string
 	// Text is the router in full. What lint says of a plan is said once: Again is the text of a
 	// router that comes after another with the same Brief.
 	Brief, Text, Again string
+	// Told is what stands below the name, and Like how it is compared with that of other routers.
+	Told  passage
+	Equal []string // cells of a row that equal routers share
+	Like  likeness
 }
 
 func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 	kept := make([]changesLine, len(results))
 	for i, r := range results {
-		l := changesLine{Name: string(short(r.Name)), Says: r.Says(), Why: why(r)}
+		l := changesLine{Name: string(short(r.Name)), Says: r.Says()}
 		l.Cells = []string{l.Name, string(short(r.Identity())), string(short(r.Version())), l.Says, stepsText(r), proofText(r)}
 		if t.full(t.Routers) {
 			l.Brief = t.brief(r.Findings)
@@ -66,6 +72,9 @@ func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 				l.Again = t.inFull(r, false)
 			}
 		}
+		if t.folds() {
+			l.Told, l.Equal, l.Like = t.passage(results[i], false), equalCells(r), t.likenessOf(results[i])
+		}
 		kept[i] = l
 	}
 	return keep(kept)
@@ -73,6 +82,9 @@ func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 
 // full reports whether the steps of so many routers are told.
 func (t changesText) full(routers int) bool { return routers <= mostInFull || t.Verbose }
+
+// folds reports whether routers of which the same is told are told together.
+func (t changesText) folds() bool { return t.Routers > 1 && !t.Verbose }
 
 func (t changesText) inFull(r operate.Result, alone bool) string {
 	var b bytes.Buffer
@@ -93,38 +105,72 @@ func (t changesText) lines(w io.Writer, all iter.Seq[changesLine]) error {
 	for range all {
 		routers++
 	}
-	full := t.full(t.Routers) && t.full(routers) // a router may have several results
-	if full {
-		said := map[string]bool{}
-		between := ""
-		for l := range all {
-			text := l.Text
-			if said[l.Brief] && l.Again != "" {
-				text = l.Again
-			}
-			said[l.Brief] = true
-			if err := put(w, between, text); err != nil {
-				return err
-			}
-			if t.Reads == "" {
-				between = "\n"
-			}
-		}
+	if t.folds() && max(t.Routers, routers) > mostInFull {
+		return t.large(w, all, routers)
 	}
-	if routers < 2 {
-		return nil
+	var err error
+	if t.folds() {
+		err = t.together(w, all)
+	} else {
+		err = t.each(w, all)
 	}
-	if full {
-		Say(w, "\n")
-	} else if t.Reads == "" {
-		t.LeftOut(routers)
+	if err != nil || routers < 2 {
+		return err
 	}
-	return t.summary(w, all, routers, !full)
+	Say(w, "\n")
+	return t.summary(w, all, routers)
 }
 
-// summary writes a fleet's routers as a table, a line each, and counts them. With reasons, it says
-// below why routers failed or were left out.
-func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int, reasons bool) error {
+// each writes every router in full.
+func (t changesText) each(w io.Writer, all iter.Seq[changesLine]) error {
+	said := map[string]bool{}
+	between := ""
+	for l := range all {
+		if err := put(w, between, l.text(said)); err != nil {
+			return err
+		}
+		between = t.between()
+	}
+	return nil
+}
+
+// text is the router in full, and says once what lint says of a plan.
+func (l changesLine) text(said map[string]bool) string {
+	if said[l.Brief] && l.Again != "" {
+		return l.Again
+	}
+	said[l.Brief] = true
+	return l.Text
+}
+
+// between is what stands between two routers.
+func (t changesText) between() string {
+	if t.Reads == "" {
+		return "\n"
+	}
+	return ""
+}
+
+// together writes routers of which the same is told once.
+func (t changesText) together(w io.Writer, all iter.Seq[changesLine]) error {
+	f := fold{changesText: t, groups: groups(all)}
+	main := f.main()
+	said := map[string]bool{}
+	between := ""
+	for _, g := range f.groups {
+		if err := put(w, between); err != nil {
+			return err
+		}
+		if err := f.tell(w, g, main, g.first.text(said)); err != nil {
+			return err
+		}
+		between = t.between()
+	}
+	return nil
+}
+
+// summary writes a fleet's routers as a table, a line each, and counts them.
+func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int) error {
 	out := table{header: []string{"ROUTER", "IDENTITY", "VERSION", "OUTCOME", "STEPS", "PROOF"}, whole: []string{"ROUTER", "OUTCOME", "STEPS"}}
 	out.kept = func(yield func([]string) bool) {
 		for l := range all {
@@ -141,25 +187,25 @@ func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int
 	if err := out.text(w, t.Width); err != nil {
 		return err
 	}
+	Say(w, "\n%s\n", outcomes(all, routers))
+	return nil
+}
+
+// outcomes says how many routers had which outcome.
+func outcomes(all iter.Seq[changesLine], routers int) string {
 	var order []string
 	counts := map[string]int{}
-	why := reasonWriter{w: w, Style: t.Style}
 	for l := range all {
 		if counts[l.Says] == 0 {
 			order = append(order, l.Says)
 		}
 		counts[l.Says]++
-		if reasons {
-			why.write(l.Name, l.Why)
-		}
 	}
-	why.end()
 	var words []string
 	for _, o := range order {
 		words = append(words, fmt.Sprintf("%d %s", counts[o], o))
 	}
-	Say(w, "\n%s: %s\n", Plural(routers, "router"), strings.Join(words, ", "))
-	return nil
+	return fmt.Sprintf("%s: %s", Plural(routers, "router"), strings.Join(words, ", "))
 }
 
 // why is why a router failed or was left out, for people.

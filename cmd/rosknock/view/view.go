@@ -17,6 +17,8 @@ type Style struct {
 	Width  int  // columns of the terminal
 	Color  bool // ANSI colours
 	Reveal bool // show knock sequences
+
+	names *namer // of what may differ between equal routers; nil to show it as it is
 }
 
 // masked is what stands for a secret.

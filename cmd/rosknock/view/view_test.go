@@ -162,21 +162,21 @@ func TestParts(t *testing.T) {
 	view.Changes(&b, r, view.Style{Width: 80})
 	if want := `r1  MikroTik, RouterOS 7.20
   first, remove what nothing uses:
-   1 - remove  /ip/firewall/filter p/left *1
+   1 - remove  /ip/firewall/filter p/left (IPv4) *1
   then, the change itself:
-   2 + add     /ip/firewall/filter p/jump
+   2 + add     /ip/firewall/filter p/jump (IPv4)
                chain=input action=jump disabled=true jump-target=rosknock-p-a
                has no effect until step 5 enables it
-   3 + add     /ip/firewall/filter p/gate
+   3 + add     /ip/firewall/filter p/gate (IPv4)
                chain=rosknock-p-a action=drop
-   4 + add     /ip/firewall/filter p/open
+   4 + add     /ip/firewall/filter p/open (IPv4)
                chain=rosknock-p-a action=accept
                before the rule of step 3
-   5 ~ enable  /ip/firewall/filter p/jump (of step 2)
-   6 ~ disable /ip/firewall/filter p/old *2
+   5 ~ enable  /ip/firewall/filter p/jump (IPv4) (of step 2)
+   6 ~ disable /ip/firewall/filter p/old (IPv4) *2
   once that is confirmed, remove what nothing uses any more:
-   7 - remove  /ip/firewall/filter p/old *2
-   8 - remove  /ip/firewall/filter p/gate *3
+   7 - remove  /ip/firewall/filter p/old (IPv4) *2
+   8 - remove  /ip/firewall/filter p/gate (IPv4) *3
   3 to add, 2 to change, 0 to move, 3 to remove
 `; b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)
