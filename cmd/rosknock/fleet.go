@@ -166,6 +166,7 @@ func (t fleetRun) over(ctx context.Context, to *results, do func(ctx context.Con
 		return verdict(results[i])
 	})
 	show.done()
+	show.notBegun(errs)
 	for i, err := range errs {
 		if err != nil {
 			r := t.routers[i]

@@ -35,7 +35,13 @@ func program() int {
 	}, os.Args[1:])
 }
 
+// unlimited is the width of what is no terminal: nothing is wrapped or cut for a pipe or a file.
+const unlimited = 1 << 16
+
 func terminalWidth() int {
+	if !term.IsTerminal(int(os.Stdout.Fd())) {
+		return unlimited
+	}
 	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && width > 0 {
 		return width
 	}

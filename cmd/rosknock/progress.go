@@ -15,7 +15,7 @@ import (
 	"github.com/rosknock/rosknock/plans/operate"
 )
 
-// progress follows a run on standard error: a bar with counts and the time left on a terminal, a
+// progress follows a run on standard error: a bar with counts, failures and times on a terminal, a
 // line for each router otherwise. For one router it shows nothing of its own. It is also where
 // messages of the routers go meanwhile, so that neither tears the other.
 type progress struct {
@@ -24,19 +24,80 @@ type progress struct {
 	run     fleetRun
 	results [][]operate.Result       // of those that have not been shown
 	bar     *progressbar.ProgressBar // nil without a terminal
+	asking  bool                     // the line of the bar belongs to a question
+	over    chan struct{}            // closed when the bar goes
+	began   time.Time
 	ended   int
 	failed  int
 }
 
 func (t fleetRun) progress(results [][]operate.Result) *progress {
-	p := &progress{w: t.err, run: t, results: results}
+	p := &progress{w: t.err, run: t, results: results, began: t.now(), over: make(chan struct{})}
 	// A bar and lines of results on one screen would tear each other.
 	if len(results) > 1 && t.errTerminal && !t.Quiet && (t.Output != "jsonl" || !t.outTerminal) {
 		p.bar = progressbar.NewOptions(len(results),
-			progressbar.OptionSetWriter(t.screen), progressbar.OptionSetDescription(t.verb), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
-			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+			progressbar.OptionSetWriter(t.screen), progressbar.OptionSetDescription(p.describe()), progressbar.OptionShowCount(),
+			progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetWidth(min(24, max(narrowBar, p.columns()-64))), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		_ = p.bar.RenderBlank()
+		go p.tick()
 	}
 	return p
+}
+
+// narrowBar is how wide the bar is at least.
+const narrowBar = 6
+
+// columns is the width of the screen.
+func (p *progress) columns() int {
+	if p.run.outTerminal {
+		return p.run.width
+	}
+	return 80
+}
+
+// tick keeps the times right while no router ends.
+func (p *progress) tick() {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-p.over:
+			return
+		case <-second.C:
+			p.mu.Lock()
+			if p.bar != nil && !p.asking {
+				p.bar.Describe(p.describe())
+			}
+			p.mu.Unlock()
+		}
+	}
+}
+
+// describe is what stands before the bar: what is done, how many failed, how long it has taken, and
+// how long the rest takes if the routers that are left take as long as those before. What has no room
+// is left out.
+func (p *progress) describe() string {
+	text := p.run.verb
+	if p.failed > 0 {
+		text += fmt.Sprintf(", %d failed", p.failed)
+	}
+	spent := p.run.now().Sub(p.began).Round(time.Second)
+	if spent < time.Second {
+		return text
+	}
+	words := []string{fmt.Sprintf(", %s so far", spent)}
+	if p.ended > 0 && p.ended < len(p.results) {
+		left := spent * time.Duration(len(p.results)-p.ended) / time.Duration(p.ended)
+		words = slices.Insert(words, 0, fmt.Sprintf(", about %s left", left.Round(time.Second)))
+	}
+	counts := len(" 100% || (/) ") + 2*len(fmt.Sprint(len(p.results))) + narrowBar
+	for _, word := range words {
+		if len(text)+len(word)+counts < p.columns() {
+			text += word
+		}
+	}
+	return text
 }
 
 // Write implements [io.Writer]: a message goes above the bar.
@@ -52,7 +113,7 @@ func (p *progress) write(text []byte) (int, error) {
 	}
 	_ = p.bar.Clear()
 	n, err := p.w.Write(text)
-	if bytes.HasSuffix(text, []byte("\n")) { // a question keeps the line for its answer
+	if p.asking = !bytes.HasSuffix(text, []byte("\n")); !p.asking { // a question keeps the line for its answer
 		_ = p.bar.RenderBlank()
 	}
 	return n, err
@@ -101,9 +162,7 @@ func (p *progress) end(e fleet.Event) {
 		return
 	}
 	if p.bar != nil {
-		if p.failed > 0 {
-			p.bar.Describe(fmt.Sprintf("%s, %d failed", p.run.verb, p.failed))
-		}
+		p.bar.Describe(p.describe())
 		_ = p.bar.Add(1)
 	}
 	bad := slices.ContainsFunc(p.results[e.Index], func(r operate.Result) bool { return r.Err != nil })
@@ -127,5 +186,20 @@ func (p *progress) done() {
 		_ = p.bar.Clear()
 		_ = p.bar.Exit()
 		p.bar = nil
+		close(p.over)
+	}
+}
+
+// notBegun says in one line how many routers' turn did not come, where the result is for a program.
+func (p *progress) notBegun(errs []error) {
+	n := 0
+	var why error
+	for _, err := range errs {
+		if err != nil {
+			n, why = n+1, err
+		}
+	}
+	if n > 0 && p.run.Output != "text" {
+		p.say("%s: %v", view.Plural(n, "router"), why)
 	}
 }

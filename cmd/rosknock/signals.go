@@ -104,7 +104,7 @@ func (i *interrupts) insists(s os.Signal, at time.Time) bool {
 // heed lets the first signal end the context, so that what is under way is rolled back. A second
 // signal ends the program. A closed pipe ends neither: it is an error of the writing.
 func heed(u *underway, to io.Writer, exit func(int)) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	asked := make(chan os.Signal, 8)
 	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup it stays ignored
@@ -121,11 +121,20 @@ func heed(u *underway, to io.Writer, exit func(int)) (context.Context, context.C
 			if guarded, bare := u.now(); ctx.Err() == nil && len(guarded)+len(bare) > 0 {
 				go tell(to, "rosknock: interrupted: what is under way is rolled back; a second Ctrl-C ends rosknock at once\n")
 			}
-			cancel()
+			cancel(interruptedError{})
 		}
 	}()
-	return ctx, cancel
+	return ctx, func() { cancel(nil) }
 }
+
+// interruptedError is why a context ended, in the words of its user.
+type interruptedError struct{}
+
+// Error implements error.
+func (interruptedError) Error() string { return "interrupted" }
+
+// Is makes it the end of a context.
+func (interruptedError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // as errors.Is asks
 
 // tell writes a line and does not wait for a reader who takes nothing.
 func tell(to io.Writer, format string, args ...any) {
