@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -193,13 +194,17 @@ func (p *progress) done() {
 // notBegun says in one line how many routers' turn did not come, where the result is for a program.
 func (p *progress) notBegun(errs []error) {
 	n := 0
-	var why error
+	var why *fleet.NotBegunError
 	for _, err := range errs {
-		if err != nil {
-			n, why = n+1, err
+		if one, ok := errors.AsType[*fleet.NotBegunError](err); ok {
+			n, why = n+1, one
 		}
 	}
 	if n > 0 && p.run.Output != "text" {
-		p.say("%s: %v", view.Plural(n, "router"), why)
+		was := "router was"
+		if n > 1 {
+			was = "routers were"
+		}
+		p.say("%d %s not begun: %v", n, was, why.Why)
 	}
 }

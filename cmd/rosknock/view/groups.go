@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view/page"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
@@ -154,7 +155,7 @@ func (f fold) main() *group {
 // heading names the routers of a group.
 func (f fold) heading(g *group) string {
 	var b strings.Builder
-	names := runs(g.routers, f.most)
+	names := page.Runs(g.routers, f.most)
 	switch n := len(g.Passage.Steps); {
 	case g.Rank == notBegun && strings.Contains(g.Passage.Above, "not begun: "):
 		_, why, _ := strings.Cut(g.Passage.Above, "not begun: ")
@@ -276,7 +277,7 @@ func (f fold) differing(w io.Writer, g, main *group, d difference) {
 	if len(g.routers) == 1 {
 		verb = "differs"
 	}
-	Say(w, "%s\n", f.bold(wrap(visiblef("%d %s from these %d: %s", len(g.routers), verb, len(main.routers), runs(g.routers, f.most)), f.Width, 0)))
+	Say(w, "%s\n", f.bold(wrap(visiblef("%d %s from these %d: %s", len(g.routers), verb, len(main.routers), page.Runs(g.routers, f.most)), f.Width, 0)))
 	_ = put(w, f.remarks(g))
 	for _, part := range []struct {
 		word  string

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosknock/rosknock/cmd/rosknock/view/page"
 	"github.com/rosknock/rosknock/plans/operate"
 )
 
@@ -154,7 +155,7 @@ func (t changesText) equalRows(w io.Writer, all []*group) (cut bool, err error) 
 			out.rows, cut = append(out.rows, []string{fmt.Sprint(n), "…", "", "", "", ""}), true
 			break
 		}
-		out.rows = append(out.rows, append(append([]string{fmt.Sprint(len(row.routers))}, row.cells...), runs(row.routers, 3)))
+		out.rows = append(out.rows, append(append([]string{fmt.Sprint(len(row.routers))}, row.cells...), page.Runs(row.routers, 3)))
 	}
 	for i, filled := range slices.Backward(out.filled()) {
 		if !filled {

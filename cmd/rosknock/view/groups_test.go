@@ -167,3 +167,26 @@ func TestThousand(t *testing.T) {
 		}
 	}
 }
+
+// TestThousandOnPage: what equal routers share is on the page once, also with one that was refused, and the page stays
+// small.
+func TestThousandOnPage(t *testing.T) {
+	text := written(t, "text", view.Style{Width: 80}, func(sink view.Sink) *view.Flow[operate.Result] {
+		f, err := view.ReportOf(sink, "diff", func(operate.Result) *view.Reachable { return nil }, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}, thousand()...)
+	if len(text) >= 2_000_000 {
+		t.Errorf("%d bytes", len(text))
+	}
+	for want, n := range map[string]int{
+		`<details class="router"`: 1000, `<details class="shared"`: 2, "4 steps, the same on 978 routers</h3>": 1, "3 steps, the same on 10 routers</h3>": 1,
+		`<a href="#c1">4 steps, the same on 978 routers</a>`: 978, "before &#34;drop&#34; (row 1)": 0, "r0991": 3,
+	} {
+		if got := bytes.Count(text, []byte(want)); n > 0 && got != n {
+			t.Errorf("%d times %s, not %d", got, want, n)
+		}
+	}
+}

@@ -58,7 +58,7 @@ func (p pageText) piece(at int, results []operate.Result) ([]byte, error) {
 		if i > 0 {
 			id += fmt.Sprintf("-%d", i+1)
 		}
-		section, err := p.layout.Section(id, p.command, p.onPage(r, p.reach(r)))
+		section, err := p.layout.Section(id, p.command, p.routerOnPage(r, p.reach(r)))
 		if err != nil {
 			return nil, err
 		}
@@ -87,6 +87,16 @@ func (p pageText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
 			}
 		})
 	}}.write(w, pieces)
+}
+
+// routerOnPage is a router, and what it is with the names that it shares with others.
+func (s Style) routerOnPage(r operate.Result, reach *Reachable) page.Router {
+	out := s.onPage(r, reach)
+	n := newNamer(r)
+	s.names = n
+	shared := s.onPage(n.common(r), reach)
+	out.Shared = &shared
+	return out
 }
 
 func (s Style) onPage(r operate.Result, reach *Reachable) page.Router {

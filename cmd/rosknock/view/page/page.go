@@ -12,9 +12,11 @@ import (
 	"crypto/sha256"
 	_ "embed" // for the files below
 	"encoding/base64"
+	"errors"
 	"html/template"
 	"io"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -42,6 +44,9 @@ type Router struct {
 	Findings                                []Finding
 	Change, Protection                      string
 	Took                                    time.Duration
+	// Shared is the router with names for its rows and addresses that other routers share: routers with
+	// equal steps, proof, reach, findings and notes have these on the page once. Nil has them in full.
+	Shared *Router
 }
 
 // Step is one ordered change on a router.
@@ -109,11 +114,22 @@ func NewLayout() (Layout, error) {
 func (l Layout) Section(id, command string, r Router) (Section, error) {
 	s := newSection(id, visibleRouter(r), line(command))
 	var b bytes.Buffer
+	out := Section{facts: s.Facts}
 	err := l.template.ExecuteTemplate(&b, "section", s)
-	return Section{facts: s.Facts, HTML: b.String()}, err
+	out.HTML = b.String()
+	if err != nil || r.Shared == nil {
+		return out, err
+	}
+	b.Reset()
+	err = l.template.ExecuteTemplate(&b, "outer", s)
+	out.Brief = b.String()
+	b.Reset()
+	err = errors.Join(err, l.template.ExecuteTemplate(&b, "inner", newSection(id, visibleRouter(*r.Shared), line(command))))
+	out.Shared = strings.TrimSpace(b.String())
+	return out, err
 }
 
-// Write writes a page with the sections of its routers, which are asked for twice. The same values
+// Write writes a page with the sections of its routers, which are asked for several times. The same values
 // always give the same bytes.
 func (l Layout) Write(w io.Writer, p Page, sections iter.Seq[Section]) error {
 	buffered := bufio.NewWriterSize(w, 64<<10) // the template writes in crumbs
@@ -121,8 +137,14 @@ func (l Layout) Write(w io.Writer, p Page, sections iter.Seq[Section]) error {
 	if err := l.template.ExecuteTemplate(buffered, "top", r); err != nil {
 		return err
 	}
+	if err := l.shared(buffered, r.sets, sections); err != nil {
+		return err
+	}
+	if err := l.template.ExecuteTemplate(buffered, "list", r); err != nil {
+		return err
+	}
 	for s := range sections {
-		if _, err := buffered.WriteString(s.HTML); err != nil {
+		if err := l.section(buffered, r.sets, s); err != nil {
 			return err
 		}
 	}

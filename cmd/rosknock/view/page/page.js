@@ -50,6 +50,7 @@ function start() {
 
   function read() {
     const hash = location.hash.slice(1);
+    if (/^c\d+$/.test(hash)) return show(); // a link to what routers share
     const state = new URLSearchParams(hash);
     const outcomes = state.getAll('outcome');
     query.value = state.get('q') || '';

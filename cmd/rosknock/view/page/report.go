@@ -27,7 +27,8 @@ type report struct {
 	Proofs, Holding  int
 	Date, Machine    string // when the page was made, for people and for machines
 	Duration         string
-	Accepted, Differ int  // risks accepted by name; routers with changes
+	Accepted, Differ int // risks accepted by name; routers with changes
+	sets             sets
 	Many             bool // so many routers that the browser had better not lay out all of them
 }
 
@@ -35,6 +36,9 @@ type report struct {
 type Section struct {
 	facts
 	HTML string
+	// Brief is the part up to what routers may share, and Shared is that; both are empty where a router
+	// shares nothing.
+	Brief, Shared string
 }
 
 // facts are what the page counts and lists.
@@ -75,12 +79,14 @@ func newReport(p Page, sections iter.Seq[Section]) report {
 	if !p.Made.IsZero() {
 		r.Date, r.Machine = dates(p.Made)
 	}
+	r.sets = sets{}
 	outcomes, versions, groups, tags := map[string]int{}, map[string]int{}, map[string]bool{}, map[string]bool{}
 	done, steps, tried := 0, 0, false
 	for s := range sections {
 		if r.Total++; s.Problem != "" {
 			r.Failures = append(r.Failures, Section{facts: s.facts})
 		}
+		r.sets.add(s, r.Total)
 		outcomes[s.Outcome]++
 		versions[s.Version]++
 		done, steps, tried = done+s.Done, steps+s.Steps, tried || s.Tried
