@@ -66,7 +66,7 @@ all the same, with the reason and what helps.`,
 			if run.stages, err = l.of(c, 0); err != nil {
 				return err
 			}
-			if run.export != "" || len(e.routers)+len(e.inventories) > 0 {
+			if run.export != "" || e.typed["router"] || e.typed["inventory"] || e.typed["limit"] { // routers of the settings are no reason to read one
 				return run.known(c.Context())
 			}
 			return run.unknown()
