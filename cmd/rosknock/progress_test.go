@@ -46,7 +46,8 @@ func TestBar(t *testing.T) {
 // TestNotBegun: one line says how many routers were not begun.
 func TestNotBegun(t *testing.T) {
 	var said bytes.Buffer
-	p := &progress{w: &said, run: fleetRun{access: access{settings: settings{display: display{Output: "json"}}}}}
+	p := &progress{w: &said}
+	p.run.Output = "json"
 	p.notBegun([]error{nil, &fleet.NotBegunError{Why: interruptedError{}}, &fleet.NotBegunError{Why: interruptedError{}}})
 	if said.String() != "rosknock: 2 routers were not begun: interrupted\n" {
 		t.Errorf("%q", said.String())

@@ -48,6 +48,19 @@ type kind[T any] struct {
 	header  []string // of CSV and Markdown
 	cells   func(T) [][]string
 	text    told[T]
+	// markdown is how they are written as Markdown; nil for a table of all cells.
+	markdown told[T]
+}
+
+// told returns how results are written in a format for people; nil where it is a table of all cells.
+func (k kind[T]) told(format string) told[T] {
+	switch format {
+	case "csv":
+		return nil
+	case "markdown":
+		return k.markdown
+	}
+	return k.text
 }
 
 // told is how results are written for people.
@@ -106,7 +119,9 @@ func (f *Flow[T]) piece(at int, results []T) ([]byte, error) {
 			b.Truncate(b.Len() - 1) // the line's end
 		}
 		return b.Bytes(), nil
-	case "csv", "markdown":
+	}
+	told := f.kind.told(f.sink.Format)
+	if told == nil {
 		t := table{header: f.kind.header}
 		for _, r := range results {
 			t.rows = append(t.rows, f.kind.cells(r)...)
@@ -114,7 +129,7 @@ func (f *Flow[T]) piece(at int, results []T) ([]byte, error) {
 		err := t.body(&b, f.sink.Format)
 		return b.Bytes(), err
 	}
-	return f.kind.text.piece(at, results)
+	return told.piece(at, results)
 }
 
 // A row of the envelope's list stands two levels deep.
@@ -135,10 +150,11 @@ func (f *Flow[T]) End() error {
 }
 
 func (f *Flow[T]) write(w io.Writer) error {
-	switch f.sink.Format {
-	case "json":
+	if f.sink.Format == "json" {
 		return f.envelope(w)
-	case "csv", "markdown":
+	}
+	told := f.kind.told(f.sink.Format)
+	if told == nil {
 		if err := (table{header: f.kind.header}).head(w, f.sink.Format); err != nil {
 			return err
 		}
@@ -149,7 +165,7 @@ func (f *Flow[T]) write(w io.Writer) error {
 		}
 		return nil
 	}
-	return f.kind.text.write(w, f.store.All())
+	return told.write(w, f.store.All())
 }
 
 // envelope writes the JSON document, piece by piece.

@@ -168,6 +168,23 @@ func TestThousand(t *testing.T) {
 	}
 }
 
+// TestGroupsMarkdown: a table for a ticket has equal change sets once, and says who has them.
+func TestGroupsMarkdown(t *testing.T) {
+	fewer := edited(3, func(r *operate.Result) { r.Changes.Steps = r.Changes.Steps[:3] })
+	failed := operate.Result{Name: "r0005", Outcome: apply.Failed, Err: errors.New("no answer")}
+	text := string(written(t, "markdown", view.Style{Width: 80}, changesOf("diff", 5), member(0), member(1), member(2), fewer, failed))
+	for _, want := range []string{
+		"- **4 steps, the same on 3 routers:** r0001–r0003\n- **1 differs:** r0004, without 1 step\n\n| router |", "| --- |\n| r0005 | failed |", "| r0001–r0003 |  | 4 | disable |", "| r0004 |  | 3 | disable |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if n := strings.Count(text, "\n"); n != 13 {
+		t.Errorf("%d lines\n%s", n, text)
+	}
+}
+
 // TestThousandOnPage: what equal routers share is on the page once, also with one that was refused, and the page stays
 // small.
 func TestThousandOnPage(t *testing.T) {

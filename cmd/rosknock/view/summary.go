@@ -31,13 +31,18 @@ const mostInFull = 20
 // ChangesOf takes the routers of a diff, an apply or another change.
 func ChangesOf(sink Sink, command string, how Telling) *Flow[operate.Result] {
 	applied := command == "apply" || command == "undo" || command == "rotate" || command == "remove"
-	return newFlow(sink, kind[operate.Result]{
+	k := kind[operate.Result]{
 		command: command,
 		json:    func(r operate.Result) any { return sink.router(r, applied) },
 		header:  []string{"router", "outcome", "step", "op", "path", "id", "slot", "before", "set", "error"},
 		cells:   sink.stepCells,
-		text:    changesText{how, sink.Style, maphash.MakeSeed()},
-	})
+	}
+	text := changesText{how, sink.Style, maphash.MakeSeed()}
+	k.text = text
+	if text.folds() {
+		k.markdown = changesMarkdown{text, k.header}
+	}
+	return newFlow(sink, k)
 }
 
 type changesText struct {
