@@ -133,7 +133,7 @@ func (s Style) onPage(r operate.Result, reach *Reachable) page.Router {
 }
 
 func (s Style) stepOnPage(r operate.Result, i int, step change.Step) page.Step {
-	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Slot, ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
+	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: operate.StepName(step), ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
 	if text := waits(*r.Changes, i); text != "" {
 		out.Why = strings.TrimPrefix(out.Why+"; "+text, "; ")
 	}
