@@ -106,7 +106,7 @@ func set(p *struct{}) int {
 	return 1
 }
 
-// TestAuditSARIF holds the log to what SARIF 2.1.0 asks for (§ 3.13 and after).
+// TestAuditSARIF holds the log to what SARIF 2.1.0 asks for.
 func TestAuditSARIF(t *testing.T) {
 	b := written(t, "text", view.Style{Width: 80}, func(s view.Sink) *view.Flow[view.Audited] {
 		return view.AuditSARIFOf(s, strictCheck, "v1", spotted)

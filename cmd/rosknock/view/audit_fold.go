@@ -35,8 +35,8 @@ type folded[T comparable] struct {
 	kinds [][]int // of each item, from 1
 }
 
-// add says that a router has an item, and returns the item's number.
-func (f *folded[T]) add(item T, router string) int {
+// give says that a router has an item, and returns the item's number.
+func (f *folded[T]) give(item T, router string) int {
 	if f.at == nil {
 		f.at = map[T]int{}
 	}
@@ -106,7 +106,7 @@ func foldAudit(all iter.Seq[auditRow]) *auditFold {
 func (f *auditFold) take(r auditRow) {
 	f.routers++
 	if r.Failed != "" {
-		f.unread.add(r.Failed, r.Name)
+		f.unread.give(r.Failed, r.Name)
 		return
 	}
 	if f.read++; r.Fails {
@@ -114,7 +114,7 @@ func (f *auditFold) take(r auditRow) {
 	}
 	best := 4
 	for _, e := range r.Shown {
-		f.exposures.add(e, r.Name)
+		f.exposures.give(e, r.Name)
 		best = min(best, e.Rank)
 	}
 	switch {
@@ -124,17 +124,17 @@ func (f *auditFold) take(r auditRow) {
 		f.perhaps++
 	}
 	for _, one := range r.Found {
-		f.found.add(one, r.Name)
+		f.found.give(one, r.Name)
 	}
 	for _, n := range r.Notes {
-		f.notes.add(n, r.Name)
+		f.notes.give(n, r.Name)
 	}
 }
 
 // sort puts a router into its kind.
 func (f *auditFold) sort(r auditRow) {
 	m := kindMembers{f.exposures.has(r.Shown), f.found.has(r.Found), f.notes.has(r.Notes)}
-	if i := f.kinds.add(fmt.Sprint(m), r.Name); i == len(f.members) {
+	if i := f.kinds.give(fmt.Sprint(m), r.Name); i == len(f.members) {
 		f.members = append(f.members, m)
 	}
 }
