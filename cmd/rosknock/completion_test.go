@@ -116,7 +116,7 @@ func TestCompletion(t *testing.T) {
 		{"diff --transport ", "api-ssl api", inOrder},
 		{"diff --transport=api-", "api-ssl", inOrder},
 		{"diff -o ", "text json jsonl csv markdown html", inOrder},
-		{"audit -o ", "text json jsonl csv markdown", inOrder},
+		{"audit -o ", "text json jsonl csv markdown html", inOrder},
 		{"diff --color a", "auto always", inOrder},
 		{"apply --protect ", "auto safe-mode dead-man none", inOrder},
 		{"trace --state e", "established", inOrder},

@@ -84,13 +84,13 @@ func demo(ctx context.Context, e env, color bool) error {
 	tell.say("A plan: five knocks open SSH and Winbox to the address that made them, for eight\nhours. Nobody else reaches them, but the LAN. This is %s:\n", demoPlan)
 	tell.quote(strings.TrimSuffix(demoText, "\n"))
 	main := story{narrator: tell, plan: p, dir: dir, version: "7.20"}
-	if err := main.tell(ctx, main.chapters); err != nil {
+	if err := main.play(ctx, main.chapters); err != nil {
 		return err
 	}
 	tell.title("══ Other versions: the same plan and the same proof")
 	for _, version := range []string{"6.49", "7.14"} {
 		other := story{narrator: tell, plan: p, dir: dir, version: version}
-		if err := other.tell(ctx, other.differs); err != nil {
+		if err := other.play(ctx, other.differs); err != nil {
 			return fmt.Errorf("RouterOS %s: %w", version, err)
 		}
 	}
@@ -126,8 +126,8 @@ type story struct {
 	address string
 }
 
-// tell starts a router, tells something about it, and stops it.
-func (s *story) tell(ctx context.Context, what func(context.Context) error) error {
+// play starts a router, tells something about it, and stops it.
+func (s *story) play(ctx context.Context, what func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	if err := s.start(ctx, served); err != nil {

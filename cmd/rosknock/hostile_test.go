@@ -338,8 +338,16 @@ func badly(format, out string) string {
 		borders := 0
 		for line := range strings.Lines(out) {
 			plain := escape.ReplaceAllString(line, "")
+			text, title := strings.CutPrefix(plain, "- **") // of a list above the table
+			if title {
+				plain = strings.Replace(text, "**", "", 1)
+			}
 			if strings.ContainsAny(plain, "<>`[]*") {
 				return "a cell holds more than text: " + quoted(line, 0)
+			}
+			if title || plain == "\n" {
+				borders = 0
+				continue
 			}
 			if n := strings.Count(plain, "|"); borders != 0 && n != borders {
 				return "a line has too many cells: " + quoted(line, 0)

@@ -8,6 +8,7 @@ package main
 import (
 	"net"
 	"os"
+	"strconv"
 	"time"
 	_ "time/tzdata" // windows have time zones, and not every system knows them
 
@@ -38,7 +39,11 @@ func program() int {
 // unlimited is the width of what is no terminal: nothing is wrapped or cut for a pipe or a file.
 const unlimited = 1 << 16
 
+// terminalWidth is COLUMNS, where that is set, or else the width of the terminal.
 func terminalWidth() int {
+	if width, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && width > 0 {
+		return width
+	}
 	if !term.IsTerminal(int(os.Stdout.Fd())) {
 		return unlimited
 	}

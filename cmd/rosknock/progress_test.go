@@ -36,9 +36,11 @@ func TestBar(t *testing.T) {
 	p.mu.Unlock()
 	results[0] = []operate.Result{{Name: "r1", Outcome: apply.Failed, Err: errors.New("no answer")}}
 	p.observe(fleet.Event{Kind: fleet.Ended, Verdict: fleet.Failed})
-	said("apply, 1 failed, about 30s left, 10s so far")
+	if text := p.describe(); text != "apply, 1 failed, about 30s left, 10s so far" { // the bar shows it when 100 ms have passed
+		t.Errorf("the bar says %q", text)
+	}
 	p.run.width = 50
-	if text := p.describe(); len(text) > 26 || !strings.Contains(text, "1 failed") {
+	if text := p.describe(); len(text) > 28 || !strings.Contains(text, "1 failed") {
 		t.Errorf("too long for 50 columns: %q", text)
 	}
 }

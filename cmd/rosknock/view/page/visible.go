@@ -74,12 +74,12 @@ func lines(s string) string {
 func visibleAudit(a Audit) Audit {
 	a.Title, a.Actor, a.Tool = line(a.Title), line(a.Actor), line(a.Tool)
 	a.Sources = each(a.Sources, func(s Source) Source { return Source{line(s.What), line(s.Name), line(s.Digest)} })
-	a.Answer, a.Says = Answer{lines(a.Answer.Text), line(a.Answer.Mood)}, each(a.Says, lines)
+	a.Answer, a.Says = Answer{line(a.Answer.Text), line(a.Answer.Mood)}, each(a.Says, line)
 	a.Counts = each(a.Counts, func(c Counts) Counts {
 		return Counts{line(c.Title), each(c.Rows, func(n Number) Number { return Number{line(n.Label), line(n.Mark), line(n.Value)} })}
 	})
 	a.Exposures = each(a.Exposures, func(e Exposure) Exposure {
-		return Exposure{line(e.Name), line(e.Port), line(e.Family), line(e.Kind), line(e.Who), line(e.To), e.Perhaps, e.Beyond, lines(e.Accepted), visibleOn(e.On)}
+		return Exposure{line(e.Name), line(e.Port), line(e.Family), line(e.Kind), line(e.Who), line(e.To), e.Perhaps, e.Beyond, line(e.Accepted), visibleOn(e.On)}
 	})
 	a.Findings, a.Accepted = each(a.Findings, visibleClass), each(a.Accepted, visibleClass)
 	a.Changes, a.Parts = visiblePart(a.Changes), each(a.Parts, visiblePart)
@@ -94,11 +94,11 @@ func visibleAudit(a Audit) Audit {
 func visibleOn(o On) On { return On{line(o.Text), o.Kinds} }
 
 func visibleClass(c Class) Class {
-	return Class{line(c.ID), line(c.Severity), line(c.Title), lines(c.Why), lines(c.Remedy), lines(c.Accepted), line(c.On), each(c.Places, func(p Place) Place {
-		return Place{line(p.Place), lines(p.What), visibleOn(p.On)}
+	return Class{line(c.ID), line(c.Severity), line(c.Title), line(c.Why), line(c.Remedy), line(c.Accepted), line(c.On), each(c.Places, func(p Place) Place {
+		return Place{line(p.Place), line(p.What), visibleOn(p.On)}
 	})}
 }
 
 func visiblePart(p Part) Part {
-	return Part{line(p.Title), lines(p.About), each(p.Items, func(i Item) Item { return Item{lines(i.Text), line(i.Short), visibleOn(i.On)} })}
+	return Part{line(p.Title), line(p.About), each(p.Items, func(i Item) Item { return Item{line(i.Text), line(i.Short), visibleOn(i.On)} })}
 }
