@@ -226,7 +226,7 @@ func TestNearestRouters(t *testing.T) {
 	if err != nil || !slices.Equal(s.inventories, []string{"fleet.yaml"}) || len(s.limits) != 1 || len(s.routers) > 0 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	s, err = loaded(t, "router: 192.0.2.1\ninventory: other.yaml\n", map[string]string{"ROSKNOCK_INVENTORY": ""})
+	_, err = loaded(t, "router: 192.0.2.1\ninventory: other.yaml\n", map[string]string{"ROSKNOCK_INVENTORY": ""})
 	check(t, err)
 	t.Setenv("ROSKNOCK_INVENTORY", "")
 	if s, err = loaded(t, "router: 192.0.2.1\ninventory: other.yaml\n", nil); err == nil {

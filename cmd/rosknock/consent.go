@@ -60,13 +60,19 @@ func stepsOf(r operate.Result, later bool) string {
 			all.Steps[i].ID, all.Steps[i].Before, all.Steps[i].BeforeText = "", "", ""
 		}
 	}
-	text, _ := json.Marshal(state.Steps(change.ChangeSet{Steps: all.Steps})) // texts and lists only
+	text, err := json.Marshal(state.Steps(change.ChangeSet{Steps: all.Steps}))
+	if err != nil {
+		return "" // nobody can have agreed to what can't be told
+	}
 	return fmt.Sprintf("%s %t %x", r.Key, later, sha256.Sum256(text))
 }
 
 // agreed reports whether the steps of a router are those that a person agreed to.
 func (m *memory) agreed(r operate.Result) bool {
-	return m.consent != nil && r.Changes != nil && (m.consent[stepsOf(r, false)] || m.consent[stepsOf(r, true)])
+	return m.consent != nil && r.Changes != nil && slices.ContainsFunc([]bool{false, true}, func(later bool) bool {
+		key := stepsOf(r, later)
+		return key != "" && m.consent[key]
+	})
 }
 
 // agreeAll looks at all routers of a fleet, shows how many would change and how, and asks once. A

@@ -197,13 +197,13 @@ func TestChecklist(t *testing.T) {
 	}
 	row("a rule in `input` drops", func(g genuineAudit, c *checked) { c.count(!g.drops(), g.reached("")) })
 	row("passes: telnet, ftp, www and api are off, and a rule drops", func(g genuineAudit, c *checked) {
-		clear, judged := g.drops(), false
+		passes, judged := g.drops(), false
 		for _, name := range []string{"telnet", "ftp", "www", "api"} {
 			off, _, shown := g.service(name)
-			clear, judged = clear && off, shown
+			passes, judged = passes && off, shown
 		}
 		if judged {
-			c.count(clear, g.reached(""))
+			c.count(passes, g.reached(""))
 		}
 	})
 	for _, line := range lines {

@@ -134,7 +134,7 @@ type interruptedError struct{}
 func (interruptedError) Error() string { return "interrupted" }
 
 // Is makes it the end of a context.
-func (interruptedError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // as errors.Is asks
+func (interruptedError) Is(target error) bool { return target == context.Canceled }
 
 // tell writes a line and does not wait for a reader who takes nothing.
 func tell(to io.Writer, format string, args ...any) {

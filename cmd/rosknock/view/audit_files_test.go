@@ -53,7 +53,7 @@ func audits() []view.Audited {
 
 var strictCheck = view.Check{Widest: lint.ToLAN, Strict: true}
 
-func spotted(a view.Audited, place string) view.Spot {
+func spotted(_ view.Audited, place string) view.Spot {
 	return view.Spot{File: "fleets/a b#c.yaml", Line: len(place)}
 }
 

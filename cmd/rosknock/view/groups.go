@@ -329,9 +329,9 @@ func differences(from, to passage) difference {
 	for i := range longest {
 		longest[i] = make([]int, len(b)+1)
 	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if longest[i][j] = max(longest[i+1][j], longest[i][j+1]); alike(a[i], b[j]) {
+	for i, x := range slices.Backward(a) {
+		for j, y := range slices.Backward(b) {
+			if longest[i][j] = max(longest[i+1][j], longest[i][j+1]); alike(x, y) {
 				longest[i][j] = longest[i+1][j+1] + 1
 			}
 		}

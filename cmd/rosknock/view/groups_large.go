@@ -47,7 +47,8 @@ func (t changesText) large(w io.Writer, all iter.Seq[changesLine], routers int) 
 			return err
 		}
 		text, cut := f.briefly(main, b.String(), mostSharedLines)
-		if left = left || cut; put(w, text, "\n") != nil {
+		left = left || cut
+		if err := put(w, text, "\n"); err != nil {
 			return err
 		}
 	}
