@@ -167,6 +167,7 @@ func TestFleetLines(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	b.order[4].onJump = cancel
+	b.order[5].hold = ctx.Done() // otherwise it may be changed by then
 	out := &lineOutput{lines: make(chan string, 100)}
 	e := env{streams: streams{out: out, err: io.Discard, width: 100}, now: time.Now, dial: b.dial, getenv: func(name string) string {
 		return map[string]string{"ROSKNOCK_PASSWORD": "planted-password"}[name]
@@ -199,7 +200,7 @@ func TestFleetLines(t *testing.T) {
 	for len(names) < 6 {
 		take()
 	}
-	// How far the last one comes before the interrupt is left to chance: it is not begun, or
+	// How far the last one comes after the interrupt is left to chance: it is not begun, or
 	// refused, or rolled back.
 	if !slices.Equal(names[:3], []string{"r0001", "r0002", "r0003"}) || outcomes["r0005"] == "changed" || outcomes["r0001"] != "changed" {
 		t.Errorf("%v %v", names, outcomes)
