@@ -86,7 +86,7 @@ func (a *auditor) whyDead(classes *space.Space, coming space.Set, r *routeros.Ru
 	return "shadowed: " + name(fate.Rule) + " decides about its packets"
 }
 
-// untoldList is the list that a rule asks for, and of which nothing is known; or empty.
+// untoldList is the list that a rule asks for, if nothing is known about it; or empty.
 func (a *auditor) untoldList(r *routeros.Rule) string {
 	if menu := a.family.AddressList(); a.router.Tells(menu) || len(a.router.Entries[menu]) > 0 {
 		return ""

@@ -32,7 +32,7 @@ func abuses() map[string]abuse {
 	}
 }
 
-// abused names the servers that answer strangers, as a fact. Services of which nothing is known count
+// abused names the servers that answer strangers, as a fact. Services about which nothing is known count
 // as running, other servers do not: most are off from the factory.
 func (f *finder) abused(report audit.Report) {
 	all := abuses()

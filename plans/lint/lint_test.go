@@ -228,7 +228,7 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// TestUntold: a server of which nothing is known is no finding; a service counts as running, and the
+// TestUntold: a server about which nothing is known is no finding; a service counts as running, and the
 // finding says that this is not known.
 func TestUntold(t *testing.T) {
 	open := sample{rules: "add chain=input action=accept in-interface=ether1\n" + goodRules}

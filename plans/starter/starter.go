@@ -12,7 +12,7 @@
 //	p, err := starter.For(snapshot, starter.Options{Name: "main", Knock: knock})
 //	p.Text, p.Holds(), p.Refusals
 //
-// The package is pure. The text holds the knock: whoever saves it keeps it from others.
+// The package is pure. The text holds the knock: the caller keeps it from others.
 package starter
 
 import (

@@ -115,30 +115,17 @@ function start() {
     target.focus({preventScroll: true});
   }
 
+  function follow(id) {
+    go(id);
+    write();
+  }
+
   function fold(open) {
     for (const k of kinds) if (k.shown) k.element.open = open;
   }
 
   for (const k of kinds) k.element.open = kinds.length === 1 && k.names.length <= 50;
-  form.hidden = false;
-  form.addEventListener('submit', (e) => e.preventDefault());
-  form.addEventListener('input', changed);
-  form.addEventListener('click', (e) => {
-    const button = e.target.closest('button');
-    if (!button) return;
-    if (button.id === 'reset') return reset();
-    if (button.id) return fold(button.id === 'unfold');
-    press(button, !pressed(button));
-    changed();
-  });
-  document.addEventListener('click', (e) => {
-    const link = e.target.closest('main a');
-    if (!link) return;
-    e.preventDefault();
-    go(link.hash.slice(1));
-    write();
-  });
-  addEventListener('hashchange', read);
+  listen(form, 'main a', {changed, reset, fold, follow, read});
   unfoldInPrint(() => kinds.filter((k) => k.shown).map((k) => k.element));
   read();
 }

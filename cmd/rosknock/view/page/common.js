@@ -17,6 +17,28 @@ function press(button, on) {
   button.setAttribute('aria-pressed', String(on));
 }
 
+// Fields and buttons of the filter, and links to what it may hide.
+function listen(form, links, {changed, reset, fold, follow, read}) {
+  form.hidden = false;
+  form.addEventListener('submit', (e) => e.preventDefault());
+  form.addEventListener('input', changed);
+  form.addEventListener('click', (e) => {
+    const button = e.target.closest('button');
+    if (!button) return;
+    if (button.id === 'reset') return reset();
+    if (button.id) return fold(button.id === 'unfold');
+    press(button, !pressed(button));
+    changed();
+  });
+  document.addEventListener('click', (e) => {
+    const link = e.target.closest(links);
+    if (!link) return;
+    e.preventDefault();
+    follow(link.hash.slice(1));
+  });
+  addEventListener('hashchange', read);
+}
+
 function choose(select, value) {
   select.value = value || '';
   if (select.selectedIndex < 0) select.value = ''; // a link may name what is not there

@@ -88,31 +88,17 @@ function start() {
     router.element.querySelector('summary').focus({preventScroll: true});
   }
 
+  function follow(id) {
+    go(id);
+    write();
+  }
+
   function fold(open) {
     for (const r of shown) r.element.open = open;
   }
 
   for (const r of routers) r.element.open = routers.length === 1;
-  form.hidden = false;
-  form.addEventListener('submit', (e) => e.preventDefault());
-  form.addEventListener('input', changed);
-  form.addEventListener('click', (e) => {
-    const button = e.target.closest('button');
-    if (!button) return;
-    if (button.id === 'reset') return reset();
-    if (button.id) return fold(button.id === 'unfold');
-    press(button, !pressed(button));
-    changed();
-  });
-  document.addEventListener('click', (e) => {
-    const link = e.target.closest('a[href^="#r"]');
-    if (!link || link.hash === '#routers') return;
-    e.preventDefault();
-    go(link.hash.slice(1));
-    write();
-  });
-  addEventListener('hashchange', read);
-
+  listen(form, 'a[href^="#r"]:not([href="#routers"])', {changed, reset, fold, follow, read});
   unfoldInPrint(() => shown.map((r) => r.element));
   read();
 }
