@@ -113,8 +113,9 @@ func networks(s routeros.Snapshot, f routeros.Family, of func(in string) bool) [
 }
 
 // sideOf tells where an interface leads: by the lists WAN and LAN, by the default routes, by its kind,
-// by its addresses, and by masquerade where nothing else tells what is outside. Where default routes are known, what has none leads inside, with public
-// addresses too; only a network of two hosts may be a line to somebody else.
+// by its addresses, and by masquerade where nothing else tells what is outside. Where default routes
+// are known, what has none leads inside, with public addresses too; only a network of two hosts may be
+// a line to somebody else.
 func sideOf(s routeros.Snapshot, f routeros.Family, world *firewall.Firewall, name string) side {
 	uplink := func(u routeros.Uplink) bool { return u.Interface == name }
 	switch {

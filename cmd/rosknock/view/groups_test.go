@@ -185,8 +185,8 @@ func TestGroupsMarkdown(t *testing.T) {
 	}
 }
 
-// TestThousandOnPage: what equal routers share is on the page once, also with one that was refused, and the page stays
-// small.
+// TestThousandOnPage: what equal routers share is on the page once, also with one that was refused,
+// and the page stays small.
 func TestThousandOnPage(t *testing.T) {
 	text := written(t, "text", view.Style{Width: 80}, func(sink view.Sink) *view.Flow[operate.Result] {
 		f, err := view.ReportOf(sink, "diff", func(operate.Result) *view.Reachable { return nil }, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
