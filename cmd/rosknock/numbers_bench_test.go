@@ -95,12 +95,14 @@ func BenchmarkNumbers(b *testing.B) {
 		}
 		line = append(line, ofJournals(b)...)
 		line = append(line, ofInventories(b)...)
+		peers := ofPeers(b)
 		alone, rules := ofTables(b, applies)
 		line = append(line, alone...)
 		line = append(line, []string{"a fault at every sentence of an apply", "`make matrix`", "nobody locked out or let in", "", "", ""})
 		report += "\n" + markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, line) +
 			"\n" + markdown([]string{"routers", "command", "wall", "the line allows", "CPU", "CPU a router", "peak of memory"}, routers) +
-			"\n" + markdown([]string{"rules", "diff", "allocated", "proof", "allocated", "whole apply: wall", "CPU", "peak of memory"}, rules)
+			"\n" + markdown([]string{"rules", "diff", "allocated", "proof", "allocated", "whole apply: wall", "CPU", "peak of memory"}, rules) +
+			"\n" + markdown(peerColumns(), peers)
 		fmt.Print("\n", report, "\n")
 		if os.Getenv("ROSKNOCK_UPDATE") != "" {
 			rewritten(b, "../../docs/performance.md", report)
