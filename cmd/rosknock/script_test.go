@@ -55,6 +55,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/settings")
 			e.Setenv("ROSKNOCK_STATE_DIR", e.WorkDir+"/state")
 			e.Setenv("ROSKNOCK_PASSWORD", "correct horse")
+			for _, name := range []string{"GOGC", "GORACE"} { // what make test and make race set is for programs, too
+				e.Setenv(name, os.Getenv(name))
+			}
 			for _, name := range []string{"seed.yaml", "branch.yaml", "minimal.yaml", "inline.yaml", "quarantine.yaml", "hygiene.yaml", "forward.yaml"} {
 				text, err := fixtures.Plan(name)
 				if err != nil {
