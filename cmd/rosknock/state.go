@@ -78,11 +78,14 @@ func (e access) runEnded(command, run string, of *results) {
 	operate.Append(e.desk(router{}), run, record)
 }
 
-// actor is who runs rosknock.
+// actor is who runs rosknock: ada@desk, or ada as rosknock@desk where sudo was asked for that account.
 func actor() string {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
+	}
+	if person := os.Getenv("SUDO_USER"); person != "" && person != name {
+		name = person + " as " + name
 	}
 	host, err := os.Hostname()
 	if err != nil {
