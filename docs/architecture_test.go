@@ -60,6 +60,7 @@ func layers() map[string]layer {
 		"plans/state":             {ours: "plans/change plans/remove routeros", theirs: "github.com/gofrs/flock", impure: true},
 		"plans/trusted":           {ours: "routeros routeros/api", impure: true},
 		"plans/fleet":             {impure: true},
+		"plans/notify":            {ours: "plans routeros", impure: true},
 		"plans/knock":             {ours: "plans routeros", theirs: "golang.org/x/net", impure: true},
 		"plans/operate":           {ours: "plans plans/apply plans/change plans/compile plans/diff plans/discover plans/fleet plans/inventory plans/lint plans/proof plans/remove plans/sequence plans/state plans/trusted plans/undo routeros routeros/api", impure: true},
 		"fixtures":                {},

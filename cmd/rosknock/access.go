@@ -27,6 +27,8 @@ type memory struct {
 	takeIn  bool            // the answer was yes for all certificates
 	consent map[string]bool // what was agreed to for a fleet; nil where nobody was asked
 
+	telling *telling // nil where nobody is told how the command ends
+
 	clear, insecure, older sync.Once // warnings
 
 	mu   sync.Mutex              // of ways

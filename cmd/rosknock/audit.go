@@ -111,7 +111,7 @@ func (a *auditRun) prepare() error {
 }
 
 func (a *auditRun) run(ctx context.Context) error {
-	r := &results{}
+	r := a.noted(&results{})
 	r.begin = func(routers int) ([]flow, error) {
 		to, err := a.flows(r, routers)
 		return []flow{of[view.Audited]{to, a.audited}}, err

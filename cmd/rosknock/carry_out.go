@@ -139,6 +139,7 @@ func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *re
 			return err
 		}
 	}
+	to.run = how.run
 	t := e.fleet(all, how.command)
 	t.options = o
 	t.over(ctx, to, carried(all, how))

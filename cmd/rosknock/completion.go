@@ -171,6 +171,7 @@ func (e completer) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 		"var":          e.variables,
 		"resume":       e.runs,
 		"run":          e.runs,
+		"notify":       receivers,
 	}[f.Name]
 	if !ok {
 		return cobra.NoFileCompletions
@@ -179,7 +180,7 @@ func (e completer) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 }
 
 // offered makes a completion of an offer: words that begin with what is typed, and no files. A word
-// that continues, such as NAME=, gets no blank after it.
+// that continues, such as NAME= or env:, gets no blank after it.
 func offered(o offer) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var out []cobra.Completion
@@ -191,7 +192,7 @@ func offered(o offer) cobra.CompletionFunc {
 			if strings.HasPrefix(word, typed) || strings.HasPrefix(word, activeHelp) {
 				out = append(out, word)
 			}
-			if bare, _, _ := strings.Cut(word, "\t"); strings.HasSuffix(bare, "=") {
+			if bare, _, _ := strings.Cut(word, "\t"); strings.HasSuffix(bare, "=") || strings.HasSuffix(bare, ":") {
 				directive |= cobra.ShellCompDirectiveNoSpace
 			}
 		}
@@ -511,4 +512,13 @@ func completed(word, meaning string) cobra.Completion {
 		return word
 	}
 	return cobra.CompletionWithDesc(word, routeros.Visible(meaning, mostMeaning))
+}
+
+// receivers are how a value of --notify begins.
+func receivers(*cobra.Command, []string, string) []cobra.Completion {
+	out := []cobra.Completion{"run:\ta command that reads JSON"}
+	for _, form := range []string{"", "slack+", "teams+", "ntfy+"} {
+		out = append(out, form+"env:\tthe variable that holds the URL", form+"file:\tthe file that holds the URL", form+"command:\twhat prints the URL", form+"keyring:\tthe entry that holds the URL")
+	}
+	return out
 }

@@ -125,6 +125,8 @@ func TestCompletion(t *testing.T) {
 		{"knock --then win", "winbox", inOrder},
 		{"diff --accept-risk lose", "lose-session", inOrder},
 		{"lint --accept-risk L20", "L20", inOrder},
+		{"diff --notify ru", "run:", goesOn},
+		{"diff --notify slack+e", "slack+env:", goesOn},
 		{"diff -r ", "192.0.2.2:8729 " + oneRouter, inOrder},
 		{"diff -i fleet.yaml -r ", "_activeHelp_ --router and --inventory exclude each other: choose routers of an inventory with --limit", inOrder},
 		{"diff -i fleet.yaml -l ", "branches canary lab r0001 r0002 bench", inOrder},

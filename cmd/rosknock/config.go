@@ -19,6 +19,7 @@ import (
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/inventory"
 	"github.com/rosknock/rosknock/plans/lint"
+	"github.com/rosknock/rosknock/plans/notify"
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/plans/proof"
 	"github.com/rosknock/rosknock/routeros"
@@ -39,6 +40,7 @@ type settings struct {
 	limits      []string
 	vars        map[string]string
 	accept      []string
+	notify      []notify.Target
 	said        map[string]origin // where each flag was said
 	file        string            // the settings file
 	typed       map[string]bool   // the flags that were given
@@ -101,6 +103,8 @@ func globalFlags(f *pflag.FlagSet) {
 	f.BoolP("verbose", "v", false, "log every command, without secrets, to standard error")
 	f.Bool("yes", false, "do it without asking; needed where there is no terminal to ask on")
 	f.Bool("reveal", false, "show knock sequences")
+	f.StringArray("notify", nil, "tell a `PLACE` how apply, remove, undo, rotate, diff, audit or trusted watch ended, and what the watch sees; "+
+		"its URL is kept in env:NAME, file:PATH, command:LINE or keyring:NAME, with slack+, teams+ or ntfy+ before it for their forms; or run:LINE; may be repeated")
 	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`, which the refusal says; may be repeated")
 }
 
@@ -121,7 +125,11 @@ func load(c *cobra.Command, e env) (access, error) {
 	if e.memory != nil {
 		e.memory.format, e.memory.silent = s.Output, s.Quiet
 	}
-	return access{e, s}, err
+	a := access{e, s}
+	if err == nil {
+		a.told(c)
+	}
+	return a, err
 }
 
 // format is how a command that needs no settings shows its result. Wrong settings of others do not
@@ -200,7 +208,10 @@ func (s *settings) read(c *cobra.Command) (err error) {
 	if s.pace, err = readPace(f, *s); err != nil {
 		return err
 	}
-	s.vars, err = readVars(f, *s)
+	if s.vars, err = readVars(f, *s); err != nil {
+		return err
+	}
+	s.notify, err = readNotify(c, *s)
 	return err
 }
 

@@ -129,6 +129,7 @@ func TestEverySetting(t *testing.T) {
 		"verbose":          {"true", "false", "yes!"},
 		"yes":              {"true", "false", "maybe"},
 		"reveal":           {"true", "false", "maybe"},
+		"notify":           {"slack+env:SLACK_URL", "run:tell", "pager+env:X"},
 		"accept-risk":      {"exposure", "L20", "everything"},
 	}
 	flags := pflag.NewFlagSet("", pflag.ContinueOnError)

@@ -125,7 +125,9 @@ func run(ctx context.Context, e env, args []string) int {
 		_ = way.Close()
 	}
 	e.output.end()
-	return int(e.ended(ctx, err, e.output.failed()))
+	code := e.ended(ctx, err, e.output.failed())
+	e.tellEnd(ctx, code)
+	return int(code)
 }
 
 // document writes why a command ended without a result where a JSON document is expected, so that a

@@ -294,7 +294,7 @@ func flagSections() []section {
 		{"Logging in", []string{"user", "password-file", "password-command", "transport", "tls-pin", "tls-ca", "tls-accept-new", "tls-insecure", "ssh-jump", "ssh-key", "ssh-known-hosts"}},
 		{"Plans", []string{"var", "at", "accept-risk", "yes"}},
 		{"Pace", []string{"forks", "retries", "timeout", "router-timeout", "total-timeout"}},
-		{"What is shown and kept", []string{"output", "color", "reveal", "quiet", "verbose", "state-dir", "config", "help"}},
+		{"What is shown and kept", []string{"output", "color", "reveal", "quiet", "verbose", "notify", "state-dir", "config", "help"}},
 	}
 }
 

@@ -45,6 +45,8 @@ type results struct {
 	changed  bool
 	lastCode exitCode // of a bad one
 	worst    map[apply.Outcome]int
+	sum      sum
+	run      string // its name in the journal
 }
 
 // start is called before the first router ends.
@@ -85,6 +87,7 @@ func (r *results) take(ctx context.Context, i int, of []operate.Result) {
 		}
 	}
 	r.worst[worst]++
+	r.sum.add(of)
 }
 
 func (r *results) count(ctx context.Context, one operate.Result) {
@@ -225,7 +228,7 @@ type changeRun struct {
 // changes are the results of a run of changes, on standard output and in the files that were asked
 // for.
 func (e access) changes(run changeRun) *results {
-	r, began := &results{}, e.now()
+	r, began := e.noted(&results{}), e.now()
 	r.begin = func(routers int) ([]flow, error) {
 		first, err := e.changesOut(run, r, began, routers)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans"
@@ -141,32 +142,46 @@ func (e env) fromKeyring(name string, needed bool) (string, error) {
 }
 
 func (e env) passwordFile(name string) (string, error) {
-	info, err := os.Stat(name)
+	text, err := e.secretFile(name)
 	if err != nil {
 		return "", invalid(fmt.Errorf("password: %w", err))
+	}
+	return text, nil
+}
+
+// secretFile reads a secret from a file, and warns when others can read it too.
+func (e env) secretFile(name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return "", err
 	}
 	if readByOthers(info) {
 		view.Say(e.err, "rosknock: warning: %s can be read by others: chmod 600 %s\n", name, name)
 	}
 	text, err := os.ReadFile(name)
-	if err != nil {
-		return "", invalid(fmt.Errorf("password: %w", err))
-	}
-	return trimNewline(string(text)), nil
+	return trimNewline(string(text)), err
 }
 
 func (e env) passwordCommand(ctx context.Context, line string) (string, error) {
-	shell, flag := "sh", "-c"
-	if runtime.GOOS == "windows" {
-		shell, flag = "cmd", "/c"
-	}
-	command := exec.CommandContext(ctx, shell, flag, line) //nolint:gosec // the operator's own command
+	command := shellCommand(ctx, line)
 	command.Stderr = e.err
 	out, err := command.Output()
 	if err != nil {
 		return "", fmt.Errorf("password command: %w", err)
 	}
 	return trimNewline(string(out)), nil
+}
+
+// shellCommand is a command line of the operator. What it leaves running when it is ended does not
+// hold up the program.
+func shellCommand(ctx context.Context, line string) *exec.Cmd {
+	shell, flag := "sh", "-c"
+	if runtime.GOOS == "windows" {
+		shell, flag = "cmd", "/c"
+	}
+	command := exec.CommandContext(ctx, shell, flag, line) //nolint:gosec // the operator's own command
+	command.WaitDelay = time.Second
+	return command
 }
 
 // trimNewline drops one line end: editors and commands add it, and no password ends in one.

@@ -21,7 +21,7 @@ func newTrustedWatch(e env) *cobra.Command {
 		Long: `Follow the trusted lists of all routers: one line for each entry that is added,
 renewed, removed, or runs out; with -o json or jsonl, one JSON object a line. When a session is
 lost, it is opened again, and what changed meanwhile is reported then. It ends with Ctrl-C, or after
---for.`,
+--for. With --notify, each change is also told to a chat, a phone or a program.`,
 		Example: `  rosknock trusted watch -i fleet.yaml
   rosknock trusted watch -r admin@192.0.2.1 -o json | tee -a knocks.ndjson`,
 		Args: exactly(0, "trusted watch takes no argument"),
@@ -52,6 +52,8 @@ func watch(ctx, interrupt context.Context, e access, routers []router) error {
 	var mu sync.Mutex
 	ctx, enough := context.WithCancel(ctx)
 	defer enough()
+	told := e.meanwhile(ctx)
+	defer told.end(ctx)
 	write := func(name string, event trusted.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -59,6 +61,7 @@ func watch(ctx, interrupt context.Context, e access, routers []router) error {
 		if err != nil { // nobody reads what comes
 			enough()
 		}
+		told.put(name, event)
 		return err
 	}
 	var wait sync.WaitGroup
