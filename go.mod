@@ -3,6 +3,7 @@ module github.com/rosknock/rosknock
 go 1.26.0
 
 require (
+	github.com/boombuler/barcode v1.1.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.22.1
 	github.com/go-routeros/routeros/v3 v3.0.1

@@ -54,7 +54,7 @@ func layers() map[string]layer {
 		"plans/starter":           {ours: "plans plans/audit plans/change plans/compile plans/diff plans/form plans/proof plans/traffic routeros routeros/firewall routeros/firewall/space"},
 		"plans/remove":            {ours: "plans plans/change plans/compile plans/diff routeros"},
 		"plans/undo":              {ours: "plans/change routeros routeros/script"},
-		"plans/render":            {ours: "plans plans/change plans/undo routeros routeros/script"},
+		"plans/render":            {ours: "plans plans/change plans/undo routeros routeros/script", theirs: "github.com/boombuler/barcode"},
 		"plans/discover":          {ours: "plans plans/audit plans/change plans/compile plans/diff plans/proof routeros routeros/firewall"},
 		"plans/apply":             {ours: "plans/change plans/undo routeros routeros/api", impure: true},
 		"plans/state":             {ours: "plans/change plans/remove routeros", theirs: "github.com/gofrs/flock", impure: true},

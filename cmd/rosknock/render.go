@@ -41,9 +41,11 @@ rsc: a script for /import that does what apply does, with its undo script beside
 a router (--router), for an export (--export), or for the table that --assume names. On any other
 router it stops and does nothing. undo-rsc is the undo script alone.
 
-shell, powershell: a script that plays the knock of a door, for sh or PowerShell. ssh-config: Host
-blocks with which ssh knocks by itself, through rosknock. knockd: the doors of a Linux machine with
-the same knocks, and the command line for its client.
+shell, powershell: a script that plays the knock of a door, for sh or PowerShell. cmd: a file for
+Windows that does it by a double click, with its PowerShell script beside it. knock-on-ports: a file
+that the Android app of that name imports; qr: a page from which a phone gets it, by a QR code or a
+link. ssh-config: Host blocks with which ssh knocks by itself, through rosknock. knockd: the doors of
+a Linux machine with the same knocks, and the command line for its client.
 
 mermaid, svg: a picture of the doors.
 
@@ -53,6 +55,8 @@ when it is valid.`,
 		Example: `  rosknock render branch.yaml --format rsc --export router.rsc --out branch.rsc
   rosknock render branch.yaml --format rsc --assume empty --out branch.rsc
   rosknock render branch.yaml --format shell --door admin --host 192.0.2.1 --out knock.sh
+  rosknock render branch.yaml --format cmd --door admin --host 192.0.2.1 --out knock.cmd
+  rosknock render branch.yaml --format qr --door admin --host 192.0.2.1 --out knock.html
   rosknock render branch.yaml --format ssh-config -i fleet.yaml --out ~/.ssh/branches
   rosknock render branch.yaml --format svg --out branch.svg`,
 		Args: atMost(1, "render takes one plan"),
@@ -71,6 +75,9 @@ when it is valid.`,
 			if err != nil {
 				return err
 			}
+			if format == render.CmdFile {
+				return writeFiles(e, textFile{o.out, string(format), render.Cmd()}, textFile{scriptOf(o.out), string(render.PowerShell), text})
+			}
 			return writeFiles(e, textFile{o.out, string(format), text})
 		}),
 	}
@@ -81,7 +88,7 @@ when it is valid.`,
 func (o *renderFlags) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "", "what to write, a `FORMAT`: "+strings.Join(formatNames(), ", "))
-	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; the undo of a script for a router goes beside it, FILE-undo.rsc")
+	f.StringVar(&o.out, "out", "", "write into a `FILE` that only you can read; the undo of a script for a router goes beside it, FILE-undo.rsc, and the script of a batch file, FILE.ps1")
 	f.StringVar(&o.door, "door", "", "`NAME` of the door; default: all, where the format has room for several")
 	f.StringVar(&o.host, "host", "", "`HOST` to knock at, in what a client gets; default: the router's")
 	f.StringVar(&o.identity, "identity", "", "the router's own `NAME`, on which rotating knocks depend; default: its name in the inventory")
@@ -114,6 +121,8 @@ func (o renderFlags) check(s settings, args []string) (render.Format, error) {
 		return "", usagef("--output %s: render writes what --format names: leave --output out, or choose json or jsonl", s.Output)
 	case format.Secret() && o.out == "" && !s.Reveal:
 		return "", usagef("--format %s holds the knock: write it into a file that only you can read with --out FILE, or show it with --reveal", format)
+	case format == render.CmdFile && (o.out != "" || !view.IsJSON(s.Output)) && !slices.Contains([]string{".cmd", ".bat"}, strings.ToLower(filepath.Ext(o.out))):
+		return "", usagef("--format cmd writes two files, the second beside the first: name that with --out FILE.cmd")
 	case !format.OfRouter() && (o.export != "" || s.typed["assume"] || len(o.operator) > 0):
 		return "", usagef("--export, --assume and --operator are for rsc and undo-rsc: %s is made from the plan alone", format)
 	case format.OfRouter() && (o.door != "" || o.host != ""):
@@ -230,6 +239,14 @@ func renderImport(ctx context.Context, e access, o renderFlags, format render.Fo
 		all = append(all, textFile{beside(o.out), string(render.UndoRSC), undo})
 	}
 	return writeFiles(e, all...)
+}
+
+// scriptOf is the name of the PowerShell script that a batch file runs; "" of none.
+func scriptOf(name string) string {
+	if name == "" {
+		return ""
+	}
+	return strings.TrimSuffix(name, filepath.Ext(name)) + ".ps1"
 }
 
 // beside is the name of the undo of a script.

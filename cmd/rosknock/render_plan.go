@@ -54,12 +54,20 @@ func renderPlan(ctx context.Context, e access, o renderFlags, format render.Form
 	switch format {
 	case render.KnockdConf:
 		return render.Knockd(clients)
-	case render.ShellText, render.PowerShell:
+	case render.QR, render.PhoneApp:
+		if clients[0].Host == "" {
+			return "", usagef("--format %s: name the router with --host, --router or --inventory: the app knocks at no other", format)
+		}
+		if format == render.QR {
+			return render.Page(clients)
+		}
+		return render.KnockOnPorts(clients)
+	case render.ShellText, render.PowerShell, render.CmdFile:
 		if len(clients) != 1 {
 			_, _, err := chooseDoor(j.plans, "")
 			return "", err
 		}
-		if format == render.PowerShell {
+		if format != render.ShellText {
 			return render.PowerShellScript(clients[0]), nil
 		}
 		return render.Shell(clients[0])

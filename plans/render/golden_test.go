@@ -56,6 +56,9 @@ func TestGolden(t *testing.T) {
 		"render.rsc": i.Script, "render-undo.rsc": i.UndoScript,
 		"render.sh":   func() (string, error) { return render.Shell(client) },
 		"render.ps1":  plain(render.PowerShellScript(client)),
+		"render.cmd":  plain(render.Cmd()),
+		"render.html": func() (string, error) { return render.Page([]render.Client{client}) },
+		"render.json": func() (string, error) { return render.KnockOnPorts([]render.Client{client}) },
 		"render.conf": func() (string, error) { return render.Knockd([]render.Client{client}) },
 		"render.ssh": func() (string, error) {
 			return render.SSH([]render.SSHHost{{Name: "r0001", Address: "192.0.2.1", User: "admin", Plan: small, File: "/plans/minimal.yaml", Door: small.Doors[0]}})

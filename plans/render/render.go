@@ -21,19 +21,22 @@ type Format string
 
 // The formats.
 const (
-	RSC        Format = "rsc"        // a script for /import that does what apply does
-	UndoRSC    Format = "undo-rsc"   // the script that undoes it
-	KnockdConf Format = "knockd"     // knockd.conf for a Linux machine with the same knock, and the line for its client
-	SSHConfig  Format = "ssh-config" // Host blocks whose ProxyCommand is rosknock
-	ShellText  Format = "shell"      // a script for sh that knocks
-	PowerShell Format = "powershell" // the same for PowerShell
-	MermaidDoc Format = "mermaid"    // a state diagram of doors
-	SVG        Format = "svg"        // the same as a picture
+	RSC        Format = "rsc"            // a script for /import that does what apply does
+	UndoRSC    Format = "undo-rsc"       // the script that undoes it
+	KnockdConf Format = "knockd"         // knockd.conf for a Linux machine with the same knock, and the line for its client
+	SSHConfig  Format = "ssh-config"     // Host blocks whose ProxyCommand is rosknock
+	ShellText  Format = "shell"          // a script for sh that knocks
+	PowerShell Format = "powershell"     // the same for PowerShell
+	CmdFile    Format = "cmd"            // a batch file that runs it by a double click, with it
+	QR         Format = "qr"             // a page with a QR code for a phone
+	PhoneApp   Format = "knock-on-ports" // a file for the client of that name on Android
+	MermaidDoc Format = "mermaid"        // a state diagram of doors
+	SVG        Format = "svg"            // the same as a picture
 )
 
 // Formats returns all formats.
 func Formats() []Format {
-	return []Format{RSC, UndoRSC, KnockdConf, SSHConfig, ShellText, PowerShell, MermaidDoc, SVG}
+	return []Format{RSC, UndoRSC, KnockdConf, SSHConfig, ShellText, PowerShell, CmdFile, QR, PhoneApp, MermaidDoc, SVG}
 }
 
 // Secret reports whether an artefact of the format always holds the knock. The others hold it only
