@@ -57,6 +57,12 @@ func (w ruleWriter) spared(d plans.Door) []routeros.Rule {
 	for i, list := range w.plan.Allow.InterfaceLists {
 		rules = append(rules, out(fmt.Sprintf("interfaces-%d", i+1), "in-interface-list", list))
 	}
+	for i, name := range w.plan.Allow.Interfaces {
+		rules = append(rules, out(fmt.Sprintf("interface-%d", i+1), "in-interface", name))
+	}
+	for i, list := range w.plan.Allow.AddressLists {
+		rules = append(rules, out(fmt.Sprintf("list-%d", i+1), "src-address-list", list))
+	}
 	return rules
 }
 
