@@ -163,6 +163,7 @@ func (e completer) flagValues(f *pflag.Flag) cobra.CompletionFunc {
 		"max-exposure": words(lint.Audiences()...),
 		"accept-risk":  riskNames,
 		"then":         serviceNames,
+		"opens":        serviceNames,
 		"format":       formats,
 		"source":       interfaces,
 		"router":       e.routersSeen,

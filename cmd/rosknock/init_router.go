@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/rosknock/rosknock/plans/change"
@@ -22,13 +23,13 @@ func (i *initRun) known(ctx context.Context) error {
 		return err
 	}
 	if i.export != "" {
-		return i.forExport(session)
+		return i.forExport(ctx, session)
 	}
 	return i.forRouter(ctx, session)
 }
 
 // forExport writes a plan for an export.
-func (i *initRun) forExport(session change.Management) error {
+func (i *initRun) forExport(ctx context.Context, session change.Management) error {
 	r, err := readExport(i.access, i.export)
 	if err != nil {
 		return err
@@ -38,7 +39,7 @@ func (i *initRun) forExport(session change.Management) error {
 		return invalid(err)
 	}
 	how := starter.Options{Session: session, Source: filepath.Base(i.export), RenewsByHTTP: starter.HintsAtRenewal(string(data))}
-	p, err := i.build(*r.Snapshot, how)
+	p, err := i.build(ctx, *r.Snapshot, how)
 	if err != nil {
 		return err
 	}
@@ -56,19 +57,18 @@ func (i *initRun) forRouter(ctx context.Context, session change.Management) erro
 		return usagef("init looks at one router at a time, and %d are named: each gets a plan of its own", len(targets))
 	}
 	r := targets[0]
-	var p starter.Plan
-	var failed error
-	survey := operate.Survey(i.name, func(s routeros.Snapshot, found change.Management) {
-		p, failed = i.build(s, starter.Options{Session: found, Source: r.Name})
-	})
+	var snapshot routeros.Snapshot
+	how := starter.Options{Source: r.Name}
+	survey := operate.Survey(i.name, func(s routeros.Snapshot, found change.Management) { snapshot, how.Session = s, found })
 	o := i.options()
 	o.Operators = session.Operators
 	read := operate.Look(ctx, i.desk(r), o, i.operated(r), false, survey)[0]
-	switch {
-	case read.Err != nil:
+	if read.Err != nil {
 		return fmt.Errorf("%s: %w", r.Name, read.Err)
-	case failed != nil:
-		return failed
+	}
+	p, err := i.build(ctx, snapshot, how)
+	if err != nil {
+		return err
 	}
 	one := inventory.Router{Name: r.Name, Address: r.target.Address, User: r.target.User, Transport: string(r.target.Transport), SSHJump: r.jump}
 	if target, _, err := i.access.known(r); err == nil {
@@ -89,13 +89,17 @@ func (i *initRun) way(r router) string {
 	return way
 }
 
-// build draws a knock that suits the router, and writes the plan.
-func (i *initRun) build(s routeros.Snapshot, how starter.Options) (starter.Plan, error) {
-	knock, err := i.draw(starter.Avoid(s))
+// build asks what the router does not tell, draws a knock that suits it, and writes the plan.
+func (i *initRun) build(ctx context.Context, s routeros.Snapshot, how starter.Options) (starter.Plan, error) {
+	services := starter.Services(s)
+	if err := i.ask(ctx, how.Session.Operators, services, services); err != nil {
+		return starter.Plan{}, err
+	}
+	knock, decoys, err := i.draw(starter.Avoid(s))
 	if err != nil {
 		return starter.Plan{}, err
 	}
-	how.Name, how.Knock = i.name, knock
+	how.Name, how.Knock, how.Decoys, how.Allow, how.Opens, how.For = i.name, knock, decoys, i.answers.allow, i.answers.opens, i.answers.lasting
 	return starter.For(s, how)
 }
 
@@ -103,7 +107,7 @@ func (i *initRun) build(s routeros.Snapshot, how starter.Options) (starter.Plan,
 func (i *initRun) finish(p starter.Plan, list []byte, target string) error {
 	allow := p.Plan.Allow
 	allows := len(allow.Addresses)+len(allow.InterfaceLists)+len(allow.Interfaces)+len(allow.AddressLists) > 0
-	tests := expect.StarterOf(filepath.Base(i.file), p.Opened, allows)
+	tests := expect.StarterFor(filepath.Base(i.file), slices.Concat(p.Opened, p.Closed), p.Opened, allows)
 	if err := i.write(p.Text, list, tests); err != nil {
 		return err
 	}

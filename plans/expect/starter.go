@@ -12,11 +12,16 @@ func Starter(plan string) []byte { return StarterOf(plan, []string{"ssh", "winbo
 // StarterOf is [Starter] for a plan whose door opens some services, and which allows somebody or
 // not.
 func StarterOf(plan string, services []string, allows bool) []byte {
-	reaches, text := "["+strings.Join(services, ", ")+"]", allowed
+	return StarterFor(plan, services, services, allows)
+}
+
+// StarterFor is [StarterOf] for a plan that shuts more services for strangers than its door opens.
+func StarterFor(plan string, shut, opened []string, allows bool) []byte {
+	reaches, text := "["+strings.Join(opened, ", ")+"]", allowed
 	if !allows {
 		text = "  # The plan allows nobody yet. Once it does:\n" + commented(allowed)
 	}
-	return fmt.Appendf(nil, starter, plan, reaches, reaches, strings.ReplaceAll(text, "SERVICES", reaches))
+	return fmt.Appendf(nil, starter, plan, "["+strings.Join(shut, ", ")+"]", reaches, strings.ReplaceAll(text, "SERVICES", reaches))
 }
 
 // commented puts lines behind a #.

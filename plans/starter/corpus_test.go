@@ -35,7 +35,7 @@ func TestCorpus(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, _ := rsc.Read(data).Snapshot(rsc.Options{})
-		p, err := starter.For(s, starter.Options{Name: "main", Knock: knock()})
+		p, err := starter.For(s, starter.Options{Name: "main", Knock: knock(), Decoys: decoys()})
 		if err != nil {
 			t.Errorf("%s: %v", filepath.Base(file), err)
 			continue

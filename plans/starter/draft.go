@@ -16,24 +16,27 @@ import (
 // draft is a plan that is being written.
 type draft struct {
 	Options
-	router   routeros.Snapshot
-	families []routeros.Family
-	services []service
-	allow    []allowed
-	rejected map[source]string // sources that are not let in, and why
-	aside    map[source]bool   // those of them that reach nothing today
-	disable  []string
-	inner    []string              // interfaces that lead to the operator's own network
-	outer    []string              // those by which strangers come in, of either family; nil where none is known
-	on       string                // the interface list on which the door has to open; "" for the usual ones
-	tried    []string              // those of which the proof says that it can't
-	refusals []change.RefusalError // that remain
+	router     routeros.Snapshot
+	families   []routeros.Family
+	services   []service
+	allow      []allowed
+	rejected   map[source]string // sources that are not let in, and why
+	aside      map[source]bool   // those of them that reach nothing today
+	disable    []string
+	inner      []string              // interfaces that lead to the operator's own network
+	outer      []string              // those by which strangers come in, of either family; nil where none is known
+	on         string                // the interface list on which the door has to open; "" for the usual ones
+	tried      []string              // those of which the proof says that it can't
+	refusals   []change.RefusalError // that remain
+	noTraps    []string              // what the door does without, and why
+	quarantine bool                  // of wrong knocks
 }
 
 // allowed is an entry of the allow-list of the draft.
 type allowed struct {
 	source
 	why  string   // found: the rule that lets it in today; "" of the router's own networks
+	said bool     // the operator named it
 	lost []string // what it reaches by that rule
 }
 
@@ -44,6 +47,8 @@ type service struct {
 	left string // why it is not gated; "" where it is
 	// closed is why the door does not open it, though it is gated; "" where it does.
 	closed string
+	// unwanted says that the operator did not choose it for the door.
+	unwanted bool
 }
 
 // source is an entry of the allow-list: the key under allow, and a value.
@@ -59,7 +64,7 @@ const (
 
 // begin is the first draft: it gates all that runs, and lets in the router's own networks.
 func begin(s routeros.Snapshot, o Options) *draft {
-	d := &draft{Options: o, router: s, rejected: map[source]string{}, aside: map[source]bool{}}
+	d := &draft{Options: o, router: s, quarantine: o.Decoys != nil, rejected: map[source]string{}, aside: map[source]bool{}}
 	for _, f := range routeros.Families() {
 		if s.HasMenu(f.Filter()) && (f == routeros.IPv4 || !s.IPv6Off) {
 			d.families = append(d.families, f)
@@ -77,13 +82,46 @@ func begin(s routeros.Snapshot, o Options) *draft {
 			d.disable = append(d.disable, row.Name)
 		case row.Name == "www":
 		default:
-			d.services = append(d.services, service{name: row.Name, port: row.Port})
+			one := service{name: row.Name, port: row.Port}
+			if one.unwanted = o.Opens != nil && !slices.Contains(o.Opens, row.Name); one.unwanted {
+				one.closed = "you left it out"
+			}
+			d.services = append(d.services, one)
 		}
 	}
 	d.inner = d.innerInterfaces()
 	d.findOuter()
 	d.allow = d.inside()
+	d.admitNamed()
 	return d
+}
+
+// admitNamed lets in the sources that the operator named.
+func (d *draft) admitNamed() {
+	for _, prefix := range d.Allow {
+		own := source{addresses, prefix.String()}
+		if prefix.IsSingleIP() {
+			own.value = prefix.Addr().String()
+		}
+		switch {
+		case d.allows(own):
+		case !slices.Contains(d.families, routeros.AddressRange{First: prefix.Addr()}.Family()):
+			d.rejected[own] = "this router filters no packets of its family"
+		default:
+			d.allow = append(d.allow, allowed{source: own, why: own.value + ": you named it", said: true})
+		}
+	}
+}
+
+// unwanted lists gated services that the operator left out of the door.
+func (d *draft) unwanted() []string {
+	var out []string
+	for _, s := range d.services {
+		if s.unwanted && s.left == "" {
+			out = append(out, s.name)
+		}
+	}
+	return out
 }
 
 // findOuter keeps by which interfaces strangers come in while nobody is allowed. What one family

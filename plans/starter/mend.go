@@ -21,6 +21,8 @@ func (d *draft) mend(t trial) bool {
 		return true
 	case d.admitOthers(t):
 		return true
+	case d.dropTraps(t):
+		return true
 	case t.broken(proof.DoorShut) && (d.closeForwarded(t) || d.openElsewhere()):
 		return true
 	}
@@ -129,6 +131,32 @@ func (d *draft) admitOthers(t trial) bool {
 			}
 		}
 		if d.leaveAll(t, l.services, fmt.Sprintf("%s reaches it by the rule %s, and no key of allow names exactly these sources; rules of the router shut it for strangers already", routeros.Visible(l.who, mostShown), by)) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropTraps leaves out the decoys, the quarantine of wrong knocks, or both, where the draft has fewer
+// refusals without.
+func (d *draft) dropTraps(t trial) bool {
+	if len(t.refusals) == 0 {
+		return false
+	}
+	for _, one := range []struct {
+		quarantine, decoys bool // that stay
+		without            string
+	}{{true, false, "decoys"}, {false, true, "quarantine of wrong knocks"}, {false, false, "quarantine and decoys"}} {
+		without := *d
+		if without.quarantine = d.quarantine && one.quarantine; !one.decoys {
+			without.Decoys = nil
+		}
+		if without.quarantine == d.quarantine && len(without.Decoys) == len(d.Decoys) {
+			continue // there is none to leave out
+		}
+		if less, err := without.try(); err == nil && len(less.refusals) < len(t.refusals) {
+			d.quarantine, d.Decoys = without.quarantine, without.Decoys
+			d.noTraps = append(d.noTraps, fmt.Sprintf("no %s: the plan would be refused (%s: %s)", one.without, t.refusals[0].Risk, t.refusals[0].What))
 			return true
 		}
 	}

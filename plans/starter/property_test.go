@@ -68,7 +68,7 @@ func TestNeverMore(t *testing.T) {
 		if rapid.Bool().Draw(t, "operator") {
 			session.Operators = []netip.Addr{netip.MustParseAddr(rapid.SampledFrom([]string{"203.0.113.50", "192.168.88.50"}).Draw(t, "from"))}
 		}
-		got, err := starter.For(s, starter.Options{Name: "main", Knock: knock(), Session: session})
+		got, err := starter.For(s, starter.Options{Name: "main", Knock: knock(), Decoys: decoys(), Session: session})
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}

@@ -17,6 +17,7 @@ package starter
 
 import (
 	"fmt"
+	"net/netip"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
@@ -28,6 +29,15 @@ type Options struct {
 	// Name is the plan's name, Knock the knock of its door.
 	Name  string
 	Knock []plans.Stage
+	// Decoys are traps of the door; with any, a wrong knock leads into quarantine, too. Where the router
+	// does not let that be proved, the plan goes without, and says why.
+	Decoys []plans.Stage
+	// Allow never have to knock: the operator named them.
+	Allow []netip.Prefix
+	// Opens are the services that the door opens, of those that run; nil are all.
+	Opens []string
+	// For is how long a knock lets in, as a plan writes it; "" is 8h.
+	For string
 	// Session is over which the router was read; of an export, its operators alone. They stay let in.
 	Session change.Management
 	// RenewsByHTTP says that something hints at a certificate that is renewed over port 80.
@@ -43,7 +53,8 @@ type Plan struct {
 	Plan plans.Plan
 	// Gated lists the services that it gates; none where nothing is left to shut. Opened are those
 	// that its door opens.
-	Gated, Opened []string
+	// Closed run and are gated, and the operator left them out of the door.
+	Gated, Opened, Closed []string
 	// Remarks say what was found and decided, a line each. They hold names of the router.
 	Remarks []string
 	// Refusals say why an apply would be refused, each with its remedy; none where the proof holds.
@@ -69,7 +80,16 @@ func For(s routeros.Snapshot, o Options) (Plan, error) {
 		}
 		if len(t.refusals) == 0 && len(t.wider) == 0 || tries == mostTries || !d.mend(t) {
 			d.refusals = d.refused(t)
-			return Plan{Text: d.text(), Plan: t.plan, Gated: d.gated(), Opened: d.opens(), Remarks: d.remarks(), Refusals: d.refusals, Tries: tries}, nil
+			return Plan{Text: d.text(), Plan: t.plan, Gated: d.gated(), Opened: d.opens(), Closed: d.unwanted(), Remarks: d.remarks(), Refusals: d.refusals, Tries: tries}, nil
 		}
 	}
+}
+
+// Services lists the services for management that run on a router, of those that a plan can gate.
+func Services(s routeros.Snapshot) []string {
+	var out []string
+	for _, one := range begin(s, Options{Name: "main"}).services {
+		out = append(out, one.name)
+	}
+	return out
 }

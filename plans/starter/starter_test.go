@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
 	"github.com/rosknock/rosknock/plans/starter"
 	"github.com/rosknock/rosknock/routeros"
@@ -25,7 +26,7 @@ func router(text string) routeros.Snapshot {
 
 func written(t *testing.T, text string, session change.Management) starter.Plan {
 	t.Helper()
-	p, err := starter.For(router(text), starter.Options{Name: "main", Knock: knock(), Session: session})
+	p, err := starter.For(router(text), starter.Options{Name: "main", Knock: knock(), Decoys: decoys(), Session: session})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,5 +108,56 @@ func TestComments(t *testing.T) {
 	}
 	if !strings.Contains(string(p.Text), `name: injected`) || !p.Holds() {
 		t.Errorf("%v:\n%s", p.Refusals, p.Text)
+	}
+}
+
+// decoys are traps of the door.
+func decoys() []plans.Stage {
+	return []plans.Stage{{Protocol: "tcp", Port: 26001}, {Protocol: "udp", Port: 26002}, {Protocol: "tcp", Port: 37250}}
+}
+
+// TestTraps: the door has a quarantine and decoys, and goes without where the router would make them
+// void, with the reason; the knock, the gate and everything else stay.
+func TestTraps(t *testing.T) {
+	inside := "add chain=input action=accept in-interface=bridge\n"
+	for _, c := range []struct {
+		name, rules string
+		quarantine  bool
+		decoys      int
+		says        string
+	}{
+		{"nothing in the way", inside, true, 3, ""},
+		{"rules drop what goes to a decoy", "add chain=input action=drop protocol=tcp dst-port=26001\nadd chain=input action=drop protocol=tcp dst-port=37250\nadd chain=input action=drop protocol=udp dst-port=26002\n" + inside, true, 0, "has no decoys: the plan would be refused"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := written(t, head+established+c.rules+"add chain=input action=drop\n", change.Management{})
+			door := p.Plan.Doors[0]
+			if !p.Holds() || door.Quarantines() != c.quarantine || len(door.Decoys) != c.decoys || len(p.Gated) != 4 || len(door.Knock) != len(knock()) {
+				t.Errorf("%v:\n%s", p.Refusals, p.Text)
+			}
+			if said := strings.Join(p.Remarks, "\n"); c.says == "" && strings.Contains(said, "decoy") || !strings.Contains(said, c.says) {
+				t.Errorf("it says %s", said)
+			}
+		})
+	}
+}
+
+// TestAnswers: who was named is allowed, also where they reach nothing today, and the door opens what
+// was chosen, for as long as was chosen; all that runs is gated all the same.
+func TestAnswers(t *testing.T) {
+	o := starter.Options{Name: "main", Knock: knock(), Decoys: decoys(), Opens: []string{"ssh"}, For: "2d",
+		Allow: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/48")}}
+	p, err := starter.For(router(head+established+"add chain=input action=accept in-interface=bridge\nadd chain=input action=drop\n"), o)
+	if err != nil || !p.Holds() {
+		t.Fatalf("%v, %v:\n%s", err, p.Refusals, p.Text)
+	}
+	door := p.Plan.Doors[0]
+	if fmt.Sprint(p.Plan.Allow) != "{[198.51.100.7 203.0.113.0/24] [] [bridge] []}" || fmt.Sprint(p.Opened, p.Closed, p.Gated) != "[ssh] [api winbox api-ssl] [ssh api winbox api-ssl]" || fmt.Sprint(door.Trusted.For) != "2d" {
+		t.Errorf("%v, %v, %v, %v, %s:\n%s", p.Plan.Allow, p.Opened, p.Closed, p.Gated, door.Trusted.For, p.Text)
+	}
+	for _, says := range []string{"# 198.51.100.7: you named it.", `# Left out: addresses: ["2001:db8::/48"]: this router filters no packets of its family.`, "# winbox is not among it: you left it out.", ", but for whom you named."} {
+		if !strings.Contains(strings.Join(strings.Fields(string(p.Text)), " "), strings.Join(strings.Fields(says), " ")) {
+			t.Errorf("the plan does not say %q:\n%s", says, p.Text)
+		}
 	}
 }

@@ -1,12 +1,14 @@
 package starter
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/routeros"
 )
 
@@ -76,7 +78,7 @@ func (d *draft) writeDoor(p *page) {
 	p.say("    ", "Packets to these ports, in this order. Nothing has to listen there.")
 	p.put("    knock: [%s]", strings.Join(stages, ", "))
 	p.put("    stage-timeout: 10s            # the most time between two knocks")
-	p.put("    trusted: {list: rosknock-%s-trusted, for: 8h}", d.Name)
+	p.put("    trusted: {list: rosknock-%s-trusted, for: %s}", d.Name, cmp.Or(d.For, "8h"))
 	p.say("    ", "What a trusted address may reach.")
 	for _, s := range d.services {
 		if s.closed != "" {
@@ -88,11 +90,15 @@ func (d *draft) writeDoor(p *page) {
 		p.say("    ", "Where the door has to open. Packets of strangers don't get as far as the door on the other interfaces.")
 		p.put("    on: %s", list([]string{d.on}))
 	}
+	p.WriteString(plans.Traps(d.quarantine, d.Decoys))
+	for _, why := range d.noTraps {
+		p.say("    ", "The door has "+routeros.Visible(why, mostRefusal)+".")
+	}
 }
 
 func (d *draft) writeAllow(p *page) {
 	p.put("")
-	p.say("", "Sources that never need to knock. Each of them reaches what is gated today, too: nobody reaches more by it. Keep at least one way in that needs no knock: lists with a time-out are empty after a reboot.")
+	p.say("", "Sources that never need to knock. Each of them reaches what is gated today, too: nobody reaches more by it"+d.butNamed()+". Keep at least one way in that needs no knock: lists with a time-out are empty after a reboot.")
 	head := "allow:"
 	if len(d.allow) == 0 {
 		head = "# allow:"
@@ -108,6 +114,14 @@ func (d *draft) writeAllow(p *page) {
 	if !slices.ContainsFunc(d.allow, func(a allowed) bool { return a.key == addresses }) {
 		p.put("  # addresses: [198.51.100.7, 2001:db8:77::/48]")
 	}
+}
+
+// butNamed is what the head of the allow-list adds where the operator named somebody.
+func (d *draft) butNamed() string {
+	if slices.ContainsFunc(d.allow, func(a allowed) bool { return a.said }) {
+		return ", but for whom you named"
+	}
+	return ""
 }
 
 // writeSources writes a key of the allow-list, with what is known of its values.
@@ -255,12 +269,20 @@ func (d *draft) remarks() []string {
 	for _, text := range d.leftOut() {
 		out = append(out, "does not gate "+text)
 	}
-	var whom []string
+	var whom, named []string
 	for _, a := range d.allow {
-		whom = append(whom, a.who())
+		if a.said {
+			named = append(named, a.who())
+		} else {
+			whom = append(whom, a.who())
+		}
 	}
 	say("lets in without a knock what reaches that today:", whom)
-	if whom == nil {
+	say("lets in without a knock, as you said:", named)
+	for _, why := range d.noTraps {
+		out = append(out, "has "+routeros.Visible(why, mostRefusal))
+	}
+	if whom == nil && named == nil {
 		out = append(out, "lets in nobody without a knock: add your own address or network under allow")
 	}
 	say("switches off", d.disable)

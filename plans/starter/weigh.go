@@ -32,13 +32,13 @@ func (d *draft) weigh(t *trial, table compile.Table, after routeros.Snapshot) {
 		}
 		fresh := w.space.Minus(w.space.Minus(is, was), w.excused())
 		for _, a := range d.allow {
-			if w.meets(fresh, w.from(a.source)) {
+			if !a.said && w.meets(fresh, w.from(a.source)) {
 				t.exceeds(a.source, service.name)
 			}
 		}
 	}
 	for _, a := range d.allow {
-		if w.anyone(a.source) {
+		if !a.said && w.anyone(a.source) {
 			t.excessOf(a.source).anyone = true
 		}
 	}
@@ -159,12 +159,18 @@ func (w *scales) strangers() space.Set {
 	return w.space.And(out, w.space.Sources(w.probe))
 }
 
-// excused are the packets that may come in anew: after a knock, and from the operators.
+// excused are the packets that may come in anew: after a knock, from the operators, and from whom
+// they named.
 func (w *scales) excused() space.Set {
 	var out space.Set
 	for _, door := range w.table.Doors {
 		for _, list := range door.LetIn() {
 			out = w.space.Or(out, w.space.Listed(w.end, list))
+		}
+	}
+	for _, a := range w.allow {
+		if a.said {
+			out = w.space.Or(out, w.from(a.source))
 		}
 	}
 	for _, a := range w.Session.Operators {
