@@ -89,21 +89,17 @@ const (
 
 // Router reports on one router.
 func Router(s routeros.Snapshot) Report {
+	return router(s, func(f routeros.Family) silence { return silent(s, f) })
+}
+
+// router reports on one router, without the families of which nothing is said.
+func router(s routeros.Snapshot, why func(routeros.Family) silence) Report {
 	r := Report{Breaks: map[routeros.Family]string{}}
 	for _, f := range routeros.Families() {
-		if !s.HasMenu(f.Filter()) {
-			continue
-		}
-		if f == routeros.IPv6 && s.IPv6Off {
-			r.Notes = append(r.Notes, "IPv6 is switched off on this router")
-			continue
-		}
-		if f == routeros.IPv6 && len(s.Rules[f.Filter()]) == 0 && !has6(s) && !s.Tells(f.Filter()) {
-			r.Notes = append(r.Notes, "nothing is known of IPv6: its rules and addresses are not shown")
-			continue
-		}
-		if f == routeros.IPv6 && len(s.Rules[f.Filter()]) == 0 && !has6(s) {
-			r.Notes = append(r.Notes, "no IPv6 rule and no IPv6 address: with an address, everything would be open to anyone over IPv6")
+		if reason := why(f); reason != "" {
+			if reason != noTable {
+				r.Notes = append(r.Notes, string(reason))
+			}
 			continue
 		}
 		a := newAuditor(s, f)
@@ -121,6 +117,34 @@ func Router(s routeros.Snapshot) Report {
 	}
 	r.Notes = append(r.Notes, unknown(s)...)
 	return r
+}
+
+// silence is why a report says nothing of a family; empty where it does.
+type silence string
+
+const (
+	noTable  silence = "no filter table"
+	off      silence = "IPv6 is switched off on this router"
+	untold   silence = "nothing is known of IPv6: its rules and addresses are not shown"
+	bare     silence = "no IPv6 rule and no IPv6 address: with an address, everything would be open to anyone over IPv6"
+	bareThen         = "the router has no IPv6 address: what is said of IPv6 is so as soon as it has one"
+)
+
+// silent says why nothing is said of a family of a router.
+func silent(s routeros.Snapshot, f routeros.Family) silence {
+	switch {
+	case !s.HasMenu(f.Filter()):
+		return noTable
+	case f != routeros.IPv6:
+		return ""
+	case s.IPv6Off:
+		return off
+	case len(s.Rules[f.Filter()]) > 0 || has6(s):
+		return ""
+	case !s.Tells(f.Filter()):
+		return untold
+	}
+	return bare
 }
 
 // unknown says what the text of an export leaves open.
