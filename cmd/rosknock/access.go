@@ -34,6 +34,8 @@ type memory struct {
 	mu   sync.Mutex              // of ways
 	ways map[string]*sshjump.Way // SSH hosts, by how they are written
 
+	plans map[string][]byte // the texts of the plan files that were read, by name
+
 	journal sync.Once
 	history *state.History
 

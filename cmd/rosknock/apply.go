@@ -57,7 +57,8 @@ Without a terminal to ask on, --yes is needed.`,
 			if err := how.check(e); err != nil {
 				return err
 			}
-			r := e.changes(changeRun{command: "apply", dryRun: how.dryRun, files: files})
+			how.named = files.page(e)
+			r := e.changes(changeRun{command: "apply", dryRun: how.dryRun, files: files, line: lineOf(c, args)})
 			var err error
 			if changes != "" {
 				err = applySaved(c.Context(), e, changes, how, r)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +23,7 @@ type changeFlags struct {
 	rollout rollout
 
 	resumable bool                    // a run over several routers has a name in the journal
+	named     bool                    // so has one over a single router: its page shows the name
 	run       string                  // that name
 	begun     time.Time               // when the run that is resumed began
 	finished  map[string]state.Record // what it has finished
@@ -68,16 +68,7 @@ func wayBack(e access, of *results, dryRun bool) {
 	if of.total < 2 || dryRun || !of.changed || e.Output != "text" {
 		return
 	}
-	words := []string{"rosknock undo"}
-	for _, target := range []struct {
-		flag   string
-		values []string
-	}{{"-i", e.inventories}, {"-l", e.limits}, {"-r", e.routers}} {
-		for _, v := range target.values {
-			words = append(words, target.flag, v)
-		}
-	}
-	e.remark("%s rolls it back\n", strings.Join(words, " "))
+	e.remark("rosknock undo%s%s rolls it back\n", e.selectingAll(), e.reaching())
 }
 
 // applyPlans carries out plans on the routers of the command line.

@@ -33,9 +33,9 @@ func (e access) operated(r router) operate.Router {
 // selecting are the flags that name a router alone.
 func (e access) selecting(r router) string {
 	if len(e.inventories) == 0 {
-		return "-r " + r.Name
+		return "-r " + shellWord(r.Name)
 	}
-	return "-i " + strings.Join(e.inventories, " -i ") + " -l " + r.Name
+	return strings.TrimPrefix(flagWords("-i", e.inventories...)+flagWords("-l", r.Name), " ")
 }
 
 // options are those of operations that change nothing.

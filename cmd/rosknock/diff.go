@@ -29,7 +29,7 @@ the check for drift.`,
   rosknock diff -i fleet.yaml -l 'branches,!lab' --exit-code`,
 		Args: atMost(1, "diff takes one plan"),
 		RunE: withSettings(e, func(c *cobra.Command, e access, args []string) error {
-			r := e.changes(changeRun{command: "diff", drift: code, files: files})
+			r := e.changes(changeRun{command: "diff", drift: code, files: files, line: lineOf(c, args)})
 			r.keeps = saveAs != ""
 			jobs, err := diffTargets(c.Context(), e, args, comparison{export: export, operator: operator, looks: true}, r)
 			if err != nil {

@@ -205,12 +205,12 @@ type job struct {
 // planned gives each router its plans: the one of the command line, or else those of the inventory,
 // with the variables filled in. It returns all mistakes of all plans at once, each once.
 func (e access) planned(ctx context.Context, routers []router, args []string) ([]job, error) {
-	return plannedWith(e.settings, routers, args, func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) })
+	return e.plannedWith(routers, args, func(plan plans.Plan, r router) (plans.Plan, error) { return e.resolved(ctx, plan, r) })
 }
 
 // plannedWith is planned with another way to look up what a plan refers to.
-func plannedWith(s settings, routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
-	p := planReader{resolve: resolve, named: len(args) > 0, inventories: s.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]form.Problems{}, affected: map[string][]string{}}
+func (e access) plannedWith(routers []router, args []string, resolve func(plans.Plan, router) (plans.Plan, error)) ([]job, error) {
+	p := planReader{resolve: resolve, named: len(args) > 0, inventories: e.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]form.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
 	for _, r := range routers {
@@ -237,11 +237,14 @@ func plannedWith(s settings, routers []router, args []string, resolve func(plans
 	if err := p.problems(); err != nil {
 		return nil, err
 	}
-	if len(bare) > 0 && len(s.inventories) == 0 {
+	if e.memory != nil {
+		e.memory.plans = p.texts
+	}
+	if len(bare) > 0 && len(e.inventories) == 0 {
 		return nil, usagef("no plan: name its file, or a fleet whose inventory names plans with -i FILE")
 	}
 	if len(bare) > 0 {
-		return nil, usagef("no plan for %s: name its file, or give them plans in %s", someOf(bare), strings.Join(s.inventories, ", "))
+		return nil, usagef("no plan for %s: name its file, or give them plans in %s", someOf(bare), strings.Join(e.inventories, ", "))
 	}
 	return out, nil
 }
@@ -410,10 +413,10 @@ func (p *planReader) problems() error {
 
 // begin opens a run of changes over a fleet in the journal and gives it a name. Where one is
 // resumed, it finds when that run began, and what it has finished. A change of one router of the
-// command line is no run.
+// command line is a run only where it has a page, which names it.
 func (e access) begin(how *changeFlags, routers int) error {
 	resume := how.rollout.resume
-	if resume == "" && len(e.inventories) == 0 && routers < 2 {
+	if resume == "" && len(e.inventories) == 0 && routers < 2 && !how.named {
 		return nil
 	}
 	dir, err := e.State()

@@ -34,7 +34,7 @@ func calls(ctx context.Context, e access, o knockOptions, args []string) ([]call
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := plannedWith(e.settings, routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
+	jobs, err := e.plannedWith(routers, args[:min(1, len(args))], func(p plans.Plan, r router) (plans.Plan, error) { return e.foundWeak(ctx, p, r) })
 	if err != nil {
 		return nil, err
 	}

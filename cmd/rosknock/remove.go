@@ -63,7 +63,8 @@ rosknock undo brings the plan back, but not who was trusted. A second run change
 			if err := what.read(c, services); err != nil {
 				return err
 			}
-			r := e.changes(changeRun{command: state.Removal, dryRun: how.dryRun, files: files})
+			how.named = files.page(e)
+			r := e.changes(changeRun{command: state.Removal, dryRun: how.dryRun, files: files, line: lineOf(c, args)})
 			if err := removePlans(c.Context(), e, args, what, how, r); err != nil {
 				return err
 			}
@@ -108,7 +109,7 @@ func removePlans(ctx context.Context, e access, args []string, what removeFlags,
 		for _, r := range routers {
 			jobs = append(jobs, job{r, []plans.Plan{{Name: what.name}}})
 		}
-	} else if jobs, err = plannedWith(e.settings, routers, args, func(p plans.Plan, _ router) (plans.Plan, error) { return p, nil }); err != nil {
+	} else if jobs, err = e.plannedWith(routers, args, func(p plans.Plan, _ router) (plans.Plan, error) { return p, nil }); err != nil {
 		return err
 	}
 	all := make([]task, len(jobs))

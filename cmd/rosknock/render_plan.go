@@ -22,7 +22,7 @@ func renderPlan(ctx context.Context, e access, o renderFlags, format render.Form
 		}
 	}
 	resolve := format.Secret() || e.Reveal && format != render.SSHConfig
-	jobs, err := plannedWith(e.settings, routers, args, func(p plans.Plan, r router) (plans.Plan, error) {
+	jobs, err := e.plannedWith(routers, args, func(p plans.Plan, r router) (plans.Plan, error) {
 		if !resolve {
 			return p, nil
 		}

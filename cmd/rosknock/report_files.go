@@ -39,7 +39,7 @@ func (a reportFiles) flows(e access, run changeRun, r *results, began time.Time)
 		return err
 	}
 	err := errors.Join(
-		add("report", a.report, func(sink view.Sink) (flow, error) { return e.page(sink, run.command, began) }),
+		add("report", a.report, func(sink view.Sink) (flow, error) { return e.page(sink, run, r, began) }),
 		add("junit", a.junit, func(sink view.Sink) (flow, error) { return view.JUnitOf(sink, run.command, run.drift), nil }),
 		add("metrics", a.metrics, func(sink view.Sink) (flow, error) {
 			return view.MetricsOf(sink, run.command, began, func() time.Duration { return e.now().Sub(began) }), nil
@@ -95,20 +95,24 @@ func replaceFile(name string, text []byte, mode fs.FileMode) error {
 }
 
 // whoReaches looks at who reaches a router before the change and after it; in a diff, after the
-// change as it would be.
-func whoReaches(r operate.Result) *view.Reachable {
+// change as it would be. It is nil where the router was not read.
+func whoReaches(r operate.Result) *audit.Comparison {
 	if r.Snapshot == nil {
 		return nil
 	}
-	before := audit.Router(*r.Snapshot)
-	after := before
+	after := r.Snapshot
 	switch {
 	case r.Applied != nil && r.Applied.After != nil:
-		after = audit.Router(*r.Applied.After)
+		after = r.Applied.After
 	case r.Applied == nil && r.Changes != nil && r.Changes.Changed():
 		if then, err := change.Rehearse(*r.Snapshot, *r.Changes, len(r.Changes.Steps)); err == nil { // else the proof says so
-			after = audit.Router(then)
+			after = &then
 		}
 	}
-	return &view.Reachable{Before: before, After: after}
+	if after == r.Snapshot {
+		same := audit.Router(*after)
+		return &audit.Comparison{Before: same, After: same}
+	}
+	c := audit.Compare(*r.Snapshot, *after)
+	return &c
 }

@@ -32,6 +32,7 @@ type results struct {
 	// keeps says that all routers are needed until the end.
 	keeps bool
 
+	run    string // its name in the journal
 	flows  []flow
 	broken error
 	spools []*spool
@@ -223,6 +224,7 @@ type changeRun struct {
 	dryRun  bool
 	drift   bool // is a failure of a test case
 	files   reportFiles
+	line    commandLine
 }
 
 // changes are the results of a run of changes, on standard output and in the files that were asked
@@ -244,7 +246,7 @@ func (e access) changes(run changeRun) *results {
 func (e access) changesOut(run changeRun, r *results, began time.Time, routers int) (flow, error) {
 	sink := e.sink(r)
 	if e.Output == "html" {
-		return e.page(sink, run.command, began)
+		return e.page(sink, run, r, began)
 	}
 	how := view.Telling{Routers: routers, Verbose: e.Verbose, LeftOut: func(n int) {
 		e.remark("rosknock: %d routers are too many to show all of them here: -v shows each, and --report FILE.html\n", n)
@@ -259,13 +261,6 @@ func (e access) changesOut(run changeRun, r *results, began time.Time, routers i
 		how.Reads = "the plan wants it"
 	}
 	return view.ChangesOf(sink, run.command, how), nil
-}
-
-// page is the report of a run.
-func (e env) page(sink view.Sink, command string, began time.Time) (flow, error) {
-	return view.ReportOf(sink, command, whoReaches, func(plans []string) view.Run {
-		return e.ran(command, began, plans)
-	})
 }
 
 // ran is what a page says of a run that ends now.

@@ -39,7 +39,7 @@ a door, or the right one does not, the router is rolled back to the old knocks.`
 			if err := how.check(e); err != nil {
 				return err
 			}
-			r := e.changes(changeRun{command: how.command, files: files})
+			r := e.changes(changeRun{command: how.command, dryRun: how.dryRun, files: files, line: lineOf(c, args)})
 			if err := applyPlans(c.Context(), e, args, how, r); err != nil {
 				return err
 			}

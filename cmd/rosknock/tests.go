@@ -118,7 +118,7 @@ func (t *testRun) jobs(ctx context.Context, export string) ([]job, error) {
 		if err != nil {
 			return nil, err
 		}
-		return plannedWith(t.settings, routers, named, resolve)
+		return t.plannedWith(routers, named, resolve)
 	}
 	p, err := readPlan(t.settings, named[0])
 	if err == nil && t.cases.NeedsPlan() {

@@ -50,7 +50,8 @@ another way after the run began is refused: name the change, or leave --resume o
 			for i, r := range routers {
 				all[i] = task{r, []operate.Operation{op}}
 			}
-			to := e.changes(changeRun{command: undoing, dryRun: how.dryRun, files: files})
+			how.named = files.page(e)
+			to := e.changes(changeRun{command: undoing, dryRun: how.dryRun, files: files, line: lineOf(c, args)})
 			if err := carryOut(c.Context(), e, all, how, to); err != nil {
 				return err
 			}

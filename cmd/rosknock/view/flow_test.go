@@ -20,6 +20,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/lint"
 	"github.com/rosknock/rosknock/plans/operate"
 	"github.com/rosknock/rosknock/routeros"
@@ -112,7 +113,7 @@ func TestFlowOrder(t *testing.T) {
 		return view.JUnitOf(sinkTo(w, format, view.Style{Width: 80}), "diff", true)
 	}
 	kinds["report"] = func(w io.Writer, format string, _ int) *view.Flow[operate.Result] {
-		f, err := view.ReportOf(sinkTo(w, format, view.Style{Width: 80}), "diff", func(operate.Result) *view.Reachable { return nil }, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
+		f, err := view.ReportOf(sinkTo(w, format, view.Style{Width: 80}), view.Reporting{Would: true, Reach: func(operate.Result) *audit.Comparison { return nil }}, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosknock/rosknock/cmd/rosknock/view"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/audit"
 	"github.com/rosknock/rosknock/plans/change"
 	run "github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/operate"
@@ -189,7 +190,7 @@ func TestGroupsMarkdown(t *testing.T) {
 // and the page stays small.
 func TestThousandOnPage(t *testing.T) {
 	text := written(t, "text", view.Style{Width: 80}, func(sink view.Sink) *view.Flow[operate.Result] {
-		f, err := view.ReportOf(sink, "diff", func(operate.Result) *view.Reachable { return nil }, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
+		f, err := view.ReportOf(sink, view.Reporting{Would: true, Reach: func(operate.Result) *audit.Comparison { return nil }}, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -139,11 +139,20 @@ func fateText(f firewall.Disposition) string {
 
 // traceWords are the words with which trace shows the same packet.
 func (s Style) traceWords(e proof.Packet) string {
-	words := e.Packet.Words()
-	if e.Secret && !s.Reveal {
-		words = append(words[:2:2], masked)
+	return strings.Join(s.trace(e, func(word string) string { return word }), " ")
+}
+
+// trace are the words of a command line of trace; packet makes those of the packet itself fit for a
+// shell, which people hardly need to, as there are only numbers and signs in them.
+func (s Style) trace(e proof.Packet, packet func(string) string) []string {
+	words := []string{"trace"}
+	for _, word := range e.Packet.Words() {
+		words = append(words, packet(word))
 	}
-	words = append(words, "--in", e.Packet.InInterface)
+	if e.Secret && !s.Reveal {
+		words = append(words[:3:3], masked)
+	}
+	words = append(words, "--in", ShellWord(e.Packet.InInterface))
 	if e.Packet.State != firewall.New {
 		words = append(words, "--state", e.Packet.State.String())
 	}
@@ -154,9 +163,9 @@ func (s Style) traceWords(e proof.Packet) string {
 		words = append(words, "--size", strconv.Itoa(e.Packet.Size))
 	}
 	for _, list := range e.Lists {
-		words = append(words, "--list", list)
+		words = append(words, "--list", ShellWord(list))
 	}
-	return "trace " + strings.Join(words, " ")
+	return words
 }
 
 func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {

@@ -21,28 +21,37 @@ type Run struct {
 	Plans   []string
 	Actor   string
 	Tool    string
-	Made    time.Time
+	Made    time.Time // when it began
 	Took    time.Duration
+	ID      string // its name in the journal
+	Sources []page.Source
+	Facts   []page.Fact
+	Undo    []page.Try
 }
 
-// Reachable is who reaches a router before the change and after it.
-type Reachable struct{ Before, After audit.Report }
+// Reporting is how the page of a run tells of its routers.
+type Reporting struct {
+	// Would says that nothing is changed: the page says what would be.
+	Would bool
+	// Reach says who reaches a router before the change and after it; nil where that is not known.
+	Reach   func(operate.Result) *audit.Comparison
+	Replays Replays
+}
 
-// ReportOf takes the routers of a run for one HTML page. reach says who reaches a router, and run,
-// at the end, what the page says of the run as a whole.
-func ReportOf(sink Sink, command string, reach func(operate.Result) *Reachable, run func(plans []string) Run) (*Flow[operate.Result], error) {
+// ReportOf takes the routers of a run for one HTML page. run, at the end, is what the page says of
+// the run as a whole.
+func ReportOf(sink Sink, how Reporting, run func(plans []string) Run) (*Flow[operate.Result], error) {
 	l, err := page.NewLayout()
 	sink.Color = false
 	sink.Format = "html"
-	return newFlow(sink, kind[operate.Result]{text: pageText{Style: sink.Style, layout: l, command: command, reach: reach, run: run}}), err
+	return newFlow(sink, kind[operate.Result]{text: pageText{Style: sink.Style, Reporting: how, layout: l, run: run}}), err
 }
 
 type pageText struct {
 	Style
-	layout  page.Layout
-	command string
-	reach   func(operate.Result) *Reachable
-	run     func(plans []string) Run
+	Reporting
+	layout page.Layout
+	run    func(plans []string) Run
 }
 
 // pageLine is what the page shows of a router.
@@ -58,7 +67,7 @@ func (p pageText) piece(at int, results []operate.Result) ([]byte, error) {
 		if i > 0 {
 			id += fmt.Sprintf("-%d", i+1)
 		}
-		section, err := p.layout.Section(id, p.command, p.routerOnPage(r, p.reach(r)))
+		section, err := p.layout.Section(id, p.Would, p.routerOnPage(r))
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +87,7 @@ func (p pageText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
 		run := p.run(plans)
 		return p.layout.Write(w, page.Page{
 			Title: strings.TrimSpace(run.Command + " of " + strings.Join(run.Plans, ", ")), Command: run.Command, Plans: run.Plans, Actor: run.Actor, Tool: run.Tool,
-			Made: run.Made, Took: run.Took,
+			Made: run.Made, Took: run.Took, Would: p.Would, Run: run.ID, Sources: run.Sources, Facts: run.Facts, Undo: run.Undo,
 		}, func(yield func(page.Section) bool) {
 			for l := range all {
 				if !yield(l.Section) {
@@ -90,20 +99,22 @@ func (p pageText) write(w io.Writer, pieces iter.Seq[[]byte]) error {
 }
 
 // routerOnPage is a router, and what it is with the names that it shares with others.
-func (s Style) routerOnPage(r operate.Result, reach *Reachable) page.Router {
-	out := s.onPage(r, reach)
-	n := newNamer(r)
-	s.names = n
-	shared := s.onPage(n.common(r), reach)
+func (p pageText) routerOnPage(r operate.Result) page.Router {
+	reach := p.Reach(r)
+	out := p.onPage(r, reach)
+	out.Tries = p.Replays.of(r, p.Style)
+	p.names = newNamer(r)
+	shared := p.onPage(p.names.common(r), reach)
 	out.Shared = &shared
 	return out
 }
 
-func (s Style) onPage(r operate.Result, reach *Reachable) page.Router {
+func (p pageText) onPage(r operate.Result, reach *audit.Comparison) page.Router {
 	out := page.Router{
 		Name: r.Name, Address: r.Address, Identity: r.Identity(), Version: r.Version(), Groups: r.Groups, Tags: r.Tags,
-		Outcome: string(r.Became()), Took: r.Took, Proof: s.verdict(r), Reach: reachRows(reach),
+		Outcome: string(p.outcomeOnPage(r)), Took: r.Took, Proof: p.verdict(r),
 	}
+	reachOnPage(reach, &out)
 	if r.Snapshot != nil {
 		out.Board = r.Snapshot.Board
 	}
@@ -127,9 +138,17 @@ func (s Style) onPage(r operate.Result, reach *Reachable) page.Router {
 	}
 	out.Notes = append(out.Notes, r.Changes.Notes...)
 	for i, step := range r.Changes.Steps {
-		out.Steps = append(out.Steps, s.stepOnPage(r, i, step))
+		out.Steps = append(out.Steps, p.stepOnPage(r, i, step))
 	}
 	return out
+}
+
+// outcomeOnPage is what became of a router, or would: a dry run skips what it would change.
+func (p pageText) outcomeOnPage(r operate.Result) apply.Outcome {
+	if p.Would && r.Outcome == apply.Skipped && r.Err == nil && r.Changes != nil && r.Note == "" {
+		return operate.WouldBe(r.Changes.Changed())
+	}
+	return r.Became()
 }
 
 func (s Style) stepOnPage(r operate.Result, i int, step change.Step) page.Step {
@@ -168,30 +187,6 @@ func (s Style) verdict(r operate.Result) *page.Proof {
 		writeFailure(&b, f, wide)
 		lines := append([]string{f.What}, strings.Split(strings.TrimSpace(b.String()), "\n")...)
 		out.Failures = append(out.Failures, lines)
-	}
-	return out
-}
-
-// reachRows puts before and after side by side.
-func reachRows(reach *Reachable) []page.Reach {
-	if reach == nil {
-		return nil
-	}
-	var out []page.Reach
-	at := map[string]int{}
-	what := func(r audit.Reach) string {
-		return r.Name + " " + portText(r) + " " + familyText(r)
-	}
-	for _, r := range reach.Before.Reach {
-		at[what(r)] = len(out)
-		out = append(out, page.Reach{What: what(r), Before: reachedBy(r), After: "moved elsewhere, or gone"})
-	}
-	for _, r := range reach.After.Reach {
-		if i, known := at[what(r)]; known {
-			out[i].After = reachedBy(r)
-			continue
-		}
-		out = append(out, page.Reach{What: what(r), Before: "not there", After: reachedBy(r)})
 	}
 	return out
 }

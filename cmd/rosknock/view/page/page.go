@@ -24,12 +24,23 @@ import (
 type Page struct {
 	Title   string   // such as "diff of branch"
 	Command string   // diff or apply or undo
-	Plans   []string // name and digest of each plan
+	Plans   []string // the names of the plans
 	Actor   string   // who ran it: user@host
 	Tool    string   // such as "rosknock v1.2.3"
 	Made    time.Time
 	Took    time.Duration
+	Would   bool     // nothing was changed: the page says what would be
+	Run     string   // the name of the run in the journal
+	Sources []Source // the files that the run read
+	Facts   []Fact   // how the run went, such as its window and its waves
+	Undo    []Try    // how all of it is rolled back
 }
+
+// Fact is something that the page says of a run, in a few words.
+type Fact struct{ Name, Value string }
+
+// Try is a command line for people to copy, and what it does.
+type Try struct{ About, Command string }
 
 // Router is what the report says about one router.
 type Router struct {
@@ -42,8 +53,14 @@ type Router struct {
 	Proof                                   *Proof // nil when there is none
 	Reach                                   []Reach
 	Findings                                []Finding
-	Change, Protection                      string
-	Took                                    time.Duration
+	// Same is how many others that are on are reached by the same sources before and after.
+	Same int
+	// Means is what differs in words that routers share.
+	Means              []Reach
+	Change, Protection string
+	Took               time.Duration
+	// Tries are command lines about this router: how it is rolled back, how a refusal is looked at again.
+	Tries []Try
 	// Shared is the router with names for its rows and addresses that other routers share: routers with
 	// equal steps, proof, reach, findings and notes have these on the page once. Nil has them in full.
 	Shared *Router
@@ -75,7 +92,8 @@ type Proof struct {
 // Reach is who reaches a service before the change set and after it.
 type Reach struct {
 	What          string // such as "ssh tcp/22"
-	Before, After string // such as "everybody", "after a knock: admin", "nobody"
+	Family        string // where What does not say it
+	Before, After string // such as "anyone", "trusted after a knock", "nobody"
 }
 
 // Finding is what lint says about a plan or a router.
@@ -109,10 +127,10 @@ func NewLayout() (Layout, error) {
 	return Layout{t}, err
 }
 
-// Section makes the part of a page that is about one router. id names it within the page, and
-// command is the page's.
-func (l Layout) Section(id, command string, r Router) (Section, error) {
-	s := newSection(id, visibleRouter(r), line(command))
+// Section makes the part of a page that is about one router. id names it within the page, and would
+// is the page's.
+func (l Layout) Section(id string, would bool, r Router) (Section, error) {
+	s := newSection(id, visibleRouter(r), would)
 	var b bytes.Buffer
 	out := Section{facts: s.Facts}
 	err := l.template.ExecuteTemplate(&b, "section", s)
@@ -124,7 +142,7 @@ func (l Layout) Section(id, command string, r Router) (Section, error) {
 	err = l.template.ExecuteTemplate(&b, "outer", s)
 	out.Brief = b.String()
 	b.Reset()
-	err = errors.Join(err, l.template.ExecuteTemplate(&b, "inner", newSection(id, visibleRouter(*r.Shared), line(command))))
+	err = errors.Join(err, l.template.ExecuteTemplate(&b, "inner", newSection(id, visibleRouter(*r.Shared), would)))
 	out.Shared = strings.TrimSpace(b.String())
 	return out, err
 }
@@ -143,7 +161,7 @@ func (l Layout) Write(w io.Writer, p Page, sections iter.Seq[Section]) error {
 	if err := l.template.ExecuteTemplate(buffered, "list", r); err != nil {
 		return err
 	}
-	for s := range sections {
+	for s := range r.inOrder(sections) {
 		if err := l.section(buffered, r.sets, s); err != nil {
 			return err
 		}

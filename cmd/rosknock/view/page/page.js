@@ -2,7 +2,6 @@ function start() {
   const byId = (id) => document.getElementById(id);
   const [all, form, query, mark, sort, changes, count] = ['all', 'filter', 'q', 'mark', 'sort', 'changes', 'count'].map(byId);
   const buttons = [...form.querySelectorAll('[aria-pressed]')];
-  const rank = new Map(buttons.map((b, i) => [b.dataset.outcome, i]));
   const routers = [...all.children].map((element, place) => ({
     element, place,
     name: element.querySelector('h3').textContent,
@@ -15,7 +14,7 @@ function start() {
   const orders = {
     '': (a, b) => a.place - b.place,
     name: (a, b) => compare(a.name, b.name) || a.place - b.place,
-    outcome: (a, b) => rank.get(a.outcome) - rank.get(b.outcome) || a.place - b.place,
+    inventory: (a, b) => compare(a.element.id, b.element.id),
   };
   let order = '', at = '', shown = routers, timer = 0;
 

@@ -44,19 +44,25 @@ func small() document {
 		broken[i].Done = nil
 	}
 	return document{Page: page.Page{
-		Title: "apply of branch", Command: "apply", Plans: []string{"branch sha256:3f9a21c0"}, Actor: "noc@bastion", Tool: "rosknock v1.2.3",
+		Title: "apply of branch", Command: "apply", Plans: []string{"branch"}, Actor: "noc@bastion", Tool: "rosknock v1.2.3",
 		Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Took: 12345 * time.Millisecond,
+		Run: "run-20260314-150926-3fa9", Sources: []page.Source{{What: "Plan", Name: "branch.yaml", Digest: "keyed:3f9a21c0d5e6f708192a3b4c5d6e7f80"}, {What: "Inventory", Name: "fleet.yaml", Digest: "keyed:0011223344556677889900aabbccddee"}},
+		Facts: []page.Fact{{Name: "Limit", Value: "branches, !lab"}, {Name: "Window", Value: "Sat 02:00-04:00 Europe/Berlin"}, {Name: "Waves", Value: "1,10%,100%"}, {Name: "Accepted risks", Value: "lose-session"}},
+		Undo:  []page.Try{{About: "roll back the last change of each of these routers", Command: "rosknock undo -i fleet.yaml -l 'branches,!lab'"}},
 	},
 		Routers: []page.Router{
 			{Name: "core-1", Address: "192.0.2.1:8729", Identity: "gw-core-1", Version: "7.20.1", Board: "RB5009UG+S+", Groups: []string{"core", "berlin"}, Tags: []string{"vip"},
 				Outcome: "changed", Notes: []string{"the router has no /ipv6/firewall/filter: ipv6 is skipped"}, Steps: tried,
-				Proof:    &page.Proof{Holds: true, States: 7, Text: []string{"all 7 states, over 10^14 classes of packets", "door admin opens over ipv4 with 3 packets and not with fewer"}, Accepted: []string{"lockout: the operator's address is not in the allow-list"}},
-				Reach:    []page.Reach{{What: "ssh tcp/22", Before: "everybody", After: "after a knock: admin"}, {What: "winbox tcp/8291", Before: "everybody", After: "nobody"}, {What: "ipsec udp/500", Before: "everybody", After: "everybody"}},
+				Proof: &page.Proof{Holds: true, States: 7, Text: []string{"all 7 states, over 10^14 classes of packets", "door admin opens over ipv4 with 3 packets and not with fewer"}, Accepted: []string{"lockout: the operator's address is not in the allow-list"}},
+				Reach: []page.Reach{{What: "ssh tcp/22 → tcp/2222 IPv4", Before: "anyone (ether1)", After: "trusted after a knock"}, {What: "winbox tcp/8291 IPv4", Before: "anyone (ether1)", After: "nobody"}}, Same: 12,
+				Means:    []page.Reach{{What: "ssh tcp/22 → tcp/2222", Family: "IPv4", Before: "anyone", After: "trusted after a knock"}, {What: "winbox tcp/8291", Family: "IPv4 and IPv6", Before: "anyone", After: "nobody"}},
+				Tries:    []page.Try{{About: "rolls it back", Command: "rosknock undo 20260314-150926-core-1 -i fleet.yaml -l core-1"}},
 				Findings: []page.Finding{{ID: "L12", Severity: "warning", Text: "the stage timeout of one minute is long", Remedy: "shorten it to 10s"}}, Change: "20260314-150926-core-1", Protection: "safe mode", Took: 2100 * time.Millisecond},
 			{Name: "branch-2", Address: "192.0.2.2:8729", Identity: "gw-branch-2", Version: "7.20.1", Groups: []string{"branch"}, Outcome: "reverted", Error: "step 3: no such item (4)\nwhat was done is rolled back", Steps: broken,
 				Proof: &page.Proof{Holds: true, States: 1}, Protection: "dead-man in the scheduler"},
 			{Name: "branch-3", Address: "192.0.2.3:8729", Identity: "gw-branch-3", Version: "6.49.18", Groups: []string{"branch"}, Tags: []string{"old"}, Outcome: "refused", Steps: steps[:2],
-				Proof: &page.Proof{States: 3, Failures: [][]string{{"after step 1, the operator is locked out", "packet 1: trace tcp 198.51.100.7 22 --in ether1", "before: accept by rule 3", "then: drop by rule 9"}}}},
+				Proof: &page.Proof{States: 3, Failures: [][]string{{"after step 1, the operator is locked out", "packet 1: trace tcp 198.51.100.7 :22 --in ether1", "before: accept by rule 3", "then: drop by rule 9"}}},
+				Means: []page.Reach{{What: "telnet tcp/23", Before: "anyone", After: "off"}}, Tries: []page.Try{{About: "proves it again, with the ports of branch.yaml", Command: "rosknock prove branch.yaml -i fleet.yaml -l branch-3"}}},
 			{Name: "branch-4", Address: "192.0.2.4:8729", Outcome: "failed", Error: "192.0.2.4:8729: connection refused: enable the service api-ssl on the router"},
 			{Name: "branch-10", Address: "192.0.2.10:8729", Identity: "gw-branch-10", Version: "7.20.1", Groups: []string{"branch"}, Outcome: "unchanged"},
 			{Name: "spare", Address: "192.0.2.9:8729", Tags: []string{"old"}, Outcome: "skipped"},
@@ -66,7 +72,7 @@ func small() document {
 
 // fleet is a page of many routers with many steps each.
 func fleet(routers, steps int) document {
-	p := document{Page: page.Page{Title: "diff of a fleet", Command: "diff", Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Tool: "rosknock v1.2.3"}}
+	p := document{Page: page.Page{Title: "diff of a fleet", Command: "diff", Would: true, Made: time.Date(2026, 3, 14, 15, 9, 26, 0, time.UTC), Tool: "rosknock v1.2.3"}}
 	for i := range routers {
 		r := page.Router{Name: fmt.Sprintf("branch-%d", i+1), Address: fmt.Sprintf("192.0.2.%d:8729", i%250), Identity: fmt.Sprintf("gw-%d", i+1), Version: "7.20.1", Outcome: "changed",
 			Groups: []string{fmt.Sprintf("region-%d", i%9)}, Proof: &page.Proof{Holds: true, States: steps + 1, Text: []string{"all states, over 10^14 classes of packets"}}}
@@ -80,6 +86,7 @@ func fleet(routers, steps int) document {
 		}
 		for _, what := range []string{"ssh tcp/22", "winbox tcp/8291", "api-ssl tcp/8729"} {
 			r.Reach = append(r.Reach, page.Reach{What: what, Before: "everybody", After: "after a knock: admin"})
+			r.Means = append(r.Means, page.Reach{What: what, Before: "everybody", After: "after a knock: admin"})
 		}
 		p.Routers = append(p.Routers, r)
 	}
@@ -99,7 +106,8 @@ func hostileTexts() []string {
 func hostile() document {
 	p := small()
 	for _, t := range hostileTexts() {
-		p.Title, p.Command, p.Actor, p.Tool, p.Plans = t, t, t, t, append(p.Plans, t)
+		p.Title, p.Command, p.Actor, p.Tool, p.Plans, p.Run = t, t, t, t, append(p.Plans, t), t
+		p.Sources, p.Facts, p.Undo = append(p.Sources, page.Source{What: t, Name: t, Digest: t}), append(p.Facts, page.Fact{Name: t, Value: t}), append(p.Undo, page.Try{About: t, Command: t})
 		p.Routers = append(p.Routers, everywhere(func() string { return t }))
 	}
 	return p
@@ -114,7 +122,9 @@ func everywhere(text func() string) page.Router {
 		Steps: []page.Step{{Op: text(), Menu: text(), Slot: text(), ID: text(), Before: text(), Why: text(), Error: text(), Done: &no,
 			Attributes: []page.Attribute{{Name: text(), Value: text(), Was: text(), HadWas: true}, {Name: text(), Value: text()}}}},
 		Proof:    &page.Proof{Text: all(), Accepted: all(), Failures: [][]string{all(), all()}, States: 2},
-		Reach:    []page.Reach{{What: text(), Before: text(), After: text()}},
+		Reach:    []page.Reach{{What: text(), Family: text(), Before: text(), After: text()}},
+		Means:    []page.Reach{{What: text(), Family: text(), Before: text(), After: text()}},
+		Tries:    []page.Try{{About: text(), Command: text()}},
 		Findings: []page.Finding{{ID: text(), Severity: text(), Text: text(), Remedy: text()}},
 		Change:   text(), Protection: text(),
 	}
@@ -133,7 +143,7 @@ func (d document) write(w io.Writer) error {
 	}
 	var sections []page.Section
 	for i, r := range d.Routers {
-		s, err := l.Section(fmt.Sprintf("r%d", i+1), d.Command, r)
+		s, err := l.Section(fmt.Sprintf("r%d", i+1), d.Would, r)
 		if err != nil {
 			return err
 		}
@@ -339,11 +349,11 @@ func belongs(n *html.Node) error {
 
 // TestDiff: a diff changes nothing, so it says so.
 func TestDiff(t *testing.T) {
-	for command, want := range map[string]string{"diff": "to change", "apply": "changed"} {
-		doc := parse(t, write(t, document{Page: page.Page{Command: command}, Routers: []page.Router{{Name: "a", Outcome: "changed"}}}))
+	for would, want := range map[bool]string{true: "to change", false: "changed"} {
+		doc := parse(t, write(t, document{Page: page.Page{Would: would}, Routers: []page.Router{{Name: "a", Outcome: "changed"}}}))
 		summary := find(doc, "summary", nil)[0]
 		if got := text(summary); !strings.Contains(got, want) {
-			t.Errorf("%s: %q does not say %q", command, got, want)
+			t.Errorf("%v: %q does not say %q", would, got, want)
 		}
 	}
 }

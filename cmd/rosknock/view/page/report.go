@@ -18,14 +18,18 @@ type report struct {
 	Policy           string
 	Style            template.CSS
 	Script           template.JS
-	Total            int       // routers
+	Total            int // routers
+	Verdict          Answer
 	Failures         []Section // those that need somebody to look, without their HTML
+	Meaning          []meaning
 	Outcomes         []count
 	Versions         []count
 	Groups, Tags     []string
 	Steps            string
 	Proofs, Holding  int
-	Date, Machine    string // when the page was made, for people and for machines
+	Date, Machine    string // when the run began, for people and for machines
+	Ended            string
+	MachineEnded     string
 	Duration         string
 	Accepted, Differ int // risks accepted by name; routers with changes
 	sets             sets
@@ -54,6 +58,7 @@ type facts struct {
 	Tried         bool // a step was
 	Proved, Holds bool
 	Accepted      int // risks by name
+	Means         []Reach
 }
 
 // section is a router in the page.
@@ -65,7 +70,7 @@ type section struct {
 	Progress string // how many steps
 	Verdict  string // of the proof
 	Duration string
-	Open     bool // the router is alone: there is nothing to unfold it from
+	Staying  string // how many are reached as before
 }
 
 // count is how often something occurs.
@@ -78,8 +83,13 @@ func newReport(p Page, sections iter.Seq[Section]) report {
 	r := report{Page: p, Policy: policy(style, common+script), Style: style, Script: common + script, Duration: duration(p.Took)}
 	if !p.Made.IsZero() {
 		r.Date, r.Machine = dates(p.Made)
+		if p.Took > 0 {
+			r.Ended, r.MachineEnded = dates(p.Made.Add(p.Took).Truncate(time.Second))
+		}
 	}
 	r.sets = sets{}
+	var v verdict
+	var m meanings
 	outcomes, versions, groups, tags := map[string]int{}, map[string]int{}, map[string]bool{}, map[string]bool{}
 	done, steps, tried := 0, 0, false
 	for s := range sections {
@@ -97,7 +107,10 @@ func newReport(p Page, sections iter.Seq[Section]) report {
 			tags[t] = true
 		}
 		r.count(s.facts)
+		v.add(s.facts)
+		m.add(s.facts)
 	}
+	r.Verdict, r.Meaning = v.answer(p.Would), m.ordered()
 	r.Many = r.Total > 50
 	r.Steps = strconv.Itoa(steps)
 	if tried {
@@ -105,7 +118,7 @@ func newReport(p Page, sections iter.Seq[Section]) report {
 	}
 	r.Outcomes = counts(outcomes, func(a, b count) int { return cmp.Or(rank(a.Name)-rank(b.Name), cmp.Compare(a.Name, b.Name)) })
 	for i, o := range r.Outcomes {
-		r.Outcomes[i].Label = label(o.Name, p.Command)
+		r.Outcomes[i].Label = label(o.Name, p.Would)
 	}
 	r.Versions = counts(versions, func(a, b count) int { return cmp.Or(b.N-a.N, cmp.Compare(a.Name, b.Name)) })
 	r.Groups, r.Tags = slices.Sorted(maps.Keys(groups)), slices.Sorted(maps.Keys(tags))
@@ -130,15 +143,18 @@ func (r *report) count(f facts) {
 	}
 }
 
-func newSection(id string, r Router, command string) section {
+func newSection(id string, r Router, would bool) section {
 	r.Outcome = cmp.Or(r.Outcome, "unknown")
 	done, tried := progress(r)
 	s := section{
 		Router: r, Progress: stepsText(done, len(r.Steps), tried && !reverted(r)), Verdict: "no proof", Duration: duration(r.Took),
 		Facts: facts{
-			ID: id, Name: r.Name, Address: r.Address, Outcome: r.Outcome, Label: label(r.Outcome, command), Version: r.Version, Groups: r.Groups, Tags: r.Tags,
-			Problem: problem(r), Steps: len(r.Steps), Done: done, Tried: tried,
+			ID: id, Name: r.Name, Address: r.Address, Outcome: r.Outcome, Label: label(r.Outcome, would), Version: r.Version, Groups: r.Groups, Tags: r.Tags,
+			Problem: problem(r), Steps: len(r.Steps), Done: done, Tried: tried, Means: means(r),
 		},
+	}
+	if s.Staying = fmt.Sprintf("%d others are reached as before.", r.Same); r.Same == 1 {
+		s.Staying = "1 other is reached as before."
 	}
 	if reverted(r) && tried {
 		s.Progress += ", rolled back"
@@ -160,8 +176,21 @@ func newSection(id string, r Router, command string) section {
 	return s
 }
 
-// rank puts the outcomes first that need somebody; the script sorts by the same order, which it
-// takes from the buttons.
+// inOrder yields the sections as they stand on the page: those that need somebody first, then those
+// with changes, each in the order of the run.
+func (r report) inOrder(sections iter.Seq[Section]) iter.Seq[Section] {
+	return func(yield func(Section) bool) {
+		for _, o := range r.Outcomes {
+			for s := range sections {
+				if s.Outcome == o.Name && !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// rank puts the outcomes first that need somebody.
 func rank(outcome string) int {
 	order := []string{"failed", "unknown", "reverted", "refused", "changed", "unchanged", "skipped"}
 	if i := slices.Index(order, outcome); i >= 0 {
@@ -170,9 +199,9 @@ func rank(outcome string) int {
 	return len(order)
 }
 
-// label words an outcome: a diff changes nothing.
-func label(outcome, command string) string {
-	if command == "diff" && outcome == "changed" {
+// label words an outcome: where nothing was changed yet, a router is to change.
+func label(outcome string, would bool) string {
+	if would && outcome == "changed" {
 		return "to change"
 	}
 	return outcome

@@ -12,7 +12,9 @@ import (
 // the template can forget it.
 func visible(p Page) Page {
 	p.Title, p.Command, p.Actor, p.Tool = line(p.Title), line(p.Command), line(p.Actor), line(p.Tool)
-	p.Plans = each(p.Plans, line)
+	p.Plans, p.Run = each(p.Plans, line), line(p.Run)
+	p.Sources, p.Undo = each(p.Sources, visibleSource), each(p.Undo, visibleTry)
+	p.Facts = each(p.Facts, func(f Fact) Fact { return Fact{line(f.Name), line(f.Value)} })
 	return p
 }
 
@@ -29,12 +31,20 @@ func visibleRouter(r Router) Router {
 		proof.Failures = each(proof.Failures, func(f []string) []string { return each(f, lines) })
 		r.Proof = &proof
 	}
-	r.Reach = each(r.Reach, func(a Reach) Reach { return Reach{line(a.What), line(a.Before), line(a.After)} })
+	r.Reach, r.Means, r.Tries = each(r.Reach, visibleReach), each(r.Means, visibleReach), each(r.Tries, visibleTry)
 	r.Findings = each(r.Findings, func(f Finding) Finding {
 		return Finding{line(f.ID), line(f.Severity), lines(f.Text), lines(f.Remedy)}
 	})
 	return r
 }
+
+func visibleReach(a Reach) Reach {
+	return Reach{line(a.What), line(a.Family), line(a.Before), line(a.After)}
+}
+
+func visibleTry(t Try) Try { return Try{line(t.About), line(t.Command)} }
+
+func visibleSource(s Source) Source { return Source{line(s.What), line(s.Name), line(s.Digest)} }
 
 func visibleStep(s Step) Step {
 	s.Op, s.Menu, s.Slot, s.ID = line(s.Op), line(s.Menu), line(s.Slot), line(s.ID)
@@ -73,7 +83,7 @@ func lines(s string) string {
 // visibleAudit is [visible] for the page of an audit.
 func visibleAudit(a Audit) Audit {
 	a.Title, a.Actor, a.Tool = line(a.Title), line(a.Actor), line(a.Tool)
-	a.Sources = each(a.Sources, func(s Source) Source { return Source{line(s.What), line(s.Name), line(s.Digest)} })
+	a.Sources = each(a.Sources, visibleSource)
 	a.Answer, a.Says = Answer{line(a.Answer.Text), line(a.Answer.Mood)}, each(a.Says, line)
 	a.Counts = each(a.Counts, func(c Counts) Counts {
 		return Counts{line(c.Title), each(c.Rows, func(n Number) Number { return Number{line(n.Label), line(n.Mark), line(n.Value)} })}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/rosknock/rosknock/cmd/rosknock/view"
+	"github.com/rosknock/rosknock/plans/state"
+)
+
+// commandLine is how a command was called.
+type commandLine struct {
+	args   []string
+	values map[string][]string // of the command's own flags that were given
+}
+
+func lineOf(c *cobra.Command, args []string) commandLine {
+	out := commandLine{args: args, values: map[string][]string{}}
+	global := pflag.NewFlagSet("", pflag.ContinueOnError)
+	globalFlags(global)
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && global.Lookup(f.Name) == nil {
+			out.values[f.Name] = valuesOf(f)
+		}
+	})
+	return out
+}
+
+// valuesOf is what a flag was given.
+func valuesOf(f *pflag.Flag) []string {
+	if many, ok := f.Value.(pflag.SliceValue); ok {
+		return many.GetSlice()
+	}
+	return []string{f.Value.String()}
+}
+
+// words are flags of the command's own, as far as they were given.
+func (l commandLine) words(names ...string) string {
+	text := ""
+	for _, name := range names {
+		text += flagWords("--"+name, l.values[name]...)
+	}
+	return text
+}
+
+// again is the command line that shows the same once more and changes nothing; "" where there is
+// none.
+func (l commandLine) again(e access, command string) string {
+	words := ""
+	for _, arg := range l.args {
+		words += " " + shellWord(arg)
+	}
+	if len(e.accept) > 0 {
+		words += flagWords("--accept-risk", e.accept...)
+	}
+	switch {
+	case command == state.Removal:
+		return "rosknock remove" + words + l.words("name", "restore-services") + " --dry-run"
+	case command == undoing:
+		return "rosknock undo" + words + " --dry-run"
+	case l.values["changes"] != nil:
+		return "rosknock apply" + l.words("changes") + words + " --dry-run"
+	}
+	return "rosknock prove" + words + l.words("export", "operator", "ros-version")
+}
+
+// replays are the command lines of a page that are about one router.
+func (l commandLine) replays(e access, run changeRun) view.Replays {
+	out := view.Replays{
+		Again: l.again(e, run.command), Access: e.reaching(), Ports: strings.Join(append(l.planFiles(e), l.values["changes"]...), ", "),
+		Undo: !run.would() && run.command != undoing,
+	}
+	if export := l.values["export"]; export != nil {
+		out.Export = strings.TrimSpace(flagWords("--export", export...) + l.words("ros-version"))
+	}
+	return out
+}
+
+// planFiles are the plan files that were read.
+func (l commandLine) planFiles(e access) []string {
+	if e.memory != nil && len(e.memory.plans) > 0 {
+		return slices.Sorted(maps.Keys(e.memory.plans))
+	}
+	if l.values["export"] != nil {
+		return l.args
+	}
+	return nil
+}
+
+// would reports whether nothing is changed.
+func (r changeRun) would() bool { return r.dryRun || r.command == "diff" }
+
+// selectingAll are the flags that name all routers of the command line.
+func (e access) selectingAll() string {
+	return flagWords("-i", e.inventories...) + flagWords("-l", e.limits...) + flagWords("-r", e.routers...)
+}
+
+// reaching are the flags that were typed and say how routers are reached and where the journal is,
+// without secrets and what leads to them.
+func (e access) reaching() string {
+	text := ""
+	for _, one := range []struct{ flag, value string }{
+		{"state-dir", e.StateDir}, {"transport", e.Transport}, {"user", e.User}, {"tls-pin", e.TLSPin}, {"tls-ca", e.TLSCA}, {"ssh-jump", e.SSHJump},
+	} {
+		if e.said[one.flag] == onLine {
+			text += flagWords("--"+one.flag, one.value)
+		}
+	}
+	if e.said["tls-insecure"] == onLine && e.TLSInsecure {
+		text += " --tls-insecure"
+	}
+	return text
+}
+
+// flagWords are a flag with each of its values, as a shell takes them, with a blank in front of each.
+func flagWords(flag string, values ...string) string {
+	text := ""
+	for _, v := range values {
+		if strings.HasPrefix(v, "-") && strings.HasPrefix(flag, "--") {
+			text += fmt.Sprintf(" %s=%s", flag, shellWord(v))
+			continue
+		}
+		text += " " + flag + " " + shellWord(v)
+	}
+	return text
+}
+
+// shellWord is a word as a shell takes it, whatever is in it.
+func shellWord(word string) string { return view.ShellWord(word) }
