@@ -35,6 +35,7 @@ type memory struct {
 	ways map[string]*sshjump.Way // SSH hosts, by how they are written
 
 	plans map[string][]byte // the texts of the plan files that were read, by name
+	files map[string]string // those files, by the names of the plans
 
 	journal sync.Once
 	history *state.History

@@ -68,7 +68,7 @@ func wayBack(e access, of *results, dryRun bool) {
 	if of.total < 2 || dryRun || !of.changed || e.Output != "text" {
 		return
 	}
-	e.remark("rosknock undo%s%s rolls it back\n", e.selectingAll(), e.reaching())
+	e.remark("rosknock undo%s%s rolls it back\n", e.selectingTurned(of), e.reaching())
 }
 
 // applyPlans carries out plans on the routers of the command line.

@@ -72,7 +72,12 @@ func (l commandLine) again(e access, command string) string {
 // replays are the command lines of a page that are about one router.
 func (l commandLine) replays(e access, run changeRun) view.Replays {
 	out := view.Replays{
-		Again: l.again(e, run.command), Access: e.reaching(), Ports: strings.Join(append(l.planFiles(e), l.values["changes"]...), ", "),
+		Again: l.again(e, run.command), Access: e.reaching(), Ports: func(plan string) string {
+			if e.memory != nil && e.memory.files[plan] != "" {
+				return e.memory.files[plan]
+			}
+			return strings.Join(slices.Concat(l.args, l.values["changes"]), ", ")
+		},
 		Undo: !run.would() && run.command != undoing,
 	}
 	if export := l.values["export"]; export != nil {
@@ -95,9 +100,29 @@ func (l commandLine) planFiles(e access) []string {
 // would reports whether nothing is changed.
 func (r changeRun) would() bool { return r.dryRun || r.command == "diff" }
 
-// selectingAll are the flags that name all routers of the command line.
-func (e access) selectingAll() string {
-	return flagWords("-i", e.inventories...) + flagWords("-l", e.limits...) + flagWords("-r", e.routers...)
+// selectingTurned are the flags that name the routers on which a change was made, or would be, and no
+// others: an undo of another router would roll back an earlier change.
+func (e access) selectingTurned(of *results) string {
+	var turned, others []string
+	for _, name := range slices.Sorted(maps.Keys(of.turned)) {
+		if of.turned[name] {
+			turned = append(turned, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	if len(e.inventories) == 0 {
+		return flagWords("-r", slices.DeleteFunc(slices.Clone(e.routers), func(r string) bool { return slices.Contains(others, r) })...)
+	}
+	limits := e.limits
+	switch {
+	case len(others) == 0:
+	case len(turned) <= len(others):
+		limits = []string{strings.Join(turned, ",")}
+	default:
+		limits = []string{strings.Join(append(slices.Clone(limits), "!"+strings.Join(others, ",!")), ",")}
+	}
+	return flagWords("-i", e.inventories...) + flagWords("-l", limits...)
 }
 
 // reaching are the flags that were typed and say how routers are reached and where the journal is,

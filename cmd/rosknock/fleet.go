@@ -213,6 +213,7 @@ func (e access) plannedWith(routers []router, args []string, resolve func(plans.
 	p := planReader{resolve: resolve, named: len(args) > 0, inventories: e.inventories, texts: map[string][]byte{}, names: map[string][]string{}, read: map[string]plans.Plan{}, failed: map[string]form.Problems{}, affected: map[string][]string{}}
 	var out []job
 	var bare []string
+	planFiles := map[string]string{}
 	for _, r := range routers {
 		j := job{router: r}
 		files := r.files
@@ -231,6 +232,7 @@ func (e access) plannedWith(routers []router, args []string, resolve func(plans.
 				return nil, invalid(fmt.Errorf("%s: two of its plans are called %q: the name marks the rules on the router, so each needs its own", r.Name, plan.Name))
 			}
 			j.plans = append(j.plans, plan)
+			planFiles[plan.Name] = file
 		}
 		out = append(out, j)
 	}
@@ -238,7 +240,7 @@ func (e access) plannedWith(routers []router, args []string, resolve func(plans.
 		return nil, err
 	}
 	if e.memory != nil {
-		e.memory.plans = p.texts
+		e.memory.plans, e.memory.files = p.texts, planFiles
 	}
 	if len(bare) > 0 && len(e.inventories) == 0 {
 		return nil, usagef("no plan: name its file, or a fleet whose inventory names plans with -i FILE")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,10 +35,11 @@ func (e access) wayBack(run changeRun, of *results) []page.Try {
 	if run.would() {
 		about = "after the change: roll it back on these routers"
 	}
-	if run.command == undoing || !of.changed && !(run.would() && of.differ) || len(e.routers)+len(e.inventories) == 0 {
+	turned := slices.Contains(slices.Collect(maps.Values(of.turned)), true)
+	if run.command == undoing || !turned || len(e.routers)+len(e.inventories) == 0 {
 		return nil
 	}
-	return []page.Try{{About: about, Command: "rosknock undo" + e.selectingAll() + e.reaching()}}
+	return []page.Try{{About: about, Command: "rosknock undo" + e.selectingTurned(of) + e.reaching()}}
 }
 
 // runName is the name of a run in the journal. What changes no router has none of its own: its page

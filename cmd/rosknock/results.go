@@ -44,15 +44,15 @@ type results struct {
 	refused  int // of those that are bad
 	differ   bool
 	changed  bool
-	lastCode exitCode // of a bad one
+	turned   map[string]bool // routers by name: whether a change was made on them, or would be
+	lastCode exitCode        // of a bad one
 	worst    map[apply.Outcome]int
 	sum      sum
-	run      string // its name in the journal
 }
 
 // start is called before the first router ends.
 func (r *results) start(routers int) {
-	r.worst = map[apply.Outcome]int{}
+	r.worst, r.turned = map[apply.Outcome]int{}, map[string]bool{}
 	if r.begin != nil {
 		r.flows, r.broken = r.begin(routers)
 	}
@@ -89,6 +89,15 @@ func (r *results) take(ctx context.Context, i int, of []operate.Result) {
 	}
 	r.worst[worst]++
 	r.sum.add(of)
+	for _, one := range of {
+		r.turned[one.Name] = r.turned[one.Name] || turns(one)
+	}
+}
+
+// turns reports whether a change was made on a router, or would be.
+func turns(r operate.Result) bool {
+	planned := r.Changes != nil && r.Changes.Changed() && r.Err == nil && r.Applied == nil // of a diff and of a dry run
+	return r.Outcome == apply.Changed || planned && r.Outcome != apply.Refused
 }
 
 func (r *results) count(ctx context.Context, one operate.Result) {

@@ -62,7 +62,7 @@ func (t changesText) large(w io.Writer, all iter.Seq[changesLine], routers int) 
 	if left || more {
 		t.LeftOut(routers)
 	}
-	Say(w, "\n%s\n", outcomes(all, routers))
+	Say(w, "\n%s\n", t.outcomes(all, routers))
 	return nil
 }
 

@@ -72,7 +72,7 @@ func writeVerdict(w io.Writer, r operate.Result, s Style) {
 	if r.Proof.Holds() {
 		Say(w, "  proof: %s in %s\n", s.color("32", "holds"), over(*r.Proof))
 	} else {
-		Say(w, "  proof: %s, looked at %s\n", s.color("31", "fails"), over(*r.Proof))
+		Say(w, "  proof: %s, looked at %s\n", s.color("33", "fails"), over(*r.Proof))
 	}
 	for _, f := range r.Proof.Failures {
 		writeFailure(w, f, s)
@@ -171,10 +171,10 @@ func (s Style) trace(e proof.Packet, packet func(string) string) []string {
 func writePromise(w io.Writer, p proof.Proof, which proof.Promise, s Style) {
 	word, text := s.color("32", "kept   "), which.String()
 	if why, ok := p.Unasked[which]; ok {
-		word, text = s.color("33", "unknown"), text+": "+why
+		word, text = s.color("35", "unknown"), text+": "+why
 	}
 	if !p.Kept(which) {
-		word, text = s.color("31", "broken "), which.String()
+		word, text = s.color("33", "broken "), which.String()
 	}
 	Say(w, "  %d %s %s\n", which, word, visible(strings.TrimLeft(string(wrap(clean(text), s.Width, 12)), " ")))
 	for _, f := range p.Failures {

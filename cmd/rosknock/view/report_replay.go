@@ -11,11 +11,11 @@ import (
 // Replays are the command lines with which people look again at what a page says of a router. They
 // never hold a knock: the command reads it from the file that does.
 type Replays struct {
-	Again  string // computes and proves the same once more, and changes nothing
-	Access string // flags by which the router is reached, with a blank in front
-	Export string // the flags that name the export which stands for the router
-	Ports  string // the files that hold the ports of the knock
-	Undo   bool   // a change can be rolled back
+	Again  string                   // computes and proves the same once more, and changes nothing
+	Access string                   // flags by which the router is reached, with a blank in front
+	Export string                   // the flags that name the export which stands for the router
+	Ports  func(plan string) string // the file that holds the knocks of a plan; "" where it is not known
+	Undo   bool                     // a change can be rolled back
 }
 
 // of are the command lines about one router.
@@ -53,8 +53,8 @@ func (c Replays) of(r operate.Result, s Style) []page.Try {
 	if secret {
 		about, again = "see the refusal again, with the ports of the knock, which are not on this page", again+" --reveal"
 	}
-	if c.Ports != "" {
-		about += " (needs " + c.Ports + ")"
+	if file := c.Ports(r.Plan); file != "" {
+		about += " (needs " + file + ")"
 	}
 	return append(append(out, page.Try{About: about, Command: again}), packets...)
 }

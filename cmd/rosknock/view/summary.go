@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/operate"
 )
 
@@ -54,6 +55,7 @@ type changesText struct {
 // changesLine is what people see of a router.
 type changesLine struct {
 	Name, Says string
+	Became     apply.Outcome
 	Cells      []string
 	// Text is the router in full. What lint says of a plan is said once: Again is the text of a
 	// router that comes after another with the same Brief.
@@ -67,7 +69,7 @@ type changesLine struct {
 func (t changesText) piece(_ int, results []operate.Result) ([]byte, error) {
 	kept := make([]changesLine, len(results))
 	for i, r := range results {
-		l := changesLine{Name: string(short(r.Name)), Says: r.Says()}
+		l := changesLine{Name: string(short(r.Name)), Says: r.Says(), Became: r.Became()}
 		l.Cells = []string{l.Name, string(short(r.Identity())), string(short(r.Version())), l.Says, stepsText(r), proofText(r)}
 		if t.full(t.Routers) {
 			l.Brief = t.brief(r.Findings)
@@ -192,25 +194,27 @@ func (t changesText) summary(w io.Writer, all iter.Seq[changesLine], routers int
 	if err := out.text(w, t.Width); err != nil {
 		return err
 	}
-	Say(w, "\n%s\n", outcomes(all, routers))
+	Say(w, "\n%s\n", t.outcomes(all, routers))
 	return nil
 }
 
 // outcomes says how many routers had which outcome.
-func outcomes(all iter.Seq[changesLine], routers int) string {
+func (t changesText) outcomes(all iter.Seq[changesLine], routers int) visible {
 	var order []string
-	counts := map[string]int{}
+	counts, became := map[string]int{}, map[string]apply.Outcome{}
 	for l := range all {
 		if counts[l.Says] == 0 {
 			order = append(order, l.Says)
 		}
 		counts[l.Says]++
+		became[l.Says] = l.Became
 	}
-	var words []string
+	text, between := visiblef("%s: ", Plural(routers, "router")), visible("")
 	for _, o := range order {
-		words = append(words, fmt.Sprintf("%d %s", counts[o], o))
+		text += between + t.outcomeText(became[o], visiblef("%d %s", counts[o], o))
+		between = ", "
 	}
-	return fmt.Sprintf("%s: %s", Plural(routers, "router"), strings.Join(words, ", "))
+	return text
 }
 
 // why is why a router failed or was left out, for people.

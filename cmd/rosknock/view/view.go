@@ -56,7 +56,7 @@ func (s Style) color(code string, text visible) visible {
 func (s Style) bold(text visible) visible  { return s.color("1", text) }
 func (s Style) faint(text visible) visible { return s.color("2", text) }
 
-// op colours the sign of a step: green adds, red removes, yellow changes.
+// op colours the sign of a step: green adds, red removes, cyan changes.
 func (s Style) op(op change.Op) visible {
 	switch op {
 	case change.Add:
@@ -66,22 +66,34 @@ func (s Style) op(op change.Op) visible {
 	case change.Move:
 		return s.color("36", "> move   ")
 	case change.Enable:
-		return s.color("33", "~ enable ")
+		return s.color("36", "~ enable ")
 	case change.Disable:
-		return s.color("33", "~ disable")
+		return s.color("36", "~ disable")
 	default:
-		return s.color("33", "~ set    ")
+		return s.color("36", "~ set    ")
 	}
 }
 
-// outcome colours an outcome.
-func (s Style) outcome(o apply.Outcome) visible {
+// outcome colours an outcome. Each has one colour, here and on a page, and a word of its own: a
+// change is no warning, and a refusal no failure.
+func (s Style) outcome(o apply.Outcome) visible { return s.outcomeText(o, short(string(o))) }
+
+// outcomeText is a text in the colour of an outcome.
+func (s Style) outcomeText(o apply.Outcome, text visible) visible {
 	switch o {
 	case apply.Changed:
-		return s.color("33", short(string(o)))
+		return s.color("36", text)
 	case apply.Unchanged:
-		return s.color("32", short(string(o)))
-	default:
-		return s.color("31", short(string(o)))
+		return s.color("32", text)
+	case apply.Refused:
+		return s.color("33", text)
+	case apply.Reverted:
+		return s.color("38;5;208", text) // orange
+	case apply.Unknown:
+		return s.color("35", text)
+	case apply.Skipped:
+		return s.faint(text)
+	case apply.Failed:
 	}
+	return s.color("31", text)
 }

@@ -108,12 +108,26 @@ func wrap(text visible, width, indent int) visible {
 	return wrapWords(words, width, indent)
 }
 
+// columns is how wide a text is on a terminal, without its colours.
+func columns(text visible) int {
+	n := utf8.RuneCountInString(string(text))
+	for rest := string(text); ; {
+		_, colour, found := strings.Cut(rest, "\x1b[")
+		if !found {
+			return n
+		}
+		code, after, _ := strings.Cut(colour, "m")
+		n -= len("\x1b[m") + len(code)
+		rest = after
+	}
+}
+
 // wrapWords is [wrap] for words that may have blanks in them.
 func wrapWords(words []visible, width, indent int) visible {
 	var b strings.Builder
 	column := 0
 	for _, word := range words {
-		n := utf8.RuneCountInString(string(word))
+		n := columns(word)
 		if column > 0 && column+1+n > width {
 			b.WriteByte('\n')
 			column = 0

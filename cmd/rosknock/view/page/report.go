@@ -20,6 +20,7 @@ type report struct {
 	Script           template.JS
 	Total            int // routers
 	Verdict          Answer
+	Needing          string
 	Failures         []Section // those that need somebody to look, without their HTML
 	Meaning          []meaning
 	Outcomes         []count
@@ -111,6 +112,9 @@ func newReport(p Page, sections iter.Seq[Section]) report {
 		m.add(s.facts)
 	}
 	r.Verdict, r.Meaning = v.answer(p.Would), m.ordered()
+	if r.Needing = fmt.Sprintf("%d of %d routers need somebody to look", len(r.Failures), r.Total); len(r.Failures) == 1 {
+		r.Needing = fmt.Sprintf("1 of %s needs somebody to look", number(r.Total, "router"))
+	}
 	r.Many = r.Total > 50
 	r.Steps = strconv.Itoa(steps)
 	if tried {
