@@ -71,6 +71,11 @@ func serverText(r audit.Reach) string {
 	return r.Name + " " + portText(r)
 }
 
+// off reports whether it is off before and after, so that nothing of it matters.
+func (p pair) off() bool {
+	return p.before != nil && p.after != nil && p.before.Off() && p.after.Off()
+}
+
 func (p pair) family() string {
 	r := p.before
 	if r == nil {
@@ -90,10 +95,11 @@ func reachOnPage(c *audit.Comparison, out *page.Router) {
 	}
 	for _, p := range pairs(*c) {
 		what, before, after := p.texts(reachedBy)
+		if p.off() {
+			continue
+		}
 		if before == after && !strings.Contains(what, "→") {
-			if !p.before.Off() {
-				out.Same++
-			}
+			out.Same++
 			continue
 		}
 		out.Reach = append(out.Reach, page.Reach{What: what + " " + p.family(), Before: before, After: after})
@@ -112,6 +118,9 @@ func meaning(c audit.Comparison) []page.Reach {
 	var rows []row
 	for _, p := range pairs(c) {
 		what, before, after := p.texts(briefly)
+		if p.off() {
+			continue
+		}
 		if before == after && !strings.Contains(what, "→") {
 			_, before, after = p.texts(reachedBy)
 			if before == after {

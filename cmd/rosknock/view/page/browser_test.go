@@ -203,7 +203,7 @@ func TestBrowser(t *testing.T) {
 		"filter": testFilter, "hash": testHash, "links": testLinks, "keyboard": testKeyboard, "network": testNetwork,
 		"phone": testPhone, "print": testPrint, "contrast": testContrast, "no script": testNoScript, "hostile": testHostile, "fleet": testFleet, "shots": testShots,
 		"audit filter": auditFilter, "audit links": auditLinks, "audit phone": auditPhone, "audit print": auditPrint, "audit contrast": auditContrast, "audit without a script": auditNoScript,
-		"audit fleet": auditFleet, "audit shots": auditShots,
+		"colours": testColours, "audit fleet": auditFleet, "audit shots": auditShots,
 	} {
 		t.Run(name, func(t *testing.T) { test(ctx, t) })
 	}
