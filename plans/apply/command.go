@@ -36,7 +36,7 @@ func Command(step change.Step) (routeros.Command, error) {
 		c.Path = step.Menu.Verb("set")
 		c.Attrs = append(row, routeros.Attribute{Name: "disabled", Value: yesNo(step.Op == change.Disable)})
 	default:
-		return routeros.Command{}, fmt.Errorf("%s: no command for %q", step.Slot, step.Op)
+		return routeros.Command{}, fmt.Errorf("%s: no command for %q", step.Name(), step.Op)
 	}
 	return c, nil
 }

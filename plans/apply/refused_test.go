@@ -3,6 +3,11 @@ package apply_test
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/rosknock/rosknock/plans"
+	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/routeros/sim"
 )
 
 // TestRefusedAmongMany: of several removals that were sent together, the first is refused and the
@@ -35,4 +40,22 @@ func TestRefusedAmongMany(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRefusedStepName: the error of a step that the router refuses names the family of its row.
+func TestRefusedStepName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlace(t, "7.20", sim.Knobs{}, opened("7.20"))
+		defer p.close()
+		p.on(func(q sim.Request) sim.Action {
+			if q.Words[0] == "/ipv6/firewall/filter/add" {
+				return sim.Action{Kind: sim.Trap, Message: "failure: something went wrong"}
+			}
+			return sim.Action{}
+		})
+		result := p.run(plans.Chain, "first", apply.Options{})
+		if result.Outcome != apply.Reverted || !strings.Contains(result.Err.Error(), " (IPv6): ") {
+			t.Errorf("%s, %v", result.Outcome, result.Err)
+		}
+	})
 }

@@ -138,7 +138,7 @@ func (w *walker) receive(i int, id string, err error) error {
 	w.ids = append(w.ids, id)
 	w.at = i + 1
 	if err != nil {
-		return fmt.Errorf("step %d of %d, %s %s: %w", w.number+i+1, max(w.all, len(w.steps)), step.Op, step.Slot, err)
+		return fmt.Errorf("step %d of %d, %s %s: %w", w.number+i+1, max(w.all, len(w.steps)), step.Op, step.Name(), err)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (w *walker) command(ctx context.Context, step change.Step) (routeros.Comman
 			continue
 		}
 		if _, err := fmt.Sscanf(*id, "+%d", &of); err != nil || of >= len(w.ids) {
-			return routeros.Command{}, fmt.Errorf("%s names the row %s, which no step before it adds", step.Slot, *id)
+			return routeros.Command{}, fmt.Errorf("%s names the row %s, which no step before it adds", step.Name(), *id)
 		}
 		*id = w.ids[of]
 	}

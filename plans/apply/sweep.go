@@ -153,7 +153,7 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 				continue
 			}
 			if !change.Unmet(now, steps[i]) {
-				return &HeldError{fmt.Sprintf("packets meet %s again: somebody else is changing this router", steps[i].Slot), "look at the router with diff"}
+				return &HeldError{fmt.Sprintf("packets meet %s again: somebody else is changing this router", steps[i].Name()), "look at the router with diff"}
 			}
 			command, err := Command(steps[i])
 			if err != nil {
@@ -168,7 +168,7 @@ func (r *run) remove(ctx context.Context, s Session, from, to int) error {
 		for i := at; i < end; i++ { // in their order: the rest is counted from the last
 			if k, is := sent[i]; is {
 				if trap, ok := errors.AsType[*api.TrapError](answers[k].Err); answers[k].Err != nil && (!ok || !trap.NoSuchItem()) {
-					return fmt.Errorf("step %d of %d, %s %s: %w", from+i+1, len(r.all.Steps), steps[i].Op, steps[i].Slot, answers[k].Err)
+					return fmt.Errorf("step %d of %d, %s %s: %w", from+i+1, len(r.all.Steps), steps[i].Op, steps[i].Name(), answers[k].Err)
 				}
 			}
 			r.receive(Receipt{Index: from + i, Step: steps[i]})

@@ -101,7 +101,7 @@ func leftOver(rest change.ChangeSet, err error, word, end string) error {
 		return fmt.Errorf("reads back in a state that is refused: %w", err)
 	}
 	if n := len(rest.Steps); n > 0 {
-		return fmt.Errorf("reads back with %s%s, the first: %s %s", plural(n, word), end, rest.Steps[0].Op, StepName(rest.Steps[0]))
+		return fmt.Errorf("reads back with %s%s, the first: %s %s", plural(n, word), end, rest.Steps[0].Op, rest.Steps[0].Name())
 	}
 	return nil
 }

@@ -331,7 +331,7 @@ func (a *attempt) carryOut(ctx context.Context, name string) {
 	o.Observe = func(event apply.Event) {
 		switch {
 		case event.Done != nil && event.Done.Err == nil:
-			a.Tell(Progress, "%s: step %d of %d done: %s %s\n", a.out.Name, event.Done.Index+1, total, event.Done.Step.Op, StepName(event.Done.Step))
+			a.Tell(Progress, "%s: step %d of %d done: %s %s\n", a.out.Name, event.Done.Index+1, total, event.Done.Step.Op, event.Done.Step.Name())
 		case event.Doing != "":
 			a.Tell(Progress, "%s: %s\n", a.out.Name, event.Doing)
 		}

@@ -127,7 +127,7 @@ func headingsOf(r operate.Result) map[int]string {
 // attributes.
 func writeStep(w io.Writer, n int, c change.ChangeSet, s Style) {
 	step := c.Steps[n]
-	line := visiblef("%s %s %s", s.op(step.Op), step.Menu, s.bold(short(operate.StepName(step))))
+	line := visiblef("%s %s %s", s.op(step.Op), step.Menu, s.bold(short(step.Name())))
 	if row := rowOf(step); row != "" {
 		line += " " + short(row)
 	}

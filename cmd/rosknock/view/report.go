@@ -152,7 +152,7 @@ func (p pageText) outcomeOnPage(r operate.Result) apply.Outcome {
 }
 
 func (s Style) stepOnPage(r operate.Result, i int, step change.Step) page.Step {
-	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: operate.StepName(step), ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
+	out := page.Step{Op: string(step.Op), Menu: string(step.Menu), Slot: step.Name(), ID: rowOf(step), Before: strings.TrimPrefix(place(step), "before "), Why: step.Why}
 	if text := waits(*r.Changes, i); text != "" {
 		out.Why = strings.TrimPrefix(out.Why+"; "+text, "; ")
 	}
