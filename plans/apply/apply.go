@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/rosknock/rosknock/plans/change"
@@ -138,11 +139,12 @@ func Run(ctx context.Context, s Session, c change.ChangeSet, o Options) Result {
 	if o.Delay == 0 {
 		o.Delay = DefaultDelay
 	}
-	parts, _, err := partsOf(o, c)
+	parts, guards, err := partsOf(o, c)
 	if err != nil {
 		return Result{Outcome: Refused, Left: c.Steps, Err: err}
 	}
-	r := &run{options: o, all: c, parts: parts, given: map[int]string{}, result: Result{Outcome: Changed, Left: c.Steps, Protection: None}, box: box{dial: o.Dial, serial: o.Before.Serial, untold: o.Before.SerialUntold()}}
+	r := &run{options: o, all: c, parts: parts, looks: !seesOthers(o, parts, guards), given: map[int]string{}, result: Result{Outcome: Changed, Left: c.Steps, Protection: None}, box: box{dial: o.Dial, serial: o.Before.Serial, untold: o.Before.SerialUntold()}}
+	defer r.late.Wait()
 	defer r.box.close()
 	r.do(ctx, s)
 	return r.result
@@ -154,6 +156,7 @@ type run struct {
 	all     change.ChangeSet // every step
 	parts   []change.Part
 	result  Result
+	looks   bool           // whether somebody else is at work is read before everything else
 	given   map[int]string // the ids that the router gave the rows that steps have added
 	stand   int            // how many steps are active and confirmed
 
@@ -171,14 +174,18 @@ type run struct {
 
 	dead bool // the session was lost
 	box  box
+	late sync.WaitGroup // of new logins for which nobody waits any more
 }
 
 // do is the whole run.
 func (r *run) do(ctx context.Context, s Session) {
-	adopted, err := vacant(ctx, s, r.options)
-	if err != nil {
-		r.result.Outcome, r.result.Err = Refused, err
-		return
+	var adopted []routeros.Attributes
+	if r.looks {
+		var err error
+		if adopted, err = vacant(ctx, s, r.options); err != nil {
+			r.result.Outcome, r.result.Err = Refused, err
+			return
+		}
 	}
 	if len(adopted) > 0 { // this does the same as that dead-man, to the end
 		r.parts = []change.Part{{From: 0, To: len(r.all.Steps), Met: true}}
@@ -254,15 +261,18 @@ func (r *run) change(ctx context.Context, s Session, part change.Part, adopted [
 		r.unprotected(ctx, s, begun, err)
 		return
 	}
-	err = r.carryOut(ctx, s)
-	if err == nil {
-		err = r.verify(firm, s)
-	}
-	if err != nil {
+	if err = r.carryOut(ctx, s); err != nil {
 		r.fail(ctx, s, err, lost(err))
 		return
 	}
-	if err = r.confirm(ctx); err == nil {
+	outside := r.enter(ctx)
+	if err = r.verify(firm, s); err != nil {
+		r.drop(outside)
+		r.fail(ctx, s, err, lost(err))
+		return
+	}
+	check, err := r.confirm(ctx, s, outside)
+	if err == nil {
 		err = r.guard.check()
 	}
 	if r.box.elsewhere != nil {
@@ -274,7 +284,7 @@ func (r *run) change(ctx context.Context, s Session, part change.Part, adopted [
 		return
 	}
 	r.confirmed = true
-	r.release(ctx, s)
+	r.release(ctx, s, check)
 }
 
 // protect arms the protection, and makes sure that the router is still the one that was read: from
@@ -296,7 +306,7 @@ func (r *run) protect(ctx context.Context, s Session, adopted []routeros.Attribu
 		return true, nil
 	}
 	moved := &MovedError{"somebody else has changed the router since these steps were computed: nothing was done; run it again"}
-	return true, errors.Join(moved, r.guard.release(ctx, s))
+	return true, errors.Join(moved, release(ctx, s, r.guard))
 }
 
 func (r *run) doing(format string, args ...any) {
@@ -347,60 +357,54 @@ func (r *run) differences(now routeros.Snapshot) []error {
 	return out
 }
 
-// confirm checks that a new login still works.
-func (r *run) confirm(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return interrupted(ctx, len(r.result.Receipts), len(r.all.Steps))
-	}
-	if r.options.Dial == nil {
-		return nil
-	}
-	r.doing("logging in again")
-	fresh, in, err := r.box.another(ctx)
-	switch {
-	case err != nil && r.box.elsewhere != nil:
-		return err
-	case err != nil && in:
-		return &LockedOutError{fmt.Errorf("a new connection gets no answer any more: %w", err)}
-	case err != nil:
-		return &LockedOutError{fmt.Errorf("a new login does not work any more: %w", err)}
-	}
-	defer func() { _ = fresh.Close() }()
-	if r.options.Confirm == nil {
-		return nil
-	}
-	return r.options.Confirm(ctx, fresh)
-}
-
 func interrupted(ctx context.Context, done, all int) error {
 	return fmt.Errorf("interrupted after step %d of %d: %w", done, all, context.Cause(ctx))
 }
 
-// release releases the protection and reads the router once more: until that answer, somebody else
-// may have rolled everything back.
-func (r *run) release(ctx context.Context, s Session) {
+// release releases the protection and reads the router once more, in one batch: until that answer,
+// somebody else may have rolled everything back. An answer about the protection right before it
+// decides whether it is released.
+func (r *run) release(ctx context.Context, s Session, check check) {
 	firm := context.WithoutCancel(ctx)
-	gave := r.guard.release(firm, s)
+	gave := check.err
+	if !check.fresh {
+		gave = r.guard.holds(firm, s)
+	}
+	var now routeros.Snapshot
+	var err error
+	if gave == nil {
+		now, err, gave = r.releaseAndRead(firm, s)
+	}
 	if err := besideGone(gave); err != nil {
 		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the protection could not be released: %w", err), lost(err))
 		return
 	}
-	gone := gave != nil
-	if !gone {
+	if gave != nil { // what the batch has read may be older than the end of the protection
+		now, err = s.Snapshot(firm)
+	} else {
 		r.guard = unguarded{} // nothing is rolled back automatically any more
 	}
-	now, err := s.Snapshot(firm)
 	if err != nil {
 		r.fail(ctx, s, fmt.Errorf("everything was done and confirmed, but the router could not be read again: %w", err), lost(err))
 		return
 	}
 	r.result.After = &now
 	if problems := r.differences(now); len(problems) > 0 {
-		if !gone {
+		if gave == nil {
 			gave = errors.New("somebody changed the router while the protection was released")
 		}
 		r.fail(ctx, s, errors.Join(append([]error{gave}, problems...)...), false)
 	}
+}
+
+// releaseAndRead returns what was read, why it could not be read, and why the protection could not be
+// released.
+func (r *run) releaseAndRead(ctx context.Context, s Session) (now routeros.Snapshot, unread, gave error) {
+	now, results, err := s.SnapshotWith(ctx, r.guard.ending()...)
+	if results == nil && err != nil { // the session was lost
+		return now, nil, err
+	}
+	return now, err, r.guard.ended(ctx, s, results)
 }
 
 // partsOf are the parts of a change set, and the protections of those that packets meet, in their

@@ -109,7 +109,7 @@ func (r *run) rollBack(ctx context.Context, s Session) error {
 	if err := r.restored(ctx, s); err != nil {
 		return err
 	}
-	return besideGone(r.guard.release(ctx, s)) // one of the two entries of a lost dead-man may be left
+	return besideGone(release(ctx, s, r.guard)) // one of the two entries of a lost dead-man may be left
 }
 
 // besideGone is the rest of an error, without the fact that the protection was not in place any

@@ -46,19 +46,24 @@ func (b *box) another(ctx context.Context) (s Session, in bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	if err = b.recognise(ctx, s); err != nil {
+		_ = s.Close()
+		return nil, true, err
+	}
+	return s, true, nil
+}
+
+// recognise sees that a session leads to the same box.
+func (b *box) recognise(ctx context.Context, s Session) error {
 	commands := []routeros.Command{}
 	for _, menu := range routeros.SerialMenus() {
 		commands = append(commands, routeros.Print(menu))
 	}
 	results, err := s.Batch(ctx, commands)
-	if err == nil {
-		err = b.same(results)
-	}
 	if err != nil {
-		_ = s.Close()
-		return nil, true, err
+		return err
 	}
-	return s, true, nil
+	return b.same(results)
 }
 
 // same compares the serial number that the answers tell with that of the router. Where the router

@@ -350,12 +350,23 @@ func (g *scheduled) margin() time.Duration { return min(g.delay/4, 30*time.Secon
 
 func (*scheduled) unroll(context.Context, Session, int) (bool, error) { return false, nil }
 
-// release removes the entries. One that is not there any more has run, or somebody has removed it.
-func (g *scheduled) release(ctx context.Context, s Session) error {
+// holds: the entries are removed by their ids, so nobody else's can be meant.
+func (*scheduled) holds(context.Context, Session) error { return nil }
+
+// ending removes the entries.
+func (g *scheduled) ending() []routeros.Command {
 	if len(g.ids) == 0 { // pending has found none
 		return nil
 	}
-	_, err := s.Run(ctx, routeros.NewCommand(routeros.Scheduler.Verb("remove"), "numbers", strings.Join(g.ids, ",")))
+	return []routeros.Command{routeros.NewCommand(routeros.Scheduler.Verb("remove"), "numbers", strings.Join(g.ids, ","))}
+}
+
+// ended: an entry that is not there any more has run, or somebody has removed it.
+func (g *scheduled) ended(ctx context.Context, s Session, results []api.Result) error {
+	if len(g.ids) == 0 {
+		return nil
+	}
+	err := results[0].Err
 	if trap, ok := errors.AsType[*api.TrapError](err); ok && trap.NoSuchItem() {
 		return errors.Join(&GoneError{What: "the dead-man is gone from the router's scheduler: it has run, or somebody has removed it"}, g.disarm(ctx, s, nil))
 	}

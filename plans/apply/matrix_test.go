@@ -285,7 +285,13 @@ const notBegun apply.Outcome = "not begun"
 // run brings a place to a variant, over a session of its own.
 func (p *place) run(layout plans.Layout, variant string, o apply.Options) apply.Result {
 	p.t.Helper()
-	s, err := p.dial(p.ctx)
+	return p.runOver(p.dial, layout, variant, o)
+}
+
+// runOver is run over sessions of another kind.
+func (p *place) runOver(dial func(context.Context) (apply.Session, error), layout plans.Layout, variant string, o apply.Options) apply.Result {
+	p.t.Helper()
+	s, err := dial(p.ctx)
 	if err != nil {
 		return apply.Result{Outcome: notBegun, Err: err}
 	}
@@ -299,7 +305,7 @@ func (p *place) run(layout plans.Layout, variant string, o apply.Options) apply.
 		p.t.Fatal(err)
 	}
 	if o.Dial == nil {
-		o.Dial = p.dial
+		o.Dial = dial
 	}
 	o.Before, o.Plan, o.Owner = before, "m", "alice@example"
 	o.Wanted = func(after routeros.Snapshot) error {

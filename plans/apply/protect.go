@@ -57,8 +57,12 @@ type guard interface {
 	// unroll rolls everything back at once, if the protection can; steps is how many the router has
 	// executed.
 	unroll(ctx context.Context, s Session, steps int) (done bool, err error)
-	// release ends it. A *[GoneError] says that it was not in place any more.
-	release(ctx context.Context, s Session) error
+	// holds reads, where ending could end somebody else's protection, whether it is still in place: a
+	// *[GoneError] says that it is not. ending are the commands that end it, and ended judges the
+	// answers; they begin with those to ending. A *[GoneError] says that it was not in place any more.
+	holds(ctx context.Context, s Session) error
+	ending() []routeros.Command
+	ended(ctx context.Context, s Session, results []api.Result) error
 	// pending reports whether it is still in place, seen from another session; why is the reason as
 	// text.
 	pending(ctx context.Context, s Session) (held bool, why string, err error)
@@ -66,6 +70,22 @@ type guard interface {
 	hope() string
 	// horizon is the time after which the router has rolled back by itself.
 	horizon() time.Duration
+}
+
+// release ends a protection. A *[GoneError] says that it was not in place any more.
+func release(ctx context.Context, s Session, g guard) error {
+	if err := g.holds(ctx, s); err != nil {
+		return err
+	}
+	commands := g.ending()
+	if len(commands) == 0 {
+		return nil
+	}
+	results, err := s.Batch(ctx, commands)
+	if err != nil {
+		return err
+	}
+	return g.ended(ctx, s, results)
 }
 
 // guardFor chooses the protection of a change that starts from a snapshot.
@@ -101,6 +121,15 @@ func vacant(ctx context.Context, s Session, o Options) ([]routeros.Attributes, e
 		return nil, err
 	}
 	return atWork(results, o)
+}
+
+// seesOthers reports whether the first batch of a run shows by itself whether somebody else is at work,
+// so that nobody has to look before. The take of safe mode and the clearing do.
+func seesOthers(o Options, parts []change.Part, guards []guard) bool {
+	if o.Adopt != "" || !parts[0].Met {
+		return o.Adopt == ""
+	}
+	return guards[0].name() == SafeMode && o.Before.Version.AtLeast(7, 18)
 }
 
 // vacancy are the commands that show whether somebody else is at work.
@@ -149,7 +178,9 @@ func (unguarded) prints() []routeros.Command                             { retur
 func (unguarded) standing([]api.Result, time.Time) error                 { return nil }
 func (unguarded) check() error                                           { return nil }
 func (unguarded) unroll(context.Context, Session, int) (bool, error)     { return false, nil }
-func (unguarded) release(context.Context, Session) error                 { return nil }
+func (unguarded) holds(context.Context, Session) error                   { return nil }
+func (unguarded) ending() []routeros.Command                             { return nil }
+func (unguarded) ended(context.Context, Session, []api.Result) error     { return nil }
 func (unguarded) hope() string                                           { return "" }
 func (unguarded) horizon() time.Duration                                 { return time.Minute }
 func (unguarded) pending(context.Context, Session) (bool, string, error) { return false, "", nil }

@@ -24,36 +24,56 @@ func (*safeMode) name() Protection { return SafeMode }
 func (*safeMode) intent() string   { return "taking safe mode" }
 
 // take takes safe mode and reads, in the same batch, what the router shows about it: that is what
-// it looks like while it is ours.
+// it looks like while it is ours. The batch also tells whether somebody else is at work, before and
+// after the take. The router refuses the take while somebody else holds safe mode. Where another
+// run's dead-man is armed, safe mode is released at once; nothing was done under it.
 func (g *safeMode) take(ctx context.Context, s Session) (routeros.Snapshot, error) {
 	if err := g.tooMany(); err != nil {
 		return routeros.Snapshot{}, err
 	}
 	take := routeros.NewCommand(routeros.SafeMode.Verb("take"), "on-error", "abort")
-	now, results, err := s.SnapshotWith(ctx, take, routeros.Print(routeros.SafeMode), routeros.Print(routeros.History))
-	if err != nil {
+	shows := routeros.Print(routeros.SafeMode)
+	now, results, err := s.SnapshotWith(ctx, shows, take, shows, armedEntries(), routeros.Print(routeros.History))
+	if results == nil { // the session was lost
 		return now, err
 	}
-	if results[0].Err != nil {
-		return now, g.refused(results[0].Err, results[1])
+	if taken := results[1].Err; taken != nil {
+		return now, g.refused(taken, results[2])
 	}
-	held, why, err := holder(results[1])
-	switch {
-	case err != nil:
-		return now, fmt.Errorf("safe mode was taken, but the router does not say who holds it: %w", err)
-	case !held:
-		return now, &GoneError{What: "safe mode was taken, and is not held any more: somebody else released it or rolled it back"}
-	case !g.ofLogin(results[1].Rows[0]):
+	if held, why, _ := holder(results[0]); held { // it is not known to be ours
 		return now, &HeldError{why, stale}
 	}
-	g.taken = results[1].Rows[0]
-	if results[2].Err == nil {
+	if err := g.took(results[2]); err != nil {
+		return now, err
+	}
+	if results[4].Err == nil {
 		g.seen = map[string]bool{}
-		for _, row := range results[2].Rows {
+		for _, row := range results[4].Rows {
 			g.seen[row.Get(".id")] = true
 		}
 	}
-	return now, nil
+	if err == nil {
+		_, err = atWork([]api.Result{results[3], results[0]}, Options{})
+	}
+	if err != nil {
+		err = errors.Join(err, release(ctx, s, g))
+	}
+	return now, err
+}
+
+// took keeps what the router shows of safe mode right after it was taken.
+func (g *safeMode) took(shown api.Result) error {
+	held, why, err := holder(shown)
+	switch {
+	case err != nil:
+		return fmt.Errorf("safe mode was taken, but the router does not say who holds it: %w", err)
+	case !held:
+		return &GoneError{What: "safe mode was taken, and is not held any more: somebody else released it or rolled it back"}
+	case !g.ofLogin(shown.Rows[0]):
+		return &HeldError{why, stale}
+	}
+	g.taken = shown.Rows[0]
+	return nil
 }
 
 // refused says why safe mode could not be taken; row is what the router shows about it.
@@ -133,18 +153,23 @@ func (g *safeMode) othersActed(rows []routeros.Attributes, steps int) bool {
 	return fresh > steps
 }
 
-// release keeps the changes. It also works on another holder's safe mode (routeros-facts § 6.1), so
-// the holder is checked first.
-func (g *safeMode) release(ctx context.Context, s Session) error {
+// holds: release also works on another holder's safe mode (routeros-facts § 6.1), so an answer has to
+// show right before it whose safe mode it is.
+func (g *safeMode) holds(ctx context.Context, s Session) error {
 	results, err := s.Batch(ctx, g.prints())
-	if err == nil {
-		err = g.standing(results, time.Now())
-	}
 	if err != nil {
 		return err
 	}
-	_, err = s.Run(ctx, routeros.NewCommand(routeros.SafeMode.Verb("release")))
-	return err
+	return g.standing(results, time.Now())
+}
+
+// ending keeps the changes.
+func (*safeMode) ending() []routeros.Command {
+	return []routeros.Command{routeros.NewCommand(routeros.SafeMode.Verb("release"))}
+}
+
+func (*safeMode) ended(_ context.Context, _ Session, results []api.Result) error {
+	return results[0].Err
 }
 
 func (*safeMode) prints() []routeros.Command {

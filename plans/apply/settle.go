@@ -114,6 +114,6 @@ func (r *run) disarmed(ctx context.Context, s Session, held bool) (bool, error) 
 	if !held || r.guard.name() == SafeMode {
 		return true, nil
 	}
-	err := r.guard.release(ctx, s)
+	err := release(ctx, s, r.guard)
 	return err == nil, err
 }
