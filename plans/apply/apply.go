@@ -99,6 +99,9 @@ type Options struct {
 	// Owner is the person who does this and Change the name of the change, for people who find the
 	// dead-man. Login is the router's user of the session; empty if it is unknown.
 	Owner, Change, Login string
+	// Service is the router's service that carries the sessions, api or api-ssl; empty if it is
+	// unknown. It tells a login for which no session is left from one that is shut out.
+	Service string
 	// Adopt names a change: if its run has left a dead-man on the router, this run continues under
 	// it instead of refusing.
 	Adopt string
@@ -168,6 +171,7 @@ type run struct {
 	guard     guard
 	ids       []string   // of the rows that its steps have added
 	met       time.Time  // when the first step that packets meet was sent
+	stepped   time.Time  // when the last step was answered
 	confirmed bool       // all rows are as planned, and a new login worked
 	gone      *GoneError // how the protection was lost, as read before the rollback
 	adopted   bool       // the dead-man belongs to the run that is rolled back
@@ -265,6 +269,7 @@ func (r *run) change(ctx context.Context, s Session, part change.Part, adopted [
 		r.fail(ctx, s, err, lost(err))
 		return
 	}
+	r.stepped = time.Now()
 	outside := r.enter(ctx)
 	if err = r.verify(firm, s); err != nil {
 		r.drop(outside)

@@ -184,3 +184,83 @@ func TestOneBatch(t *testing.T) {
 		})
 	}
 }
+
+// TestCrowded: a service that has no session left locks nobody out. The login is tried again while
+// the protection has time. If a session ends, the change is confirmed; if none does, it is rolled
+// back, and the error names the reason. A service that shuts this address out has sessions left.
+func TestCrowded(t *testing.T) {
+	for _, version := range []string{"7.17", "7.24"} {
+		for _, test := range []struct {
+			name, most string
+			ends       bool
+			want       apply.Outcome
+			says       string
+		}{
+			{"full", "2", false, apply.Reverted, "all 2 sessions of the router's service api are in use"},
+			{"full for a while", "2", true, apply.Changed, ""},
+			{"shut", "20", false, apply.Reverted, "a new login does not work any more"},
+		} {
+			t.Run(version+"/"+test.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					p := newPlace(t, version, sim.Knobs{}, opened(version))
+					defer p.close()
+					before := own(p.router.Snapshot())
+					s, was := p.read(t.Context())
+					defer s.Close()
+					other, err := p.dial(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer other.Close()
+					c, err := p.compute(was, plans.Chain, "first")
+					if err != nil {
+						t.Fatal(err)
+					}
+					var g stage
+					watch := g.watch(func(n int32) sim.Action {
+						set := []string{"numbers", "api", "max-sessions", test.most}
+						if test.name == "shut" {
+							set = append(set, "address", "192.0.2.0/24")
+						}
+						if n == 1 {
+							if err := p.router.Admin(routeros.NewCommand("/ip/service/set", set...)); err != nil {
+								t.Error(err)
+							}
+						}
+						return sim.Action{}
+					})
+					p.on(watch)
+					begun := time.Now()
+					waited := 0
+					result := apply.Run(t.Context(), s, c, apply.Options{
+						Before: was, Plan: "m", Login: "admin", Service: "api",
+						Dial: func(ctx context.Context) (apply.Session, error) {
+							synctest.Wait()
+							return p.dial(ctx)
+						},
+						Observe: func(e apply.Event) {
+							if strings.Contains(e.Doing, "trying again") {
+								if waited++; waited == 3 && test.ends {
+									_ = other.Close()
+								}
+							}
+						},
+					})
+					p.calm()
+					if result.Outcome != test.want || result.Err != nil && !strings.Contains(result.Err.Error(), test.says) {
+						t.Errorf("%s, %v", result.Outcome, result.Err)
+					}
+					if _, shut := errors.AsType[*apply.LockedOutError](result.Err); shut != (test.name == "shut") {
+						t.Errorf("a lock-out: %t, %v", shut, result.Err)
+					}
+					if test.want == apply.Reverted && own(p.router.Snapshot()) != before {
+						t.Error("it was not rolled back")
+					}
+					if took := time.Since(begun); took > 3*time.Minute || test.name != "shut" && waited < 3 {
+						t.Errorf("%d tries in %s", waited, took)
+					}
+				})
+			})
+		}
+	}
+}

@@ -301,7 +301,7 @@ func (a *attempt) obstacles(ctx context.Context, o apply.Options) {
 
 // options are those of a run on the router.
 func (a *attempt) options() apply.Options {
-	o := apply.Options{Before: *a.out.Snapshot, Plan: a.plan.Name, Protect: a.Protect, Delay: a.Delay, Owner: a.Actor, Login: a.router.User}
+	o := apply.Options{Before: *a.out.Snapshot, Plan: a.plan.Name, Protect: a.Protect, Delay: a.Delay, Owner: a.Actor, Login: a.router.User, Service: a.router.Service}
 	if a.undo {
 		o.Plan, o.Adopt = a.undone.Plan, a.undone.Change
 	}
