@@ -39,6 +39,7 @@ type simOptions struct {
 	version string
 	load    string
 	rtt     time.Duration
+	pace    int
 	tls     bool
 	arrival string
 	silence time.Duration
@@ -84,6 +85,7 @@ func (o *simOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.version, "version", "7.20", "RouterOS version, 6.43 to 7.24")
 	f.StringVar(&o.load, "load", "", "export to load, a `FILE.rsc`")
 	f.DurationVar(&o.rtt, "rtt", 0, "round trip of the line, also for connecting and TLS")
+	f.IntVar(&o.pace, "print-pace", 0, "how many rows a second the router prints of a large address list, `N`, such as 5000 for a small router; 0: as fast as this machine can")
 	f.StringVar(&o.write, "write-inventory", "", "write an inventory of the routers into a `FILE`, with their pins")
 	f.BoolVar(&o.packets, "packets", false, "read packets from standard input, a line each: tcp 203.0.113.9 :22 --in ether1")
 	f.BoolVar(&o.tls, "tls", false, "speak TLS with a certificate made for this run, as api-ssl does")
@@ -229,6 +231,9 @@ func simulate(e access, o simOptions) (sim.Options, routeros.Snapshot, error) {
 	if o.mode != "" && o.mode != "advanced" && o.mode != "home" {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--device-mode %s: advanced or home", o.mode)
 	}
+	if o.pace < 0 {
+		return sim.Options{}, routeros.Snapshot{}, usagef("--print-pace %d: 0 or more", o.pace)
+	}
 	zone, err := time.LoadLocation(o.zone)
 	if err != nil {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--time-zone: %w", err)
@@ -236,7 +241,7 @@ func simulate(e access, o simOptions) (sim.Options, routeros.Snapshot, error) {
 	if !slices.Contains([]string{"", "synchronized", "waiting", "using-local-clock", "stopped"}, o.ntp) {
 		return sim.Options{}, routeros.Snapshot{}, usagef("--ntp %s: synchronized, waiting, using-local-clock or stopped", o.ntp)
 	}
-	options := sim.Options{Version: version, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Flagged: o.flagged, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: e.User, Group: "full"}}}
+	options := sim.Options{Version: version, PrintPace: o.pace, NTP: o.ntp, Zone: zone, Arrival: o.arrival, DeviceMode: o.mode, Flagged: o.flagged, Now: o.clock, Knobs: sim.Knobs{Silence: o.silence}, Users: []sim.User{{Name: e.User, Group: "full"}}}
 	if options.Users[0].Password = e.getenv("ROSKNOCK_PASSWORD"); options.Users[0].Password == "" {
 		options.Users[0].AnyPassword = true
 		view.Say(e.err, "rosknock: ROSKNOCK_PASSWORD is not set: user %s gets in with any password\n", e.User)

@@ -9,6 +9,9 @@ import (
 
 // print answers with the rows that the queries match.
 func (q *request) print() *trap {
+	if entries := q.menu == routeros.AddressList || q.menu == routeros.AddressList6; entries && !q.has("from") && !q.has("interval") {
+		return q.printEntries()
+	}
 	rows := q.rows()
 	q.tables.of(q.menu).uncover()
 	if from, ok := q.attrs["from"]; ok {

@@ -51,6 +51,11 @@ type session struct {
 		wake   sync.Cond
 		items  []item
 		closed bool // nothing more is taken
+		// number counts the items; printing are the tags of large prints under way, and cut says up
+		// to which item a cancelled one is dropped.
+		number   int
+		printing map[string]bool
+		cut      map[string]int
 	}
 }
 
@@ -66,6 +71,10 @@ type item struct {
 	words []string
 	raw   []byte
 	pause time.Duration // before raw
+	// late are the rows of a large print, instead of words; tag and number are those of the print.
+	late   *printing
+	tag    string
+	number int
 }
 
 // Serve answers the connections of a listener until the context ends or the listener fails, and
@@ -225,8 +234,19 @@ func (s *session) writeAll(w *wire.Writer, items []item) bool {
 			}
 			continue
 		}
-		if w.Write(i.words...) != nil {
-			return false
+		switch {
+		case i.late != nil:
+			if !s.writePrinting(w, i) {
+				return false
+			}
+		case s.isCut(i):
+		default:
+			if i.tag != "" {
+				s.printed(i.tag)
+			}
+			if w.Write(i.words...) != nil {
+				return false
+			}
 		}
 	}
 	return w.Flush() == nil
@@ -321,6 +341,13 @@ func (s *session) enqueue(i item) {
 	if s.queue.closed {
 		return
 	}
+	if s.queue.number++; i.tag != "" {
+		i.number = s.queue.number
+		if s.queue.printing == nil {
+			s.queue.printing = map[string]bool{}
+		}
+		s.queue.printing[i.tag] = true
+	}
 	s.queue.items = append(s.queue.items, i)
 	s.queue.closed = len(s.queue.items) > 4*mostQueued && len(s.listens) > 0
 	s.queue.wake.Broadcast()
@@ -330,6 +357,11 @@ func (s *session) enqueue(i item) {
 func (s *session) encoded(q *request, problem *trap) []byte {
 	var b bytes.Buffer
 	w := wire.NewWriter(&b)
+	if q.late != nil && problem == nil {
+		for i := range q.late.rows {
+			_ = w.Write(tagged(q.attrs[".tag"], q.late.words(i))...)
+		}
+	}
 	for _, words := range q.answers(problem) {
 		_ = w.Write(tagged(q.attrs[".tag"], words)...) // a buffer takes everything
 	}
@@ -347,8 +379,13 @@ func tagged(tag string, words []string) []string {
 // answer queues the replies of a request, or its trap and the !done behind it (routeros-facts §
 // 1.2).
 func (s *session) answer(q *request, problem *trap) {
+	tag := ""
+	if q.late != nil && problem == nil {
+		tag = q.attrs[".tag"]
+		s.enqueue(item{late: q.late, tag: tag})
+	}
 	for _, words := range q.answers(problem) {
-		s.send(q.attrs[".tag"], words)
+		s.enqueue(item{words: tagged(q.attrs[".tag"], words), tag: tag})
 	}
 }
 
@@ -537,6 +574,7 @@ func (s *session) cancel(q *request) {
 		}
 		return false
 	})
+	ended = append(ended, s.cutPrints(tag, one)...)
 	for _, tag := range ended {
 		s.send(tag, interrupted().words())
 	}

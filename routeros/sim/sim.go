@@ -103,6 +103,9 @@ type Options struct {
 	Groups []Group
 	// RTT is how long each reply takes. Commands that are pipelined wait for it together.
 	RTT time.Duration
+	// PrintPace is how many rows a second the router prints of a large address list; zero is as fast
+	// as it can. How fast a router is is not known (routeros-facts § 3).
+	PrintPace int
 	// IPv6Package says whether a RouterOS 6 has the ipv6 package; 7 always has.
 	IPv6Package bool
 	// DeviceMode is advanced or home, where the scheduler is off; Flagged is a device that is

@@ -21,6 +21,7 @@ type request struct {
 	order   []string // names of the attributes as they came
 	queries []string
 	now     time.Time
+	late    *printing // rows that are sent before the replies
 	replies [][]string
 }
 
