@@ -33,8 +33,11 @@ type Snapshot struct {
 	// 6 without the ipv6 package has no /ipv6/firewall/filter.
 	Rules map[Menu][]Rule
 	// Entries holds the rows of both families' address lists, under their menus.
-	Entries  map[Menu][]ListEntry
-	Services []Service
+	Entries map[Menu][]ListEntry
+	// PartlyRead has a key for each menu of address lists that was too large to be read whole: its
+	// entries are those of some lists. Who looks for an entry has to ask [Snapshot.ReadsList], too.
+	PartlyRead map[Menu]ListReading
+	Services   []Service
 
 	Interfaces     []Interface
 	InterfaceLists []InterfaceList
@@ -186,7 +189,7 @@ func (s Snapshot) Digest() string {
 		for _, m := range []Menu{f.Filter(), f.NAT(), f.Raw()} {
 			digestRules(h, m, s.Rules)
 		}
-		digestEntries(h, f.AddressList(), s.Entries)
+		digestEntries(h, f, s)
 	}
 	for _, row := range s.Services {
 		if !row.Dynamic && !row.Connection {
@@ -212,11 +215,33 @@ func digestRules(h *digester, m Menu, tables map[Menu][]Rule) {
 	}
 }
 
-func digestEntries(h *digester, m Menu, tables map[Menu][]ListEntry) {
+// digestEntries is over all entries. Of a menu that was not read whole it is over the lists that
+// rules on the way to the router name, list by list and without their comments, and over the number
+// of all entries: that is the same for every reading, no matter for which plan.
+func digestEntries(h *digester, f Family, s Snapshot) {
+	m := f.AddressList()
 	h.line("list", string(m))
-	for _, e := range tables[m] {
-		if !e.Dynamic {
-			h.line(e.ID, e.List, Canonical("address", e.Address), e.Comment, FormatBool(e.Disabled))
+	reading, partly := s.PartlyRead[m]
+	if !partly {
+		for _, e := range s.Entries[m] {
+			if !e.Dynamic {
+				h.line(e.ID, e.List, Canonical("address", e.Address), e.Comment, FormatBool(e.Disabled))
+			}
+		}
+		return
+	}
+	own, others := s.Needed(f, ListScope{InputOnly: true})
+	lists, all := map[string][]int{}, reading.Unread
+	for i := range s.Entries[m] {
+		if e := &s.Entries[m][i]; !e.Dynamic {
+			lists[e.List], all = append(lists[e.List], i), all+1
+		}
+	}
+	h.line("counted", strconv.Itoa(all))
+	for _, list := range slices.Sorted(slices.Values(slices.Concat(own, others))) {
+		for _, i := range lists[list] {
+			e := &s.Entries[m][i]
+			h.line(e.ID, e.List, Canonical("address", e.Address), FormatBool(e.Disabled))
 		}
 	}
 }

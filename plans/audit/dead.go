@@ -88,11 +88,11 @@ func (a *auditor) whyDead(classes *space.Space, coming space.Set, r *routeros.Ru
 
 // untoldList is the list that a rule asks for, if nothing is known about it; or empty.
 func (a *auditor) untoldList(r *routeros.Rule) string {
-	if menu := a.family.AddressList(); a.router.Tells(menu) || len(a.router.Entries[menu]) > 0 {
-		return ""
-	}
+	menu := a.family.AddressList()
+	told := a.router.Tells(menu) || len(a.router.Entries[menu]) > 0
 	for _, matcher := range []string{"src-address-list", "dst-address-list"} {
-		if list := r.Attrs.Get(matcher); list != "" && !strings.HasPrefix(list, "!") {
+		list := r.Attrs.Get(matcher)
+		if list != "" && !strings.HasPrefix(list, "!") && (!told || !a.router.ReadsList(a.family, list)) {
 			return list
 		}
 	}

@@ -3,6 +3,7 @@ package change
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -22,8 +23,7 @@ func Foreign(before, after routeros.Snapshot, plan string, steps ...Step) []stri
 				out = append(out, d)
 			}
 		}
-		was, is := foreignEntries(before.Entries[f.AddressList()], plan), foreignEntries(after.Entries[f.AddressList()], plan)
-		if d := compareRows(f.AddressList(), was, is); d != "" {
+		if d := compareEntries(before, after, f, plan); d != "" {
 			out = append(out, d)
 		}
 	}
@@ -91,12 +91,46 @@ func Marked(comment, plan string) bool {
 	return ok && mark.Plan == plan
 }
 
-func foreignEntries(rows []routeros.ListEntry, plan string) []row {
+// compareEntries compares the lists that both snapshots have read, and the number of the rest.
+func compareEntries(before, after routeros.Snapshot, f routeros.Family, plan string) string {
+	m := f.AddressList()
+	_, partly := after.PartlyRead[m]
+	if _, was := before.PartlyRead[m]; !partly && !was {
+		return compareRows(m, foreignEntries(before.Entries[m], plan, nil), foreignEntries(after.Entries[m], plan, nil))
+	}
+	both := func(list string) bool { return before.ReadsList(f, list) && after.ReadsList(f, list) }
+	was, is := foreignEntries(before.Entries[m], plan, both), foreignEntries(after.Entries[m], plan, both)
+	if d := compareRows(m, byList(was), byList(is)); d != "" {
+		return d
+	}
+	ofOthers := func(s routeros.Snapshot) int {
+		return s.PartlyRead[m].Unread + len(foreignEntries(s.Entries[m], plan, nil))
+	}
+	if a, b := ofOthers(before), ofOthers(after); a != b {
+		return fmt.Sprintf("%s: there were %d entries that are not rosknock's, and there are %d now; those of lists that no rule on the way names were only counted", m, a, b)
+	}
+	return ""
+}
+
+// byList orders the rows of several lists: a menu that is read in parts has them in another order.
+func byList(rows []row) []row {
+	slices.SortStableFunc(rows, func(a, b row) int { return strings.Compare(a.attrs.Get("list"), b.attrs.Get("list")) })
+	return rows
+}
+
+// foreignEntries are the static entries that are not the plan's, of some lists or all. Their comments
+// are compared where the menu was read whole.
+func foreignEntries(rows []routeros.ListEntry, plan string, of func(list string) bool) []row {
 	var out []row
-	for _, e := range rows {
-		if mark, ours := e.Mark(); !e.Dynamic && (!ours || mark.Plan != plan) {
-			out = append(out, row{e.ID, e.Attributes(), func() string { return e.List + " " + e.Address }})
+	for i := range rows {
+		e := rows[i]
+		if mark, ours := e.Mark(); e.Dynamic || ours && mark.Plan == plan || of != nil && !of(e.List) {
+			continue
 		}
+		if of != nil {
+			e.Comment = ""
+		}
+		out = append(out, row{e.ID, e.Attributes(), func() string { return e.List + " " + e.Address }})
 	}
 	return out
 }

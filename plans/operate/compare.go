@@ -38,6 +38,9 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 	}
 	rotates := p.Rotates()
 	p, err := a.ready(ctx, p)
+	if err == nil {
+		err = a.completed(ctx, p)
+	}
 	if _, refused := errors.AsType[*RefusedError](err); refused {
 		a.out = a.out.Refused(err)
 		return
@@ -66,7 +69,7 @@ func Compare(r Result, p plans.Plan, session change.Management) Result {
 	want, changes, err := steps(*r.Snapshot, p, session)
 	if err == nil {
 		proved := proof.Prove(*r.Snapshot, want, changes, session)
-		changes.Notes = append(changes.Notes, proved.Notes...)
+		changes.Notes = slices.Concat(changes.Notes, proved.Notes, r.Snapshot.ListNotes())
 		r.Changes, r.Proof = &changes, &proved
 		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
 		err = proved.Err()

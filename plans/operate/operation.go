@@ -48,6 +48,7 @@ type attempt struct {
 	looks   bool // and writes nothing, not even the journal
 	session *api.Session
 	out     Result
+	lists   *api.Lists // of the router, for all its sessions
 	// familiar says that the router is the box that the state folder remembers.
 	familiar bool
 
@@ -61,7 +62,7 @@ type attempt struct {
 
 // Run carries out an operation on a router, and writes down what became of it.
 func Run(ctx context.Context, d Desk, o Options, op Operation, r Router) Result {
-	a := &attempt{Desk: d, Options: o, Operation: op, router: r, out: r.Result()}
+	a := &attempt{Desk: d, Options: o, Operation: op, router: r, out: r.Result(), lists: listsOf(op)}
 	a.run(ctx)
 	if !op.undo && a.out.Plan == "" {
 		a.out.Plan = op.plan.Name
@@ -75,7 +76,7 @@ func Run(ctx context.Context, d Desk, o Options, op Operation, r Router) Result 
 // Look reads a router and computes operations on it. Nothing is written. Where refusals are wanted,
 // it also checks whether an operation with the default protection would be refused.
 func Look(ctx context.Context, d Desk, o Options, r Router, refusals bool, ops ...Operation) []Result {
-	read := &attempt{Desk: d, Options: o, router: r, looks: true, out: r.Result()}
+	read := &attempt{Desk: d, Options: o, router: r, looks: true, out: r.Result(), lists: listsOf(ops...)}
 	extent := Rules
 	if slices.ContainsFunc(ops, func(op Operation) bool { return op.plan.Rotates() }) {
 		extent = WithClock
@@ -113,7 +114,7 @@ const (
 
 // Read logs in to a router and reads it. Another box than the known one is only warned of.
 func Read(ctx context.Context, d Desk, o Options, r Router, extent Extent) Result {
-	a := &attempt{Desk: d, Options: o, router: r, out: r.Result()}
+	a := &attempt{Desk: d, Options: o, router: r, out: r.Result(), lists: &api.Lists{}}
 	if a.read(ctx, extent) {
 		a.session.Close()
 		if err := SameBox(d, r, a.out.Snapshot.Serial); err != nil { // what it is, is shown all the same
@@ -177,6 +178,7 @@ func (a *attempt) read(ctx context.Context, extent Extent) bool {
 		if a.session, err = a.Connect(ctx); err != nil {
 			return err
 		}
+		a.session.UseLists(a.lists)
 		read := a.session.Snapshot
 		switch extent {
 		case WithClock, WithAll:
@@ -325,6 +327,7 @@ func (a *attempt) carryOut(ctx context.Context, name string) {
 		if err != nil {
 			return nil, err
 		}
+		session.UseLists(a.lists)
 		return session, nil
 	}
 	total := len(a.out.Changes.Steps)

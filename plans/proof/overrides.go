@@ -156,9 +156,9 @@ func (v overrides) describe(r *routeros.Rule, lost space.Set) (o Override, ok bo
 	return o, o.Who != ""
 }
 
-// hasEntries reports whether anybody is in an address list now.
+// hasEntries reports whether anybody is in an address list now, as far as it was read.
 func (v overrides) hasEntries(list string) bool {
-	return slices.ContainsFunc(v.before.Entries[v.Family.AddressList()], func(e routeros.ListEntry) bool { return e.List == list && !e.Disabled })
+	return !v.before.ReadsList(v.Family, list) || slices.ContainsFunc(v.before.Entries[v.Family.AddressList()], func(e routeros.ListEntry) bool { return e.List == list && !e.Disabled })
 }
 
 // gatedNames lists what is gated of a set of packets.

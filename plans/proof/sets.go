@@ -229,7 +229,7 @@ func (fam *family) unfilledLists() []string {
 		_, addresses := e.Range()
 		filled[e.List] = filled[e.List] || e.Dynamic || !addresses
 	}
-	return slices.DeleteFunc(fam.space.Lists(), func(list string) bool { return filled[list] })
+	return slices.DeleteFunc(fam.space.Lists(), func(list string) bool { return filled[list] || !fam.before.ReadsList(fam.Family, list) })
 }
 
 // hasForwards reports whether forwards play a part in the change: the plan has some, or it had.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,6 +43,9 @@ type Backup struct {
 type BackupMenu struct {
 	Path string            `json:"path"`
 	Rows []map[string]Text `json:"rows"`
+	// Lists are the address lists of which the rows are, where the menu was too large to be read
+	// whole.
+	Lists []string `json:"lists,omitempty"`
 }
 
 const backupFormat = "rosknock.backup/1"
@@ -65,9 +69,32 @@ func NewBackup(before routeros.Snapshot, c change.ChangeSet) Backup {
 		}
 	}
 	for _, menu := range menus {
-		b.Menus = append(b.Menus, BackupMenu{string(menu), backupRows(before, menu)})
+		b.Menus = append(b.Menus, backupMenu(before, menu, c))
 	}
 	return b
+}
+
+// backupMenu holds the rows of a menu; where that was not read whole, those of the lists that the
+// steps touch.
+func backupMenu(s routeros.Snapshot, menu routeros.Menu, c change.ChangeSet) BackupMenu {
+	if _, partly := s.PartlyRead[menu]; !partly {
+		return BackupMenu{Path: string(menu), Rows: backupRows(s, menu)}
+	}
+	lists := map[string]bool{}
+	for _, step := range c.Steps {
+		if list := cmp.Or(step.Set.Get("list"), step.Was.Get("list")); step.Menu == menu && list != "" {
+			lists[list] = true
+		}
+	}
+	for _, e := range s.Entries[menu] {
+		if _, marked := e.Mark(); marked {
+			lists[e.List] = true
+		}
+	}
+	s.Entries = map[routeros.Menu][]routeros.ListEntry{
+		menu: slices.DeleteFunc(slices.Clone(s.Entries[menu]), func(e routeros.ListEntry) bool { return !lists[e.List] }),
+	}
+	return BackupMenu{string(menu), backupRows(s, menu), slices.Sorted(maps.Keys(lists))}
 }
 
 func backupRows(s routeros.Snapshot, menu routeros.Menu) []map[string]Text {
@@ -98,7 +125,7 @@ func backupRows(s routeros.Snapshot, menu routeros.Menu) []map[string]Text {
 
 // Before returns the backup as a snapshot of the menus that it holds.
 func (b Backup) Before() routeros.Snapshot {
-	s := routeros.Snapshot{Identity: b.Identity, Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
+	s := routeros.Snapshot{Identity: b.Identity, Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}, PartlyRead: map[routeros.Menu]routeros.ListReading{}}
 	s.Version, _ = routeros.ParseVersion(b.Version)
 	for _, m := range b.Menus {
 		menu := routeros.Menu(m.Path)
@@ -106,6 +133,9 @@ func (b Backup) Before() routeros.Snapshot {
 			s.Rules[menu] = []routeros.Rule{}
 		} else if menu != routeros.ServiceMenu {
 			s.Entries[menu] = []routeros.ListEntry{}
+		}
+		if m.Lists != nil {
+			s.PartlyRead[menu] = routeros.ListReading{Lists: m.Lists, Unread: -1}
 		}
 		for _, row := range m.Rows {
 			a := fromRow(row)

@@ -116,6 +116,9 @@ func Rows(s routeros.Snapshot) []Text {
 				}
 			}
 		}
+		if reading, partly := s.PartlyRead[f.AddressList()]; partly {
+			out = append(out, fmt.Sprintf("%s, not read: %d entries", f.AddressList(), reading.Unread))
+		}
 		for _, e := range s.Entries[f.AddressList()] {
 			if !e.Dynamic {
 				out = append(out, fmt.Sprintf("%s %s %s", f.AddressList(), e.ID, e.Attributes()))

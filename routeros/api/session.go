@@ -38,6 +38,7 @@ type Session struct {
 	pin     string
 	log     *slog.Logger
 	timeout time.Duration
+	lists   *Lists
 	memory  int64 // the limit for the calls under way together, as cost counts it
 
 	sending chan struct{} // holds a token while sentences are written; a channel, so that waiting obeys a context
@@ -58,7 +59,10 @@ type call struct {
 	rows  []routeros.Attributes
 	ret   string
 	traps traps
-	feed  *feed // of a listen; nil otherwise
+	feed  *feed                     // of a listen; nil otherwise
+	take  func(routeros.Attributes) // gets the rows, on the session's reader, instead of rows; or nil
+	most  int                       // rows after which the command is cut; 0 is without a bound
+	taken int
 	err   error
 	done  chan struct{}
 	cost  int64 // its share of the session's memory; guarded by the session's mutex
@@ -80,7 +84,7 @@ type Result struct {
 
 func newSession(conn net.Conn, reader *wire.Reader, t Target, o Options) *Session {
 	s := &Session{
-		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(), memory: o.Memory,
+		conn: conn, reader: reader, writer: wire.NewWriter(conn), target: t, log: o.Log, timeout: t.timeout(), lists: &Lists{}, memory: o.Memory,
 		calls: map[string]*call{}, sending: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	go s.read()
@@ -120,12 +124,20 @@ func (s *Session) Run(ctx context.Context, c routeros.Command) (Reply, error) {
 // the session does, and one of the commands changes something, the error says that the outcome is
 // unknown.
 func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Result, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, errTimeout)
-	defer cancel()
 	calls := make([]*call, len(commands))
 	for i := range calls {
 		calls[i] = &call{done: make(chan struct{})}
 	}
+	return s.batchFor(ctx, s.timeout, commands, calls)
+}
+
+// errCut is the result of a command that had more rows than it may have.
+var errCut = errors.New("more rows than were asked for")
+
+// batchFor is [Session.Batch] with a call for each command, and a time for all of them.
+func (s *Session) batchFor(ctx context.Context, limit time.Duration, commands []routeros.Command, calls []*call) ([]Result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTimeout)
+	defer cancel()
 	defer s.forget(calls)
 	if err := s.send(ctx, commands, calls); err != nil {
 		return nil, err
@@ -134,6 +146,10 @@ func (s *Session) Batch(ctx context.Context, commands []routeros.Command) ([]Res
 	for i, c := range calls {
 		if !c.answered(ctx) {
 			return nil, ended(ctx, s.subject(commands[i]), changesAny(commands[i:]))
+		}
+		if errors.Is(c.err, errCut) {
+			results[i] = Result{Err: errCut}
+			continue
 		}
 		if c.err != nil {
 			return nil, lostWith(c.err, changesAny(commands[i:]))
@@ -339,7 +355,14 @@ func (s *Session) dispatch(sentence wire.Sentence) error {
 		if c.feed != nil {
 			return c.feed.put(unread{row, cost})
 		}
-		c.rows = append(c.rows, row)
+		switch c.taken++; {
+		case c.most > 0 && c.taken > c.most:
+			s.cut(c)
+		case c.take != nil:
+			c.take(row)
+		default:
+			c.rows = append(c.rows, row)
+		}
 	case "!trap":
 		c.traps.add(sentence)
 	case "!done":
@@ -347,6 +370,14 @@ func (s *Session) dispatch(sentence wire.Sentence) error {
 		close(c.done)
 	}
 	return nil // !empty only says that there are no rows
+}
+
+// cut ends a command that has more rows than it may have. What the router still sends of them is
+// dropped: a router that does not obey the cancel at once costs the reading and no more.
+func (s *Session) cut(c *call) {
+	s.cancel(context.Background(), c)
+	c.err = errCut
+	close(c.done)
 }
 
 // claim finds the command of a sentence, if anybody still waits for it, and charges it with the

@@ -44,22 +44,47 @@ func (s *Session) SnapshotWithServers(ctx context.Context) (routeros.Snapshot, e
 }
 
 func (s *Session) snapshot(ctx context.Context, parts []part, also ...routeros.Command) (routeros.Snapshot, []Result, error) {
+	var large []routeros.Menu // known to be, from an earlier reading
+	parts = slices.DeleteFunc(parts, func(p part) bool {
+		_, known := s.lists.of(p.menu)
+		if known {
+			large = append(large, p.menu)
+		}
+		return known
+	})
 	commands := slices.Clone(also)
-	for _, p := range parts {
+	entries := make([][]routeros.ListEntry, len(parts))
+	calls := make([]*call, len(also)+len(parts))
+	for i := range calls {
+		calls[i] = &call{done: make(chan struct{})}
+	}
+	for i, p := range parts {
 		// Whole rows: a proplist can lose columns on 6.49 and rows on some builds (routeros-facts §
 		// 1.5). Where passwords stand in a row, a lost one is the smaller harm.
 		commands = append(commands, p.print())
+		if p.fill == nil {
+			calls[len(also)+i].take, calls[len(also)+i].most = gatherer(&entries[i]), mostEntries
+		}
 	}
-	results, err := s.Batch(ctx, commands)
+	results, err := s.batchFor(ctx, s.timeout, commands, calls)
 	if err != nil {
 		return routeros.Snapshot{}, nil, err
 	}
-	snapshot, err := s.assembled(parts, results[len(also):])
+	answers := results[len(also):]
+	for i, p := range parts {
+		if errors.Is(answers[i].Err, errCut) {
+			large, entries[i], answers[i] = append(large, p.menu), nil, Result{}
+		}
+	}
+	snapshot, err := s.assembled(parts, answers, entries)
+	if err == nil {
+		err = s.large(ctx, &snapshot, large)
+	}
 	return snapshot, results[:len(also)], err
 }
 
-// assembled makes a snapshot from the answers to its parts.
-func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, error) {
+// assembled makes a snapshot from the answers to its parts; entries are those of address lists.
+func (s *Session) assembled(parts []part, results []Result, entries [][]routeros.ListEntry) (routeros.Snapshot, error) {
 	snapshot := routeros.Snapshot{Rules: map[routeros.Menu][]routeros.Rule{}, Entries: map[routeros.Menu][]routeros.ListEntry{}}
 	for i, p := range parts {
 		if err := results[i].Err; err != nil {
@@ -73,6 +98,10 @@ func (s *Session) assembled(parts []part, results []Result) (routeros.Snapshot, 
 			case p.setting, !lacks && slices.Contains(routeros.NetworkMenus(), p.menu), p.identifies() && !isAnswer(err):
 				snapshot.Untold = append(snapshot.Untold, p.menu)
 			}
+			continue
+		}
+		if p.fill == nil {
+			snapshot.Entries[p.menu] = entries[i]
 			continue
 		}
 		if err := p.read(&snapshot, results[i].Rows); err != nil {
@@ -105,6 +134,7 @@ func (n need) excuses(err error) bool {
 type part struct {
 	menu routeros.Menu
 	need need
+	// fill is nil for address lists, whose entries are gathered while they come.
 	fill func(*routeros.Snapshot, routeros.Menu, []routeros.Attributes) error
 	// setting says that it is about the router's own servers.
 	setting bool
@@ -160,7 +190,7 @@ func snapshotParts() []part {
 			part{menu: f.Filter(), need: filter[f], fill: fillRules},
 			part{menu: f.NAT(), need: mayLack, fill: fillRules},
 			part{menu: f.Raw(), need: mayLack, fill: fillRules},
-			part{menu: f.AddressList(), need: mayLack, fill: fillEntries},
+			part{menu: f.AddressList(), need: mayLack},
 			part{menu: f.Address(), need: mayLack, fill: fillAddresses})
 	}
 	for _, m := range routeros.NetworkMenus() {
@@ -337,16 +367,6 @@ func fillRules(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes
 		rows[i] = nil // the rule has its own
 	}
 	s.Rules[m] = rules
-	return nil
-}
-
-func fillEntries(s *routeros.Snapshot, m routeros.Menu, rows []routeros.Attributes) error {
-	entries := make([]routeros.ListEntry, len(rows))
-	for i, row := range rows {
-		entries[i] = routeros.ReadListEntry(row)
-		rows[i] = nil // the entry has what it needs
-	}
-	s.Entries[m] = entries
 	return nil
 }
 

@@ -265,14 +265,23 @@ func (w *Firewall) addressType(a netip.Addr, arrived bool) string {
 	return "unicast"
 }
 
+// on is undecided for lists that were not read: anybody may be in them.
 func (t Listed) on(k *walk) answer {
+	address := k.packet.Src
 	switch {
 	case t.Of == Source:
-		return is(k.listed(t.List, k.packet.Src))
 	case k.vague:
 		return unknown
+	default:
+		address = k.packet.Dst
 	}
-	return is(k.listed(t.List, k.packet.Dst))
+	if k.listed(t.List, address) {
+		return is(true)
+	}
+	if read := (routeros.Snapshot{PartlyRead: k.world.partly}).ReadsList(k.family, t.List); !read {
+		return unknown
+	}
+	return is(false)
 }
 
 // face is the interface of a packet. One for the router itself leaves by none, and one that the

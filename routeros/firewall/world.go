@@ -21,6 +21,7 @@ type Firewall struct {
 	ifaces  map[string]routeros.Interface
 	bcast   map[netip.Addr]bool
 	nets    []routeros.InterfaceAddress
+	partly  map[routeros.Menu]routeros.ListReading
 	Own
 }
 
@@ -37,7 +38,7 @@ type table struct {
 // NewFirewall prepares the tables of a snapshot.
 func NewFirewall(s routeros.Snapshot) *Firewall {
 	w := &Firewall{
-		tables: map[routeros.Menu]*table{}, ifaces: map[string]routeros.Interface{}, bcast: map[netip.Addr]bool{}, Own: OwnOf(s),
+		tables: map[routeros.Menu]*table{}, ifaces: map[string]routeros.Interface{}, bcast: map[netip.Addr]bool{}, partly: s.PartlyRead, Own: OwnOf(s),
 	}
 	for _, i := range s.Interfaces {
 		w.ifaces[i.Name] = i

@@ -15,7 +15,8 @@ type gatherer struct {
 	numbers             [firewall.FieldMSS + 1]cutter[int]
 	possible            []routeros.AddressRange // sources that the caller knows to exist
 	srcLists, dstLists  map[string]bool
-	entries             [][]routeros.ListEntry            // each table of entries once
+	entries             [][]routeros.ListEntry // each table of entries once
+	partly              []routeros.ListReading
 	rules               map[routeros.Menu][]routeros.Rule // of the state before
 }
 
@@ -144,6 +145,9 @@ func (g *gatherer) state(s routeros.Snapshot) {
 		g.cutSource(routeros.PrefixRange(a.Prefix))
 		g.cutSource(one)
 	}
+	if reading, partly := s.PartlyRead[f.AddressList()]; partly {
+		g.partly = append(g.partly, reading)
+	}
 	rows := s.Entries[f.AddressList()]
 	if len(rows) > 0 && !slices.ContainsFunc(g.entries, func(o []routeros.ListEntry) bool { return &o[0] == &rows[0] && len(o) == len(rows) }) {
 		g.entries = append(g.entries, rows)
@@ -215,6 +219,7 @@ func (g *gatherer) finish() {
 	for _, rows := range g.entries {
 		g.lists(rows)
 	}
+	g.unread()
 	for f := range g.numbers {
 		s.numbers[f] = g.numbers[f].ordinal()
 	}
@@ -272,6 +277,19 @@ func (g *gatherer) lists(rows []routeros.ListEntry) {
 		}
 		if dst {
 			g.cutDestination(r)
+		}
+	}
+}
+
+// unread makes everybody a possible member of the lists that were not read.
+func (g *gatherer) unread() {
+	for _, reading := range g.partly {
+		for _, lists := range []map[string]bool{g.srcLists, g.dstLists} {
+			for list := range lists {
+				if _, read := slices.BinarySearch(reading.Lists, list); !read {
+					g.space.fillable[list] = true
+				}
+			}
 		}
 	}
 }
