@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rosknock/rosknock/routeros"
@@ -17,7 +18,12 @@ type Lists interface {
 // AddressLists is a set of address lists that remembers what packets add to it. The zero value is
 // empty.
 type AddressLists struct {
+	mu    sync.Mutex // guards which lists are ready
 	lists map[listKey]*list
+	// rows are those of the snapshot, read at a moment; of large tables few lists are asked for, so a
+	// list is made ready when it is.
+	rows map[routeros.Family][]routeros.ListEntry
+	at   time.Time
 }
 
 type listKey struct {
@@ -60,35 +66,43 @@ func (m member) holds(at time.Time) bool { return m.until.IsZero() || at.Before(
 // their remaining time is over. Disabled entries and DNS names count for nothing; the addresses of
 // a name are rows of their own (routeros-facts § 3).
 func NewAddressLists(s routeros.Snapshot, at time.Time) *AddressLists {
-	m := &AddressLists{}
+	m := &AddressLists{rows: map[routeros.Family][]routeros.ListEntry{}, at: at}
 	for _, f := range routeros.Families() {
-		for _, e := range s.Entries[f.AddressList()] {
-			addresses, ok := e.Range()
-			if !ok || e.Disabled {
-				continue
-			}
-			entry := member{static: !e.Dynamic}
-			if e.Timed {
-				entry.until = at.Add(e.Timeout)
-			}
-			m.list(f, e.List).put(addresses, entry)
-		}
-	}
-	for _, l := range m.lists {
-		l.sort()
+		m.rows[f] = s.Entries[f.AddressList()]
 	}
 	return m
 }
 
+// list returns a list, made ready.
 func (m *AddressLists) list(f routeros.Family, name string) *list {
+	key := listKey{f, name}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.lists[key]; l != nil {
+		return l
+	}
+	l := &list{hosts: map[netip.Addr]*member{}}
+	for i := range m.rows[f] {
+		e := &m.rows[f][i]
+		if e.List != name || e.Disabled {
+			continue
+		}
+		addresses, ok := e.Range()
+		if !ok {
+			continue
+		}
+		entry := member{static: !e.Dynamic}
+		if e.Timed {
+			entry.until = m.at.Add(e.Timeout)
+		}
+		l.put(addresses, entry)
+	}
+	l.sort()
 	if m.lists == nil {
 		m.lists = map[listKey]*list{}
 	}
-	key := listKey{f, name}
-	if m.lists[key] == nil {
-		m.lists[key] = &list{hosts: map[netip.Addr]*member{}}
-	}
-	return m.lists[key]
+	m.lists[key] = l
+	return l
 }
 
 func (l *list) put(addresses routeros.AddressRange, entry member) {
@@ -115,11 +129,7 @@ func (l *list) sort() {
 
 // Contains implements [Lists].
 func (m *AddressLists) Contains(f routeros.Family, name string, a netip.Addr, at time.Time) bool {
-	l := m.lists[listKey{f, name}]
-	if l == nil {
-		return false
-	}
-	for range l.covering(a, at) {
+	for range m.list(f, name).covering(a, at) {
 		return true
 	}
 	return false

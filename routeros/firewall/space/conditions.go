@@ -333,7 +333,6 @@ func (cs *conditions) Listed(state routeros.Snapshot, list string) Set {
 // staticLists returns who is in a list for good in one state.
 func (cs *conditions) staticLists(state routeros.Snapshot) func(list string, source bool) ref {
 	rows := state.Entries[cs.Family.AddressList()]
-	var byList map[string][]routeros.AddressRange
 	return func(list string, source bool) ref {
 		key := listKey{list: list, source: source}
 		if len(rows) > 0 {
@@ -342,34 +341,19 @@ func (cs *conditions) staticLists(state routeros.Snapshot) func(list string, sou
 		if known, ok := cs.static[key]; ok {
 			return known
 		}
-		if byList == nil {
-			byList = permanent(rows)
-		}
 		o := &cs.destination
 		if source {
 			o = &cs.source
 		}
 		var runs []span
-		for _, r := range byList[list] {
-			if r.First.Is4() == (cs.Family == routeros.IPv4) {
-				runs = append(runs, o.run(r.First, r.Last))
+		for i := range rows {
+			if e := &rows[i]; e.List == list && !e.Dynamic && !e.Disabled {
+				if r, ok := e.Range(); ok && r.First.Is4() == (cs.Family == routeros.IPv4) {
+					runs = append(runs, o.run(r.First, r.Last))
+				}
 			}
 		}
 		cs.static[key] = cs.diagram.spans(o.axis, joined(runs))
 		return cs.static[key]
 	}
-}
-
-// permanent sorts the entries that never end by their list.
-func permanent(rows []routeros.ListEntry) map[string][]routeros.AddressRange {
-	out := map[string][]routeros.AddressRange{}
-	for i := range rows {
-		if rows[i].Dynamic || rows[i].Disabled {
-			continue
-		}
-		if r, ok := rows[i].Range(); ok {
-			out[rows[i].List] = append(out[rows[i].List], r)
-		}
-	}
-	return out
 }
