@@ -96,6 +96,7 @@ func BenchmarkNumbers(b *testing.B) {
 		line = append(line, ofJournals(b)...)
 		line = append(line, ofInventories(b)...)
 		peers := ofPeers(b)
+		line = append(line, ofLists(b)...)
 		alone, rules := ofTables(b, applies)
 		line = append(line, alone...)
 		line = append(line, []string{"a fault at every sentence of an apply", "`make matrix`", "nobody locked out or let in", "", "", ""})
@@ -122,6 +123,52 @@ func BenchmarkInventory(b *testing.B) {
 	for b.Loop() {
 		fmt.Print("\n", markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, ofInventories(b)), "\n")
 	}
+}
+
+// BenchmarkLists prints the part of large address lists of [BenchmarkNumbers] alone.
+func BenchmarkLists(b *testing.B) {
+	for b.Loop() {
+		fmt.Print("\n", markdown([]string{"what", "measured", "aim", "of the aim", "the line allows", "of that"}, ofLists(b)), "\n")
+	}
+}
+
+// ofLists measures a no-op diff of a router with 50,000 entries in other people's lists, beside one
+// of a router without: in a list that no rule names, one that only forward names, and one that input
+// drops. The last one decides, so that it is read.
+func ofLists(b *testing.B) [][]string {
+	b.Helper()
+	noop := func(rules string) spent {
+		f := provision(b, 1, 50*time.Millisecond, rules)
+		defer f.end()
+		f.run(b, 1, "apply", "--yes")
+		best := f.run(b, 1, "diff", "--exit-code")
+		for range 2 {
+			if next := f.run(b, 1, "diff", "--exit-code"); next.wall < best.wall {
+				best = next
+			}
+		}
+		return best
+	}
+	var entries strings.Builder
+	entries.WriteString("/ip firewall address-list\n")
+	for i := range 50_000 {
+		n := uint32(i) * 2654435761 // scattered, each once
+		fmt.Fprintf(&entries, "add list=blocked address=%d.%d.%d.%d comment=\"abuse %d\"\n", 11+n>>24%80, n>>16&255, n>>8&255, n&255, i)
+	}
+	without := noop(sixtyRules())
+	var out [][]string
+	for _, c := range []struct{ name, chain string }{{"no rule names", ""}, {"only forward names", "forward"}, {"input drops", "input"}} {
+		rules := entries.String() + sixtyRules()
+		if c.chain != "" {
+			rules = entries.String() + "/ip firewall filter\nadd chain=" + c.chain + " action=drop src-address-list=blocked\n" + sixtyRules()
+		}
+		got := noop(rules)
+		ratio := float64(got.wall) / float64(without.wall)
+		out = append(out,
+			[]string{"a router with 50,000 entries in a list that " + c.name + ": no-op diff, beside one without", fmt.Sprintf("%.1f ×", ratio), "3 ×", percent(ratio, 3), "", ""},
+			[]string{"its memory", mebibytes(got.peak), "40 MiB", percent(got.peak, 40), "", ""})
+	}
+	return out
 }
 
 // ofInventories measures a command about one router of an inventory of 100,000, in one file and in
