@@ -3,6 +3,7 @@ package main
 import (
 	"sync"
 
+	"github.com/rosknock/rosknock/plans/decide"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/sshjump"
 )
@@ -14,8 +15,10 @@ type access struct {
 	settings
 }
 
-// memory is what is read of the state folder once for all routers.
+// memory is what is read of the state folder, or computed, once for all routers.
 type memory struct {
+	shared *decide.Shared // what is computed for routers
+
 	pins     sync.Once
 	known    *state.Known // nil where there is no place for it
 	knownErr error

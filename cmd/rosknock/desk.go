@@ -40,7 +40,7 @@ func (e access) selecting(r router) string {
 
 // options are those of operations that change nothing.
 func (e access) options() operate.Options {
-	return operate.Options{Actor: actor(), Accepted: e.accept, Elsewhere: e.foreign, At: e.at, Retries: e.pace.backoff(e.among), Several: e.among > 1, Asks: !e.Yes}
+	return operate.Options{Actor: actor(), Accepted: e.accept, Elsewhere: e.foreign, At: e.at, Retries: e.pace.backoff(e.among), Several: e.among > 1, Asks: !e.Yes, Shared: e.memory.shared}
 }
 
 // Connect implements [operate.Desk].

@@ -17,6 +17,7 @@ import (
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
 	"github.com/rosknock/rosknock/plans/change"
+	"github.com/rosknock/rosknock/plans/decide"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/form"
 	"github.com/rosknock/rosknock/plans/knock"
@@ -111,7 +112,7 @@ func shown(code exitCode) error {
 
 // run carries out one command line and returns its exit code.
 func run(ctx context.Context, e env, args []string) int {
-	e.asking, e.secrets, e.memory, e.among = &sync.Mutex{}, &secrets{}, &memory{}, 1
+	e.asking, e.secrets, e.memory, e.among = &sync.Mutex{}, &secrets{}, &memory{shared: decide.NewShared()}, 1
 	e.output, e.screen = &output{to: e.out}, e.err
 	e.out, e.err = &fence{to: e.output}, &fence{to: e.err}
 	if e.underway == nil {

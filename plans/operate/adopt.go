@@ -26,7 +26,7 @@ func Adopt(name string, found *discover.Result) Operation {
 				a.out = a.out.Refused(ErrNotAsFound)
 			}
 			p := found.Plan
-			a.left = func(after routeros.Snapshot) error { return left(after, p, a.carrier) }
+			a.left = func(after routeros.Snapshot) error { return a.stillLeft(after, p) }
 		},
 	}
 }

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/change"
-	"github.com/rosknock/rosknock/plans/compile"
-	"github.com/rosknock/rosknock/plans/diff"
-	"github.com/rosknock/rosknock/plans/lint"
-	"github.com/rosknock/rosknock/plans/proof"
+	"github.com/rosknock/rosknock/plans/decide"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros"
 )
@@ -52,12 +48,12 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 	if rotates && !a.looks {
 		a.warnOfClock()
 	}
-	a.out = Compare(a.out, p, a.carrier)
+	a.out = compared(a.Shared, a.out, p, a.carrier)
 	a.sayLost()
 	if err := sameSteps(a.out, saved); err != nil {
 		a.out = a.out.Refused(err)
 	}
-	a.left = func(after routeros.Snapshot) error { return left(after, p, a.carrier) }
+	a.left = func(after routeros.Snapshot) error { return a.stillLeft(after, p) }
 	if a.Verify {
 		a.check = a.verifyKnocks(presentDoors(p, a.out.Snapshot.Clock))
 	}
@@ -66,36 +62,25 @@ func (a *attempt) toPlan(ctx context.Context, p plans.Plan, saved *state.SavedRo
 // Compare completes a router that was read with the steps to a plan whose knocks are all there, with
 // their proof, and with findings.
 func Compare(r Result, p plans.Plan, session change.Management) Result {
-	want, changes, err := steps(*r.Snapshot, p, session)
-	if err == nil {
-		proved := proof.Prove(*r.Snapshot, want, changes, session)
-		changes.Notes = slices.Concat(changes.Notes, proved.Notes, r.Snapshot.ListNotes())
-		r.Changes, r.Proof = &changes, &proved
-		r.Findings = slices.Concat(lint.Plan(p), lint.Both(p, *r.Snapshot))
-		err = proved.Err()
-	}
-	if _, refused := errors.AsType[*change.RefusalError](err); refused {
-		r = r.Refused(err)
-	} else if err != nil {
-		r = r.Failed(err)
+	return compared(nil, r, p, session)
+}
+
+// compared is [Compare] with what was computed for other routers.
+func compared(shared *decide.Shared, r Result, p plans.Plan, session change.Management) Result {
+	decision := shared.Decide(decide.See(p, *r.Snapshot, session))
+	r.Changes, r.Proof, r.Findings = decision.Changes, decision.Proof, decision.Findings
+	if _, refused := errors.AsType[*change.RefusalError](decision.Err); refused {
+		r = r.Refused(decision.Err)
+	} else if decision.Err != nil {
+		r = r.Failed(decision.Err)
 	}
 	return r
 }
 
-// left says what is left to do on a router that was read again.
-func left(after routeros.Snapshot, p plans.Plan, session change.Management) error {
-	_, rest, err := steps(after, p, session)
+// stillLeft says what is left to do on a router that was read again.
+func (a *attempt) stillLeft(after routeros.Snapshot, p plans.Plan) error {
+	rest, err := a.Shared.Steps(decide.See(p, after, a.carrier))
 	return leftOver(rest, err, "difference", "")
-}
-
-// steps computes what a plan wants of a router in the end, and the steps to it.
-func steps(s routeros.Snapshot, p plans.Plan, session change.Management) (want compile.RuleSet, changes change.ChangeSet, err error) {
-	sets, err := compile.Through(p, s)
-	if err != nil {
-		return want, changes, err
-	}
-	changes, err = diff.ComputeThrough(s, sets, session)
-	return sets[len(sets)-1], changes, err
 }
 
 // leftOver is the error of steps that should not be there any more.

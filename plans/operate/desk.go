@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosknock/rosknock/plans"
 	"github.com/rosknock/rosknock/plans/apply"
+	"github.com/rosknock/rosknock/plans/decide"
 	"github.com/rosknock/rosknock/plans/fleet"
 	"github.com/rosknock/rosknock/plans/state"
 	"github.com/rosknock/rosknock/routeros/api"
@@ -78,13 +79,14 @@ func (r Router) Result() Result {
 
 // Options say how operations are carried out.
 type Options struct {
-	Actor     string        // who does this
-	Accepted  []string      // risks, by their names
-	Elsewhere bool          // the changes were saved elsewhere, and that was accepted
-	At        time.Time     // the time for which knocks are derived; zero: now
-	Retries   fleet.Backoff // while the router is read
-	Several   bool          // routers are worked on in this run
-	Operators []netip.Addr  // addresses that must stay let in, besides those that the router shows
+	Actor     string         // who does this
+	Accepted  []string       // risks, by their names
+	Elsewhere bool           // the changes were saved elsewhere, and that was accepted
+	At        time.Time      // the time for which knocks are derived; zero: now
+	Retries   fleet.Backoff  // while the router is read
+	Several   bool           // routers are worked on in this run
+	Operators []netip.Addr   // addresses that must stay let in, besides those that the router shows
+	Shared    *decide.Shared // what is computed once for routers that are alike; nil: each anew
 
 	DryRun   bool
 	Asks     bool // before anything is sent
