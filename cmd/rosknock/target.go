@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -403,11 +402,10 @@ const mostLogged = 16 << 10
 
 // logger logs to standard error when asked to, and nowhere otherwise.
 func (e access) logger() *slog.Logger {
-	w := io.Discard
-	if e.Verbose {
-		w = e.err
+	if !e.Verbose {
+		return slog.New(slog.DiscardHandler)
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	return slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if kind := a.Value.Kind(); kind == slog.KindString || kind == slog.KindAny {
 			a.Value = slog.StringValue(routeros.Visible(a.Value.String(), mostLogged))
 		}

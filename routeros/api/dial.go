@@ -219,14 +219,16 @@ func (*PinError) isTrust()       {}
 func (*UntrustedError) isTrust() {}
 
 // tlsConfig allows what RouterOS offers: TLS 1.2 with ECDHE, or plain RSA key exchange of RouterOS
-// 6, which Go leaves out by default (routeros-facts § 1.7). Trust is checked by [Target.trusts]
-// alone.
+// 6, which Go leaves out by default (routeros-facts § 1.7). The curves are those of TLS 1.2: making
+// a key of ML-KEM, which only TLS 1.3 can use, takes longer than all that is computed otherwise
+// before the first message. Trust is checked by [Target.trusts] alone.
 func (t Target) tlsConfig() *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, // VerifyConnection below checks the pin or the chain
 		VerifyConnection:   t.trusts,
 		ServerName:         t.host(),
+		CurvePreferences:   []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521},
 		CipherSuites: []uint16{
 			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
 			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
