@@ -70,9 +70,9 @@ func writeVerdict(w io.Writer, r operate.Result, s Style) {
 		return
 	}
 	if r.Proof.Holds() {
-		Say(w, "  proof: %s in %s\n", s.color("32", "holds"), over(*r.Proof))
+		Say(w, "%s\n", wrap(visiblef("proof: %s in %s", s.color("32", "holds"), over(*r.Proof)), s.Width, 2))
 	} else {
-		Say(w, "  proof: %s, looked at %s\n", s.color("33", "fails"), over(*r.Proof))
+		Say(w, "%s\n", wrap(visiblef("proof: %s, looked at %s", s.color("33", "fails"), over(*r.Proof)), s.Width, 2))
 	}
 	for _, f := range r.Proof.Failures {
 		writeFailure(w, f, s)
