@@ -186,22 +186,46 @@ func TestGroupsMarkdown(t *testing.T) {
 	}
 }
 
+// shuts says that a change shuts twenty services.
+func shuts(r operate.Result) *audit.Comparison {
+	if r.Changes == nil {
+		return nil // it was not read
+	}
+	var c audit.Comparison
+	for i := range 20 {
+		r := audit.Reach{Name: fmt.Sprint("service-", i), Kind: audit.Service, Protocol: "tcp", Ports: fmt.Sprint(1000 + i), Family: routeros.IPv4, State: routeros.ServerOn}
+		c.After.Reach = append(c.After.Reach, r)
+		r.By = []audit.By{{Who: audit.Anyone, Detail: []string{"ether1"}}}
+		c.Before.Reach = append(c.Before.Reach, r)
+	}
+	return &c
+}
+
 // TestThousandOnPage: what equal routers share is on the page once, also with one that was refused,
 // and the page stays small.
 func TestThousandOnPage(t *testing.T) {
+	all := thousand()
+	for i := range all {
+		if all[i].Err == nil {
+			all[i].Outcome, all[i].Change, all[i].Select = apply.Changed, "20260314-150926-3fa9", "-i fleet.yaml -l "+all[i].Name
+		}
+	}
 	text := written(t, "text", view.Style{Width: 80}, func(sink view.Sink) *view.Flow[operate.Result] {
-		f, err := view.ReportOf(sink, view.Reporting{Would: true, Reach: func(operate.Result) *audit.Comparison { return nil }}, func(plans []string) view.Run { return view.Run{Command: "diff", Plans: plans} })
+		replays := view.Replays{Again: "rosknock prove", Access: " --state-dir state", Ports: func(string) string { return "branch.yaml" }, Undo: true}
+		f, err := view.ReportOf(sink, view.Reporting{Reach: shuts, Replays: replays}, func(plans []string) view.Run { return view.Run{Command: "apply", Plans: plans} })
 		if err != nil {
 			t.Fatal(err)
 		}
 		return f
-	}, thousand()...)
+	}, all...)
 	if len(text) >= 2_000_000 {
 		t.Errorf("%d bytes", len(text))
+	} else {
+		t.Logf("%d bytes", len(text))
 	}
 	for want, n := range map[string]int{
 		`<details class="router"`: 1000, `<details class="shared"`: 2, "4 steps, the same on 978 routers</h3>": 1, "3 steps, the same on 10 routers</h3>": 1,
-		`<a href="#c1">4 steps, the same on 978 routers</a>`: 978, "before &#34;drop&#34; (row 1)": 0, "r0991": 3,
+		`<a href="#c1">4 steps, the same on 978 routers</a>`: 978, "before &#34;drop&#34; (row 1)": 0, "r0991": 3, `<table class="reach`: 3, "rosknock undo": 988 - 1,
 	} {
 		if got := bytes.Count(text, []byte(want)); n > 0 && got != n {
 			t.Errorf("%d times %s, not %d", got, want, n)
