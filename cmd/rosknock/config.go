@@ -104,7 +104,7 @@ func globalFlags(f *pflag.FlagSet) {
 	f.Bool("yes", false, "do it without asking; needed where there is no terminal to ask on")
 	f.Bool("reveal", false, "show knock sequences")
 	f.StringArray("notify", nil, "tell a `PLACE` how apply, remove, undo, rotate, diff, audit or trusted watch ended, and what the watch sees; "+
-		"its URL is kept in env:NAME, file:PATH, command:LINE or keyring:NAME, with slack+, teams+ or ntfy+ before it for their forms; or run:LINE; may be repeated")
+		"a URL, or better where it is kept (env:NAME, file:PATH, command:LINE, keyring:NAME), with slack+, teams+ or ntfy+ before it for their forms; or a command, run:LINE; may be repeated")
 	f.StringArray("accept-risk", nil, "accept a risk by its `NAME`, which the refusal says; may be repeated")
 }
 

@@ -39,10 +39,6 @@ func readNotify(c *cobra.Command, s settings) ([]notify.Target, error) {
 		if err != nil {
 			return nil, usagef("%s: %w", s.subject("notify"), err)
 		}
-		if t.URL != "" && s.said["notify"] == onLine {
-			return nil, usagef("--notify: every user of this machine can read arguments, and the URL of a receiver is a secret: "+
-				"name where it is kept, with env:NAME, file:PATH, command:LINE or keyring:NAME, or put it in %s or into the settings file", environmentName("notify"))
-		}
 		out = append(out, t)
 	}
 	return out, nil
@@ -63,6 +59,10 @@ type telling struct {
 func (e access) told(c *cobra.Command) {
 	if e.memory == nil || len(e.notify) == 0 || !tells(c) {
 		return
+	}
+	if e.said["notify"] == onLine && slices.ContainsFunc(e.notify, func(t notify.Target) bool { return strings.HasPrefix(t.URL, "https:") }) {
+		view.Say(e.err, "rosknock: warning: --notify: every user of this machine can read arguments, and with the URL anybody can write there: "+
+			"name where it is kept, with env:NAME, file:PATH, command:LINE or keyring:NAME, or put it in %s or into the settings file\n", environmentName("notify"))
 	}
 	dry, _ := c.Flags().GetBool("dry-run") // false where there is none
 	e.memory.telling = &telling{access: e, command: strings.TrimPrefix(c.CommandPath(), "rosknock "), dryRun: dry, began: e.now(), client: notify.NewClient(e.dial)}

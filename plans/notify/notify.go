@@ -45,7 +45,8 @@ type Target struct {
 }
 
 // Parse reads [FORM+]PLACE, where PLACE is env:NAME, file:PATH, command:LINE or keyring:NAME for
-// where the URL is kept, the URL itself, or run:LINE for a command that is told. Its errors do not
+// where the URL is kept, the URL itself, or run:LINE for a command that is told; a command that begins
+// with its path needs no run:. Its errors do not
 // repeat the text, which may hold a secret.
 func Parse(text string) (Target, error) {
 	t := Target{Form: JSON}
@@ -53,6 +54,9 @@ func Parse(text string) (Target, error) {
 		if t.Form, text = Form(form), rest; !slices.Contains(Forms(), t.Form) {
 			return Target{}, fmt.Errorf("there is no form of this name: choose one of %s", joined(Forms()))
 		}
+	}
+	if strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") {
+		text = "run:" + text
 	}
 	kind, rest, _ := strings.Cut(text, ":")
 	switch kind {

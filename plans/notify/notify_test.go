@@ -22,6 +22,8 @@ func TestParse(t *testing.T) {
 		"ntfy+https://ntfy.example.com/t1": "ntfy https://ntfy.example.com/t1",
 		"http://127.0.0.1:8080/hook":       "json http://127.0.0.1:8080/hook",
 		"http://[::1]/hook":                "json http://[::1]/hook",
+		"/usr/local/bin/tell --all":        "json run /usr/local/bin/tell --all",
+		"./tell":                           "json run ./tell",
 		"run:mail -s told ops+x@a":         "json run mail -s told ops+x@a",
 	} {
 		got, err := Parse(text)
