@@ -83,26 +83,30 @@ func (a *auditRun) page(sink view.Sink) (taker[view.Audited], error) {
 }
 
 // sources are the files that the audit reads, with their digests. What is no file, such as a pipe, is
-// read only once, so it has none.
+// read only once, so it has none. Exports, and the variables of an inventory, may hold knocks: their
+// digests are keyed, as in a report of changes.
 func (a *auditRun) sources() []page.Source {
 	var out []page.Source
-	add := func(what, name string, most int64) {
+	plain := func(text []byte) string {
+		sum := sha256.Sum256(text)
+		return "sha256:" + hex.EncodeToString(sum[:])[:16]
+	}
+	add := func(what, name string, most int64, digest func([]byte) string) {
 		if name == "" {
 			return
 		}
 		s := page.Source{What: what, Name: name}
 		if data, ok := again(name, most); ok {
-			sum := sha256.Sum256(data)
-			s.Digest = "sha256:" + hex.EncodeToString(sum[:])[:16]
+			s.Digest = digest(data)
 		}
 		out = append(out, s)
 	}
 	for _, name := range a.inventories {
-		add("Inventory", name, maxInventory)
+		add("Inventory", name, maxInventory, a.keyed)
 	}
-	add("Export", a.export, maxExport)
-	add("Accepted by", a.file, maxPlan)
-	add("Since", a.since, maxAudits)
+	add("Export", a.export, maxExport, a.keyed)
+	add("Accepted by", a.file, maxPlan, plain)
+	add("Since", a.since, maxAudits, plain)
 	return out
 }
 

@@ -86,17 +86,28 @@ func (e access) runFacts(run changeRun) []page.Fact {
 	return out
 }
 
+// keyed is the digest of a file that may hold a knock, made with the key of the state folder, or
+// nothing where that can't be used.
+func (e access) keyed(text []byte) string {
+	dir, err := e.State()
+	if err != nil {
+		return ""
+	}
+	known, err := dir.Fingerprint(text)
+	if err != nil {
+		return ""
+	}
+	return "keyed:" + known
+}
+
 // changeSources are the files that a run reads. Their digests are keyed: plans hold knocks, and
 // exports, saved changes and the variables of an inventory may.
 func (e access) changeSources(run changeRun) []page.Source {
 	var out []page.Source
-	dir, err := e.State()
 	add := func(what, name string, text []byte, read bool) {
 		s := page.Source{What: what, Name: name}
-		if read && err == nil {
-			if known, err := dir.Fingerprint(text); err == nil {
-				s.Digest = "keyed:" + known
-			}
+		if read {
+			s.Digest = e.keyed(text)
 		}
 		out = append(out, s)
 	}
