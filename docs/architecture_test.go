@@ -30,6 +30,7 @@ func layers() map[string]layer {
 		"routeros/rsc":            {ours: "routeros routeros/firewall"},
 		"routeros/wire":           {},
 		"routeros/script":         {ours: "routeros"},
+		"routeros/bootstrap":      {ours: "routeros routeros/script"},
 		"routeros/firewall":       {ours: "routeros"},
 		"routeros/firewall/lab":   {},
 		"routeros/firewall/space": {ours: "routeros routeros/firewall"},

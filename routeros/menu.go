@@ -36,6 +36,7 @@ const (
 	User            Menu = "/user"
 	UserActive      Menu = "/user/active"
 	UserGroup       Menu = "/user/group"
+	Certificates    Menu = "/certificate"
 	Log             Menu = "/log"
 	History         Menu = "/system/history"
 	SafeMode        Menu = "/safe-mode"

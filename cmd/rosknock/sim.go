@@ -18,6 +18,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -317,6 +318,13 @@ func openRouter(options sim.Options, snapshot routeros.Snapshot, o simOptions) (
 		sum := sha256.Sum256([]byte(listener.Addr().String()))
 		options.Serial = base32.StdEncoding.EncodeToString(sum[:])[:12]
 	}
+	var certificate tls.Certificate
+	if o.tls {
+		if certificate, err = selfSigned(); err != nil {
+			return simulated{}, errors.Join(err, listener.Close())
+		}
+		options.Fingerprint = strings.TrimPrefix(api.Pin(certificate.Leaf), "sha256:")
+	}
 	r := simulated{router: sim.New(options)}
 	if err := r.router.Load(snapshot); err != nil {
 		return r, errors.Join(invalid(fmt.Errorf("--load: %w", err)), listener.Close())
@@ -326,10 +334,6 @@ func openRouter(options sim.Options, snapshot routeros.Snapshot, o simOptions) (
 		r.listener = farListener{listener, o.rtt}
 	}
 	if o.tls {
-		certificate, err := selfSigned()
-		if err != nil {
-			return r, err
-		}
 		r.pin = api.Pin(certificate.Leaf)
 		r.listener = tls.NewListener(r.listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12})
 	}

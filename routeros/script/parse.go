@@ -244,7 +244,21 @@ func (p *parser) log(line int) Statement {
 
 func (p *parser) put(line int) Statement {
 	p.spaces()
+	if p.peek() == '[' {
+		return &Put{Line: line, Get: p.got()}
+	}
 	return &Put{Line: line, Message: p.message()}
+}
+
+// got reads [/menu get item attribute].
+func (p *parser) got() *Command {
+	p.expect("[")
+	c := p.command("")
+	p.expect("]")
+	if p.err == nil && (c.Verb != "get" || c.Menu == "" || len(c.Bare) != 2 || len(c.Args) > 0) {
+		p.fail("[/menu get item attribute] is expected")
+	}
+	return c
 }
 
 func (p *parser) message() string {

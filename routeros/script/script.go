@@ -96,6 +96,8 @@ type Log struct {
 type Put struct {
 	Line    int
 	Message string
+	// Get is [/menu get item attribute], whose result is the message.
+	Get *Command
 }
 
 // Delay is :delay 2s.

@@ -145,6 +145,8 @@ func systemSchema(m routeros.Menu) (schema, bool) {
 		return schema{verbs: listVerbs, args: "name group address password disabled comment", addOnly: "copy-from", required: "name group", name: "name", readOnly: "last-logged-in"}, true
 	case routeros.UserGroup:
 		return schema{verbs: tableVerb, args: "name policy comment skin", addOnly: "copy-from", required: "name", name: "name"}, true
+	case routeros.Certificates:
+		return schema{verbs: "print getall listen get find add set remove sign", args: "name common-name days-valid key-size key-usage subject-alt-name", addOnly: "copy-from", required: "name common-name", name: "name", readOnly: "fingerprint private-key"}, true
 	case routeros.UserActive:
 		return schema{verbs: "print getall listen get find remove@7.20 request-logout@-7.20", readOnly: "when name address via group"}, true
 	case routeros.Log:

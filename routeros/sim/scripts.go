@@ -41,7 +41,7 @@ func (x *execution) execute(statement script.Statement) *trap {
 	case *script.Log:
 		x.router.log("script,"+one.Topic, one.Message)
 	case *script.Put:
-		x.session.put = append(x.session.put, one.Message)
+		return x.put(one)
 	case *script.Do:
 		if problem := x.all(one.Body); problem != nil {
 			return x.all(one.OnError)
@@ -60,6 +60,27 @@ func (x *execution) execute(statement script.Statement) *trap {
 	case *script.Command:
 		return x.command(one)
 	}
+	return nil
+}
+
+// put is :put of a message, or of an attribute.
+func (x *execution) put(one *script.Put) *trap {
+	message := one.Message
+	if one.Get != nil {
+		q, problem := x.request(one.Get)
+		if problem != nil {
+			return problem
+		}
+		if _, problem := x.session.command(q); problem != nil {
+			return problem
+		}
+		for _, word := range q.replies[len(q.replies)-1] {
+			if value, ok := strings.CutPrefix(word, "=ret="); ok {
+				message = value
+			}
+		}
+	}
+	x.session.put = append(x.session.put, message)
 	return nil
 }
 
@@ -88,30 +109,11 @@ func (x *execution) all(statements []script.Statement) *trap {
 	return nil
 }
 
-// command is a command of the console: the first argument without a name says which items are
-// meant.
+// command is a command of the console.
 func (x *execution) command(c *script.Command) *trap {
-	q := &request{Router: x.router, session: x.session, menu: c.Menu, verb: c.Verb, attrs: map[string]string{}, now: x.now}
-	names := []string{"numbers", "value-name"}
-	for i, value := range c.Bare {
-		if i >= len(names) || c.Verb == "add" || c.Verb == "print" {
-			return &trap{message: "expected end of command"}
-		}
-		text, problem := x.evaluate(value)
-		if problem != nil {
-			return problem
-		}
-		q.write(names[i], text)
-	}
-	for _, a := range c.Args {
-		if a.Like {
-			return &trap{message: "syntax error"}
-		}
-		text, problem := x.evaluate(a.Value)
-		if problem != nil {
-			return problem
-		}
-		q.write(a.Name, text)
+	q, problem := x.request(c)
+	if problem != nil {
+		return problem
 	}
 	// For commands that change items, an empty selection is no error: there is nothing to change.
 	// For get it is one.
@@ -129,8 +131,36 @@ func (x *execution) command(c *script.Command) *trap {
 			q.order = slices.DeleteFunc(q.order, func(n string) bool { return n == name })
 		}
 	}
-	_, problem := x.session.command(q)
+	_, problem = x.session.command(q)
 	return problem
+}
+
+// request is a command of the console with its values: the first argument without a name says
+// which items are meant.
+func (x *execution) request(c *script.Command) (*request, *trap) {
+	q := &request{Router: x.router, session: x.session, menu: c.Menu, verb: c.Verb, attrs: map[string]string{}, now: x.now}
+	names := []string{"numbers", "value-name"}
+	for i, value := range c.Bare {
+		if i >= len(names) || c.Verb == "add" || c.Verb == "print" {
+			return nil, &trap{message: "expected end of command"}
+		}
+		text, problem := x.evaluate(value)
+		if problem != nil {
+			return nil, problem
+		}
+		q.write(names[i], text)
+	}
+	for _, a := range c.Args {
+		if a.Like {
+			return nil, &trap{message: "syntax error"}
+		}
+		text, problem := x.evaluate(a.Value)
+		if problem != nil {
+			return nil, problem
+		}
+		q.write(a.Name, text)
+	}
+	return q, nil
 }
 
 func (q *request) write(name, value string) {

@@ -116,6 +116,9 @@ type Options struct {
 	// Arrival, when set, is the interface by which API connections arrive: they pass the router's
 	// own filter, with every sentence, and what it drops never arrives.
 	Arrival string
+	// Fingerprint is the SHA-256, in hexadecimal digits, of the certificate that the listener for
+	// TLS shows: a certificate that is signed on the router gets it. Empty: one by chance.
+	Fingerprint string
 	// Fault is called for every request before it is executed; nil means no faults.
 	Fault Fault
 	Knobs Knobs

@@ -88,6 +88,8 @@ func (q *request) change() *trap {
 		return q.safeModeVerb()
 	case "run":
 		return q.runNow()
+	case "sign":
+		return q.sign()
 	}
 	return noSuchCommand()
 }

@@ -4,7 +4,8 @@
 // and then opens a forwarded TCP connection for each call over that same chain. Host keys are
 // checked against known_hosts alone, and logins use the agent and key files alone. The package
 // never asks for nor sends a password, never accepts a host key that it does not know, never writes
-// known_hosts, never reads ~/.ssh/config, and runs no command on the hosts it passes. No error
+// known_hosts, never reads ~/.ssh/config, and runs no command on the hosts it passes: [Way.Run] runs
+// one on the last, when asked. No error
 // shows a secret.
 //
 //	hops, err := sshjump.ParseHops("ann@gate.example.net,bob@10.0.0.2:2222")
