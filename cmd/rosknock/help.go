@@ -250,7 +250,7 @@ func commandGroups(c *cobra.Command) []view.CommandGroup {
 // commandSections groups the commands, in the order in which a new user meets them.
 func commandSections() []section {
 	return []section{
-		{"Write and check plans", []string{"init", "import", "lint", "sequence", "render"}},
+		{"Write and check plans", []string{"bootstrap", "init", "import", "lint", "sequence", "render"}},
 		{"Bring routers to a plan", []string{"diff", "prove", "apply", "rotate", "undo", "remove"}},
 		{"Look at routers", []string{"audit", "trace", "test"}},
 		{"Knock, and see who is trusted", []string{"knock", "trusted"}},

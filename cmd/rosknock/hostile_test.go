@@ -63,7 +63,8 @@ func driven() map[string]drive {
 		"rosknock completion":        ours([]string{"completion", "bash"}),
 		"rosknock schema":            ours([]string{"schema"}),
 		"rosknock version":           ours([]string{"version"}),
-		"rosknock demo":              ours(), // routers of its own: TestScripts
+		"rosknock demo":              ours(),                                                              // routers of its own: TestScripts
+		"rosknock bootstrap":         ours([]string{"bootstrap", "-r", "rosknock@192.0.2.1", "--remove"}), // what a router says over SSH: TestBootstrap
 		"rosknock init":              {plain: true, lines: [][]string{{"init", "--name", "NEW"}, {"init", "--name", "NEW", "--export", "hostile.rsc"}, {"init", "--name", "NEW", "ROUTER"}}},
 		"rosknock sequence generate": {mute: "a knock of its own", lines: [][]string{{"sequence", "generate"}}},
 		"rosknock __complete":        {plain: true, lines: [][]string{{"__complete", "undo", "--state-dir", "STATE", ""}, {"__complete", "diff", "--state-dir", "STATE", "-r", ""}, {"__complete", "trusted", "list", "-i", "inventory.yaml", "-l", ""}}},

@@ -35,6 +35,7 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 // NAME.yaml and NAME.rsc are files of the folder.
 func printing() map[string][]string {
 	return map[string][]string{
+		"rosknock bootstrap":         {"bootstrap", "-r", "rosknock@192.0.2.1", "--remove"},
 		"rosknock init":              {"init", "--name", "NEW"},
 		"rosknock import":            {"import", "--export", "wild.rsc", "--reveal"},
 		"rosknock lint":              {"lint", "seed.yaml"},

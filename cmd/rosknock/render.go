@@ -154,7 +154,10 @@ type textFile struct{ file, holds, text string }
 
 // writeFiles writes texts into files that only their owner can read. It replaces an existing file
 // only when that was asked for. It writes nothing unless it can write all files.
-func writeFiles(e access, all ...textFile) error {
+func writeFiles(e access, all ...textFile) error { return writeFilesOf(e, "render", all...) }
+
+// writeFilesOf is writeFiles for a command, which names the format of the JSON document.
+func writeFilesOf(e access, command string, all ...textFile) error {
 	for _, a := range all {
 		info, err := os.Stat(a.file)
 		switch {
@@ -168,7 +171,7 @@ func writeFiles(e access, all ...textFile) error {
 		}
 	}
 	if view.IsJSON(e.Output) {
-		return writeDocument(e, all)
+		return writeDocument(e, command, all)
 	}
 	for _, a := range all {
 		if a.file == "" {
@@ -186,7 +189,7 @@ func writeFiles(e access, all ...textFile) error {
 }
 
 // writeDocument writes texts into their files, and the others into a JSON document.
-func writeDocument(e access, all []textFile) error {
+func writeDocument(e access, command string, all []textFile) error {
 	var files []view.File
 	for _, a := range all {
 		one := view.File{Name: a.file, Holds: a.holds, Written: a.file != "", Text: a.text}
@@ -198,7 +201,7 @@ func writeDocument(e access, all []textFile) error {
 		}
 		files = append(files, one)
 	}
-	return view.Files(e.out, e.Output, "render", files)
+	return view.Files(e.out, e.Output, command, files)
 }
 
 // renderImport writes the scripts for a router.

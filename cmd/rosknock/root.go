@@ -30,7 +30,7 @@ values by commas in the environment, and write a list in the file.`,
 	root.SetOut(e.out)
 	root.SetErr(e.err)
 	globalFlags(root.PersistentFlags())
-	root.AddCommand(newInit(e), newLint(e), newDiff(e), newApply(e), newUndo(e), newRemove(e), newProve(e), newRotate(e), newImport(e), newRender(e), newKnock(e), newTrace(e), newAudit(e), newTest(e), newTrusted(e), newInventory(e), newJournal(e), newSequence(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
+	root.AddCommand(newInit(e), newBootstrap(e), newLint(e), newDiff(e), newApply(e), newUndo(e), newRemove(e), newProve(e), newRotate(e), newImport(e), newRender(e), newKnock(e), newTrace(e), newAudit(e), newTest(e), newTrusted(e), newInventory(e), newJournal(e), newSequence(e), newSim(e), newDemo(e), newSchema(e), newVersion(e))
 	fitHelp(root, e)
 	root.AddCommand(newCompletion(e), newManual(e))
 	setCompletion(root, e)

@@ -369,12 +369,21 @@ func (e access) dialer(r router) (func(context.Context, string, string) (net.Con
 	if r.jump == "" {
 		return e.dial, nil
 	}
+	way, err := e.way(r.jump)
+	if err != nil {
+		return nil, err
+	}
+	return way.DialContext, nil
+}
+
+// way returns the way through SSH hosts, which is opened once.
+func (e access) way(through string) (*sshjump.Way, error) {
 	e.memory.mu.Lock()
 	defer e.memory.mu.Unlock()
-	if way := e.memory.ways[r.jump]; way != nil {
-		return way.DialContext, nil
+	if way := e.memory.ways[through]; way != nil {
+		return way, nil
 	}
-	hops, err := sshjump.ParseHops(r.jump)
+	hops, err := sshjump.ParseHops(through)
 	if err != nil {
 		return nil, invalid(fmt.Errorf("--ssh-jump: %w", err))
 	}
@@ -393,8 +402,8 @@ func (e access) dialer(r router) (func(context.Context, string, string) (net.Con
 	if e.memory.ways == nil {
 		e.memory.ways = map[string]*sshjump.Way{}
 	}
-	e.memory.ways[r.jump] = way
-	return way.DialContext, nil
+	e.memory.ways[through] = way
+	return way, nil
 }
 
 // mostLogged is how many characters of a value are logged: a script may be long.
