@@ -142,7 +142,7 @@ func carryOut(ctx context.Context, e access, all []task, how changeFlags, to *re
 
 // fleet is a run over the routers of tasks.
 func (e access) fleet(all []task, verb string) fleetRun {
-	t := fleetRun{access: e, verb: verb}
+	t := fleetRun{access: e, verb: verb, changes: true}
 	plan := map[string]string{}
 	for _, one := range all {
 		t.routers = append(t.routers, one.router)

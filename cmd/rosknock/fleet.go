@@ -124,6 +124,8 @@ type fleetRun struct {
 	verb    string // what is done, for the progress
 	// silent says that only failures are worth a line: the result shows the rest.
 	silent bool
+	// changes says that routers are changed, not only read.
+	changes bool
 	// plan names the plan of a router whose turn does not come; nil where there is none.
 	plan func(router string) string
 }
@@ -136,7 +138,7 @@ func (t fleetRun) over(ctx context.Context, to *results, do func(ctx context.Con
 	o := t.options
 	o.Forks, o.RouterTimeout = t.pace.forks, t.pace.routerTimeout
 	if t.pace.forksGrow && o.MaxFail == (fleet.Limit{}) { // the more at once, the later a limit of failures ends a run
-		o.Most, o.Busy = mostForks, new(fleet.Load).Busy
+		o.Most, o.Busy = mostForks, (&fleet.Load{Memory: t.mostMemory()}).Busy
 	}
 	if t.pace.totalTimeout > 0 {
 		var cancel context.CancelFunc
@@ -179,6 +181,21 @@ func (t fleetRun) over(ctx context.Context, to *results, do func(ctx context.Con
 			to.take(whole, i, []operate.Result{one})
 		}
 	}
+}
+
+// The memory up to which the number of routers at once grows by itself, in bytes. A change holds its
+// router several times as long as a comparison, and more of it: before, between and after.
+const (
+	memoryToRead   = 40 << 20
+	memoryToChange = 96 << 20
+)
+
+// mostMemory is up to how much of it more routers at once are begun by themselves.
+func (t fleetRun) mostMemory() uint64 {
+	if t.changes {
+		return memoryToChange
+	}
+	return memoryToRead
 }
 
 // verdict is what the results of one router mean for the others.

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"math"
 	"runtime/debug"
 	"runtime/metrics"
@@ -9,6 +10,10 @@ import (
 // Load measures whether this process has as much to do as the machine allows. The zero value is
 // ready; it is for one goroutine at a time.
 type Load struct {
+	// Memory is what the process may hold of memory, in bytes, where no GOMEMLIMIT is set; 0 is half
+	// a gigabyte.
+	Memory uint64
+
 	counts []uint64 // how many goroutines waited how long for a CPU, until the last answer
 	busy   bool
 }
@@ -19,7 +24,7 @@ const (
 	latency = 0.004
 	// enough are the waits after which an answer is worth something.
 	enough = 200
-	// mostMemory is what the process may hold where no GOMEMLIMIT is set, in bytes.
+	// mostMemory is what the process may hold where nothing else is said, in bytes.
 	mostMemory = 512 << 20
 )
 
@@ -31,7 +36,7 @@ func (l *Load) Busy() bool {
 	if samples[0].Value.Kind() == metrics.KindFloat64Histogram {
 		l.read(samples[0].Value.Float64Histogram())
 	}
-	return l.busy || samples[1].Value.Uint64()-samples[2].Value.Uint64() > memoryLimit()
+	return l.busy || samples[1].Value.Uint64()-samples[2].Value.Uint64() > l.memoryLimit()
 }
 
 // read takes in how long goroutines have waited since the process began.
@@ -53,10 +58,10 @@ func (l *Load) read(waits *metrics.Float64Histogram) {
 	l.counts = append(l.counts[:0], waits.Counts...)
 }
 
-// memoryLimit is three quarters of GOMEMLIMIT, or else the usual limit.
-func memoryLimit() uint64 {
+// memoryLimit is three quarters of GOMEMLIMIT, or else what may be held.
+func (l *Load) memoryLimit() uint64 {
 	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
 		return uint64(limit) / 4 * 3 // #nosec G115 -- a limit is not negative
 	}
-	return mostMemory
+	return cmp.Or(l.Memory, mostMemory)
 }

@@ -51,9 +51,9 @@ type Reader struct {
 	ends   []int  // of these words, in text
 }
 
-// NewReader returns a reader with limits.
+// NewReader returns a reader with limits. Its buffer is small, since a run holds hundreds of them.
 func NewReader(r io.Reader, limits Limits) *Reader {
-	return &Reader{r: bufio.NewReaderSize(r, 16<<10), limits: limits}
+	return &Reader{r: bufio.NewReaderSize(r, 4<<10), limits: limits}
 }
 
 // Limit changes the limits from the next sentence on, such as after a login.
