@@ -212,7 +212,7 @@ func (o bootstrapFlags) run(ctx context.Context, e access, r router, lines []str
 			return err
 		}
 	}
-	session, err := e.connect(ctx, r)
+	session, err := e.connect(ctx, r, nil)
 	if err != nil {
 		return fmt.Errorf("%s is prepared, but the login over the API failed: %w", r.Name, err)
 	}

@@ -18,9 +18,10 @@ import (
 type desk struct {
 	access
 	router router
+	resume *api.Resumption // of the TLS session with the router
 }
 
-func (e access) desk(r router) desk { return desk{e, r} }
+func (e access) desk(r router) desk { return desk{e, r, &api.Resumption{}} }
 
 // operated is a router as an operation knows it.
 func (e access) operated(r router) operate.Router {
@@ -45,7 +46,7 @@ func (e access) options() operate.Options {
 
 // Connect implements [operate.Desk].
 func (d desk) Connect(ctx context.Context) (*api.Session, error) {
-	return d.connect(ctx, d.router)
+	return d.connect(ctx, d.router, d.resume)
 }
 
 // Secret implements [operate.Desk].

@@ -306,7 +306,7 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 
 // connect logs in to a router. A certificate that is seen for the first time is asked about, or
 // taken with --tls-accept-new.
-func (e access) connect(ctx context.Context, r router) (*api.Session, error) {
+func (e access) connect(ctx context.Context, r router, resume *api.Resumption) (*api.Session, error) {
 	dial, err := e.dialer(r)
 	if err != nil {
 		return nil, err
@@ -320,7 +320,7 @@ func (e access) connect(ctx context.Context, r router) (*api.Session, error) {
 		return nil, err
 	}
 	e.warnOfPath(r)
-	options := api.Options{Dial: dial, Log: e.logger()}
+	options := api.Options{Dial: dial, Log: e.logger(), Resume: resume}
 	session, err := api.Dial(ctx, target, password, options)
 	if changed, ok := errors.AsType[*api.PinError](err); ok && known.place != "" {
 		return nil, fmt.Errorf("%w; the certificate seen before is kept in %s: if the router was exchanged, %s forgets it", changed, known.place, r.accepting(e.settings))

@@ -309,7 +309,7 @@ func onLedger(ctx context.Context, e access, r router, command, source string, w
 	var ledger trusted.Ledger
 	err := e.pace.backoff(e.among).Retry(ctx, func() error {
 		var err error
-		if session, err = e.connect(ctx, r); err != nil {
+		if session, err = e.connect(ctx, r, nil); err != nil {
 			return err
 		}
 		if ledger, err = trusted.Read(ctx, session); err != nil {

@@ -114,7 +114,7 @@ func follow(ctx context.Context, e access, r router, write func(string, trusted.
 }
 
 func followOnce(ctx context.Context, e access, r router, w *trusted.Watch, write func(string, trusted.Event) error, say func(string, ...any)) error {
-	session, err := e.connect(ctx, r)
+	session, err := e.connect(ctx, r, nil)
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,8 @@ type Options struct {
 	// Memory bounds how many bytes of memory the answers to all commands under way may take
 	// together; zero means 512 MiB. Beyond it the session ends with a *[wire.LimitError].
 	Memory int64
+	// Resume, where there is one, remembers the TLS session with this router.
+	Resume *Resumption
 }
 
 func (o Options) complete() Options {
@@ -113,6 +115,18 @@ func Dial(ctx context.Context, t Target, password string, o Options) (*Session, 
 	o = o.complete()
 	ctx, cancel := context.WithTimeoutCause(ctx, t.timeout(), errTimeout)
 	defer cancel()
+	resumed := &offer{Resumption: o.Resume, target: t.HostPort()}
+	s, err := dialOnce(ctx, t, password, o, resumed)
+	var ours interface{ isTrust() }
+	if resumed.made && !resumed.taken && err != nil && ctx.Err() == nil && !errors.As(err, &ours) {
+		// A router may stumble over the offer. What counts is what it says without one.
+		resumed.Put("", nil)
+		return dialOnce(ctx, t, password, o, &offer{target: t.HostPort()})
+	}
+	return s, err
+}
+
+func dialOnce(ctx context.Context, t Target, password string, o Options, resumed *offer) (*Session, error) {
 	conn, err := o.Dial(ctx, "tcp", t.HostPort())
 	if err != nil {
 		return nil, dialError(ctx, t, err)
@@ -120,7 +134,7 @@ func Dial(ctx context.Context, t Target, password string, o Options) (*Session, 
 	line := &listened{Conn: conn}
 	ctx, settled := line.suspect(ctx, t, o)
 	defer settled()
-	s, err := enter(ctx, line, t, password, o)
+	s, err := enter(ctx, line, t, password, o, resumed)
 	if err != nil {
 		conn.Close()
 		return nil, line.blame(ctx, t, o, err)
@@ -129,14 +143,15 @@ func Dial(ctx context.Context, t Target, password string, o Options) (*Session, 
 }
 
 // enter prepares a connection for a session.
-func enter(ctx context.Context, conn net.Conn, t Target, password string, o Options) (*Session, error) {
+func enter(ctx context.Context, conn net.Conn, t Target, password string, o Options, resumed *offer) (*Session, error) {
 	if t.transport() != TLS {
 		return login(ctx, conn, t, password, o)
 	}
-	secure, err := handshake(ctx, t, conn)
+	secure, err := handshake(ctx, t, conn, resumed)
 	if err != nil {
 		return nil, err
 	}
+	resumed.taken = true
 	s, err := login(ctx, secure, t, password, o)
 	if err != nil {
 		return nil, err
@@ -193,8 +208,12 @@ func Pin(c *x509.Certificate) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-func handshake(ctx context.Context, t Target, conn net.Conn) (*tls.Conn, error) {
-	secure := tls.Client(conn, t.tlsConfig())
+func handshake(ctx context.Context, t Target, conn net.Conn, resumed *offer) (*tls.Conn, error) {
+	config := t.tlsConfig()
+	if resumed.Resumption != nil {
+		config.ClientSessionCache = resumed
+	}
+	secure := tls.Client(conn, config)
 	err := secure.HandshakeContext(ctx)
 	if err == nil {
 		return secure, nil
