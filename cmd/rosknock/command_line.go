@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,23 +40,24 @@ func valuesOf(f *pflag.Flag) []string {
 
 // words are flags of the command's own, as far as they were given.
 func (l commandLine) words(names ...string) string {
-	text := ""
+	var text strings.Builder
 	for _, name := range names {
-		text += flagWords("--"+name, l.values[name]...)
+		text.WriteString(flagWords("--"+name, l.values[name]...))
 	}
-	return text
+	return text.String()
 }
 
 // again is the command line that shows the same once more and changes nothing; "" where there is
 // none.
 func (l commandLine) again(e access, command string) string {
-	words := ""
+	var given strings.Builder
 	for _, arg := range l.args {
-		words += " " + shellWord(arg)
+		given.WriteString(" " + shellWord(arg))
 	}
 	if len(e.accept) > 0 {
-		words += flagWords("--accept-risk", e.accept...)
+		given.WriteString(flagWords("--accept-risk", e.accept...))
 	}
+	words := given.String()
 	switch {
 	case command == state.Removal:
 		return "rosknock remove" + words + l.words("name", "restore-services") + " --dry-run"
@@ -128,31 +128,31 @@ func (e access) selectingTurned(of *results) string {
 // reaching are the flags that were typed and say how routers are reached and where the journal is,
 // without secrets and what leads to them.
 func (e access) reaching() string {
-	text := ""
+	var text strings.Builder
 	for _, one := range []struct{ flag, value string }{
 		{"state-dir", e.StateDir}, {"transport", e.Transport}, {"user", e.User}, {"tls-pin", e.TLSPin}, {"tls-ca", e.TLSCA}, {"ssh-jump", e.SSHJump},
 	} {
 		if e.said[one.flag] == onLine {
-			text += flagWords("--"+one.flag, one.value)
+			text.WriteString(flagWords("--"+one.flag, one.value))
 		}
 	}
 	if e.said["tls-insecure"] == onLine && e.TLSInsecure {
-		text += " --tls-insecure"
+		text.WriteString(" --tls-insecure")
 	}
-	return text
+	return text.String()
 }
 
 // flagWords are a flag with each of its values, as a shell takes them, with a blank in front of each.
 func flagWords(flag string, values ...string) string {
-	text := ""
+	var text strings.Builder
 	for _, v := range values {
+		between := " "
 		if strings.HasPrefix(v, "-") && strings.HasPrefix(flag, "--") {
-			text += fmt.Sprintf(" %s=%s", flag, shellWord(v))
-			continue
+			between = "="
 		}
-		text += " " + flag + " " + shellWord(v)
+		text.WriteString(" " + flag + between + shellWord(v))
 	}
-	return text
+	return text.String()
 }
 
 // shellWord is a word as a shell takes it, whatever is in it.

@@ -32,7 +32,7 @@ type box struct {
 // redialled opens another session in place of one that was lost.
 func (b *box) redialled(ctx context.Context) bool {
 	b.close()
-	s, _, err := b.another(ctx)
+	s, err := b.another(ctx)
 	if err == nil {
 		b.further = s
 	}
@@ -40,17 +40,17 @@ func (b *box) redialled(ctx context.Context) bool {
 }
 
 // another opens a further session, and sees that it leads to the same box. Nothing else may be sent
-// over it before. in says that a login was possible.
-func (b *box) another(ctx context.Context) (s Session, in bool, err error) {
-	s, err = b.dial(ctx)
+// over it before.
+func (b *box) another(ctx context.Context) (Session, error) {
+	s, err := b.dial(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	if err = b.recognise(ctx, s); err != nil {
 		_ = s.Close()
-		return nil, true, err
+		return nil, err
 	}
-	return s, true, nil
+	return s, nil
 }
 
 // recognise sees that a session leads to the same box.

@@ -30,7 +30,7 @@ func (r *run) settle(ctx context.Context, cause error) {
 	r.doing("the session was lost (%v); looking at the router over a new one", cause)
 	var last error
 	for sessions, pause := 0, time.Second; ; pause = min(2*pause, 15*time.Second) {
-		s, _, err := r.box.another(ctx)
+		s, err := r.box.another(ctx)
 		if r.box.elsewhere != nil {
 			r.strayed(errors.Join(cause, r.box.elsewhere))
 			return

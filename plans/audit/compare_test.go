@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -90,10 +91,7 @@ func TestCompareUntold(t *testing.T) {
 	before := read(t, text, err)
 	before.Untold = []routeros.Menu{routeros.IPv6.Filter()}
 	after := before
-	after.Rules = map[routeros.Menu][]routeros.Rule{}
-	for menu, rows := range before.Rules {
-		after.Rules[menu] = rows
-	}
+	after.Rules = maps.Clone(before.Rules)
 	after.Rules[routeros.IPv6.Filter()] = changetest.Rules("chain=input action=drop")
 	if c := audit.Compare(before, after); !slices.Equal(names(c.Before), names(c.After)) {
 		t.Errorf("before %q\nafter %q", names(c.Before), names(c.After))

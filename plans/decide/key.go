@@ -75,8 +75,8 @@ func (e *encoder) value(v reflect.Value) {
 	case reflect.Float32, reflect.Float64:
 		e.number(math.Float64bits(v.Float()))
 	case reflect.Struct:
-		for i := range v.NumField() {
-			e.value(v.Field(i))
+		for _, field := range v.Fields() {
+			e.value(field)
 		}
 	case reflect.Array:
 		e.elements(v)

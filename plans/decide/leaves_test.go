@@ -141,8 +141,8 @@ func filled(v reflect.Value, n *int) {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		v.SetUint(uint64(*n % 100))
 	case reflect.Struct:
-		for i := range v.NumField() {
-			filled(v.Field(i), n)
+		for _, field := range v.Fields() {
+			filled(field, n)
 		}
 	case reflect.Array:
 		for i := range v.Len() {

@@ -28,10 +28,10 @@ func (w *Way) Run(ctx context.Context, command string) (string, error) {
 	if err != nil {
 		return "", c.at(last, &failure{"the host opens no session for a command (" + clean(err.Error()) + ")", "check that the user may log in by SSH", nil})
 	}
-	defer session.Close()
+	defer func() { _ = session.Close() }() // its end tells nothing more
 	out := &bounded{}
 	session.Stdout, session.Stderr = out, out
-	release := context.AfterFunc(ctx, func() { session.Close() })
+	release := context.AfterFunc(ctx, func() { _ = session.Close() })
 	err = session.Run(command)
 	if !release() {
 		return "", c.at(last, &failure{"the command did not end in time", "allow more time", ctx.Err()})
