@@ -186,7 +186,7 @@ func (t fleetRun) over(ctx context.Context, to *results, do func(ctx context.Con
 // The memory up to which the number of routers at once grows by itself, in bytes. A change holds its
 // router several times as long as a comparison, and more of it: before, between and after.
 const (
-	memoryToRead   = 40 << 20
+	memoryToRead   = 34 << 20
 	memoryToChange = 96 << 20
 )
 
