@@ -246,7 +246,7 @@ func (o bootstrapFlags) consent(ctx context.Context, e access, r router) error {
 	case !e.inTerminal:
 		return usagef("%s: there is no terminal to ask on: accept with --yes that %s", r.Name, what)
 	}
-	ok, err := e.agrees(ctx, nil, func(w io.Writer) { view.Say(w, "%s: %s. Go on? ", r.Name, what) })
+	ok, err := e.agrees(ctx, nil, func(w io.Writer) { view.Ask(w, e.width, "%s: %s. Go on?", r.Name, what) })
 	if err == nil && !ok {
 		err = fmt.Errorf("%s: nothing was changed", r.Name)
 	}

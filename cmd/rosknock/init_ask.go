@@ -177,7 +177,7 @@ func (e streams) question(ctx context.Context, text, standard string, take func(
 	e.asking.Lock()
 	defer e.asking.Unlock()
 	for {
-		view.Say(e.err, "%s [%s] ", text, standard)
+		view.Ask(e.err, e.width, "%s [%s]", text, standard)
 		answer, err := answered(ctx, func() (string, error) { return readLine(e.in) })
 		if err != nil && answer == "" { // nobody is there any more
 			return fmt.Errorf("nothing was written: %w", err)

@@ -38,6 +38,11 @@ func Say(w io.Writer, format string, args ...any) {
 	fmt.Fprint(w, string(visiblef(format, args...)))
 }
 
+// Ask is [Say] for a question: it breaks lines at words, and the answer goes behind it.
+func Ask(w io.Writer, width int, format string, args ...any) {
+	fmt.Fprint(w, strings.TrimRight(string(wrap(visiblef(format, args...), width, 0)), "\n")+" ")
+}
+
 // Heading is [Say] in bold, between empty lines.
 func Heading(w io.Writer, s Style, format string, args ...any) {
 	Say(w, "\n%s\n", s.bold(visiblef(format, args...)))

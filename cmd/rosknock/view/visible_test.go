@@ -102,3 +102,20 @@ func TestHostileEvents(t *testing.T) {
 		t.Errorf("%q, %v", back, err)
 	}
 }
+
+// TestAsk: a question fits the terminal, and its answer goes behind it.
+func TestAsk(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 1 << 16} {
+		var b strings.Builder
+		view.Ask(&b, width, "Which addresses or networks never have to knock, beside the router's own networks; the router sees you come from %s? [%s]", "198.51.100.7", "198.51.100.7")
+		text := b.String()
+		for line := range strings.SplitSeq(text, "\n") {
+			if len(line) > width+1 { // with the blank before the answer
+				t.Errorf("%d columns: %q", width, line)
+			}
+		}
+		if !strings.HasSuffix(text, "[198.51.100.7] ") {
+			t.Errorf("%q", text)
+		}
+	}
+}
