@@ -66,7 +66,7 @@ switches api-ssl off.`,
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.from, "from", nil, "`NETWORK` or address that may reach api-ssl; may be repeated")
-	f.StringVar(&o.ssh, "ssh", "", "run the commands over SSH, as `USER@HOST[:PORT]`; default: write a script")
+	f.StringVar(&o.ssh, "ssh", "", "run the commands over SSH, at `[user@]host[:port]`; default: write a script")
 	f.StringVar(&o.out, "out", "", "write the script into a `FILE` that only you can read")
 	f.BoolVar(&o.remove, "remove", false, "take off what bootstrap made")
 	return c
@@ -190,7 +190,7 @@ func (o bootstrapFlags) run(ctx context.Context, e access, r router, lines []str
 		if err := on.all(ctx, lines); err != nil {
 			return err
 		}
-		return said(e, fmt.Sprintf("%s: what bootstrap made is removed, and api-ssl is off\n", r.Name))
+		return said(e, "%s: what bootstrap made is removed, and api-ssl is off\n", r.Name)
 	}
 	last := len(lines) - 2 // then api-ssl gets the certificate
 	if err := on.all(ctx, lines[:last]); err != nil {
@@ -223,15 +223,15 @@ func (o bootstrapFlags) run(ctx context.Context, e access, r router, lines []str
 	if r.remembers {
 		remembered = " and is remembered"
 	}
-	return said(e, fmt.Sprintf("%s is prepared: %s logs in over api-ssl\nThe certificate was read over SSH%s: %s\n", r.Name, r.target.User, remembered, pin))
+	return said(e, "%s is prepared: %s logs in over api-ssl\nThe certificate was read over SSH%s: %s\n", r.Name, r.target.User, remembered, pin)
 }
 
-func said(e access, text string) error {
+func said(e access, format string, args ...any) error {
 	if view.IsJSON(e.Output) {
-		return view.Text(e.out, e.Output, "bootstrap", text)
+		return view.Text(e.out, e.Output, "bootstrap", fmt.Sprintf(format, args...))
 	}
-	_, err := io.WriteString(e.out, text)
-	return err
+	view.Say(e.out, format, args...)
+	return nil
 }
 
 // consent asks before the router is changed.

@@ -235,9 +235,9 @@ func (s *site) begun() int {
 	return n
 }
 
-// eventually tries something for two seconds.
+// eventually tries something for half a minute, since a program may take long to start.
 func eventually(try func() bool) {
-	for range 400 {
+	for range 6000 {
 		if try() {
 			return
 		}
