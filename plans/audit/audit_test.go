@@ -112,6 +112,10 @@ const sides = "/interface list\nadd name=WAN\nadd name=LAN\n/interface list memb
 // TestReach: who can reach winbox.
 func TestReach(t *testing.T) {
 	const lan, drop = "add chain=input action=accept in-interface-list=LAN\n", "add chain=input action=drop\n"
+	// Who is on vip, or on black, is only spared another list.
+	const spared = "add chain=input action=jump jump-target=k\nadd chain=k action=return src-address-list=vip\nadd chain=k action=return src-address-list=black\n" +
+		"add chain=k action=add-src-to-address-list address-list=black address-list-timeout=1h protocol=tcp dst-port=7\n"
+	const lists = "/ip firewall address-list\nadd list=vip address=198.51.100.9\nadd list=office address=198.51.100.7\n"
 	for _, test := range []struct{ name, rules, want string }{
 		{"no rule at all", "", "anyone ether1"},
 		{"from anywhere", "add chain=input action=accept protocol=tcp dst-port=8291\n" + drop, "anyone ether1"},
@@ -138,6 +142,9 @@ func TestReach(t *testing.T) {
 		{"to everybody on the network", "add chain=input action=accept dst-address=192.168.88.255\n" + lan + drop, "LAN bridge"},
 		{"without SYN", "add chain=input action=drop protocol=tcp tcp-flags=syn\n", ""},
 		{"by a host name", "add chain=input action=accept src-address-list=home\n" + lan + drop + "/ip firewall address-list\nadd list=home address=home.example.net\n", "LAN bridge; allow-list list home"},
+		{"spared, where the LAN gets in by its interface", spared + "add chain=input action=drop in-interface-list=!LAN\n" + lists, "LAN bridge"},
+		{"spared, beside a list that lets in", spared + "add chain=input action=accept src-address-list=office\nadd chain=input action=drop in-interface-list=!LAN\n" + lists, "LAN bridge; allow-list list office"},
+		{"spared by a drop", "add chain=input action=drop in-interface-list=!LAN src-address-list=!vip\n" + lists, "LAN bridge; allow-list list vip"},
 		{"from a list, and from anyone", "add chain=input action=accept src-address-list=admins\n/ip firewall address-list\nadd list=admins address=198.51.100.7\n", "anyone ether1; allow-list list admins"},
 	} {
 		report := audit.Router(read(t, []byte(sides+test.rules), nil))

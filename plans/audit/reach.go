@@ -214,6 +214,9 @@ func (q asked) allowed(open bool) []By {
 		if f.side != inside || usual {
 			got = s.Minus(got, own)
 		}
+		if usual && f.side == inside && q.strangers(f).sure { // any source gets in there: no name is needed
+			continue
+		}
 		if usual {
 			others = s.Or(others, got)
 			continue
@@ -299,6 +302,21 @@ func (q asked) trusted() []By {
 	return out
 }
 
+// members are the sources that are on a list for good, or all where the list was not read.
+func (q asked) members(list string) space.Set {
+	s := q.space
+	if !q.router.ReadsList(q.family, list) || !q.router.Tells(q.family.AddressList()) {
+		return s.All()
+	}
+	var out space.Set
+	for _, e := range q.router.Entries[q.family.AddressList()] {
+		if r, ok := e.Range(); ok && e.List == list && !e.Disabled && !e.Timed && !e.Dynamic {
+			out = s.Or(out, s.Sources(r))
+		}
+	}
+	return out
+}
+
 // named lists the addresses and lists by which rules let packets of a set in, with those packets.
 func (q asked) named(set space.Set) (out []string, packets space.Set) {
 	s := q.space
@@ -316,7 +334,7 @@ func (q asked) named(set space.Set) (out []string, packets space.Set) {
 		rows := q.router.Rules[menu]
 		for i := range rows {
 			if list, how := favours(&rows[i]); how == spares {
-				add("list "+list, s.And(q.about(admit{menu, &rows[i], how}), set))
+				add("list "+list, s.And(q.about(admit{menu, &rows[i], how}), s.And(set, q.members(list))))
 			}
 			// Of a rule that stops all others, those are let on whom it names.
 			if from, others := strings.CutPrefix(rows[i].Attrs.Get("src-address"), "!"); others && !rows[i].Disabled() && s.Rule(&rows[i]).Action.Stops() {
