@@ -107,6 +107,23 @@ func TestSelfBan(t *testing.T) {
 	}
 }
 
+// TestOpenToPeers: what only IPsec peers reach without a knock is not open to strangers, and what
+// strangers reach is open to them, though peers do not.
+func TestOpenToPeers(t *testing.T) {
+	const rules = "add chain=input action=add-src-to-address-list address-list=k address-list-timeout=1h protocol=udp dst-port=5000\n" +
+		"add chain=input action=jump jump-target=bans\nadd chain=bans action=return src-address-list=k\n" + // about every service
+		"add chain=input action=accept ipsec-policy=in,POLICY\n" +
+		"add chain=input action=accept protocol=tcp dst-port=8291 src-address-list=k\nadd chain=input action=drop in-interface=ether1\n"
+	for policy, open := range map[string]bool{"ipsec": false, "none": true} {
+		knocks := audit.Router(read(t, []byte(sides+strings.Replace(rules, "POLICY", policy, 1)), nil)).Knocks
+		for _, service := range []string{"telnet", "winbox"} {
+			if len(knocks) != 1 || slices.Contains(knocks[0].Open, service) != open {
+				t.Errorf("ipsec-policy=in,%s, %s: %+v", policy, service, knocks)
+			}
+		}
+	}
+}
+
 const sides = "/interface list\nadd name=WAN\nadd name=LAN\n/interface list member\nadd interface=ether1 list=WAN\nadd interface=bridge list=LAN\n/ip address\nadd address=192.168.88.1/24 interface=bridge\n/ip firewall filter\nadd chain=input action=accept connection-state=established\n"
 
 // TestReach: who can reach winbox.

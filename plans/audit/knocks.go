@@ -299,6 +299,7 @@ func stepOf(seen space.Seen) sequence.Step {
 func (a *auditor) opens(list string) (opens, open []string) {
 	s := a.space
 	accepted := s.Sometimes(s.And(a.result.Accepted, s.And(a.outside, s.Sources(routeros.AddressRange{First: a.source, Last: a.source}))))
+	accepted = s.Minus(accepted, s.IPsec()) // who comes out of a tunnel is no stranger
 	for _, t := range a.targets {
 		if !t.runs() {
 			continue
