@@ -2,6 +2,7 @@ package main
 
 import (
 	"html"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -114,8 +115,9 @@ func TestPageOfRun(t *testing.T) {
 	if run := records[len(records)-1].Run; run == "" || !strings.Contains(string(made), run) {
 		t.Errorf("the journal's run %q is not on the page", run)
 	}
-	for about, lines := range linesOnPage(t, page) {
-		for _, line := range lines {
+	onPage := linesOnPage(t, page)
+	for _, about := range slices.Sorted(maps.Keys(onPage)) { // the fleet is rolled back before each router alone
+		for _, line := range onPage[about] {
 			code, said := b.line(line), b.out.String()
 			switch {
 			case strings.HasPrefix(about, "see the refusal again"):
@@ -126,12 +128,16 @@ func TestPageOfRun(t *testing.T) {
 				if code != 0 || !strings.Contains(said, "accept") {
 					t.Errorf("%s: exit code %d\n%s", line, code, said)
 				}
+			case about == "roll it back":
+				if code != int(exitRefused) || !strings.Contains(b.out.String()+b.err.String(), "was rolled back already") {
+					t.Errorf("%s: a second time: exit code %d\n%s", line, code, b.err.String())
+				}
 			case strings.HasPrefix(about, "roll back what this run did"):
 				if code != 0 {
 					t.Errorf("%s: exit code %d\n%s", line, code, b.err.String())
 				}
 				if got := b.allowed(); !slices.Equal(got, first) {
-					t.Errorf("%s does not lead back to what was before this run", line)
+					t.Errorf("%s does not lead back to what was before this run: %q, not %q", line, got, first)
 				}
 			}
 		}
