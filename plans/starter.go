@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// First is a plan to begin with, for a router of which nothing is known. The zero value of
+// First is a plan to begin with, for a router that is not known. The zero value of
 // everything but Name and Knock is a good choice.
 type First struct {
 	Name  string

@@ -94,6 +94,7 @@ func (r *run) confirm(ctx context.Context, s Session, o *outside) (check, error)
 		if err = r.crowded(ctx, s, shut, pause); err != nil {
 			break
 		}
+		o.close()
 		o = r.enter(ctx)
 		found, err = r.login(ctx, s, o)
 	}

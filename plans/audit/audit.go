@@ -92,7 +92,7 @@ func Router(s routeros.Snapshot) Report {
 	return router(s, func(f routeros.Family) silence { return silent(s, f) })
 }
 
-// router reports on one router, without the families of which nothing is said.
+// router reports on one router. why says for which reason a family is left out, or nothing.
 func router(s routeros.Snapshot, why func(routeros.Family) silence) Report {
 	r := Report{Breaks: map[routeros.Family]string{}}
 	for _, f := range routeros.Families() {
